@@ -1,0 +1,183 @@
+"""The vocabulary of the package on one page: what goes over the wire, what was decided, what was claimed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from mockserver.core.contract import Contract, Form, Operation
+
+# A recursive alias costs mypy more than it gives here: the values are validated by contracts, not by types.
+Json: TypeAlias = Any
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+Severity: TypeAlias = Literal["refused", "advice"]
+RateMode: TypeAlias = Literal["advise", "enforce", "off"]
+
+
+class Verdict(StrEnum):
+    """What became of one event."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireRequest:
+    """One request as it arrived.
+
+    `target` is the raw request target without a session prefix, query included. `headers` keeps order, case and
+    repetition; `fields` is the same by lower-case name, first one wins. `body` is what arrived, still encoded;
+    `truncated` says that it was longer than the ceiling and only its beginning is here.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    fields: dict[bytes, bytes]
+    body: bytes
+    truncated: bool = False
+
+    def header(self, name: bytes) -> str | None:
+        """Return the field's value, or None; `name` is lower case."""
+        value = self.fields.get(name)
+        return None if value is None else value.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireReply:
+    """One reply: status, headers in order, body bytes."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Why something was refused, or advised against.
+
+    `rule` is the pointer of the broken fact in the contract, `pointer` the place in the event (or in the body, where
+    the finding is the request's), `expected` and `got` say it in values, `source` says who states the fact.
+    """
+
+    rule: str
+    severity: Severity
+    pointer: str
+    expected: Json
+    got: Json
+    source: str
+    message: str
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the finding as the control surface shows it."""
+        return {name: getattr(self, name) for name in FINDING_MEMBERS}
+
+
+FINDING_MEMBERS = ("rule", "severity", "pointer", "expected", "got", "source", "message")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A whole request is refused: `reason` names the contract's answer, `order` the gate's place in the precedence."""
+
+    reason: str
+    order: int
+    finding: Finding
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One event of a batch that cannot be taken, with the text the vendor's reply shows for it."""
+
+    index: int
+    reason: str
+    message: str
+    finding: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateClaim:
+    """A slot in a rate window; `key` is the window's identity inside the session."""
+
+    order: int
+    key: str
+    limit: int
+    window_ms: int
+    aligned: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotencyClaim:
+    """An idempotency key, held for `window_ms` from the first success."""
+
+    order: int
+    key: str
+    window_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What of the session a judgement depends on: its time in ms, its allow-list of keys, its rate mode."""
+
+    now_ms: int
+    keys: frozenset[str] | None = None
+    rate_mode: RateMode = "advise"
+
+
+@dataclass(slots=True, kw_only=True)
+class Judged:
+    """What should happen to one request, before anything is claimed.
+
+    `events` are the parsed events in order. `faults` name the bad ones; when `refusal` is set nothing is stored.
+    `dedup` holds a digest per event or None where the event has no id; `entities` holds, per event, the digest of the
+    thing it brings into being; `lookup` is the digest a read asks for.
+    """
+
+    request: WireRequest
+    contract: Contract
+    terms: Terms
+    operation: Operation | None = None
+    form: Form | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    credential: str | None = None
+    body: Json = None
+    events: list[Json] = field(default_factory=list)
+    faults: tuple[Fault, ...] = ()
+    refusal: Refusal | None = None
+    preflight: bool = False
+    rate: RateClaim | None = None
+    idempotency: IdempotencyClaim | None = None
+    dedup: list[bytes | None] | None = None
+    entities: list[bytes | None] | None = None
+    lookup: bytes | None = None
+
+    @property
+    def operation_name(self) -> str | None:
+        """The operation's name in the contract; `preflight` for preflights, None where no operation was reached."""
+        if self.preflight:
+            return "preflight"
+        return None if self.operation is None else self.operation.name
+
+
+@dataclass(slots=True, kw_only=True)
+class Receipt:
+    """What the store claimed: the facts a reply may depend on beside the judgement itself.
+
+    `verdicts` has one entry per event. `refused` is the reason when a claim failed (over the rate, in enforce mode).
+    """
+
+    session: str
+    seq: int
+    verdicts: tuple[Verdict, ...] = ()
+    refused: str | None = None
+    replayed: bool = False
+    created: bool = False
+    known: bool = False
+    rate_remaining: int = 0
+    rate_reset_ms: int = 0
+    over_rate: bool = False
