@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from mockserver.core.contract import Contract, Form, Operation
+    from mockserver.core.contract import Contract, Form, Operation, Place
+    from mockserver.core.intake import Intake
 
 # A recursive alias costs mypy more than it gives here: the values are validated by contracts, not by types.
 Json: TypeAlias = Any
@@ -138,13 +139,14 @@ class Judged:
     thing it brings into being; `lookup` is the digest a read asks for.
     """
 
-    request: WireRequest
+    intake: Intake
     contract: Contract
     terms: Terms
+    place: Place
     operation: Operation | None = None
     form: Form | None = None
-    params: dict[str, str] = field(default_factory=dict)
     credential: str | None = None
+    credential_name: str | None = None
     body: Json = None
     events: list[Json] = field(default_factory=list)
     faults: tuple[Fault, ...] = ()
@@ -155,6 +157,12 @@ class Judged:
     dedup: list[bytes | None] | None = None
     entities: list[bytes | None] | None = None
     lookup: bytes | None = None
+    lone_surrogates: bool | None = None
+
+    @property
+    def request(self) -> WireRequest:
+        """The request as it arrived."""
+        return self.intake.request
 
     @property
     def operation_name(self) -> str | None:
@@ -162,6 +170,15 @@ class Judged:
         if self.preflight:
             return "preflight"
         return None if self.operation is None else self.operation.name
+
+    def engine_view(self, value: Json) -> Json:
+        """Return a value of the body as the judging engine can take it: lone surrogates become U+FFFD."""
+        from mockserver.core import jsontext
+
+        if self.lone_surrogates is None:
+            text = self.intake.text
+            self.lone_surrogates = (b"\\ud" in text or b"\\uD" in text) and jsontext.has_surrogates(text)
+        return jsontext.without_surrogates(value) if self.lone_surrogates else value
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,0 +1,70 @@
+"""What the protocols do differently: one frozen `Adapter` value per protocol, a default for every field.
+
+An adapter module stands beside this one under the protocol's name and defines `ADAPTER`; a protocol that needs no
+code has none.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mockserver.core.model import Json, Judged, Receipt
+
+if TYPE_CHECKING:
+    from mockserver.core.contract import Form, Operation
+    from mockserver.core.gates import Gate
+
+
+def _only_form(operation: Operation, body: Json) -> Form | None:
+    return next(iter(operation.forms.values()), None)
+
+
+def _nothing(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
+    return {}
+
+
+def _one_scope(judged: Judged) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """One protocol's algorithms.
+
+    `choose_form` tells which form a body has; `gates` are checks of its own, which the contract orders; `variables`
+    adds names to reply templates; `scope` is what an idempotency key is unique in.
+    """
+
+    choose_form: Callable[[Operation, Json], Form | None] = _only_form
+    gates: Mapping[str, Gate] = field(default_factory=dict)
+    variables: Callable[[Judged, Receipt], Mapping[str, Json]] = _nothing
+    scope: Callable[[Judged], str] = _one_scope
+
+
+DEFAULT = Adapter()
+
+
+def find(name: str, folder: Path | None = None) -> Adapter:
+    """Return the adapter of a protocol: from `folder`/adapter.py when there is one, else from this package, else the default."""
+    if folder is not None and (folder / "adapter.py").is_file():
+        return _load(f"mockserver_adapter_{name}", folder / "adapter.py")
+    if importlib.util.find_spec(f"{__name__}.{name}") is None:
+        return DEFAULT
+    adapter: Adapter = importlib.import_module(f"{__name__}.{name}").ADAPTER
+    return adapter
+
+
+def _load(module_name: str, path: Path) -> Adapter:
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        return DEFAULT
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    adapter: Adapter = module.ADAPTER
+    return adapter

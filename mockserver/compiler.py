@@ -1,0 +1,233 @@
+"""From merged documents to a `Contract`: schemas compiled, gates bound in order, every name checked to lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import blake2b
+
+from mockserver.adapters import Adapter
+from mockserver.core import pointer, template
+from mockserver.core.contract import Contract, Form, Operation
+from mockserver.core.ecma import compile_pattern
+from mockserver.core.gates import GATES, BoundGate
+from mockserver.core.jsontext import render
+from mockserver.core.judge import EVENTS_GATE
+from mockserver.core.model import Json
+from mockserver.core.schema import Schema, annotate, flatten, subschemas
+from mockserver.errors import ContractError
+
+ROUTING_REASONS = ("default", "unknown_path", "method_not_allowed", "internal")
+
+
+def compile_contract(
+    *,
+    documents: Mapping[str, Json],
+    revision: str,
+    adapter: Adapter,
+    newest: Callable[[], Contract | None],
+    patched: Mapping[str, str],
+    where: str,
+) -> Contract:
+    """Compile merged documents. Raises ContractError naming `where` and the pointer of what leads nowhere."""
+    maker = _Maker(documents, adapter, where)
+    return Contract(
+        documents=documents,
+        revision=revision,
+        digest=blake2b(render(documents), digest_size=16).hexdigest(),
+        adapter=adapter,
+        newest=newest,
+        events=maker.events,
+        requests=maker.requests,
+        replies=maker.replies,
+        advice=maker.advice(),
+        operations=maker.operations(),
+        patched=patched,
+    )
+
+
+class _Maker:
+    def __init__(self, documents: Mapping[str, Json], adapter: Adapter, where: str) -> None:
+        self.documents = documents
+        self.protocol: Mapping[str, Json] = documents["protocol"]
+        self.where = where
+        self.gates = {**GATES, EVENTS_GATE.name: EVENTS_GATE, **adapter.gates}
+        self.events = self._schemas("events")
+        self.requests = self._schemas("requests")
+        self.replies = self._schemas("replies")
+        self._check_templates()
+
+    def fail(self, place: str, problem: str) -> ContractError:
+        return ContractError(self.where, place, problem)
+
+    def _schemas(self, document: str) -> dict[str, Schema]:
+        named: Mapping[str, Json] = self.documents.get(document, {})
+        shared = {
+            name: annotate(schema, f"/{document}/shared/{pointer.escape(name)}", "")
+            for name, schema in named.get("shared", {}).items()
+        }
+        made: dict[str, Schema] = {}
+        for name, schema in named.items():
+            if name != "shared":
+                made[name] = self.schema(document, name, schema, f"/{document}/{pointer.escape(name)}", shared)
+        return made
+
+    def schema(self, document: str, name: str, schema: Json, place: str, shared: Mapping[str, Json]) -> Schema:
+        self._check_patterns(schema, place)
+        try:
+            return Schema(document, name, flatten(annotate(schema, place, ""), shared))
+        except KeyError as error:
+            raise self.fail(place, f"uses a shared schema that is not there: {error.args[0]}") from None
+
+    def _check_patterns(self, schema: Json, place: str) -> None:
+        if "pattern" in schema:
+            try:
+                compile_pattern(schema["pattern"])
+            except (re.error, ValueError) as error:
+                raise self.fail(f"{place}/pattern", f"not a usable pattern: {error}") from None
+        for tokens, inner in subschemas(schema):
+            self._check_patterns(inner, place + pointer.build(tokens))
+
+    def advice(self) -> dict[str, Schema]:
+        made: dict[str, Schema] = {}
+        for level in ("events", "requests"):
+            for name, rule in self.documents.get("advice", {}).get(level, {}).items():
+                place = f"/advice/{level}/{pointer.escape(name)}/schema"
+                schema = {"source": rule["source"], **rule["schema"]}
+                made[f"{level}/{name}"] = self.schema("advice", f"{level}/{name}", schema, place, {})
+        return made
+
+    def operations(self) -> dict[str, Operation]:
+        for name, prefix in self.protocol["prefixes"].items():
+            place = f"/protocol/prefixes/{name}"
+            if "family" in prefix:
+                self._family(prefix["family"], f"{place}/family")
+            if "cors" in prefix:
+                self._named("cors", prefix["cors"], f"{place}/cors")
+        return {name: self._operation(name, spec) for name, spec in self.protocol["operations"].items()}
+
+    def _operation(self, name: str, spec: Mapping[str, Json]) -> Operation:
+        place = f"/protocol/operations/{name}"
+        family = self._family(spec["family"], f"{place}/family")
+        for reply_place, reply in spec["replies"].items():
+            self._named("replies", reply, f"{place}/replies/{reply_place}")
+        for section, member in (("limits", "rate"), ("cors", "cors"), ("idempotency", "idempotency")):
+            if member in spec:
+                self._named(section, spec[member], f"{place}/{member}")
+        for credential in spec.get("credentials", ()):
+            self._named("credentials", credential, f"{place}/credentials")
+        if "lookup" in spec and "{" + spec["lookup"] + "}" not in spec["path"]:
+            raise self.fail(f"{place}/lookup", f"the path has no parameter {spec['lookup']}")
+        forms = {form: self._form(f"{place}/forms/{form}", form, rules) for form, rules in spec.get("forms", {}).items()}
+        for schema in self._schemas_of(forms):
+            self._check_reasons(schema.body, family, f"/{schema.document}/{schema.name}")
+        for window, rule in self.protocol.get("windows", {}).items():
+            self._reason(rule["refusal"], family, f"/protocol/windows/{window}/refusal", needed=bool(forms))
+        return Operation(
+            name=name,
+            method=spec["method"],
+            path=spec["path"],
+            segments=tuple(spec["path"].lstrip("/").split("/")),
+            family=family,
+            credentials=tuple(spec.get("credentials", ())),
+            gates=self._gates(spec, family, place),
+            forms=forms,
+            spec=spec,
+        )
+
+    def _schemas_of(self, forms: Mapping[str, Form]) -> Iterator[Schema]:
+        for form in forms.values():
+            if form.request is not None:
+                yield form.request
+            if form.schema is not None:
+                yield form.schema
+            elif form.events is not None:
+                yield from form.schemas.values()
+
+    def _gates(self, spec: Mapping[str, Json], family: str, place: str) -> tuple[BoundGate, ...]:
+        declared: Mapping[str, Json] = self.protocol["gates"]
+        names = spec.get("gates", list(declared))
+        bound: list[BoundGate] = []
+        for name in names:
+            if name not in declared:
+                raise self.fail(f"{place}/gates", f"the gate {name} is not declared under /protocol/gates")
+            if name not in self.gates:
+                raise self.fail(f"/protocol/gates/{name}", f"no such gate; there are: {', '.join(sorted(self.gates))}")
+            gate, rules = self.gates[name], declared[name]
+            reasons: dict[str, str] = rules.get("refusals", {})
+            for outcome in reasons:
+                if outcome not in gate.outcomes:
+                    known = ", ".join(gate.outcomes) or "none"
+                    raise self.fail(f"/protocol/gates/{name}/refusals/{outcome}", f"no such outcome of this gate: {known}")
+            for outcome in gate.outcomes:
+                self._reason(reasons.get(outcome, outcome), family, f"/protocol/gates/{name}", needed=True)
+            bound.append(BoundGate(name=name, check=gate.check, order=rules["order"], reasons=reasons))
+        return tuple(sorted(bound, key=lambda gate: gate.order))
+
+    def _form(self, place: str, name: str, rules: Mapping[str, Json]) -> Form:
+        request = rules.get("request")
+        if request is not None and request not in self.requests:
+            raise self.fail(f"{place}/request", f"no schema {request} in requests.yaml")
+        schema = rules.get("schema")
+        if schema is not None and schema not in self.events:
+            raise self.fail(f"{place}/schema", f"no schema {schema} in events.yaml")
+        events = rules.get("events")
+        if events is not None and schema is None and "discriminator" not in rules:
+            raise self.fail(place, "events need a schema or a discriminator")
+        return Form(
+            name=name,
+            request=None if request is None else self.requests[request],
+            events=None if events is None else pointer.parse(events),
+            single=events == "",
+            discriminator=pointer.parse(rules.get("discriminator", "")),
+            type=rules.get("type"),
+            schema=None if schema is None else self.events[schema],
+            schemas=self.events,
+            policy=rules.get("policy", "whole"),
+        )
+
+    def _check_reasons(self, schema: Mapping[str, Json], family: str, place: str) -> None:
+        refusal = schema.get("refusal")
+        for reason in refusal.values() if isinstance(refusal, dict) else [refusal] if refusal else []:
+            self._reason(reason, family, f"{place}/refusal", needed=True)
+        for tokens, inner in subschemas(schema):
+            self._check_reasons(inner, family, place + pointer.build(tokens))
+
+    def _family(self, family: str, place: str) -> str:
+        if family not in self.protocol["refusals"]:
+            raise self.fail(place, f"no family {family} under /protocol/refusals")
+        for reason in ROUTING_REASONS:
+            self._reason(reason, family, place, needed=True)
+        return family
+
+    def _reason(self, reason: str, family: str, place: str, *, needed: bool) -> None:
+        if needed and reason not in self.protocol["refusals"][family]:
+            raise self.fail(place, f"the reason {reason} has no answer under /protocol/refusals/{family}")
+
+    def _named(self, section: str, name: str, place: str) -> None:
+        if name not in self.protocol.get(section, {}):
+            raise self.fail(place, f"no {name} under /protocol/{section}")
+
+    def _check_templates(self) -> None:
+        for name, shape in self.protocol["shapes"].items():
+            self._reply_schema(shape, f"/protocol/shapes/{name}")
+        for name, reply in self.protocol["replies"].items():
+            if ("body" in reply) == ("text" in reply):
+                raise self.fail(f"/protocol/replies/{name}", "needs either a body or a text")
+            self._reply_schema(reply, f"/protocol/replies/{name}")
+        for family, reasons in self.protocol["refusals"].items():
+            default = reasons["default"]
+            for reason, rules in reasons.items():
+                place = f"/protocol/refusals/{family}/{reason}"
+                for member in ("status", "shape", "message"):
+                    if member not in rules and member not in default:
+                        raise self.fail(place, f"needs a {member}, here or in the family's default")
+                shape = rules.get("shape", default.get("shape"))
+                self._named("shapes", shape, f"{place}/shape")
+                if "code" in template.names(self.protocol["shapes"][shape]["body"]) and "code" not in {**default, **rules}:
+                    raise self.fail(place, f"the shape {shape} needs a code")
+
+    def _reply_schema(self, spec: Mapping[str, Json], place: str) -> None:
+        schema = spec.get("schema")
+        if schema is not None and schema not in self.replies:
+            raise self.fail(f"{place}/schema", f"no schema {schema} in replies.yaml")

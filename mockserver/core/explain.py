@@ -1,0 +1,192 @@
+"""Why a value does not fit its schema: findings, in a fixed order, from either engine.
+
+The judging engine explains where a reply needs a text at once; the reference engine explains when somebody reads the
+journal. Both hand over only where a keyword broke; everything else is worked out here, so they cannot tell two stories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mockserver.core import pointer
+from mockserver.core.formats import FORMATS
+from mockserver.core.model import Finding, Json, Severity
+from mockserver.core.pointer import MISSING
+from mockserver.core.schema import NO_SOURCE, POINTER, SOURCE, Schema
+
+Spot = tuple[tuple[str | int, ...], tuple[str | int, ...]]
+"""Where a keyword broke: tokens in the schema, ending in the keyword, and tokens in the value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One broken keyword at one place: what a finding and a reply's text are made of."""
+
+    keyword: str
+    tokens: tuple[str | int, ...]
+    rule: str
+    source: str
+    expected: Json
+    got: Json
+    refusal: str | None
+    message: str | None
+    rank: tuple[int, ...]
+
+    def finding(self, severity: Severity = "refused", *, prefix: Sequence[str | int] = ()) -> Finding:
+        """Return it as a finding; `prefix` is put before its place."""
+        return Finding(
+            rule=self.rule,
+            severity=severity,
+            pointer=pointer.build((*prefix, *self.tokens)),
+            expected=self.expected,
+            got=self.got,
+            source=self.source,
+            message=describe(self),
+        )
+
+
+def judge_spots(schema: Schema, value: Json) -> Iterable[Spot]:
+    """Ask the judging engine (jsonschema-rs) where the value breaks the schema."""
+    for error in schema.engine.iter_errors(value):
+        yield tuple(error.schema_path), tuple(error.instance_path)
+
+
+def reference_spots(schema: Schema, value: Json) -> Iterable[Spot]:
+    """Ask the reference engine (jsonschema), imported only when something has to be explained."""
+    from mockserver.core.reference import validator
+
+    for error in validator(schema).iter_errors(value):
+        yield tuple(error.absolute_schema_path), tuple(error.absolute_path)
+
+
+def violations(
+    schema: Schema, value: Json, spots: Callable[[Schema, Json], Iterable[Spot]] = reference_spots
+) -> list[Violation]:
+    """Return what the value breaks, in the order of the schema's members; empty when it fits."""
+    found: dict[tuple[str, tuple[str | int, ...]], Violation] = {}
+    for schema_path, place in spots(schema, value):
+        for violation in _at(schema.body, schema_path, place, value):
+            found.setdefault((violation.rule, violation.tokens), violation)
+    return sorted(found.values(), key=lambda violation: (violation.rank, violation.rule, str(violation.tokens)))
+
+
+def _at(
+    root: Mapping[str, Json], schema_path: tuple[str | int, ...], place: tuple[str | int, ...], value: Json
+) -> Iterable[Violation]:
+    chain: list[Json] = [root]
+    for token in schema_path[:-1]:
+        chain.append(chain[-1][int(token) if isinstance(chain[-1], list) else token])
+    holder, keyword = chain[-1], str(schema_path[-1])
+    target = pointer.get(value, [str(token) for token in place])
+    names: list[str | None] = [None]
+    if keyword == "required" and isinstance(target, dict):
+        names = [name for name in holder["required"] if name not in target]
+    elif keyword == "additionalProperties" and isinstance(target, dict):
+        names = [name for name in target if name not in holder.get("properties", {})]
+    elif keyword == "anyOf" and isinstance(target, dict):
+        names = [_first_required(holder["anyOf"], target)]
+    for name in names:
+        levels = [level for level in chain if isinstance(level, dict) and POINTER in level]
+        if keyword == "required" and name in holder.get("properties", {}):
+            levels.append(holder["properties"][name])
+        tokens = place if name is None else (*place, name)
+        got = pointer.get(value, [str(token) for token in tokens])
+        yield Violation(
+            keyword=keyword,
+            tokens=tokens,
+            rule=holder[POINTER] + pointer.build([keyword] + ([name] if name and keyword == "required" else [])),
+            source=holder.get(SOURCE, NO_SOURCE),
+            expected={keyword: [name] if keyword == "required" else _plain_expectation(holder[keyword])},
+            got=None if got is MISSING else got,
+            refusal=_nearest(levels, "refusal", keyword),
+            message=_nearest(levels, "message", keyword),
+            rank=_rank(root, tokens),
+        )
+
+
+def _first_required(branches: Sequence[Mapping[str, Json]], target: Mapping[str, Json]) -> str | None:
+    """An anyOf's finding points at the member its first branch asks for, where one is named."""
+    names = branches[0].get("required", ())
+    return next((name for name in names if name not in target), names[0] if names else None)
+
+
+def _plain_expectation(value: Json) -> Json:
+    from mockserver.core.schema import plain
+
+    return plain(value) if isinstance(value, dict | list) and not all(isinstance(v, str) for v in value) else value
+
+
+def _nearest(levels: Sequence[Mapping[str, Json]], name: str, keyword: str) -> str | None:
+    for level in reversed(levels):
+        value = level.get(name)
+        if isinstance(value, dict):
+            value = value.get(keyword)
+        if value is not None:
+            return str(value)
+    return None
+
+
+def _rank(root: Mapping[str, Json], tokens: Sequence[str | int]) -> tuple[int, ...]:
+    """Order places as the schema declares its members; undeclared ones come last."""
+    rank: list[int] = []
+    level: Json = root
+    for token in tokens:
+        if isinstance(token, int):
+            rank.append(token)
+            level = level.get("items", {}) if isinstance(level, dict) else {}
+        else:
+            declared = list(level.get("properties", {})) if isinstance(level, dict) else []
+            rank.append(declared.index(token) if token in declared else len(declared))
+            level = level.get("properties", {}).get(token, {}) if isinstance(level, dict) else {}
+    return tuple(rank)
+
+
+def describe(violation: Violation) -> str:
+    """Say in one sentence what was expected and what came."""
+    place = dotted(violation.tokens) or "the value"
+    wanted = violation.expected[violation.keyword]
+    match violation.keyword:
+        case "required":
+            return f"{place} is required"
+        case "additionalProperties":
+            return f"{place} is not a known member"
+        case "type":
+            return f"{place} must be {_either(wanted)}, got {_shown(violation.got)}"
+        case "enum":
+            return f"{place} must be one of {', '.join(map(_shown, wanted))}, got {_shown(violation.got)}"
+        case "anyOf":
+            return f"{place} must fit one of {len(wanted)} alternatives, got {_shown(violation.got)}"
+        case "format":
+            return f"{place} must be a valid {wanted}, got {_shown(violation.got)}"
+        case "pattern":
+            return f"{place} must match {wanted}, got {_shown(violation.got)}"
+        case keyword:
+            return f"{place} must have {keyword} {_shown(wanted)}, got {_shown(violation.got)}"
+
+
+def _either(kinds: Json) -> str:
+    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+
+
+def _shown(value: Json, limit: int = 80) -> str:
+    from mockserver.core.jsontext import render
+
+    text = render(value).decode("utf-8", "replace")
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def dotted(tokens: Iterable[str | int]) -> str:
+    """Write a place as `events[1].context.$message_id`."""
+    text = ""
+    for token in tokens:
+        if isinstance(token, int):
+            text += f"[{token}]"
+        else:
+            text += f".{token}" if text else token
+    return text
+
+
+def known_formats() -> frozenset[str]:
+    """Return the names of the formats both engines know."""
+    return frozenset(FORMATS)

@@ -1,0 +1,109 @@
+"""JSON in and out: one decided answer for every text, however odd.
+
+orjson reads what it can. It refuses lone surrogates, which two published SDKs send and JSON allows, so such a text is
+read again with the standard library. NaN, infinities, numbers beyond a double, broken UTF-8, a byte order mark and
+nesting deeper than orjson's 1,024 levels are not JSON here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final, NoReturn
+
+import orjson
+
+from mockserver.core.model import Json
+
+_DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER: Final = b"0" * 17
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+class NotJSON(ValueError):
+    """The text is not JSON; the message says why in a few words."""
+
+
+def parse(text: bytes) -> Json:
+    """Read a JSON text for judging. Raises NotJSON."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if b"\\ud" not in text and b"\\uD" not in text:
+            raise NotJSON(str(error)) from None
+    return parse_exactly(text)
+
+
+def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
+    """Read a JSON text for showing: integers of any length stay what they were. Raises NotJSON.
+
+    Names that stand twice in one object are added to `duplicates`.
+    """
+
+    def members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        made = dict(pairs)
+        if duplicates is not None and len(made) != len(pairs):
+            seen: set[str] = set()
+            duplicates.extend(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        return made
+
+    try:
+        return json.loads(
+            text.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=members
+        )
+    except RecursionError:
+        raise NotJSON("nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise NotJSON(f"not UTF-8: {error.reason} at byte {error.start}") from None
+    except ValueError as error:
+        raise NotJSON(str(error)) from None
+
+
+def view(text: bytes) -> Json:
+    """Read a text that was judged before, the fast way where that loses nothing."""
+    if _LONG_NUMBER not in text.translate(_DIGITS_TO_ZERO):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass
+    return parse_exactly(text)
+
+
+def render(value: Json) -> bytes:
+    """Write JSON; what orjson cannot write (long integers, lone surrogates) comes out with ASCII escapes."""
+    try:
+        return orjson.dumps(value)
+    except (TypeError, orjson.JSONEncodeError):
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
+
+
+def without_surrogates(value: Json) -> Json:
+    """Return a copy with U+FFFD for each lone surrogate, which the judging engine cannot take."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("�", value)
+    if isinstance(value, list):
+        return [without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {without_surrogates(name): without_surrogates(item) for name, item in value.items()}
+    return value
+
+
+def has_surrogates(text: bytes) -> bool:
+    """Tell whether a text may hold lone surrogates: whether it has to be judged as a copy."""
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return True
+    return False
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise NotJSON(f"{name} is not JSON")
+
+
+def _finite(text: str) -> Any:
+    number = float(text)
+    if math.isinf(number):
+        raise NotJSON("a number is beyond the range of a double")
+    return number

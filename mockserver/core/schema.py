@@ -1,0 +1,146 @@
+"""Schemas of the contract language: flattened, annotated, compiled for the judging engine.
+
+Flattening lays a schema over the shared one it `use`s, so that readers see plain JSON Schema. Annotating gives every
+schema object its `source` and its place in the contract, so that a finding can name the fact it broke.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Final
+
+import jsonschema_rs
+
+from mockserver.core import pointer
+from mockserver.core.formats import FORMATS
+from mockserver.core.model import Json
+
+POINTER: Final = "x-pointer"
+SOURCE: Final = "source"
+OWN_KEYWORDS: Final = frozenset({SOURCE, "refusal", "message", "use", POINTER})
+NO_SOURCE: Final = ""
+
+
+def subschemas(schema: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Json]]]:
+    """Yield the schemas directly inside a schema, each with its tokens."""
+    for name, member in schema.get("properties", {}).items():
+        yield ("properties", name), member
+    for index, branch in enumerate(schema.get("anyOf", ())):
+        yield ("anyOf", str(index)), branch
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield (keyword,), schema[keyword]
+
+
+def annotate(schema: Mapping[str, Json], place: str, source: str) -> dict[str, Json]:
+    """Return a copy in which each schema object carries its contract pointer and its own or inherited source."""
+    source = schema.get(SOURCE, source)
+    made: dict[str, Json] = {**schema, POINTER: place, SOURCE: source}
+    if "properties" in made:
+        made["properties"] = {
+            name: annotate(member, place + pointer.build(("properties", name)), source)
+            for name, member in made["properties"].items()
+        }
+    if "anyOf" in made:
+        made["anyOf"] = [
+            annotate(branch, place + pointer.build(("anyOf", index)), source)
+            for index, branch in enumerate(made["anyOf"])
+        ]
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(made.get(keyword), dict):
+            made[keyword] = annotate(made[keyword], f"{place}/{keyword}", source)
+    return made
+
+
+def flatten(schema: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str, Json]:
+    """Lay a schema, and those inside it, over the shared ones they `use`. Raises KeyError for an unknown one."""
+    made: dict[str, Json] = dict(schema)
+    base = made.pop("use", None)
+    if base is not None:
+        made = _overlay(flatten(shared[base], shared), made)
+    for tokens, inner in list(subschemas(made)):
+        holder: Json = made
+        if len(tokens) == 2:
+            holder = made[tokens[0]] = made[tokens[0]].copy()
+        last: Json = int(tokens[-1]) if isinstance(holder, list) else tokens[-1]
+        holder[last] = flatten(inner, shared)
+    return made
+
+
+def _overlay(base: dict[str, Json], own: Mapping[str, Json]) -> dict[str, Json]:
+    made = {**base, **own}
+    if "required" in base and "required" in own:
+        made["required"] = [*base["required"], *(name for name in own["required"] if name not in base["required"])]
+    if "properties" in base and "properties" in own:
+        made["properties"] = {**base["properties"]}
+        for name, member in own["properties"].items():
+            before = base["properties"].get(name)
+            made["properties"][name] = member if before is None else _overlay(before, member)
+    return made
+
+
+def plain(schema: Json) -> Json:
+    """Return a schema as anybody else's tools read it: our own keywords gone, the source as `x-source`."""
+    if isinstance(schema, list):
+        return [plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made: dict[str, Json] = {}
+    for keyword, value in schema.items():
+        if keyword == "properties":
+            made[keyword] = {name: plain(member) for name, member in value.items()}
+        elif keyword in ("anyOf", "items", "additionalProperties"):
+            made[keyword] = plain(value)
+        elif keyword not in OWN_KEYWORDS:
+            made[keyword] = value
+    if schema.get(SOURCE):
+        made["x-source"] = schema[SOURCE]
+    return made
+
+
+class Schema:
+    """One compiled schema. `document` and `name` say where it stands; `body` is flattened and annotated."""
+
+    def __init__(self, document: str, name: str, body: dict[str, Json]) -> None:
+        self.document = document
+        self.name = name
+        self.body = body
+
+    def __repr__(self) -> str:
+        return f"Schema({self.document}/{self.name})"
+
+    @cached_property
+    def engine(self) -> jsonschema_rs.Draft202012Validator:
+        """The judging engine; built when first asked for."""
+        return jsonschema_rs.Draft202012Validator(self.body, formats=dict(FORMATS), validate_formats=True)
+
+    def is_valid(self, value: Json) -> bool:
+        """Tell whether the value fits. The value has no lone surrogates."""
+        return self.engine.is_valid(value)
+
+
+def drop_nulls(value: Json, schema: Mapping[str, Json]) -> Json:
+    """Return the value without the null members that the schema declares and does not allow, at any depth."""
+    if isinstance(value, dict):
+        declared = schema.get("properties", {})
+        made: dict[str, Json] = {}
+        for name, member in value.items():
+            inner = declared.get(name)
+            if inner is None:
+                made[name] = member
+            elif member is not None or _allows_null(inner):
+                made[name] = drop_nulls(member, inner)
+        return made
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        return [drop_nulls(item, schema["items"]) for item in value]
+    return value
+
+
+def _allows_null(schema: Mapping[str, Json]) -> bool:
+    kinds = schema.get("type")
+    if kinds is not None:
+        return kinds == "null" or (isinstance(kinds, list) and "null" in kinds)
+    if "enum" in schema:
+        return None in schema["enum"]
+    return "const" not in schema

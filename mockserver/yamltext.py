@@ -1,0 +1,71 @@
+"""YAML as contracts and cases are written in it: a strict subset that other languages read the same way.
+
+No anchors, merge keys or tags, no duplicate keys; plain scalars are only null, true, false, decimal numbers and text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mockserver.core.model import Json
+from mockserver.errors import ContractError
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Strict(_Base):  # type: ignore[misc]
+    """The loader; resolvers are replaced below, so `on`, dates and octals stay text."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise yaml.constructor.ConstructorError(None, None, f"a member's name must be text, not {key!r}", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the member {key} stands twice", key_node.start_mark)
+            seen.add(key)
+        made: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return made
+
+
+_Strict.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("tag:yaml.org,2002:null", r"null|", ["n", ""]),
+    ("tag:yaml.org,2002:bool", r"true|false", list("tf")),
+    ("tag:yaml.org,2002:int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
+    ("tag:yaml.org,2002:float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)", list("-0123456789")),
+):
+    _Strict.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), _first)
+_Strict.yaml_constructors = {
+    tag: constructor
+    for tag, constructor in _Base.yaml_constructors.items()
+    if tag is None or tag.rpartition(":")[2] in ("null", "bool", "int", "float", "str", "seq", "map")
+}
+
+
+def load(path: Path) -> Json:
+    """Read a YAML file. Raises ContractError naming the file and line."""
+    return loads(path.read_bytes(), str(path))
+
+
+def loads(text: bytes | str, name: str) -> Json:
+    """Read YAML text; `name` is for the error. Raises ContractError."""
+    try:
+        for token in yaml.scan(text, Loader=_Base):
+            if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
+                mark = token.start_mark
+                raise ContractError(name, "", f"line {mark.line + 1}: anchors and aliases are not used here")
+        return yaml.load(text, Loader=_Strict)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+        problem = getattr(error, "problem", None) or str(error)
+        raise ContractError(name, "", f"{where}{problem}") from None
+    except UnicodeDecodeError as error:
+        raise ContractError(name, "", f"not UTF-8: {error.reason} at byte {error.start}") from None
