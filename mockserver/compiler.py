@@ -1,4 +1,4 @@
-"""From merged documents to a `Contract`: schemas compiled, gates bound in order, every name checked to lead somewhere."""
+"""From merged documents to a `Contract`: schemas compiled, gates bound in order, every name leading somewhere."""
 
 from __future__ import annotations
 
@@ -118,7 +118,11 @@ class _Maker:
             self._named("credentials", credential, f"{place}/credentials")
         if "lookup" in spec and "{" + spec["lookup"] + "}" not in spec["path"]:
             raise self.fail(f"{place}/lookup", f"the path has no parameter {spec['lookup']}")
-        forms = {form: self._form(f"{place}/forms/{form}", form, rules) for form, rules in spec.get("forms", {}).items()}
+        if "lookup" in spec:
+            self._reason("unknown_entity", family, f"{place}/lookup", needed=True)
+        forms = {
+            form: self._form(f"{place}/forms/{form}", form, rules) for form, rules in spec.get("forms", {}).items()
+        }
         for schema in self._schemas_of(forms):
             self._check_reasons(schema.body, family, f"/{schema.document}/{schema.name}")
         for window, rule in self.protocol.get("windows", {}).items():
@@ -151,14 +155,18 @@ class _Maker:
         for name in names:
             if name not in declared:
                 raise self.fail(f"{place}/gates", f"the gate {name} is not declared under /protocol/gates")
-            if name not in self.gates:
+            rules = declared[name]
+            check = rules.get("check", name)
+            if check not in self.gates:
                 raise self.fail(f"/protocol/gates/{name}", f"no such gate; there are: {', '.join(sorted(self.gates))}")
-            gate, rules = self.gates[name], declared[name]
+            gate = self.gates[check]
             reasons: dict[str, str] = rules.get("refusals", {})
             for outcome in reasons:
                 if outcome not in gate.outcomes:
                     known = ", ".join(gate.outcomes) or "none"
-                    raise self.fail(f"/protocol/gates/{name}/refusals/{outcome}", f"no such outcome of this gate: {known}")
+                    raise self.fail(
+                        f"/protocol/gates/{name}/refusals/{outcome}", f"no such outcome of this gate: {known}"
+                    )
             for outcome in gate.outcomes:
                 self._reason(reasons.get(outcome, outcome), family, f"/protocol/gates/{name}", needed=True)
             bound.append(BoundGate(name=name, check=gate.check, order=rules["order"], reasons=reasons))
@@ -224,7 +232,10 @@ class _Maker:
                         raise self.fail(place, f"needs a {member}, here or in the family's default")
                 shape = rules.get("shape", default.get("shape"))
                 self._named("shapes", shape, f"{place}/shape")
-                if "code" in template.names(self.protocol["shapes"][shape]["body"]) and "code" not in {**default, **rules}:
+                if "code" in template.names(self.protocol["shapes"][shape]["body"]) and "code" not in {
+                    **default,
+                    **rules,
+                }:
                     raise self.fail(place, f"the shape {shape} needs a code")
 
     def _reply_schema(self, spec: Mapping[str, Json], place: str) -> None:

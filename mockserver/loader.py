@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,15 +14,21 @@ from typing import Final
 import jsonschema_rs
 
 from mockserver import adapters, yamltext
+from mockserver.compiler import compile_contract
 from mockserver.core import pointer
 from mockserver.core.contract import DOCUMENTS, Contract
 from mockserver.core.jsontext import render
 from mockserver.core.model import Json
-from mockserver.compiler import compile_contract
 from mockserver.errors import ContractError
 
 KEPT_CONTRACTS: Final = 256
-_META_OF: Final = {"protocol": "protocol", "requests": "schemas", "events": "schemas", "replies": "schemas", "advice": "advice"}
+_META_OF: Final = {
+    "protocol": "protocol",
+    "requests": "schemas",
+    "events": "schemas",
+    "replies": "schemas",
+    "advice": "advice",
+}
 
 
 def contracts_folder() -> Path:
@@ -137,7 +142,8 @@ def _remember_sources(patched: dict[str, str], patch: Patch, *, named: bool) -> 
     """Note, for each leaf a patch sets without a source of its own, that the patch is its source."""
     for tokens, _ in pointer.leaves(dict(patch.patch)):
         covered = any(
-            isinstance(holder := pointer.get(patch.patch, tokens[:depth]), dict) and isinstance(holder.get("source"), str)
+            isinstance(holder := pointer.get(patch.patch, tokens[:depth]), dict)
+            and isinstance(holder.get("source"), str)
             for depth in range(len(tokens))
         )
         place = pointer.build(tokens)
@@ -186,7 +192,7 @@ class Library:
         for folder in (own, *folders):
             if not folder.is_dir():
                 raise ContractError(str(folder), "", "no such folder")
-            found = sorted(path.parent for path in folder.glob("*/protocol.yaml"))
+            found = sorted(path.parent for path in folder.glob("*/protocol.yaml") if path.parent.name != "meta")
             if not found:
                 raise ContractError(str(folder), "", "no protocol in it: expected <name>/protocol.yaml")
             for path in found:
@@ -234,5 +240,3 @@ def _refuse_collisions(protocols: Mapping[str, Protocol]) -> None:
 def library() -> Library:
     """Return the package's own contracts, read once."""
     return Library()
-
-

@@ -26,9 +26,13 @@ class _Strict(_Base):  # type: ignore[misc]
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                raise yaml.constructor.ConstructorError(None, None, f"a member's name must be text, not {key!r}", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"a member's name must be text, not {key!r}", key_node.start_mark
+                )
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the member {key} stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the member {key} stands twice", key_node.start_mark
+                )
             seen.add(key)
         made: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return made
@@ -39,7 +43,11 @@ for _tag, _pattern, _first in (
     ("tag:yaml.org,2002:null", r"null|", ["n", ""]),
     ("tag:yaml.org,2002:bool", r"true|false", list("tf")),
     ("tag:yaml.org,2002:int", r"-?(?:0|[1-9][0-9]*)", list("-0123456789")),
-    ("tag:yaml.org,2002:float", r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)", list("-0123456789")),
+    (
+        "tag:yaml.org,2002:float",
+        r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)",
+        list("-0123456789"),
+    ),
 ):
     _Strict.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), _first)
 _Strict.yaml_constructors = {

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from mockserver.core.model import Json, Judged, Receipt
 
 if TYPE_CHECKING:
-    from mockserver.core.contract import Form, Operation
+    from mockserver.core.contract import Contract, Form, Operation
+    from mockserver.core.explain import Violation
     from mockserver.core.gates import Gate
 
 
@@ -32,25 +33,31 @@ def _one_scope(judged: Judged) -> str:
     return ""
 
 
+def _schema_only(contract: Contract, body: Json, event: Json) -> Violation | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
     """One protocol's algorithms.
 
     `choose_form` tells which form a body has; `gates` are checks of its own, which the contract orders; `variables`
-    adds names to reply templates; `scope` is what an idempotency key is unique in.
+    adds names to reply templates; `scope` is what an idempotency key is unique in; `beyond_schema` says what an event
+    that fits its schema breaks all the same, given the body it came in.
     """
 
     choose_form: Callable[[Operation, Json], Form | None] = _only_form
     gates: Mapping[str, Gate] = field(default_factory=dict)
     variables: Callable[[Judged, Receipt], Mapping[str, Json]] = _nothing
     scope: Callable[[Judged], str] = _one_scope
+    beyond_schema: Callable[[Contract, Json, Json], Violation | None] = _schema_only
 
 
 DEFAULT = Adapter()
 
 
 def find(name: str, folder: Path | None = None) -> Adapter:
-    """Return the adapter of a protocol: from `folder`/adapter.py when there is one, else from this package, else the default."""
+    """Return a protocol's adapter: `folder`/adapter.py when there is one, else this package's, else the default."""
     if folder is not None and (folder / "adapter.py").is_file():
         return _load(f"mockserver_adapter_{name}", folder / "adapter.py")
     if importlib.util.find_spec(f"{__name__}.{name}") is None:

@@ -1,35 +1,64 @@
-"""Outlit: a batch from a server must name somebody, anywhere in it (outlit §4.4)."""
+"""Outlit: who a server's events are about (outlit §4).
+
+One name anywhere in the batch will do, or each event needs its own: the contract's `identity` says which.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from mockserver.adapters import Adapter
 from mockserver.core import pointer
+from mockserver.core.contract import Contract
+from mockserver.core.explain import Violation
 from mockserver.core.gates import BoundGate, Gate
 from mockserver.core.model import Json, Judged, Refusal
+from mockserver.core.pointer import MISSING
+
+BATCH: Final = "batch"
+PER_EVENT: Final = "per_event"
 
 
 def _identity(judged: Judged, gate: BoundGate) -> Refusal | None:
     """Look at the raw events, before any of them is judged: a bad or repeated event still says who it is about."""
     rules: Mapping[str, Json] = judged.contract.protocol["identity"]
-    if judged.body.get("source") not in rules["batch"]["sources"] or _any_identity(judged.body, rules):
+    batch = rules.get(BATCH)
+    if batch is None or judged.body.get("source") not in batch["sources"] or _any_identity(judged.body, rules):
         return None
-    rule = "/protocol/identity"
-    return gate.refuse(judged, "missing_identity", "no event of the batch and no member of it says who it is about", rule=rule)
+    text = "no event of the batch and no member of it says who it is about"
+    return gate.refuse(judged, "missing_identity", text, rule=f"/protocol/identity/{BATCH}")
 
 
 def _any_identity(body: Json, rules: Mapping[str, Json]) -> bool:
-    if _says(body, rules["batch"]["pointers"]):
+    if _says(body, rules[BATCH]["pointers"]):
         return True
-    for event in body["events"]:
-        if not isinstance(event, dict):
-            continue
-        if _says(event, rules["event"]["pointers"]):
-            return True
-        if event.get("type") in rules["properties"]["types"] and _says(event, rules["properties"]["pointers"]):
-            return True
-    return False
+    said_by = [rule for name, rule in rules.items() if name not in (BATCH, PER_EVENT)]
+    return any(_applies(rule, event) and _says(event, rule["pointers"]) for event in body["events"] for rule in said_by)
+
+
+def _own_identity(contract: Contract, body: Json, event: Json) -> Violation | None:
+    """Where the contract has the rule, an event from a server says itself who it is about."""
+    rule: Json = contract.protocol["identity"].get(PER_EVENT)
+    if rule is None or body.get("source") not in rule["sources"]:
+        return None
+    if not _applies(rule, event) or _says(event, rule["pointers"]):
+        return None
+    return Violation(
+        keyword="anyOf",
+        tokens=pointer.parse(rule["pointers"][0]),
+        rule=f"/protocol/identity/{PER_EVENT}",
+        source=rule["source"],
+        expected={"anyOf": rule["pointers"]},
+        got=None,
+        refusal=None,
+        message=contract.protocol["messages"]["required"]["value"],
+        rank=(),
+    )
+
+
+def _applies(rule: Mapping[str, Json], event: Json) -> bool:
+    return isinstance(event, dict) and event.get("type") in rule.get("types", (event.get("type"),))
 
 
 def _says(holder: Json, pointers: Iterable[str]) -> bool:
@@ -39,7 +68,9 @@ def _says(holder: Json, pointers: Iterable[str]) -> bool:
 def _has_content(value: Json) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
-    return isinstance(value, dict) and any(_has_content(member) or isinstance(member, int) for member in value.values())
+    if isinstance(value, dict):
+        return any(_has_content(member) for member in value.values())
+    return value is not None and value is not MISSING
 
 
-ADAPTER = Adapter(gates={"identity": Gate("identity", _identity, ("missing_identity",))})
+ADAPTER = Adapter(gates={"identity": Gate("identity", _identity, ("missing_identity",))}, beyond_schema=_own_identity)

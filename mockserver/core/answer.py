@@ -82,6 +82,7 @@ def refusal_reply(
         "status": status,
         "allow": ", ".join(_allowed_methods(judged)),
         "request_id": request_id(receipt),
+        "nothing": None,
     }
     variables["message"] = message or fill_text(spec["message"], variables)
     variables["code"] = fill_text(spec["code"], variables) if "code" in spec else None
@@ -157,6 +158,7 @@ def _variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> di
         "rejected": rejected,
         "batch_size": len(judged.events),
         "created": receipt.created,
+        "nothing": None,
         "idempotency_key": None if judged.idempotency is None else judged.idempotency.key.split("/", 2)[2],
         "errors": [_error(judged, spec["item"], fault) for fault in judged.faults] if "item" in spec else [],
     }
@@ -166,7 +168,7 @@ def _variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> di
 
 def _error(judged: Judged, item: Json, fault: Json) -> Json:
     family = judged.contract.protocol["refusals"][family_of(judged)]
-    code = family.get(fault.reason, family["default"]).get("code")
+    code = fault.code or family.get(fault.reason, family["default"]).get("code")
     return fill(item, {"index": fault.index, "message": fault.message, "code": code})
 
 

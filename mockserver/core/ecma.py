@@ -1,7 +1,7 @@
 r"""ECMA-262 patterns for Python's engine.
 
-Python lets `$` match before a final newline and reads `\d`, `\w` and `\s` differently; the real servers, and the judging
-engine, do not.
+Python lets `$` match before a final newline and reads `\d`, `\w` and `\s` differently; the real servers, and the
+judging engine, do not.
 """
 
 from __future__ import annotations

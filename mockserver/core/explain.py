@@ -128,7 +128,7 @@ def _nearest(levels: Sequence[Mapping[str, Json]], name: str, keyword: str) -> s
 
 
 def _rank(root: Mapping[str, Json], tokens: Sequence[str | int]) -> tuple[int, ...]:
-    """Order places as the schema declares its members; undeclared ones come last."""
+    """Order places as the schema declares its members; undeclared ones come first, as strict decoders find them."""
     rank: list[int] = []
     level: Json = root
     for token in tokens:
@@ -137,7 +137,7 @@ def _rank(root: Mapping[str, Json], tokens: Sequence[str | int]) -> tuple[int, .
             level = level.get("items", {}) if isinstance(level, dict) else {}
         else:
             declared = list(level.get("properties", {})) if isinstance(level, dict) else []
-            rank.append(declared.index(token) if token in declared else len(declared))
+            rank.append(declared.index(token) if token in declared else -1)
             level = level.get("properties", {}).get(token, {}) if isinstance(level, dict) else {}
     return tuple(rank)
 
@@ -151,9 +151,9 @@ def describe(violation: Violation) -> str:
             return f"{place} is required"
         case "additionalProperties":
             return f"{place} is not a known member"
-        case "type":
+        case "type" | "not_an_object":
             return f"{place} must be {_either(wanted)}, got {_shown(violation.got)}"
-        case "enum":
+        case "enum" | "unknown_type":
             return f"{place} must be one of {', '.join(map(_shown, wanted))}, got {_shown(violation.got)}"
         case "anyOf":
             return f"{place} must fit one of {len(wanted)} alternatives, got {_shown(violation.got)}"
@@ -161,8 +161,19 @@ def describe(violation: Violation) -> str:
             return f"{place} must be a valid {wanted}, got {_shown(violation.got)}"
         case "pattern":
             return f"{place} must match {wanted}, got {_shown(violation.got)}"
+        case "minItems":
+            return f"{place} must hold at least {wanted}, got {_count(violation.got)}"
+        case "maxItems":
+            return f"{place} must hold at most {wanted}, got {_count(violation.got)}"
+        case "window":
+            past, future = wanted["past_ms"], wanted["future_ms"]
+            return f"{place} must be within {past} ms before and {future} ms after now, got {_shown(violation.got)}"
         case keyword:
             return f"{place} must have {keyword} {_shown(wanted)}, got {_shown(violation.got)}"
+
+
+def _count(got: Json) -> str:
+    return str(len(got)) if isinstance(got, list) else _shown(got)
 
 
 def _either(kinds: Json) -> str:

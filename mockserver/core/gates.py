@@ -139,17 +139,25 @@ def _origin(judged: Judged, gate: BoundGate) -> Refusal | None:
 
 def _rate(judged: Judged, gate: BoundGate) -> Refusal | None:
     """Ask for a slot; whether there is one is settled when the request is committed."""
-    name = judged.operation.spec.get("rate") if judged.operation else None
-    if name is not None:
-        limit = judged.contract.protocol["limits"][name]
-        judged.rate = RateClaim(
-            order=gate.order,
-            key=f"{judged.contract.name}/{name}/{judged.credential or ''}",
-            limit=limit["requests"],
-            window_ms=limit["window_ms"],
-            aligned=limit["starts"] == "aligned",
-        )
     return None
+
+
+def rate_claim(judged: Judged) -> RateClaim | None:
+    """Return the slot the operation asks for, at its gate's place in the precedence."""
+    operation = judged.operation
+    name = operation.spec.get("rate") if operation is not None else None
+    gate = next((gate for gate in operation.gates if gate.check is _rate), None) if operation is not None else None
+    if name is None or gate is None:
+        return None
+    limit = judged.contract.protocol["limits"][name]
+    return RateClaim(
+        order=gate.order,
+        key=f"{judged.contract.name}/{name}/{judged.credential or ''}",
+        limit=limit["requests"],
+        window_ms=limit["window_ms"],
+        aligned=limit["starts"] == "aligned",
+        reason=gate.reasons.get("rate_limited", "rate_limited"),
+    )
 
 
 def _idempotency(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -171,7 +179,9 @@ def _query(judged: Judged, gate: BoundGate) -> Refusal | None:
     got = parse_qs(split_target(judged.request.target)[1])
     for name in wanted:
         if not got.get(name, [""])[0].strip():
-            return gate.refuse(judged, "invalid_request", f"the query member {name} is required", expected={"required": [name]})
+            return gate.refuse(
+                judged, "invalid_request", f"the query member {name} is required", expected={"required": [name]}
+            )
     return None
 
 
@@ -188,7 +198,7 @@ def refuse_violation(
 ) -> Refusal:
     """Turn what a schema found into a refusal of the whole request."""
     return Refusal(
-        reason=violation.refusal or fallback,
+        reason=violation.refusal or gate.reasons.get(fallback, fallback),
         order=gate.order,
         finding=violation.finding(prefix=prefix),
         detail=vendor_text(judged, violation, prefix),
@@ -234,7 +244,13 @@ def _measures(judged: Judged, gate: BoundGate) -> Refusal | None:
                 rule = f"/protocol/limits/{name}/max_bytes"
                 text = f"{limit['pointer'][1:]} is {size} bytes of JSON, more than {limit['max_bytes']}"
                 return gate.refuse(
-                    judged, "invalid_request", text, rule=rule, place=limit["pointer"], expected=limit["max_bytes"], got=size
+                    judged,
+                    "invalid_request",
+                    text,
+                    rule=rule,
+                    place=limit["pointer"],
+                    expected=limit["max_bytes"],
+                    got=size,
                 )
     return None
 

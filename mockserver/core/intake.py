@@ -62,6 +62,6 @@ class Intake:
             self._parsed = True
             try:
                 self.value = jsontext.parse(self.text)
-            except jsontext.NotJSON as error:
+            except jsontext.NotJSONError as error:
                 self.not_json = str(error)
         return self.not_json is None

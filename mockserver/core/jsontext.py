@@ -21,22 +21,22 @@ _LONG_NUMBER: Final = b"0" * 17
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
-class NotJSON(ValueError):
+class NotJSONError(ValueError):
     """The text is not JSON; the message says why in a few words."""
 
 
 def parse(text: bytes) -> Json:
-    """Read a JSON text for judging. Raises NotJSON."""
+    """Read a JSON text for judging. Raises NotJSONError."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
         if b"\\ud" not in text and b"\\uD" not in text:
-            raise NotJSON(str(error)) from None
+            raise NotJSONError(str(error)) from None
     return parse_exactly(text)
 
 
 def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
-    """Read a JSON text for showing: integers of any length stay what they were. Raises NotJSON.
+    """Read a JSON text for showing: integers of any length stay what they were. Raises NotJSONError.
 
     Names that stand twice in one object are added to `duplicates`.
     """
@@ -53,11 +53,11 @@ def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
             text.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=members
         )
     except RecursionError:
-        raise NotJSON("nested too deeply") from None
+        raise NotJSONError("nested too deeply") from None
     except UnicodeDecodeError as error:
-        raise NotJSON(f"not UTF-8: {error.reason} at byte {error.start}") from None
+        raise NotJSONError(f"not UTF-8: {error.reason} at byte {error.start}") from None
     except ValueError as error:
-        raise NotJSON(str(error)) from None
+        raise NotJSONError(str(error)) from None
 
 
 def view(text: bytes) -> Json:
@@ -99,11 +99,11 @@ def has_surrogates(text: bytes) -> bool:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise NotJSON(f"{name} is not JSON")
+    raise NotJSONError(f"{name} is not JSON")
 
 
 def _finite(text: str) -> Any:
     number = float(text)
     if math.isinf(number):
-        raise NotJSON("a number is beyond the range of a double")
+        raise NotJSONError("a number is beyond the range of a double")
     return number

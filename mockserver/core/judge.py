@@ -12,32 +12,51 @@ from mockserver.core import pointer
 from mockserver.core.contract import Contract, Form
 from mockserver.core.explain import Violation
 from mockserver.core.formats import epoch_ms
-from mockserver.core.gates import BoundGate, Gate, broken_by, refuse_violation, vendor_text
+from mockserver.core.gates import BoundGate, Gate, broken_by, rate_claim, refuse_violation, vendor_text
 from mockserver.core.identity import credentials
 from mockserver.core.intake import Intake
 from mockserver.core.model import Fault, Finding, Json, Judged, Refusal, Terms
 from mockserver.core.pointer import MISSING
 
 ROUTING_ORDER = 0
+NO_TERMS = Terms(now_ms=0)
 
 
-def judge(intake: Intake, contract: Contract, terms: Terms) -> Judged:
-    """Say what should happen to a request under a contract and a session's terms."""
-    place = contract.locate(intake.request.target)
-    judged = Judged(intake=intake, contract=contract, terms=terms, place=place)
+def approach(intake: Intake, contract: Contract) -> Judged:
+    """Say where a request leads under a contract and which credential it carries; nothing is judged yet."""
+    judged = Judged(intake=intake, contract=contract, terms=NO_TERMS, place=contract.locate(intake.request.target))
     _route(judged)
-    for name, value in credentials(intake, contract, place, judged.operation):
-        judged.credential_name, judged.credential = name, value
-        break
-    if judged.preflight or judged.refusal is not None or judged.operation is None:
+    if not judged.preflight:
+        for name, value in credentials(intake, contract, judged.place, judged.operation):
+            judged.credential_name, judged.credential = name, value
+            break
+    return judged
+
+
+def judge(judged: Judged, terms: Terms) -> Judged:
+    """Say what should happen to an approached request under a session's terms."""
+    judged.terms = terms
+    operation = judged.operation
+    if judged.preflight or judged.refusal is not None or operation is None:
         return judged
-    for gate in judged.operation.gates:
+    judged.rate = rate_claim(judged)
+    for gate in operation.gates:
         judged.refusal = gate.check(judged, gate)
         if judged.refusal is not None:
+            _see_events(judged)
             break
-    if "lookup" in judged.operation.spec:
-        judged.lookup = digest(place.params[judged.operation.spec["lookup"]])
+    if "lookup" in operation.spec:
+        judged.lookup = digest(judged.place.params[operation.spec["lookup"]])
     return judged
+
+
+def _see_events(judged: Judged) -> None:
+    """Find the events of a refused request all the same: each gets a row that says it was rejected."""
+    if judged.events or judged.operation is None or not judged.operation.forms:
+        return
+    if judged.intake.parse(judged.contract.max_body) and isinstance(judged.intake.value, dict):
+        judged.form = judged.contract.adapter.choose_form(judged.operation, judged.intake.value)
+        judged.events = [] if judged.form is None else events_of(judged.form, judged.intake.value)
 
 
 def _route(judged: Judged) -> None:
@@ -53,7 +72,9 @@ def _route(judged: Judged) -> None:
         )
     else:
         served = sorted({operation.path for operation in judged.contract.operations.values()})
-        judged.refusal = _routing_refusal(judged, "unknown_path", "nothing is served at this path", served, judged.request.target)
+        judged.refusal = _routing_refusal(
+            judged, "unknown_path", "nothing is served at this path", served, judged.request.target
+        )
 
 
 def _routing_refusal(judged: Judged, reason: str, message: str, expected: Json, got: str) -> Refusal:
@@ -96,16 +117,14 @@ def events_of(form: Form, body: Json) -> list[Json]:
 
 def _fault(judged: Judged, gate: BoundGate, form: Form, index: int, event: Json) -> tuple[Fault, Refusal] | None:
     schema = form.schema_for(event)
-    if schema is not None and judged.lone_surrogates is False and schema.is_valid(event):
-        refusal = _outside_window(judged, gate, event, index)
-        return None if refusal is None else (Fault(index=index, reason=refusal.reason, message=refusal.detail), refusal)
+    fits = schema is not None and judged.lone_surrogates is False and schema.is_valid(event)
+    broken = () if fits else event_violations(judged, form, event)
+    violation = broken[0] if broken else beyond_schema(judged, event) or outside_window(judged, event)
+    if violation is None:
+        return None
     prefix = () if form.single else (*form.events, index)  # type: ignore[misc]
-    broken = event_violations(judged, form, event)
-    if not broken:
-        refusal = _outside_window(judged, gate, event, index)
-    else:
-        refusal = refuse_violation(judged, gate, broken[0], prefix, "invalid_event")
-    return None if refusal is None else (Fault(index=index, reason=refusal.reason, message=refusal.detail), refusal)
+    refusal = refuse_violation(judged, gate, violation, prefix, "invalid_event")
+    return Fault(index=index, reason=refusal.reason, message=refusal.detail, finding=violation.finding()), refusal
 
 
 def event_violations(judged: Judged, form: Form, event: Json) -> list[Violation]:
@@ -129,7 +148,7 @@ def _unpicked(
         keyword=keyword,
         tokens=tokens,
         rule=rule,
-        source=judged.contract.source_of("/protocol/messages/unknown_type"),
+        source=judged.contract.source_of(f"/protocol/messages/{keyword}"),
         expected={keyword: expected[next(iter(expected))]},
         got=got,
         refusal=None,
@@ -138,7 +157,13 @@ def _unpicked(
     )
 
 
-def _outside_window(judged: Judged, gate: BoundGate, event: Json, index: int) -> Refusal | None:
+def beyond_schema(judged: Judged, event: Json) -> Violation | None:
+    """Return what the protocol's adapter finds broken in an event beside its schema."""
+    return judged.contract.adapter.beyond_schema(judged.contract, judged.body, event)
+
+
+def outside_window(judged: Judged, event: Json) -> Violation | None:
+    """Return how an event's time breaks one of the contract's windows."""
     for name, window in judged.contract.windows:
         text = pointer.get(event, window.tokens)
         moment = epoch_ms(text) if isinstance(text, str) else None
@@ -147,10 +172,8 @@ def _outside_window(judged: Judged, gate: BoundGate, event: Json, index: int) ->
         ahead = moment - judged.terms.now_ms
         if -window.past_ms <= ahead <= window.future_ms:
             continue
-        form = judged.form
-        prefix = () if form is None or form.single else (*form.events, index)  # type: ignore[misc]
         side = "future_ms" if ahead > 0 else "past_ms"
-        violation = Violation(
+        return Violation(
             keyword="window",
             tokens=window.tokens,
             rule=f"/protocol/windows/{name}/{side}",
@@ -161,8 +184,6 @@ def _outside_window(judged: Judged, gate: BoundGate, event: Json, index: int) ->
             message=window.message,
             rank=(),
         )
-        refusal = refuse_violation(judged, gate, violation, prefix, window.refusal)
-        return refusal
     return None
 
 
@@ -193,4 +214,13 @@ def digest(value: str, namespace: str = "") -> bytes:
 
 EVENTS_GATE = Gate("events", _events, ("invalid_event",))
 
-__all__ = ["EVENTS_GATE", "digest", "event_violations", "events_of", "judge", "vendor_text"]
+__all__ = [
+    "EVENTS_GATE",
+    "approach",
+    "digest",
+    "event_violations",
+    "events_of",
+    "judge",
+    "outside_window",
+    "vendor_text",
+]

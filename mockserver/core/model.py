@@ -99,17 +99,19 @@ class Fault:
     reason: str
     message: str
     finding: Finding | None = None
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateClaim:
-    """A slot in a rate window; `key` is the window's identity inside the session."""
+    """A slot in a rate window; `key` is the window's identity inside the session, `reason` the refusal without one."""
 
     order: int
     key: str
     limit: int
     window_ms: int
     aligned: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,16 +187,51 @@ class Judged:
 class Receipt:
     """What the store claimed: the facts a reply may depend on beside the judgement itself.
 
-    `verdicts` has one entry per event. `refused` is the reason when a claim failed (over the rate, in enforce mode).
+    `seq` is the request's number in its session, `first_event` the number of its first event. `verdicts` has one entry
+    per event. `refused` is the reason when a claim failed. Times are session time in ms.
     """
 
     session: str
     seq: int
+    first_event: int
     verdicts: tuple[Verdict, ...] = ()
     refused: str | None = None
     replayed: bool = False
     created: bool = False
-    known: bool = False
     rate_remaining: int = 0
     rate_reset_ms: int = 0
     over_rate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injected:
+    """A fault step as one request met it: the step, what it asks for, whether the events are stored all the same."""
+
+    step: Json
+    spec: Json
+    stored: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class Exchange:
+    """One journalled request: what arrived, under which contract and terms, and what was claimed.
+
+    Everything else (rows, findings, stored events, the reply itself) is worked out from this when somebody looks.
+    `reply` is set only where the reply was not the contract's own; `fault` says what was injected, `lost` that the
+    client got no whole answer, `rejected` which events a step made fail.
+    """
+
+    request: WireRequest
+    contract: Contract
+    terms: Terms
+    receipt: Receipt
+    received_ms: int
+    status: int
+    operation: str | None
+    refused: bool
+    reply: WireReply | None = None
+    fault: Json = None
+    notes: tuple[str, ...] = ()
+    connection: str = ""
+    lost: bool = False
+    rejected: tuple[Fault, ...] = ()

@@ -26,7 +26,9 @@ _checker = jsonschema.FormatChecker(formats=())
 for _name, _check in FORMATS.items():
     _checker.checks(_name)(lambda value, check=_check: not isinstance(value, str) or check(value))
 
-_Validator = extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+_Validator = extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator, {"pattern": _pattern}
+)
 
 
 @lru_cache(maxsize=4096)

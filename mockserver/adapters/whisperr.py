@@ -1,0 +1,48 @@
+"""Whisperr: replies name the user and the event by generated ids, which a repeat gets again (whisperr §9 A2, A3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mockserver.adapters import Adapter
+from mockserver.core import pointer
+from mockserver.core.answer import uuid4_of
+from mockserver.core.model import Json, Judged, Receipt
+
+
+def _variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
+    """Return `external_id`, `user_id` and, for an event, `event_id`; nothing where a reply names nobody."""
+    operation, form = judged.operation, judged.form
+    if operation is None:
+        return {}
+    if "lookup" in operation.spec:
+        return _user(judged, receipt, judged.place.params[operation.spec["lookup"]])
+    if form is None or not form.single:
+        return {}
+    return {**_user(judged, receipt, _named_user(judged)), "event_id": _event_id(judged, receipt)}
+
+
+def _named_user(judged: Judged) -> str:
+    places = judged.contract.protocol["identity"]["user"]["pointers"]
+    found = (pointer.get(judged.body, pointer.parse(place)) for place in places)
+    return next((value for value in found if isinstance(value, str)), "")
+
+
+def _user(judged: Judged, receipt: Receipt, external_id: str) -> dict[str, Json]:
+    return {"external_id": external_id, "user_id": _id(judged, "user", f"{receipt.session}/{external_id}")}
+
+
+def _event_id(judged: Judged, receipt: Receipt) -> str:
+    """Make the id of the message id, so that a repeat is the same event; without one each request is its own."""
+    tokens = judged.contract.dedup
+    message_id = None if tokens is None else pointer.get(judged.body, tokens)
+    told = f"message/{message_id}" if isinstance(message_id, str) else f"request/{receipt.seq}"
+    return _id(judged, "event", f"{receipt.session}/{told}")
+
+
+def _id(judged: Judged, kind: str, text: str) -> str:
+    prefix: str = judged.contract.protocol["ids"][kind]["prefix"]
+    return prefix + uuid4_of(f"{kind}/{text}")
+
+
+ADAPTER = Adapter(variables=_variables)

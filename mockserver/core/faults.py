@@ -1,0 +1,193 @@
+"""Fault steps: which one a request takes, and what it says should go wrong. Pure: the dice are seeded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from mockserver.core.answer import refusal_reply
+from mockserver.core.matcher import ANY, differences
+from mockserver.core.matcher import problem as matcher_problem
+from mockserver.core.model import Fault, Finding, Json, Judged, Receipt, Verdict, WireReply
+
+When = Literal["before_commit", "after_commit"]
+KINDS = ("reply", "connection", "reject")
+INJECTED_RULE = "/fault"
+
+
+class Step:
+    """One step of a session's script, with the uses it has left and its own seeded dice."""
+
+    def __init__(self, spec: Mapping[str, Json]) -> None:
+        self.spec = dict(spec)
+        self.remaining: int | None = spec.get("times")
+        self._dice = random.Random(spec.get("seed", 0))
+        delay = spec.get("delay_ms")
+        self._delays = random.Random(delay["seed"] if isinstance(delay, dict) else 0)
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the step as it was given, with `remaining` (null: for ever)."""
+        return {**self.spec, "remaining": self.remaining}
+
+    @property
+    def spent(self) -> bool:
+        """Whether no uses are left."""
+        return self.remaining is not None and self.remaining <= 0
+
+    @property
+    def when(self) -> When:
+        """When the step strikes: 2xx replies after the commit, everything else before it, unless it says so itself."""
+        named = self.spec.get("when")
+        if named is not None:
+            return named  # type: ignore[no-any-return]
+        reply = self.spec.get("reply")
+        return "after_commit" if reply is not None and 200 <= reply["status"] < 300 else "before_commit"
+
+    def use(self) -> bool:
+        """Roll the dice and, when they say so, use the step once."""
+        probability = self.spec.get("probability")
+        if probability is not None and self._dice.random() >= probability:
+            return False
+        if self.remaining is not None:
+            self.remaining -= 1
+        return True
+
+    def delay_ms(self) -> float:
+        """Return the next delay in ms."""
+        delay = self.spec.get("delay_ms", 0)
+        if isinstance(delay, dict):
+            return self._delays.uniform(delay["min"], delay["max"])
+        return float(delay)
+
+    def matches(self, judged: Judged) -> bool:
+        """Tell whether the step is meant for a request; `where` and `type` need one event that fits."""
+        match: Mapping[str, Json] = self.spec.get("match") or {}
+        wanted = match.get("operation")
+        if judged.preflight and wanted != "preflight":
+            return False
+        if wanted is not None and wanted != judged.operation_name:
+            return False
+        if match.get("protocol") not in (None, judged.contract.name):
+            return False
+        if not any(name in match for name in ("type", "verdict", "where")):
+            return True
+        return any(not differences(match, row) for row in rows_of(judged))
+
+    def matching_events(self, judged: Judged) -> list[int]:
+        """Return the positions of the events the step is meant for; all of them without a matcher."""
+        match = self.spec.get("match") or {}
+        return [index for index, row in enumerate(rows_of(judged)) if not differences(match, row)]
+
+
+def rows_of(judged: Judged) -> list[dict[str, Json]]:
+    """Return what a matcher may look at of a request's events before they are committed."""
+    bad = {fault.index for fault in judged.faults}
+    refused = judged.refusal is not None
+    form = judged.form
+    return [
+        {
+            "protocol": judged.contract.name,
+            "operation": judged.operation_name,
+            "type": None if form is None else form.type_of(event),
+            "verdict": str(Verdict.REJECTED if refused or index in bad else Verdict.ACCEPTED),
+            "event": event,
+        }
+        for index, event in enumerate(judged.events)
+    ]
+
+
+def take(steps: Sequence[Step], judged: Judged) -> Step | None:
+    """Return the first step that matches and has uses left, used once; None when there is none."""
+    for step in steps:
+        if not step.spent and step.matches(judged):
+            return step if step.use() else None
+    return None
+
+
+def reject(judged: Judged, step: Step) -> None:
+    """Make the matching events of a batch fail, as if the vendor had found fault with them."""
+    spec: Mapping[str, Json] = step.spec["reject"]
+    chosen = step.matching_events(judged)
+    known = {fault.index: fault for fault in judged.faults}
+    contract = judged.contract
+    message = spec.get("message") or contract.protocol["messages"]["default"]["value"].replace("${field}", "event")
+    for index in chosen:
+        finding = Finding(
+            rule=INJECTED_RULE,
+            severity="refused",
+            pointer="",
+            expected=None,
+            got=None,
+            source="patch: fault step",
+            message=message,
+        )
+        known.setdefault(
+            index, Fault(index=index, reason="invalid_event", message=message, finding=finding, code=spec.get("code"))
+        )
+    judged.faults = tuple(known[index] for index in sorted(known))
+    for claims in (judged.dedup, judged.entities):
+        for index in chosen if claims is not None else ():
+            claims[index] = None  # type: ignore[index]
+
+
+def injected_reply(judged: Judged, receipt: Receipt, spec: Mapping[str, Json], own: WireReply | None) -> WireReply:
+    """Return the reply a step asks for.
+
+    Without a body it is the contract's own refusal for that status, or the family's default with the standard phrase;
+    below 400 it is the contract's own reply under another status. The step's headers win.
+    """
+    status: int = spec["status"]
+    if "body" in spec:
+        made = _own_body(judged, receipt, spec["body"], status)
+    elif status >= 400:
+        made = refusal_reply(judged, receipt, _reason_for(judged, status), status=status)
+    else:
+        headers = () if own is None else own.headers
+        made = WireReply(status=status, headers=headers, body=b"" if own is None or status in (204, 304) else own.body)
+    given = {name.lower() for name in spec.get("headers") or {}}
+    kept = tuple(pair for pair in made.headers if pair[0].lower() not in given)
+    return WireReply(status=status, headers=(*kept, *(spec.get("headers") or {}).items()), body=made.body)
+
+
+def _own_body(judged: Judged, receipt: Receipt, body: Json, status: int) -> WireReply:
+    from mockserver.core.jsontext import render
+
+    base = refusal_reply(judged, receipt, "default", status=status)
+    headers = tuple(pair for pair in base.headers if pair[0] != "Content-Type")
+    if isinstance(body, str):
+        kind, content = "text/plain; charset=utf-8", body.encode("utf-8", "surrogatepass")
+    else:
+        kind, content = "application/json", render(body)
+    return WireReply(status=status, headers=(("Content-Type", kind), *headers), body=content)
+
+
+def _reason_for(judged: Judged, status: int) -> str:
+    from mockserver.core.answer import family_of
+
+    family = judged.contract.protocol["refusals"][family_of(judged)]
+    default = family["default"].get("status")
+    for reason, spec in family.items():
+        if reason != "default" and spec.get("status", default) == status and "${detail}" not in spec.get("message", ""):
+            return str(reason)
+    return "default"
+
+
+def problem(spec: Mapping[str, Json]) -> tuple[str, str] | None:
+    """Return where and why a step cannot be used, or None. Its members' types are checked by the API's schema."""
+    kinds = [kind for kind in KINDS if kind in spec]
+    if len(kinds) > 1:
+        return f"/{kinds[1]}", f"a step has one of {', '.join(KINDS)}, not {' and '.join(kinds)}"
+    if not kinds and "delay_ms" not in spec:
+        return "", f"a step needs one of {', '.join(KINDS)} or delay_ms"
+    if "reject" in spec and spec.get("when") == "after_commit":
+        return "/when", "events are rejected before the commit; after it they are stored"
+    delay = spec.get("delay_ms")
+    if isinstance(delay, dict) and delay["min"] > delay["max"]:
+        return "/delay_ms/min", "min is more than max"
+    if (spec.get("match") or {}).get("verdict") == ANY:
+        return None
+    return matcher_problem(spec.get("match") or {})
+
+
+__all__ = ["Step", "injected_reply", "problem", "reject", "rows_of", "take"]

@@ -1,0 +1,86 @@
+"""The fidelity ledger: every fact of a contract, with who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mockserver.core import pointer
+from mockserver.core.contract import Contract
+from mockserver.core.model import Json
+from mockserver.core.schema import SOURCE, subschemas
+
+WHOLE = frozenset({"body", "item"})
+"""Members of protocol.yaml that are one fact although they are objects: templates."""
+
+
+def facts(contract: Contract) -> list[dict[str, Json]]:
+    """Return each leaf of protocol.yaml, each schema object and each piece of advice, as `/_mock/fidelity` lists it."""
+    found = [
+        *_protocol_facts(contract.documents["protocol"], ("protocol",), ""),
+        *(fact for name in ("requests", "events", "replies") for fact in _document_facts(contract, name)),
+        *_advice_facts(contract.documents.get("advice", {})),
+    ]
+    made = []
+    for tokens, value, source in found:
+        place = pointer.build(tokens)
+        source = _patched_source(contract, tokens) or source
+        made.append(
+            {
+                "protocol": contract.name,
+                "pointer": place,
+                "value": value,
+                "source": source,
+                "basis": source.partition(":")[0],
+            }
+        )
+    return made
+
+
+def _patched_source(contract: Contract, tokens: tuple[str, ...]) -> str | None:
+    """Return the patch a fact came from, where the patch names no source of its own."""
+    if not contract.patched:
+        return None
+    place = pointer.build(tokens)
+    for patched, source in contract.patched.items():
+        if patched == place or (patched.startswith(place + "/") and len(pointer.parse(patched)) == len(tokens) + 1):
+            return source
+    return None
+
+
+def _protocol_facts(value: Json, tokens: tuple[str, ...], source: str) -> Iterator[tuple[tuple[str, ...], Json, str]]:
+    if isinstance(value, dict) and tokens[-1] not in WHOLE:
+        source = value.get(SOURCE, source) if isinstance(value.get(SOURCE), str) else source
+        for name, member in value.items():
+            if name != SOURCE or not isinstance(member, str):
+                yield from _protocol_facts(member, (*tokens, name), source)
+    else:
+        yield tokens, value, source
+
+
+def _document_facts(contract: Contract, document: str) -> Iterator[tuple[tuple[str, ...], Json, str]]:
+    named: Mapping[str, Json] = contract.documents.get(document, {})
+    for name, schema in named.items():
+        if name == "shared":
+            for inner, shared in schema.items():
+                yield from _schema_facts(shared, (document, "shared", inner), "")
+        else:
+            yield from _schema_facts(schema, (document, name), "")
+
+
+def _schema_facts(schema: Json, tokens: tuple[str, ...], source: str) -> Iterator[tuple[tuple[str, ...], Json, str]]:
+    source = schema.get(SOURCE, source)
+    own = {
+        k: v
+        for k, v in schema.items()
+        if k not in (SOURCE, "properties", "items", "anyOf")
+        and not (k == "additionalProperties" and isinstance(v, dict))
+    }
+    yield tokens, own, source
+    for inner_tokens, inner in subschemas(schema):
+        yield from _schema_facts(inner, (*tokens, *inner_tokens), source)
+
+
+def _advice_facts(advice: Json) -> Iterator[tuple[tuple[str, ...], Json, str]]:
+    for level, rules in advice.items():
+        for name, rule in rules.items():
+            yield ("advice", level, name), {k: v for k, v in rule.items() if k != SOURCE}, rule[SOURCE]

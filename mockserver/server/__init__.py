@@ -1,0 +1,1 @@
+"""The HTTP shell: the only folder that imports aiohttp."""

@@ -1,0 +1,287 @@
+"""The handlers of the control surface that read: what is served, what happened, what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from mockserver import facts, publish
+from mockserver.contracts_in_force import ContractsInForce
+from mockserver.core.export import export_line
+from mockserver.core.jsontext import render
+from mockserver.core.model import Exchange, Json
+from mockserver.core.views import View
+from mockserver.errors import ContractError
+from mockserver.server import control
+from mockserver.server.control import Call, RejectedError
+from mockserver.server.wire import SERVER, json_response
+from mockserver.stores.memory import MemoryStore
+from mockserver.stores.session import ProtocolSettings, Session, SessionSettings
+
+MAX_SESSION_BYTES: Final = 200
+DEFAULT_LIMIT: Final = 1000
+
+
+class Handlers:
+    """Reading handlers, by operationId of control.yaml."""
+
+    def __init__(self, contracts: ContractsInForce, store: MemoryStore, defaults: SessionSettings) -> None:
+        self.contracts = contracts
+        self.store = store
+        self.defaults = defaults
+        self.stopping = False
+
+    def table(self) -> dict[str, control.Handler]:
+        """Return the handlers by operationId."""
+        return {
+            "livez": self.livez,
+            "readyz": self.readyz,
+            "index": self.index,
+            "openapi": self.openapi,
+            "protocols": self.protocols,
+            "protocol_openapi": self.protocol_openapi,
+            "schemas": self.schemas,
+            "fidelity": self.fidelity,
+            "sessions": self.sessions,
+            "session": self.session,
+            "change_session": self.change_session,
+            "forget_session": self.forget_session,
+            "requests": self.requests,
+            "request": self.request,
+            "events": self.events,
+            "export": self.export,
+        }
+
+    async def livez(self, call: Call) -> web.Response:
+        """The process is alive."""
+        return json_response({"status": "ok"})
+
+    async def readyz(self, call: Call) -> web.Response:
+        """The server takes requests; 503 while it stops."""
+        return json_response({"status": "stopping" if self.stopping else "ok"}, 503 if self.stopping else 200)
+
+    async def index(self, call: Call) -> web.Response:
+        """What this is and where things are."""
+        links = {
+            path: sorted(m.upper() for m in item if m != "parameters")
+            for path, item in control.document()["paths"].items()
+        }
+        return json_response({"name": SERVER, "protocols": list(self.contracts.served), "routes": links})
+
+    async def openapi(self, call: Call) -> web.Response:
+        """The control surface as OpenAPI."""
+        return json_response(control.document())
+
+    async def protocols(self, call: Call) -> web.Response:
+        """Protocols, operations, revisions."""
+        return json_response(
+            {
+                "protocols": [
+                    {
+                        "name": name,
+                        "operations": list(contract.operations),
+                        "revisions": self.contracts.library.protocols[name].revision_names(),
+                        "revision": contract.revision,
+                    }
+                    for name, contract in self.contracts.served.items()
+                ]
+            }
+        )
+
+    async def protocol_openapi(self, call: Call) -> web.Response:
+        """The emulated API."""
+        return json_response(publish.openapi(self._contract(call)))
+
+    async def schemas(self, call: Call) -> web.Response:
+        """The JSON Schemas of one document."""
+        name = call.params["document"]
+        if name not in publish.SCHEMA_DOCUMENTS:
+            known = ", ".join(publish.SCHEMA_DOCUMENTS)
+            raise RejectedError(404, "Not Found", f"no document {name}; there are: {known}", parameter="document")
+        base = f"http://{call.request.headers.get('Host', 'localhost')}"
+        return json_response(publish.schemas(self._contract(call), name, base))
+
+    async def fidelity(self, call: Call) -> web.Response:
+        """Every fact with its source."""
+        wanted = call.query.get("protocol")
+        if wanted is not None and wanted not in self.contracts.served:
+            raise RejectedError(
+                404,
+                "Not Found",
+                f"no protocol {wanted}; there are: {', '.join(self.contracts.served)}",
+                parameter="protocol",
+            )
+        found: list[Json] = []
+        for name, contract in self.contracts.served.items():
+            if wanted in (None, name):
+                if "revision" in call.query:
+                    contract = self._revision(name, call.query["revision"])
+                found += facts.facts(contract)
+        basis = call.query.get("basis")
+        return json_response({"facts": [fact for fact in found if basis in (None, fact["basis"])]})
+
+    def _revision(self, name: str, revision: str) -> Any:
+        try:
+            return self.contracts.resolve(name, ProtocolSettings(revision=revision))
+        except ContractError as error:
+            raise RejectedError(404, "Not Found", error.problem, parameter="revision") from None
+
+    def _contract(self, call: Call) -> Any:
+        name = call.params["protocol"]
+        if name not in self.contracts.served:
+            known = ", ".join(self.contracts.served)
+            raise RejectedError(404, "Not Found", f"no protocol {name}; there are: {known}", parameter="protocol")
+        return self.contracts.served[name]
+
+    async def sessions(self, call: Call) -> web.Response:
+        """All sessions and their counts."""
+        rows = [{"session": session.name, **session.counts.as_json()} for session in self.store.sessions()]
+        return json_response({"sessions": rows, "evicted": self.store.evicted_sessions})
+
+    def named(self, call: Call) -> Session:
+        """Return the session a call names; naming makes it. Raises RejectedError for an unusable name."""
+        name = call.params["session"]
+        if not name or len(name.encode("utf-8", "surrogatepass")) > MAX_SESSION_BYTES:
+            raise RejectedError(
+                400, "Bad Request", f"a session's name has 1 to {MAX_SESSION_BYTES} bytes", parameter="session"
+            )
+        return self.store.session(self.store.owner(name))
+
+    async def session(self, call: Call) -> web.Response:
+        """Settings and counts."""
+        return json_response(self._describe(self.named(call)))
+
+    def _describe(self, session: Session) -> Json:
+        settings = session.settings
+        protocols: dict[str, Json] = {}
+        for name in self.contracts.served:
+            contract = self.contracts.of(session, name)
+            own = settings.protocols.get(name)
+            patch = None if own is None else own.patch
+            protocols[name] = {"revision": contract.revision, "patch": patch, "contract_hash": contract.digest}
+        return {
+            "session": session.name,
+            "credentials": list(settings.credentials),
+            "keys": None if settings.keys is None else sorted(settings.keys),
+            "rate_limits": settings.rate_limits,
+            "protocols": protocols,
+            "journal_limit": settings.journal_limit,
+            "counts": session.counts.as_json(),
+            "evicted": session.evicted,
+        }
+
+    async def change_session(self, call: Call) -> web.Response:
+        """Replace the named settings; all are checked before any takes effect."""
+        session, change = self.named(call), call.body
+        protocols = self._protocols(session, change) if "protocols" in change else None
+        if "credentials" in change:
+            taken = self.store.give(session, tuple(dict.fromkeys(change["credentials"] or ())))
+            if taken is not None:
+                raise RejectedError(
+                    409, "Conflict", f"the credential {taken} belongs to another session", pointer="/credentials"
+                )
+        settings = session.settings
+        if protocols is not None:
+            settings.protocols = protocols
+        if "keys" in change:
+            settings.keys = None if change["keys"] is None else frozenset(change["keys"])
+        if "rate_limits" in change:
+            settings.rate_limits = change["rate_limits"] or self.defaults.rate_limits
+        if "journal_limit" in change:
+            settings.journal_limit = change["journal_limit"] or self.defaults.journal_limit
+            self.store.trim(session)
+        return json_response(self._describe(session))
+
+    def _protocols(self, session: Session, change: Json) -> Mapping[str, ProtocolSettings]:
+        made = {
+            name: ProtocolSettings(revision=wanted.get("revision"), patch=wanted.get("patch"))
+            for name, wanted in (change["protocols"] or {}).items()
+            if wanted is not None
+        }
+        for name, wanted in made.items():
+            try:
+                self.contracts.check({name: wanted})
+            except ContractError as error:
+                member = "/revision" if error.pointer == "/revision" else "/patch" + (error.pointer or "")
+                place = f"/protocols/{name}" + ("" if name not in self.contracts.served else member)
+                raise RejectedError(400, "Bad Request", f"{place}: {error.problem}", pointer=place) from None
+        return made
+
+    async def forget_session(self, call: Call) -> web.Response:
+        """Forget one session."""
+        name = self.store.owner(call.params["session"])
+        self.store.forget(name)
+        return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
+
+    async def requests(self, call: Call) -> web.Response:
+        """A page of requests."""
+        limit = call.query.get("limit", DEFAULT_LIMIT)
+        rows: list[Json] = []
+        more = False
+        for exchange in self.named(call).exchanges(call.query.get("after", 0)):
+            if not _request_wanted(exchange, call.query):
+                continue
+            if len(rows) == limit:
+                more = True
+                break
+            rows.append(View(exchange).request_row())
+        return json_response({"requests": rows, "next": rows[-1]["seq"] if more else None})
+
+    async def request(self, call: Call) -> web.Response:
+        """One exchange with bodies."""
+        session, wanted = self.named(call), call.params["id"]
+        number = wanted.removeprefix("r")
+        if number.isascii() and number.isdigit() and len(number) < 18:
+            for exchange in session.exchanges(int(number) - 1):
+                if exchange.receipt.seq == int(number):
+                    return json_response(View(exchange).request_detail())
+                break
+        raise RejectedError(404, "Not Found", f"session {session.name} has no request {wanted}", parameter="id")
+
+    async def events(self, call: Call) -> web.Response:
+        """A page of events."""
+        limit = call.query.get("limit", DEFAULT_LIMIT)
+        rows: list[Json] = []
+        more = False
+        for row in event_rows(self.named(call), call.query, call.query.get("after", 0)):
+            if len(rows) == limit:
+                more = True
+                break
+            rows.append(row)
+        return json_response({"events": rows, "next": rows[-1]["seq"] if more else None})
+
+    async def export(self, call: Call) -> web.Response:
+        """The session as NDJSON."""
+        session = self.named(call)
+        body = b"".join(render(export_line(View(exchange))) + b"\n" for exchange in session.exchanges())
+        return web.Response(body=body, headers=CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER}))
+
+
+def _request_wanted(exchange: Exchange, query: Mapping[str, Any]) -> bool:
+    return (
+        query.get("protocol") in (None, exchange.contract.name)
+        and query.get("operation") in (None, exchange.operation)
+        and query.get("status") in (None, exchange.status)
+    )
+
+
+def event_rows(session: Session, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Json]]:
+    """Yield the rows of a session's events above `after` that fit the filters, oldest first."""
+    verdict = query.get("verdict")
+    for exchange in session.exchanges_with_events(after):
+        if query.get("protocol") not in (None, exchange.contract.name):
+            continue
+        if query.get("operation") not in (None, exchange.operation):
+            continue
+        if verdict not in (None, "any") and verdict not in exchange.receipt.verdicts:
+            continue
+        for row in View(exchange).event_rows():
+            if (
+                row["seq"] > after
+                and verdict in (None, "any", row["verdict"])
+                and query.get("type") in (None, row["type"])
+            ):
+                yield row

@@ -1,0 +1,88 @@
+"""Carrying out fault steps on a real connection: answers lost, changed, cut, slowed."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Final
+
+from aiohttp import web
+
+from mockserver.core.faults import Step
+from mockserver.core.model import WireReply
+from mockserver.core.template import phrase
+from mockserver.server.wire import response
+
+DRIBBLE_PIECES: Final = 10
+DRIBBLE_PAUSE_MS: Final = 50
+MALFORMED: Final = b"HTTP/1.1 2OO Nearly\r\nContent-Length: minus one\r\n\r\n{"
+
+
+async def pause(step: Step) -> None:
+    """Wait as long as the step says, in real time."""
+    ms = step.delay_ms()
+    if ms > 0 and step.spec.get("connection") != "dribble":
+        await asyncio.sleep(ms / 1000)
+
+
+async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> web.StreamResponse:
+    """Do to the connection what the step says; `reply` is what would have been sent."""
+    transport = request.transport
+    if transport is None or transport.is_closing():
+        return response(reply)
+    match step.spec["connection"]:
+        case "reset":
+            _reset_on_close(transport)
+            transport.abort()
+        case "drop":
+            transport.close()
+        case "truncate":
+            head, body = _raw(reply)
+            transport.write(head + body[: len(body) // 2])
+            transport.close()
+        case "dribble":
+            await _dribble(request, step, reply)
+        case _:
+            transport.write(MALFORMED)
+            transport.close()
+    return _gone()
+
+
+async def _dribble(request: web.BaseRequest, step: Step, reply: WireReply) -> None:
+    """Send the reply in small pieces with pauses; it arrives whole, but late."""
+    transport = request.transport
+    head, body = _raw(reply, close=True)
+    data = head + body
+    size = max(1, len(data) // DRIBBLE_PIECES)
+    ms = step.delay_ms() if "delay_ms" in step.spec else DRIBBLE_PAUSE_MS * DRIBBLE_PIECES
+    for start in range(0, len(data), size):
+        if transport is None or transport.is_closing():
+            return
+        transport.write(data[start : start + size])
+        await asyncio.sleep(ms / 1000 / DRIBBLE_PIECES)
+    if transport is not None:
+        transport.close()
+
+
+def _raw(reply: WireReply, *, close: bool = False) -> tuple[bytes, bytes]:
+    lines = [f"HTTP/1.1 {reply.status} {phrase(reply.status)}"]
+    lines += [f"{name}: {value}" for name, value in reply.headers]
+    lines.append(f"Content-Length: {len(reply.body)}")
+    if close:
+        lines.append("Connection: close")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"), reply.body
+
+
+def _reset_on_close(transport: asyncio.Transport) -> None:
+    """Make the close send a RST instead of a FIN."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _gone() -> web.StreamResponse:
+    """Return a response for a connection that is closed already: aiohttp finds nobody to send it to."""
+    made = web.Response()
+    made.force_close()
+    return made

@@ -1,0 +1,87 @@
+"""Between aiohttp and our values: reading a request within its bounds, writing a reply."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import StreamReader, web
+from multidict import CIMultiDict
+
+from mockserver.core.jsontext import render
+from mockserver.core.model import Json, WireReply, WireRequest
+
+PROBLEM_TYPE: Final = "application/problem+json"
+SERVER: Final = "mockserver"
+DRAIN_LIMIT: Final = 64 * 1024 * 1024
+"""How much of a body that is refused for its size is read away, so that the client gets to see the refusal."""
+
+
+class BodyTimeoutError(Exception):
+    """The sender was slower than the deadline for a whole body."""
+
+
+async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> tuple[bytes, bool]:
+    """Read the body up to `ceiling` bytes; returns it and whether it was longer. Raises BodyTimeoutError.
+
+    What is over the ceiling is read away and never kept.
+    """
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    if not request.can_read_body:
+        return b"", False
+    content = request.content
+    if content.is_eof():
+        body = content.read_nowait()
+        return (body, False) if len(body) <= ceiling else (body[:ceiling], True)
+    try:
+        async with asyncio.timeout(deadline):
+            return await _read(content, ceiling)
+    except TimeoutError:
+        raise BodyTimeoutError from None
+
+
+async def _read(content: StreamReader, ceiling: int) -> tuple[bytes, bool]:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in content.iter_any():
+        if size <= ceiling:
+            chunks.append(chunk)
+        size += len(chunk)
+        if size > DRAIN_LIMIT:
+            break
+    body = b"".join(chunks)
+    return (body, False) if size <= ceiling else (body[:ceiling], True)
+
+
+def wire_request(request: web.BaseRequest, target: str, body: bytes, truncated: bool) -> WireRequest:
+    """Return our value for a request."""
+    headers = request.raw_headers
+    fields = {name.lower(): value for name, value in reversed(headers)}
+    return WireRequest(
+        method=request.method, target=target, headers=headers, fields=fields, body=body, truncated=truncated
+    )
+
+
+def response(reply: WireReply) -> web.Response:
+    """Return aiohttp's value for a reply."""
+    headers: CIMultiDict[str] = CIMultiDict(reply.headers)
+    headers["Server"] = SERVER
+    return web.Response(status=reply.status, headers=headers, body=reply.body or None)
+
+
+def json_response(value: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return a reply of the control surface."""
+    kind = PROBLEM_TYPE if status >= 400 else "application/json"
+    made = CIMultiDict({"Content-Type": kind, "Server": SERVER, "Cache-Control": "no-store", **(headers or {})})
+    return web.Response(status=status, headers=made, body=render(value))
+
+
+def problem(status: int, title: str, detail: str, **members: Json) -> web.Response:
+    """Return an RFC 9457 problem; `pointer` or `parameter` names the offending member."""
+    headers = members.pop("headers", None)
+    return json_response(
+        {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}, status, headers
+    )

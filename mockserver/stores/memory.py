@@ -1,0 +1,176 @@
+"""The memory store: fast, bounded, gone when the process is."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from typing import Final, Literal
+
+from mockserver.core.answer import answer
+from mockserver.core.faults import injected_reply
+from mockserver.core.model import Exchange, Headers, Injected, Judged, WireReply, WireRequest
+from mockserver.stores.session import Session, SessionSettings
+
+_log = logging.getLogger("mockserver.store")
+
+DEFAULT_SESSION: Final = "default"
+KEPT_HEADERS: Final = 4096
+
+
+def note_injection(exchange: Exchange, judged: Judged, injected: Injected, own: WireReply) -> None:
+    """Write on an exchange what a fault step did to it; the reply the client sees is the step's."""
+    spec = injected.spec
+    exchange.fault = injected.step
+    if "reply" in spec:
+        exchange.reply = injected_reply(judged, exchange.receipt, spec["reply"], own)
+        exchange.status = exchange.reply.status
+    elif "connection" in spec:
+        exchange.lost = spec["connection"] != "dribble"
+        exchange.reply = own
+    elif "reject" in spec:
+        exchange.rejected = judged.faults
+        exchange.reply = own
+
+
+class MemoryStore:
+    """All sessions in one process.
+
+    `max_bytes` bounds the journals of all sessions together; over it the largest journal loses its oldest requests.
+    `max_sessions` bounds the number of sessions; over it the one idle for longest goes.
+    """
+
+    def __init__(self, defaults: SessionSettings, *, max_bytes: int, max_sessions: int) -> None:
+        self._defaults = defaults
+        self._max_bytes = max_bytes
+        self._max_sessions = max_sessions
+        self._sessions: dict[str, Session] = {}
+        self._owners: dict[str, str] = {}
+        self._headers: dict[Headers, WireRequest] = {}
+        self.bytes = 0
+        self.evicted_sessions = 0
+        self.on_new_session: Callable[[Session], None] = lambda session: None
+
+    def session(self, name: str) -> Session:
+        """Return a session, made when it is first named."""
+        found = self._sessions.get(name)
+        if found is None:
+            found = self._sessions[name] = Session(name, copy.copy(self._defaults))
+            self.on_new_session(found)
+            if len(self._sessions) > self._max_sessions:
+                self._evict_session(keep=name)
+        return found
+
+    def peek(self, name: str) -> Session | None:
+        """Return a session without making it."""
+        return self._sessions.get(name)
+
+    def sessions(self) -> list[Session]:
+        """Return all sessions, in the order they came into being."""
+        return list(self._sessions.values())
+
+    def owner(self, credential: str) -> str:
+        """Return the name of the session a credential belongs to: the one it was given to, else its own."""
+        return self._owners.get(credential, credential)
+
+    def give(self, session: Session, credentials: tuple[str, ...]) -> str | None:
+        """Make credentials the session's own, in place of those it had; return one that another session has."""
+        for credential in credentials:
+            holder = self._owners.get(credential)
+            own = self._sessions.get(credential)
+            busy = own is not None and own is not session and own.counts.requests > 0
+            if (holder is not None and holder != session.name) or busy:
+                return credential
+        for credential in session.settings.credentials:
+            self._owners.pop(credential, None)
+        self._owners.update(dict.fromkeys(credentials, session.name))
+        session.settings.credentials = credentials
+        return None
+
+    async def commit(
+        self,
+        session: Session,
+        judged: Judged,
+        *,
+        received_ms: int,
+        connection: str = "",
+        notes: tuple[str, ...] = (),
+        injected: Injected | None = None,
+    ) -> tuple[Exchange, WireReply]:
+        """Settle what was judged: claim, journal, and only then let the caller answer."""
+        receipt = session.settle(judged) if injected is None or injected.stored else session.settle_nothing(judged)
+        reply = answer(judged, receipt)
+        exchange = Exchange(
+            request=self._compact(judged.request),
+            contract=judged.contract,
+            terms=judged.terms,
+            receipt=receipt,
+            received_ms=received_ms,
+            status=reply.status,
+            operation=judged.operation_name,
+            refused=judged.refusal is not None or receipt.refused is not None,
+            connection=connection,
+            notes=notes,
+        )
+        if injected is not None:
+            note_injection(exchange, judged, injected, reply)
+        self.record(session, exchange)
+        return exchange, reply
+
+    def record(self, session: Session, exchange: Exchange) -> None:
+        """Journal an exchange and keep within the bounds."""
+        before = session.bytes
+        session.record(exchange)
+        self.bytes += session.bytes - before
+        while self.bytes > self._max_bytes and self._shrink():
+            pass
+
+    def trim(self, session: Session) -> None:
+        """Bring a session under its journal limit after that was lowered."""
+        while len(session.journal) > session.settings.journal_limit:
+            self.bytes -= session.evict()
+
+    def _shrink(self) -> bool:
+        largest = max(self._sessions.values(), key=lambda session: session.bytes, default=None)
+        if largest is None or len(largest.journal) <= 1:
+            return False
+        if largest.evicted == 0:
+            _log.warning("journal full: session %s loses its oldest requests (memory limit)", largest.name)
+        self.bytes -= largest.evict()
+        return True
+
+    def _compact(self, request: WireRequest) -> WireRequest:
+        """Return the request as it is kept: equal headers of many requests are one object."""
+        kept = self._headers.get(request.headers)
+        if kept is None:
+            if len(self._headers) >= KEPT_HEADERS:
+                self._headers.clear()
+            self._headers[request.headers] = request
+            return request
+        return WireRequest(
+            method=kept.method if kept.method == request.method else request.method,
+            target=kept.target if kept.target == request.target else request.target,
+            headers=kept.headers,
+            fields=kept.fields,
+            body=request.body,
+            truncated=request.truncated,
+        )
+
+    def _evict_session(self, keep: str) -> None:
+        idle = min((s for s in self._sessions.values() if s.name != keep), key=lambda session: session.last_used_ms)
+        _log.warning("session %s evicted: more than %d sessions", idle.name, self._max_sessions)
+        self.evicted_sessions += 1
+        self.forget(idle.name, "evicted")
+
+    def forget(self, name: str, reason: Literal["deleted", "evicted"] = "deleted") -> bool:
+        """Delete a session; False when there was none. Its open waits are told why."""
+        session = self._sessions.pop(name, None)
+        if session is None:
+            return False
+        session.deleted = True
+        for waiter in tuple(session.waiters):
+            waiter.end(reason)
+        self.bytes -= session.bytes
+        for credential in session.settings.credentials:
+            self._owners.pop(credential, None)
+        return True

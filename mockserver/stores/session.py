@@ -1,0 +1,245 @@
+"""One session: its settings, its clock, its claims and its journal. Nothing in here knows of another session."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from mockserver.core.clock import REAL_TIME, Clock
+from mockserver.core.faults import Step
+from mockserver.core.model import Exchange, Json, Judged, RateClaim, RateMode, Receipt, Verdict
+from mockserver.core.views import View
+
+DEDUP_LIMIT: Final = 2_000_000
+EXCHANGE_OVERHEAD: Final = 900
+"""Bytes an exchange takes beside its bodies, measured; what the memory limit reckons with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolSettings:
+    """Which contract a session wants for one protocol."""
+
+    revision: str | None = None
+    patch: Json = None
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionSettings:
+    """What a control call may change."""
+
+    credentials: tuple[str, ...] = ()
+    keys: frozenset[str] | None = None
+    rate_limits: RateMode = "advise"
+    protocols: Mapping[str, ProtocolSettings] = field(default_factory=dict)
+    journal_limit: int = 100_000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a session has seen."""
+
+    requests: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {
+            "requests": self.requests,
+            "accepted": self.accepted,
+            "duplicate": self.duplicate,
+            "rejected": self.rejected,
+        }
+
+
+_SAME: dict[tuple[Verdict, int], tuple[Verdict, ...]] = {}
+
+
+def _all(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
+    """Return `count` times one verdict; equal ones are one object, so that a journal of good batches stays small."""
+    key = (verdict, count)
+    if key not in _SAME:
+        _SAME[key] = (verdict,) * count
+    return _SAME[key]
+
+
+class Waiter(Protocol):
+    """Somebody who wants to see each exchange as it is journalled."""
+
+    def offer(self, exchange: Exchange, view: View) -> None:
+        """Take a new exchange; the view of it is shared by all waiters."""
+
+    def end(self, reason: Literal["deleted", "evicted"]) -> None:
+        """Learn that the session is gone."""
+
+
+class Session:
+    """The state behind one credential. All methods are synchronous: one call is one atomic step."""
+
+    def __init__(self, name: str, settings: SessionSettings) -> None:
+        self.name = name
+        self.settings = settings
+        self.clock: Clock = REAL_TIME
+        self.counts = Counts()
+        self.journal: deque[Exchange] = deque()
+        self.bytes = 0
+        self.evicted = 0
+        self.forgotten_ids = 0
+        self.deleted = False
+        self.last_used_ms = 0
+        self.faults: list[Step] = []
+        self.waiters: set[Waiter] = set()
+        self.in_flight = 0
+        self._next_request = 1
+        self._next_event = 1
+        self._seen: dict[bytes, None] = {}
+        self._windows: dict[str, tuple[int, int]] = {}
+        self._idempotency: dict[str, int] = {}
+        self._entities: set[bytes] = set()
+
+    def settle(self, judged: Judged) -> Receipt:
+        """Claim what the judgement names, in the order of the gates, and return the receipt."""
+        receipt = Receipt(session=self.name, seq=self._next_request, first_event=self._next_event)
+        self._next_request += 1
+        refusal, count = judged.refusal, len(judged.events)
+        self._next_event += count
+        if judged.rate is not None:
+            self._settle_rate(judged.rate, judged, receipt, claims=refusal is None or refusal.order > judged.rate.order)
+        if (
+            refusal is None
+            and receipt.refused is None
+            and judged.lookup is not None
+            and judged.lookup not in self._entities
+        ):
+            receipt.refused = "unknown_entity"
+        if refusal is not None or receipt.refused is not None:
+            receipt.verdicts = _all(Verdict.REJECTED, count)
+        elif self._replayed(judged):
+            receipt.replayed = True
+            receipt.verdicts = _all(Verdict.DUPLICATE, count)
+        else:
+            receipt.verdicts = self._settle_events(judged, receipt)
+        return receipt
+
+    def settle_nothing(self, judged: Judged) -> Receipt:
+        """Claim nothing: a fault strikes before the commit, and no event of the request is stored."""
+        receipt = Receipt(session=self.name, seq=self._next_request, first_event=self._next_event)
+        self._next_request += 1
+        self._next_event += len(judged.events)
+        receipt.verdicts = _all(Verdict.REJECTED, len(judged.events))
+        if judged.rate is not None:
+            self._settle_rate(judged.rate, judged, receipt, claims=False)
+        return receipt
+
+    def _settle_rate(self, claim: RateClaim, judged: Judged, receipt: Receipt, *, claims: bool) -> None:
+        now, mode = judged.terms.now_ms, judged.terms.rate_mode
+        start, used = self._windows.get(claim.key, (0, 0))
+        if not 0 <= now - start < claim.window_ms:
+            start, used = (now - now % claim.window_ms if claim.aligned else now), 0
+        receipt.rate_reset_ms = start + claim.window_ms
+        if mode == "off":
+            receipt.rate_remaining = claim.limit
+            return
+        if claims:
+            if used >= claim.limit:
+                receipt.over_rate = True
+                if mode == "enforce":
+                    receipt.refused = claim.reason
+            used += 1
+            self._windows[claim.key] = (start, used)
+        receipt.rate_remaining = max(0, claim.limit - used)
+
+    def _replayed(self, judged: Judged) -> bool:
+        claim = judged.idempotency
+        if claim is None:
+            return False
+        started = self._idempotency.get(claim.key)
+        if started is not None and 0 <= judged.terms.now_ms - started < claim.window_ms:
+            return True
+        self._idempotency[claim.key] = judged.terms.now_ms
+        return False
+
+    def _settle_events(self, judged: Judged, receipt: Receipt) -> tuple[Verdict, ...]:
+        count = len(judged.events)
+        if judged.entities is not None:
+            for digest in judged.entities:
+                if digest is not None and digest not in self._entities:
+                    self._entities.add(digest)
+                    receipt.created = True
+        bad = {fault.index for fault in judged.faults}
+        if not bad and judged.dedup is None:
+            return _all(Verdict.ACCEPTED, count)
+        verdicts = [Verdict.REJECTED if index in bad else Verdict.ACCEPTED for index in range(count)]
+        for index, digest in enumerate(judged.dedup or ()):
+            if digest is None:
+                continue
+            if digest in self._seen:
+                verdicts[index] = Verdict.DUPLICATE
+            else:
+                self._seen[digest] = None
+        self._cap_seen()
+        first = verdicts[0] if verdicts else Verdict.ACCEPTED
+        return _all(first, count) if verdicts.count(first) == count else tuple(verdicts)
+
+    def _cap_seen(self) -> None:
+        while len(self._seen) > DEDUP_LIMIT:
+            del self._seen[next(iter(self._seen))]
+            self.forgotten_ids += 1
+
+    def record(self, exchange: Exchange) -> None:
+        """Append to the journal, count, evict what is over the session's limit."""
+        counts, verdicts = self.counts, exchange.receipt.verdicts
+        counts.requests += 1
+        if verdicts:
+            first, count = verdicts[0], len(verdicts)
+            if _SAME.get((first, count)) is verdicts:
+                setattr(counts, first.value, getattr(counts, first.value) + count)
+            else:
+                for verdict in verdicts:
+                    setattr(counts, verdict.value, getattr(counts, verdict.value) + 1)
+        self.journal.append(exchange)
+        self.bytes += size_of(exchange)
+        if self.waiters:
+            view = View(exchange)
+            for waiter in tuple(self.waiters):
+                waiter.offer(exchange, view)
+        while len(self.journal) > self.settings.journal_limit:
+            self.evict()
+
+    def evict(self) -> int:
+        """Drop the oldest exchange; return the bytes it took."""
+        freed = size_of(self.journal.popleft())
+        self.bytes -= freed
+        self.evicted += 1
+        return freed
+
+    def exchanges(self, after: int = 0) -> Iterator[Exchange]:
+        """Yield journalled exchanges with a request number above `after`."""
+        start = bisect_left(self.journal, after + 1, key=lambda exchange: exchange.receipt.seq)
+        for index in range(start, len(self.journal)):
+            yield self.journal[index]
+
+    def exchanges_with_events(self, after: int = 0) -> Iterator[Exchange]:
+        """Yield journalled exchanges that hold an event numbered above `after`."""
+        start = bisect_left(
+            self.journal,
+            after + 1,
+            key=lambda exchange: exchange.receipt.first_event + len(exchange.receipt.verdicts) - 1,
+        )
+        for index in range(start, len(self.journal)):
+            yield self.journal[index]
+
+    @property
+    def next_event(self) -> int:
+        """The number the next event will get."""
+        return self._next_event
+
+
+def size_of(exchange: Exchange) -> int:
+    """Return about how many bytes of memory an exchange takes."""
+    reply = exchange.reply
+    return EXCHANGE_OVERHEAD + len(exchange.request.body) + (0 if reply is None else len(reply.body))

@@ -1,0 +1,68 @@
+"""Every golden exchange, in process: no sockets, the session's clock frozen where the case says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mockserver.core.intake import Intake
+from mockserver.core.judge import approach, judge
+from mockserver.core.model import Terms, WireRequest
+from mockserver.core.views import View
+from mockserver.loader import Patch, library
+from mockserver.stores.memory import MemoryStore
+from mockserver.stores.session import SessionSettings
+from tests import cases
+
+
+@pytest.mark.parametrize("case", cases.load_all(), ids=str)
+async def test_case_is_answered_as_written(case: cases.Case) -> None:
+    found = [difference async for difference in _run(case)]
+    assert not found, f"{case.document['dossier']}\n" + "\n".join(found)
+
+
+async def _run(case: cases.Case) -> Any:
+    document = case.document
+    patches = [Patch(name="case", patch=document["patch"])] if "patch" in document else []
+    contract = library().protocol(case.protocol).contract(document.get("revision"), patches)
+    store = MemoryStore(SessionSettings(), max_bytes=1 << 30, max_sessions=10)
+    session, now = store.session(case.name), case.clock
+    settings = document.get("settings", {})
+    keys = settings.get("keys")
+    terms = {"keys": None if keys is None else frozenset(keys), "rate_mode": settings.get("rate_limits", "advise")}
+    for number, step in enumerate(document["steps"]):
+        if "advance_ms" in step:
+            now += step["advance_ms"]
+            continue
+        judged = judge(approach(Intake(_wire(step["request"])), contract), Terms(now_ms=now, **terms))
+        exchange, reply = await store.commit(session, judged, received_ms=now)
+        headers = {name.lower(): value for name, value in reply.headers}
+        view = View(exchange)
+        assert view.reply() == reply, "the reply worked out later is the reply that was sent"
+        for difference in _step(step["expect"], reply.status, headers, reply.body, view):
+            yield f"step {number}: {difference}"
+    if "stored" in document and session.counts.accepted != document["stored"]:
+        yield f"stored: expected {document['stored']}, got {session.counts.accepted}"
+
+
+def _step(expect: dict[str, Any], status: int, headers: dict[str, str], body: bytes, view: View) -> Iterator[str]:
+    yield from cases.reply_differences(expect, status, headers, body)
+    rows = list(view.event_rows())
+    if "events" in expect:
+        yield from cases.row_differences(expect["events"], rows)
+    for row in rows:
+        if row["verdict"] == "rejected" and not [f for f in row["findings"] if f["severity"] == "refused"]:
+            yield f"event {row['index']} was refused without a finding"
+
+
+def _wire(request: dict[str, Any]) -> WireRequest:
+    headers = tuple((name.encode(), value.encode()) for name, value in cases.headers_of(request).items())
+    return WireRequest(
+        method=request.get("method", "POST"),
+        target=request["path"],
+        headers=headers,
+        fields={name.lower(): value for name, value in headers},
+        body=cases.body_of(request),
+    )
