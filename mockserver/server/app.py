@@ -94,7 +94,7 @@ class _Connection(RequestHandler):
         super().__init__(
             manager,
             loop=loop,
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type]
             auto_decompress=False,
             lingering_time=5.0,
         )
