@@ -14,7 +14,7 @@ from mockserver.stores.session import Session
 
 Reason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evicted"]
 
-MAX_ROWS: Final = 1000
+MAX_ROWS: Final = 10_000
 NEAR_MISSES: Final = 5
 REFUSED_ROWS: Final = 20
 
