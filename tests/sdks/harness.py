@@ -54,7 +54,7 @@ class Session:
         """The session's event rows, whatever their verdict, once ``count`` of them are there and the wire is quiet."""
         wait = {"match": {"verdict": "any"}, "exactly": count, "quiet_ms": 250, "timeout_ms": 10_000}
         self._call("wait", wait)
-        rows: list[Row] = self._call("events")["events"]
+        rows: list[Row] = self._call("events?limit=10000")["events"]
         return rows
 
     def statuses(self) -> list[int]:
