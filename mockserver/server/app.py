@@ -11,7 +11,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from mockserver.contracts_in_force import ContractsInForce
 from mockserver.core.jsontext import render
-from mockserver.loader import Library
+from mockserver.loader import Library, library
 from mockserver.server import logs
 from mockserver.server.control import UNGUARDED, Control
 from mockserver.server.handlers import Handlers
@@ -32,9 +32,8 @@ class App:
     """The server without its socket. Raises ContractError when its contracts cannot be used."""
 
     def __init__(self, settings: Settings) -> None:
-        library = Library(settings.contracts)
         self.settings = settings
-        self.contracts = ContractsInForce(library, settings)
+        self.contracts = ContractsInForce(Library(settings.contracts) if settings.contracts else library(), settings)
         defaults = SessionSettings(rate_limits=settings.rate_limits, journal_limit=settings.journal_limit)
         self.store = MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
         self.store.on_new_session = logs.new_session
