@@ -1,0 +1,62 @@
+"""The servers under measurement, each a process of its own pinned to the first core."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+SERVER_CPU = "0"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    url: str
+    pid: int
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def _process(arguments: list[str], ready: str, port: int) -> Iterator[Server]:
+    command = ["taskset", "-c", SERVER_CPU, sys.executable, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert ready in line, f"{arguments}: {line!r}"
+            yield Server(url=f"http://127.0.0.1:{port}", pid=process.pid)
+        finally:
+            process.terminate()
+
+
+@contextlib.contextmanager
+def ceiling(reply: dict[str, Any]) -> Iterator[Server]:
+    """Serve the barest handler with a given reply."""
+    port = free_port()
+    with _process(["tests/benchmarks/ceiling.py", str(port), json.dumps(reply)], "ready", port) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def mock(*flags: str) -> Iterator[Server]:
+    """Serve ours, with default settings."""
+    port = free_port()
+    command = ["-m", "mockserver", "serve", "--port", str(port), "--log-level", "warning", *flags]
+    with _process(command, "mockserver ready", port) as server:
+        yield server
