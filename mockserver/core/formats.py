@@ -14,6 +14,10 @@ from typing import Final
 _DATE_TIME = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
 )
+_ISO_8601 = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
+    r"(?:T([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?(?:Z|[+-]([0-9]{2})(?::([0-9]{2}))?)?)?"
+)
 _CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
 _UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`\x00-\x20]*")
@@ -55,8 +59,22 @@ def is_date_time(text: str) -> bool:
     return epoch_ms(text) is not None
 
 
+def is_iso_8601(text: str) -> bool:
+    """Tell whether the text is a day in ISO 8601's extended format, alone or with a time, and a zone or none."""
+    match = _ISO_8601.fullmatch(text)
+    if match is None:
+        return False
+    year, month, day, hour, minute, second, off_hours, off_minutes = (int(part or 0) for part in match.groups())
+    try:
+        datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return False
+    return off_hours <= 23 and off_minutes <= 59
+
+
 FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
     "date-time": is_date_time,
+    "iso-8601": is_iso_8601,
     "uuid": lambda text: _UUID.fullmatch(text) is not None,
     "uri": lambda text: _URI.fullmatch(text) is not None,
     "email": lambda text: _EMAIL.fullmatch(text) is not None,
