@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import blake2b
+from typing import Any
 
 from mockserver.adapters import Adapter
 from mockserver.core import pointer, template
 from mockserver.core.contract import Contract, Form, Operation
 from mockserver.core.ecma import compile_pattern
+from mockserver.core.events import EVENTS_GATE
 from mockserver.core.gates import GATES, BoundGate
 from mockserver.core.jsontext import render
-from mockserver.core.judge import EVENTS_GATE
 from mockserver.core.model import Json
 from mockserver.core.schema import Schema, annotate, flatten, subschemas
 from mockserver.errors import ContractError
@@ -192,6 +193,8 @@ class _Maker:
             schema=None if schema is None else self.events[schema],
             schemas=self.events,
             policy=rules.get("policy", "whole"),
+            types=tuple(sorted(self.events)),
+            quick={} if schema is not None or events is None else _LazyEngines(self.events),
         )
 
     def _check_reasons(self, schema: Mapping[str, Json], family: str, place: str) -> None:
@@ -242,3 +245,18 @@ class _Maker:
         schema = spec.get("schema")
         if schema is not None and schema not in self.replies:
             raise self.fail(f"{place}/schema", f"no schema {schema} in replies.yaml")
+
+
+class _LazyEngines(dict[str, Callable[[Json], bool]]):
+    """Engines by event type, each built when the first event of its type comes."""
+
+    def __init__(self, schemas: Mapping[str, Schema]) -> None:
+        super().__init__()
+        self._schemas = schemas
+
+    def get(self, kind: str, default: Any = None) -> Any:
+        """Return the engine of a type, or None for an unknown one."""
+        found = super().get(kind)
+        if found is None and kind in self._schemas:
+            found = self[kind] = self._schemas[kind].engine.is_valid
+        return found

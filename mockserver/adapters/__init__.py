@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,11 +29,19 @@ def _nothing(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
     return {}
 
 
+def _no_names(protocol: Mapping[str, Json], operation: Mapping[str, Json]) -> Iterable[str]:
+    return ()
+
+
 def _one_scope(judged: Judged) -> str:
     return ""
 
 
-def _schema_only(contract: Contract, body: Json, event: Json) -> Violation | None:
+Beyond = Callable[[Json, Json], "Violation | None"]
+"""Takes a request's body and one of its events; says what the event breaks beside its schema."""
+
+
+def _schema_only(contract: Contract) -> Beyond | None:
     return None
 
 
@@ -49,8 +57,10 @@ class Adapter:
     choose_form: Callable[[Operation, Json], Form | None] = _only_form
     gates: Mapping[str, Gate] = field(default_factory=dict)
     variables: Callable[[Judged, Receipt], Mapping[str, Json]] = _nothing
+    names: Callable[[Mapping[str, Json], Mapping[str, Json]], Iterable[str]] = _no_names
     scope: Callable[[Judged], str] = _one_scope
-    beyond_schema: Callable[[Contract, Json, Json], Violation | None] = _schema_only
+    beyond_schema: Callable[[Contract], Beyond | None] = _schema_only
+    needs: tuple[str, ...] = ()
 
 
 DEFAULT = Adapter()

@@ -10,7 +10,6 @@ from mockserver.core import pointer
 from mockserver.core.contract import Form, Operation, split_target
 from mockserver.core.formats import rfc3339_ms
 from mockserver.core.gates import BoundGate, Gate
-from mockserver.core.judge import digest
 from mockserver.core.model import Json, Judged, Receipt, Refusal
 
 
@@ -67,7 +66,7 @@ def _variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
 
 def _scope(judged: Judged) -> str:
     """An idempotency key is one within a project and a server key (apex §4.2)."""
-    return digest(judged.credential or "", _project(judged) or "").hex()
+    return f"{_project(judged) or ''}\0{judged.credential or ''}"
 
 
 ADAPTER = Adapter(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from mockserver.adapters import Adapter
+from mockserver.adapters import Adapter, Beyond
 from mockserver.core import pointer
 from mockserver.core.contract import Contract
 from mockserver.core.explain import Violation
@@ -37,14 +37,12 @@ def _any_identity(body: Json, rules: Mapping[str, Json]) -> bool:
     return any(_applies(rule, event) and _says(event, rule["pointers"]) for event in body["events"] for rule in said_by)
 
 
-def _own_identity(contract: Contract, body: Json, event: Json) -> Violation | None:
+def _own_identity(contract: Contract) -> Beyond | None:
     """Where the contract has the rule, an event from a server says itself who it is about."""
     rule: Json = contract.protocol["identity"].get(PER_EVENT)
-    if rule is None or body.get("source") not in rule["sources"]:
+    if rule is None:
         return None
-    if not _applies(rule, event) or _says(event, rule["pointers"]):
-        return None
-    return Violation(
+    nobody = Violation(
         keyword="anyOf",
         tokens=pointer.parse(rule["pointers"][0]),
         rule=f"/protocol/identity/{PER_EVENT}",
@@ -55,6 +53,12 @@ def _own_identity(contract: Contract, body: Json, event: Json) -> Violation | No
         message=contract.protocol["messages"]["required"]["value"],
         rank=(),
     )
+
+    def check(body: Json, event: Json) -> Violation | None:
+        asked = body.get("source") in rule["sources"] and _applies(rule, event)
+        return nobody if asked and not _says(event, rule["pointers"]) else None
+
+    return check
 
 
 def _applies(rule: Mapping[str, Json], event: Json) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import blake2b
+from typing import Final
 from uuid import UUID
 
 from mockserver.core import cors
@@ -11,7 +12,18 @@ from mockserver.core.jsontext import render
 from mockserver.core.model import Json, Judged, Receipt, Verdict, WireReply
 from mockserver.core.template import fill, fill_text, phrase
 
-JSON_TYPE = "application/json"
+JSON_TYPE: Final = "application/json"
+RATE_NAMES: Final = frozenset({"rate_limit", "rate_remaining", "rate_reset_s", "retry_after_s"})
+"""What templates of headers may ask for beside the names of their reply or refusal."""
+REPLY_NAMES: Final = frozenset(
+    {"processed", "accepted", "duplicates", "rejected", "batch_size", "created", "nothing", "idempotency_key", "errors"}
+)
+ITEM_NAMES: Final = frozenset({"index", "message", "code"})
+TEXT_NAMES: Final = frozenset(
+    {"phrase", "phrase_upper", "phrase_lower", "detail", "status", "allow", "request_id", "nothing"}
+)
+"""What a refusal's message and code may ask for."""
+REFUSAL_NAMES: Final = TEXT_NAMES | {"message", "code"}
 
 
 def answer(judged: Judged, receipt: Receipt) -> WireReply:
@@ -53,12 +65,10 @@ def _preflight(judged: Judged) -> WireReply:
 
 
 def _reply(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> WireReply:
-    if "text" in spec:
-        body, kind = spec["text"].encode(), spec.get("content_type", JSON_TYPE)
-    else:
-        variables = _variables(judged, receipt, spec)
-        body, kind = render(fill(spec["body"], variables)), spec.get("content_type", JSON_TYPE)
-    return WireReply(status=spec["status"], headers=_headers(judged, receipt, spec, kind), body=body)
+    kind = spec.get("content_type", JSON_TYPE)
+    variables = reply_variables(judged, receipt, spec)
+    body = spec["text"].encode() if "text" in spec else render(fill(spec["body"], variables))
+    return WireReply(status=spec["status"], headers=_headers(judged, receipt, spec, kind, variables), body=body)
 
 
 def refusal_reply(
@@ -121,7 +131,7 @@ def _headers(
     receipt: Receipt,
     spec: Mapping[str, Json],
     kind: str,
-    variables: Mapping[str, Json] | None = None,
+    variables: Mapping[str, Json],
 ) -> tuple[tuple[str, str], ...]:
     made = [("Content-Type", kind)]
     protocol = judged.contract.protocol
@@ -132,12 +142,13 @@ def _headers(
     limit = protocol["limits"][rate] if rate is not None else {}
     templates = {**limit.get("headers", {}), **spec.get("headers", {})}
     if templates:
-        values = {**_rate_variables(judged, receipt, limit), **(variables or {})}
+        values = {**rate_variables(judged, receipt, limit), **variables}
         made += [(header, fill_text(template, values)) for header, template in templates.items()]
     return tuple(made)
 
 
-def _rate_variables(judged: Judged, receipt: Receipt, limit: Mapping[str, Json]) -> dict[str, Json]:
+def rate_variables(judged: Judged, receipt: Receipt, limit: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the values of `RATE_NAMES`: how full the window is after this request."""
     wait_ms = max(0, receipt.rate_reset_ms - judged.terms.now_ms)
     return {
         "rate_limit": limit.get("requests", 0),
@@ -147,7 +158,8 @@ def _rate_variables(judged: Judged, receipt: Receipt, limit: Mapping[str, Json])
     }
 
 
-def _variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> dict[str, Json]:
+def reply_variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> dict[str, Json]:
+    """Return the values of `REPLY_NAMES` for one reply of the contract, and what the adapter adds."""
     verdicts = receipt.verdicts
     rejected = sum(verdict is Verdict.REJECTED for verdict in verdicts)
     duplicates = sum(verdict is Verdict.DUPLICATE for verdict in verdicts)
@@ -159,7 +171,7 @@ def _variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> di
         "batch_size": len(judged.events),
         "created": receipt.created,
         "nothing": None,
-        "idempotency_key": None if judged.idempotency is None else judged.idempotency.key.split("/", 2)[2],
+        "idempotency_key": None if judged.idempotency is None else judged.idempotency.value,
         "errors": [_error(judged, spec["item"], fault) for fault in judged.faults] if "item" in spec else [],
     }
     variables.update(judged.contract.adapter.variables(judged, receipt))

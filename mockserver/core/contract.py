@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 DOCUMENTS: Final = ("protocol", "requests", "events", "replies", "advice")
 Policy = Literal["partial", "whole"]
+KEPT_PLACES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
     """One way a body may look. `events` are the tokens of the array; with `single` the body itself is the event.
 
-    `schema` judges every event; without it the text at `discriminator` picks one of `schemas`.
+    `schema` judges every event; without it the text at `discriminator` picks one of `schemas`, whose engines are in
+    `quick`.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Form:
     schema: Schema | None
     schemas: Mapping[str, Schema]
     policy: Policy
+    types: tuple[str, ...]
+    quick: Mapping[str, Callable[[Json], bool]]
 
     def type_of(self, event: Json) -> str | None:
         """Return the event's type for the journal, or None where it has none."""
@@ -148,6 +152,8 @@ class Contract:
         self.windows = tuple((name, _window(rule)) for name, rule in self.protocol.get("windows", {}).items())
         self.dedup = _tokens(self.protocol.get("dedup"))
         self.entity = _tokens(self.protocol.get("entities"))
+        self.beyond = adapter.beyond_schema(self)
+        self._places: dict[str, Place] = {}
         self._by_length: dict[int, list[Operation]] = {}
         for operation in operations.values():
             self._by_length.setdefault(len(operation.segments), []).append(operation)
@@ -161,7 +167,15 @@ class Contract:
         return self._newest()
 
     def locate(self, target: str) -> Place:
-        """Find the operations at a raw request target."""
+        """Find the operations at a raw request target; the answer is kept, as clients repeat themselves."""
+        found = self._places.get(target)
+        if found is None:
+            if len(self._places) >= KEPT_PLACES:
+                self._places.clear()
+            found = self._places[target] = self._locate(target)
+        return found
+
+    def _locate(self, target: str) -> Place:
         path, _ = split_target(target)
         bare = path.lstrip("/")
         leading = len(path) - len(bare) > 1

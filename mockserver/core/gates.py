@@ -24,13 +24,22 @@ from mockserver.core.template import fill_text
 Check = Callable[[Judged, "BoundGate"], Refusal | None]
 
 
+MESSAGE_NAMES: Final = frozenset({"field", "path", "detail"})
+"""What the text of a fault may ask for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A check and the outcomes it can have, by name; the contract maps each to one of its refusal reasons."""
+    """A check and the outcomes it can have, by name; the contract maps each to one of its refusal reasons.
+
+    `needs` are the pointers of what it reads in the contract, `after` the checks that must stand before it.
+    """
 
     name: str
     check: Check
     outcomes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +178,7 @@ def _idempotency(judged: Judged, gate: BoundGate) -> Refusal | None:
         if key:
             scope = judged.contract.adapter.scope(judged)
             judged.idempotency = IdempotencyClaim(
-                order=gate.order, key=f"{judged.contract.name}/{scope}/{key}", window_ms=rule["window_ms"]
+                order=gate.order, key=f"{judged.contract.name}\0{scope}\0{key}", value=key, window_ms=rule["window_ms"]
             )
     return None
 
@@ -260,16 +269,16 @@ GATES: Final[Mapping[str, Gate]] = {
     for gate in (
         Gate("size", _size, ("body_too_large",)),
         Gate("encoding", _encoding, ("broken_encoding", "unsupported_encoding")),
-        Gate("content_type", _content_type, ("content_type_invalid",)),
+        Gate("content_type", _content_type, ("content_type_invalid",), needs=("/protocol/content_types",)),
         Gate("json", _json, ("invalid_json",)),
-        Gate("object", _object, ("not_an_object",)),
+        Gate("object", _object, ("not_an_object",), after=("json",)),
         Gate("key", _key, ("missing", "malformed")),
         Gate("allowed_key", _allowed_key, ("unknown",)),
         Gate("origin", _origin, ("origin_not_allowed",)),
         Gate("rate", _rate, ("rate_limited",)),
         Gate("idempotency", _idempotency),
         Gate("query", _query, ("invalid_request",)),
-        Gate("envelope", _envelope, ("invalid_request",)),
-        Gate("measures", _measures, ("invalid_request",)),
+        Gate("envelope", _envelope, ("invalid_request",), after=("object",)),
+        Gate("measures", _measures, ("invalid_request",), after=("object",)),
     )
 }

@@ -116,10 +116,11 @@ class RateClaim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotencyClaim:
-    """An idempotency key, held for `window_ms` from the first success."""
+    """An idempotency key as the client wrote it (`value`), held for `window_ms` from the first success under `key`."""
 
     order: int
     key: str
+    value: str
     window_ms: int
 
 
@@ -137,8 +138,8 @@ class Judged:
     """What should happen to one request, before anything is claimed.
 
     `events` are the parsed events in order. `faults` name the bad ones; when `refusal` is set nothing is stored.
-    `dedup` holds a digest per event or None where the event has no id; `entities` holds, per event, the digest of the
-    thing it brings into being; `lookup` is the digest a read asks for.
+    `dedup` holds an id per event or None where the event has none; `entities` holds, per event, the id of the thing it
+    brings into being; `lookup` is the id a read asks for.
     """
 
     intake: Intake
@@ -156,9 +157,9 @@ class Judged:
     preflight: bool = False
     rate: RateClaim | None = None
     idempotency: IdempotencyClaim | None = None
-    dedup: list[bytes | None] | None = None
-    entities: list[bytes | None] | None = None
-    lookup: bytes | None = None
+    dedup: list[str | bytes | None] | None = None
+    entities: list[str | bytes | None] | None = None
+    lookup: str | bytes | None = None
     lone_surrogates: bool | None = None
 
     @property

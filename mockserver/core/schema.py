@@ -115,6 +115,16 @@ class Schema:
         """The judging engine; built when first asked for."""
         return jsonschema_rs.Draft202012Validator(self.body, formats=dict(FORMATS), validate_formats=True)
 
+    @cached_property
+    def list_engine(self) -> jsonschema_rs.Draft202012Validator:
+        """The engine for a list of objects that all have to fit."""
+        body = {"type": "array", "items": {"allOf": [{"type": "object"}, self.body]}}
+        return jsonschema_rs.Draft202012Validator(body, formats=dict(FORMATS), validate_formats=True)
+
+    def all_valid(self, values: list[Json]) -> bool:
+        """Tell whether all values are objects and fit. They have no lone surrogates."""
+        return self.list_engine.is_valid(values)
+
     def is_valid(self, value: Json) -> bool:
         """Tell whether the value fits. The value has no lone surrogates."""
         return self.engine.is_valid(value)

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from mockserver.core import jsontext, pointer
 from mockserver.core.answer import answer
 from mockserver.core.contract import Contract
+from mockserver.core.events import event_violations, events_of, outside_window
 from mockserver.core.explain import reference_spots, violations
 from mockserver.core.formats import rfc3339_ms
 from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, event_violations, events_of, judge, outside_window
+from mockserver.core.judge import approach, judge
 from mockserver.core.model import Exchange, Finding, Json, Judged, Verdict, WireReply
 from mockserver.core.schema import drop_nulls
 from mockserver.core.transform import stored
@@ -104,12 +105,8 @@ class View:
     def _event_findings(self, index: int, event: Json, verdict: Verdict) -> list[Finding]:
         if verdict is not Verdict.REJECTED:
             return []
-        found: list[Finding] = []
-        form = self.judged.form
-        fault = next((fault for fault in self.judged.faults if fault.index == index), None)
-        if fault is not None and form is not None:
-            found = explain_event(self.judged, event) or ([fault.finding] if fault.finding else [])
-        return found or [self._whole_finding()]
+        injected = [fault.finding for fault in self.exchange.rejected if fault.index == index and fault.finding]
+        return explain_event(self.judged, event) or injected or [self._whole_finding()]
 
     def _whole_finding(self) -> Finding:
         """The finding of a good event that was refused with its request."""
@@ -268,8 +265,8 @@ def _violations_under(judged: Judged, form: Json, event: Json, contract: Contrac
     schema = form.schema_for(event)
     if schema is None:
         return event_violations(judged, form, event)
-    beyond = contract.adapter.beyond_schema(contract, judged.body, event)
-    own = [] if beyond is None else [beyond]
+    missing = contract.beyond and contract.beyond(judged.body, event)
+    own = [missing] if missing else []
     value = judged.engine_view(event)
     if schema.is_valid(value):
         return own

@@ -96,10 +96,10 @@ class Session:
         self.in_flight = 0
         self._next_request = 1
         self._next_event = 1
-        self._seen: dict[bytes, None] = {}
+        self._seen: dict[str, dict[str | bytes | None, None]] = {}
         self._windows: dict[str, tuple[int, int]] = {}
         self._idempotency: dict[str, int] = {}
-        self._entities: set[bytes] = set()
+        self._entities: set[str | bytes] = set()
 
     def settle(self, judged: Judged) -> Receipt:
         """Claim what the judgement names, in the order of the gates, and return the receipt."""
@@ -166,28 +166,43 @@ class Session:
     def _settle_events(self, judged: Judged, receipt: Receipt) -> tuple[Verdict, ...]:
         count = len(judged.events)
         if judged.entities is not None:
-            for digest in judged.entities:
-                if digest is not None and digest not in self._entities:
-                    self._entities.add(digest)
-                    receipt.created = True
-        bad = {fault.index for fault in judged.faults}
-        if not bad and judged.dedup is None:
+            known = len(self._entities)
+            self._entities.update(entity for entity in judged.entities if entity is not None)
+            receipt.created = len(self._entities) > known
+        bad = [fault.index for fault in judged.faults]
+        if not bad and (judged.dedup is None or self._all_new(judged)):
             return _all(Verdict.ACCEPTED, count)
-        verdicts = [Verdict.REJECTED if index in bad else Verdict.ACCEPTED for index in range(count)]
-        for index, digest in enumerate(judged.dedup or ()):
-            if digest is None:
+        verdicts = [Verdict.ACCEPTED] * count
+        for index in bad:
+            verdicts[index] = Verdict.REJECTED
+        seen = self._seen_in(judged.contract.name)
+        for index, name in enumerate(judged.dedup or ()):
+            if name is None:
                 continue
-            if digest in self._seen:
+            if name in seen:
                 verdicts[index] = Verdict.DUPLICATE
             else:
-                self._seen[digest] = None
-        self._cap_seen()
+                seen[name] = None
+        self._cap(seen)
         first = verdicts[0] if verdicts else Verdict.ACCEPTED
         return _all(first, count) if verdicts.count(first) == count else tuple(verdicts)
 
-    def _cap_seen(self) -> None:
-        while len(self._seen) > DEDUP_LIMIT:
-            del self._seen[next(iter(self._seen))]
+    def _seen_in(self, protocol: str) -> dict[str | bytes | None, None]:
+        return self._seen.setdefault(protocol, {})
+
+    def _all_new(self, judged: Judged) -> bool:
+        """Remember the ids of a batch when each is there and new, all in one go; else leave them to a closer look."""
+        ids, seen = judged.dedup or [], self._seen_in(judged.contract.name)
+        fresh = dict.fromkeys(ids)
+        if len(fresh) != len(ids) or None in fresh or not seen.keys().isdisjoint(fresh):
+            return False
+        seen.update(fresh)
+        self._cap(seen)
+        return True
+
+    def _cap(self, seen: dict[str | bytes | None, None]) -> None:
+        while len(seen) > DEDUP_LIMIT:
+            del seen[next(iter(seen))]
             self.forgotten_ids += 1
 
     def record(self, exchange: Exchange) -> None:

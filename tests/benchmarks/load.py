@@ -30,8 +30,7 @@ function done(summary, latency)
   local wrong = 0
   for _, thread in ipairs(threads) do wrong = wrong + thread:get("bad") end
   local errors = summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout
-  io.write(string.format("RESULT {\\"requests\\": %%d, \\"us\\": %%d, \\"wrong\\": %%d, \\"errors\\": %%d, \\"p50_us\\": %%d, \\"p99_us\\": %%d}\\n",
-    summary.requests, summary.duration, wrong, errors, latency:percentile(50), latency:percentile(99)))
+  io.write(string.format("RESULT %%d %%d %%d %%d\\n", summary.requests, summary.duration, wrong, errors))
 end
 """
 
@@ -62,7 +61,8 @@ def requests_per_second(url: str, payload: Payload, *, connections: int, seconds
         if cpu is not None:
             command = ["taskset", "-c", str(cpu), *command]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    result = json.loads(next(line for line in output.splitlines() if line.startswith("RESULT")).removeprefix("RESULT "))
-    if result["wrong"] or result["errors"]:
-        raise WrongReplyError(f"{payload.name}: {result['wrong']} wrong replies, {result['errors']} errors")
-    return float(result["requests"] / (result["us"] / 1e6))
+    line = next(line for line in output.splitlines() if line.startswith("RESULT"))
+    requests, duration_us, wrong, errors = map(int, line.split()[1:])
+    if wrong or errors:
+        raise WrongReplyError(f"{payload.name}: {wrong} wrong replies, {errors} errors")
+    return requests / (duration_us / 1e6)

@@ -41,7 +41,8 @@ def outlit(count: int, bad_every: int = 0) -> Payload:
     body = {"visitorId": "a1b2c3d4-e5f6-7890-abcd-ef1234567890", "source": "client", "events": events}
     errors = [{"index": i, "message": "Invalid event type"} for i in bad]
     reply: dict[str, Any] = {"success": not bad, "processed": count - len(bad), **({"errors": errors} if bad else {})}
-    return _payload(f"outlit {count}{' mixed' if bad else ''}", "/api/i/v1/pk_bench/events", {}, body, reply, 207 if bad else 200)
+    name = f"outlit {count}{' mixed' if bad else ''}"
+    return _payload(name, "/api/i/v1/pk_bench/events", {}, body, reply, 207 if bad else 200)
 
 
 def whisperr(count: int, *, fresh: bool = True) -> Payload:
@@ -56,7 +57,8 @@ def whisperr(count: int, *, fresh: bool = True) -> Payload:
         for i in range(count)
     ]
     name = f"whisperr {count}{'' if fresh else ' resent'}"
-    return _payload(name, "/v1/events/batch", {"X-API-Key": "wrk_bench"}, {"events": events}, {"accepted": count, "rejected": 0}, 202)
+    reply = {"accepted": count, "rejected": 0}
+    return _payload(name, "/v1/events/batch", {"X-API-Key": "wrk_bench"}, {"events": events}, reply, 202)
 
 
 def apex(count: int) -> Payload:

@@ -1,0 +1,203 @@
+"""What becomes of the events of a request: judged by the schema of their type and by time windows, claims named.
+
+Most events are good, so a request is first asked for suspects, with as little work for each event as can be; only
+those are looked at closely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Final
+
+from mockserver.core import pointer
+from mockserver.core.contract import Contract, Form, Window
+from mockserver.core.explain import Violation
+from mockserver.core.formats import epoch_ms, rfc3339_ms
+from mockserver.core.gates import BoundGate, Gate, broken_by, refuse_violation
+from mockserver.core.model import Fault, Json, Judged, Refusal
+from mockserver.core.pointer import MISSING
+
+CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
+LONG_ID: Final = 64
+"""Ids up to this many characters are remembered as they are, longer ones as a digest."""
+
+
+def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
+    """Judge each event; refuse the whole request where one bad event does that."""
+    form = judged.form
+    if form is None or form.events is None:
+        return None
+    events = judged.events = events_of(form, judged.body)
+    found = []
+    for index in _suspects(judged, form, events):
+        violation = first_violation(judged, form, events[index])
+        if violation is not None:
+            prefix = () if form.single else (*form.events, index)
+            refusal = refuse_violation(judged, gate, violation, prefix, "invalid_event")
+            if form.policy == "whole" or form.single:
+                judged.faults = (Fault(index=index, reason=refusal.reason, message=refusal.detail),)
+                return refusal
+            found.append(Fault(index=index, reason=refusal.reason, message=refusal.detail))
+    judged.faults = tuple(found)
+    _name_claims(judged, {fault.index for fault in found})
+    return None
+
+
+def events_of(form: Form, body: Json) -> list[Json]:
+    """Return the events of a parsed body; empty when there is no array where they should be."""
+    if form.events is None:
+        return []
+    if form.single:
+        return [body]
+    found = pointer.get(body, form.events)
+    return found if isinstance(found, list) else []
+
+
+def _suspects(judged: Judged, form: Form, events: list[Json]) -> Sequence[int]:
+    """Return the positions of the events that are not plainly good."""
+    contract = judged.contract
+    if judged.lone_surrogates is None:
+        judged.engine_view(None)
+    if judged.lone_surrogates or contract.beyond is not None:
+        return range(len(events))
+    suspects = _misfits(form, events)
+    for _, window in contract.windows:
+        if not _all_inside(window, events, judged.terms.now_ms):
+            return range(len(events))
+    return suspects
+
+
+def _misfits(form: Form, events: list[Json]) -> list[int]:
+    """Return the positions of the events that do not fit the schema of their type."""
+    if form.schema is not None:
+        if form.schema.all_valid(events):
+            return []
+        fits = form.schema.is_valid
+        return [index for index, event in enumerate(events) if type(event) is not dict or not fits(event)]
+    if len(form.discriminator) != 1:
+        return list(range(len(events)))
+    name, engines, found = form.discriminator[0], form.quick, []
+    for index, event in enumerate(events):
+        kind = event.get(name) if type(event) is dict else None
+        fits_kind = engines.get(kind) if type(kind) is str else None
+        if fits_kind is None or not fits_kind(event):
+            found.append(index)
+    return found
+
+
+def _all_inside(window: Window, events: list[Json], now_ms: int) -> bool:
+    """Tell whether all times are canonical and inside the window: then they compare as text does."""
+    texts = [text for text in column(events, window.tokens) if text is not None]
+    if not texts:
+        return True
+    if any(type(text) is not str or len(text) != CANONICAL_LENGTH for text in texts):
+        return False
+    earliest, latest = rfc3339_ms(now_ms - window.past_ms), rfc3339_ms(now_ms + window.future_ms)
+    return earliest <= str(min(texts)) and str(max(texts)) <= latest
+
+
+def column(events: list[Json], tokens: Sequence[str]) -> list[Json]:
+    """Return what stands at one place in each event, None where nothing does."""
+    if len(tokens) == 1:
+        name = tokens[0]
+        return [event.get(name) if type(event) is dict else None for event in events]
+    try:
+        values = events
+        for token in tokens:
+            values = [value[token] for value in values]
+    except (KeyError, TypeError, IndexError):
+        found = (pointer.get(event, tokens) for event in events)
+        return [None if value is MISSING else value for value in found]
+    return values
+
+
+def first_violation(judged: Judged, form: Form, event: Json) -> Violation | None:
+    """Return the first thing an event breaks: its schema, what the adapter knows beside it, a time window."""
+    broken = event_violations(judged, form, event)
+    if broken:
+        return broken[0]
+    beyond = judged.contract.beyond
+    return (None if beyond is None else beyond(judged.body, event)) or outside_window(judged, event)
+
+
+def event_violations(judged: Judged, form: Form, event: Json) -> list[Violation]:
+    """Return what an event breaks: its type first, then the schema of that type."""
+    schema = form.schema_for(event)
+    if schema is not None:
+        return broken_by(judged, schema, event)
+    contract = judged.contract
+    if not isinstance(event, dict):
+        return [_unpicked(contract, "not_an_object", (), "object", event)]
+    kind = pointer.get(event, form.discriminator)
+    if kind is MISSING or kind is None:
+        return [_unpicked(contract, "required", form.discriminator, [form.discriminator[-1]], None)]
+    return [_unpicked(contract, "unknown_type", form.discriminator, form.types, kind)]
+
+
+def _unpicked(contract: Contract, keyword: str, tokens: tuple[str | int, ...], expected: Json, got: Json) -> Violation:
+    return Violation(
+        keyword=keyword,
+        tokens=tokens,
+        rule="/events",
+        source=contract.source_of(f"/protocol/messages/{keyword}"),
+        expected={keyword: expected},
+        got=got,
+        refusal=None,
+        message=None,
+        rank=(),
+    )
+
+
+def outside_window(judged: Judged, event: Json) -> Violation | None:
+    """Return how an event's time breaks one of the contract's windows."""
+    for name, window in judged.contract.windows:
+        text = pointer.get(event, window.tokens)
+        moment = epoch_ms(text) if isinstance(text, str) else None
+        if moment is None:
+            continue
+        ahead = moment - judged.terms.now_ms
+        if -window.past_ms <= ahead <= window.future_ms:
+            continue
+        return Violation(
+            keyword="window",
+            tokens=window.tokens,
+            rule=f"/protocol/windows/{name}/{'future_ms' if ahead > 0 else 'past_ms'}",
+            source=judged.contract.source_of(f"/protocol/windows/{name}"),
+            expected={"window": {"past_ms": window.past_ms, "future_ms": window.future_ms}},
+            got=text,
+            refusal=window.refusal,
+            message=window.message,
+            rank=(),
+        )
+    return None
+
+
+def _name_claims(judged: Judged, bad: set[int]) -> None:
+    contract, events = judged.contract, judged.events
+    good = [event for index, event in enumerate(events) if index not in bad] if bad else events
+    if contract.dedup is not None:
+        judged.dedup = _spread(column(good, contract.dedup), bad, len(events))
+    if contract.entity is not None:
+        judged.entities = _spread(column(good, contract.entity), bad, len(events))
+
+
+def _spread(values: Iterable[Json], bad: set[int], count: int) -> list[str | bytes | None] | None:
+    """Return the ids by position, None for bad events and for those without one; None when nobody has one."""
+    ids = [id_key(value) for value in values]
+    if not any(ids):
+        return None
+    if not bad:
+        return ids
+    left = iter(ids)
+    return [None if index in bad else next(left) for index in range(count)]
+
+
+def id_key(value: Json) -> str | bytes | None:
+    """Return what an id a client chose is remembered as, or None where there is none."""
+    if type(value) is not str or not value:
+        return None
+    return value if len(value) <= LONG_ID else blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+EVENTS_GATE: Final = Gate("events", judge_events, ("invalid_event",), after=("object",))
