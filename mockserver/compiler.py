@@ -12,7 +12,7 @@ from mockserver.core import pointer, template
 from mockserver.core.contract import Contract, Form, Operation
 from mockserver.core.ecma import compile_pattern
 from mockserver.core.events import EVENTS_GATE
-from mockserver.core.gates import GATES, BoundGate
+from mockserver.core.gates import GATES, BoundGate, rate_of
 from mockserver.core.jsontext import render
 from mockserver.core.model import Json
 from mockserver.core.schema import Schema, annotate, flatten, subschemas
@@ -128,6 +128,7 @@ class _Maker:
             self._check_reasons(schema.body, family, f"/{schema.document}/{schema.name}")
         for window, rule in self.protocol.get("windows", {}).items():
             self._reason(rule["refusal"], family, f"/protocol/windows/{window}/refusal", needed=bool(forms))
+        gates = self._gates(spec, family, place)
         return Operation(
             name=name,
             method=spec["method"],
@@ -135,8 +136,9 @@ class _Maker:
             segments=tuple(spec["path"].lstrip("/").split("/")),
             family=family,
             credentials=tuple(spec.get("credentials", ())),
-            gates=self._gates(spec, family, place),
+            gates=gates,
             forms=forms,
+            rate=rate_of(self.protocol, spec, gates),
             spec=spec,
         )
 

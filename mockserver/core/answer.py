@@ -51,7 +51,7 @@ def _outcome(judged: Judged, receipt: Receipt) -> str:
         return replies.get("replayed", success)
     if not judged.faults:
         return success
-    if all(verdict is Verdict.REJECTED for verdict in receipt.verdicts):
+    if receipt.verdicts.count(Verdict.REJECTED) == len(receipt.verdicts):
         return replies.get("failed", replies.get("partial", success))
     return replies.get("partial", success)
 
@@ -137,7 +137,7 @@ def _headers(
     protocol = judged.contract.protocol
     name = _cors_name(judged)
     if name is not None:
-        made += cors.headers(protocol["cors"][name], judged.request.header(b"origin"))
+        made += judged.contract.cors_headers(name, judged.request.header(b"origin"))
     rate = judged.operation.spec.get("rate") if judged.operation is not None else None
     limit = protocol["limits"][rate] if rate is not None else {}
     templates = {**limit.get("headers", {}), **spec.get("headers", {})}
@@ -161,8 +161,7 @@ def rate_variables(judged: Judged, receipt: Receipt, limit: Mapping[str, Json]) 
 def reply_variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> dict[str, Json]:
     """Return the values of `REPLY_NAMES` for one reply of the contract, and what the adapter adds."""
     verdicts = receipt.verdicts
-    rejected = sum(verdict is Verdict.REJECTED for verdict in verdicts)
-    duplicates = sum(verdict is Verdict.DUPLICATE for verdict in verdicts)
+    rejected, duplicates = verdicts.count(Verdict.REJECTED), verdicts.count(Verdict.DUPLICATE)
     variables: dict[str, Json] = {
         "processed": len(verdicts) - rejected,
         "accepted": len(verdicts) - rejected - duplicates,

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import unquote
 
-from mockserver.core import pointer
-from mockserver.core.model import Json
+from mockserver.core import cors, pointer
+from mockserver.core.model import Json, Rate
 from mockserver.core.schema import Schema
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ class Operation:
     credentials: tuple[str, ...]
     gates: tuple[BoundGate, ...]
     forms: Mapping[str, Form]
+    rate: Rate | None
     spec: Mapping[str, Json]
 
     def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
@@ -154,6 +155,8 @@ class Contract:
         self.entity = _tokens(self.protocol.get("entities"))
         self.beyond = adapter.beyond_schema(self)
         self._places: dict[str, Place] = {}
+        self._cors: dict[tuple[str, str | None], list[tuple[str, str]]] = {}
+        self._sources: dict[str, str] = {}
         self._by_length: dict[int, list[Operation]] = {}
         for operation in operations.values():
             self._by_length.setdefault(len(operation.segments), []).append(operation)
@@ -196,8 +199,23 @@ class Contract:
         prefixes: list[Mapping[str, Json]] = sorted(self.protocol["prefixes"].values(), key=lambda p: -len(p["path"]))
         return next((prefix for prefix in prefixes if path.startswith(prefix["path"])), prefixes[-1])
 
+    def cors_headers(self, name: str, origin: str | None) -> list[tuple[str, str]]:
+        """Return the CORS headers of a reply to an origin; kept, as pages repeat themselves."""
+        found = self._cors.get((name, origin))
+        if found is None:
+            if len(self._cors) >= KEPT_PLACES:
+                self._cors.clear()
+            found = self._cors[name, origin] = cors.headers(self.protocol["cors"][name], origin)
+        return found
+
     def source_of(self, place: str) -> str:
         """Return who states the fact at a contract pointer: the nearest `source` at or above it."""
+        found = self._sources.get(place)
+        if found is None:
+            found = self._sources[place] = self._source_of(place)
+        return found
+
+    def _source_of(self, place: str) -> str:
         level: Json = self.documents
         source = ""
         for token in ("", *pointer.parse(place)):

@@ -14,7 +14,7 @@ from mockserver.core import pointer
 from mockserver.core.contract import Contract, Form, Window
 from mockserver.core.explain import Violation
 from mockserver.core.formats import epoch_ms, rfc3339_ms
-from mockserver.core.gates import BoundGate, Gate, broken_by, refuse_violation
+from mockserver.core.gates import BoundGate, Gate, broken_by, refuse_violation, vendor_text
 from mockserver.core.model import Fault, Json, Judged, Refusal
 from mockserver.core.pointer import MISSING
 
@@ -34,11 +34,11 @@ def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
         violation = first_violation(judged, form, events[index])
         if violation is not None:
             prefix = () if form.single else (*form.events, index)
-            refusal = refuse_violation(judged, gate, violation, prefix, "invalid_event")
+            reason = violation.refusal or gate.reasons.get("invalid_event", "invalid_event")
+            found.append(Fault(index=index, reason=reason, message=vendor_text(judged, violation, prefix)))
             if form.policy == "whole" or form.single:
-                judged.faults = (Fault(index=index, reason=refusal.reason, message=refusal.detail),)
-                return refusal
-            found.append(Fault(index=index, reason=refusal.reason, message=refusal.detail))
+                judged.faults = tuple(found)
+                return refuse_violation(judged, gate, violation, prefix, "invalid_event")
     judged.faults = tuple(found)
     _name_claims(judged, {fault.index for fault in found})
     return None
@@ -57,9 +57,7 @@ def events_of(form: Form, body: Json) -> list[Json]:
 def _suspects(judged: Judged, form: Form, events: list[Json]) -> Sequence[int]:
     """Return the positions of the events that are not plainly good."""
     contract = judged.contract
-    if judged.lone_surrogates is None:
-        judged.engine_view(None)
-    if judged.lone_surrogates or contract.beyond is not None:
+    if judged.intake.lone_surrogates or contract.beyond is not None:
         return range(len(events))
     suspects = _misfits(form, events)
     for _, window in contract.windows:

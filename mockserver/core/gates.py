@@ -6,7 +6,7 @@ a gate can have is declared, so that a contract without an answer for one does n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
@@ -17,7 +17,7 @@ from mockserver.core.cors import origin_allowed
 from mockserver.core.ecma import compile_pattern
 from mockserver.core.explain import Violation, describe, dotted, judge_spots, violations
 from mockserver.core.jsontext import render
-from mockserver.core.model import Finding, IdempotencyClaim, Json, Judged, RateClaim, Refusal
+from mockserver.core.model import Finding, IdempotencyClaim, Json, Judged, Rate, Refusal
 from mockserver.core.schema import Schema, drop_nulls
 from mockserver.core.template import fill_text
 
@@ -151,17 +151,16 @@ def _rate(judged: Judged, gate: BoundGate) -> Refusal | None:
     return None
 
 
-def rate_claim(judged: Judged) -> RateClaim | None:
-    """Return the slot the operation asks for, at its gate's place in the precedence."""
-    operation = judged.operation
-    name = operation.spec.get("rate") if operation is not None else None
-    gate = next((gate for gate in operation.gates if gate.check is _rate), None) if operation is not None else None
+def rate_of(protocol: Mapping[str, Json], spec: Mapping[str, Json], gates: Sequence[BoundGate]) -> Rate | None:
+    """Return the rate limit of an operation, at its gate's place in the precedence; None where it has none."""
+    name = spec.get("rate")
+    gate = next((gate for gate in gates if gate.check is _rate), None)
     if name is None or gate is None:
         return None
-    limit = judged.contract.protocol["limits"][name]
-    return RateClaim(
+    limit = protocol["limits"][name]
+    return Rate(
+        name=name,
         order=gate.order,
-        key=f"{judged.contract.name}/{name}/{judged.credential or ''}",
         limit=limit["requests"],
         window_ms=limit["window_ms"],
         aligned=limit["starts"] == "aligned",
@@ -230,14 +229,10 @@ def vendor_text(judged: Judged, violation: Violation, prefix: tuple[str | int, .
     template: str = violation.message or messages.get(violation.keyword, messages["default"])["value"]
     if "${" not in template:
         return template
-    return fill_text(
-        template,
-        {
-            "field": dotted(violation.tokens),
-            "path": dotted((*prefix, *violation.tokens)),
-            "detail": describe(violation),
-        },
-    )
+    variables = {"field": dotted(violation.tokens), "path": dotted((*prefix, *violation.tokens))}
+    if "${detail}" in template:
+        variables["detail"] = describe(violation)
+    return fill_text(template, variables)
 
 
 def _measures(judged: Judged, gate: BoundGate) -> Refusal | None:

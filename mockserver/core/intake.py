@@ -15,13 +15,14 @@ _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 class Intake:
     """The body of one request. `decode` and `parse` remember their outcome."""
 
-    __slots__ = ("_decoded", "_limit", "_parsed", "_problem", "not_json", "request", "text", "value")
+    __slots__ = ("_decoded", "_limit", "_parsed", "_problem", "lone_surrogates", "not_json", "request", "text", "value")
 
     def __init__(self, request: WireRequest) -> None:
         self.request = request
         self.text = b""
         self.value: Json = None
         self.not_json: str | None = None
+        self.lone_surrogates = False
         self._decoded = False
         self._limit = 0
         self._parsed = False
@@ -60,8 +61,9 @@ class Intake:
             return False
         if not self._parsed:
             self._parsed = True
+            self.not_json = None
             try:
-                self.value = jsontext.parse(self.text)
+                self.value, self.lone_surrogates = jsontext.parse(self.text)
             except jsontext.NotJSONError as error:
                 self.not_json = str(error)
         return self.not_json is None

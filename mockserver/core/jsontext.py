@@ -25,14 +25,14 @@ class NotJSONError(ValueError):
     """The text is not JSON; the message says why in a few words."""
 
 
-def parse(text: bytes) -> Json:
-    """Read a JSON text for judging. Raises NotJSONError."""
+def parse(text: bytes) -> tuple[Json, bool]:
+    """Read a JSON text for judging; returns the value and whether it may hold lone surrogates. Raises NotJSONError."""
     try:
-        return orjson.loads(text)
+        return orjson.loads(text), False
     except orjson.JSONDecodeError as error:
         if b"\\ud" not in text and b"\\uD" not in text:
             raise NotJSONError(str(error)) from None
-    return parse_exactly(text)
+    return parse_exactly(text), True
 
 
 def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
@@ -87,15 +87,6 @@ def without_surrogates(value: Json) -> Json:
     if isinstance(value, dict):
         return {without_surrogates(name): without_surrogates(item) for name, item in value.items()}
     return value
-
-
-def has_surrogates(text: bytes) -> bool:
-    """Tell whether a text may hold lone surrogates: whether it has to be judged as a copy."""
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return True
-    return False
 
 
 def _no_constant(name: str) -> NoReturn:

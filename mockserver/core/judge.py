@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from mockserver.core.contract import Contract
 from mockserver.core.events import events_of, id_key
-from mockserver.core.gates import rate_claim
 from mockserver.core.identity import credentials
 from mockserver.core.intake import Intake
 from mockserver.core.model import Finding, Json, Judged, Refusal, Terms
@@ -34,7 +33,7 @@ def judge(judged: Judged, terms: Terms) -> Judged:
     operation = judged.operation
     if judged.preflight or judged.refusal is not None or operation is None:
         return judged
-    judged.rate = rate_claim(judged)
+    judged.rate = operation.rate
     for gate in operation.gates:
         judged.refusal = gate.check(judged, gate)
         if judged.refusal is not None:

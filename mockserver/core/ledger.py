@@ -2,11 +2,281 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal
 
-from mockserver.core.model import Exchange, Json
+from mockserver.core.attempts import (
+    NOTHING,
+    Brought,
+    Rules,
+    Told,
+    brought,
+    fingerprint,
+    named,
+    told,
+    told_of_event,
+    without,
+)
+from mockserver.core.contract import Contract
+from mockserver.core.formats import rfc3339_ms
+from mockserver.core.model import Exchange, Json, Verdict
+from mockserver.core.pointer import get
+
+Fate = Literal["accepted", "accepted_after_retry", "rejected", "rejected_then_resent", "pending", "lost"]
+Flag = Literal["duplicate_delivery", "mutated_between_attempts", "identity_changed", "reordered"]
+Key = tuple[str, bytes]
+Position = tuple[int, int]
+
+BY_FINGERPRINT: Final = "fingerprint"
 
 
-def deliveries(exchanges: Iterable[Exchange], *, final: bool = False) -> list[Json]:
-    """Return the ledger of a session's exchanges, oldest event first. With `final`, what is pending is lost."""
-    raise NotImplementedError
+class Delivery:
+    """One logical event: its attempts in order, and what became of it."""
+
+    __slots__ = (
+        "_acknowledged_ms",
+        "_first_success",
+        "_refused_ms",
+        "_resent",
+        "attempts",
+        "bare",
+        "by",
+        "content",
+        "flags",
+        "id",
+        "last",
+        "protocol",
+        "stored_at",
+        "type",
+    )
+
+    def __init__(self, *, id: str, by: str, protocol: str, type: str | None, content: bytes) -> None:
+        self.id = id
+        self.by = by
+        self.protocol = protocol
+        self.type = type
+        self.content = content
+        self.bare: Key | None = None
+        self.attempts: list[tuple[Exchange, int]] = []
+        self.flags: list[Flag] = []
+        self.last = Told.RETRY
+        self.stored_at: Position | None = None
+        self._first_success = 0
+        self._acknowledged_ms: int | None = None
+        self._refused_ms: int | None = None
+        self._resent = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether the client was told that the event is delivered."""
+        return self._acknowledged_ms is not None
+
+    def flag(self, name: Flag) -> None:
+        """Set a flag."""
+        if name not in self.flags:
+            self.flags.append(name)
+
+    def attempt(self, exchange: Exchange, index: int, said: Told) -> None:
+        """Add an attempt and what the client was told of it."""
+        again = bool(self.attempts) and self.attempts[-1][0] is not exchange
+        if again and self._acknowledged_ms is not None and exchange.received_ms >= self._acknowledged_ms:
+            self.flag("duplicate_delivery")
+        elif again and self._refused_ms is not None and exchange.received_ms >= self._refused_ms:
+            self._resent = True
+        answered = exchange.received_ms if exchange.answered_ms is None else exchange.answered_ms
+        if self.stored_at is None and exchange.receipt.verdicts[index] is not Verdict.REJECTED:
+            self.stored_at = (exchange.receipt.seq, index)
+        if not self.closed:
+            self.last = said
+            if said is Told.ACKNOWLEDGED:
+                self._acknowledged_ms, self._first_success = answered, len(self.attempts)
+            elif said is Told.REFUSED and self._refused_ms is None:
+                self._refused_ms = answered
+        self.attempts.append((exchange, index))
+
+    def fate(self, *, final: bool) -> Fate:
+        """Say what became of the event. What the server holds is not lost, whatever the client was told."""
+        if self._resent:
+            return "rejected_then_resent"
+        if self.last is Told.RETRY and not final:
+            return "pending"
+        if self.closed:
+            return "accepted_after_retry" if self._first_success else "accepted"
+        if self.stored_at is not None:
+            return "accepted" if self.stored_at == self._position(0) else "accepted_after_retry"
+        return "lost" if self.last is Told.RETRY else "rejected"
+
+    def _position(self, number: int) -> Position:
+        exchange, index = self.attempts[number]
+        return exchange.receipt.seq, index
+
+    @property
+    def delayed(self) -> bool:
+        """Whether the event was stored by a later attempt than its first."""
+        return self.stored_at is not None and self.stored_at != self._position(0)
+
+    def as_json(self, *, final: bool) -> dict[str, Json]:
+        """Return the row as the control surface shows it."""
+        return {
+            "id": self.id,
+            "by": self.by,
+            "protocol": self.protocol,
+            "type": self.type,
+            "attempts": [
+                {
+                    "request_id": f"r{exchange.receipt.seq}",
+                    "index": index,
+                    "at": rfc3339_ms(exchange.received_ms),
+                    "status": exchange.told_status,
+                    "fault": exchange.fault,
+                }
+                for exchange, index in self.attempts
+            ],
+            "fate": self.fate(final=final),
+            "flags": self.flags,
+        }
+
+
+class Ledger:
+    """The rows of one session, built from its exchanges in the order they were committed.
+
+    An event with an id is known by it. Without one it is known by its content: the n-th event of that content in a
+    request is the n-th that is still open, so that equal events resent in one batch stay apart, a batch may grow by
+    newer ones, and what was acknowledged never comes back.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Delivery] = []
+        self._rules: dict[Contract, Rules] = {}
+        self._by_id: dict[tuple[str, str], Delivery] = {}
+        self._open: dict[Key, dict[Delivery, None]] = {}
+        self._numbers: dict[Key, int] = {}
+        self._awaited: dict[Key, dict[Delivery, None]] = {}
+        self._before: tuple[Exchange | None, Brought] = (None, NOTHING)
+
+    def add(self, exchange: Exchange) -> None:
+        """Take one exchange into account."""
+        found = brought(exchange)
+        if not found.events:
+            return
+        rules = self._rules.get(exchange.contract)
+        if rules is None:
+            rules = self._rules[exchange.contract] = Rules.of(exchange.contract)
+        whole = told(exchange, rules)
+        rows = self._rows_of(found, rules)
+        for index, (row, verdict) in enumerate(zip(rows, exchange.receipt.verdicts, strict=True)):
+            if row.attempts:
+                self._compare(row, found, index, rules)
+            row.attempt(exchange, index, told_of_event(whole, verdict))
+            if row.by == BY_FINGERPRINT:
+                self._keep_open(row)
+            else:
+                self._await(row, found.events[index], rules)
+
+    def _rows_of(self, found: Brought, rules: Rules) -> list[Delivery]:
+        ids = [_id_of(event, rules) for event in found.events]
+        together = frozenset(ids)
+        opened: dict[Key, Iterator[Delivery]] = {}
+        return [
+            self._without_id(event, kind, rules, opened)
+            if name is None
+            else self._with_id(event, kind, name, rules, together)
+            for event, kind, name in zip(found.events, found.types, ids, strict=True)
+        ]
+
+    def _with_id(
+        self, event: Json, kind: str | None, name: str, rules: Rules, together: frozenset[str | None]
+    ) -> Delivery:
+        key = (rules.protocol, name)
+        row = self._by_id.get(key)
+        if row is None:
+            row = self._by_id[key] = self._row(name, rules.by, kind, rules, fingerprint(event))
+            if self._awaited and any(other.id not in together for other in self._awaited.get(_bare(event, rules), ())):
+                row.flag("identity_changed")
+        return row
+
+    def _without_id(
+        self, event: Json, kind: str | None, rules: Rules, opened: dict[Key, Iterator[Delivery]]
+    ) -> Delivery:
+        key = (rules.protocol, fingerprint(event))
+        if key not in opened:
+            opened[key] = iter(tuple(self._open.get(key, ())))
+        row = next(opened[key], None)
+        if row is None:
+            number = self._numbers[key] = self._numbers.get(key, 0) + 1
+            row = self._row(f"{key[1].hex()}-{number}", BY_FINGERPRINT, kind, rules, key[1])
+        return row
+
+    def _row(self, name: str, by: str, kind: str | None, rules: Rules, content: bytes) -> Delivery:
+        row = Delivery(id=name, by=by, protocol=rules.protocol, type=kind, content=content)
+        self.rows.append(row)
+        return row
+
+    def _compare(self, row: Delivery, found: Brought, index: int, rules: Rules) -> None:
+        """Flag what is different from the attempt before."""
+        event = found.events[index]
+        if row.by != BY_FINGERPRINT and (content := fingerprint(event)) != row.content:
+            row.flag("mutated_between_attempts")
+            row.content = content
+        exchange, number = row.attempts[-1]
+        if self._before[0] is not exchange:
+            self._before = exchange, brought(exchange)
+        before = self._before[1]
+        if named(before.events[number], before.body, rules) != named(event, found.body, rules):
+            row.flag("identity_changed")
+
+    def _keep_open(self, row: Delivery) -> None:
+        """Keep a row without id findable until it is acknowledged."""
+        key = (row.protocol, row.content)
+        if not row.closed:
+            self._open.setdefault(key, {})[row] = None
+        elif key in self._open:
+            _drop(self._open, key, row)
+
+    def _await(self, row: Delivery, event: Json, rules: Rules) -> None:
+        """Remember the content of a row that is to be sent again, to notice when it comes under another id."""
+        waits = row.last is Told.RETRY
+        if waits and row.bare is None:
+            row.bare = _bare(event, rules)
+            self._awaited.setdefault(row.bare, {})[row] = None
+        elif not waits and row.bare is not None:
+            _drop(self._awaited, row.bare, row)
+            row.bare = None
+
+    def finish(self) -> list[Delivery]:
+        """Flag what was overtaken, and return the rows in the order of their first attempts."""
+        earliest: dict[str, Position] = {}
+        for row in reversed(self.rows):
+            if row.stored_at is None:
+                continue
+            overtaking = earliest.get(row.protocol)
+            if row.delayed and overtaking is not None and overtaking < row.stored_at:
+                row.flag("reordered")
+            if overtaking is None or row.stored_at < overtaking:
+                earliest[row.protocol] = row.stored_at
+        return self.rows
+
+
+def _id_of(event: Json, rules: Rules) -> str | None:
+    if rules.id_tokens is None:
+        return None
+    value = get(event, rules.id_tokens)
+    return value if isinstance(value, str) and value else None
+
+
+def _bare(event: Json, rules: Rules) -> Key:
+    return rules.protocol, fingerprint(without(event, rules.id_tokens or ("",)))
+
+
+def _drop(rows: dict[Key, dict[Delivery, None]], key: Key, row: Delivery) -> None:
+    rows[key].pop(row, None)
+    if not rows[key]:
+        del rows[key]
+
+
+def deliveries(exchanges: Iterable[Exchange]) -> list[Delivery]:
+    """Return the ledger of a session's exchanges, oldest event first."""
+    ledger = Ledger()
+    for exchange in exchanges:
+        ledger.add(exchange)
+    return ledger.finish()

@@ -103,11 +103,11 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RateClaim:
-    """A slot in a rate window; `key` is the window's identity inside the session, `reason` the refusal without one."""
+class Rate:
+    """A rate limit as an operation has it: at its gate's place, with the reason that refuses what is over it."""
 
+    name: str
     order: int
-    key: str
     limit: int
     window_ms: int
     aligned: bool
@@ -155,12 +155,11 @@ class Judged:
     faults: tuple[Fault, ...] = ()
     refusal: Refusal | None = None
     preflight: bool = False
-    rate: RateClaim | None = None
+    rate: Rate | None = None
     idempotency: IdempotencyClaim | None = None
     dedup: list[str | bytes | None] | None = None
     entities: list[str | bytes | None] | None = None
     lookup: str | bytes | None = None
-    lone_surrogates: bool | None = None
 
     @property
     def request(self) -> WireRequest:
@@ -176,12 +175,11 @@ class Judged:
 
     def engine_view(self, value: Json) -> Json:
         """Return a value of the body as the judging engine can take it: lone surrogates become U+FFFD."""
-        from mockserver.core import jsontext
+        if not self.intake.lone_surrogates:
+            return value
+        from mockserver.core.jsontext import without_surrogates
 
-        if self.lone_surrogates is None:
-            text = self.intake.text
-            self.lone_surrogates = (b"\\ud" in text or b"\\uD" in text) and jsontext.has_surrogates(text)
-        return jsontext.without_surrogates(value) if self.lone_surrogates else value
+        return without_surrogates(value)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -219,7 +217,8 @@ class Exchange:
 
     Everything else (rows, findings, stored events, the reply itself) is worked out from this when somebody looks.
     `reply` is set only where the reply was not the contract's own; `fault` says what was injected, `lost` that the
-    client got no whole answer, `rejected` which events a step made fail.
+    client got no whole answer, `rejected` which events a step made fail. `answered_ms` is when the answer left, where a
+    step held it up.
     """
 
     request: WireRequest
@@ -236,3 +235,9 @@ class Exchange:
     connection: str = ""
     lost: bool = False
     rejected: tuple[Fault, ...] = ()
+    answered_ms: int | None = None
+
+    @property
+    def told_status(self) -> int | None:
+        """The status the client was told, or None where it got no whole answer."""
+        return None if self.lost else self.status

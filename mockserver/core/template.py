@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
 from mockserver.core.model import Json
 
 _NAME: Final = re.compile(r"\$\{([a-z0-9_]+)\}")
+_ASKED: Final = re.compile(r"\$\{([^}]*)\}?")
 Variables = Mapping[str, Json]
 
 
 def fill(template: Json, variables: Variables) -> Json:
     """Return the template with its names replaced. Raises KeyError for a name without a value."""
     if isinstance(template, str):
-        if "${" not in template:
-            return template
-        whole = _NAME.fullmatch(template)
-        return variables[whole[1]] if whole else fill_text(template, variables)
+        pieces = _pieces(template)
+        return (
+            variables[pieces[1]] if len(pieces) == 3 and not pieces[0] and not pieces[2] else _joined(pieces, variables)
+        )
     if isinstance(template, dict):
         return {name: fill(member, variables) for name, member in template.items()}
     if isinstance(template, list):
@@ -29,13 +31,28 @@ def fill(template: Json, variables: Variables) -> Json:
 
 def fill_text(template: str, variables: Variables) -> str:
     """Return a text template as a text."""
-    return _NAME.sub(lambda match: str(variables[match[1]]), template)
+    return _joined(_pieces(template), variables)
+
+
+@lru_cache(maxsize=4096)
+def _pieces(template: str) -> list[str]:
+    """Split a template into text and names by turns, text first and last."""
+    return _NAME.split(template)
+
+
+def _joined(pieces: list[str], variables: Variables) -> str:
+    if len(pieces) == 1:
+        return pieces[0]
+    made = pieces.copy()
+    for index in range(1, len(made), 2):
+        made[index] = str(variables[made[index]])
+    return "".join(made)
 
 
 def names(template: Json) -> set[str]:
-    """Return the names a template asks for."""
+    """Return the names a template asks for, unusable ones included."""
     if isinstance(template, str):
-        return set(_NAME.findall(template))
+        return set(_ASKED.findall(template))
     if isinstance(template, dict):
         return set().union(*(names(member) for member in template.values())) if template else set()
     if isinstance(template, list):

@@ -233,7 +233,7 @@ class View:
             "operation": exchange.operation,
             "method": exchange.request.method,
             "path": exchange.request.target,
-            "status": exchange.status,
+            "status": exchange.told_status,
             "events": len(exchange.receipt.verdicts),
             "fault": exchange.fault,
         }

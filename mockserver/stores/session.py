@@ -10,7 +10,7 @@ from typing import Final, Literal, Protocol
 
 from mockserver.core.clock import REAL_TIME, Clock
 from mockserver.core.faults import Step
-from mockserver.core.model import Exchange, Json, Judged, RateClaim, RateMode, Receipt, Verdict
+from mockserver.core.model import Exchange, Json, Judged, Rate, RateMode, Receipt, Verdict
 from mockserver.core.views import View
 
 DEDUP_LIMIT: Final = 2_000_000
@@ -97,7 +97,7 @@ class Session:
         self._next_request = 1
         self._next_event = 1
         self._seen: dict[str, dict[str | bytes | None, None]] = {}
-        self._windows: dict[str, tuple[int, int]] = {}
+        self._windows: dict[tuple[str, str, str | None], tuple[int, int]] = {}
         self._idempotency: dict[str, int] = {}
         self._entities: set[str | bytes] = set()
 
@@ -135,9 +135,10 @@ class Session:
             self._settle_rate(judged.rate, judged, receipt, claims=False)
         return receipt
 
-    def _settle_rate(self, claim: RateClaim, judged: Judged, receipt: Receipt, *, claims: bool) -> None:
+    def _settle_rate(self, claim: Rate, judged: Judged, receipt: Receipt, *, claims: bool) -> None:
         now, mode = judged.terms.now_ms, judged.terms.rate_mode
-        start, used = self._windows.get(claim.key, (0, 0))
+        key = (judged.contract.name, claim.name, judged.credential)
+        start, used = self._windows.get(key, (0, 0))
         if not 0 <= now - start < claim.window_ms:
             start, used = (now - now % claim.window_ms if claim.aligned else now), 0
         receipt.rate_reset_ms = start + claim.window_ms
@@ -150,7 +151,7 @@ class Session:
                 if mode == "enforce":
                     receipt.refused = claim.reason
             used += 1
-            self._windows[claim.key] = (start, used)
+            self._windows[key] = (start, used)
         receipt.rate_remaining = max(0, claim.limit - used)
 
     def _replayed(self, judged: Judged) -> bool:
@@ -211,11 +212,13 @@ class Session:
         counts.requests += 1
         if verdicts:
             first, count = verdicts[0], len(verdicts)
-            if _SAME.get((first, count)) is verdicts:
-                setattr(counts, first.value, getattr(counts, first.value) + count)
+            if first is Verdict.ACCEPTED and _SAME.get((first, count)) is verdicts:
+                counts.accepted += count
             else:
-                for verdict in verdicts:
-                    setattr(counts, verdict.value, getattr(counts, verdict.value) + 1)
+                accepted, rejected = verdicts.count(Verdict.ACCEPTED), verdicts.count(Verdict.REJECTED)
+                counts.accepted += accepted
+                counts.rejected += rejected
+                counts.duplicate += count - accepted - rejected
         self.journal.append(exchange)
         self.bytes += size_of(exchange)
         if self.waiters:
