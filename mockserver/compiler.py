@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
+import jsonschema_rs
+
 from mockserver.adapters import Adapter
-from mockserver.core import pointer, template
+from mockserver.checks import problems
+from mockserver.core import pointer
 from mockserver.core.contract import Contract, Form, Operation
-from mockserver.core.ecma import compile_pattern
 from mockserver.core.events import EVENTS_GATE
-from mockserver.core.gates import GATES, BoundGate, rate_of
+from mockserver.core.gates import GATES, BoundGate, Gate, rate_of
 from mockserver.core.jsontext import render
 from mockserver.core.model import Json
 from mockserver.core.schema import Schema, annotate, flatten, subschemas
@@ -53,10 +54,11 @@ class _Maker:
         self.protocol: Mapping[str, Json] = documents["protocol"]
         self.where = where
         self.gates = {**GATES, EVENTS_GATE.name: EVENTS_GATE, **adapter.gates}
+        for place, problem in problems(documents, adapter):
+            raise self.fail(place, problem)
         self.events = self._schemas("events")
         self.requests = self._schemas("requests")
         self.replies = self._schemas("replies")
-        self._check_templates()
 
     def fail(self, place: str, problem: str) -> ContractError:
         return ContractError(self.where, place, problem)
@@ -74,20 +76,16 @@ class _Maker:
         return made
 
     def schema(self, document: str, name: str, schema: Json, place: str, shared: Mapping[str, Json]) -> Schema:
-        self._check_patterns(schema, place)
         try:
-            return Schema(document, name, flatten(annotate(schema, place, ""), shared))
+            made = Schema(document, name, flatten(annotate(schema, place, ""), shared))
+            _ = made.engine
         except KeyError as error:
             raise self.fail(place, f"uses a shared schema that is not there: {error.args[0]}") from None
-
-    def _check_patterns(self, schema: Json, place: str) -> None:
-        if "pattern" in schema:
-            try:
-                compile_pattern(schema["pattern"])
-            except (re.error, ValueError) as error:
-                raise self.fail(f"{place}/pattern", f"not a usable pattern: {error}") from None
-        for tokens, inner in subschemas(schema):
-            self._check_patterns(inner, place + pointer.build(tokens))
+        except RecursionError:
+            raise self.fail(place, "uses a shared schema that uses itself") from None
+        except jsonschema_rs.ValidationError as error:
+            raise self.fail(place + pointer.build(error.instance_path), error.message) from None
+        return made
 
     def advice(self) -> dict[str, Schema]:
         made: dict[str, Schema] = {}
@@ -112,11 +110,9 @@ class _Maker:
         family = self._family(spec["family"], f"{place}/family")
         for reply_place, reply in spec["replies"].items():
             self._named("replies", reply, f"{place}/replies/{reply_place}")
-        for section, member in (("limits", "rate"), ("cors", "cors"), ("idempotency", "idempotency")):
+        for section, member in (("cors", "cors"), ("idempotency", "idempotency")):
             if member in spec:
                 self._named(section, spec[member], f"{place}/{member}")
-        for credential in spec.get("credentials", ()):
-            self._named("credentials", credential, f"{place}/credentials")
         if "lookup" in spec and "{" + spec["lookup"] + "}" not in spec["path"]:
             raise self.fail(f"{place}/lookup", f"the path has no parameter {spec['lookup']}")
         if "lookup" in spec:
@@ -173,7 +169,25 @@ class _Maker:
             for outcome in gate.outcomes:
                 self._reason(reasons.get(outcome, outcome), family, f"/protocol/gates/{name}", needed=True)
             bound.append(BoundGate(name=name, check=gate.check, order=rules["order"], reasons=reasons))
-        return tuple(sorted(bound, key=lambda gate: gate.order))
+        bound.sort(key=lambda gate: gate.order)
+        self._check_order([self.gates[declared[gate.name].get("check", gate.name)] for gate in bound], spec, place)
+        return tuple(bound)
+
+    def _check_order(self, gates: Sequence[Gate], spec: Mapping[str, Json], place: str) -> None:
+        before: set[str] = set()
+        for gate in gates:
+            for missing in sorted(set(gate.after) - before):
+                raise self.fail(f"{place}/gates", f"the gate {gate.name} must have {missing} before it")
+            for needed in gate.needs:
+                if pointer.get(self.documents, pointer.parse(needed)) is pointer.MISSING:
+                    raise self.fail(needed, f"the gate {gate.name} needs it")
+            before.add(gate.name)
+        if "key" in before and not spec.get("credentials"):
+            raise self.fail(f"{place}/credentials", "the gate key needs at least one")
+        for form, rules in spec.get("forms", {}).items():
+            wanted = {"object"} | ({"envelope"} if "request" in rules else set())
+            for missing in sorted((wanted | ({"events"} if "events" in rules else set())) - before):
+                raise self.fail(f"{place}/forms/{form}", f"the operation does not pass the gate {missing}")
 
     def _form(self, place: str, name: str, rules: Mapping[str, Json]) -> Form:
         request = rules.get("request")
@@ -221,33 +235,6 @@ class _Maker:
         if name not in self.protocol.get(section, {}):
             raise self.fail(place, f"no {name} under /protocol/{section}")
 
-    def _check_templates(self) -> None:
-        for name, shape in self.protocol["shapes"].items():
-            self._reply_schema(shape, f"/protocol/shapes/{name}")
-        for name, reply in self.protocol["replies"].items():
-            if ("body" in reply) == ("text" in reply):
-                raise self.fail(f"/protocol/replies/{name}", "needs either a body or a text")
-            self._reply_schema(reply, f"/protocol/replies/{name}")
-        for family, reasons in self.protocol["refusals"].items():
-            default = reasons["default"]
-            for reason, rules in reasons.items():
-                place = f"/protocol/refusals/{family}/{reason}"
-                for member in ("status", "shape", "message"):
-                    if member not in rules and member not in default:
-                        raise self.fail(place, f"needs a {member}, here or in the family's default")
-                shape = rules.get("shape", default.get("shape"))
-                self._named("shapes", shape, f"{place}/shape")
-                if "code" in template.names(self.protocol["shapes"][shape]["body"]) and "code" not in {
-                    **default,
-                    **rules,
-                }:
-                    raise self.fail(place, f"the shape {shape} needs a code")
-
-    def _reply_schema(self, spec: Mapping[str, Json], place: str) -> None:
-        schema = spec.get("schema")
-        if schema is not None and schema not in self.replies:
-            raise self.fail(f"{place}/schema", f"no schema {schema} in replies.yaml")
-
 
 class _LazyEngines(dict[str, Callable[[Json], bool]]):
     """Engines by event type, each built when the first event of its type comes."""
@@ -260,5 +247,5 @@ class _LazyEngines(dict[str, Callable[[Json], bool]]):
         """Return the engine of a type, or None for an unknown one."""
         found = super().get(kind)
         if found is None and kind in self._schemas:
-            found = self[kind] = self._schemas[kind].engine.is_valid
+            found = self[kind] = self._schemas[kind].quick_engine.is_valid
         return found

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from mockserver.core import cors
 from mockserver.core.jsontext import render
-from mockserver.core.model import Json, Judged, Receipt, Verdict, WireReply
+from mockserver.core.model import Fault, Json, Judged, Receipt, Verdict, WireReply
 from mockserver.core.template import fill, fill_text, phrase
 
 JSON_TYPE: Final = "application/json"
@@ -82,9 +82,19 @@ def refusal_reply(
     spec: dict[str, Json] = {**judged.contract.protocol["refusals"][family]["default"]}
     spec.update(judged.contract.protocol["refusals"][family].get(reason, {}))
     status = status or spec["status"]
-    standard = phrase(status)
     detail = "" if judged.refusal is None else judged.refusal.detail
-    variables: dict[str, Json] = {
+    variables = text_variables(judged, receipt, status, detail)
+    variables["message"] = message or fill_text(spec["message"], variables)
+    variables["code"] = fill_text(spec["code"], variables) if "code" in spec else None
+    shape = judged.contract.protocol["shapes"][spec["shape"]]
+    made = _headers(judged, receipt, spec, JSON_TYPE, variables)
+    return WireReply(status=status, headers=made, body=render(fill(shape["body"], variables)))
+
+
+def text_variables(judged: Judged, receipt: Receipt, status: int, detail: str) -> dict[str, Json]:
+    """Return the values of `TEXT_NAMES` for a refusal with a status; `detail` is ours, in one sentence."""
+    standard = phrase(status)
+    return {
         "phrase": standard,
         "phrase_upper": standard.upper().replace(" ", "_").replace("-", "_"),
         "phrase_lower": standard.lower().replace(" ", "_").replace("-", "_"),
@@ -94,11 +104,6 @@ def refusal_reply(
         "request_id": request_id(receipt),
         "nothing": None,
     }
-    variables["message"] = message or fill_text(spec["message"], variables)
-    variables["code"] = fill_text(spec["code"], variables) if "code" in spec else None
-    shape = judged.contract.protocol["shapes"][spec["shape"]]
-    made = _headers(judged, receipt, spec, JSON_TYPE, variables)
-    return WireReply(status=status, headers=made, body=render(fill(shape["body"], variables)))
 
 
 def family_of(judged: Judged) -> str:
@@ -143,8 +148,13 @@ def _headers(
     templates = {**limit.get("headers", {}), **spec.get("headers", {})}
     if templates:
         values = {**rate_variables(judged, receipt, limit), **variables}
-        made += [(header, fill_text(template, values)) for header, template in templates.items()]
+        made += [(header, _line(fill_text(template, values))) for header, template in templates.items()]
     return tuple(made)
+
+
+def _line(text: str) -> str:
+    """Return a text as a header can carry it; what a client sent may stand in it."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 
 
 def rate_variables(judged: Judged, receipt: Receipt, limit: Mapping[str, Json]) -> dict[str, Json]:
@@ -171,15 +181,19 @@ def reply_variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) 
         "created": receipt.created,
         "nothing": None,
         "idempotency_key": None if judged.idempotency is None else judged.idempotency.value,
-        "errors": [_error(judged, spec["item"], fault) for fault in judged.faults] if "item" in spec else [],
+        "errors": [_error(judged, receipt, spec["item"], fault) for fault in judged.faults] if "item" in spec else [],
     }
     variables.update(judged.contract.adapter.variables(judged, receipt))
     return variables
 
 
-def _error(judged: Judged, item: Json, fault: Json) -> Json:
+def _error(judged: Judged, receipt: Receipt, item: Json, fault: Fault) -> Json:
     family = judged.contract.protocol["refusals"][family_of(judged)]
-    code = fault.code or family.get(fault.reason, family["default"]).get("code")
+    spec = {**family["default"], **family.get(fault.reason, {})}
+    code = fault.code or spec.get("code")
+    if code is not None and "${" in code:
+        variables = text_variables(judged, receipt, spec["status"], fault.message)
+        code = fill_text(code, {**variables, "message": fault.message})
     return fill(item, {"index": fault.index, "message": fault.message, "code": code})
 
 

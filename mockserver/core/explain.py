@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockserver.core import pointer
-from mockserver.core.formats import FORMATS
 from mockserver.core.model import Finding, Json, Severity
 from mockserver.core.pointer import MISSING
 from mockserver.core.schema import NO_SOURCE, POINTER, SOURCE, Schema
@@ -196,8 +195,3 @@ def dotted(tokens: Iterable[str | int]) -> str:
         else:
             text += f".{token}" if text else token
     return text
-
-
-def known_formats() -> frozenset[str]:
-    """Return the names of the formats both engines know."""
-    return frozenset(FORMATS)

@@ -1,7 +1,7 @@
 """The closed list of string formats a contract may use, and the one reading of a date-time.
 
-Patterns alone cannot tell 30 February from 28 February, and engines differ in their built-in formats; so each format
-is one function here, given to both engines.
+Engines differ in their built-in formats, so each format is one ECMA pattern here, given to both engines. The pattern of
+a day knows the calendar: it takes 29 February in leap years only.
 """
 
 from __future__ import annotations
@@ -11,36 +11,43 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-_DATE_TIME = re.compile(
+from mockserver.core.ecma import compile_pattern
+
+_YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9][0-9]|[0-9][1-9][0-9]{2}|[1-9][0-9]{3})"
+_LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_DAY = (
+    f"(?:{_YEAR}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
+    f"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}-02-29)"
+)
+_HOUR, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+_TIME = f"{_HOUR}:{_SIXTY}"
+_ISO_TIME = f"{_TIME}(?::{_SIXTY}(?:[.,][0-9]+)?)?(?:Z|[+-]{_HOUR}(?::{_SIXTY})?)?"
+
+PATTERNS: Final[Mapping[str, str]] = {
+    "date-time": f"^{_DAY}T{_TIME}:{_SIXTY}(?:\\.[0-9]{{1,9}})?(?:Z|[+-]{_TIME})$",
+    "iso-8601": f"^{_DAY}(?:T{_ISO_TIME})?$",
+    "uuid": "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$",
+    "uri": '^[A-Za-z][A-Za-z0-9+.-]*:[^\\s<>"{}|\\\\^`\\x00-\\x20]*$',
+    "email": '^[^\\s@<>,;:"()\\[\\]\\\\]{1,64}@[^\\s@.<>,;:"()\\[\\]\\\\]+(?:\\.[^\\s@.<>,;:"()\\[\\]\\\\]+)*$',
+}
+_PARTS = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
 )
-_ISO_8601 = re.compile(
-    r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
-    r"(?:T([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?(?:Z|[+-]([0-9]{2})(?::([0-9]{2}))?)?)?"
-)
 _CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
-_UUID = re.compile(r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}")
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`\x00-\x20]*")
-_EMAIL = re.compile(r"[^\s@<>,;:\"()\[\]\\]{1,64}@[^\s@.<>,;:\"()\[\]\\]+(?:\.[^\s@.<>,;:\"()\[\]\\]+)*")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS: Final = timedelta(milliseconds=1)
 
 
 def epoch_ms(text: str) -> int | None:
     """Return an RFC 3339 date-time in milliseconds since 1970, finer digits cut off; None when it is none."""
-    match = _DATE_TIME.fullmatch(text)
-    if match is None:
+    match = _PARTS.fullmatch(text)
+    if match is None or not FORMATS["date-time"](text):
         return None
     year, month, day, hour, minute, second, fraction, sign, off_hours, off_minutes = match.groups()
-    try:
-        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
-    except ValueError:
-        return None
+    moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), tzinfo=UTC)
     ms = (moment - _EPOCH) // _MS + (int(fraction[:3].ljust(3, "0")) if fraction else 0)
     if sign is None:
         return ms
-    if int(off_hours) > 23 or int(off_minutes) > 59:
-        return None
     offset = (int(off_hours) * 60 + int(off_minutes)) * 60_000
     return ms - offset if sign == "+" else ms + offset
 
@@ -54,28 +61,9 @@ def rfc3339_ms(ms: int) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(_CANONICAL_LENGTH, "0")
 
 
-def is_date_time(text: str) -> bool:
-    """Tell whether the text is an RFC 3339 date-time with a zone, and a day that exists."""
-    return epoch_ms(text) is not None
+def _checker(pattern: str) -> Callable[[str], bool]:
+    compiled = compile_pattern(pattern)
+    return lambda text: compiled.search(text) is not None
 
 
-def is_iso_8601(text: str) -> bool:
-    """Tell whether the text is a day in ISO 8601's extended format, alone or with a time, and a zone or none."""
-    match = _ISO_8601.fullmatch(text)
-    if match is None:
-        return False
-    year, month, day, hour, minute, second, off_hours, off_minutes = (int(part or 0) for part in match.groups())
-    try:
-        datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-    except ValueError:
-        return False
-    return off_hours <= 23 and off_minutes <= 59
-
-
-FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "date-time": is_date_time,
-    "iso-8601": is_iso_8601,
-    "uuid": lambda text: _UUID.fullmatch(text) is not None,
-    "uri": lambda text: _URI.fullmatch(text) is not None,
-    "email": lambda text: _EMAIL.fullmatch(text) is not None,
-}
+FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {name: _checker(pattern) for name, pattern in PATTERNS.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final, Literal
 
 from mockserver.core.attempts import (
     NOTHING,
@@ -18,123 +17,9 @@ from mockserver.core.attempts import (
     without,
 )
 from mockserver.core.contract import Contract
-from mockserver.core.formats import rfc3339_ms
+from mockserver.core.delivery import BY_FINGERPRINT, Delivery, Key
 from mockserver.core.model import Exchange, Json, Verdict
 from mockserver.core.pointer import get
-
-Fate = Literal["accepted", "accepted_after_retry", "rejected", "rejected_then_resent", "pending", "lost"]
-Flag = Literal["duplicate_delivery", "mutated_between_attempts", "identity_changed", "reordered"]
-Key = tuple[str, bytes]
-Position = tuple[int, int]
-
-BY_FINGERPRINT: Final = "fingerprint"
-
-
-class Delivery:
-    """One logical event: its attempts in order, and what became of it."""
-
-    __slots__ = (
-        "_acknowledged_ms",
-        "_first_success",
-        "_refused_ms",
-        "_resent",
-        "attempts",
-        "bare",
-        "by",
-        "content",
-        "flags",
-        "id",
-        "last",
-        "protocol",
-        "stored_at",
-        "type",
-    )
-
-    def __init__(self, *, id: str, by: str, protocol: str, type: str | None, content: bytes) -> None:
-        self.id = id
-        self.by = by
-        self.protocol = protocol
-        self.type = type
-        self.content = content
-        self.bare: Key | None = None
-        self.attempts: list[tuple[Exchange, int]] = []
-        self.flags: list[Flag] = []
-        self.last = Told.RETRY
-        self.stored_at: Position | None = None
-        self._first_success = 0
-        self._acknowledged_ms: int | None = None
-        self._refused_ms: int | None = None
-        self._resent = False
-
-    @property
-    def closed(self) -> bool:
-        """Whether the client was told that the event is delivered."""
-        return self._acknowledged_ms is not None
-
-    def flag(self, name: Flag) -> None:
-        """Set a flag."""
-        if name not in self.flags:
-            self.flags.append(name)
-
-    def attempt(self, exchange: Exchange, index: int, said: Told) -> None:
-        """Add an attempt and what the client was told of it."""
-        again = bool(self.attempts) and self.attempts[-1][0] is not exchange
-        if again and self._acknowledged_ms is not None and exchange.received_ms >= self._acknowledged_ms:
-            self.flag("duplicate_delivery")
-        elif again and self._refused_ms is not None and exchange.received_ms >= self._refused_ms:
-            self._resent = True
-        answered = exchange.received_ms if exchange.answered_ms is None else exchange.answered_ms
-        if self.stored_at is None and exchange.receipt.verdicts[index] is not Verdict.REJECTED:
-            self.stored_at = (exchange.receipt.seq, index)
-        if not self.closed:
-            self.last = said
-            if said is Told.ACKNOWLEDGED:
-                self._acknowledged_ms, self._first_success = answered, len(self.attempts)
-            elif said is Told.REFUSED and self._refused_ms is None:
-                self._refused_ms = answered
-        self.attempts.append((exchange, index))
-
-    def fate(self, *, final: bool) -> Fate:
-        """Say what became of the event. What the server holds is not lost, whatever the client was told."""
-        if self._resent:
-            return "rejected_then_resent"
-        if self.last is Told.RETRY and not final:
-            return "pending"
-        if self.closed:
-            return "accepted_after_retry" if self._first_success else "accepted"
-        if self.stored_at is not None:
-            return "accepted" if self.stored_at == self._position(0) else "accepted_after_retry"
-        return "lost" if self.last is Told.RETRY else "rejected"
-
-    def _position(self, number: int) -> Position:
-        exchange, index = self.attempts[number]
-        return exchange.receipt.seq, index
-
-    @property
-    def delayed(self) -> bool:
-        """Whether the event was stored by a later attempt than its first."""
-        return self.stored_at is not None and self.stored_at != self._position(0)
-
-    def as_json(self, *, final: bool) -> dict[str, Json]:
-        """Return the row as the control surface shows it."""
-        return {
-            "id": self.id,
-            "by": self.by,
-            "protocol": self.protocol,
-            "type": self.type,
-            "attempts": [
-                {
-                    "request_id": f"r{exchange.receipt.seq}",
-                    "index": index,
-                    "at": rfc3339_ms(exchange.received_ms),
-                    "status": exchange.told_status,
-                    "fault": exchange.fault,
-                }
-                for exchange, index in self.attempts
-            ],
-            "fate": self.fate(final=final),
-            "flags": self.flags,
-        }
 
 
 class Ledger:
@@ -152,6 +37,7 @@ class Ledger:
         self._open: dict[Key, dict[Delivery, None]] = {}
         self._numbers: dict[Key, int] = {}
         self._awaited: dict[Key, dict[Delivery, None]] = {}
+        self._latest: dict[str, int] = {}
         self._before: tuple[Exchange | None, Brought] = (None, NOTHING)
 
     def add(self, exchange: Exchange) -> None:
@@ -168,6 +54,8 @@ class Ledger:
             if row.attempts:
                 self._compare(row, found, index, rules)
             row.attempt(exchange, index, told_of_event(whole, verdict))
+            if verdict is not Verdict.REJECTED:
+                self._store(row)
             if row.by == BY_FINGERPRINT:
                 self._keep_open(row)
             else:
@@ -208,9 +96,20 @@ class Ledger:
         return row
 
     def _row(self, name: str, by: str, kind: str | None, rules: Rules, content: bytes) -> Delivery:
-        row = Delivery(id=name, by=by, protocol=rules.protocol, type=kind, content=content)
+        number = len(self.rows) + 1
+        row = Delivery(number=number, id=name, by=by, protocol=rules.protocol, type=kind, content=content)
         self.rows.append(row)
         return row
+
+    def _store(self, row: Delivery) -> None:
+        """Note that the server holds an event now; flag it when one that was first sent later came before it."""
+        if row.stored:
+            return
+        row.stored_by = len(row.attempts) - 1
+        if row.number < self._latest.get(row.protocol, 0):
+            row.flag("reordered")
+        else:
+            self._latest[row.protocol] = row.number
 
     def _compare(self, row: Delivery, found: Brought, index: int, rules: Rules) -> None:
         """Flag what is different from the attempt before."""
@@ -243,19 +142,6 @@ class Ledger:
             _drop(self._awaited, row.bare, row)
             row.bare = None
 
-    def finish(self) -> list[Delivery]:
-        """Flag what was overtaken, and return the rows in the order of their first attempts."""
-        earliest: dict[str, Position] = {}
-        for row in reversed(self.rows):
-            if row.stored_at is None:
-                continue
-            overtaking = earliest.get(row.protocol)
-            if row.delayed and overtaking is not None and overtaking < row.stored_at:
-                row.flag("reordered")
-            if overtaking is None or row.stored_at < overtaking:
-                earliest[row.protocol] = row.stored_at
-        return self.rows
-
 
 def _id_of(event: Json, rules: Rules) -> str | None:
     if rules.id_tokens is None:
@@ -279,4 +165,4 @@ def deliveries(exchanges: Iterable[Exchange]) -> list[Delivery]:
     ledger = Ledger()
     for exchange in exchanges:
         ledger.add(exchange)
-    return ledger.finish()
+    return ledger.rows

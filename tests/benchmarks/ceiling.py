@@ -11,9 +11,11 @@ from multidict import CIMultiDict
 
 
 async def serve(port: int, status: int, headers: list[list[str]], body: bytes) -> None:
+    made = CIMultiDict((name, value) for name, value in headers)
+
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         orjson.loads(await request.read())
-        return web.Response(status=status, headers=CIMultiDict((name, value) for name, value in headers), body=body)
+        return web.Response(status=status, headers=made, body=body)
 
     listener = await asyncio.get_running_loop().create_server(web.Server(handle, access_log=None), "127.0.0.1", port)
     print("ready", flush=True)

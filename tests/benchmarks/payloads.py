@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 MARK = "@ID@"
@@ -51,6 +52,7 @@ def whisperr(count: int, *, fresh: bool = True) -> Payload:
         {
             "external_user_id": f"user_{i}",
             "event_type": "payment_failed",
+            "occurred_at": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.250Z"),
             "properties": {"amount_cents": 4900, "currency": "USD", "reason": "card_declined"},
             "context": {"$message_id": f"f7a1c2e0-4b3d-4f6a-9c1e-{MARK if fresh else '8d2b5a7e3f10'}-{i}"},
         }
