@@ -50,8 +50,9 @@ class Adapter:
     """One protocol's algorithms.
 
     `choose_form` tells which form a body has; `gates` are checks of its own, which the contract orders; `variables`
-    adds names to reply templates; `scope` is what an idempotency key is unique in; `beyond_schema` says what an event
-    that fits its schema breaks all the same, given the body it came in.
+    adds values to reply templates, and `names` tells their names, given protocol.yaml and one of its operations;
+    `scope` is what an idempotency key is unique in; `beyond_schema` says what an event that fits its schema breaks all
+    the same; `needs` are the pointers of what the adapter reads in every contract of its protocol.
     """
 
     choose_form: Callable[[Operation, Json], Form | None] = _only_form

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs
 
 from mockserver.adapters import Adapter
@@ -60,18 +60,32 @@ def _variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
         made["project"] = _project(judged)
     asked = parse_qs(split_target(judged.request.target)[1])
     for name in spec.get("query", ()):
-        made[f"query_{name.lower()}"] = asked[name][0]
+        made[f"query_{name.lower()}"] = asked.get(name, [None])[0]
     return made
+
+
+def _names(protocol: Mapping[str, Json], operation: Mapping[str, Json]) -> Iterable[str]:
+    yield "now"
+    if "projects" in protocol:
+        yield "project"
+    for name in operation.get("query", ()):
+        yield f"query_{name.lower()}"
 
 
 def _scope(judged: Judged) -> str:
     """An idempotency key is one within a project and a server key (apex §4.2)."""
-    return f"{_project(judged) or ''}\0{judged.credential or ''}"
+    project = _project(judged) if "projects" in judged.contract.protocol else None
+    return f"{project or ''}\0{judged.credential or ''}"
 
 
 ADAPTER = Adapter(
     choose_form=_choose_form,
-    gates={"project": Gate("project", _project_gate, ("project_required", "unknown_project"))},
+    gates={
+        "project": Gate(
+            "project", _project_gate, ("project_required", "unknown_project"), needs=("/protocol/projects",)
+        )
+    },
     variables=_variables,
+    names=_names,
     scope=_scope,
 )

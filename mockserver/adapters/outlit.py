@@ -11,6 +11,7 @@ from typing import Final
 from mockserver.adapters import Adapter, Beyond
 from mockserver.core import pointer
 from mockserver.core.contract import Contract
+from mockserver.core.events import events_of
 from mockserver.core.explain import Violation
 from mockserver.core.gates import BoundGate, Gate
 from mockserver.core.model import Json, Judged, Refusal
@@ -24,17 +25,19 @@ def _identity(judged: Judged, gate: BoundGate) -> Refusal | None:
     """Look at the raw events, before any of them is judged: a bad or repeated event still says who it is about."""
     rules: Mapping[str, Json] = judged.contract.protocol["identity"]
     batch = rules.get(BATCH)
-    if batch is None or judged.body.get("source") not in batch["sources"] or _any_identity(judged.body, rules):
+    if batch is None or judged.form is None or judged.body.get("source") not in batch["sources"]:
+        return None
+    if _any_identity(judged.body, events_of(judged.form, judged.body), rules):
         return None
     text = "no event of the batch and no member of it says who it is about"
     return gate.refuse(judged, "missing_identity", text, rule=f"/protocol/identity/{BATCH}")
 
 
-def _any_identity(body: Json, rules: Mapping[str, Json]) -> bool:
+def _any_identity(body: Json, events: list[Json], rules: Mapping[str, Json]) -> bool:
     if _says(body, rules[BATCH]["pointers"]):
         return True
     said_by = [rule for name, rule in rules.items() if name not in (BATCH, PER_EVENT)]
-    return any(_applies(rule, event) and _says(event, rule["pointers"]) for event in body["events"] for rule in said_by)
+    return any(_applies(rule, event) and _says(event, rule["pointers"]) for event in events for rule in said_by)
 
 
 def _own_identity(contract: Contract) -> Beyond | None:
@@ -77,4 +80,8 @@ def _has_content(value: Json) -> bool:
     return value is not None and value is not MISSING
 
 
-ADAPTER = Adapter(gates={"identity": Gate("identity", _identity, ("missing_identity",))}, beyond_schema=_own_identity)
+ADAPTER = Adapter(
+    gates={"identity": Gate("identity", _identity, ("missing_identity",), after=("object",))},
+    beyond_schema=_own_identity,
+    needs=("/protocol/identity", "/protocol/messages/required"),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from mockserver.adapters import Adapter
 from mockserver.core import pointer
@@ -20,6 +20,15 @@ def _variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
     if form is None or not form.single:
         return {}
     return {**_user(judged, receipt, _named_user(judged)), "event_id": _event_id(judged, receipt)}
+
+
+def _names(protocol: Mapping[str, Json], operation: Mapping[str, Json]) -> Iterable[str]:
+    forms = operation.get("forms", {}).values()
+    takes_one = bool(forms) and all(form.get("events") == "" for form in forms)
+    if "lookup" in operation or takes_one:
+        yield from ("external_id", "user_id")
+    if "lookup" not in operation and takes_one:
+        yield "event_id"
 
 
 def _named_user(judged: Judged) -> str:
@@ -45,4 +54,8 @@ def _id(judged: Judged, kind: str, text: str) -> str:
     return prefix + uuid4_of(f"{kind}/{text}")
 
 
-ADAPTER = Adapter(variables=_variables)
+ADAPTER = Adapter(
+    variables=_variables,
+    names=_names,
+    needs=("/protocol/identity/user/pointers", "/protocol/ids/user/prefix", "/protocol/ids/event/prefix"),
+)
