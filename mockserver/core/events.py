@@ -33,7 +33,7 @@ def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
     for index in _suspects(judged, form, events):
         violation = first_violation(judged, form, events[index])
         if violation is not None:
-            prefix = () if form.single else (*form.events, index)
+            prefix: tuple[str | int, ...] = () if form.single else (*form.events, index)
             reason = violation.refusal or gate.reasons.get("invalid_event", "invalid_event")
             found.append(Fault(index=index, reason=reason, message=vendor_text(judged, violation, prefix)))
             if form.policy == "whole" or form.single:

@@ -202,6 +202,10 @@ class Receipt:
     over_rate: bool = False
 
 
+REPLAYED, CREATED, OVER_RATE = 1, 2, 4
+"""What a receipt claimed, as the bits of `Exchange.claims`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Injected:
     """A fault step as one request met it: the step, what it asks for, whether the events are stored all the same."""
@@ -211,31 +215,107 @@ class Injected:
     stored: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Special:
+    """What few exchanges have to say: a reply that is not the contract's own, a fault, notes on the way.
+
+    `lost` says that the client got no whole answer, `rejected` which events a step made fail, `answered_ms` when the
+    answer left, where a step held it up.
+    """
+
+    reply: WireReply | None = None
+    fault: Json = None
+    notes: tuple[str, ...] = ()
+    lost: bool = False
+    rejected: tuple[Fault, ...] = ()
+    answered_ms: int | None = None
+
+
+NOTHING_SPECIAL = Special()
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     """One journalled request: what arrived, under which contract and terms, and what was claimed.
 
     Everything else (rows, findings, stored events, the reply itself) is worked out from this when somebody looks.
-    `reply` is set only where the reply was not the contract's own; `fault` says what was injected, `lost` that the
-    client got no whole answer, `rejected` which events a step made fail. `answered_ms` is when the answer left, where a
-    step held it up.
+    Members are kept flat, and `head` is shared by equal requests: a million of these are in memory at a time.
     """
 
-    request: WireRequest
+    head: WireRequest
+    body: bytes
     contract: Contract
-    terms: Terms
-    receipt: Receipt
+    keys: frozenset[str] | None
+    rate_mode: RateMode
+    now_ms: int
     received_ms: int
     status: int
     operation: str | None
+    connection: str
+    session: str
+    seq: int
+    first_event: int
+    verdicts: tuple[Verdict, ...]
     refused: bool
-    reply: WireReply | None = None
-    fault: Json = None
-    notes: tuple[str, ...] = ()
-    connection: str = ""
-    lost: bool = False
-    rejected: tuple[Fault, ...] = ()
-    answered_ms: int | None = None
+    claim_refused: str | None
+    claims: int
+    rate_remaining: int
+    rate_reset_ms: int
+    special: Special = NOTHING_SPECIAL
+
+    @property
+    def request(self) -> WireRequest:
+        """The request as it arrived."""
+        head = self.head
+        return WireRequest(
+            method=head.method,
+            target=head.target,
+            headers=head.headers,
+            fields=head.fields,
+            body=self.body,
+            truncated=head.truncated,
+        )
+
+    @property
+    def terms(self) -> Terms:
+        """The session's terms it was judged under."""
+        return Terms(now_ms=self.now_ms, keys=self.keys, rate_mode=self.rate_mode)
+
+    @property
+    def receipt(self) -> Receipt:
+        """What was claimed."""
+        return Receipt(
+            session=self.session,
+            seq=self.seq,
+            first_event=self.first_event,
+            verdicts=self.verdicts,
+            refused=self.claim_refused,
+            replayed=bool(self.claims & REPLAYED),
+            created=bool(self.claims & CREATED),
+            over_rate=bool(self.claims & OVER_RATE),
+            rate_remaining=self.rate_remaining,
+            rate_reset_ms=self.rate_reset_ms,
+        )
+
+    @property
+    def reply(self) -> WireReply | None:
+        """The reply that was sent, where it was not the contract's own."""
+        return self.special.reply
+
+    @property
+    def fault(self) -> Json:
+        """The fault step that was injected."""
+        return self.special.fault
+
+    @property
+    def answered_ms(self) -> int | None:
+        """When the answer left, where a fault step held it up."""
+        return self.special.answered_ms
+
+    @property
+    def lost(self) -> bool:
+        """Whether the client got no whole answer."""
+        return self.special.lost
 
     @property
     def told_status(self) -> int | None:

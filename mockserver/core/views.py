@@ -33,20 +33,20 @@ class View:
         self.exchange = exchange
         self.intake = Intake(exchange.request)
         self.judged: Judged = judge(approach(self.intake, exchange.contract), exchange.terms)
-        if exchange.rejected:
-            self.judged.faults = exchange.rejected
+        if exchange.special.rejected:
+            self.judged.faults = exchange.special.rejected
         self._events: list[Json] | None = None
 
     @property
     def id(self) -> str:
         """The request's id in its session."""
-        return f"r{self.exchange.receipt.seq}"
+        return f"r{self.exchange.seq}"
 
     def events(self) -> list[Json]:
         """Return the events as sent, integers of any length kept."""
         if self._events is None:
             form = self.judged.form
-            if form is None or not self.exchange.receipt.verdicts:
+            if form is None or not self.exchange.verdicts:
                 self._events = []
             else:
                 self._events = events_of(form, jsontext.view(self.intake.text))
@@ -61,9 +61,9 @@ class View:
         form = self.judged.form
         if form is None:
             return
-        for index, (event, verdict) in enumerate(zip(self.events(), self.exchange.receipt.verdicts, strict=True)):
+        for index, (event, verdict) in enumerate(zip(self.events(), self.exchange.verdicts, strict=True)):
             yield {
-                "seq": self.exchange.receipt.first_event + index,
+                "seq": self.exchange.first_event + index,
                 "index": index,
                 "protocol": self.exchange.contract.name,
                 "operation": self.exchange.operation,
@@ -77,8 +77,8 @@ class View:
         exchange, form = self.exchange, self.judged.form
         if form is None:
             return
-        for index, (event, verdict) in enumerate(zip(self.events(), exchange.receipt.verdicts, strict=True)):
-            seq = exchange.receipt.first_event + index
+        for index, (event, verdict) in enumerate(zip(self.events(), exchange.verdicts, strict=True)):
+            seq = exchange.first_event + index
             schema = form.schema_for(event)
             kept = verdict is Verdict.ACCEPTED and schema is not None
             findings = self._event_findings(index, event, verdict) + (
@@ -90,22 +90,20 @@ class View:
                 "index": index,
                 "seq": seq,
                 "received_at": rfc3339_ms(exchange.received_ms),
-                "session_time": rfc3339_ms(exchange.terms.now_ms),
+                "session_time": rfc3339_ms(exchange.now_ms),
                 "protocol": exchange.contract.name,
                 "operation": exchange.operation,
                 "type": form.type_of(event),
                 "verdict": str(verdict),
                 "findings": [finding.as_json() for finding in findings],
                 "event": event,
-                "stored": stored(event, schema.name, exchange.contract, exchange.terms.now_ms)
-                if kept and schema
-                else None,
+                "stored": stored(event, schema.name, exchange.contract, exchange.now_ms) if kept and schema else None,
             }
 
     def _event_findings(self, index: int, event: Json, verdict: Verdict) -> list[Finding]:
         if verdict is not Verdict.REJECTED:
             return []
-        injected = [fault.finding for fault in self.exchange.rejected if fault.index == index and fault.finding]
+        injected = [fault.finding for fault in self.exchange.special.rejected if fault.index == index and fault.finding]
         return explain_event(self.judged, event) or injected or [self._whole_finding()]
 
     def _whole_finding(self) -> Finding:
@@ -188,7 +186,7 @@ class View:
 
     def _transport_advice(self) -> list[Finding]:
         rules = self.exchange.contract.documents.get("advice", {}).get("transport", {})
-        seen = [*self._transport_notes(), *self.exchange.notes]
+        seen = [*self._transport_notes(), *self.exchange.special.notes]
         return [self._advise(f"/advice/transport/{name}", rules[name], "", None) for name in seen if name in rules] + [
             self._advise(f"/server/{name}", SERVER_NOTES[name], "", None) for name in seen if name in SERVER_NOTES
         ]
@@ -226,15 +224,15 @@ class View:
         exchange = self.exchange
         return {
             "id": self.id,
-            "seq": exchange.receipt.seq,
+            "seq": exchange.seq,
             "received_at": rfc3339_ms(exchange.received_ms),
-            "session_time": rfc3339_ms(exchange.terms.now_ms),
+            "session_time": rfc3339_ms(exchange.now_ms),
             "protocol": exchange.contract.name,
             "operation": exchange.operation,
             "method": exchange.request.method,
             "path": exchange.request.target,
             "status": exchange.told_status,
-            "events": len(exchange.receipt.verdicts),
+            "events": len(exchange.verdicts),
             "fault": exchange.fault,
         }
 

@@ -236,7 +236,7 @@ class Handlers:
         number = wanted.removeprefix("r")
         if number.isascii() and number.isdigit() and len(number) < 18:
             for exchange in session.exchanges(int(number) - 1):
-                if exchange.receipt.seq == int(number):
+                if exchange.seq == int(number):
                     return json_response(View(exchange).request_detail())
                 break
         raise RejectedError(404, "Not Found", f"session {session.name} has no request {wanted}", parameter="id")
@@ -264,7 +264,7 @@ def _request_wanted(exchange: Exchange, query: Mapping[str, Any]) -> bool:
     return (
         query.get("protocol") in (None, exchange.contract.name)
         and query.get("operation") in (None, exchange.operation)
-        and query.get("status") in (None, exchange.status)
+        and query.get("status") in (None, exchange.told_status)
     )
 
 
@@ -276,7 +276,7 @@ def event_rows(session: Session, query: Mapping[str, Any], after: int) -> Iterat
             continue
         if query.get("operation") not in (None, exchange.operation):
             continue
-        if verdict not in (None, "any") and verdict not in exchange.receipt.verdicts:
+        if verdict not in (None, "any") and verdict not in exchange.verdicts:
             continue
         for row in View(exchange).event_rows():
             if (

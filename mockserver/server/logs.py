@@ -24,7 +24,7 @@ def exchange_done(session: Session, exchange: Exchange) -> None:
     if log.isEnabledFor(logging.DEBUG):
         path = shorten_path(exchange.request.target)
         log.debug("%s %s -> %s in session %s", exchange.request.method, path, exchange.status, shorten(session.name))
-    rejected = Verdict.REJECTED in exchange.receipt.verdicts
+    rejected = Verdict.REJECTED in exchange.verdicts
     if (rejected or exchange.refused) and log.isEnabledFor(logging.INFO):
         _refused(session, exchange, rejected=rejected)
 

@@ -101,7 +101,7 @@ class Vendor:
     def _answer(self, session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
         made = response(reply)
         if session.clock.moved:
-            made.headers["Date"] = formatdate(exchange.terms.now_ms / 1000, usegmt=True)
+            made.headers["Date"] = formatdate(exchange.now_ms / 1000, usegmt=True)
         return made
 
     async def _injected(

@@ -102,7 +102,7 @@ class Waiter:
         if not self.matched:
             return self._after
         exchange, index = self.matched[-1]
-        return exchange.receipt.first_event + index
+        return exchange.first_event + index
 
     def near_misses(self) -> list[Json]:
         """Return the events that came closest, each with what is different."""

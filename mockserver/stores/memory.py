@@ -5,32 +5,41 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Literal
 
 from mockserver.core.answer import answer
 from mockserver.core.faults import injected_reply
-from mockserver.core.model import Exchange, Headers, Injected, Judged, WireReply, WireRequest
+from mockserver.core.model import (
+    CREATED,
+    NOTHING_SPECIAL,
+    OVER_RATE,
+    REPLAYED,
+    Exchange,
+    Headers,
+    Injected,
+    Judged,
+    Receipt,
+    Special,
+    WireReply,
+    WireRequest,
+)
 from mockserver.stores.session import Session, SessionSettings
 
 _log = logging.getLogger("mockserver.store")
 
 DEFAULT_SESSION: Final = "default"
-KEPT_HEADERS: Final = 4096
+KEPT_HEADS: Final = 4096
 
 
-def note_injection(exchange: Exchange, judged: Judged, injected: Injected, own: WireReply) -> None:
-    """Write on an exchange what a fault step did to it; the reply the client sees is the step's."""
+def special_of(judged: Judged, receipt: Receipt, injected: Injected, own: WireReply) -> Special:
+    """Return what a fault step did to an exchange; the reply the client sees is the step's."""
     spec = injected.spec
-    exchange.fault = injected.step
     if "reply" in spec:
-        exchange.reply = injected_reply(judged, exchange.receipt, spec["reply"], own)
-        exchange.status = exchange.reply.status
-    elif "connection" in spec:
-        exchange.lost = spec["connection"] != "dribble"
-        exchange.reply = own
-    elif "reject" in spec:
-        exchange.rejected = judged.faults
-        exchange.reply = own
+        return Special(fault=injected.step, reply=injected_reply(judged, receipt, spec["reply"], own))
+    lost = "connection" in spec and spec["connection"] != "dribble"
+    rejected = judged.faults if "reject" in spec else ()
+    return Special(fault=injected.step, reply=own, lost=lost, rejected=rejected)
 
 
 class MemoryStore:
@@ -46,7 +55,8 @@ class MemoryStore:
         self._max_sessions = max_sessions
         self._sessions: dict[str, Session] = {}
         self._owners: dict[str, str] = {}
-        self._headers: dict[Headers, WireRequest] = {}
+        self._heads: dict[tuple[str, str, Headers, bool], WireRequest] = {}
+        self._last_reset = 0
         self.bytes = 0
         self.evicted_sessions = 0
         self.on_new_session: Callable[[Session], None] = lambda session: None
@@ -100,20 +110,32 @@ class MemoryStore:
         """Settle what was judged: claim, journal, and only then let the caller answer."""
         receipt = session.settle(judged) if injected is None or injected.stored else session.settle_nothing(judged)
         reply = answer(judged, receipt)
+        special = NOTHING_SPECIAL if injected is None else special_of(judged, receipt, injected, reply)
+        if notes:
+            special = replace(special, notes=notes)
+        terms, request = judged.terms, judged.request
         exchange = Exchange(
-            request=self._compact(judged.request),
+            head=self._head(request),
+            body=request.body,
             contract=judged.contract,
-            terms=judged.terms,
-            receipt=receipt,
-            received_ms=received_ms,
-            status=reply.status,
+            keys=terms.keys,
+            rate_mode=terms.rate_mode,
+            now_ms=terms.now_ms,
+            received_ms=terms.now_ms if received_ms == terms.now_ms else received_ms,
+            status=reply.status if special.reply is None else special.reply.status,
             operation=judged.operation_name,
-            refused=judged.refusal is not None or receipt.refused is not None,
             connection=connection,
-            notes=notes,
+            session=session.name,
+            seq=receipt.seq,
+            first_event=receipt.first_event,
+            verdicts=receipt.verdicts,
+            refused=judged.refusal is not None or receipt.refused is not None,
+            claim_refused=receipt.refused,
+            claims=receipt.replayed * REPLAYED | receipt.created * CREATED | receipt.over_rate * OVER_RATE,
+            rate_remaining=receipt.rate_remaining,
+            rate_reset_ms=self._shared(receipt.rate_reset_ms),
+            special=special,
         )
-        if injected is not None:
-            note_injection(exchange, judged, injected, reply)
         self.record(session, exchange)
         return exchange, reply
 
@@ -139,22 +161,21 @@ class MemoryStore:
         self.bytes -= largest.evict()
         return True
 
-    def _compact(self, request: WireRequest) -> WireRequest:
-        """Return the request as it is kept: equal headers of many requests are one object."""
-        kept = self._headers.get(request.headers)
+    def _head(self, request: WireRequest) -> WireRequest:
+        """Return the request without its body, one object for all equal ones."""
+        key = (request.method, request.target, request.headers, request.truncated)
+        kept = self._heads.get(key)
         if kept is None:
-            if len(self._headers) >= KEPT_HEADERS:
-                self._headers.clear()
-            self._headers[request.headers] = request
-            return request
-        return WireRequest(
-            method=kept.method if kept.method == request.method else request.method,
-            target=kept.target if kept.target == request.target else request.target,
-            headers=kept.headers,
-            fields=kept.fields,
-            body=request.body,
-            truncated=request.truncated,
-        )
+            if len(self._heads) >= KEPT_HEADS:
+                self._heads.clear()
+            kept = self._heads[key] = replace(request, body=b"")
+        return kept
+
+    def _shared(self, reset_ms: int) -> int:
+        """Return the number as one object for all requests of a window."""
+        if reset_ms != self._last_reset:
+            self._last_reset = reset_ms
+        return self._last_reset
 
     def _evict_session(self, keep: str) -> None:
         idle = min((s for s in self._sessions.values() if s.name != keep), key=lambda session: session.last_used_ms)

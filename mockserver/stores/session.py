@@ -208,7 +208,7 @@ class Session:
 
     def record(self, exchange: Exchange) -> None:
         """Append to the journal, count, evict what is over the session's limit."""
-        counts, verdicts = self.counts, exchange.receipt.verdicts
+        counts, verdicts = self.counts, exchange.verdicts
         counts.requests += 1
         if verdicts:
             first, count = verdicts[0], len(verdicts)
@@ -237,7 +237,7 @@ class Session:
 
     def exchanges(self, after: int = 0) -> Iterator[Exchange]:
         """Yield journalled exchanges with a request number above `after`."""
-        start = bisect_left(self.journal, after + 1, key=lambda exchange: exchange.receipt.seq)
+        start = bisect_left(self.journal, after + 1, key=lambda exchange: exchange.seq)
         for index in range(start, len(self.journal)):
             yield self.journal[index]
 
@@ -246,7 +246,7 @@ class Session:
         start = bisect_left(
             self.journal,
             after + 1,
-            key=lambda exchange: exchange.receipt.first_event + len(exchange.receipt.verdicts) - 1,
+            key=lambda exchange: exchange.first_event + len(exchange.verdicts) - 1,
         )
         for index in range(start, len(self.journal)):
             yield self.journal[index]
@@ -260,4 +260,4 @@ class Session:
 def size_of(exchange: Exchange) -> int:
     """Return about how many bytes of memory an exchange takes."""
     reply = exchange.reply
-    return EXCHANGE_OVERHEAD + len(exchange.request.body) + (0 if reply is None else len(reply.body))
+    return EXCHANGE_OVERHEAD + len(exchange.body) + (0 if reply is None else len(reply.body))

@@ -42,7 +42,8 @@ def reply_of(url: str, payload: Payload) -> dict[str, Any]:
 
 def measure(payload: Payload, connections: int, rounds: int, seconds: int) -> dict[str, Any]:
     """Measure ours and the ceiling in turns; returns medians and their spread."""
-    ours, bare = [], []
+    ours: list[float] = []
+    bare: list[float] = []
     with mock() as server:
         reply = reply_of(server.url, payload)
         assert reply["body"] == payload.expected, reply["body"]
