@@ -7,7 +7,7 @@ yields a place and what is wrong with it; the compiler raises the first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import jsonschema_rs
@@ -59,6 +59,22 @@ def _paths(protocol: Mapping[str, Json]) -> Iterator[Problem]:
 def route(operation: Mapping[str, Json]) -> tuple[str, str]:
     """Return what an operation answers to: its method, and its path with the parameters' names left out."""
     return operation["method"], re.sub(r"\{[^}]*\}", "{}", operation["path"])
+
+
+def collisions(protocols: Sequence[Mapping[str, Json]]) -> Iterator[tuple[str, str, str]]:
+    """Yield where protocols would answer each other's requests: a protocol's name, a pointer in it, the problem."""
+    owners: dict[str, str] = {}
+    for protocol in protocols:
+        for label, prefix in protocol["prefixes"].items():
+            other = owners.setdefault(prefix["path"], protocol["name"])
+            if other != protocol["name"]:
+                yield protocol["name"], f"/prefixes/{label}/path", f"{prefix['path']} belongs to {other} already"
+    for protocol in protocols:
+        for label, operation in protocol["operations"].items():
+            longest = max((path for path in owners if under(operation["path"], path)), key=len, default=None)
+            if longest is not None and owners[longest] != protocol["name"]:
+                problem = f"{operation['path']} is below {longest}, which belongs to {owners[longest]}"
+                yield protocol["name"], f"/operations/{label}/path", problem
 
 
 def under(path: str, prefix: str) -> bool:

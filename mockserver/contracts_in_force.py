@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mockserver.checks import collisions
 from mockserver.core.contract import Contract
 from mockserver.errors import ContractError
 from mockserver.loader import Library, Patch, Protocol
@@ -24,6 +25,7 @@ class ContractsInForce:
         for name in settings.revisions:
             library.protocol(name)
         self.served: dict[str, Contract] = {name: self.resolve(name, None) for name in library.protocols}
+        _refuse_collisions(self.served)
         self._prefixes = sorted(
             ((prefix["path"], name) for name, c in self.served.items() for prefix in c.protocol["prefixes"].values()),
             key=lambda pair: -len(pair[0]),
@@ -57,4 +59,10 @@ class ContractsInForce:
         for name, wanted in protocols.items():
             if name not in self.library.protocols:
                 raise ContractError("protocols", f"/{name}", f"there is no such protocol: {', '.join(self.served)}")
-            self.resolve(name, wanted)
+            changed = {**self.served, name: self.resolve(name, wanted)}
+            _refuse_collisions(changed)
+
+
+def _refuse_collisions(contracts: Mapping[str, Contract]) -> None:
+    for name, place, problem in collisions([contract.protocol for contract in contracts.values()]):
+        raise ContractError(name, f"/protocol{place}", problem)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -11,15 +11,15 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-import jsonschema_rs
-
 from mockserver import adapters, yamltext
+from mockserver.checks import collisions
 from mockserver.compiler import compile_contract
 from mockserver.core import pointer
 from mockserver.core.contract import DOCUMENTS, Contract
 from mockserver.core.jsontext import render
 from mockserver.core.model import Json
 from mockserver.errors import ContractError
+from mockserver.language import Meta
 
 KEPT_CONTRACTS: Final = 256
 _META_OF: Final = {
@@ -53,10 +53,11 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """A merge patch from a file or a session; `name` says where it came from."""
+    """A merge patch from a file or a session; `name` says where it came from, `root` where in there it stands."""
 
     name: str
     patch: Mapping[str, Json]
+    root: str = ""
 
 
 class Protocol:
@@ -70,12 +71,16 @@ class Protocol:
             path = folder / f"{document}.yaml"
             self.documents[document] = yamltext.load(path) if path.is_file() else {}
             meta.check(_META_OF[document], self.documents[document], str(path))
+            for place in _nulls(self.documents[document]):
+                raise ContractError(str(path), place, "a contract holds no null, because null deletes in a patch")
         self.name: str = self.documents["protocol"]["name"]
         self.base: str = self.documents["protocol"]["base"]["value"]
         self.adapter = adapters.find(self.name, folder)
         self.revisions: dict[str, Revision] = {}
         for path in sorted((folder / "revisions").glob("*.yaml")):
             self._add_revision(path)
+        if self.base in self.revisions:
+            raise ContractError(self.revisions[self.base].file, "/revision", "is the name of the base contract")
         self._kept: OrderedDict[str, Contract] = OrderedDict()
 
     def _add_revision(self, path: Path) -> None:
@@ -84,6 +89,8 @@ class Protocol:
         name = document.get("revision")
         if name != path.stem:
             raise ContractError(str(path), "/revision", f"must be the file's name, {path.stem}")
+        if document["protocol"] != self.name:
+            raise ContractError(str(path), "/protocol", f"must be the folder's protocol, {self.name}")
         self.revisions[name] = Revision(
             name=name,
             title=document.get("title", ""),
@@ -105,9 +112,9 @@ class Protocol:
                 near = get_close_matches(revision, self.revision_names(), 1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 known = ", ".join(self.revision_names())
-                raise ContractError(self.name, "/revision", f"no revision {revision!r}{hint} There are: {known}")
+                raise ContractError(self.name, "/revision", f"no revision {revision!r}{hint or '.'} There are: {known}")
             named = self.revisions[revision]
-            chain.insert(0, Patch(name=named.file, patch=named.patch))
+            chain.insert(0, Patch(name=named.file, patch=named.patch, root="/patch"))
         key = blake2b(render([revision, [[p.name, p.patch] for p in chain]]), digest_size=16).hexdigest()
         kept = self._kept.get(key)
         if kept is None:
@@ -117,69 +124,70 @@ class Protocol:
         self._kept.move_to_end(key)
         return kept
 
+    def check(self) -> None:
+        """Compile every revision. Raises ContractError for the first that cannot be used."""
+        for name in self.revision_names():
+            self.contract(name)
+
     def _make(self, revision: str, chain: Sequence[Patch]) -> Contract:
         documents: dict[str, Json] = self.documents
         patched: dict[str, str] = {}
         for patch in chain:
             documents = pointer.merge_patch(documents, dict(patch.patch))
-            _remember_sources(patched, patch, named=patch.name.endswith(f"{revision}.yaml"))
-        where = chain[-1].name if chain else str(self.folder)
-        if chain:
-            for document in DOCUMENTS:
-                self._meta.check(_META_OF[document], documents.get(document, {}), f"{where} ({document})")
+            _remember_sources(patched, patch, documents)
+        try:
+            return self._compile(documents, revision, patched)
+        except ContractError as error:
+            raise self._located(error, chain) from None
+
+    def _compile(self, documents: Mapping[str, Json], revision: str, patched: Mapping[str, str]) -> Contract:
+        for document in DOCUMENTS if documents is not self.documents else ():
+            self._meta.check(_META_OF[document], documents.get(document, {}), "", f"/{document}")
+        if documents["protocol"]["name"] != self.name:
+            raise ContractError("", "/protocol/name", f"stays {self.name}")
         newest = documents["protocol"]["newest"]["value"]
+        if newest not in self.revision_names():
+            raise ContractError("", "/protocol/newest/value", f"there is no revision {newest}")
         return compile_contract(
             documents=documents,
             revision=revision,
             adapter=self.adapter,
             newest=lambda: None if newest == revision else self.contract(newest),
             patched=patched,
-            where=where,
+            where="",
         )
 
+    def _located(self, error: ContractError, chain: Sequence[Patch]) -> ContractError:
+        """Say in which file a fault of merged documents is: the last patch that touches the document, else the base."""
+        document, *rest = pointer.parse(error.pointer) or ("protocol",)
+        for patch in reversed(chain):
+            if document in patch.patch:
+                return ContractError(patch.name, patch.root + error.pointer, error.problem)
+        return ContractError(str(self.folder / f"{document}.yaml"), pointer.build(rest), error.problem)
 
-def _remember_sources(patched: dict[str, str], patch: Patch, *, named: bool) -> None:
-    """Note, for each leaf a patch sets without a source of its own, that the patch is its source."""
+
+def _nulls(value: Json, place: str = "") -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, member in value.items():
+            if member is None:
+                yield f"{place}/{pointer.escape(name)}"
+            yield from _nulls(member, f"{place}/{pointer.escape(name)}")
+
+
+def _remember_sources(patched: dict[str, str], patch: Patch, merged: Json) -> None:
+    """Note for each leaf of a patch that the patch is its source, unless it names the source that covers the leaf."""
     for tokens, _ in pointer.leaves(dict(patch.patch)):
-        covered = any(
-            isinstance(holder := pointer.get(patch.patch, tokens[:depth]), dict)
-            and isinstance(holder.get("source"), str)
-            for depth in range(len(tokens))
-        )
+        depths = range(len(tokens) - 1, -1, -1)
+        sourced = next((depth for depth in depths if _source(pointer.get(merged, tokens[:depth]))), 0)
         place = pointer.build(tokens)
-        if covered:
+        if _source(pointer.get(patch.patch, tokens[:sourced])):
             patched.pop(place, None)
         else:
             patched[place] = f"patch: {Path(patch.name).name}"
 
 
-class Meta:
-    """The contract language: its own schemas, and the check against them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._documents = {path.stem: yamltext.load(path) for path in sorted(folder.glob("*.yaml"))}
-        self._engines: dict[str, jsonschema_rs.Draft202012Validator] = {}
-
-    def _engine(self, name: str) -> jsonschema_rs.Draft202012Validator:
-        if name not in self._engines:
-            registry = jsonschema_rs.Registry([(f"mock:/{n}.yaml", d) for n, d in self._documents.items()])
-            self._engines[name] = jsonschema_rs.Draft202012Validator(
-                {"$ref": f"mock:/{name}.yaml"}, registry=registry, base_uri="mock:/"
-            )
-        return self._engines[name]
-
-    def check(self, name: str, document: Json, file: str) -> None:
-        """Hold a document to the language. Raises ContractError with file, pointer and problem."""
-        engine = self._engine(name)
-        if engine.is_valid(document):
-            return
-        error = max(engine.iter_errors(document), key=lambda error: len(list(error.instance_path)))
-        raise ContractError(file, pointer.build(error.instance_path), error.message)
-
-    def schema(self, name: str) -> Json:
-        """Return one schema of the language."""
-        return self._documents[name]
+def _source(holder: Json) -> bool:
+    return isinstance(holder, dict) and isinstance(holder.get("source"), str)
 
 
 class Library:
@@ -198,7 +206,10 @@ class Library:
             for path in found:
                 protocol = Protocol(path, self.meta)
                 self.protocols[protocol.name] = protocol
-        _refuse_collisions(self.protocols)
+                if folder is not own:
+                    protocol.check()
+        for name, place, problem in collisions([p.documents["protocol"] for p in self.protocols.values()]):
+            raise ContractError(str(self.protocols[name].folder / "protocol.yaml"), place, problem)
 
     def protocol(self, name: str) -> Protocol:
         """Return a protocol by name. Raises ContractError that names the nearest one."""
@@ -206,7 +217,7 @@ class Library:
             return self.protocols[name]
         near = get_close_matches(name, self.protocols, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ContractError("contracts", "", f"no protocol {name!r}{hint} There are: {', '.join(self.protocols)}")
+        raise ContractError("contracts", "", f"no protocol {name!r}{hint or '.'} There are: {', '.join(self.protocols)}")
 
     def load_patch(self, path: Path) -> tuple[str, Patch]:
         """Read a file given with --contract-patch; returns the protocol's name and the patch."""
@@ -215,25 +226,7 @@ class Library:
         document = yamltext.load(path)
         self.meta.check("revision", document, str(path))
         self.protocol(document["protocol"])
-        return document["protocol"], Patch(name=str(path), patch=document["patch"])
-
-
-def _refuse_collisions(protocols: Mapping[str, Protocol]) -> None:
-    taken: dict[tuple[str, str], str] = {}
-    owned: dict[str, str] = {}
-    for protocol in protocols.values():
-        where = str(protocol.folder / "protocol.yaml")
-        document = protocol.documents["protocol"]
-        for name, operation in document["operations"].items():
-            shape = "/".join("{}" if part.startswith("{") else part for part in operation["path"].split("/"))
-            other = taken.setdefault((operation["method"], shape), protocol.name)
-            if other != protocol.name:
-                problem = f"{operation['method']} {operation['path']} is served by {other} already"
-                raise ContractError(where, f"/operations/{name}/path", problem)
-        for name, prefix in document["prefixes"].items():
-            other = owned.setdefault(prefix["path"], protocol.name)
-            if other != protocol.name:
-                raise ContractError(where, f"/prefixes/{name}/path", f"{prefix['path']} belongs to {other} already")
+        return document["protocol"], Patch(name=str(path), patch=document["patch"], root="/patch")
 
 
 @cache

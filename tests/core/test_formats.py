@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.core.formats import FORMATS, epoch_ms, rfc3339_ms
-from mockserver.loader import Meta, contracts_folder
+from mockserver.language import Meta
+from mockserver.loader import contracts_folder
 
 TAKEN = {
     "date-time": [
