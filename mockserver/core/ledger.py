@@ -50,7 +50,7 @@ class Ledger:
             rules = self._rules[exchange.contract] = Rules.of(exchange.contract)
         whole = told(exchange, rules)
         rows = self._rows_of(found, rules)
-        for index, (row, verdict) in enumerate(zip(rows, exchange.receipt.verdicts, strict=True)):
+        for index, (row, verdict) in enumerate(zip(rows, exchange.verdicts, strict=True)):
             if row.attempts:
                 self._compare(row, found, index, rules)
             row.attempt(exchange, index, told_of_event(whole, verdict))

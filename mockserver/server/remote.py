@@ -10,12 +10,12 @@ from mockserver.core.clock import REAL_TIME
 from mockserver.core.faults import Step
 from mockserver.core.faults import problem as step_problem
 from mockserver.core.formats import epoch_ms, rfc3339_ms
-from mockserver.core.ledger import deliveries
 from mockserver.core.matcher import problem as matcher_problem
 from mockserver.core.model import Json
 from mockserver.server import waiting
 from mockserver.server.control import Call, Handler, RejectedError
 from mockserver.server.handlers import DEFAULT_LIMIT, Handlers
+from mockserver.server.ledgers import Ledgers
 from mockserver.server.vendor import real_ms
 from mockserver.server.wire import json_response
 from mockserver.stores.session import Session
@@ -31,6 +31,7 @@ class Remote:
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers
         self._store = handlers.store
+        self._ledgers = Ledgers()
 
     def table(self) -> dict[str, Handler]:
         """Return the handlers by operationId."""
@@ -55,6 +56,8 @@ class Remote:
             raise RejectedError(400, "Bad Request", f"{bad[0]}: {bad[1]}", pointer=bad[0])
         before = {other.name: other.counts.requests for other in self._store.sessions()}
         waiter = waiting.Waiter(session, spec)
+        if self._handlers.stopping:
+            waiter.end("evicted")
         reason = await waiting.wait(waiter, spec.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000)
         satisfied = reason == "ok"
         return json_response(
@@ -142,8 +145,8 @@ class Remote:
         """One row per logical event, over all its attempts."""
         session = self._handlers.named(call)
         after, limit = call.query.get("after", 0), call.query.get("limit", DEFAULT_LIMIT)
-        rows = deliveries(session.exchanges(), final=call.query.get("final", False))
-        page = rows[after : after + limit]
+        rows, final = await self._ledgers.rows(session), call.query.get("final", False)
+        page = [row.as_json(final=final) for row in rows[after : after + limit]]
         return json_response({"deliveries": page, "next": after + limit if len(rows) > after + limit else None})
 
 
