@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from mockserver.core.model import RateMode
+from mockserver.addresses import DEFAULT_HOST, DEFAULT_PORT
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8207
+if TYPE_CHECKING:
+    from mockserver.core.model import RateMode
+
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
+LogFormat: TypeAlias = Literal["text", "json"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +32,10 @@ class Settings:
     contracts: tuple[Path, ...] = ()
     rate_limits: RateMode = "advise"
     journal_limit: int = 100_000
-    memory_limit: int = 256 * 1024 * 1024
+    memory_limit: int = 192 * 1024 * 1024
     max_sessions: int = 10_000
     admin_token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
-    log_level: str = "info"
-    log_format: str = "text"
+    log_level: LogLevel = "info"
+    log_format: LogFormat = "text"
     body_timeout: float = 60.0

@@ -6,7 +6,9 @@ import logging
 from typing import Final
 
 from mockserver.core.model import Exchange, Verdict
+from mockserver.core.redact import shorten, shorten_path
 from mockserver.core.views import View
+from mockserver.server.logformat import fields
 from mockserver.stores.session import Session
 
 log = logging.getLogger("mockserver.requests")
@@ -16,14 +18,16 @@ SHOWN_EVENTS: Final = 10
 
 def new_session(session: Session) -> None:
     """Write that a session came into being."""
-    log.info("new session %s", shorten(session.name))
+    named = shorten(session.name)
+    log.info("new session %s", named, extra=fields(session=named))
 
 
 def exchange_done(session: Session, exchange: Exchange) -> None:
     """Write one line per refused event, or one for a request refused without events; at debug, one per request."""
     if log.isEnabledFor(logging.DEBUG):
-        path = shorten_path(exchange.request.target)
-        log.debug("%s %s -> %s in session %s", exchange.request.method, path, exchange.status, shorten(session.name))
+        method, path, named = exchange.request.method, shorten_path(exchange.request.target), shorten(session.name)
+        said = fields(session=named, method=method, path=path, status=exchange.status)
+        log.debug("%s %s -> %s in session %s", method, path, exchange.status, named, extra=said)
     rejected = Verdict.REJECTED in exchange.verdicts
     if (rejected or exchange.refused) and log.isEnabledFor(logging.INFO):
         _refused(session, exchange, rejected=rejected)
@@ -32,7 +36,9 @@ def exchange_done(session: Session, exchange: Exchange) -> None:
 def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
     view = View(exchange)
     named, request = shorten(session.name), exchange.request
-    what = f"{request.method} {shorten_path(request.target)} ({exchange.status})"
+    path = shorten_path(request.target)
+    what = f"{request.method} {path} ({exchange.status})"
+    said = {"session": named, "method": request.method, "path": path, "status": exchange.status}
     shown = 0
     for row in view.event_rows(advice=False) if rejected else ():
         if row["verdict"] != Verdict.REJECTED:
@@ -51,17 +57,11 @@ def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
             finding["message"],
             place,
             finding["rule"],
+            extra=fields(**said, index=row["index"], rule=finding["rule"], pointer=finding["pointer"]),
         )
     for finding in view.findings() if not shown else ():
         if finding.severity == "refused":
-            log.info("refused %s in session %s: %s [%s]", what, named, finding.message, finding.rule)
-
-
-def shorten(name: str, limit: int = 12) -> str:
-    """Return a session's name as logs show it: a key is not written out."""
-    return name if len(name) <= limit else f"{name[: limit - 1]}…"
-
-
-def shorten_path(target: str) -> str:
-    """Return the path of a target with long segments, which may be keys, shortened."""
-    return "/".join(shorten(part, 16) for part in target.partition("?")[0].split("/"))
+            said |= {"rule": finding.rule, "pointer": finding.pointer}
+            log.info(
+                "refused %s in session %s: %s [%s]", what, named, finding.message, finding.rule, extra=fields(**said)
+            )

@@ -24,12 +24,15 @@ from mockserver.core.model import (
     WireReply,
     WireRequest,
 )
+from mockserver.core.redact import shorten
 from mockserver.stores.session import Session, SessionSettings
 
 _log = logging.getLogger("mockserver.store")
 
 DEFAULT_SESSION: Final = "default"
 KEPT_HEADS: Final = 4096
+MAX_REMEMBERED: Final = 1_000_000
+"""How many ids (for dedup) and entities all sessions together remember; some 180 bytes each."""
 
 
 def special_of(judged: Judged, receipt: Receipt, injected: Injected, own: WireReply) -> Special:
@@ -57,6 +60,7 @@ class MemoryStore:
         self._owners: dict[str, str] = {}
         self._heads: dict[tuple[str, str, Headers, bool], WireRequest] = {}
         self._last_reset = 0
+        self._remembered = 0
         self.bytes = 0
         self.evicted_sessions = 0
         self.on_new_session: Callable[[Session], None] = lambda session: None
@@ -146,6 +150,19 @@ class MemoryStore:
         self.bytes += session.bytes - before
         while self.bytes > self._max_bytes and self._shrink():
             pass
+        self._remembered += session.claims.remembered - session.remembered_before
+        session.remembered_before = session.claims.remembered
+        if self._remembered > MAX_REMEMBERED:
+            self._forget_ids()
+
+    def _forget_ids(self) -> None:
+        """Give up a tenth of the ids remembered for dedup, of the session that holds most of them."""
+        largest = max(self._sessions.values(), key=lambda session: session.claims.remembered)
+        if not largest.claims.forgotten:
+            _log.warning("too many ids remembered: session %s forgets its oldest ones", shorten(largest.name))
+        largest.claims.forget_oldest(MAX_REMEMBERED // 10)
+        self._remembered += largest.claims.remembered - largest.remembered_before
+        largest.remembered_before = largest.claims.remembered
 
     def trim(self, session: Session) -> None:
         """Bring a session under its journal limit after that was lowered."""
@@ -157,7 +174,7 @@ class MemoryStore:
         if largest is None or len(largest.journal) <= 1:
             return False
         if largest.evicted == 0:
-            _log.warning("journal full: session %s loses its oldest requests (memory limit)", largest.name)
+            _log.warning("journal full: session %s loses its oldest requests (--memory-limit)", shorten(largest.name))
         self.bytes -= largest.evict()
         return True
 
@@ -179,7 +196,9 @@ class MemoryStore:
 
     def _evict_session(self, keep: str) -> None:
         idle = min((s for s in self._sessions.values() if s.name != keep), key=lambda session: session.last_used_ms)
-        _log.warning("session %s evicted: more than %d sessions", idle.name, self._max_sessions)
+        _log.warning(
+            "session %s evicted: more than %d sessions (--max-sessions)", shorten(idle.name), self._max_sessions
+        )
         self.evicted_sessions += 1
         self.forget(idle.name, "evicted")
 
@@ -192,6 +211,7 @@ class MemoryStore:
         for waiter in tuple(session.waiters):
             waiter.end(reason)
         self.bytes -= session.bytes
+        self._remembered -= session.remembered_before
         for credential in session.settings.credentials:
             self._owners.pop(credential, None)
         return True

@@ -1,0 +1,13 @@
+"""Keys as logs show them: recognisable, not usable."""
+
+from __future__ import annotations
+
+
+def shorten(name: str, limit: int = 12) -> str:
+    """Return a session's name as logs show it: a key is not written out."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+
+
+def shorten_path(target: str) -> str:
+    """Return the path of a target with long segments, which may be keys, shortened."""
+    return "/".join(shorten(part, 16) for part in target.partition("?")[0].split("/"))

@@ -1,0 +1,125 @@
+"""What a session has claimed: ids seen, rate windows, idempotency keys, entities known. It outlives the journal."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mockserver.core.model import Judged, Rate, Receipt, Verdict
+
+MAX_WINDOWS: Final = 10_000
+"""Over this many rate windows or idempotency keys the ones that have run out are dropped."""
+
+Id = str | bytes
+Ids = dict[Id | None, None]
+
+_SAME: dict[tuple[Verdict, int], tuple[Verdict, ...]] = {}
+
+
+def all_of(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
+    """Return `count` times one verdict; equal ones are one object, so that a journal of good batches stays small."""
+    key = (verdict, count)
+    found = _SAME.get(key)
+    if found is None:
+        found = _SAME[key] = (verdict,) * count
+    return found
+
+
+class Claims:
+    """The claims of one session. `remembered` counts the ids held, `forgotten` those given up for want of room."""
+
+    def __init__(self) -> None:
+        self.remembered = 0
+        self.forgotten = 0
+        self._seen: dict[str, Ids] = {}
+        self._entities: Ids = {}
+        self._windows: dict[tuple[str, str, str | None], tuple[int, int, int]] = {}
+        self._idempotency: dict[str, tuple[int, int]] = {}
+
+    def knows(self, entity: Id) -> bool:
+        """Tell whether an accepted event has brought an entity into being."""
+        return entity in self._entities
+
+    def rate(self, claim: Rate, judged: Judged, receipt: Receipt, *, take: bool) -> None:
+        """Write on the receipt how full the window is; with `take` this request fills a place of it."""
+        now, mode = judged.terms.now_ms, judged.terms.rate_mode
+        key = (judged.contract.name, claim.name, judged.credential)
+        start, used, _ = self._windows.get(key, (0, 0, 0))
+        if not 0 <= now - start < claim.window_ms:
+            start, used = (now - now % claim.window_ms if claim.aligned else now), 0
+        receipt.rate_reset_ms = start + claim.window_ms
+        if mode == "off":
+            receipt.rate_remaining = claim.limit
+            return
+        if take:
+            receipt.over_rate = used >= claim.limit
+            if receipt.over_rate and mode == "enforce":
+                receipt.refused = claim.reason
+            used += 1
+            self._windows[key] = (start, used, claim.window_ms)
+            if len(self._windows) > MAX_WINDOWS:
+                self._windows = {k: w for k, w in self._windows.items() if 0 <= now - w[0] < w[2]}
+        receipt.rate_remaining = max(0, claim.limit - used)
+
+    def replayed(self, judged: Judged) -> bool:
+        """Tell whether the request's idempotency key is held already; hold it from now on when it is not."""
+        claim, now = judged.idempotency, judged.terms.now_ms
+        if claim is None:
+            return False
+        started = self._idempotency.get(claim.key)
+        if started is not None and 0 <= now - started[0] < started[1]:
+            return True
+        self._idempotency[claim.key] = (now, claim.window_ms)
+        if len(self._idempotency) > MAX_WINDOWS:
+            self._idempotency = {k: h for k, h in self._idempotency.items() if 0 <= now - h[0] < h[1]}
+        return False
+
+    def events(self, judged: Judged, receipt: Receipt) -> tuple[Verdict, ...]:
+        """Claim the ids of the events that will be stored; return the verdict of each event."""
+        count = len(judged.events)
+        if judged.entities is not None:
+            receipt.created = self._bring_into_being(judged.entities)
+        bad = [fault.index for fault in judged.faults]
+        if not bad and (judged.dedup is None or self._all_new(judged)):
+            return all_of(Verdict.ACCEPTED, count)
+        verdicts = [Verdict.ACCEPTED] * count
+        for index in bad:
+            verdicts[index] = Verdict.REJECTED
+        seen = self._seen_in(judged.contract.name)
+        before = len(seen)
+        for index, name in enumerate(judged.dedup or ()):
+            if name is None:
+                continue
+            if name in seen:
+                verdicts[index] = Verdict.DUPLICATE
+            else:
+                seen[name] = None
+        self.remembered += len(seen) - before
+        first = verdicts[0] if verdicts else Verdict.ACCEPTED
+        return all_of(first, count) if verdicts.count(first) == count else tuple(verdicts)
+
+    def _bring_into_being(self, entities: list[Id | None]) -> bool:
+        known = len(self._entities)
+        self._entities.update((entity, None) for entity in entities if entity is not None)
+        self.remembered += len(self._entities) - known
+        return len(self._entities) > known
+
+    def _seen_in(self, protocol: str) -> Ids:
+        return self._seen.setdefault(protocol, {})
+
+    def _all_new(self, judged: Judged) -> bool:
+        """Remember the ids of a batch when each is there and new, all in one go; else leave them to a closer look."""
+        ids, seen = judged.dedup or [], self._seen_in(judged.contract.name)
+        fresh = dict.fromkeys(ids)
+        if len(fresh) != len(ids) or None in fresh or not seen.keys().isdisjoint(fresh):
+            return False
+        seen.update(fresh)
+        self.remembered += len(fresh)
+        return True
+
+    def forget_oldest(self, count: int) -> None:
+        """Give up the oldest ids, those of the largest memory first."""
+        memory = max([*self._seen.values(), self._entities], key=len)
+        for name in [name for name, _ in zip(memory, range(count), strict=False)]:
+            del memory[name]
+            self.remembered -= 1
+            self.forgotten += 1
