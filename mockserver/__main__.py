@@ -1,5 +1,42 @@
-"""`python -m mockserver` is the command line."""
+"""The entry point of the `mockserver` command and of `python -m mockserver`."""
 
-from mockserver.cli import main
+from __future__ import annotations
 
-main()
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+
+def main() -> None:
+    """Run the command line.
+
+    A container runs `mockserver ready` every few seconds, and nearly all its cost is imports: with at most a URL to
+    read, it goes without click.
+    """
+    if is_plain_probe(sys.argv[1:], os.environ):
+        from mockserver import probe
+        from mockserver.errors import MockServerError
+
+        try:
+            probe.run(next(iter(sys.argv[2:]), None))
+        except MockServerError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            sys.exit(error.exit_code)
+    else:
+        from mockserver.cli import main as command_line
+
+        command_line(prog_name="mockserver")
+
+
+def is_plain_probe(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Tell whether this is `ready` with at most a URL, and no variable that the command line would have to look at."""
+    return (
+        arguments[:1] == ["ready"]
+        and len(arguments) <= 2
+        and not any(argument.startswith("-") for argument in arguments)
+        and not any(name.startswith("MOCKSERVER_") and not name.startswith("MOCKSERVER_SERVE_") for name in environ)
+    )
+
+
+if __name__ == "__main__":
+    main()

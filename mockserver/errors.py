@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class MockServerError(Exception):
-    """Base of every error this package raises on purpose."""
+    """Base of every error this package raises on purpose. `exit_code` is what a command ends with when it gets here."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class ContractError(MockServerError):
@@ -19,3 +23,19 @@ class ContractError(MockServerError):
 
 class SettingsError(MockServerError):
     """A flag, environment variable or session setting has an unusable value."""
+
+
+class UnreachableError(MockServerError):
+    """No server answers at a URL, or what answers there is none of ours."""
+
+    exit_code = 3
+
+
+class ControlError(MockServerError):
+    """A control call was refused; `status`, `detail` and, where one is to blame, the `member` say why."""
+
+    def __init__(self, call: str, status: int, detail: str, member: str | None = None) -> None:
+        self.status = status
+        self.detail = detail
+        self.member = member
+        super().__init__(f"{call}: {status}, {detail}")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 
 from mockserver.core import pointer
 from mockserver.core.contract import Contract
 from mockserver.core.model import Json
 from mockserver.core.schema import SOURCE, subschemas
+from mockserver.errors import ContractError
 
+TEMPLATES = frozenset({"shapes", "replies"})
 WHOLE = frozenset({"body", "item"})
-"""Members of protocol.yaml that are one fact although they are objects: templates."""
+"""Members of the templates in protocol.yaml that are one fact although they are objects."""
 
 
 def facts(contract: Contract) -> list[dict[str, Json]]:
@@ -36,6 +39,25 @@ def facts(contract: Contract) -> list[dict[str, Json]]:
     return made
 
 
+def explain(contract: Contract, place: str) -> list[dict[str, Json]]:
+    """Return what is known at a pointer: the fact there, or those below, or what is inside the fact above.
+
+    Raises ContractError that names the nearest pointer.
+    """
+    place = place if place.startswith("/") else f"/{place}"
+    found = facts(contract)
+    exact = [fact for fact in found if fact["pointer"] == place]
+    below = [fact for fact in found if fact["pointer"].startswith(place.rstrip("/") + "/")]
+    if exact or below:
+        return exact or below
+    value = pointer.get(contract.documents, pointer.parse(place))
+    above = [fact for fact in found if place.startswith(fact["pointer"] + "/")]
+    if value is not pointer.MISSING and above:
+        return [{**max(above, key=lambda fact: len(fact["pointer"])), "pointer": place, "value": value}]
+    near = get_close_matches(place, [fact["pointer"] for fact in found], 1, cutoff=0.0)
+    raise ContractError(contract.name, place, f"there is no such fact; the nearest is {near[0]}")
+
+
 def _patched_source(contract: Contract, tokens: tuple[str, ...]) -> str | None:
     """Return the patch a fact came from, where the patch names no source of its own."""
     if not contract.patched:
@@ -48,7 +70,8 @@ def _patched_source(contract: Contract, tokens: tuple[str, ...]) -> str | None:
 
 
 def _protocol_facts(value: Json, tokens: tuple[str, ...], source: str) -> Iterator[tuple[tuple[str, ...], Json, str]]:
-    if isinstance(value, dict) and tokens[-1] not in WHOLE:
+    whole = tokens[-1] in WHOLE and tokens[1] in TEMPLATES
+    if isinstance(value, dict) and not whole:
         source = value.get(SOURCE, source) if isinstance(value.get(SOURCE), str) else source
         for name, member in value.items():
             if name != SOURCE or not isinstance(member, str):

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from mockserver.core.model import Json
 from mockserver.errors import ContractError
+
+MAX_WIDTH: Final = 120
+ONE_LINE: Final = 90
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -38,6 +41,19 @@ class _Strict(_Base):  # type: ignore[misc]
         return made
 
 
+class _Writer(yaml.SafeDumper):
+    """The writer; it quotes what either this subset or YAML 1.1 would read as something else than text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        if sum(len(f"{name.value}: {member.value}, ") for name, member in node.value) > ONE_LINE:
+            node.flow_style = False
+        return node
+
+
 _Strict.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("tag:yaml.org,2002:null", r"null|", ["n", ""]),
@@ -50,6 +66,7 @@ for _tag, _pattern, _first in (
     ),
 ):
     _Strict.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), _first)
+    _Writer.add_implicit_resolver(_tag, re.compile(f"^(?:{_pattern})$"), _first)
 _Strict.yaml_constructors = {
     tag: constructor
     for tag, constructor in _Base.yaml_constructors.items()
@@ -60,6 +77,14 @@ _Strict.yaml_constructors = {
 def load(path: Path) -> Json:
     """Read a YAML file. Raises ContractError naming the file and line."""
     return loads(path.read_bytes(), str(path))
+
+
+def dumps(value: Json) -> str:
+    """Write a value so that `loads` reads it back; members keep their order, short innermost ones stand on one line."""
+    text: str = yaml.dump(
+        value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=MAX_WIDTH, default_flow_style=None
+    )
+    return text
 
 
 def loads(text: bytes | str, name: str) -> Json:

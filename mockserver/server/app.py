@@ -42,12 +42,26 @@ class App:
         self.control = Control(settings, {**self.handlers.table(), **Remote(self.handlers).table()})
         self.parser_errors = 0
 
-    def server(self) -> web.Server:
+    def server(self) -> Server:
         """Return aiohttp's low-level server around the one handler."""
-        return _Server(self)
+        return Server(self)
+
+    def stop(self) -> None:
+        """Begin to stop: readiness says so, open waits are answered, connections close after their answer."""
+        self.handlers.stopping = True
+        for session in self.store.sessions():
+            for waiter in tuple(session.waiters):
+                waiter.end("evicted")
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; an exception here is our bug and answers 500 in JSON, never a page."""
+        """Answer one request."""
+        reply = await self._answer(request)
+        if self.handlers.stopping:
+            reply.force_close()
+        return reply
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Find who answers; an exception there is our bug and answers 500 in JSON, never a page."""
         try:
             target = request.raw_path
             if target.startswith(SESSION_PREFIX):
@@ -75,7 +89,7 @@ class App:
         return await self.vendor.handle(request, "/" + rest, name)
 
 
-class _Server(web.Server):
+class Server(web.Server):
     """Hands out connection handlers that answer even unreadable requests in JSON."""
 
     def __init__(self, app: App) -> None:
@@ -83,13 +97,24 @@ class _Server(web.Server):
         self._app = app
 
     def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, app=self._app)
+        """Return the handler of a new connection."""
+        return Connection(self, loop=self._loop, app=self._app)
+
+    def busy_connections(self) -> list[Connection]:
+        """Return the connections that are at a request; the others are closed."""
+        ours = [connection for connection in self.connections if isinstance(connection, Connection)]
+        for connection in ours:
+            if not connection.busy:
+                connection.force_close()
+        return [connection for connection in ours if connection.busy]
 
 
-class _Connection(RequestHandler):
+class Connection(RequestHandler):
+    """One connection of a client."""
+
     __slots__ = ("_app",)
 
-    def __init__(self, manager: _Server, *, loop: asyncio.AbstractEventLoop, app: App) -> None:
+    def __init__(self, manager: Server, *, loop: asyncio.AbstractEventLoop, app: App) -> None:
         super().__init__(
             manager,
             loop=loop,
@@ -98,6 +123,16 @@ class _Connection(RequestHandler):
             lingering_time=5.0,
         )
         self._app = app
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being read or answered; aiohttp's own way to close would stop reading its body."""
+        return self._request_in_progress or bool(self._messages)
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """What ends with the connection."""
+        return self._task_handler
 
     def handle_error(
         self,

@@ -1,0 +1,98 @@
+"""Environment variables: every flag has one, and one of ours that no flag has is a mistake.
+
+The twin of `mockserver serve --ready-file` is `MOCKSERVER_SERVE_READY_FILE`. A misspelt variable would be a setting
+that is silently not in force, so it is an error; the variables that Kubernetes makes up for a service of our name are
+not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import click
+
+from mockserver.errors import SettingsError
+
+PREFIX: Final = "MOCKSERVER"
+
+_SERVICE_LINK: Final = re.compile(
+    rf"{PREFIX}(_\w+)?_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)"
+)
+_LINK_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
+
+
+def name_variables(command: click.Command, prefix: str) -> None:
+    """Give each flag of a command, and of the commands under it, its variable; others it has come after."""
+    for option in command.params:
+        if isinstance(option, click.Option):
+            flag = max((opt for opt in option.opts), key=len).lstrip("-")
+            others = [option.envvar] if isinstance(option.envvar, str) else option.envvar or []
+            option.envvar = [_joined(prefix, flag), *(other for other in others if other != _joined(prefix, flag))]
+            option.show_envvar = True
+    for name, inner in _inner(command).items():
+        name_variables(inner, _joined(prefix, name))
+
+
+def variables(command: click.Command) -> Iterator[str]:
+    """Yield the variables of a command that `name_variables` was given."""
+    for parameter in command.params:
+        envvar = parameter.envvar or []
+        yield from [envvar] if isinstance(envvar, str) else envvar
+    for inner in _inner(command).values():
+        yield from variables(inner)
+
+
+def _inner(command: click.Command) -> Mapping[str, click.Command]:
+    return command.commands if isinstance(command, click.Group) else {}
+
+
+def _joined(prefix: str, name: str) -> str:
+    return f"{prefix}_{name}".upper().replace("-", "_")
+
+
+def is_service_link(name: str, value: str) -> bool:
+    """Tell whether Kubernetes made a variable, for a service called mockserver or mockserver-something."""
+    if _SERVICE_LINK.fullmatch(name):
+        return True
+    return name.endswith("_PORT") and _LINK_ADDRESS.match(value) is not None
+
+
+def take_service_links(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of the variables that Kubernetes made."""
+    ours = f"{PREFIX}_"
+    return [name for name, value in environ.items() if name.startswith(ours) and is_service_link(name, value)]
+
+
+def check(
+    environ: Mapping[str, str], commands: Sequence[str], load: Callable[[str], click.Command | None], only: str = ""
+) -> None:
+    """Hold the variables with our prefix to the flags there are. Raises SettingsError that names the nearest one.
+
+    Only the commands that a variable names are loaded, so that a clean environment costs nothing. With `only`, the
+    variables of other commands are left to them.
+    """
+    for name in environ:
+        if name.startswith(f"{PREFIX}_"):
+            named = [command for command in commands if name.startswith(_joined(PREFIX, command) + "_")]
+            if only and named and only not in named:
+                continue
+            if name not in _known(named, load):
+                near = _nearest(name, _known(commands, load))
+                raise SettingsError(
+                    f"the environment variable {name} sets nothing; did you mean {near}? Rename it or unset it."
+                )
+
+
+def _known(commands: Sequence[str], load: Callable[[str], click.Command | None]) -> list[str]:
+    loaded = [command for command in map(load, commands) if command is not None]
+    return [name for command in loaded for name in variables(command) if name.startswith(f"{PREFIX}_")]
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    ending = name.removeprefix(PREFIX)
+    same = [other for other in known if other.endswith(ending)]
+    return (same or get_close_matches(name, known, 1, cutoff=0.0))[0]

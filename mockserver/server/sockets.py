@@ -1,0 +1,76 @@
+"""Binding: every address a host name stands for, on one port, with an error that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Any, Final, NoReturn, TypeAlias
+
+from mockserver.errors import SettingsError
+
+_NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+_ANY_ADDRESS: Final = "::"
+
+_Address: TypeAlias = tuple[str | int, ...]
+
+
+def bound_sockets(host: str, port: int) -> list[socket.socket]:
+    """Return a bound socket for each address of `host`; port 0 takes a free one, the same for all.
+
+    Raises SettingsError. `::` means every address of this machine, those of IPv4 included.
+    """
+    bound: list[socket.socket] = []
+    missing: OSError | None = None
+    for family, address in _addresses(host, port):
+        try:
+            sock = _bound(family, (address[0], port, *address[2:]), both=host == _ANY_ADDRESS)
+        except OSError as error:
+            if error.errno in _NOT_HERE:
+                missing = error
+                continue
+            for other in bound:
+                other.close()
+            _fail(host, port, error)
+        port = sock.getsockname()[1]
+        bound.append(sock)
+    if not bound and missing is not None:
+        _fail(host, port, missing)
+    return bound
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError):
+        raise SettingsError(
+            f"cannot listen on {host}: there is no such host; give --host (or HOST) an address of this machine"
+        ) from None
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _bound(family: socket.AddressFamily, address: _Address, *, both: bool) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _fail(host: str, port: int, error: OSError) -> NoReturn:
+    where = f"cannot listen on port {port} of {host}"
+    if error.errno == errno.EADDRINUSE:
+        advice = "it is taken; stop what listens there, or give another --port (0 takes a free one)"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        advice = "this user may not; give a --port of 1024 or more"
+    elif error.errno in _NOT_HERE:
+        advice = "give --host (or HOST) an address of this machine"
+    else:
+        advice = error.strerror or str(error)
+    raise SettingsError(f"{where}: {advice}")
