@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from mockserver.core.answer import refusal_reply
-from mockserver.core.matcher import ANY, differences
+from mockserver.core.matcher import differences
 from mockserver.core.matcher import problem as matcher_problem
 from mockserver.core.model import Fault, Finding, Json, Judged, Receipt, Verdict, WireReply
 
@@ -43,6 +43,11 @@ class Step:
             return named  # type: ignore[no-any-return]
         reply = self.spec.get("reply")
         return "after_commit" if reply is not None and 200 <= reply["status"] < 300 else "before_commit"
+
+    @property
+    def stores(self) -> bool:
+        """Whether the request is taken all the same: a reply or a cut before the commit stands for one that is not."""
+        return self.when == "after_commit" or not ("reply" in self.spec or "connection" in self.spec)
 
     def use(self) -> bool:
         """Roll the dice and, when they say so, use the step once."""
@@ -185,8 +190,6 @@ def problem(spec: Mapping[str, Json]) -> tuple[str, str] | None:
     delay = spec.get("delay_ms")
     if isinstance(delay, dict) and delay["min"] > delay["max"]:
         return "/delay_ms/min", "min is more than max"
-    if (spec.get("match") or {}).get("verdict") == ANY:
-        return None
     return matcher_problem(spec.get("match") or {})
 
 

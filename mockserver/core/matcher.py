@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mockserver.core import pointer
+from mockserver.core.ecma import compile_pattern
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 
@@ -48,7 +49,7 @@ def fits(got: Json, wanted: Json) -> bool:
         if name == "exists":
             return (got is not MISSING) is bool(value)
         if name == "regex":
-            return isinstance(got, str) and re.search(value, got) is not None
+            return isinstance(got, str) and compile_pattern(value).search(got) is not None
         if name == "in":
             return any(equal(got, option) for option in value)
     return equal(got, wanted)
@@ -68,15 +69,33 @@ def equal(left: Json, right: Json) -> bool:
 def problem(match: Json, place: str = "/match") -> tuple[str, str] | None:
     """Return where and why a matcher cannot be used, or None. Its members' types are checked by the API's schema."""
     for where, wanted in (match.get("where") or {}).items():
+        here = f"{place}/where/{pointer.escape(where)}"
         try:
             pointer.parse(where)
         except ValueError as error:
-            return f"{place}/where/{pointer.escape(where)}", str(error)
-        if isinstance(wanted, dict) and "regex" in wanted:
-            try:
-                re.compile(wanted["regex"])
-            except (re.error, TypeError) as error:
-                return f"{place}/where/{pointer.escape(where)}/regex", f"not a regular expression: {error}"
+            return here, str(error)
+        bad = _unusable(wanted)
+        if bad is not None:
+            return here + bad[0], bad[1]
+    return None
+
+
+def _unusable(wanted: Json) -> tuple[str, str] | None:
+    """Return what is wrong with a value that is compared otherwise than for equality."""
+    if not isinstance(wanted, dict) or len(wanted) != 1:
+        return None
+    name, value = next(iter(wanted.items()))
+    if name == "exists" and not isinstance(value, bool):
+        return "/exists", "must be true or false"
+    if name == "in" and not isinstance(value, list):
+        return "/in", "must be an array"
+    if name == "regex":
+        if not isinstance(value, str):
+            return "/regex", "must be a string"
+        try:
+            compile_pattern(value)
+        except (re.error, ValueError) as error:
+            return "/regex", f"not a regular expression: {error}"
     return None
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 from mockserver.core import jsontext, pointer
 from mockserver.core.answer import answer
+from mockserver.core.attempts import Brought, brought
 from mockserver.core.contract import Contract
-from mockserver.core.events import event_violations, events_of, outside_window
+from mockserver.core.events import event_violations, outside_window
 from mockserver.core.explain import reference_spots, violations
 from mockserver.core.formats import rfc3339_ms
 from mockserver.core.intake import Intake
@@ -27,15 +29,23 @@ SERVER_NOTES: Mapping[str, Json] = {
 
 
 class View:
-    """One exchange, judged again under the contract and terms it was judged under the first time."""
+    """One exchange. It is judged again, under the contract and terms of the first time, when that is asked for."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self.intake = Intake(exchange.request)
-        self.judged: Judged = judge(approach(self.intake, exchange.contract), exchange.terms)
+
+    @cached_property
+    def judged(self) -> Judged:
+        """What was to happen to the request."""
+        exchange = self.exchange
+        judged = judge(approach(Intake(exchange.request), exchange.contract), exchange.terms)
         if exchange.special.rejected:
-            self.judged.faults = exchange.special.rejected
-        self._events: list[Json] | None = None
+            judged.faults = exchange.special.rejected
+        return judged
+
+    @cached_property
+    def _brought(self) -> Brought:
+        return brought(self.exchange)
 
     @property
     def id(self) -> str:
@@ -44,13 +54,7 @@ class View:
 
     def events(self) -> list[Json]:
         """Return the events as sent, integers of any length kept."""
-        if self._events is None:
-            form = self.judged.form
-            if form is None or not self.exchange.verdicts:
-                self._events = []
-            else:
-                self._events = events_of(form, jsontext.view(self.intake.text))
-        return self._events
+        return self._brought.events
 
     def reply(self) -> WireReply:
         """Return the reply that was sent, or would have been where the connection was cut."""
@@ -58,17 +62,15 @@ class View:
 
     def match_rows(self) -> Iterator[dict[str, Json]]:
         """Yield of each event only what a matcher may look at, and its number."""
-        form = self.judged.form
-        if form is None:
-            return
-        for index, (event, verdict) in enumerate(zip(self.events(), self.exchange.verdicts, strict=True)):
+        found = self._brought
+        for index, (event, kind) in enumerate(zip(found.events, found.types, strict=True)):
             yield {
                 "seq": self.exchange.first_event + index,
                 "index": index,
                 "protocol": self.exchange.contract.name,
                 "operation": self.exchange.operation,
-                "type": form.type_of(event),
-                "verdict": str(verdict),
+                "type": kind,
+                "verdict": str(self.exchange.verdicts[index]),
                 "event": event,
             }
 
@@ -204,7 +206,7 @@ class View:
             if kind != "application/json":
                 yield "content_type"
             twice: list[str] = []
-            jsontext.parse_exactly(self.intake.text, twice)
+            jsontext.parse_exactly(self.judged.intake.text, twice)
             if twice:
                 yield "duplicate_members"
 

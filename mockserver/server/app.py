@@ -73,7 +73,7 @@ class App:
             ):
                 return await self.control.handle(request)
             if target.partition("?")[0] == "/" and request.method in ("GET", "HEAD"):
-                return await self.handlers.index(None)  # type: ignore[arg-type]
+                return self.handlers.describe()
             return await self.vendor.handle(request, target, None)
         except (asyncio.CancelledError, ConnectionError):
             raise

@@ -65,6 +65,10 @@ class Handlers:
 
     async def index(self, call: Call) -> web.Response:
         """What this is and where things are."""
+        return self.describe()
+
+    def describe(self) -> web.Response:
+        """Return the page that `/` and `/_mock/` answer with."""
         links = {
             path: sorted(m.upper() for m in item if m != "parameters")
             for path, item in control.document()["paths"].items()

@@ -12,25 +12,32 @@ from aiohttp import web
 from mockserver.core.faults import Step
 from mockserver.core.model import WireReply
 from mockserver.core.template import phrase
-from mockserver.server.wire import response
 
 DRIBBLE_PIECES: Final = 10
 DRIBBLE_PAUSE_MS: Final = 50
 MALFORMED: Final = b"HTTP/1.1 2OO Nearly\r\nContent-Length: minus one\r\n\r\n{"
 
 
-async def pause(step: Step) -> None:
-    """Wait as long as the step says, in real time."""
+async def pause(step: Step) -> bool:
+    """Wait as long as the step says, in real time; tell whether that was any time at all."""
+    if "delay_ms" not in step.spec or step.spec.get("connection") == "dribble":
+        return False
     ms = step.delay_ms()
-    if ms > 0 and step.spec.get("connection") != "dribble":
-        await asyncio.sleep(ms / 1000)
+    await asyncio.sleep(ms / 1000)
+    return ms > 0
 
 
-async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> web.StreamResponse:
-    """Do to the connection what the step says; `reply` is what would have been sent."""
+def gone(request: web.BaseRequest) -> bool:
+    """Tell whether the client has left, so that an answer would reach nobody."""
+    return request.transport is None or request.transport.is_closing()
+
+
+async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> bool:
+    """Do to the connection what the step says instead of sending `reply`; tell whether all of it went out."""
     transport = request.transport
-    if transport is None or transport.is_closing():
-        return response(reply)
+    assert transport is not None
+    if request.method == "HEAD":
+        reply = WireReply(status=reply.status, headers=reply.headers, body=b"")
     match step.spec["connection"]:
         case "reset":
             _reset_on_close(transport)
@@ -42,27 +49,26 @@ async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> web.Str
             transport.write(head + body[: len(body) // 2])
             transport.close()
         case "dribble":
-            await _dribble(request, step, reply)
+            return await _dribble(transport, step, reply)
         case _:
             transport.write(MALFORMED)
             transport.close()
-    return _gone()
+    return False
 
 
-async def _dribble(request: web.BaseRequest, step: Step, reply: WireReply) -> None:
+async def _dribble(transport: asyncio.Transport, step: Step, reply: WireReply) -> bool:
     """Send the reply in small pieces with pauses; it arrives whole, but late."""
-    transport = request.transport
     head, body = _raw(reply, close=True)
     data = head + body
-    size = max(1, len(data) // DRIBBLE_PIECES)
+    size = -(-len(data) // DRIBBLE_PIECES)
     ms = step.delay_ms() if "delay_ms" in step.spec else DRIBBLE_PAUSE_MS * DRIBBLE_PIECES
     for start in range(0, len(data), size):
-        if transport is None or transport.is_closing():
-            return
+        if transport.is_closing():
+            return False
         transport.write(data[start : start + size])
         await asyncio.sleep(ms / 1000 / DRIBBLE_PIECES)
-    if transport is not None:
-        transport.close()
+    transport.close()
+    return True
 
 
 def _raw(reply: WireReply, *, close: bool = False) -> tuple[bytes, bytes]:
@@ -81,7 +87,7 @@ def _reset_on_close(transport: asyncio.Transport) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def _gone() -> web.StreamResponse:
+def closed() -> web.StreamResponse:
     """Return a response for a connection that is closed already: aiohttp finds nobody to send it to."""
     made = web.Response()
     made.force_close()

@@ -14,6 +14,7 @@ from mockserver.core.matcher import problem as matcher_problem
 from mockserver.core.model import Json
 from mockserver.server import waiting
 from mockserver.server.control import Call, Handler, RejectedError
+from mockserver.server.elsewhere import elsewhere
 from mockserver.server.handlers import DEFAULT_LIMIT, Handlers
 from mockserver.server.ledgers import Ledgers
 from mockserver.server.vendor import real_ms
@@ -54,8 +55,7 @@ class Remote:
         bad = matcher_problem(spec.get("match") or {})
         if bad is not None:
             raise RejectedError(400, "Bad Request", f"{bad[0]}: {bad[1]}", pointer=bad[0])
-        before = {other.name: other.counts.requests for other in self._store.sessions()}
-        waiter = waiting.Waiter(session, spec)
+        began_ms, waiter = real_ms(), waiting.Waiter(session, spec)
         if self._handlers.stopping:
             waiter.end("evicted")
         reason = await waiting.wait(waiter, spec.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000)
@@ -70,11 +70,7 @@ class Remote:
                 "near_misses": [] if satisfied else waiter.near_misses(),
                 "refused": [] if satisfied else waiter.refused(),
                 "faults_pending": [step.as_json() for step in session.faults if not step.spent],
-                "elsewhere": [
-                    {"session": other.name, "requests": came}
-                    for other in self._store.sessions()
-                    if other is not session and (came := other.counts.requests - before.get(other.name, 0)) > 0
-                ],
+                "elsewhere": elsewhere(self._store, session, began_ms, look_back=not satisfied),
             }
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 
 from aiohttp import web
@@ -31,6 +32,17 @@ def real_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+@dataclass(slots=True, kw_only=True)
+class Arrival:
+    """One vendor request whose session is known; `judged` is renewed when it has to wait."""
+
+    request: web.BaseRequest
+    session: Session
+    judged: Judged
+    notes: tuple[str, ...]
+    received_ms: int
+
+
 class Vendor:
     """Answers vendor requests out of contracts and the store."""
 
@@ -55,17 +67,21 @@ class Vendor:
         intake = Intake(wire_request(request, target, body, truncated))
         judged = approach(intake, served)
         session, notes = self._session_of(judged, prefixed)
-        contract = self._contracts.of(session, served.name)
-        if contract is not served:
-            judged = approach(intake, contract)
         now = real_ms()
-        session.last_used_ms = now
-        judge(judged, self._terms(session, now))
+        judged = self._judge(judged, session, now)
+        arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
         step = faults.take(session.faults, judged) if session.faults else None
         if step is not None:
-            return await asyncio.shield(self._injected(request, session, judged, step, notes))
-        exchange, reply = await self._commit(session, judged, now, notes, request)
-        return self._answer(session, exchange, reply)
+            return await asyncio.shield(self._injected(arrival, step))
+        exchange, reply = await self._commit(arrival)
+        return _answer(session, exchange, reply)
+
+    def _judge(self, judged: Judged, session: Session, now: int) -> Judged:
+        """Judge an approached request under what a session wants at this moment."""
+        contract = self._contracts.of(session, judged.contract.name)
+        if contract is not judged.contract:
+            judged = approach(judged.intake, contract)
+        return judge(judged, self._terms(session, now))
 
     def _ceiling_for(self, prefixed: str | None, name: str) -> int:
         session = None if prefixed is None else self._store.peek(prefixed)
@@ -77,70 +93,54 @@ class Vendor:
 
     def _session_of(self, judged: Judged, prefixed: str | None) -> tuple[Session, tuple[str, ...]]:
         """Return the session a request belongs to: prefix, header, credential, default; and notes on the way."""
-        if prefixed is not None:
-            return self._store.session(prefixed), ()
-        named = judged.request.header(SESSION_HEADER)
-        if named:
-            return self._store.session(named[:MAX_CREDENTIAL_BYTES]), ()
-        credential = judged.credential
-        if credential is None:
+        name = prefixed or judged.request.header(SESSION_HEADER) or judged.credential
+        if not name:
             return self._store.session(DEFAULT_SESSION), ()
-        if len(credential.encode("utf-8", "surrogatepass")) > MAX_CREDENTIAL_BYTES:
+        if len(name.encode("utf-8", "surrogatepass")) > MAX_CREDENTIAL_BYTES:
             return self._store.session(DEFAULT_SESSION), ("long_credential",)
-        return self._store.session(self._store.owner(credential)), ()
+        return self._store.session(self._store.owner(name)), ()
 
-    async def _commit(
-        self, session: Session, judged: Judged, now: int, notes: tuple[str, ...], request: web.BaseRequest
-    ) -> tuple[Exchange, WireReply]:
+    async def _commit(self, arrival: Arrival, injected: Injected | None = None) -> tuple[Exchange, WireReply]:
         exchange, reply = await self._store.commit(
-            session, judged, received_ms=now, connection=connection_of(request), notes=notes
+            arrival.session,
+            arrival.judged,
+            received_ms=arrival.received_ms,
+            connection=connection_of(arrival.request),
+            notes=arrival.notes,
+            injected=injected,
         )
-        logs.exchange_done(session, exchange)
+        logs.exchange_done(arrival.session, exchange)
         return exchange, reply
 
-    def _answer(self, session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
-        made = response(reply)
-        if session.clock.moved:
-            made.headers["Date"] = formatdate(exchange.now_ms / 1000, usegmt=True)
-        return made
-
-    async def _injected(
-        self, request: web.BaseRequest, session: Session, judged: Judged, step: Step, notes: tuple[str, ...]
-    ) -> web.StreamResponse:
-        """Carry out one fault step around the commit; a client that goes away meanwhile changes nothing."""
-        session.in_flight += 1
+    async def _injected(self, arrival: Arrival, step: Step) -> web.StreamResponse:
+        """Carry out one fault step around the commit; a client that goes away meanwhile changes nothing but that."""
+        arrival.session.in_flight += 1
         try:
-            return await self._carry_out(request, session, judged, step, notes)
+            held_up = step.when == "before_commit" and await injection.pause(step)
+            if held_up:
+                fresh = approach(arrival.judged.intake, arrival.judged.contract)
+                arrival.judged = self._judge(fresh, arrival.session, real_ms())
+            if "reject" in step.spec:
+                faults.reject(arrival.judged, step)
+            injected = Injected(step=step.as_json(), spec=step.spec, stored=step.stores)
+            exchange, own = await self._commit(arrival, injected)
+            held_up = held_up or (step.when == "after_commit" and await injection.pause(step))
+            return await self._answer_injected(arrival, step, exchange, own, held_up=held_up)
         finally:
-            session.in_flight -= 1
+            arrival.session.leave()
 
-    async def _carry_out(
-        self, request: web.BaseRequest, session: Session, judged: Judged, step: Step, notes: tuple[str, ...]
+    async def _answer_injected(
+        self, arrival: Arrival, step: Step, exchange: Exchange, own: WireReply, *, held_up: bool
     ) -> web.StreamResponse:
-        spec = step.spec
-        if step.when == "before_commit":
-            await injection.pause(step)
-        if session.deleted:
-            session = self._store.session(session.name)
-        now = real_ms()
-        if "reject" in spec:
-            faults.reject(judged, step)
-        lost = step.when == "before_commit" and ("reply" in spec or "connection" in spec)
-        exchange, own = await self._store.commit(
-            session,
-            judged,
-            received_ms=now,
-            connection=connection_of(request),
-            notes=notes,
-            injected=Injected(step=step.as_json(), spec=spec, stored=not lost),
-        )
-        logs.exchange_done(session, exchange)
-        reply = exchange.reply or own
-        if step.when == "after_commit":
-            await injection.pause(step)
-        if "connection" in spec:
-            return await injection.cut(request, step, reply)
-        return self._answer(session, exchange, reply)
+        reply, whole = exchange.reply or own, not injection.gone(arrival.request)
+        made: web.StreamResponse = _answer(arrival.session, exchange, reply)
+        if "connection" in step.spec and whole:
+            whole = await injection.cut(arrival.request, step, reply)
+            made, held_up = injection.closed(), held_up or whole
+        if held_up or not whole:
+            lost, answered = exchange.lost or not whole, real_ms()
+            exchange.special = replace(exchange.special, lost=lost, answered_ms=answered)
+        return made
 
     def _unowned(self, path: str) -> web.Response:
         served = [
@@ -149,6 +149,13 @@ class Vendor:
             for operation in contract.operations.values()
         ]
         return problem(404, "Not Found", f"no protocol serves {path}", served=served)
+
+
+def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
+    made = response(reply)
+    if session.clock.moved:
+        made.headers["Date"] = formatdate(exchange.now_ms / 1000, usegmt=True)
+    return made
 
 
 def connection_of(request: web.BaseRequest) -> str:

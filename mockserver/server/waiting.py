@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
+from heapq import nsmallest
 from typing import Final, Literal
 
 from mockserver.core.matcher import ANY, Difference, differences
-from mockserver.core.model import Exchange, Json
+from mockserver.core.model import Exchange, Json, Verdict
 from mockserver.core.views import View
 from mockserver.stores.session import Session
 
@@ -47,11 +49,19 @@ class Waiter:
         self._session.waiters.discard(self)
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
 
     def offer(self, exchange: Exchange, view: View) -> None:
         """Take a new exchange of the session: it may match, and it ends the quiet."""
+        if self.result.done():
+            return
         self._quiet_since = time.monotonic()
         self._collect(exchange, view)
+        self._decide()
+
+    def rest(self) -> None:
+        """Learn that a request that a fault held up is answered: only now can it be quiet."""
+        self._quiet_since = time.monotonic()
         self._decide()
 
     def end(self, reason: Reason) -> None:
@@ -79,7 +89,9 @@ class Waiter:
             return self.end("ok")
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(max(left, 0.005), self._decide)
+            self._timer = None
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._decide)
         return None
 
     def on_timeout(self) -> Reason:
@@ -101,38 +113,39 @@ class Waiter:
         """Return the number to pass as `after` to see only what comes later."""
         if not self.matched:
             return self._after
-        exchange, index = self.matched[-1]
+        exchange, index = self.matched[:MAX_ROWS][-1]
         return exchange.first_event + index
 
     def near_misses(self) -> list[Json]:
-        """Return the events that came closest, each with what is different."""
-        rated: list[tuple[int, int, Json]] = []
-        for row in self._candidates():
-            found = differences(self._match, row)
-            if found and not self._only_verdict(found):
-                told = {"event_id": f"e{row['seq']}", "differences": [difference.as_json() for difference in found]}
-                rated.append((len(found), -row["seq"], told))
-        return [told for _, _, told in sorted(rated, key=lambda entry: entry[:2])[:NEAR_MISSES]]
+        """Return the events that came closest, each with what is different; the latest of equals first."""
+        compared = ((row, differences(self._match, row)) for _, row in self._candidates())
+        missed = (pair for pair in compared if pair[1] and not _only_refused(pair[1]))
+        closest = nsmallest(NEAR_MISSES, missed, key=lambda pair: (len(pair[1]), -pair[0]["seq"]))
+        return [
+            {"event_id": f"e{row['seq']}", "differences": [difference.as_json() for difference in found]}
+            for row, found in closest
+        ]
 
     def refused(self) -> list[dict[str, Json]]:
-        """Return the events that would have matched, had they not been refused."""
-        if self._match["verdict"] in (ANY, "rejected"):
+        """Return the events that would have matched, had they not been refused; of many the latest."""
+        if self._match["verdict"] in (ANY, Verdict.REJECTED):
             return []
-        found: list[dict[str, Json]] = []
-        wanted = {**self._match, "verdict": "rejected"}
-        for exchange in self._session.exchanges_with_events(self._after):
-            rows = View(exchange).event_rows()
-            found += [row for row in rows if row["seq"] > self._after and not differences(wanted, row)]
-        return found[-REFUSED_ROWS:]
+        wanted = {**self._match, "verdict": str(Verdict.REJECTED)}
+        found = deque(
+            (pair for pair in self._candidates() if not differences(wanted, pair[1])),
+            maxlen=REFUSED_ROWS,
+        )
+        return [list(View(exchange).event_rows())[row["index"]] for exchange, row in found]
 
-    def _only_verdict(self, found: list[Difference]) -> bool:
-        return len(found) == 1 and found[0].pointer == "/verdict" and found[0].got == "rejected"
-
-    def _candidates(self) -> Iterator[dict[str, Json]]:
+    def _candidates(self) -> Iterator[tuple[Exchange, dict[str, Json]]]:
         for exchange in self._session.exchanges_with_events(self._after):
             for row in View(exchange).match_rows():
                 if row["seq"] > self._after:
-                    yield row
+                    yield exchange, row
+
+
+def _only_refused(found: list[Difference]) -> bool:
+    return len(found) == 1 and found[0].pointer == "/verdict" and found[0].got == Verdict.REJECTED
 
 
 async def wait(waiter: Waiter, timeout_s: float) -> Reason:

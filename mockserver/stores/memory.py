@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Literal
@@ -56,7 +57,8 @@ class MemoryStore:
         self._defaults = defaults
         self._max_bytes = max_bytes
         self._max_sessions = max_sessions
-        self._sessions: dict[str, Session] = {}
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._made = 0
         self._owners: dict[str, str] = {}
         self._heads: dict[tuple[str, str, Headers, bool], WireRequest] = {}
         self._last_reset = 0
@@ -66,13 +68,15 @@ class MemoryStore:
         self.on_new_session: Callable[[Session], None] = lambda session: None
 
     def session(self, name: str) -> Session:
-        """Return a session, made when it is first named."""
+        """Return a session, made when it is first named. It is now the one used last."""
         found = self._sessions.get(name)
         if found is None:
-            found = self._sessions[name] = Session(name, copy.copy(self._defaults))
+            found = self._sessions[name] = Session(name, copy.copy(self._defaults), self._made)
+            self._made += 1
             self.on_new_session(found)
             if len(self._sessions) > self._max_sessions:
                 self._evict_session(keep=name)
+        self._sessions.move_to_end(name)
         return found
 
     def peek(self, name: str) -> Session | None:
@@ -81,7 +85,7 @@ class MemoryStore:
 
     def sessions(self) -> list[Session]:
         """Return all sessions, in the order they came into being."""
-        return list(self._sessions.values())
+        return sorted(self._sessions.values(), key=lambda session: session.number)
 
     def owner(self, credential: str) -> str:
         """Return the name of the session a credential belongs to: the one it was given to, else its own."""
@@ -144,7 +148,9 @@ class MemoryStore:
         return exchange, reply
 
     def record(self, session: Session, exchange: Exchange) -> None:
-        """Journal an exchange and keep within the bounds."""
+        """Journal an exchange and keep within the bounds; a session forgotten meanwhile stays so."""
+        if session.deleted:
+            return
         before = session.bytes
         session.record(exchange)
         self.bytes += session.bytes - before
@@ -195,7 +201,9 @@ class MemoryStore:
         return self._last_reset
 
     def _evict_session(self, keep: str) -> None:
-        idle = min((s for s in self._sessions.values() if s.name != keep), key=lambda session: session.last_used_ms)
+        others = (session for session in self._sessions.values() if session.name != keep)
+        oldest = next(others)
+        idle = oldest if not oldest.busy else next((session for session in others if not session.busy), oldest)
         _log.warning(
             "session %s evicted: more than %d sessions (--max-sessions)", shorten(idle.name), self._max_sessions
         )

@@ -64,6 +64,9 @@ class Waiter(Protocol):
     def offer(self, exchange: Exchange, view: View) -> None:
         """Take a new exchange; the view of it is shared by all waiters."""
 
+    def rest(self) -> None:
+        """Learn that a request that a fault held up is answered."""
+
     def end(self, reason: Literal["deleted", "evicted"]) -> None:
         """Learn that the session is gone."""
 
@@ -71,8 +74,9 @@ class Waiter(Protocol):
 class Session:
     """The state behind one credential. All methods are synchronous: one call is one atomic step."""
 
-    def __init__(self, name: str, settings: SessionSettings) -> None:
+    def __init__(self, name: str, settings: SessionSettings, number: int = 0) -> None:
         self.name = name
+        self.number = number
         self.settings = settings
         self.clock: Clock = REAL_TIME
         self.counts = Counts()
@@ -80,7 +84,6 @@ class Session:
         self.bytes = 0
         self.evicted = 0
         self.deleted = False
-        self.last_used_ms = 0
         self.faults: list[Step] = []
         self.waiters: set[Waiter] = set()
         self.in_flight = 0
@@ -88,6 +91,11 @@ class Session:
         self.remembered_before = 0
         self._next_request = 1
         self._next_event = 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for it right now."""
+        return bool(self.waiters) or self.in_flight > 0
 
     def settle(self, judged: Judged) -> Receipt:
         """Claim what the judgement names, in the order of the gates, and return the receipt."""
@@ -141,6 +149,12 @@ class Session:
                 waiter.offer(exchange, view)
         while len(self.journal) > self.settings.journal_limit:
             self.evict()
+
+    def leave(self) -> None:
+        """Note that a request that a fault held up is answered."""
+        self.in_flight -= 1
+        for waiter in tuple(self.waiters):
+            waiter.rest()
 
     def evict(self) -> int:
         """Drop the oldest exchange; return the bytes it took."""
