@@ -32,7 +32,7 @@ def answer(judged: Judged, receipt: Receipt) -> WireReply:
         return _preflight(judged)
     reason = reason_of(judged, receipt)
     if reason is not None:
-        return refusal_reply(judged, receipt, reason)
+        return refusal_reply(judged, receipt, reason, status=judged.refusal.status if judged.refusal else None)
     outcome = _outcome(judged, receipt)
     return _reply(judged, receipt, judged.contract.protocol["replies"][outcome])
 

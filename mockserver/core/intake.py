@@ -53,7 +53,7 @@ class Intake:
             return "broken_encoding"
         if len(self.text) > limit:
             return "body_too_large"
-        return None if inflate.eof else "broken_encoding"
+        return None if inflate.eof and not inflate.unused_data else "broken_encoding"
 
     def parse(self, limit: int) -> bool:
         """Parse the body as JSON into `value`; False when it cannot be decoded or is not JSON (`not_json` says why)."""

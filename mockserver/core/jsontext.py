@@ -2,7 +2,7 @@
 
 orjson reads what it can. It refuses lone surrogates, which two published SDKs send and JSON allows, so such a text is
 read again with the standard library. NaN, infinities, numbers beyond a double, broken UTF-8, a byte order mark and
-nesting deeper than orjson's 1,024 levels are not JSON here.
+nesting deeper than 254 levels, which is as deep as orjson writes, are not JSON here.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ _DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER: Final = b"0" * 17
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
+MAX_DEPTH: Final = 254
+"""How deep arrays and objects may be nested: whatever is accepted can be copied, walked and written by recursion."""
+
+TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
+
 
 class NotJSONError(ValueError):
     """The text is not JSON; the message says why in a few words."""
@@ -28,11 +33,14 @@ class NotJSONError(ValueError):
 def parse(text: bytes) -> tuple[Json, bool]:
     """Read a JSON text for judging; returns the value and whether it may hold lone surrogates. Raises NotJSONError."""
     try:
-        return orjson.loads(text), False
+        value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         if b"\\ud" not in text and b"\\uD" not in text:
             raise NotJSONError(str(error)) from None
-    return parse_exactly(text), True
+        return parse_exactly(text), True
+    if len(text) > 2 * MAX_DEPTH and _too_deep(value):
+        raise NotJSONError(TOO_DEEP)
+    return value, False
 
 
 def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
@@ -49,15 +57,35 @@ def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
         return made
 
     try:
-        return json.loads(
+        value = json.loads(
             text.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=members
         )
     except RecursionError:
-        raise NotJSONError("nested too deeply") from None
+        raise NotJSONError(TOO_DEEP) from None
     except UnicodeDecodeError as error:
         raise NotJSONError(f"not UTF-8: {error.reason} at byte {error.start}") from None
     except ValueError as error:
         raise NotJSONError(str(error)) from None
+    if _too_deep(value):
+        raise NotJSONError(TOO_DEEP)
+    return value
+
+
+def _too_deep(value: Json) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:  # too deep, or something else that orjson does not write
+        return _depth(value) > MAX_DEPTH
+    return False
+
+
+def _depth(value: Json) -> int:
+    """Return how deep a value is nested; counted level by level, because recursion would have a limit of its own."""
+    depth, level = 0, [value]
+    while level := [member for member in level if isinstance(member, dict | list)]:
+        depth += 1
+        level = [inner for member in level for inner in (member.values() if isinstance(member, dict) else member)]
+    return depth
 
 
 def view(text: bytes) -> Json:

@@ -13,6 +13,7 @@ from mockserver.core.intake import Intake
 from mockserver.core.model import Finding, Json, Judged, Refusal, Terms
 
 ROUTING_ORDER = 0
+REQUEST_TIMEOUT = 408
 NO_TERMS = Terms(now_ms=0)
 
 
@@ -34,6 +35,9 @@ def judge(judged: Judged, terms: Terms) -> Judged:
     if judged.preflight or judged.refusal is not None or operation is None:
         return judged
     judged.rate = operation.rate
+    if judged.request.late:
+        judged.refusal = _late_refusal(len(judged.request.body))
+        return judged
     for gate in operation.gates:
         judged.refusal = gate.check(judged, gate)
         if judged.refusal is not None:
@@ -83,3 +87,18 @@ def _routing_refusal(judged: Judged, reason: str, message: str, expected: Json, 
         message=message,
     )
     return Refusal(reason=reason, order=ROUTING_ORDER, finding=finding, detail=message)
+
+
+def _late_refusal(size: int) -> Refusal:
+    finding = Finding(
+        rule="/server/body_timeout",
+        severity="refused",
+        pointer="",
+        expected="the whole body",
+        got=f"{size} bytes of it",
+        source="assumed: this server's own bound on slow senders",
+        message="the body did not arrive before the deadline",
+    )
+    return Refusal(
+        reason="request_timeout", order=ROUTING_ORDER, finding=finding, detail=finding.message, status=REQUEST_TIMEOUT
+    )

@@ -32,7 +32,8 @@ class WireRequest:
 
     `target` is the raw request target without a session prefix, query included. `headers` keeps order, case and
     repetition; `fields` is the same by lower-case name, first one wins. `body` is what arrived, still encoded;
-    `truncated` says that it was longer than the ceiling and only its beginning is here.
+    `truncated` says that it was longer than the ceiling and only its beginning is here, `late` that the deadline came
+    before the rest of it.
     """
 
     method: str
@@ -41,6 +42,7 @@ class WireRequest:
     fields: dict[bytes, bytes]
     body: bytes
     truncated: bool = False
+    late: bool = False
 
     def header(self, name: bytes) -> str | None:
         """Return the field's value, or None; `name` is lower case."""
@@ -83,12 +85,16 @@ FINDING_MEMBERS = ("rule", "severity", "pointer", "expected", "got", "source", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A whole request is refused: `reason` names the contract's answer, `order` the gate's place in the precedence."""
+    """A whole request is refused: `reason` names the contract's answer, `order` the gate's place in the precedence.
+
+    `status` is set where the reason is this server's own: the contract's default answer is given that status.
+    """
 
     reason: str
     order: int
     finding: Finding
     detail: str = ""
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +280,7 @@ class Exchange:
             fields=head.fields,
             body=self.body,
             truncated=head.truncated,
+            late=head.late,
         )
 
     @property

@@ -24,6 +24,10 @@ SERVER_NOTES: Mapping[str, Json] = {
         "message": "the credential is longer than 200 bytes, so the request went to the session named default",
         "source": "assumed: this server's own bound on session names",
     },
+    "long_session": {
+        "message": "X-Mock-Session is longer than 200 bytes, so the request went to the session named default",
+        "source": "assumed: this server's own bound on session names",
+    },
 }
 """What the server itself has to say about a request, beside the contract."""
 

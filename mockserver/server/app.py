@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from urllib.parse import unquote
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestPayloadError
 
 from mockserver.contracts_in_force import ContractsInForce
-from mockserver.core.jsontext import render
+from mockserver.core.contract import split_target
 from mockserver.loader import Library, library
 from mockserver.server import logs
+from mockserver.server.connection import Connection
 from mockserver.server.control import UNGUARDED, Control
 from mockserver.server.handlers import Handlers
 from mockserver.server.remote import Remote
 from mockserver.server.vendor import MAX_CREDENTIAL_BYTES, Vendor
-from mockserver.server.wire import problem
+from mockserver.server.wire import problem, unreadable
 from mockserver.settings import Settings
 from mockserver.stores.memory import MemoryStore
 from mockserver.stores.session import SessionSettings
@@ -40,7 +40,7 @@ class App:
         self.vendor = Vendor(settings, self.contracts, self.store)
         self.handlers = Handlers(self.contracts, self.store, defaults)
         self.control = Control(settings, {**self.handlers.table(), **Remote(self.handlers).table()})
-        self.parser_errors = 0
+        self.unreadable = 0
 
     def server(self) -> Server:
         """Return aiohttp's low-level server around the one handler."""
@@ -53,14 +53,32 @@ class App:
             for waiter in tuple(session.waiters):
                 waiter.end("evicted")
 
+    def count_unreadable(self, detail: str) -> None:
+        """Count a request that cannot be journalled, because it cannot be read."""
+        self.unreadable += 1
+        _log.info("unreadable request: %s", detail)
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
-        reply = await self._answer(request)
+        """Answer one request; an exception on the way is our bug and answers 500 in JSON, never a page."""
+        try:
+            reply = await self._answer(request)
+        except ConnectionError:
+            reply = unreadable(400, "the client is gone")  # nobody is there to read it
+        except RequestPayloadError as error:
+            detail = f"the body cannot be read: {error}"
+            self.count_unreadable(detail)
+            reply = unreadable(400, detail)
+        except Exception:
+            _log.exception("internal error at %s %s", request.method, request.raw_path)
+            reply = problem(500, "Internal Server Error", "a bug of this server; its log has the details")
         if self.handlers.stopping:
             reply.force_close()
+        if isinstance(request.protocol, Connection):
+            request.protocol.answering(request.content)
         return reply
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+<<<<<<< Updated upstream
         """Find who answers; an exception there is our bug and answers 500 in JSON, never a page."""
         try:
             target = request.raw_path
@@ -80,6 +98,20 @@ class App:
         except Exception:
             _log.exception("internal error at %s %s", request.method, request.raw_path)
             return problem(500, "Internal Server Error", "a bug of this server; its log has the details")
+=======
+        target = request.raw_path
+        if not target.startswith("/"):
+            path, query = split_target(target)
+            target = f"{path}?{query}" if query else path
+        if target.startswith(SESSION_PREFIX):
+            return await self._prefixed(request, target)
+        path = target.partition("?")[0]
+        if path.startswith(CONTROL_PREFIX) or path == "/_mock" or path in UNGUARDED:
+            return await self.control.handle(request)
+        if path == "/" and request.method in ("GET", "HEAD"):
+            return await self.handlers.index(None)  # type: ignore[arg-type]
+        return await self.vendor.handle(request, target, None)
+>>>>>>> Stashed changes
 
     async def _prefixed(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         raw, slash, rest = target[len(SESSION_PREFIX) :].partition("/")
@@ -90,15 +122,16 @@ class App:
 
 
 class Server(web.Server):
-    """Hands out connection handlers that answer even unreadable requests in JSON."""
+    """Hands out connections of our own."""
 
     def __init__(self, app: App) -> None:
         super().__init__(app.handle, handler_cancellation=True)
         self._app = app
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> Connection:
         """Return the handler of a new connection."""
-        return Connection(self, loop=self._loop, app=self._app)
+        timeout = self._app.settings.body_timeout
+        return Connection(self, loop=self._loop, head_timeout=timeout, on_unreadable=self._app.count_unreadable)
 
     def busy_connections(self) -> list[Connection]:
         """Return the connections that are at a request; the others are closed."""
@@ -107,48 +140,3 @@ class Server(web.Server):
             if not connection.busy:
                 connection.force_close()
         return [connection for connection in ours if connection.busy]
-
-
-class Connection(RequestHandler):
-    """One connection of a client."""
-
-    __slots__ = ("_app",)
-
-    def __init__(self, manager: Server, *, loop: asyncio.AbstractEventLoop, app: App) -> None:
-        super().__init__(
-            manager,
-            loop=loop,
-            access_log=None,  # type: ignore[arg-type]
-            auto_decompress=False,
-            lingering_time=5.0,
-        )
-        self._app = app
-
-    @property
-    def busy(self) -> bool:
-        """Whether a request is being read or answered; aiohttp's own way to close would stop reading its body."""
-        return self._request_in_progress or bool(self._messages)
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """What ends with the connection."""
-        return self._task_handler
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        """Answer what aiohttp's parser refused. Such requests are counted, not journalled."""
-        self._app.parser_errors += 1
-        detail = (message or str(exc) or "the request cannot be read").partition("\n")[0].strip()
-        _log.info("unreadable request: %s", detail)
-        made = web.Response(
-            status=status,
-            body=render({"error": "unreadable_request", "detail": detail, "status": status}),
-            content_type="application/json",
-        )
-        made.force_close()
-        return made

@@ -166,6 +166,7 @@ class Control:
                 400, "Bad Request", f"the member {twice[0]} stands twice", pointer=pointer.build((twice[0],))
             )
         place = pointer.build(("requestBody", "content", "application/json", "schema"))
+        body = whole(body)
         _hold(validator(f"{route.place}/{method.lower()}{place}"), body)
         return body
 
@@ -177,12 +178,14 @@ class Control:
         if not self._host_allowed(host):
             raise RejectedError(421, "Misdirected Request", f"the host {host} is not allowed here; see --allowed-host")
         origin = headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin.partition("://")[2].lower() != host.lower():
             raise RejectedError(403, "Forbidden", f"the origin {origin} may not use the control surface")
         token = self._settings.admin_token
         if token is not None:
             scheme, _, given = headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+            if scheme.lower() != "bearer" or not hmac.compare_digest(
+                given.strip().encode("utf-8", "replace"), token.encode()
+            ):
                 raise RejectedError(
                     401,
                     "Unauthorized",
@@ -248,6 +251,17 @@ def _typed(name: str, text: str, schema: Json) -> Any:
         value = text == "true"
     for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(value):
         raise RejectedError(400, "Bad Request", f"{name}: {error.message}", parameter=name)
+    return value
+
+
+def whole(value: Json) -> Json:
+    """Return a body with 3 for 3.0, which JSON Schema takes for an integer as well."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    if isinstance(value, dict):
+        return {name: whole(member) for name, member in value.items()}
     return value
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 from multidict import CIMultiDict
 
 from mockserver.core.jsontext import render
@@ -19,7 +19,11 @@ DRAIN_LIMIT: Final = 64 * 1024 * 1024
 
 
 class BodyTimeoutError(Exception):
-    """The sender was slower than the deadline for a whole body."""
+    """The sender was slower than the deadline for a whole body; `body` is what had arrived by then."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(f"{len(body)} bytes of a body had arrived at the deadline")
+        self.body = body
 
 
 async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> tuple[bytes, bool]:
@@ -27,7 +31,7 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
 
     What is over the ceiling is read away and never kept.
     """
-    if request.headers.get("Expect", "").lower() == "100-continue":
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
     if not request.can_read_body:
@@ -36,15 +40,18 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
     if content.is_eof():
         body = content.read_nowait()
         return (body, False) if len(body) <= ceiling else (body[:ceiling], True)
+    chunks: list[bytes] = []
     try:
         async with asyncio.timeout(deadline):
-            return await _read(content, ceiling)
+            size = await _read(content, ceiling, chunks)
     except TimeoutError:
-        raise BodyTimeoutError from None
+        raise BodyTimeoutError(b"".join(chunks)[:ceiling]) from None
+    body = b"".join(chunks)
+    return (body, False) if size <= ceiling else (body[:ceiling], True)
 
 
-async def _read(content: StreamReader, ceiling: int) -> tuple[bytes, bool]:
-    chunks: list[bytes] = []
+async def _read(content: StreamReader, ceiling: int, chunks: list[bytes]) -> int:
+    """Read to the end, or as far as anybody wants to; keep what is under the ceiling and return the size of it all."""
     size = 0
     async for chunk in content.iter_any():
         if size <= ceiling:
@@ -52,16 +59,23 @@ async def _read(content: StreamReader, ceiling: int) -> tuple[bytes, bool]:
         size += len(chunk)
         if size > DRAIN_LIMIT:
             break
-    body = b"".join(chunks)
-    return (body, False) if size <= ceiling else (body[:ceiling], True)
+    return size
 
 
-def wire_request(request: web.BaseRequest, target: str, body: bytes, truncated: bool) -> WireRequest:
+def wire_request(
+    request: web.BaseRequest, target: str, body: bytes, *, truncated: bool = False, late: bool = False
+) -> WireRequest:
     """Return our value for a request."""
     headers = request.raw_headers
     fields = {name.lower(): value for name, value in reversed(headers)}
     return WireRequest(
-        method=request.method, target=target, headers=headers, fields=fields, body=body, truncated=truncated
+        method=request.method,
+        target=target,
+        headers=headers,
+        fields=fields,
+        body=body,
+        truncated=truncated,
+        late=late,
     )
 
 
@@ -85,3 +99,11 @@ def problem(status: int, title: str, detail: str, **members: Json) -> web.Respon
     return json_response(
         {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}, status, headers
     )
+
+
+def unreadable(status: int, detail: str) -> web.Response:
+    """Return the answer to a request that cannot be read; nothing of it was journalled, and the connection ends."""
+    body = render({"error": "unreadable_request", "detail": detail, "status": status})
+    made = web.Response(status=status, body=body, headers={"Content-Type": "application/json", "Server": SERVER})
+    made.force_close()
+    return made

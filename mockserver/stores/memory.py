@@ -60,7 +60,7 @@ class MemoryStore:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._made = 0
         self._owners: dict[str, str] = {}
-        self._heads: dict[tuple[str, str, Headers, bool], WireRequest] = {}
+        self._heads: dict[tuple[str, str, Headers, bool, bool], WireRequest] = {}
         self._last_reset = 0
         self._remembered = 0
         self.bytes = 0
@@ -186,7 +186,7 @@ class MemoryStore:
 
     def _head(self, request: WireRequest) -> WireRequest:
         """Return the request without its body, one object for all equal ones."""
-        key = (request.method, request.target, request.headers, request.truncated)
+        key = (request.method, request.target, request.headers, request.truncated, request.late)
         kept = self._heads.get(key)
         if kept is None:
             if len(self._heads) >= KEPT_HEADS:
