@@ -78,27 +78,6 @@ class App:
         return reply
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-<<<<<<< Updated upstream
-        """Find who answers; an exception there is our bug and answers 500 in JSON, never a page."""
-        try:
-            target = request.raw_path
-            if target.startswith(SESSION_PREFIX):
-                return await self._prefixed(request, target)
-            if (
-                target.startswith(CONTROL_PREFIX)
-                or target.partition("?")[0] in UNGUARDED
-                or target.partition("?")[0] == "/_mock"
-            ):
-                return await self.control.handle(request)
-            if target.partition("?")[0] == "/" and request.method in ("GET", "HEAD"):
-                return self.handlers.describe()
-            return await self.vendor.handle(request, target, None)
-        except (asyncio.CancelledError, ConnectionError):
-            raise
-        except Exception:
-            _log.exception("internal error at %s %s", request.method, request.raw_path)
-            return problem(500, "Internal Server Error", "a bug of this server; its log has the details")
-=======
         target = request.raw_path
         if not target.startswith("/"):
             path, query = split_target(target)
@@ -109,9 +88,8 @@ class App:
         if path.startswith(CONTROL_PREFIX) or path == "/_mock" or path in UNGUARDED:
             return await self.control.handle(request)
         if path == "/" and request.method in ("GET", "HEAD"):
-            return await self.handlers.index(None)  # type: ignore[arg-type]
+            return self.handlers.describe()
         return await self.vendor.handle(request, target, None)
->>>>>>> Stashed changes
 
     async def _prefixed(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         raw, slash, rest = target[len(SESSION_PREFIX) :].partition("/")

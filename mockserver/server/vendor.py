@@ -66,10 +66,12 @@ class Vendor:
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
         step = faults.take(session.faults, judged) if session.faults else None
         if step is not None:
-<<<<<<< Updated upstream
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
-        return _answer(session, exchange, reply)
+        made = _answer(session, exchange, reply)
+        if not request.content.is_eof():
+            made.force_close()
+        return made
 
     def _judge(self, judged: Judged, session: Session, now: int) -> Judged:
         """Judge an approached request under what a session wants at this moment."""
@@ -77,13 +79,6 @@ class Vendor:
         if contract is not judged.contract:
             judged = approach(judged.intake, contract)
         return judge(judged, self._terms(session, now))
-=======
-            return await asyncio.shield(self._injected(request, session, judged, step, notes))
-        exchange, reply = await self._commit(session, judged, now, notes, request)
-        made = self._answer(session, exchange, reply)
-        if not request.content.is_eof():
-            made.force_close()
-        return made
 
     async def _receive(self, request: web.BaseRequest, target: str, ceiling: int) -> WireRequest:
         try:
@@ -91,7 +86,6 @@ class Vendor:
         except BodyTimeoutError as error:
             return wire_request(request, target, error.body, late=True)
         return wire_request(request, target, body, truncated=truncated)
->>>>>>> Stashed changes
 
     def _ceiling_for(self, prefixed: str | None, name: str) -> int:
         session = None if prefixed is None else self._store.peek(prefixed)
@@ -103,24 +97,13 @@ class Vendor:
 
     def _session_of(self, judged: Judged, prefixed: str | None) -> tuple[Session, tuple[str, ...]]:
         """Return the session a request belongs to: prefix, header, credential, default; and notes on the way."""
-<<<<<<< Updated upstream
-        name = prefixed or judged.request.header(SESSION_HEADER) or judged.credential
-        if not name:
-            return self._store.session(DEFAULT_SESSION), ()
-        if len(name.encode("utf-8", "surrogatepass")) > MAX_CREDENTIAL_BYTES:
-            return self._store.session(DEFAULT_SESSION), ("long_credential",)
-        return self._store.session(self._store.owner(name)), ()
-=======
-        if prefixed is not None:
-            return self._store.session(prefixed), ()
-        named = judged.request.header(SESSION_HEADER)
+        named = prefixed or judged.request.header(SESSION_HEADER)
         name = named or judged.credential
         if not name:
             return self._store.session(DEFAULT_SESSION), ()
-        if len(name) * 4 > MAX_CREDENTIAL_BYTES and len(name.encode("utf-8", "surrogatepass")) > MAX_CREDENTIAL_BYTES:
+        if len(name.encode("utf-8", "surrogatepass")) > MAX_CREDENTIAL_BYTES:
             return self._store.session(DEFAULT_SESSION), ("long_session" if named else "long_credential",)
-        return self._store.session(name if named else self._store.owner(name)), ()
->>>>>>> Stashed changes
+        return self._store.session(self._store.owner(name)), ()
 
     async def _commit(self, arrival: Arrival, injected: Injected | None = None) -> tuple[Exchange, WireReply]:
         exchange, reply = await self._store.commit(
