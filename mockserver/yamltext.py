@@ -5,6 +5,7 @@ No anchors, merge keys or tags, no duplicate keys; plain scalars are only null, 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Hashable
 from pathlib import Path
@@ -19,6 +20,9 @@ MAX_WIDTH: Final = 120
 ONE_LINE: Final = 90
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+_LIKE_AN_ANCHOR = re.compile(r"(?:^|[\s\[{,:?-])[&*][^\s]")
 
 
 class _Strict(_Base):  # type: ignore[misc]
@@ -39,6 +43,13 @@ class _Strict(_Base):  # type: ignore[misc]
             seen.add(key)
         made: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return made
+
+    def construct_number(self, node: yaml.ScalarNode) -> float:
+        number = float(self.construct_scalar(node))
+        if math.isinf(number):
+            problem = "the number is beyond the range of a double"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return number
 
 
 class _Writer(yaml.SafeDumper):
@@ -72,6 +83,7 @@ _Strict.yaml_constructors = {
     for tag, constructor in _Base.yaml_constructors.items()
     if tag is None or tag.rpartition(":")[2] in ("null", "bool", "int", "float", "str", "seq", "map")
 }
+_Strict.add_constructor("tag:yaml.org,2002:float", _Strict.construct_number)
 
 
 def load(path: Path) -> Json:
@@ -90,10 +102,7 @@ def dumps(value: Json) -> str:
 def loads(text: bytes | str, name: str) -> Json:
     """Read YAML text; `name` is for the error. Raises ContractError."""
     try:
-        for token in yaml.scan(text, Loader=_Base):
-            if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
-                mark = token.start_mark
-                raise ContractError(name, "", f"line {mark.line + 1}: anchors and aliases are not used here")
+        _refuse_anchors(text, name)
         return yaml.load(text, Loader=_Strict)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -102,3 +111,16 @@ def loads(text: bytes | str, name: str) -> Json:
         raise ContractError(name, "", f"{where}{problem}") from None
     except UnicodeDecodeError as error:
         raise ContractError(name, "", f"not UTF-8: {error.reason} at byte {error.start}") from None
+    except RecursionError:
+        raise ContractError(name, "", "nested too deeply") from None
+    except ValueError as error:
+        raise ContractError(name, "", str(error)) from None
+
+
+def _refuse_anchors(text: bytes | str, name: str) -> None:
+    """Look closely only where something looks like an anchor; scanning takes as long as loading."""
+    if _LIKE_AN_ANCHOR.search(text if isinstance(text, str) else text.decode("utf-8")) is None:
+        return
+    for token in yaml.scan(text, Loader=_Base):
+        if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
+            raise ContractError(name, "", f"line {token.start_mark.line + 1}: anchors and aliases are not used here")

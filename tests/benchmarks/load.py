@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import tempfile
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests.benchmarks.payloads import MARK, Payload
 
@@ -66,3 +68,17 @@ def requests_per_second(url: str, payload: Payload, *, connections: int, seconds
     if wrong or errors:
         raise WrongReplyError(f"{payload.name}: {wrong} wrong replies, {errors} errors")
     return requests / (duration_us / 1e6)
+
+
+def send(url: str, payload: Payload, *, requests: int) -> None:
+    """Send a payload so many times on one connection, as fast as the server answers. Raises WrongReplyError."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    for number in range(requests):
+        body = payload.body.replace(MARK, f"{number:012x}").encode()
+        connection.request("POST", payload.path, body, payload.headers)
+        reply = connection.getresponse()
+        text = reply.read().decode()
+        if reply.status != payload.status or text != payload.expected:
+            raise WrongReplyError(f"{payload.name}: {reply.status} {text[:200]}")
+    connection.close()

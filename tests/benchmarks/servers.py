@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import resource
 import socket
 import subprocess
 import sys
@@ -60,3 +61,9 @@ def mock(*flags: str) -> Iterator[Server]:
     command = ["-m", "mockserver", "serve", "--port", str(port), "--log-level", "warning", *flags]
     with _process(command, "mockserver ready", port) as server:
         yield server
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize()

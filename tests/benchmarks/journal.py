@@ -1,0 +1,92 @@
+"""What a full journal costs: throughput with a million events kept, memory of each, what the default bound lets through.
+
+`python -m tests.benchmarks.journal`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import payloads
+from tests.benchmarks.load import requests_per_second, send
+from tests.benchmarks.payloads import Payload
+from tests.benchmarks.servers import Server, mock, resident_bytes
+
+UNBOUNDED = ("--journal-limit", "10000000", "--memory-limit", "16GiB")
+
+
+def counts(server: Server, key: str) -> dict[str, Any]:
+    """Return the session's counts and what it evicted."""
+    with urllib.request.urlopen(f"{server.url}/_mock/sessions/{key}") as reply:
+        found: dict[str, Any] = json.load(reply)
+        return found
+
+
+def fill(server: Server, payload: Payload, events: int, per_request: int) -> None:
+    """Send a payload until that many events are kept."""
+    send(server.url, payload, requests=events // per_request)
+
+
+def throughput(events: int, rounds: int, seconds: int) -> dict[str, float]:
+    """Measure an empty and a filled server in turns; returns the medians and their ratio."""
+    payload = payloads.outlit(100)
+    with mock(*UNBOUNDED) as empty, mock(*UNBOUNDED) as full:
+        fill(full, payload, events, 100)
+        with_none, with_many = [], []
+        for _ in range(rounds):
+            for server, found in ((empty, with_none), (full, with_many)):
+                found.append(requests_per_second(server.url, payload, connections=16, seconds=seconds, cpu=1))
+        ratios = [many / none for many, none in zip(with_many, with_none, strict=True)]
+    return {
+        "empty/s": statistics.median(with_none),
+        "filled/s": statistics.median(with_many),
+        "ratio": statistics.median(ratios),
+        "spread": max(ratios) - min(ratios),
+    }
+
+
+def memory(payload: Payload, events: int, per_request: int) -> dict[str, float]:
+    """Return the bytes of resident memory that one stored event takes."""
+    with mock(*UNBOUNDED) as server:
+        fill(server, payload, per_request * 50, per_request)
+        before = resident_bytes(server.pid)
+        fill(server, payload, events, per_request)
+        grown = resident_bytes(server.pid) - before
+    return {"event bytes on the wire": len(payload.body) / per_request, "memory per event": grown / events}
+
+
+def bound(events: int) -> dict[str, float]:
+    """Send more than the default bound keeps; return resident memory and what was evicted."""
+    payload = payloads.outlit(100)
+    with mock() as server:
+        fill(server, payload, events, 100)
+        found = counts(server, "pk_bench")
+        return {"MB resident": resident_bytes(server.pid) / 1e6, "requests evicted": found["evicted"]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    results = {
+        "memory, batches of 100": memory(payloads.outlit(100), options.events // 2, 100),
+        "memory, one event a request": memory(payloads.outlit(1), options.events // 10, 1),
+        "default bound": bound(options.events * 2),
+        f"throughput with {options.events} events kept": throughput(options.events, options.rounds, options.seconds),
+    }
+    for name, found in results.items():
+        print(f"{name}: " + ", ".join(f"{what} {value:.2f}" for what, value in found.items()))
+    if options.json is not None:
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
