@@ -70,6 +70,8 @@ class CommandLine(SuggestingGroup):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Check the environment before a command reads it; help is given in any environment."""
         asked = list(args)
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
         rest = super().parse_args(ctx, args)
         if not ctx.resilient_parsing and not set(HELP_FLAGS) & set(asked):
             ctx.obj = environment.take_service_links(os.environ)

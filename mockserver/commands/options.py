@@ -75,16 +75,17 @@ class ProtocolName(_Kind):
 
 
 class RevisionName(_Kind):
-    """A revision of the protocol that the command names; the contracts say whether there is such."""
+    """A revision of the protocol that the command names; the contracts say whether that has it."""
 
     name = "revision"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer the revisions of the protocol."""
+        """Offer the revisions of the protocol, or of all while none is named."""
         from mockserver.loader import library
 
-        protocol = library().protocols.get(ctx.params.get("name", ""))
-        names = [] if protocol is None else protocol.revision_names()
+        protocols = library().protocols
+        named = [protocols[word] for word in (ctx.params.get("name"), *ctx.args) if word in protocols]
+        names = [name for protocol in named or protocols.values() for name in protocol.revision_names()]
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 

@@ -96,8 +96,20 @@ def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     metavar="NAME",
     help="A further host name the control surface is reached by. May be repeated.",
 )
-@click.option("--log-level", type=click.Choice(get_args(LogLevel)), default=DEFAULTS.log_level, show_default=True)
-@click.option("--log-format", type=click.Choice(get_args(LogFormat)), default=DEFAULTS.log_format, show_default=True)
+@click.option(
+    "--log-level",
+    type=click.Choice(get_args(LogLevel)),
+    default=DEFAULTS.log_level,
+    show_default=True,
+    help="How much to log: info has refusals and new sessions, debug every request.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(get_args(LogFormat)),
+    default=DEFAULTS.log_format,
+    show_default=True,
+    help="Lines for people, or one JSON object a line.",
+)
 @click.pass_obj
 def command(service_links: list[str] | None, /, **flags: Any) -> None:
     """Serve the three APIs until stopped."""
