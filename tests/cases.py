@@ -12,6 +12,7 @@ from typing import Any
 
 from mockserver import yamltext
 from mockserver.core.formats import epoch_ms
+from mockserver.core.model import WireRequest
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 CASE_MEMBERS = {"case", "dossier", "why", "revision", "patch", "settings", "clock", "steps", "stored"}
@@ -79,6 +80,18 @@ def headers_of(message: dict[str, Any]) -> dict[str, str]:
     if "headers" in message:
         return dict(message["headers"])
     return {"content-type": "application/json"} if "json" in message else {}
+
+
+def wire_request(request: dict[str, Any]) -> WireRequest:
+    """Return a step's request as it arrives."""
+    headers = tuple((name.encode(), value.encode()) for name, value in headers_of(request).items())
+    return WireRequest(
+        method=request.get("method", "POST"),
+        target=request["path"],
+        headers=headers,
+        fields={name.lower(): value for name, value in headers},
+        body=body_of(request),
+    )
 
 
 def differences(expected: Any, got: Any, place: str = "") -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 
 from mockserver.core.intake import Intake
 from mockserver.core.judge import approach, judge
-from mockserver.core.model import Terms, WireRequest
+from mockserver.core.model import Terms
 from mockserver.core.views import View
 from mockserver.loader import Patch, library
 from mockserver.stores.memory import MemoryStore
@@ -36,7 +36,7 @@ async def _run(case: cases.Case) -> Any:
         if "advance_ms" in step:
             now += step["advance_ms"]
             continue
-        judged = judge(approach(Intake(_wire(step["request"])), contract), Terms(now_ms=now, **terms))
+        judged = judge(approach(Intake(cases.wire_request(step["request"])), contract), Terms(now_ms=now, **terms))
         exchange, reply = await store.commit(session, judged, received_ms=now)
         headers = {name.lower(): value for name, value in reply.headers}
         view = View(exchange)
@@ -55,14 +55,3 @@ def _step(expect: dict[str, Any], status: int, headers: dict[str, str], body: by
     for row in rows:
         if row["verdict"] == "rejected" and not [f for f in row["findings"] if f["severity"] == "refused"]:
             yield f"event {row['index']} was refused without a finding"
-
-
-def _wire(request: dict[str, Any]) -> WireRequest:
-    headers = tuple((name.encode(), value.encode()) for name, value in cases.headers_of(request).items())
-    return WireRequest(
-        method=request.get("method", "POST"),
-        target=request["path"],
-        headers=headers,
-        fields={name.lower(): value for name, value in headers},
-        body=cases.body_of(request),
-    )

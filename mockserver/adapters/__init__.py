@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mockserver.core.model import Json, Judged, Receipt
+from mockserver.errors import ContractError
 
 if TYPE_CHECKING:
     from mockserver.core.contract import Contract, Form, Operation
@@ -83,6 +84,11 @@ def _load(module_name: str, path: Path) -> Adapter:
         return DEFAULT
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
-    spec.loader.exec_module(module)
-    adapter: Adapter = module.ADAPTER
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ContractError(str(path), "", f"does not load: {type(error).__name__}: {error}") from error
+    adapter = getattr(module, "ADAPTER", None)
+    if not isinstance(adapter, Adapter):
+        raise ContractError(str(path), "", "defines no ADAPTER")
     return adapter

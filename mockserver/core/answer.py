@@ -67,7 +67,7 @@ def _preflight(judged: Judged) -> WireReply:
 def _reply(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> WireReply:
     kind = spec.get("content_type", JSON_TYPE)
     variables = reply_variables(judged, receipt, spec)
-    body = spec["text"].encode() if "text" in spec else render(fill(spec["body"], variables))
+    body = spec["text"].encode("utf-8", "replace") if "text" in spec else render(fill(spec["body"], variables))
     return WireReply(status=spec["status"], headers=_headers(judged, receipt, spec, kind, variables), body=body)
 
 
