@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from threading import RLock
 from typing import Final
 
 from mockserver import adapters, yamltext
@@ -82,6 +83,7 @@ class Protocol:
         if self.base in self.revisions:
             raise ContractError(self.revisions[self.base].file, "/revision", "is the name of the base contract")
         self._kept: OrderedDict[str, Contract] = OrderedDict()
+        self._lock = RLock()
 
     def _add_revision(self, path: Path) -> None:
         document = yamltext.load(path)
@@ -116,13 +118,14 @@ class Protocol:
             named = self.revisions[revision]
             chain.insert(0, Patch(name=named.file, patch=named.patch, root="/patch"))
         key = blake2b(render([revision, [[p.name, p.patch] for p in chain]]), digest_size=16).hexdigest()
-        kept = self._kept.get(key)
-        if kept is None:
-            kept = self._kept[key] = self._make(revision, chain)
-            if len(self._kept) > KEPT_CONTRACTS:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return kept
+        with self._lock:  # servers on threads of one process share the package's own contracts
+            kept = self._kept.get(key)
+            if kept is None:
+                kept = self._kept[key] = self._make(revision, chain)
+                if len(self._kept) > KEPT_CONTRACTS:
+                    self._kept.popitem(last=False)
+            self._kept.move_to_end(key)
+            return kept
 
     def check(self) -> None:
         """Compile every revision. Raises ContractError for the first that cannot be used."""

@@ -1,0 +1,188 @@
+"""The pytest plugin: a server for the run, a session for each test, and what it was sent in the report of a failure.
+
+Nothing of the server is imported before a test asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import pytest
+
+if TYPE_CHECKING:
+    from mockserver.client import Client
+    from mockserver.mock import MockServer, Options
+    from mockserver.testing.session import Session
+    from mockserver.testing.suite import Suite
+
+SESSION: Final = pytest.StashKey["Session"]()
+MARK: Final = "mockserver"
+MARK_HELP: Final = (
+    "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys): how the session of mock_server "
+    "begins: a key of that protocol's family, its contract's revision or a merge patch over it, fault steps, settings"
+)
+RATE_MODES: Final = ("advise", "enforce", "off")
+Factory: TypeAlias = "Callable[..., MockServer]"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options and their ini keys; the command line goes before the ini file."""
+    group = parser.getgroup("mockserver", "mockserver: a session of a mock server for each test")
+
+    def option(name: str, help: str, *, ini: Any = "string", **more: Any) -> None:
+        group.addoption(f"--mockserver-{name.replace('_', '-')}", dest=f"mockserver_{name}", help=help, **more)
+        parser.addini(f"mockserver_{name}", help, type=ini, default=[] if ini in ("linelist", "paths") else None)
+
+    option("url", "use the server at this URL instead of starting one", metavar="URL")
+    option("admin_token", "the token its control surface wants", metavar="TOKEN")
+    option(
+        "revision",
+        "pin a protocol's contract, such as outlit=r4-2026-08; may be repeated",
+        ini="linelist",
+        action="append",
+        metavar="PROTOCOL=REVISION",
+    )
+    option(
+        "contract_patch",
+        "put a merge patch from a file over a contract; may be repeated",
+        ini="paths",
+        action="append",
+        type=Path,
+        metavar="FILE",
+    )
+    option("rate_limits", f"what going over a rate limit does: {', '.join(RATE_MODES)}", choices=RATE_MODES)
+    option("namespace", "goes into the keys: tells runs apart that share a server", metavar="TEXT")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark, and refuse options that cannot be used before any test runs."""
+    config.addinivalue_line("markers", MARK_HELP)
+    _revisions(config)
+    if _value(config, "rate_limits") not in (None, *RATE_MODES):
+        raise pytest.UsageError(f"mockserver_rate_limits: expected one of {', '.join(RATE_MODES)}")
+
+
+def _value(config: pytest.Config, name: str) -> Any:
+    given = config.getoption(f"mockserver_{name}")
+    return given if given is not None else (config.getini(f"mockserver_{name}") or None)
+
+
+def _revisions(config: pytest.Config) -> dict[str, str]:
+    pairs = [entry.partition("=") for entry in _value(config, "revision") or ()]
+    for protocol, equals, revision in pairs:
+        if not (protocol and equals and revision):
+            raise pytest.UsageError(
+                f"mockserver_revision: expected PROTOCOL=REVISION, got {protocol}{equals}{revision}"
+            )
+    return {protocol: revision for protocol, _, revision in pairs}
+
+
+def _options(config: pytest.Config) -> Options:
+    """Return how servers of this run are started."""
+    options: Options = {
+        "revisions": _revisions(config),
+        "contract_patches": tuple(_value(config, "contract_patch") or ()),
+        "admin_token": _value(config, "admin_token"),
+    }
+    if (rate_limits := _value(config, "rate_limits")) is not None:
+        options["rate_limits"] = rate_limits
+    return options
+
+
+@pytest.fixture(scope="session")
+def _mockserver_suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
+    """The run's server, or the worker's; started when the first test asks for it."""
+    from mockserver.testing.suite import Suite
+
+    config = request.config
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    scope = f"{_value(config, 'namespace') or ''}\n{worker}"
+    options = _options(config)
+    with _server(config, options) as (server, ours):
+        if ours:
+            yield Suite(server=server, scope=scope)
+            return
+        yield Suite(
+            server=server,
+            scope=scope,
+            revisions=options["revisions"],
+            contract_patches=options["contract_patches"],
+            rate_limits=options.get("rate_limits"),
+        )
+
+
+@contextmanager
+def _server(config: pytest.Config, options: Options) -> Iterator[tuple[Client, bool]]:
+    """Yield the server, and whether it is one in this process."""
+    from mockserver.mock import MockServer
+
+    url = _value(config, "url")
+    if url:
+        with MockServer.connect(url, options["admin_token"]) as server:
+            yield server, False
+        return
+    with _told(), MockServer(**options) as server:
+        yield server, True
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn an error that somebody can mend into a failure of the test without a traceback."""
+    from mockserver.errors import MockServerError
+
+    try:
+        yield
+        return
+    except (MockServerError, ValueError) as error:
+        problem = str(error)
+    pytest.fail(problem, pytrace=False)
+
+
+@pytest.fixture
+def mock_server(request: pytest.FixtureRequest, _mockserver_suite: Suite) -> Iterator[Session]:
+    """A session of the run's server that this test has to itself; `aio` is the same for coroutines.
+
+    Its key is made of the test's node id, so that it is the same on every run.
+    """
+    node: pytest.Item = request.node
+    marks = list(node.iter_markers(MARK))[::-1]
+    if any(mark.args for mark in marks):
+        pytest.fail("the mark mockserver takes keywords only", pytrace=False)
+    with _told():
+        session = _mockserver_suite.open(node.nodeid, [mark.kwargs for mark in marks])
+    node.stash[SESSION] = session
+    yield session
+    del node.stash[SESSION]
+    session.forget()
+
+
+@pytest.fixture
+def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
+    """A function that starts another server in this process; its keywords go before the run's options."""
+    from mockserver.mock import MockServer
+
+    with ExitStack() as running:
+        yield lambda **options: running.enter_context(MockServer(**{**_options(request.config), **options}))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add to the report of a failure what the test's session was sent."""
+    report = yield
+    session = item.stash.get(SESSION, None)
+    if report.failed and session is not None:
+        report.sections.append((f"mockserver session {session.name}", _shown(session)))
+    return report
+
+
+def _shown(session: Session) -> str:
+    from mockserver.errors import MockServerError
+    from mockserver.testing import report
+
+    try:
+        return session.connections.run(report.session(session.name))
+    except MockServerError as error:
+        return f"the session cannot be shown: {error}"
