@@ -220,7 +220,9 @@ class Library:
             return self.protocols[name]
         near = get_close_matches(name, self.protocols, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ContractError("contracts", "", f"no protocol {name!r}{hint or '.'} There are: {', '.join(self.protocols)}")
+        raise ContractError(
+            "contracts", "", f"no protocol {name!r}{hint or '.'} There are: {', '.join(self.protocols)}"
+        )
 
     def load_patch(self, path: Path) -> tuple[str, Patch]:
         """Read a file given with --contract-patch; returns the protocol's name and the patch."""

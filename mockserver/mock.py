@@ -41,7 +41,7 @@ class MockServer(Client):
     """A server that lives as long as a `with` block, and a fresh session of it.
 
     `with` runs it on a thread of its own and gives back this object; its methods block. `async with` runs it on the
-    running loop and gives back an `AsyncSession`, whose methods are awaited. Starting raises ContractError, SettingsError.
+    running loop and gives back an `AsyncSession`, whose methods are awaited. Raises ContractError, SettingsError.
     """
 
     def __init__(self, *, session: str | None = None, **options: Unpack[Options]) -> None:
