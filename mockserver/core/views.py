@@ -11,12 +11,12 @@ from mockserver.core.answer import answer
 from mockserver.core.attempts import Brought, brought
 from mockserver.core.contract import Contract
 from mockserver.core.events import event_violations, outside_window
-from mockserver.core.explain import reference_spots, violations
+from mockserver.core.explain import Violation, reference_spots, violations
 from mockserver.core.formats import rfc3339_ms
 from mockserver.core.intake import Intake
 from mockserver.core.judge import approach, judge
 from mockserver.core.model import Exchange, Finding, Json, Judged, Verdict, WireReply
-from mockserver.core.schema import drop_nulls
+from mockserver.core.schema import Schema, drop_nulls
 from mockserver.core.transform import stored
 
 SERVER_NOTES: Mapping[str, Json] = {
@@ -151,9 +151,15 @@ class View:
                         source=rule["source"],
                         message=rule["message"],
                     )
-                    for broken in violations(schema, event, reference_spots)
+                    for broken in self._broken(schema, event)
                 ]
         return found + self._newest_advice(event)
+
+    def _broken(self, schema: Schema, value: Json) -> Sequence[Violation]:
+        """Return what a value breaks; the slow engine, which can explain, is asked only where the fast one objects."""
+        if schema.is_valid(self.judged.engine_view(value)):
+            return ()
+        return violations(schema, value, reference_spots)
 
     def _newest_advice(self, event: Json) -> list[Finding]:
         """What the newest revision would refuse in an event accepted under this contract."""
@@ -185,7 +191,7 @@ class View:
         found: list[Finding] = []
         for name, rule in contract.documents.get("advice", {}).get("requests", {}).items():
             if self.exchange.operation in rule.get("operations", (self.exchange.operation,)):
-                for broken in violations(contract.advice[f"requests/{name}"], body, reference_spots):
+                for broken in self._broken(contract.advice[f"requests/{name}"], body):
                     place = broken.finding().pointer
                     found.append(self._advise(f"/advice/requests/{pointer.escape(name)}", rule, place, broken.got))
         return found

@@ -13,6 +13,7 @@ from mockserver.server.app import App
 from mockserver.server.running import serving
 from mockserver.settings import Settings
 from tests.server.control_client import ControlClient
+from tests.server.vendor_client import VendorClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +59,15 @@ async def control(app_server: AppServer, http: aiohttp.ClientSession) -> Control
 def key() -> str:
     """A credential, and so a session, of this test alone; Outlit, Whisperr and Apex's browser routes take it."""
     return f"pk_{uuid4().hex}"
+
+
+@pytest.fixture
+def vendor(app_server: AppServer, http: aiohttp.ClientSession, key: str) -> VendorClient:
+    """A client of the vendor surface under this test's key."""
+    return VendorClient(http=http, url=app_server.url, key=key)
+
+
+@pytest.fixture
+def session(key: str) -> str:
+    """Where the control surface has this test's session."""
+    return f"/_mock/sessions/{key}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import aiohttp
@@ -59,7 +60,7 @@ def hold(method: str, path: str, status: int, kind: str, body: bytes) -> None:
     if method == "HEAD":
         assert not body
     elif kind in JSON_TYPES:
-        engine = _engine(content[kind]["schema"])
+        engine = _engine(json.dumps(content[kind]["schema"]))
         errors = [f"{pointer.build(e.instance_path)}: {e.message}" for e in engine.iter_errors(json.loads(body))]
         assert not errors, f"{method} {path} {status} breaks control.yaml: {errors}"
 
@@ -87,7 +88,8 @@ def _matches(route: str, path: str) -> bool:
     )
 
 
-def _engine(schema: Any) -> jsonschema_rs.Draft202012Validator:
+@cache
+def _engine(schema: str) -> jsonschema_rs.Draft202012Validator:
     registry = jsonschema_rs.Registry([("mock:/control.yaml", control.document())])
-    rooted = json.loads(json.dumps(schema).replace('"#/', '"mock:/control.yaml#/'))
+    rooted = json.loads(schema.replace('"#/', '"mock:/control.yaml#/'))
     return jsonschema_rs.Draft202012Validator(rooted, registry=registry)

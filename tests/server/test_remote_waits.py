@@ -1,0 +1,353 @@
+"""Waiting: what satisfies a wait, when it is answered, and what it says when nothing came."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.server.conftest import AppServer
+from tests.server.control_client import ControlClient
+from tests.server.vendor_client import VendorClient, clicks_body
+from tests.server.watching import Watched, watch
+
+ANSWER = {
+    "satisfied",
+    "reason",
+    "matched",
+    "events",
+    "next",
+    "near_misses",
+    "refused",
+    "faults_pending",
+    "elsewhere",
+}
+
+
+async def wait(control: ControlClient, session: str, **spec: object) -> Any:
+    """Wait, and answer what the server said."""
+    status, answer = await control.post(f"{session}/wait", spec)
+    assert status == 200, answer
+    assert set(answer) == ANSWER
+    return answer
+
+
+@pytest.fixture
+def waits(app_server: AppServer, key: str) -> Watched:
+    """The open waits of this test's session."""
+    return watch(app_server.app.store.session(key))
+
+
+async def test_wait_is_answered_at_once_when_the_events_are_there(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1", "m2")
+    answer = await wait(control, session, count=2, timeout_ms=0)
+    assert (answer["satisfied"], answer["reason"], answer["matched"]) == (True, "ok", 2)
+    assert [row["event"]["context"]["$message_id"] for row in answer["events"]] == ["m1", "m2"]
+    assert answer["next"] == answer["events"][-1]["seq"]
+    assert (answer["near_misses"], answer["refused"], answer["elsewhere"]) == ([], [], [])
+
+
+async def test_wait_takes_no_body_for_the_first_accepted_event(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1")
+    status, answer = await control.post(f"{session}/wait")
+    assert (status, answer["matched"]) == (200, 1)
+
+
+async def test_wait_is_woken_by_the_commit(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    waiting = asyncio.create_task(wait(control, session, match={"type": "paid"}, timeout_ms=30_000))
+    await waits.reach(1)
+    await vendor.track("m1")
+    answer = await waiting
+    assert (answer["satisfied"], answer["events"][0]["type"]) == (True, "paid")
+
+
+async def test_all_of_500_waits_are_woken_by_one_commit(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    opened = [asyncio.create_task(wait(control, session, timeout_ms=60_000)) for _ in range(500)]
+    await waits.reach(500)
+    await vendor.track("m1")
+    answers = await asyncio.gather(*opened)
+    assert {(answer["reason"], answer["matched"]) for answer in answers} == {("ok", 1)}
+    assert not waits
+
+
+async def test_wait_leaves_nothing_behind_when_its_client_vanishes(
+    app_server: AppServer, waits: Watched, vendor: VendorClient, session: str
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", app_server.port)
+    writer.write(f"POST {session}/wait HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+    await waits.reach(1)
+    writer.transport.abort()
+    await waits.reach(0)
+    assert reader.at_eof() or reader.exception() is not None
+
+
+@pytest.mark.parametrize(("count", "reason"), [(0, "ok"), (2, "ok"), (3, "ok"), (4, "timeout")])
+async def test_count_is_a_minimum(
+    control: ControlClient, vendor: VendorClient, session: str, count: int, reason: str
+) -> None:
+    await vendor.track("m1", "m2", "m3")
+    answer = await wait(control, session, count=count, timeout_ms=30)
+    assert (answer["satisfied"], answer["reason"], answer["matched"]) == (reason == "ok", reason, 3)
+
+
+async def test_exactly_says_too_many_at_once_when_more_are_there(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1", "m2", "m3")
+    answer = await wait(control, session, exactly=2, timeout_ms=30_000)
+    assert (answer["satisfied"], answer["reason"], answer["matched"]) == (False, "too_many", 3)
+
+
+async def test_exactly_is_broken_by_one_more_while_it_is_quiet(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1")
+    waiting = asyncio.create_task(wait(control, session, exactly=1, quiet_ms=20_000, timeout_ms=30_000))
+    await waits.reach(1)
+    await vendor.track("m2")
+    assert (await waiting)["reason"] == "too_many"
+
+
+async def test_nothing_arrives_is_true_when_nothing_does(control: ControlClient, session: str) -> None:
+    before = asyncio.get_running_loop().time()
+    answer = await wait(control, session, exactly=0, quiet_ms=120, timeout_ms=5_000)
+    assert (answer["satisfied"], answer["reason"], answer["events"], answer["next"]) == (True, "ok", [], 0)
+    assert asyncio.get_running_loop().time() - before >= 0.12
+
+
+async def test_nothing_arrives_is_false_when_an_event_does(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    waiting = asyncio.create_task(wait(control, session, exactly=0, quiet_ms=20_000, timeout_ms=30_000))
+    await waits.reach(1)
+    await vendor.track("m1")
+    answer = await waiting
+    assert (answer["reason"], len(answer["events"])) == ("too_many", 1)
+
+
+async def test_quiet_starts_again_with_each_request_even_of_another_kind(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1")
+    waiting = asyncio.create_task(wait(control, session, quiet_ms=150, timeout_ms=30_000))
+    await waits.reach(1)
+    loop = asyncio.get_running_loop()
+    for _ in range(3):
+        await vendor.post("/v1/nowhere", {}, {"X-API-Key": vendor.key})
+    last = loop.time()
+    assert (await waiting)["reason"] == "ok"
+    assert loop.time() - last >= 0.14
+
+
+async def test_wait_is_not_quiet_when_its_time_is_shorter(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1")
+    answer = await wait(control, session, quiet_ms=5_000, timeout_ms=40)
+    assert (answer["satisfied"], answer["reason"], answer["matched"]) == (False, "not_quiet", 1)
+
+
+async def test_quiet_waits_for_a_request_that_a_fault_holds_up(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await control.put(f"{session}/faults", [{"delay_ms": 300, "when": "after_commit"}])
+    slow = asyncio.create_task(vendor.track("m1"))
+    await wait(control, session)
+    assert not slow.done()
+    answer = await wait(control, session, quiet_ms=1, timeout_ms=10_000)
+    assert (answer["satisfied"], answer["matched"]) == (True, 1)
+    assert slow.done() or (await asyncio.wait_for(slow, 0.2)).status == 202
+
+
+async def test_after_leaves_out_what_came_before(control: ControlClient, vendor: VendorClient, session: str) -> None:
+    await vendor.track("m1", "m2")
+    first = await wait(control, session, count=2)
+    await vendor.track("m3")
+    second = await wait(control, session, count=1, after=first["next"])
+    assert [row["event"]["context"]["$message_id"] for row in second["events"]] == ["m3"]
+    empty = await wait(control, session, after=second["next"], timeout_ms=20)
+    assert (empty["satisfied"], empty["next"]) == (False, second["next"])
+
+
+@pytest.mark.parametrize(
+    ("match", "ids"),
+    [
+        ({"protocol": "whisperr"}, ["m1", "m2"]),
+        ({"operation": "batch"}, ["m1", "m2"]),
+        ({"type": "paid"}, ["m1", "m2"]),
+        ({"where": {"/properties/n": 2}}, ["m2"]),
+        ({"where": {"/properties/n": 2.0}}, ["m2"]),
+        ({"where": {"/properties/n": True}}, []),
+        ({"where": {"/properties/n": {"in": [1, 3]}}}, ["m1"]),
+        ({"where": {"/properties/n": {"exists": False}}}, []),
+        ({"where": {"/properties/x~1y": {"exists": True}}}, ["m1", "m2"]),
+        ({"where": {"/context/$message_id": {"regex": "^m[2-9]$"}}}, ["m2"]),
+        ({"where": {"/properties": {"n": 1, "x/y": None}}}, ["m1"]),
+        ({"protocol": "outlit"}, []),
+        ({"type": "unpaid"}, []),
+        ({"verdict": "rejected"}, []),
+        ({"verdict": "any"}, ["m1", "m2"]),
+    ],
+)
+async def test_matcher_picks_events(
+    control: ControlClient, vendor: VendorClient, session: str, match: dict[str, Any], ids: list[str]
+) -> None:
+    await vendor.track("m1", properties={"n": 1, "x/y": None})
+    await vendor.track("m2", properties={"n": 2, "x/y": None})
+    answer = await wait(control, session, match=match, count=len(ids) or 1, timeout_ms=20)
+    assert [row["event"]["context"]["$message_id"] for row in answer["events"]] == ids
+
+
+async def test_duplicates_are_waited_for_by_their_verdict(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1")
+    await vendor.track("m1")
+    answer = await wait(control, session, match={"verdict": "duplicate"})
+    assert [(row["request_id"], row["verdict"]) for row in answer["events"]] == [("r2", "duplicate")]
+
+
+async def test_timeout_tells_the_nearest_misses_first(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("far", event_type="opened", properties={"n": 9})
+    await vendor.track("near", properties={"n": 1})
+    answer = await wait(
+        control, session, match={"type": "paid", "where": {"/properties/n": 2, "/gone": "x"}}, timeout_ms=20
+    )
+    assert answer["near_misses"] == [
+        {
+            "event_id": "e2",
+            "differences": [
+                {"pointer": "/event/properties/n", "expected": 2, "got": 1},
+                {"pointer": "/event/gone", "expected": "x", "got": None},
+            ],
+        },
+        {
+            "event_id": "e1",
+            "differences": [
+                {"pointer": "/type", "expected": "paid", "got": "opened"},
+                {"pointer": "/event/properties/n", "expected": 2, "got": 9},
+                {"pointer": "/event/gone", "expected": "x", "got": None},
+            ],
+        },
+    ]
+
+
+async def test_timeout_tells_which_events_were_refused_and_why(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    reply = await vendor.track("m1", occurred_at="yesterday")
+    assert reply.status == 400
+    answer = await wait(control, session, match={"type": "paid"}, timeout_ms=20)
+    assert (answer["near_misses"], len(answer["refused"])) == ([], 1)
+    (finding,) = answer["refused"][0]["findings"]
+    assert (finding["severity"], finding["pointer"], finding["got"]) == ("refused", "/occurred_at", "yesterday")
+    assert finding["rule"].startswith("/events/")
+
+
+async def test_timeout_tells_the_steps_that_are_not_used_up(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    steps = [{"reply": {"status": 503}, "times": 1}, {"connection": "reset", "times": 2}]
+    await control.put(f"{session}/faults", steps)
+    await vendor.track("m1")
+    answer = await wait(control, session, timeout_ms=20)
+    assert answer["faults_pending"] == [{"connection": "reset", "times": 2, "remaining": 2}]
+
+
+async def test_elsewhere_names_the_session_of_a_mistyped_key(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    wrong = VendorClient(http=vendor.http, url=vendor.url, key=vendor.key + "x")
+    await wrong.track("m0")
+    waiting = asyncio.create_task(wait(control, session, timeout_ms=300))
+    await waits.reach(1)
+    await wrong.track("m1")
+    await wrong.track("m2")
+    assert (await waiting)["elsewhere"][0]["session"] == wrong.key
+
+
+async def test_elsewhere_looks_back_when_the_client_was_done_before_the_wait(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    wrong = VendorClient(http=vendor.http, url=vendor.url, key=vendor.key + "x")
+    await wrong.track("m1")
+    await wrong.track("m2")
+    answer = await wait(control, session, timeout_ms=20)
+    assert answer["elsewhere"] == [{"session": wrong.key, "requests": 2}]
+
+
+async def test_elsewhere_leaves_out_what_came_before_this_session_got_something(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    other = VendorClient(http=vendor.http, url=vendor.url, key=vendor.key + "x")
+    await other.track("m1")
+    await wait(control, session, exactly=0, quiet_ms=10)
+    await vendor.track("m1")
+    answer = await wait(control, session, count=2, timeout_ms=20)
+    assert answer["elsewhere"] == []
+
+
+async def test_open_wait_ends_when_its_session_is_deleted(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1")
+    waiting = asyncio.create_task(wait(control, session, count=2, timeout_ms=30_000))
+    await waits.reach(1)
+    assert await control.delete(session) == (204, None)
+    answer = await waiting
+    assert (answer["satisfied"], answer["reason"], answer["matched"]) == (False, "deleted", 1)
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"mtach": {}}, "/mtach"),
+        ({"match": {"typ": "x"}}, "/match/typ"),
+        ({"count": -1}, "/count"),
+        ({"count": "2"}, "/count"),
+        ({"timeout_ms": 600_001}, "/timeout_ms"),
+        ({"after": -1}, "/after"),
+        ({"match": {"verdict": "good"}}, "/match/verdict"),
+        ({"match": {"where": {"/a": {"regex": "("}}}}, "/match/where/~1a/regex"),
+        ({"match": {"where": {"/a": {"regex": 5}}}}, "/match/where/~1a/regex"),
+        ({"match": {"where": {"/a": {"exists": "yes"}}}}, "/match/where/~1a/exists"),
+        ({"match": {"where": {"/a": {"in": "abc"}}}}, "/match/where/~1a/in"),
+        ({"match": {"where": {"a": 1}}}, "/match/where/a"),
+        ([], ""),
+    ],
+)
+async def test_wait_is_refused_with_the_place_of_what_is_wrong(
+    control: ControlClient, session: str, body: object, place: str
+) -> None:
+    status, problem = await control.post(f"{session}/wait", body)
+    assert (status, problem["pointer"]) == (400, place)
+
+
+async def test_event_can_be_read_as_soon_as_its_answer_is_there(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    for number in range(20):
+        await vendor.track(f"m{number}")
+        answer = await wait(control, session, count=number + 1, timeout_ms=0)
+        assert answer["matched"] == number + 1
+
+
+async def test_wait_gives_up_no_row_when_many_events_match(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    for _ in range(30):
+        reply = await vendor.post(f"/api/i/v1/{vendor.key}/events", clicks_body(*["click"] * 100))
+        assert reply.status == 200
+    answer = await wait(control, session, exactly=3000)
+    assert (len(answer["events"]), answer["next"]) == (3000, 3000)
