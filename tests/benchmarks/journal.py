@@ -1,4 +1,4 @@
-"""What a full journal costs: throughput with a million events kept, memory of each, what the default bound lets through.
+"""What a full journal costs: throughput with a million events kept, memory of each, what the default bound keeps.
 
 `python -m tests.benchmarks.journal`
 """
