@@ -1,0 +1,1 @@
+"""How the vendors' SDKs deliver when things go wrong, steered and judged through the control surface alone."""
