@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import subprocess
@@ -226,3 +227,20 @@ def test_it_imports_nothing_that_only_tests_need() -> None:
     imported = {line.rpartition("|")[2].strip() for line in log.splitlines() if line.startswith("import time:")}
     assert "mockserver.server.app" in imported
     assert not {name for name in imported if name.partition(".")[0] in ("hypothesis", "pytest", "_pytest")}
+
+
+async def test_garbage_is_collected_again_once_the_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    collecting: list[bool] = []
+
+    def announced(url: str, ready_file: Path | None) -> None:
+        collecting.append(gc.isenabled())
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(running, "announce", announced)
+    gc.disable()
+    try:
+        await running.run(Settings(port=0))
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    assert collecting == [True]

@@ -113,7 +113,10 @@ def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 @click.pass_obj
 def command(service_links: list[str] | None, /, **flags: Any) -> None:
     """Serve the three APIs until stopped."""
+    import gc
     import logging
+
+    gc.disable()  # what a start makes stays, so looking for garbage only takes time; the server turns it on again
 
     from mockserver.server import logformat
     from mockserver.server.running import leave_when_told, run_forever

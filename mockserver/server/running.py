@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -74,6 +75,8 @@ async def run(settings: Settings) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, on_signal, number)
+        gc.freeze()
+        gc.enable()
         announce(url, settings.ready_file)
         await stop.wait()
         _log.info("stopping")
