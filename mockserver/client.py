@@ -21,7 +21,10 @@ class Client(Session):
     """
 
     def __init__(self, url: str, *, admin_token: str | None = None, session: str | None = None) -> None:
-        super().__init__(session or "", Connections(Target(url=url.rstrip("/"), token=admin_token)))
+        super().__init__(session or "", Connections(Target(url, admin_token)))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._name or 'without a name yet'}>"
 
     @property
     def name(self) -> str:

@@ -107,7 +107,7 @@ class MockServer(Client):
             raise RuntimeError(f"the server runs already, on {self._target.url}")
 
     def _started_at(self, url: str) -> None:
-        self._target = Target(url=url, token=self.server_settings.admin_token)
+        self._target = Target(url, self.server_settings.admin_token)
 
 
 class ServerThread:

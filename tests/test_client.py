@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -11,7 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mockserver import Client, ControlError, MockServer, UnreachableError
+from mockserver import AsyncSession, Client, ControlError, MockServer, Session, UnreachableError
+from mockserver.testing.asynchronous import AsyncClock, AsyncFaults
+from mockserver.testing.session import Clock, Faults
 from tests.sending import send_whisperr, whisperr_event
 
 
@@ -64,6 +67,11 @@ def test_url_is_refused_when_it_is_none(url: str) -> None:
         MockServer.connect(url)
 
 
+def test_token_is_refused_when_a_header_cannot_hold_it() -> None:
+    with pytest.raises(ValueError, match="printable ASCII"):
+        MockServer.connect("http://127.0.0.1:1", "a\r\nb")
+
+
 class Stranger(BaseHTTPRequestHandler):
     """A server that is none of ours: a page where it is asked for one, else JSON of another kind."""
 
@@ -89,6 +97,8 @@ def test_error_says_so_when_another_kind_of_server_answers() -> None:
                     client.events()
                 with pytest.raises(UnreachableError, match="is no mockserver"):
                     client.settings()
+                with pytest.raises(UnreachableError, match="is no mockserver"):
+                    asyncio.run(client.aio.events())
         finally:
             stranger.shutdown()
             thread.join()
@@ -164,3 +174,12 @@ def test_tls_is_spoken_when_the_url_says_https(server: MockServer) -> None:
     with client, pytest.raises(UnreachableError) as failed:
         client.events()
     assert isinstance(failed.value.__cause__, ssl.SSLError)
+
+
+def test_awaited_session_offers_the_same_when_compared_with_the_blocking_one() -> None:
+    def offered(kind: type) -> set[str]:
+        return {name for name in dir(kind) if not name.startswith("_")}
+
+    assert offered(AsyncSession) == offered(Session) - {"aio", "connections"}
+    assert offered(AsyncFaults) == offered(Faults)
+    assert offered(AsyncClock) == offered(Clock)

@@ -6,18 +6,20 @@ given up at once, and a session may be used from one loop after the other.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import http.client
+import io
+import socket
 from collections.abc import Callable, Coroutine
 from functools import update_wrapper
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
-
-import aiohttp
-from yarl import URL
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 from mockserver.core.model import Json
-from mockserver.errors import UnreachableError
 from mockserver.testing import journal, steering
+from mockserver.testing.place import Place
 from mockserver.testing.results import Event
-from mockserver.testing.transport import CALL_TIMEOUT, Call, Steps, Target, outcome, payload, prefixed
+from mockserver.testing.transport import CALL_TIMEOUT, Call, Steps, Target, outcome, payload, unreachable
 from mockserver.testing.types import Wanted
 
 P = ParamSpec("P")
@@ -49,17 +51,52 @@ async def run(target: Target, steps: Steps[R]) -> R:
 
 
 async def _send(target: Target, call: Call) -> Json:
-    url = URL(target.url.rstrip("/") + call.path, encoded=True)
-    timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT + call.patience)
     try:
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True), timeout=timeout) as client,
-            client.request(call.method, url, data=payload(call), headers=target.headers()) as reply,
-        ):
-            status, body = reply.status, await reply.read()
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise UnreachableError(f"{target.url}: {call}: {error or type(error).__name__}") from error
-    return outcome(target, call, status, body)
+        async with asyncio.timeout(CALL_TIMEOUT + call.patience):
+            reply = _parsed(call, await _exchanged(target, call))
+    except (OSError, TimeoutError, http.client.HTTPException) as error:
+        raise unreachable(target, call, error) from error
+    return outcome(target, call, *reply)
+
+
+async def _exchanged(target: Target, call: Call) -> bytes:
+    """Send a call on a connection of its own, and return all that comes back."""
+    reader, writer = await asyncio.open_connection(target.host, target.port, ssl=target.tls)
+    try:
+        body = payload(call) or b""
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        lines = {
+            "Host": f"{host}:{target.port}",
+            **target.headers(),
+            "Connection": "close",
+            "Content-Length": len(body),
+        }
+        head = [
+            f"{call.method} {target.prefix}{call.path} HTTP/1.1",
+            *(f"{name}: {text}" for name, text in lines.items()),
+        ]
+        writer.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
+        return await reader.read()
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def _parsed(call: Call, received: bytes) -> tuple[int, bytes]:
+    reply = http.client.HTTPResponse(cast("socket.socket", _Received(received)), method=call.method)
+    reply.begin()
+    return reply.status, reply.read()
+
+
+class _Received:
+    """What the standard library's parser wants of a socket."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._content)
 
 
 def awaiting(
@@ -104,30 +141,22 @@ class AsyncClock:
     reset = awaiting(steering.reset_clock)
 
 
-class AsyncSession:
+class AsyncSession(Place):
     """One session of a server, with the methods of `Session` as coroutines."""
 
     def __init__(self, name: str, target: Target) -> None:
-        self.name = name
-        self.target = target
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name} of {self.url}>"
+        self._name = name
+        self._target = target
 
     @property
-    def key(self) -> str:
-        """The key to give a client: the session's name."""
-        return self.name
+    def name(self) -> str:
+        """The session's name."""
+        return self._name
 
     @property
-    def url(self) -> str:
-        """The server's URL, to give a client as its base; the key tells the session."""
-        return self.target.url
-
-    @property
-    def base_url(self) -> str:
-        """A URL whose path tells the session, for clients whose key cannot be chosen."""
-        return prefixed(self.url, self.name)
+    def target(self) -> Target:
+        """Where the server is."""
+        return self._target
 
     @property
     def faults(self) -> AsyncFaults:

@@ -7,7 +7,8 @@ from typing import Final, TypeVar, Unpack
 
 from mockserver.core.model import Json
 from mockserver.testing import text
-from mockserver.testing.results import Delivery, Event, Exchange, Request, Waited, read
+from mockserver.testing.reading import read
+from mockserver.testing.results import Delivery, Event, Exchange, Request, Waited
 from mockserver.testing.steering import settings
 from mockserver.testing.transport import Call, Steps, at
 from mockserver.testing.types import Matcher, VerdictWanted, Wanted

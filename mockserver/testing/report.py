@@ -7,7 +7,8 @@ from typing import Final
 
 from mockserver.core.model import Finding, Json
 from mockserver.testing import steering, text
-from mockserver.testing.results import Delivery, Event, Request, read
+from mockserver.testing.reading import read
+from mockserver.testing.results import Delivery, Event, Request
 from mockserver.testing.transport import Call, Steps, at
 
 MOST_ROWS: Final = 200

@@ -7,8 +7,9 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from mockserver.testing import journal, steering
+from mockserver.testing.place import Place
 from mockserver.testing.results import Event, FaultStep
-from mockserver.testing.transport import Connections, Steps, Target, prefixed
+from mockserver.testing.transport import Connections, Steps, Target
 from mockserver.testing.types import Wanted
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Clock:
     reset = blocking(steering.reset_clock)
 
 
-class Session:
+class Session(Place):
     """One session of a server: what it was sent, and everything a test may change about it.
 
     May be used from any thread, and from a coroutine only where blocking its loop does no harm: see `aio`.
@@ -89,18 +90,10 @@ class Session:
         self._name = name
         self._connections = connections
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name} of {self.url}>"
-
     @property
     def name(self) -> str:
         """The session's name."""
         return self._name
-
-    @property
-    def key(self) -> str:
-        """The key to give a client: the session's name. `key_for` has those of protocols that want another kind."""
-        return self.name
 
     @property
     def connections(self) -> Connections:
@@ -111,16 +104,6 @@ class Session:
     def target(self) -> Target:
         """Where the server is."""
         return self.connections.target
-
-    @property
-    def url(self) -> str:
-        """The server's URL, to give a client as its base; the key tells the session."""
-        return self.target.url
-
-    @property
-    def base_url(self) -> str:
-        """A URL whose path tells the session, for clients whose key cannot be chosen."""
-        return prefixed(self.url, self.name)
 
     @property
     def faults(self) -> Faults:

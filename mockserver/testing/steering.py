@@ -10,7 +10,8 @@ from urllib.parse import quote
 from mockserver.core.model import Json
 from mockserver.testing import keys
 from mockserver.testing.keys import Credentials
-from mockserver.testing.results import ClockReading, FaultStep, SessionState, read
+from mockserver.testing.reading import read
+from mockserver.testing.results import ClockReading, FaultStep, SessionState
 from mockserver.testing.transport import Call, Steps, at
 from mockserver.testing.types import ProtocolChange, Settings, Step
 

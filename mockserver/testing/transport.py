@@ -41,12 +41,21 @@ Steps: TypeAlias = Generator[Call, Json, R]
 """An operation: yields calls, is sent their answers, returns its result. Knows neither threads nor loops."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a server is, and the token its control surface wants."""
+    """Where a server is, and the token its control surface wants. Raises ValueError for an unusable URL."""
 
-    url: str
-    token: str | None = None
+    def __init__(self, url: str, token: str | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"expected a URL like http://127.0.0.1:8207, got {url!r}")
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ValueError("an admin token is printable ASCII")
+        self.url = url.rstrip("/")
+        self.token = token
+        self.host = parts.hostname
+        self.tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self.port = parts.port or (80 if self.tls is None else 443)
+        self.prefix = parts.path.rstrip("/")
 
     def headers(self) -> dict[str, str]:
         """Return the headers of a control call."""
@@ -61,11 +70,6 @@ def at(session: str, *parts: str, **query: Json) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def prefixed(url: str, session: str) -> str:
-    """Return the URL of the vendor surface under a path that names the session."""
-    return f"{url}/_mock/s/{quote(session, safe='')}"
-
-
 def _queried(member: Json) -> str:
     return str(member).lower() if isinstance(member, bool) else str(member)
 
@@ -73,6 +77,11 @@ def _queried(member: Json) -> str:
 def payload(call: Call) -> bytes | None:
     """Return the body of a call; lone surrogates are written as escapes."""
     return None if call.body is None else json.dumps(call.body).encode("ascii")
+
+
+def unreachable(target: Target, call: Call, error: Exception) -> UnreachableError:
+    """Return the error that says which call could not be made."""
+    return UnreachableError(f"{target.url}: {call}: {str(error) or type(error).__name__}")
 
 
 def outcome(target: Target, call: Call, status: int, body: bytes) -> Json:
@@ -95,15 +104,10 @@ def outcome(target: Target, call: Call, status: int, body: bytes) -> Json:
 
 
 class Connections:
-    """Kept-alive connections to one server, usable from any thread. Raises ValueError for an unusable URL."""
+    """Kept-alive connections to one server, usable from any thread."""
 
     def __init__(self, target: Target) -> None:
-        parts = urlsplit(target.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"expected a URL like http://127.0.0.1:8207, got {target.url!r}")
         self.target = target
-        self._host, self._port, self._prefix = parts.hostname, parts.port, parts.path.rstrip("/")
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._lock = threading.Lock()
         self._idle: list[http.client.HTTPConnection] = []
         self._closed = False
@@ -132,12 +136,12 @@ class Connections:
         kept = False
         try:
             _set_timeout(connection, CALL_TIMEOUT + call.patience)
-            connection.request(call.method, self._prefix + call.path, payload(call), self.target.headers())
+            connection.request(call.method, self.target.prefix + call.path, payload(call), self.target.headers())
             reply = connection.getresponse()
             status, body = reply.status, reply.read()
             kept = not reply.will_close
         except (OSError, http.client.HTTPException) as error:
-            raise UnreachableError(f"{self.target.url}: {call}: {error or type(error).__name__}") from error
+            raise unreachable(self.target, call, error) from error
         finally:
             self._give_back(connection, kept=kept)
         return outcome(self.target, call, status, body)
@@ -147,9 +151,10 @@ class Connections:
             if _alive(connection):
                 return connection
             connection.close()
-        if self._tls is not None:
-            return http.client.HTTPSConnection(self._host, self._port, context=self._tls)
-        return http.client.HTTPConnection(self._host, self._port)
+        where = self.target
+        if where.tls is not None:
+            return http.client.HTTPSConnection(where.host, where.port, context=where.tls)
+        return http.client.HTTPConnection(where.host, where.port)
 
     def _pop(self) -> http.client.HTTPConnection | None:
         with self._lock:

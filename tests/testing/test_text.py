@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mockserver.testing import text
-from mockserver.testing.results import Counts, Waited, read
+from mockserver.testing.reading import read
+from mockserver.testing.results import Counts, Waited
 
 NOTHING: dict[str, Any] = {
     "satisfied": False,
