@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeAlias
 
+import aiohttp
 import pytest
 
 from tests.delivery.runner import Outcome, run_all
 from tests.delivery.table import Case
 from tests.sdks.fixtures import chromium, node, outlit, packages, server, whisperr
 from tests.sdks.harness import HERE, absent, program
+from tests.server.control_client import ControlClient
 
-__all__ = ["chromium", "node", "outcome_of", "outlit", "packages", "server", "whisperr"]
+__all__ = ["chromium", "control", "http", "node", "outcome_of", "outlit", "packages", "server", "whisperr"]
 
 OutcomeOf: TypeAlias = Callable[[Case, str], Outcome]
 
@@ -38,6 +40,20 @@ def outcome_of(request: pytest.FixtureRequest, server: str) -> OutcomeOf:
         return outcome
 
     return outcome_of
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """An HTTP client for vendor requests; its connections are not shared, so that a cut one is nobody else's."""
+    connector = aiohttp.TCPConnector(limit=0, force_close=True)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30)) as client:
+        yield client
+
+
+@pytest.fixture
+async def control(server: str, http: aiohttp.ClientSession) -> ControlClient:
+    """A client of the server's control surface that holds every reply to control.yaml."""
+    return ControlClient(http, server)
 
 
 def _wanted(item: pytest.Item) -> tuple[Case, str]:
