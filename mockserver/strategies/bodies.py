@@ -1,0 +1,154 @@
+"""Strategies for whole bodies of one form: good ones, ones with broken events, ones with a broken envelope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from hypothesis import strategies as st
+
+from mockserver.core.model import Json
+from mockserver.core.pointer import MISSING
+from mockserver.strategies.drawing import DIFFERENT, ODDS, Draw, Drawing, Strategy
+from mockserver.strategies.faults import Fault, Way
+from mockserver.strategies.forms import FormPlan, Kind
+from mockserver.strategies.named import Choose, name_all, nameless, nameless_kinds
+from mockserver.strategies.naming import PER_EVENT, SENDER
+from mockserver.strategies.places import apply, put
+from mockserver.strategies.plans import Bad
+from mockserver.strategies.samples import CertificateError
+from mockserver.strategies.values import inner
+
+FREE_SIZE: Final = 8
+"""The most events in a batch of a form that says no limit, but for the one edge of `MANY`."""
+MANY: Final = 150
+IDENTITY: Final = f"/protocol/identity/{PER_EVENT}"
+NOBODY: Final = Fault(rule="/protocol/identity/batch", keyword="missing_identity", ways=())
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One way to break one kind of event."""
+
+    kind: Kind
+    fault: Fault
+    way: Way
+
+
+class Bodies:
+    """The strategies of one form."""
+
+    def __init__(self, form: FormPlan) -> None:
+        self.form = form
+        self.kinds = {name: Drawing(kind.values) for name, kind in form.kinds.items()}
+        self.envelope = None if form.envelope is None else Drawing(form.envelope)
+        self.least, self.most = self._bounds()
+        few = [self.least + more for more in (0, 1, 2, 3) if self.most is None or self.least + more <= self.most]
+        few = [size for size in few if size] or few
+        edges = [self.least, MANY if self.most is None else self.most]
+        self.sizes = st.sampled_from(few * ODDS + edges)
+        self.nameless = nameless_kinds(form)
+
+    def _bounds(self) -> tuple[int, int | None]:
+        if self.form.envelope is None or self.form.form.events is None or self.form.form.single:
+            return (1, 1) if self.form.form.single else (0, None)
+        schema = self.form.envelope.root
+        for token in self.form.form.events:
+            schema = inner(schema, token)
+        return schema.get("minItems", 0), schema.get("maxItems")
+
+    def event(self, names: Sequence[str]) -> Strategy:
+        """Return the strategy of one good event of the kinds named, certified by its schema."""
+        return st.one_of([self.kinds[name].whole().map(self._certified(name)) for name in names])
+
+    def _certified(self, name: str) -> Callable[[Json], Json]:
+        schema, form = self.form.kinds[name].schema, self.form
+
+        def check(event: Json) -> Json:
+            found = form.diagnosis.breaks(schema, event) or list(form.diagnosis.late(event, form.clock.now_ms))
+            if found:
+                raise CertificateError(f"made to be a good {name}, breaks {found}: {event!r}"[:4000])
+            return event
+
+        return check
+
+    def draw_envelope(self, draw: Draw) -> Json:
+        """Draw what stands around the events."""
+        return MISSING if self.envelope is None else draw(self.envelope.whole())
+
+    def draw_events(self, draw: Draw, names: Sequence[str], size: int) -> list[Json]:
+        """Draw so many good events; of long lists few are different."""
+        kinds = st.sampled_from(list(names))
+        drawn = [draw(self.kinds[draw(kinds)].whole()) for _ in range(min(size, DIFFERENT))]
+        return [drawn[index % DIFFERENT] for index in range(size)]
+
+    def draw_good(self, draw: Draw, names: Sequence[str]) -> Json:
+        """Draw a good body."""
+        form = self.form
+        if form.form.events is None:
+            body = self.draw_envelope(draw)
+        else:
+            size = 1 if form.form.single else draw(self.sizes)
+            body = form.body(self.draw_events(draw, names, size), self.draw_envelope(draw))
+            body = name_all(form, body, chooser(draw))
+        form.certify(body, [])
+        return body
+
+    def draw_broken_event(self, draw: Draw, broken: Broken) -> Json:
+        """Draw an event of a kind and break it."""
+        values, (tokens, edit) = broken.kind.values, broken.way
+        event = values.steady(draw(self.kinds[broken.kind.name].whole()))
+        return apply(values.with_holder(event, tokens), edit)
+
+    def draw_mixed(self, draw: Draw, plan: Sequence[Broken | None], names: Sequence[str]) -> tuple[Json, list[Bad]]:
+        """Draw a body whose events are good where `plan` has None and broken where it says how."""
+        form = self.form
+        kinds = st.sampled_from(list(names))
+        events = [
+            draw(self.kinds[draw(kinds)].whole()) if broken is None else self.draw_broken_event(draw, broken)
+            for broken in plan
+        ]
+        bad = [
+            Bad(index=index, fault=broken.fault, tokens=broken.way[0])
+            for index, broken in enumerate(plan)
+            if broken is not None
+        ]
+        body = form.body(events, self.draw_envelope(draw))
+        if any(one.fault.rule == IDENTITY for one in bad):
+            body = put(body, (SENDER,), draw(st.sampled_from(form.naming.per_event["sources"])))
+        own = {one.index: () if one.fault.rule == IDENTITY else one.tokens for one in bad}
+        body = name_all(form, body, chooser(draw), avoid=own)
+        single = form.form.single
+        form.certify(body, [(one.fault.rule, one.tokens, None if single else one.index) for one in bad])
+        return body, bad
+
+    def draw_enveloped(self, draw: Draw, fault: Fault, way: Way, names: Sequence[str]) -> Json:
+        """Draw a body and break its envelope."""
+        form, (tokens, edit) = self.form, way
+        assert form.envelope is not None
+        body = self.draw_envelope(draw)
+        if form.form.events is not None:
+            body = form.body(self.draw_events(draw, names, max(self.least, 1)), body)
+        body = form.envelope.steady(body)
+        if form.naming.asks:
+            body = put(body, (SENDER,), MISSING)
+        body = apply(form.envelope.with_holder(body, tokens), edit)
+        form.certify(body, [(fault.rule, tokens, None)])
+        return body
+
+    def draw_nameless(self, draw: Draw) -> Json:
+        """Draw a batch that must name somebody and does not."""
+        form = self.form
+        events = [kind.values.least for kind in self.nameless]
+        size = draw(st.integers(max(self.least, 1), 3))
+        chosen = [draw(st.sampled_from(events)) for _ in range(size)]
+        body = form.body(chosen, self.draw_envelope(draw))
+        body = nameless(form, body, draw(st.sampled_from(form.naming.batch["sources"])))
+        form.certify(body, [(NOBODY.rule, (), None)])
+        return body
+
+
+def chooser(draw: Draw) -> Choose:
+    """Return a function that draws one of several."""
+    return lambda options: draw(st.sampled_from(range(len(options))).map(lambda number: options[number]))

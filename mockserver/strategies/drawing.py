@@ -1,0 +1,202 @@
+"""From schemas to Hypothesis: the edges of `values`, with chance in between.
+
+Everything shrinks to the plainest: no optional member, the first alternative, the first edge of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from mockserver.core.ecma import compile_pattern
+from mockserver.core.formats import rfc3339_ms
+from mockserver.core.jsontext import render
+from mockserver.core.model import Json
+from mockserver.strategies.formats import moment_texts
+from mockserver.strategies.keywords import types_of
+from mockserver.strategies.places import Tokens
+from mockserver.strategies.plausible import DAY_MS, SCALARS
+from mockserver.strategies.values import Schema, Values, is_array, is_object
+
+Strategy: TypeAlias = SearchStrategy[Json]
+Draw: TypeAlias = Callable[[Strategy], Json]
+
+TEXT: Final = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
+WORD: Final = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=12)
+LONG: Final = 400
+"""Values longer than so many bytes of JSON are drawn less often."""
+ODDS: Final = 6
+DIFFERENT: Final = 4
+"""Long arrays are made of so many different items, which come again."""
+EXTRA_NAMES: Final = ("x_extra", "Größe", "x-note")
+
+
+class Drawing:
+    """Strategies for the values of one schema; each is built once."""
+
+    def __init__(self, values: Values) -> None:
+        self.values = values
+        self._kept: dict[tuple[int, Tokens], tuple[Schema, Strategy]] = {}
+
+    def whole(self) -> Strategy:
+        """Return the strategy of the whole schema."""
+        return self.at(self.values.root, ())
+
+    def at(self, schema: Schema, tokens: Tokens) -> Strategy:
+        """Return the strategy of a schema at a place."""
+        key = (id(schema), tokens)
+        if key not in self._kept:
+            self._kept[key] = (schema, self._build(schema, tokens))
+        return self._kept[key][1]
+
+    def _build(self, schema: Schema, tokens: Tokens) -> Strategy:
+        if tokens in self.values.fixed:
+            return st.just(self.values.fixed[tokens])
+        if is_object(schema) and schema.get("properties"):
+            built = [self._object(branch, tokens) for branch in self.values.branches(schema)]
+            return st.one_of(built)
+        if is_array(schema) and "items" in schema:
+            return self._array(schema, tokens)
+        return self._leaf(schema, tokens)
+
+    def _leaf(self, schema: Schema, tokens: Tokens) -> Strategy:
+        pool = _pool(self.values.edges(schema, tokens))
+        varied = self._varied(schema, tokens)
+        return pool if varied is None else st.one_of(pool, pool, varied)
+
+    def _varied(self, schema: Schema, tokens: Tokens) -> Strategy | None:
+        if "enum" in schema or "const" in schema:
+            return None
+        reach = self.values.clock.inside(tokens)
+        now_ms = self.values.clock.now_ms
+        if reach is not None:
+            return _moments(now_ms, *reach)
+        if "format" in schema:
+            return FORMATS[schema["format"]](now_ms)
+        if "pattern" in schema:
+            pattern = st.from_regex(
+                compile_pattern(schema["pattern"]), alphabet=st.characters(codec="utf-8", exclude_characters="\x00")
+            )
+            return pattern.filter(lambda text: self.values.fits(schema, text))
+        options = [_of_type(kind, schema) for kind in types_of(schema)]
+        found = [option for option in options if option is not None]
+        return st.one_of(found) if found else None
+
+    def _object(self, schema: Schema, tokens: Tokens) -> Strategy:
+        required = set(schema.get("required", ()))
+        members = [(name, name in required, self._member(schema, name, tokens)) for name in schema["properties"]]
+        members += [(name, True, st.just("x")) for name in required - set(schema["properties"])]
+        if schema.get("additionalProperties") is not False:
+            members.append((EXTRA_NAMES[0], False, self._extra(schema, tokens)))
+        optional = sum(not always for _, always, _ in members)
+
+        def build(draw: Draw) -> Json:
+            mask, made = draw(_masks(optional)), {}
+            for name, always, strategy in members:
+                if not always:
+                    here, mask = mask & 1, mask >> 1
+                    if not here:
+                        continue
+                made[name] = draw(strategy)
+            return made
+
+        return composed(build)
+
+    def _member(self, schema: Schema, name: str, tokens: Tokens) -> Strategy:
+        strategy = self.at(schema["properties"][name], (*tokens, name))
+        if (*tokens, name) not in self.values.fixed and self.values.may_be_null(schema, name):
+            return st.one_of(strategy, strategy, strategy, st.none())
+        return strategy
+
+    def _extra(self, schema: Schema, tokens: Tokens) -> Strategy:
+        inner = schema.get("additionalProperties", {})
+        if isinstance(inner, dict) and inner:
+            return self.at(inner, (*tokens, EXTRA_NAMES[0]))
+        return st.sampled_from(SCALARS)
+
+    def _array(self, schema: Schema, tokens: Tokens) -> Strategy:
+        return sized(self.at(schema["items"], (*tokens, 0)), schema.get("minItems", 0), schema.get("maxItems"))
+
+
+def sized(item: Strategy, least: int, most: int | None) -> Strategy:
+    """Return arrays of few items, and now and then as many as there may be."""
+    few = [size for size in (least, least + 1, least + 2, least + 3) if most is None or size <= most]
+    sizes = st.sampled_from(few * ODDS + ([most] if most is not None else []))
+
+    def build(draw: Draw) -> Json:
+        size = draw(sizes)
+        items = [draw(item) for _ in range(min(size, DIFFERENT))]
+        return [items[index % DIFFERENT] for index in range(size)]
+
+    return composed(build)
+
+
+def composed(build: Callable[[Draw], Json]) -> Strategy:
+    """Return a strategy that draws as a function does."""
+
+    @st.composite
+    def drawn(draw: Any) -> Json:
+        return build(draw)
+
+    return drawn()
+
+
+def _masks(bits: int) -> Strategy:
+    return st.integers(0, (1 << bits) - 1) if bits else st.just(0)
+
+
+def _pool(edges: list[Json]) -> Strategy:
+    short = [edge for edge in edges if len(render(edge)) <= LONG]
+    long = [edge for edge in edges if len(render(edge)) > LONG]
+    return st.sampled_from(short * ODDS + long)
+
+
+def _of_type(kind: str, schema: Schema) -> Strategy | None:
+    low, high = schema.get("minimum"), schema.get("maximum")
+    match kind:
+        case "string":
+            least, most = schema.get("minLength", 0), schema.get("maxLength")
+            longest = max(least, 40) if most is None else min(most, max(least, 40))
+            return st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=least, max_size=longest)
+        case "integer":
+            return st.integers(low, high)
+        case "number":
+            return st.one_of(
+                st.integers(-(2**53) if low is None else -(-low // 1), 2**53 if high is None else high // 1).map(int),
+                st.floats(low, high, allow_nan=False, allow_infinity=False),
+            )
+        case "object":
+            inner = schema.get("additionalProperties", {})
+            members = st.sampled_from(SCALARS) if not inner or inner is True else _loose(inner)
+            return st.dictionaries(WORD, members, max_size=3)
+        case _:
+            return None
+
+
+def _loose(schema: Schema) -> Strategy:
+    kinds = types_of(schema)
+    samples = {"string": TEXT, "number": st.integers(-1000, 1000), "boolean": st.booleans(), "null": st.none()}
+    return st.one_of([samples[kind] for kind in kinds if kind in samples])
+
+
+def _moments(now_ms: int, first: int, last: int) -> Strategy:
+    forms = st.sampled_from(range(4))
+    return st.builds(lambda offset, form: moment_texts(now_ms + offset)[form], st.integers(first, last), forms)
+
+
+def _iso_8601(now_ms: int) -> Strategy:
+    days = st.integers(-30, 30).map(lambda days: rfc3339_ms(now_ms + days * DAY_MS)[:10])
+    return st.one_of(_moments(now_ms, -30 * DAY_MS, DAY_MS), days)
+
+
+FORMATS: Final[dict[str, Callable[[int], Strategy]]] = {
+    "date-time": lambda now_ms: _moments(now_ms, -30 * DAY_MS, DAY_MS),
+    "iso-8601": _iso_8601,
+    "uuid": lambda now_ms: st.uuids().map(str),
+    "uri": lambda now_ms: st.builds("https://{}.example/{}".format, WORD, WORD),
+    "email": lambda now_ms: st.builds("{}@{}.example".format, WORD, WORD),
+}
+"""One strategy for each format of the contract language."""

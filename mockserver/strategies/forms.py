@@ -1,0 +1,202 @@
+"""One form of one operation's bodies, compiled: its kinds of events, its envelope, and every way to break either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from mockserver.core import pointer
+from mockserver.core.contract import Contract, Form, Operation
+from mockserver.core.formats import rfc3339_ms
+from mockserver.core.jsontext import render
+from mockserver.core.model import Json
+from mockserver.core.pointer import MISSING
+from mockserver.core.schema import Schema
+from mockserver.strategies import faults
+from mockserver.strategies.diagnosis import Broken, Diagnosis
+from mockserver.strategies.faults import Fault, Way
+from mockserver.strategies.formats import moment_texts
+from mockserver.strategies.naming import PER_EVENT, SENDER, applies
+from mockserver.strategies.places import Tokens, apply, look, put
+from mockserver.strategies.plausible import DAY_MS
+from mockserver.strategies.samples import CertificateError
+from mockserver.strategies.values import Clock, Values
+
+Works = Callable[[Fault], Iterable[Way]]
+"""Tells which of a fault's ways break just that."""
+NO_TYPES: Final[tuple[Json, ...]] = ("unheard_of", "", "Pageview ", 5, True, [], {})
+NO_EVENTS: Final[tuple[Json, ...]] = (None, "text", 5, [], True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of event: its values, the ways to break it, and the rules that cannot be broken alone."""
+
+    name: str
+    values: Values
+    schema: Schema
+    faults: list[Fault] = field(default_factory=list)
+    hidden: list[Fault] = field(default_factory=list)
+
+
+class FormPlan:
+    """A compiled form. `keys` are the places of credentials in its bodies, with their values.
+
+    `measured` is the reason for refusing a member over its size.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        operation: Operation,
+        form: Form,
+        clock: Clock,
+        keys: list[tuple[tuple[str, ...], str]],
+        measured: str,
+    ) -> None:
+        self.contract = contract
+        self.form = form
+        self.clock = clock
+        self.measured = measured
+        self.diagnosis = Diagnosis(contract, operation, form, [tokens for tokens, _ in keys])
+        self.naming = self.diagnosis.naming
+        self.fixed: dict[Tokens, Json] = dict(keys)
+        self.kinds = {kind.name: kind for kind in self._kinds()}
+        self.envelope = self._envelope()
+        self.envelope_faults: list[Fault] = []
+        self.hidden: list[Fault] = []
+        if self.envelope is not None:
+            self._settle(faults.drafts(self.envelope), self._try_envelope, self.envelope_faults, self.hidden)
+        for kind in self.kinds.values():
+            self._settle(self._event_drafts(kind), partial(self._try_event, kind), kind.faults, kind.hidden)
+
+    def _kinds(self) -> Iterator[Kind]:
+        form = self.form
+        if form.events is None:
+            return
+        if form.schema is not None:
+            extra = self.fixed if form.single else {}
+            yield self._kind(form.type or form.schema.name, form.schema, extra)
+            return
+        for name, schema in form.schemas.items():
+            yield self._kind(name, schema, {form.discriminator: name})
+
+    def _kind(self, name: str, schema: Schema, fixed: Mapping[Tokens, Json]) -> Kind:
+        values = Values(schema.body, self.clock, fixed, nulls_absent=self.contract.nulls_absent)
+        for limit in self.diagnosis.measures.values():
+            values.extra[pointer.parse(limit["pointer"])] = [_sized(limit["max_bytes"])]
+        return Kind(name=name, values=values, schema=schema)
+
+    def _envelope(self) -> Values | None:
+        form = self.form
+        if form.request is None:
+            return None
+        fixed = dict(self.fixed)
+        if form.events is not None:
+            fixed[form.events] = [next(iter(self.kinds.values())).values.least]
+        return Values(form.request.body, self.clock, fixed, nulls_absent=self.contract.nulls_absent)
+
+    def body(self, events: list[Json], envelope: Json = MISSING) -> Json:
+        """Return a body with these events; the smallest envelope where none is given."""
+        if self.form.single:
+            return events[0]
+        if self.envelope is not None:
+            envelope = self.envelope.least if envelope is MISSING else envelope
+        elif self.form.events is not None:
+            envelope = {}
+        return envelope if self.form.events is None else put(envelope, self.form.events, events)
+
+    def prefix(self, index: int) -> Tokens:
+        """Return where an event stands in a body."""
+        return () if self.form.single or self.form.events is None else (*self.form.events, index)
+
+    def certify(self, body: Json, expected: Iterable[Broken]) -> None:
+        """Hold a body to what it was made to break. Raises CertificateError."""
+        found, wanted = self.diagnosis.of(body, self.clock.now_ms), list(expected)
+        if found != wanted:
+            raise CertificateError(f"made to break {wanted}, breaks {found}: {body!r}"[:4000])
+
+    def _settle(self, drafted: Iterable[Fault], works: Works, kept: list[Fault], hidden: list[Fault]) -> None:
+        for draft in drafted:
+            fault = replace(draft, ways=tuple(works(draft)))
+            (kept if fault.ways else hidden).append(fault)
+
+    def _try_event(self, kind: Kind, fault: Fault) -> Iterator[Way]:
+        for tokens, edit in fault.ways:
+            body = self.body([apply(kind.values.host(tokens), edit)])
+            if fault.rule == f"/protocol/identity/{PER_EVENT}":
+                body = put(body, (SENDER,), self.naming.per_event["sources"][0])
+            if self.diagnosis.of(body, self.clock.now_ms) == [(fault.rule, tokens, None if self.form.single else 0)]:
+                yield tokens, edit
+
+    def _try_envelope(self, fault: Fault) -> Iterator[Way]:
+        assert self.envelope is not None
+        for tokens, edit in fault.ways:
+            if self.diagnosis.of(apply(self.envelope.host(tokens), edit), self.clock.now_ms) == [
+                (fault.rule, tokens, None)
+            ]:
+                yield tokens, edit
+
+    def _event_drafts(self, kind: Kind) -> Iterator[Fault]:
+        """Yield the faults of one kind of event: its schema's, and those beside it."""
+        picked = self.form.schema is None
+        place = self.form.discriminator
+        for fault in faults.drafts(kind.values):
+            if not picked or fault.ways[0][0] != place:
+                yield fault
+        if picked:
+            gone: list[Way] = [(place, ((place, MISSING),)), (place, ((place, None),))]
+            yield Fault(rule="/events", keyword="required", ways=tuple(gone))
+            yield Fault(rule="/events", keyword="unknown_type", ways=tuple((place, ((place, v),)) for v in NO_TYPES))
+        if not self.form.single:
+            yield Fault(rule="/events", keyword="not_an_object", ways=tuple(((), (((), v),)) for v in NO_EVENTS))
+        yield from self._windows(kind)
+        yield from self._measures()
+        yield from self._identity(kind)
+
+    def _windows(self, kind: Kind) -> Iterator[Fault]:
+        for name, window in self.contract.windows:
+            tokens: Tokens = window.tokens
+            if look(kind.values.root, ("properties", tokens[0])) is MISSING:
+                continue
+            rule = self.contract.protocol["windows"][name]
+            now, slack = self.clock.now_ms, self.clock.slack_ms + 1
+            for side, ends in (
+                ("past_ms", (now - window.past_ms - slack, now - window.past_ms - 400 * DAY_MS)),
+                ("future_ms", (now + window.future_ms + slack, now + window.future_ms + 400 * DAY_MS)),
+            ):
+                texts = [text for end in ends for text in moment_texts(end)] + [rfc3339_ms(ends[-1])]
+                yield Fault(
+                    rule=f"/protocol/windows/{name}/{side}",
+                    keyword="window",
+                    ways=tuple((tokens, ((tokens, text),)) for text in dict.fromkeys(texts)),
+                    reason=rule["refusal"],
+                    message=rule.get("message"),
+                )
+
+    def _measures(self) -> Iterator[Fault]:
+        for name, limit in self.diagnosis.measures.items():
+            tokens = pointer.parse(limit["pointer"])
+            ways = [(tokens, ((tokens, _sized(limit["max_bytes"] + over)),)) for over in (1, 5000)]
+            yield Fault(
+                rule=f"/protocol/limits/{name}/max_bytes",
+                keyword="max_bytes",
+                ways=tuple(ways),
+                reason=self.measured,
+                message="${detail}",
+            )
+
+    def _identity(self, kind: Kind) -> Iterator[Fault]:
+        places = self.naming.own_places()
+        if places and applies(self.naming.per_event, kind.values.least):
+            required = self.contract.protocol["messages"]["required"]["value"]
+            edit = tuple((place, MISSING) for place in places)
+            rule = f"/protocol/identity/{PER_EVENT}"
+            yield Fault(rule=rule, keyword="anyOf", ways=((places[0], edit),), message=required)
+
+
+def _sized(size: int) -> Json:
+    """Return an object that takes so many bytes as compact JSON."""
+    return {"note": "x" * (size - len(render({"note": ""})))}

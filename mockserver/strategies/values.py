@@ -1,0 +1,257 @@
+"""Valid values of one schema, without chance: the smallest one, and those at every edge.
+
+A reader should recognise an event, so the smallest value of a text is not the shortest but the plainest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Final
+
+import jsonschema_rs
+
+from mockserver.core.contract import Contract
+from mockserver.core.formats import FORMATS, rfc3339_ms
+from mockserver.core.jsontext import render
+from mockserver.core.model import Json
+from mockserver.core.pointer import MISSING
+from mockserver.strategies import plausible
+from mockserver.strategies.formats import moment_texts
+from mockserver.strategies.keywords import LEAVES, types_of
+from mockserver.strategies.places import Tokens, look, put
+from mockserver.strategies.samples import CertificateError
+
+Schema = Mapping[str, Json]
+Fixed = Mapping[Tokens, Json]
+MANY: Final = 30
+"""Arrays up to this long are made of different items, longer ones of few that come again."""
+
+
+class Clock:
+    """The time generated values are near: `now_ms`, and the windows of the contract around it.
+
+    `slack_ms` keeps valid times that far inside a window's ends, and invalid ones that far beyond.
+    """
+
+    def __init__(self, contract: Contract, now_ms: int, slack_ms: int = 0) -> None:
+        self.now_ms = now_ms
+        self.slack_ms = slack_ms
+        self.windows = {tuple(window.tokens): (name, window) for name, window in contract.windows}
+
+    def inside(self, tokens: Tokens) -> tuple[int, int] | None:
+        """Return how far a time at this place of an event may be from now, both ends valid; None where it is free."""
+        found = self.windows.get(tokens)  # type: ignore[arg-type]
+        return None if found is None else (self.slack_ms - found[1].past_ms, found[1].future_ms - self.slack_ms)
+
+
+class Values:
+    """The values of one root schema. `fixed` says what always stands at a place."""
+
+    def __init__(self, root: Schema, clock: Clock, fixed: Fixed, *, nulls_absent: bool) -> None:
+        self.root = root
+        self.clock = clock
+        self.fixed = fixed
+        self.extra: dict[Tokens, list[Json]] = {}
+        self.nulls_absent = nulls_absent
+        self._engines: dict[int, tuple[Schema, Callable[[Json], bool]]] = {}
+        self._branches: dict[int, tuple[Schema, list[Schema]]] = {}
+        self._edges: dict[tuple[int, Tokens], tuple[Schema, list[Json]]] = {}
+
+    @cached_property
+    def least(self) -> Json:
+        """The smallest value of the whole schema."""
+        return self.smallest(self.root, ())
+
+    def fits(self, schema: Schema, value: Json) -> bool:
+        """Tell whether a value fits a schema."""
+        if id(schema) not in self._engines:
+            engine = jsonschema_rs.Draft202012Validator(dict(schema), formats=dict(FORMATS), validate_formats=True)
+            self._engines[id(schema)] = (schema, engine.is_valid)
+        return self._engines[id(schema)][1](value)
+
+    def branches(self, schema: Schema) -> list[Schema]:
+        """Return a schema's alternatives, each laid over what they share; the schema itself where it has none."""
+        if id(schema) not in self._branches:
+            made = [_merged(schema, branch) for branch in schema["anyOf"]] if "anyOf" in schema else [schema]
+            self._branches[id(schema)] = (schema, made)
+        return self._branches[id(schema)][1]
+
+    def smallest(self, schema: Schema, tokens: Tokens) -> Json:
+        """Return the plainest value of the schema at this place. Raises CertificateError where none is known."""
+        if tokens in self.fixed:
+            return self.fixed[tokens]
+        if is_object(schema) and schema.get("properties"):
+            return self.object_with(self.branches(schema)[0], tokens, ())
+        if is_array(schema) and schema.get("minItems"):
+            return [self.smallest(schema.get("items", {}), (*tokens, 0))] * schema["minItems"]
+        return self.edges(schema, tokens)[0]
+
+    def object_with(self, schema: Schema, tokens: Tokens, names: Iterable[str]) -> dict[str, Json]:
+        """Return the smallest object that also has the members named."""
+        wanted = {*schema.get("required", ()), *names}
+        declared = schema.get("properties", {})
+        listed = [*(name for name in declared if name in wanted), *sorted(wanted - set(declared))]
+        return {name: self.smallest(declared.get(name, {}), (*tokens, name)) for name in listed}
+
+    def edges(self, schema: Schema, tokens: Tokens) -> list[Json]:
+        """Return the values worth trying at this place, plainest first."""
+        key = (id(schema), tokens)
+        if key not in self._edges:
+            found = [self.fixed[tokens]] if tokens in self.fixed else self._find_edges(schema, tokens)
+            found += self.extra.get(tokens, ())
+            self._edges[key] = (schema, found)
+        return self._edges[key][1]
+
+    def _find_edges(self, schema: Schema, tokens: Tokens) -> list[Json]:
+        if is_object(schema) and schema.get("properties"):
+            return list(distinct(self._objects(schema, tokens)))
+        if is_array(schema) and "items" in schema:
+            return list(distinct(self._arrays(schema, tokens)))
+        found = list(distinct(value for value in self._leaves(schema, tokens) if self.fits(schema, value)))
+        if not found:
+            raise CertificateError(f"no value is known that fits {dict(schema)}")
+        return found
+
+    def _leaves(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
+        reach = self.clock.inside(tokens)
+        if reach is not None:
+            yield from (rfc3339_ms(self.clock.now_ms + offset) for offset in (0, -1000, *reach))
+            yield from (text for end in reach for text in moment_texts(self.clock.now_ms + end))
+            return
+        yield from schema.get("examples", ())
+        named = plausible.by_name(str(tokens[-1]) if tokens else "", self.clock.now_ms)
+        if "format" not in schema and "enum" not in schema:
+            yield from named
+        for keyword, entry in LEAVES.items():
+            if keyword in schema and keyword != "type":
+                yield from entry.inside(schema, self.clock.now_ms)
+        if "enum" not in schema and "const" not in schema:
+            yield from LEAVES["type"].inside(schema, self.clock.now_ms)
+
+    def _objects(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
+        for branch in self.branches(schema):
+            yield self.object_with(branch, tokens, ())
+            yield self.object_with(branch, tokens, branch["properties"])
+
+    def _arrays(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
+        least = schema.get("minItems", 0)
+        most = schema.get("maxItems", least + 3)
+        items = self.edges(schema["items"], (*tokens, 0))
+        for size in (least, min(least + 1, most), most):
+            yield [items[index % len(items)] for index in range(size)]
+
+    def host(self, tokens: Tokens) -> Json:
+        """Return the smallest value that has the holder of this place."""
+        return self.with_holder(self.least, tokens)
+
+    def with_holder(self, value: Json, tokens: Tokens) -> Json:
+        """Return the value with everything above a place filled in, as small as it goes."""
+        schema: Schema = self.root
+        for depth, token in enumerate(tokens[:-1], 1):
+            schema = inner(schema, token)
+            here = tokens[:depth]
+            found = look(value, here)
+            if found is MISSING or found is None:
+                value = put_item(value, here, self.smallest(schema, here))
+            if isinstance(tokens[depth], int) and not look(value, here):
+                value = put(value, here, [self.smallest(inner(schema, 0), (*here, 0))])
+        return value
+
+    def steady(self, value: Json) -> Json:
+        """Return the value with the first alternative of every `anyOf` met, so that a fault elsewhere breaks none."""
+        return self._steady(self.root, (), value)
+
+    def _steady(self, schema: Schema, tokens: Tokens, value: Json) -> Json:
+        if "anyOf" in schema and isinstance(look(value, tokens), dict):
+            branch = self.branches(schema)[0]
+            first = schema["anyOf"][0]
+            for name in dict.fromkeys([*first.get("required", ()), *first.get("properties", {})]):
+                place = (*tokens, name)
+                value = put(value, place, self.smallest(branch.get("properties", {}).get(name, {}), place))
+        for name, member in schema.get("properties", {}).items():
+            value = self._steady(member, (*tokens, name), value)
+        return value
+
+    def variants(self) -> Iterator[Json]:
+        """Yield valid values of the whole schema: the smallest, every edge of every member alone, all together."""
+        yield from distinct(self._variants(self.root, (), self.least))
+
+    def _variants(self, schema: Schema, tokens: Tokens, host: Json) -> Iterator[Json]:
+        for branch in self.branches(schema):
+            if is_object(branch) and branch.get("properties"):
+                for place in (branch, ()):
+                    names = branch["properties"] if place else ()
+                    whole = self.object_with(branch, tokens, names)
+                    yield put(host, tokens, whole) if tokens else whole
+                least = self.object_with(branch, tokens, ())
+                here = put(host, tokens, least) if tokens else least
+                for name, member in branch["properties"].items():
+                    yield from self._member_variants(branch, name, member, tokens, here)
+
+    def _member_variants(self, schema: Schema, name: str, member: Schema, tokens: Tokens, host: Json) -> Iterator[Json]:
+        place = (*tokens, name)
+        for value in self.edges(member, place):
+            yield put(host, place, value)
+        if self.nulls_absent and self.may_be_null(schema, name):
+            yield put(host, place, None)
+        if is_object(member) and member.get("properties"):
+            yield from self._variants(member, place, put(host, place, self.smallest(member, place)))
+        elif is_array(member) and is_object(member.get("items", {})) and "items" in member:
+            one = put(host, place, [self.smallest(member["items"], (*place, 0))])
+            yield from self._variants(member["items"], (*place, 0), one)
+
+    def may_be_null(self, schema: Schema, name: str) -> bool:
+        """Tell whether an optional member may be null because null counts as absent."""
+        optional = name not in schema.get("required", ()) and name in schema.get("properties", {})
+        return self.nulls_absent and optional and not self.fits(schema["properties"][name], None)
+
+
+def is_object(schema: Schema) -> bool:
+    """Tell whether a schema is about objects."""
+    return types_of(schema) == ("object",) or ("type" not in schema and "properties" in schema)
+
+
+def is_array(schema: Schema) -> bool:
+    """Tell whether a schema is about arrays."""
+    return types_of(schema) == ("array",)
+
+
+def _merged(schema: Schema, branch: Schema) -> Schema:
+    made = {**{name: value for name, value in schema.items() if name != "anyOf"}, **branch}
+    required = [*schema.get("required", ()), *branch.get("required", ())]
+    declared = dict(schema.get("properties", {}))
+    for name, member in branch.get("properties", {}).items():
+        declared[name] = {**declared.get(name, {}), **member}
+    if required:
+        made["required"] = list(dict.fromkeys(required))
+    if declared:
+        made["properties"] = declared
+    return made
+
+
+def inner(schema: Schema, token: str | int) -> Schema:
+    """Return the schema of a member or of the items; an open one where nothing is said."""
+    if isinstance(token, int):
+        found = schema.get("items", {})
+    else:
+        found = schema.get("properties", {}).get(token, schema.get("additionalProperties", {}))
+    return found if isinstance(found, Mapping) else {}
+
+
+def put_item(value: Json, tokens: Tokens, new: Json) -> Json:
+    """Put a value at a place; in an empty array it becomes the first item."""
+    holder = look(value, tokens[:-1])
+    if isinstance(holder, list) and not holder:
+        return put(value, tokens[:-1], [new])
+    return put(value, tokens, new)
+
+
+def distinct(values: Iterable[Json]) -> Iterator[Json]:
+    """Yield each value once; 1 and true are two."""
+    seen: set[bytes] = set()
+    for value in values:
+        text = render(value)
+        if text not in seen:
+            seen.add(text)
+            yield value
