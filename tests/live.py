@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -39,7 +40,12 @@ class Live:
         """Send exactly these headers and bytes to a raw path, beside Host and the framing; follow nowhere."""
         url = yarl.URL(self.url + path, encoded=True)
         async with self.http.request(
-            method, url, data=body, headers=headers, skip_auto_headers=AUTOMATIC, allow_redirects=False
+            method,
+            url,
+            data=io.BytesIO(body) if body else None,
+            headers=headers,
+            skip_auto_headers=AUTOMATIC,
+            allow_redirects=False,
         ) as reply:
             names = {name.lower(): value for name, value in reply.headers.items()}
             return Reply(status=reply.status, headers=names, body=await reply.read())
