@@ -101,11 +101,11 @@ class Host:
 
     process: subprocess.Popen[str]
 
-    def drive(self, driver: str, session: Session) -> Report:
-        """Run ``drivers/{driver}.mjs`` against the session."""
+    def drive(self, driver: str, session: Session, **also: str) -> Report:
+        """Run ``drivers/{driver}.mjs`` against the session; it may want to know more."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        order = {"driver": driver, "api": session.url, "key": session.key}
+        order = {**also, "driver": driver, "api": session.url, "key": session.key}
         print(json.dumps(order), file=self.process.stdin, flush=True)
         answer = json.loads(self.process.stdout.readline() or '{"failure": "the Node host is gone"}')
         if "failure" in answer:

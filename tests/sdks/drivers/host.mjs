@@ -8,7 +8,7 @@ import { Pages } from "./pages.mjs";
 const pages = new Pages(process.argv[2]);
 
 /** Run one driver; answers its report. */
-async function run({ driver, api, key }) {
+async function run({ driver, api, key, ...also }) {
   const report = { called: [], problems: [], traffic: [] };
   const noted = (name) => report.called.push(name);
   for (const level of ["log", "info", "warn", "error"]) {
@@ -19,7 +19,7 @@ async function run({ driver, api, key }) {
   const open = (html, options) => pages.open(html, { ...options, api, noted, report });
   const arrived = (count) => wait(`${api}/_mock/sessions/${key}/wait`, count);
   const problem = (text) => report.problems.push(text);
-  report.notes = (await drive({ api, key, open, arrived, problem })) ?? {};
+  report.notes = (await drive({ ...also, api, key, open, arrived, problem })) ?? {};
   return report;
 }
 

@@ -11,6 +11,7 @@ const flags = [
   "--disable-gpu",
   "--disable-quic",
   "--disable-sync",
+  "--host-resolver-rules=MAP *.test 127.0.0.1",
   "--no-first-run",
   "--no-sandbox",
 ];
