@@ -15,7 +15,7 @@ from mockserver.core import pointer
 from mockserver.core.contract import split_target
 from mockserver.core.cors import origin_allowed
 from mockserver.core.ecma import compile_pattern
-from mockserver.core.explain import Violation, describe, dotted, judge_spots, violations
+from mockserver.core.explain import Violation, describe, dotted, judge_spots, reference_spots, violations
 from mockserver.core.jsontext import render
 from mockserver.core.model import Finding, IdempotencyClaim, Json, Judged, Rate, Refusal
 from mockserver.core.schema import Schema, drop_nulls
@@ -23,6 +23,9 @@ from mockserver.core.template import fill_text
 
 Check = Callable[[Judged, "BoundGate"], Refusal | None]
 
+
+LARGE_TEXT: Final = 256 * 1024
+"""Over this the reference engine says what is broken: the judging engine copies the whole value into each error."""
 
 MESSAGE_NAMES: Final = frozenset({"field", "path", "detail"})
 """What the text of a fault may ask for."""
@@ -220,7 +223,7 @@ def broken_by(judged: Judged, schema: Schema, value: Json) -> list[Violation]:
         return []
     if judged.contract.nulls_absent:
         value = drop_nulls(value, schema.body)
-    return violations(schema, value, judge_spots)
+    return violations(schema, value, judge_spots if len(judged.intake.text) <= LARGE_TEXT else reference_spots)
 
 
 def vendor_text(judged: Judged, violation: Violation, prefix: tuple[str | int, ...] = ()) -> str:

@@ -246,6 +246,7 @@ class Exchange:
 
     Everything else (rows, findings, stored events, the reply itself) is worked out from this when somebody looks.
     Members are kept flat, and `head` is shared by equal requests: a million of these are in memory at a time.
+    `head_bytes` is about what the head takes, where this is the first exchange to have it.
     """
 
     head: WireRequest
@@ -268,6 +269,7 @@ class Exchange:
     rate_remaining: int
     rate_reset_ms: int
     special: Special = NOTHING_SPECIAL
+    head_bytes: int = 0
 
     @property
     def request(self) -> WireRequest:

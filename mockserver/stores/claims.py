@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from itertools import islice
+from typing import Final, TypeVar
 
 from mockserver.core.model import Judged, Rate, Receipt, Verdict
 
 MAX_WINDOWS: Final = 10_000
-"""Over this many rate windows or idempotency keys the ones that have run out are dropped."""
+"""Over this many rate windows or idempotency keys the ones that have run out are dropped, else the oldest half."""
 
+SHARED_VERDICTS: Final = 1000
+"""Up to so many events, equal verdicts of different requests are one object."""
+
+K = TypeVar("K")
+V = TypeVar("V")
 Id = str | bytes
 Ids = dict[Id | None, None]
 
@@ -17,11 +23,17 @@ _SAME: dict[tuple[Verdict, int], tuple[Verdict, ...]] = {}
 
 def all_of(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
     """Return `count` times one verdict; equal ones are one object, so that a journal of good batches stays small."""
+    if count > SHARED_VERDICTS:
+        return (verdict,) * count
     key = (verdict, count)
     found = _SAME.get(key)
     if found is None:
         found = _SAME[key] = (verdict,) * count
     return found
+
+
+def _newer_half(claims: dict[K, V]) -> dict[K, V]:
+    return dict(islice(claims.items(), len(claims) // 2, None))
 
 
 class Claims:
@@ -58,6 +70,8 @@ class Claims:
             self._windows[key] = (start, used, claim.window_ms)
             if len(self._windows) > MAX_WINDOWS:
                 self._windows = {k: w for k, w in self._windows.items() if 0 <= now - w[0] < w[2]}
+                if len(self._windows) > MAX_WINDOWS:
+                    self._windows = _newer_half(self._windows)
         receipt.rate_remaining = max(0, claim.limit - used)
 
     def replayed(self, judged: Judged) -> bool:
@@ -71,6 +85,9 @@ class Claims:
         self._idempotency[claim.key] = (now, claim.window_ms)
         if len(self._idempotency) > MAX_WINDOWS:
             self._idempotency = {k: h for k, h in self._idempotency.items() if 0 <= now - h[0] < h[1]}
+            if len(self._idempotency) > MAX_WINDOWS:
+                self.forgotten += len(self._idempotency) // 2
+                self._idempotency = _newer_half(self._idempotency)
         return False
 
     def events(self, judged: Judged, receipt: Receipt) -> tuple[Verdict, ...]:

@@ -31,7 +31,12 @@ from mockserver.stores.session import Session, SessionSettings
 _log = logging.getLogger("mockserver.store")
 
 DEFAULT_SESSION: Final = "default"
-KEPT_HEADS: Final = 4096
+HEADER_BYTES: Final = 200
+"""What a header takes beside its name and value, measured."""
+
+MAX_HEAD_BYTES: Final = 8 * 1024 * 1024
+"""How much of the heads seen last is kept, so that requests can share them."""
+
 MAX_REMEMBERED: Final = 1_000_000
 """How many ids (for dedup) and entities all sessions together remember; some 180 bytes each."""
 
@@ -44,6 +49,11 @@ def special_of(judged: Judged, receipt: Receipt, injected: Injected, own: WireRe
     lost = "connection" in spec and spec["connection"] != "dribble"
     rejected = judged.faults if "reject" in spec else ()
     return Special(fault=injected.step, reply=own, lost=lost, rejected=rejected)
+
+
+def size_of_head(request: WireRequest) -> int:
+    """Return about how many bytes a request takes beside its body."""
+    return HEADER_BYTES + len(request.target) + sum(HEADER_BYTES + len(n) + len(v) for n, v in request.headers)
 
 
 class MemoryStore:
@@ -61,6 +71,7 @@ class MemoryStore:
         self._made = 0
         self._owners: dict[str, str] = {}
         self._heads: dict[tuple[str, str, Headers, bool, bool], WireRequest] = {}
+        self._head_bytes = 0
         self._last_reset = 0
         self._remembered = 0
         self.bytes = 0
@@ -122,8 +133,10 @@ class MemoryStore:
         if notes:
             special = replace(special, notes=notes)
         terms, request = judged.terms, judged.request
+        head, head_bytes = self._head(request)
         exchange = Exchange(
-            head=self._head(request),
+            head=head,
+            head_bytes=head_bytes,
             body=request.body,
             contract=judged.contract,
             keys=terms.keys,
@@ -184,15 +197,19 @@ class MemoryStore:
         self.bytes -= largest.evict()
         return True
 
-    def _head(self, request: WireRequest) -> WireRequest:
-        """Return the request without its body, one object for all equal ones."""
+    def _head(self, request: WireRequest) -> tuple[WireRequest, int]:
+        """Return the request without its body, one object for all equal ones, and what it takes where it is new."""
         key = (request.method, request.target, request.headers, request.truncated, request.late)
         kept = self._heads.get(key)
-        if kept is None:
-            if len(self._heads) >= KEPT_HEADS:
-                self._heads.clear()
-            kept = self._heads[key] = replace(request, body=b"")
-        return kept
+        if kept is not None:
+            return kept, 0
+        size = size_of_head(request)
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._heads.clear()
+            self._head_bytes = size
+        kept = self._heads[key] = replace(request, body=b"")
+        return kept, size
 
     def _shared(self, reset_ms: int) -> int:
         """Return the number as one object for all requests of a window."""

@@ -13,11 +13,13 @@ from mockserver.core.clock import REAL_TIME, Clock
 from mockserver.core.faults import Step
 from mockserver.core.model import Exchange, Json, Judged, RateMode, Receipt, Verdict
 from mockserver.core.views import View
-from mockserver.stores.claims import Claims, all_of
+from mockserver.stores.claims import SHARED_VERDICTS, Claims, all_of
 
 UNKNOWN_ENTITY: Final = "unknown_entity"
 EXCHANGE_OVERHEAD: Final = 450
 """Bytes an exchange takes beside its bodies, measured; what the memory limit reckons with."""
+
+VERDICT_BYTES: Final = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +136,8 @@ class Session:
         counts.requests += 1
         if verdicts:
             first, count = verdicts[0], len(verdicts)
-            if first is Verdict.ACCEPTED and verdicts is all_of(first, count):
-                counts.accepted += count
+            if verdicts.count(first) == count:
+                setattr(counts, first.value, getattr(counts, first.value) + count)
             else:
                 accepted, rejected = verdicts.count(Verdict.ACCEPTED), verdicts.count(Verdict.REJECTED)
                 counts.accepted += accepted
@@ -180,5 +182,7 @@ class Session:
 
 def size_of(exchange: Exchange) -> int:
     """Return about how many bytes of memory an exchange takes."""
-    reply = exchange.reply
-    return EXCHANGE_OVERHEAD + len(exchange.body) + (0 if reply is None else len(reply.body))
+    reply, events = exchange.reply, len(exchange.verdicts)
+    own_verdicts = 0 if events <= SHARED_VERDICTS else events * VERDICT_BYTES
+    reply_bytes = 0 if reply is None else len(reply.body)
+    return EXCHANGE_OVERHEAD + len(exchange.body) + exchange.head_bytes + own_verdicts + reply_bytes
