@@ -32,7 +32,7 @@ def compile_contract(
     where: str,
 ) -> Contract:
     """Compile merged documents. Raises ContractError naming `where` and the pointer of what leads nowhere."""
-    maker = _Maker(documents, adapter, where)
+    maker = _Maker(documents, adapter, where, patched)
     return Contract(
         documents=documents,
         revision=revision,
@@ -49,10 +49,11 @@ def compile_contract(
 
 
 class _Maker:
-    def __init__(self, documents: Mapping[str, Json], adapter: Adapter, where: str) -> None:
+    def __init__(self, documents: Mapping[str, Json], adapter: Adapter, where: str, patched: Mapping[str, str]) -> None:
         self.documents = documents
         self.protocol: Mapping[str, Json] = documents["protocol"]
         self.where = where
+        self.changed = {place.rpartition("/")[0]: source for place, source in patched.items()}
         self.gates = {**GATES, EVENTS_GATE.name: EVENTS_GATE, **adapter.gates}
         for place, problem in problems(documents, adapter):
             raise self.fail(place, problem)
@@ -66,7 +67,7 @@ class _Maker:
     def _schemas(self, document: str) -> dict[str, Schema]:
         named: Mapping[str, Json] = self.documents.get(document, {})
         shared = {
-            name: annotate(schema, f"/{document}/shared/{pointer.escape(name)}", "")
+            name: annotate(schema, f"/{document}/shared/{pointer.escape(name)}", "", self.changed)
             for name, schema in named.get("shared", {}).items()
         }
         made: dict[str, Schema] = {}
@@ -77,7 +78,7 @@ class _Maker:
 
     def schema(self, document: str, name: str, schema: Json, place: str, shared: Mapping[str, Json]) -> Schema:
         try:
-            made = Schema(document, name, flatten(annotate(schema, place, ""), shared))
+            made = Schema(document, name, flatten(annotate(schema, place, "", self.changed), shared))
             _ = made.engine
         except KeyError as error:
             raise self.fail(place, f"uses a shared schema that is not there: {error.args[0]}") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from mockserver.core import pointer
@@ -23,14 +23,14 @@ def facts(contract: Contract) -> list[dict[str, Json]]:
         *(fact for name in ("requests", "events", "replies") for fact in _document_facts(contract, name)),
         *_advice_facts(contract.documents.get("advice", {})),
     ]
+    patched = _patched(contract.patched, [tokens for tokens, _, _ in found])
     made = []
     for tokens, value, source in found:
-        place = pointer.build(tokens)
-        source = _patched_source(contract, tokens) or source
+        source = patched.get(tokens, source)
         made.append(
             {
                 "protocol": contract.name,
-                "pointer": place,
+                "pointer": pointer.build(tokens),
                 "value": value,
                 "source": source,
                 "basis": source.partition(":")[0],
@@ -58,15 +58,16 @@ def explain(contract: Contract, place: str) -> list[dict[str, Json]]:
     raise ContractError(contract.name, place, f"there is no such fact; the nearest is {near[0]}")
 
 
-def _patched_source(contract: Contract, tokens: tuple[str, ...]) -> str | None:
-    """Return the patch a fact came from, where the patch names no source of its own."""
-    if not contract.patched:
-        return None
-    place = pointer.build(tokens)
-    for patched, source in contract.patched.items():
-        if patched == place or (patched.startswith(place + "/") and len(pointer.parse(patched)) == len(tokens) + 1):
-            return source
-    return None
+def _patched(patched: Mapping[str, str], known: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Return the facts that patches changed without naming a source: the one around each leaf, and those inside it."""
+    made: dict[tuple[str, ...], str] = {}
+    for place, source in patched.items():
+        leaf = pointer.parse(place)
+        around = [tokens for tokens in known if leaf[: len(tokens)] == tokens]
+        inside = [tokens for tokens in known if tokens[: len(leaf)] == leaf]
+        for tokens in (*([max(around, key=len)] if around else []), *inside):
+            made[tokens] = source
+    return made
 
 
 def _protocol_facts(value: Json, tokens: tuple[str, ...], source: str) -> Iterator[tuple[tuple[str, ...], Json, str]]:

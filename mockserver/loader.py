@@ -47,18 +47,22 @@ class Revision:
 
     name: str
     title: str
-    source: str
+    source: str | None
     patch: Mapping[str, Json]
     file: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """A merge patch from a file or a session; `name` says where it came from, `root` where in there it stands."""
+    """A merge patch from a file or a session; `name` says where it came from, `root` where in there it stands.
+
+    `source` is the source of what it changes without naming one there.
+    """
 
     name: str
     patch: Mapping[str, Json]
     root: str = ""
+    source: str | None = None
 
 
 class Protocol:
@@ -96,7 +100,7 @@ class Protocol:
         self.revisions[name] = Revision(
             name=name,
             title=document.get("title", ""),
-            source=document.get("source", ""),
+            source=document.get("source"),
             patch=document["patch"],
             file=str(path),
         )
@@ -116,7 +120,7 @@ class Protocol:
                 known = ", ".join(self.revision_names())
                 raise ContractError(self.name, "/revision", f"no revision {revision!r}{hint or '.'} There are: {known}")
             named = self.revisions[revision]
-            chain.insert(0, Patch(name=named.file, patch=named.patch, root="/patch"))
+            chain.insert(0, Patch(name=named.file, patch=named.patch, root="/patch", source=named.source))
         key = blake2b(render([revision, [[p.name, p.patch] for p in chain]]), digest_size=16).hexdigest()
         with self._lock:  # servers on threads of one process share the package's own contracts
             kept = self._kept.get(key)
@@ -178,7 +182,7 @@ def _nulls(value: Json, place: str = "") -> Iterator[str]:
 
 
 def _remember_sources(patched: dict[str, str], patch: Patch, merged: Json) -> None:
-    """Note for each leaf of a patch that the patch is its source, unless it names the source that covers the leaf."""
+    """Note for each leaf of a patch who is its source now, unless the patch names the source that covers the leaf."""
     for tokens, _ in pointer.leaves(dict(patch.patch)):
         depths = range(len(tokens) - 1, -1, -1)
         sourced = next((depth for depth in depths if _source(pointer.get(merged, tokens[:depth]))), 0)
@@ -186,7 +190,7 @@ def _remember_sources(patched: dict[str, str], patch: Patch, merged: Json) -> No
         if _source(pointer.get(patch.patch, tokens[:sourced])):
             patched.pop(place, None)
         else:
-            patched[place] = f"patch: {Path(patch.name).name}"
+            patched[place] = patch.source or f"patch: {Path(patch.name).name}"
 
 
 def _source(holder: Json) -> bool:
@@ -231,7 +235,8 @@ class Library:
         document = yamltext.load(path)
         self.meta.check("revision", document, str(path))
         self.protocol(document["protocol"])
-        return document["protocol"], Patch(name=str(path), patch=document["patch"], root="/patch")
+        patch, source = document["patch"], document.get("source")
+        return document["protocol"], Patch(name=str(path), patch=patch, root="/patch", source=source)
 
 
 @cache

@@ -216,6 +216,8 @@ class Contract:
         return found
 
     def _source_of(self, place: str) -> str:
+        if place in self.patched:
+            return self.patched[place]
         level: Json = self.documents
         source = ""
         for token in ("", *pointer.parse(place)):

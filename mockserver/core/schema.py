@@ -20,6 +20,7 @@ POINTER: Final = "x-pointer"
 SOURCE: Final = "source"
 OWN_KEYWORDS: Final = frozenset({SOURCE, "refusal", "message", "use", POINTER})
 NO_SOURCE: Final = ""
+NOTHING_CHANGED: Final[Mapping[str, str]] = {}
 
 
 def subschemas(schema: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Json]]]:
@@ -33,23 +34,28 @@ def subschemas(schema: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Ma
             yield (keyword,), schema[keyword]
 
 
-def annotate(schema: Mapping[str, Json], place: str, source: str) -> dict[str, Json]:
-    """Return a copy in which each schema object carries its contract pointer and its own or inherited source."""
-    source = schema.get(SOURCE, source)
+def annotate(
+    schema: Mapping[str, Json], place: str, source: str, changed: Mapping[str, str] = NOTHING_CHANGED
+) -> dict[str, Json]:
+    """Return a copy in which each schema object carries its contract pointer and its own or inherited source.
+
+    `changed` has the sources, by pointer, of schema objects that a patch changed without naming one.
+    """
+    source = changed.get(place) or schema.get(SOURCE, source)
     made: dict[str, Json] = {**schema, POINTER: place, SOURCE: source}
     if "properties" in made:
         made["properties"] = {
-            name: annotate(member, place + pointer.build(("properties", name)), source)
+            name: annotate(member, place + pointer.build(("properties", name)), source, changed)
             for name, member in made["properties"].items()
         }
     if "anyOf" in made:
         made["anyOf"] = [
-            annotate(branch, place + pointer.build(("anyOf", index)), source)
+            annotate(branch, place + pointer.build(("anyOf", index)), source, changed)
             for index, branch in enumerate(made["anyOf"])
         ]
     for keyword in ("items", "additionalProperties"):
         if isinstance(made.get(keyword), dict):
-            made[keyword] = annotate(made[keyword], f"{place}/{keyword}", source)
+            made[keyword] = annotate(made[keyword], f"{place}/{keyword}", source, changed)
     return made
 
 
