@@ -17,12 +17,12 @@ BY_FINGERPRINT: Final = "fingerprint"
 
 
 class Delivery:
-    """One logical event: its attempts in order, and what became of it."""
+    """One logical event: its attempts in the order they arrived, and what became of it."""
 
     __slots__ = (
-        "_acknowledged_ms",
+        "_acknowledged",
         "_first_success",
-        "_refused_ms",
+        "_refused",
         "_resent",
         "attempts",
         "bare",
@@ -48,10 +48,10 @@ class Delivery:
         self.attempts: list[tuple[Exchange, int]] = []
         self.flags: list[Flag] = []
         self.last = Told.RETRY
-        self.stored_by: int | None = None
+        self.stored_by: Exchange | None = None
         self._first_success = 0
-        self._acknowledged_ms: int | None = None
-        self._refused_ms: int | None = None
+        self._acknowledged: tuple[int, int] | None = None
+        self._refused: tuple[int, int] | None = None
         self._resent = False
 
     @property
@@ -62,7 +62,7 @@ class Delivery:
     @property
     def closed(self) -> bool:
         """Whether the client was told that the event is delivered."""
-        return self._acknowledged_ms is not None
+        return self._acknowledged is not None
 
     def flag(self, name: Flag) -> None:
         """Set a flag."""
@@ -71,19 +71,27 @@ class Delivery:
 
     def attempt(self, exchange: Exchange, index: int, said: Told) -> None:
         """Add an attempt and what the client was told of it."""
-        again = bool(self.attempts) and self.attempts[-1][0] is not exchange
-        if again and self._acknowledged_ms is not None and exchange.received_ms >= self._acknowledged_ms:
+        if self._acknowledged is not None and _after(exchange, self._acknowledged):
             self.flag("duplicate_delivery")
-        elif again and self._refused_ms is not None and exchange.received_ms >= self._refused_ms:
+        elif self._refused is not None and _after(exchange, self._refused):
             self._resent = True
-        answered = exchange.received_ms if exchange.answered_ms is None else exchange.answered_ms
-        if not self.closed:
-            self.last = said
-            if said is Told.ACKNOWLEDGED:
-                self._acknowledged_ms, self._first_success = answered, len(self.attempts)
-            elif said is Told.REFUSED and self._refused_ms is None:
-                self._refused_ms = answered
-        self.attempts.append((exchange, index))
+        place = self._place(exchange)
+        self.attempts.insert(place, (exchange, index))
+        if self.closed:
+            self._first_success += place <= self._first_success
+            return
+        self.last = said
+        if said is Told.ACKNOWLEDGED:
+            self._acknowledged, self._first_success = exchange.answered, place
+        elif said is Told.REFUSED and self._refused is None:
+            self._refused = exchange.answered
+
+    def _place(self, exchange: Exchange) -> int:
+        """Return where an attempt belongs: one that a fault held up may have arrived before others."""
+        place = len(self.attempts)
+        while place and self.attempts[place - 1][0].received_ms > exchange.received_ms:
+            place -= 1
+        return place
 
     def fate(self, *, final: bool) -> Fate:
         """Say what became of the event. What the server holds is not lost, whatever the client was told."""
@@ -94,7 +102,7 @@ class Delivery:
         if self.closed:
             return "accepted_after_retry" if self._first_success else "accepted"
         if self.stored_by is not None:
-            return "accepted_after_retry" if self.stored_by else "accepted"
+            return "accepted" if self.stored_by is self.attempts[0][0] else "accepted_after_retry"
         return "lost" if self.last is Told.RETRY else "rejected"
 
     def as_json(self, *, final: bool) -> dict[str, Json]:
@@ -117,3 +125,9 @@ class Delivery:
             "fate": self.fate(final=final),
             "flags": self.flags,
         }
+
+
+def _after(exchange: Exchange, answered: tuple[int, int]) -> bool:
+    """Tell whether a request came after an answer had left; one that was on its way by then did not."""
+    ms, newest = answered
+    return exchange.received_ms >= ms and exchange.seq > newest

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from mockserver.core.answer import refusal_reply
+from mockserver.core.answer import family_of, refusal_reply
+from mockserver.core.jsontext import render
 from mockserver.core.matcher import differences
 from mockserver.core.matcher import problem as matcher_problem
-from mockserver.core.model import Fault, Finding, Json, Judged, Receipt, Verdict, WireReply
+from mockserver.core.model import Fault, Finding, Json, Judged, Receipt, Refusal, Verdict, WireReply
+from mockserver.core.template import fill_text, names
 
 When = Literal["before_commit", "after_commit"]
 KINDS = ("reply", "connection", "reject")
 INJECTED_RULE = "/fault"
+INVALID_EVENT = "invalid_event"
+LAST = sys.maxsize
+"""The place in the precedence of what a step refuses: behind every gate."""
 
 
 class Step:
@@ -111,29 +117,47 @@ def take(steps: Sequence[Step], judged: Judged) -> Step | None:
 
 
 def reject(judged: Judged, step: Step) -> None:
-    """Make the matching events of a batch fail, as if the vendor had found fault with them."""
-    spec: Mapping[str, Json] = step.spec["reject"]
+    """Make the matching events of a batch fail, as if the vendor had found fault with them.
+
+    Where the event is the whole request, the request is refused.
+    """
     chosen = step.matching_events(judged)
     known = {fault.index: fault for fault in judged.faults}
-    contract = judged.contract
-    message = spec.get("message") or contract.protocol["messages"]["default"]["value"].replace("${field}", "event")
     for index in chosen:
-        finding = Finding(
-            rule=INJECTED_RULE,
-            severity="refused",
-            pointer="",
-            expected=None,
-            got=None,
-            source="patch: fault step",
-            message=message,
-        )
-        known.setdefault(
-            index, Fault(index=index, reason="invalid_event", message=message, finding=finding, code=spec.get("code"))
-        )
+        known.setdefault(index, _forced(judged, step.spec["reject"], index))
     judged.faults = tuple(known[index] for index in sorted(known))
     for claims in (judged.dedup, judged.entities):
         for index in chosen if claims is not None else ():
             claims[index] = None  # type: ignore[index]
+    if chosen and judged.refusal is None and judged.form is not None and judged.form.single:
+        fault = known[chosen[0]]
+        assert fault.finding is not None
+        judged.refusal = Refusal(reason=fault.reason, order=LAST, finding=fault.finding, detail=fault.message)
+
+
+def _forced(judged: Judged, spec: Mapping[str, Json], index: int) -> Fault:
+    """Return the fault of an event that a step rejects, in the contract's own words where the step has none."""
+    template: str = judged.contract.protocol["messages"]["default"]["value"]
+    form = judged.form
+    place = "event" if form is None or form.single or form.events is None else ".".join((*form.events, str(index)))
+    words = {"field": "event", "path": place, "detail": "rejected by a fault step"}
+    message = spec.get("message") or fill_text(template, words)
+    finding = Finding(
+        rule=INJECTED_RULE,
+        severity="refused",
+        pointer="",
+        expected=None,
+        got=None,
+        source="patch: fault step",
+        message=message,
+    )
+    return Fault(index=index, reason=_event_reason(judged), message=message, finding=finding, code=spec.get("code"))
+
+
+def _event_reason(judged: Judged) -> str:
+    """Return the reason a bad event has in this contract: an outcome of the gate that judges events."""
+    gates = () if judged.operation is None else judged.operation.gates
+    return next((gate.reasons[INVALID_EVENT] for gate in gates if INVALID_EVENT in gate.reasons), INVALID_EVENT)
 
 
 def injected_reply(judged: Judged, receipt: Receipt, spec: Mapping[str, Json], own: WireReply | None) -> WireReply:
@@ -156,8 +180,6 @@ def injected_reply(judged: Judged, receipt: Receipt, spec: Mapping[str, Json], o
 
 
 def _own_body(judged: Judged, receipt: Receipt, body: Json, status: int) -> WireReply:
-    from mockserver.core.jsontext import render
-
     base = refusal_reply(judged, receipt, "default", status=status)
     headers = tuple(pair for pair in base.headers if pair[0] != "Content-Type")
     if isinstance(body, str):
@@ -168,14 +190,12 @@ def _own_body(judged: Judged, receipt: Receipt, body: Json, status: int) -> Wire
 
 
 def _reason_for(judged: Judged, status: int) -> str:
-    from mockserver.core.answer import family_of
-
+    """Return the contract's reason for a status: of several the first, and before those whose text needs a detail."""
     family = judged.contract.protocol["refusals"][family_of(judged)]
-    default = family["default"].get("status")
-    for reason, spec in family.items():
-        if reason != "default" and spec.get("status", default) == status and "${detail}" not in spec.get("message", ""):
-            return str(reason)
-    return "default"
+    standard = family["default"].get("status")
+    found = [name for name, spec in family.items() if name != "default" and spec.get("status", standard) == status]
+    plain = [name for name in found if "detail" not in names(family[name].get("message", ""))]
+    return next(iter(plain or found), "default")
 
 
 def problem(spec: Mapping[str, Json]) -> tuple[str, str] | None:

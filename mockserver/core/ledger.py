@@ -55,7 +55,7 @@ class Ledger:
                 self._compare(row, found, index, rules)
             row.attempt(exchange, index, told_of_event(whole, verdict))
             if verdict is not Verdict.REJECTED:
-                self._store(row)
+                self._store(row, exchange)
             if row.by == BY_FINGERPRINT:
                 self._keep_open(row)
             else:
@@ -101,11 +101,11 @@ class Ledger:
         self.rows.append(row)
         return row
 
-    def _store(self, row: Delivery) -> None:
+    def _store(self, row: Delivery, exchange: Exchange) -> None:
         """Note that the server holds an event now; flag it when one that was first sent later came before it."""
         if row.stored:
             return
-        row.stored_by = len(row.attempts) - 1
+        row.stored_by = exchange
         if row.number < self._latest.get(row.protocol, 0):
             row.flag("reordered")
         else:

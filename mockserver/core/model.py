@@ -225,8 +225,8 @@ class Injected:
 class Special:
     """What few exchanges have to say: a reply that is not the contract's own, a fault, notes on the way.
 
-    `lost` says that the client got no whole answer, `rejected` which events a step made fail, `answered_ms` when the
-    answer left, where a step held it up.
+    `lost` says that the client got no whole answer, `rejected` which events a step made fail. `answered` is when the
+    answer left, where a step had a hand in it: real time in ms, and the number of the newest request then.
     """
 
     reply: WireReply | None = None
@@ -234,7 +234,7 @@ class Special:
     notes: tuple[str, ...] = ()
     lost: bool = False
     rejected: tuple[Fault, ...] = ()
-    answered_ms: int | None = None
+    answered: tuple[int, int] | None = None
 
 
 NOTHING_SPECIAL = Special()
@@ -317,9 +317,9 @@ class Exchange:
         return self.special.fault
 
     @property
-    def answered_ms(self) -> int | None:
-        """When the answer left, where a fault step held it up."""
-        return self.special.answered_ms
+    def answered(self) -> tuple[int, int]:
+        """When the answer left: real time in ms, and the number of the newest request then."""
+        return self.special.answered or (self.received_ms, self.seq)
 
     @property
     def lost(self) -> bool:

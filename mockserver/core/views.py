@@ -182,6 +182,8 @@ class View:
             found.append(self.judged.refusal.finding)
         elif self.exchange.receipt.refused is not None:
             found.append(self._whole_finding())
+        elif self.exchange.refused:
+            found += [fault.finding for fault in self.judged.faults[:1] if fault.finding is not None]
         return found + self._transport_advice() + self._request_advice()
 
     def _request_advice(self) -> list[Finding]:

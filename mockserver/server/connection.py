@@ -54,6 +54,11 @@ class Connection(RequestHandler):
         return self._request_in_progress or bool(self._messages)
 
     @property
+    def half_closed(self) -> bool:
+        """Whether the client sends nothing more."""
+        return self._half_closed
+
+    @property
     def task(self) -> asyncio.Task[None] | None:
         """What ends with the connection."""
         return self._task_handler

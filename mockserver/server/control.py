@@ -273,6 +273,6 @@ def _hold(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:
     if errors:
         error = max(errors, key=lambda error: len(list(error.instance_path)))
         place = pointer.build(error.instance_path)
-        if type(error.kind).__name__ == "AdditionalProperties":
+        if type(error.kind).__name__ in ("AdditionalProperties", "UnevaluatedProperties"):
             place += pointer.build([next(iter(getattr(error.kind, "unexpected", [""])))])
         raise RejectedError(400, "Bad Request", f"{place or 'the body'}: {error.message}", pointer=place)

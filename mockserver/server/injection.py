@@ -12,6 +12,7 @@ from aiohttp import web
 from mockserver.core.faults import Step
 from mockserver.core.model import WireReply
 from mockserver.core.template import phrase
+from mockserver.server.connection import Connection
 
 DRIBBLE_PIECES: Final = 10
 DRIBBLE_PAUSE_MS: Final = 50
@@ -28,8 +29,13 @@ async def pause(step: Step) -> bool:
 
 
 def gone(request: web.BaseRequest) -> bool:
-    """Tell whether the client has left, so that an answer would reach nobody."""
+    """Tell whether the connection is closed."""
     return request.transport is None or request.transport.is_closing()
+
+
+def given_up(request: web.BaseRequest) -> bool:
+    """Tell whether the client has closed its side while it was kept waiting: it does not read the answer any more."""
+    return gone(request) or (isinstance(request.protocol, Connection) and request.protocol.half_closed)
 
 
 async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> bool:

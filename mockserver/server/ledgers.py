@@ -19,7 +19,7 @@ AT_ONCE: Final = 100
 @dataclass(slots=True, kw_only=True)
 class _Kept:
     ledger: Ledger
-    evicted: int
+    state: tuple[int, int]
     seen: int = 0
 
 
@@ -34,8 +34,9 @@ class Ledgers:
         """Return the rows of what the session's journal holds, oldest event first."""
         async with self._turn:
             kept = self._kept.get(session)
-            if kept is None or kept.evicted != session.evicted:
-                kept = _Kept(ledger=Ledger(), evicted=session.evicted)
+            state = (session.evicted, session.revised)
+            if kept is None or kept.state != state:
+                kept = _Kept(ledger=Ledger(), state=state)
                 self._kept = WeakKeyDictionary({session: kept})
             while found := list(islice(session.exchanges(kept.seen), AT_ONCE)):
                 for exchange in found:

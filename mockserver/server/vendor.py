@@ -129,7 +129,9 @@ class Vendor:
                 faults.reject(arrival.judged, step)
             injected = Injected(step=step.as_json(), spec=step.spec, stored=step.stores)
             exchange, own = await self._commit(arrival, injected)
-            held_up = held_up or (step.when == "after_commit" and await injection.pause(step))
+            if step.when == "after_commit":
+                _revise(arrival.session, exchange, lost=True)
+                held_up = await injection.pause(step)
             return await self._answer_injected(arrival, step, exchange, own, held_up=held_up)
         finally:
             arrival.session.leave()
@@ -137,14 +139,13 @@ class Vendor:
     async def _answer_injected(
         self, arrival: Arrival, step: Step, exchange: Exchange, own: WireReply, *, held_up: bool
     ) -> web.StreamResponse:
-        reply, whole = exchange.reply or own, not injection.gone(arrival.request)
+        """Answer as the step says, and note whether the client got all of it and when."""
+        request, reply = arrival.request, exchange.reply or own
+        whole = not (held_up and injection.given_up(request))
         made: web.StreamResponse = _answer(arrival.session, exchange, reply)
-        if "connection" in step.spec and whole:
-            whole = await injection.cut(arrival.request, step, reply)
-            made, held_up = injection.closed(), held_up or whole
-        if held_up or not whole:
-            lost, answered = exchange.lost or not whole, real_ms()
-            exchange.special = replace(exchange.special, lost=lost, answered_ms=answered)
+        if "connection" in step.spec and not injection.gone(request):
+            made, whole = injection.closed(), await injection.cut(request, step, reply) and whole
+        _revise(arrival.session, exchange, lost=not whole, answered=(real_ms(), arrival.session.newest))
         return made
 
     def _unowned(self, path: str) -> web.Response:
@@ -161,6 +162,12 @@ def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Respo
     if session.clock.moved:
         made.headers["Date"] = formatdate(exchange.now_ms / 1000, usegmt=True)
     return made
+
+
+def _revise(session: Session, exchange: Exchange, *, lost: bool, answered: tuple[int, int] | None = None) -> None:
+    """Note on a journalled exchange what became of its answer; until that has left, it is lost."""
+    exchange.special = replace(exchange.special, lost=lost, answered=answered)
+    session.revised += 1
 
 
 def connection_of(request: web.BaseRequest) -> str:

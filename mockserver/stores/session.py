@@ -85,6 +85,7 @@ class Session:
         self.journal: deque[Exchange] = deque()
         self.bytes = 0
         self.evicted = 0
+        self.revised = 0
         self.deleted = False
         self.faults: list[Step] = []
         self.waiters: set[Waiter] = set()
@@ -93,6 +94,11 @@ class Session:
         self.remembered_before = 0
         self._next_request = 1
         self._next_event = 1
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest request; 0 where there is none."""
+        return self._next_request - 1
 
     @property
     def busy(self) -> bool:

@@ -67,7 +67,8 @@ class Wire:
             injected = Injected(step=taken.as_json(), spec=taken.spec, stored=stored)
         received = self.now if arrived is None else arrived
         exchange, _ = await self.store.commit(self.session, judged, received_ms=received, injected=injected)
-        exchange.special = replace(exchange.special, answered_ms=answered)
+        if answered is not None:
+            exchange.special = replace(exchange.special, answered=(answered, self.session.newest))
         return exchange.status
 
     def rows(self, *, final: bool = False) -> list[dict[str, Any]]:
@@ -404,3 +405,11 @@ async def test_requests_without_events_make_no_rows(wire: Wire) -> None:
     await wire.send(WHISPERR, {"events": []})
     await wire.send("/v1/nowhere", track("m1"))
     assert wire.rows() == []
+
+
+async def test_attempts_stand_in_the_order_they_arrived_when_one_was_committed_late(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), arrived=NOW + 3000)
+    await wire.send(WHISPERR, track("m1"), {"connection": "drop", "when": "after_commit"}, arrived=NOW)
+    (row,) = wire.rows()
+    assert [attempt["request_id"] for attempt in row["attempts"]] == ["r2", "r1"]
+    assert (row["fate"], row["flags"]) == ("accepted_after_retry", [])

@@ -10,7 +10,7 @@ import pytest
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient, clicks_body
-from tests.server.watching import Watched, watch
+from tests.server.watching import Gate, Watched, watch
 
 ANSWER = {
     "satisfied",
@@ -157,15 +157,20 @@ async def test_wait_is_not_quiet_when_its_time_is_shorter(
 
 
 async def test_quiet_waits_for_a_request_that_a_fault_holds_up(
-    control: ControlClient, vendor: VendorClient, session: str
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await control.put(f"{session}/faults", [{"delay_ms": 300, "when": "after_commit"}])
+    gate = Gate(monkeypatch)
+    await control.put(f"{session}/faults", [{"delay_ms": 1, "when": "after_commit"}])
     slow = asyncio.create_task(vendor.track("m1"))
-    await wait(control, session)
-    assert not slow.done()
-    answer = await wait(control, session, quiet_ms=1, timeout_ms=10_000)
-    assert (answer["satisfied"], answer["matched"]) == (True, 1)
-    assert slow.done() or (await asyncio.wait_for(slow, 0.2)).status == 202
+    await gate.arrived.wait()
+    waiting = asyncio.create_task(wait(control, session, quiet_ms=1, timeout_ms=10_000))
+    await waits.reach(1)
+    for _ in range(5):
+        await control.get(session)
+    assert not waiting.done()
+    gate.opened.set()
+    assert (await waiting)["satisfied"]
+    assert (await slow).status == 202
 
 
 async def test_after_leaves_out_what_came_before(control: ControlClient, vendor: VendorClient, session: str) -> None:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from mockserver.core.faults import Step
+from mockserver.server import injection
+from mockserver.server.connection import Connection
 from mockserver.stores.session import Session, Waiter
 
 
@@ -41,3 +46,28 @@ def watch(session: Session) -> Watched:
     watched = Watched()
     session.waiters = watched
     return watched
+
+
+class Gate:
+    """Stands for the delay of fault steps: a request stops here until it is let through."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.arrived = asyncio.Event()
+        self.opened = asyncio.Event()
+        self.client_left = asyncio.Event()
+        end_of_connection = Connection.eof_received
+
+        def eof_received(connection: Connection) -> bool:
+            self.client_left.set()
+            return end_of_connection(connection)
+
+        monkeypatch.setattr(injection, "pause", self.pause)
+        monkeypatch.setattr(Connection, "eof_received", eof_received)
+
+    async def pause(self, step: Step) -> bool:
+        """Stand in for `injection.pause`."""
+        if "delay_ms" not in step.spec:
+            return False
+        self.arrived.set()
+        await asyncio.wait_for(self.opened.wait(), 20)
+        return True
