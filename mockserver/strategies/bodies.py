@@ -12,19 +12,16 @@ from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.strategies.drawing import DIFFERENT, ODDS, Draw, Drawing, Strategy
 from mockserver.strategies.faults import Fault, Way
-from mockserver.strategies.forms import FormPlan, Kind
+from mockserver.strategies.forms import Bad, FormPlan, Kind
 from mockserver.strategies.named import Choose, name_all, nameless, nameless_kinds
-from mockserver.strategies.naming import PER_EVENT, SENDER
+from mockserver.strategies.naming import IDENTITY, SENDER
 from mockserver.strategies.places import apply, put
-from mockserver.strategies.plans import Bad
+from mockserver.strategies.plans import NOBODY
 from mockserver.strategies.samples import CertificateError
-from mockserver.strategies.values import inner
 
 FREE_SIZE: Final = 8
 """The most events in a batch of a form that says no limit, but for the one edge of `MANY`."""
 MANY: Final = 150
-IDENTITY: Final = f"/protocol/identity/{PER_EVENT}"
-NOBODY: Final = Fault(rule="/protocol/identity/batch", keyword="missing_identity", ways=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +40,12 @@ class Bodies:
         self.form = form
         self.kinds = {name: Drawing(kind.values) for name, kind in form.kinds.items()}
         self.envelope = None if form.envelope is None else Drawing(form.envelope)
-        self.least, self.most = self._bounds()
+        self.least, self.most = form.bounds()
         few = [self.least + more for more in (0, 1, 2, 3) if self.most is None or self.least + more <= self.most]
         few = [size for size in few if size] or few
         edges = [self.least, MANY if self.most is None else self.most]
         self.sizes = st.sampled_from(few * ODDS + edges)
         self.nameless = nameless_kinds(form)
-
-    def _bounds(self) -> tuple[int, int | None]:
-        if self.form.envelope is None or self.form.form.events is None or self.form.form.single:
-            return (1, 1) if self.form.form.single else (0, None)
-        schema = self.form.envelope.root
-        for token in self.form.form.events:
-            schema = inner(schema, token)
-        return schema.get("minItems", 0), schema.get("maxItems")
 
     def event(self, names: Sequence[str]) -> Strategy:
         """Return the strategy of one good event of the kinds named, certified by its schema."""
@@ -119,8 +108,7 @@ class Bodies:
             body = put(body, (SENDER,), draw(st.sampled_from(form.naming.per_event["sources"])))
         own = {one.index: () if one.fault.rule == IDENTITY else one.tokens for one in bad}
         body = name_all(form, body, chooser(draw), avoid=own)
-        single = form.form.single
-        form.certify(body, [(one.fault.rule, one.tokens, None if single else one.index) for one in bad])
+        form.certify_bad(body, bad)
         return body, bad
 
     def draw_enveloped(self, draw: Draw, fault: Fault, way: Way, names: Sequence[str]) -> Json:

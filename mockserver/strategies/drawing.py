@@ -31,6 +31,7 @@ LONG: Final = 400
 ODDS: Final = 6
 DIFFERENT: Final = 4
 """Long arrays are made of so many different items, which come again."""
+VARIED: Final = object()
 EXTRA_NAMES: Final = ("x_extra", "Größe", "x-note")
 
 
@@ -55,17 +56,22 @@ class Drawing:
     def _build(self, schema: Schema, tokens: Tokens) -> Strategy:
         if tokens in self.values.fixed:
             return st.just(self.values.fixed[tokens])
-        if is_object(schema) and schema.get("properties"):
+        if _is_leaf(schema):
+            return self._leaf(schema, tokens)
+        if is_object(schema):
             built = [self._object(branch, tokens) for branch in self.values.branches(schema)]
             return st.one_of(built)
-        if is_array(schema) and "items" in schema:
-            return self._array(schema, tokens)
-        return self._leaf(schema, tokens)
+        return self._array(schema, tokens)
 
-    def _leaf(self, schema: Schema, tokens: Tokens) -> Strategy:
-        pool = _pool(self.values.edges(schema, tokens))
+    def _leaf(self, schema: Schema, tokens: Tokens, *, null: bool = False) -> Strategy:
+        """Draw an edge; now and then something in between. One draw is what most values cost."""
+        edges = _weighted(self.values.edges(schema, tokens))
         varied = self._varied(schema, tokens)
-        return pool if varied is None else st.one_of(pool, pool, varied)
+        chances = [None] * (len(edges) // 8 + 1) if null else []
+        if varied is None:
+            return st.sampled_from([*edges, *chances])
+        options = st.sampled_from([*edges, *chances, *([VARIED] * (len(edges) // 2))])
+        return composed(lambda draw: draw(varied) if (value := draw(options)) is VARIED else value)
 
     def _varied(self, schema: Schema, tokens: Tokens) -> Strategy | None:
         if "enum" in schema or "const" in schema:
@@ -106,10 +112,12 @@ class Drawing:
         return composed(build)
 
     def _member(self, schema: Schema, name: str, tokens: Tokens) -> Strategy:
-        strategy = self.at(schema["properties"][name], (*tokens, name))
-        if (*tokens, name) not in self.values.fixed and self.values.may_be_null(schema, name):
-            return st.one_of(strategy, strategy, strategy, st.none())
-        return strategy
+        member, place = schema["properties"][name], (*tokens, name)
+        if place in self.values.fixed or not self.values.may_be_null(schema, name):
+            return self.at(member, place)
+        if _is_leaf(member):
+            return self._leaf(member, place, null=True)
+        return st.one_of(self.at(member, place), self.at(member, place), st.none())
 
     def _extra(self, schema: Schema, tokens: Tokens) -> Strategy:
         inner = schema.get("additionalProperties", {})
@@ -148,10 +156,15 @@ def _masks(bits: int) -> Strategy:
     return st.integers(0, (1 << bits) - 1) if bits else st.just(0)
 
 
-def _pool(edges: list[Json]) -> Strategy:
+def _is_leaf(schema: Schema) -> bool:
+    """Tell whether a schema's values are drawn whole, not member by member."""
+    return not (is_object(schema) and schema.get("properties")) and not (is_array(schema) and "items" in schema)
+
+
+def _weighted(edges: list[Json]) -> list[Json]:
+    """Return the edges, short ones several times."""
     short = [edge for edge in edges if len(render(edge)) <= LONG]
-    long = [edge for edge in edges if len(render(edge)) > LONG]
-    return st.sampled_from(short * ODDS + long)
+    return short * ODDS + [edge for edge in edges if len(render(edge)) > LONG]
 
 
 def _of_type(kind: str, schema: Schema) -> Strategy | None:

@@ -18,11 +18,11 @@ from mockserver.strategies import faults
 from mockserver.strategies.diagnosis import Broken, Diagnosis
 from mockserver.strategies.faults import Fault, Way
 from mockserver.strategies.formats import moment_texts
-from mockserver.strategies.naming import PER_EVENT, SENDER, applies
+from mockserver.strategies.naming import IDENTITY, SENDER, applies
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plausible import DAY_MS
 from mockserver.strategies.samples import CertificateError
-from mockserver.strategies.values import Clock, Values
+from mockserver.strategies.values import Clock, Values, inner
 
 Works = Callable[[Fault], Iterable[Way]]
 """Tells which of a fault's ways break just that."""
@@ -41,10 +41,20 @@ class Kind:
     hidden: list[Fault] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bad:
+    """One broken event of a batch: its number, the fault, where its finding points."""
+
+    index: int
+    fault: Fault
+    tokens: Tokens
+
+
 class FormPlan:
     """A compiled form. `keys` are the places of credentials in its bodies, with their values.
 
-    `measured` is the reason for refusing a member over its size.
+    `measured` is the reason for refusing a member over its size. With `typed` the events of a form with one schema for
+    all are of that type.
     """
 
     def __init__(
@@ -55,11 +65,13 @@ class FormPlan:
         clock: Clock,
         keys: list[tuple[tuple[str, ...], str]],
         measured: str,
+        typed: str | None = None,
     ) -> None:
         self.contract = contract
         self.form = form
         self.clock = clock
         self.measured = measured
+        self.typed = typed
         self.diagnosis = Diagnosis(contract, operation, form, [tokens for tokens, _ in keys])
         self.naming = self.diagnosis.naming
         self.fixed: dict[Tokens, Json] = dict(keys)
@@ -77,7 +89,9 @@ class FormPlan:
         if form.events is None:
             return
         if form.schema is not None:
-            extra = self.fixed if form.single else {}
+            extra = dict(self.fixed) if form.single else {}
+            if self.typed is not None:
+                extra[form.discriminator] = self.typed
             yield self._kind(form.type or form.schema.name, form.schema, extra)
             return
         for name, schema in form.schemas.items():
@@ -108,15 +122,47 @@ class FormPlan:
             envelope = {}
         return envelope if self.form.events is None else put(envelope, self.form.events, events)
 
+    def events_in(self, body: Json) -> list[Json]:
+        """Return the events of a body."""
+        if self.form.events is None:
+            return []
+        found = body if self.form.single else look(body, self.form.events)
+        return [body] if self.form.single else found if isinstance(found, list) else []
+
+    def bounds(self) -> tuple[int, int | None]:
+        """Return the fewest and the most events a body may have; None where the contract says no limit."""
+        if self.form.single:
+            return 1, 1
+        if self.envelope is None or self.form.events is None:
+            return 0, None
+        schema = self.envelope.root
+        for token in self.form.events:
+            schema = inner(schema, token)
+        return schema.get("minItems", 0), schema.get("maxItems")
+
     def prefix(self, index: int) -> Tokens:
         """Return where an event stands in a body."""
         return () if self.form.single or self.form.events is None else (*self.form.events, index)
+
+    def smallest(self) -> Json:
+        """Return the smallest good body."""
+        return self.body([kind.values.least for kind in list(self.kinds.values())[:1]])
+
+    def envelope_host(self, tokens: Tokens) -> Json:
+        """Return the smallest good body that has the holder of a place of its envelope."""
+        assert self.envelope is not None
+        return self.envelope.host(tokens)
 
     def certify(self, body: Json, expected: Iterable[Broken]) -> None:
         """Hold a body to what it was made to break. Raises CertificateError."""
         found, wanted = self.diagnosis.of(body, self.clock.now_ms), list(expected)
         if found != wanted:
             raise CertificateError(f"made to break {wanted}, breaks {found}: {body!r}"[:4000])
+
+    def certify_bad(self, body: Json, bad: Iterable[Bad]) -> None:
+        """Hold a body to breaking just this. Raises CertificateError."""
+        single = self.form.single
+        self.certify(body, [(one.fault.rule, one.tokens, None if single else one.index) for one in bad])
 
     def _settle(self, drafted: Iterable[Fault], works: Works, kept: list[Fault], hidden: list[Fault]) -> None:
         for draft in drafted:
@@ -126,7 +172,7 @@ class FormPlan:
     def _try_event(self, kind: Kind, fault: Fault) -> Iterator[Way]:
         for tokens, edit in fault.ways:
             body = self.body([apply(kind.values.host(tokens), edit)])
-            if fault.rule == f"/protocol/identity/{PER_EVENT}":
+            if fault.rule == IDENTITY:
                 body = put(body, (SENDER,), self.naming.per_event["sources"][0])
             if self.diagnosis.of(body, self.clock.now_ms) == [(fault.rule, tokens, None if self.form.single else 0)]:
                 yield tokens, edit
@@ -193,8 +239,7 @@ class FormPlan:
         if places and applies(self.naming.per_event, kind.values.least):
             required = self.contract.protocol["messages"]["required"]["value"]
             edit = tuple((place, MISSING) for place in places)
-            rule = f"/protocol/identity/{PER_EVENT}"
-            yield Fault(rule=rule, keyword="anyOf", ways=((places[0], edit),), message=required)
+            yield Fault(rule=IDENTITY, keyword="anyOf", ways=((places[0], edit),), message=required)
 
 
 def _sized(size: int) -> Json:

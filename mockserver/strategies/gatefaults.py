@@ -16,7 +16,9 @@ from mockserver.core.jsontext import render
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.strategies.assembly import NO_CREDENTIAL, Parts
+from mockserver.strategies.faults import Fault
 from mockserver.strategies.plausible import JUNK
+from mockserver.strategies.samples import Breach
 
 Change = Callable[[Parts], Parts]
 NO_OBJECTS: Final[tuple[Json, ...]] = ([], None, 1, "text", True)
@@ -51,6 +53,11 @@ class GateSite:
     def rule(self) -> str:
         """The gate's own pointer."""
         return f"/protocol/gates/{self.name}"
+
+
+def rule_id(fault: Fault | GateFault) -> str:
+    """Return a fault's rule, with what of it is broken where the pointer does not say that."""
+    return Breach(rule=fault.rule, keyword=fault.keyword, pointer="", reason="").id
 
 
 def changed(**members: Json) -> Change:

@@ -10,19 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from mockserver.core.contract import Contract
-from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.errors import ContractError
 from mockserver.loader import library
-from mockserver.strategies.bodies import NOBODY, Bodies, Broken
+from mockserver.strategies.bodies import Bodies, Broken
 from mockserver.strategies.drawing import Draw, Strategy, composed
 from mockserver.strategies.faults import Fault
 from mockserver.strategies.forms import FormPlan, Kind
-from mockserver.strategies.gatefaults import Change, GateFault
-from mockserver.strategies.places import look
-from mockserver.strategies.plans import NOW_MS, OperationPlan, Plan, plan_of
-from mockserver.strategies.reading import SENTENCE
-from mockserver.strategies.samples import Breach, Sample
+from mockserver.strategies.gatefaults import Change, GateFault, rule_id
+from mockserver.strategies.plans import NOBODY, NOW_MS, OperationPlan, Plan, plan_of
+from mockserver.strategies.samples import Sample
 from mockserver.strategies.transport import transports
 
 IDENTIFYING: Final = "identi"
@@ -69,12 +66,10 @@ def _operations(found: Plan, operation: str | None) -> list[OperationPlan]:
 
 def _forms(found: Plan, operation: str | None, type: str | None) -> list[tuple[OperationPlan, FormPlan, list[Kind]]]:
     """Return the forms that hold events of a type, each with the kinds meant. Raises ContractError for none."""
-    made = []
+    made: list[tuple[OperationPlan, FormPlan, list[Kind]]] = []
     for one in _operations(found, operation):
-        for form in one.forms.values():
-            kinds = [kind for kind in form.kinds.values() if type is None or kind.name == type]
-            if kinds:
-                made.append((one, form, kinds))
+        every = [(form, list(form.kinds.values())) for form in one.forms.values() if form.kinds]
+        made += [(one, form, kinds) for form, kinds in (every if type is None else one.of_type(type))]
     if not made:
         raise ContractError(found.contract.name, "/events", f"no operation takes events of type {type!r}")
     return made
@@ -111,18 +106,9 @@ def _good_of(one: OperationPlan, form: FormPlan, kinds: Sequence[Kind]) -> Searc
 
     def build(draw: Draw) -> Sample:
         body = bodies.draw_good(draw, names)
-        return one.good(draw(changes)(one.parts(body)), _events_in(form, body))
+        return one.good(draw(changes)(one.parts(body)), form.events_in(body))
 
     return composed(build)
-
-
-def _events_in(form: FormPlan, body: Json) -> list[Json]:
-    if form.form.events is None:
-        return []
-    if form.form.single:
-        return [body]
-    found = look(body, form.form.events)
-    return found if isinstance(found, list) else []
 
 
 def invalid_events(
@@ -154,11 +140,6 @@ def _chosen(kinds: Sequence[Kind], rules: Collection[str] | None) -> dict[str, l
     return made
 
 
-def rule_id(fault: Fault | GateFault) -> str:
-    """Return a fault's rule, with what of it is broken where the pointer does not say that."""
-    return Breach(rule=fault.rule, keyword=fault.keyword, pointer="", reason="").id
-
-
 def _broken(kinds: Sequence[Kind], rules: Collection[str] | None) -> SearchStrategy[Broken] | None:
     chosen = list(_chosen(kinds, rules).values())
     if not chosen:
@@ -186,7 +167,7 @@ def _one_bad(
         fault = draw(broken)
         before, after = (0, 0) if form.form.single else draw(st.sampled_from(places))
         body, bad = bodies.draw_mixed(draw, [None] * before + [fault] + [None] * after, names)
-        return one.mixed(form, one.parts(body), _events_in(form, body), bad)
+        return one.mixed(form, one.parts(body), form.events_in(body), bad)
 
     return composed(build)
 
@@ -217,7 +198,7 @@ def _mixed(
         if not any(slotted):
             slotted[draw(st.integers(0, len(slotted) - 1))] = draw(broken)
         body, bad = bodies.draw_mixed(draw, slotted, names)
-        return one.mixed(form, one.parts(body), _events_in(form, body), bad)
+        return one.mixed(form, one.parts(body), form.events_in(body), bad)
 
     return composed(build)
 
@@ -261,11 +242,7 @@ def _broken_envelope(one: OperationPlan, form: FormPlan, faults: Sequence[Fault]
 
 def _nameless(one: OperationPlan, bodies: Bodies) -> SearchStrategy[Sample]:
     def build(draw: Draw) -> Sample:
-        parts = one.parts(bodies.draw_nameless(draw))
-        reason = one.reason("identity", NOBODY.keyword)
-        expect = one.plan.reading.refusal(one.operation.family, reason, SENTENCE)
-        breach = Breach(rule=NOBODY.rule, keyword=NOBODY.keyword, pointer="", reason=reason)
-        return one.sample(parts, expect, bad=[breach])
+        return one.nobody(one.parts(bodies.draw_nameless(draw)))
 
     return composed(build)
 

@@ -14,6 +14,8 @@ SENDER: Final = "source"
 """The member of a body that says who sends it; the contract's `sources` are its values."""
 BATCH: Final = "batch"
 PER_EVENT: Final = "per_event"
+IDENTITY: Final = f"/protocol/identity/{PER_EVENT}"
+"""The rule that events of some senders say themselves who they are about."""
 NO_RULE: Final[Mapping[str, Json]] = {"sources": (), "pointers": ()}
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
 from mockserver.core import pointer
-from mockserver.core.contract import Contract, Operation
+from mockserver.core.contract import Contract, Form, Operation
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.strategies.assembly import Assembly, Parts, path_names
 from mockserver.strategies.faults import Fault
-from mockserver.strategies.forms import FormPlan
+from mockserver.strategies.forms import Bad, FormPlan, Kind
 from mockserver.strategies.gatefaults import GateFault, gate_faults, unknown_paths
 from mockserver.strategies.places import Tokens, put
 from mockserver.strategies.reading import BadEvent, Reading
@@ -24,13 +23,7 @@ NOW_MS: Final = 1_781_438_402_000
 """The clock of generated times where none is handed in: 2026-06-14T12:00:02Z, as in the golden cases."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bad:
-    """One broken event of a batch: its number, the fault, where its finding points."""
-
-    index: int
-    fault: Fault
-    tokens: Tokens
+NOBODY: Final = Fault(rule="/protocol/identity/batch", keyword="missing_identity", ways=())
 
 
 class OperationPlan:
@@ -45,17 +38,41 @@ class OperationPlan:
         self.gates: dict[str, Mapping[str, str]] = {
             rules[gate.name].get("check", gate.name): rules[gate.name].get("refusals", {}) for gate in operation.gates
         }
+        self._typed: dict[str, list[tuple[FormPlan, list[Kind]]]] = {}
         self.gate_faults = list(gate_faults(plan.contract, operation))
 
     @cached_property
     def forms(self) -> dict[str, FormPlan]:
         """The operation's forms by name."""
+        return {name: self._form(form) for name, form in self.operation.forms.items()}
+
+    def _form(self, form: Form, typed: str | None = None) -> FormPlan:
         keys = self.assembly.body_keys()
         measured = self.reason("measures", "invalid_request")
-        return {
-            name: FormPlan(self.contract, self.operation, form, self.plan.clock, keys, measured)
-            for name, form in self.operation.forms.items()
-        }
+        return FormPlan(self.contract, self.operation, form, self.plan.clock, keys, measured, typed)
+
+    def of_type(self, type: str) -> list[tuple[FormPlan, list[Kind]]]:
+        """Return the forms that take events of a type, each with the kinds meant."""
+        if type not in self._typed:
+            self._typed[type] = list(self._find_type(type))
+        return self._typed[type]
+
+    def _find_type(self, type: str) -> Iterator[tuple[FormPlan, list[Kind]]]:
+        for form in self.forms.values():
+            one = form.form
+            if one.schema is None or one.type is not None:
+                kinds = [kind for kind in form.kinds.values() if kind.name == type]
+                if kinds:
+                    yield form, kinds
+            elif one.discriminator and self._takes(form, type):
+                typed = self._form(one, type)
+                yield typed, list(typed.kinds.values())
+
+    def _takes(self, form: FormPlan, type: str) -> bool:
+        """Tell whether a form with one schema for all takes a type: whether the smallest event may have it."""
+        values = next(iter(form.kinds.values())).values
+        event = put(values.host(form.form.discriminator), form.form.discriminator, type)
+        return values.fits(values.root, event)
 
     @property
     def takes_body(self) -> bool:
@@ -128,6 +145,13 @@ class OperationPlan:
         detail = self.plan.reading.message(fault.keyword, fault.message, tokens, ())
         expect = self.plan.reading.refusal(self.operation.family, reason, detail)
         breach = Breach(rule=fault.rule, keyword=fault.keyword, pointer=pointer.build(tokens), reason=reason)
+        return self.sample(parts, expect, bad=[breach])
+
+    def nobody(self, parts: Parts) -> Sample:
+        """Return the sample of a batch that must name somebody and does not."""
+        reason = self.reason("identity", NOBODY.keyword)
+        expect = self.plan.reading.refusal(self.operation.family, reason)
+        breach = Breach(rule=NOBODY.rule, keyword=NOBODY.keyword, pointer="", reason=reason)
         return self.sample(parts, expect, bad=[breach])
 
     def mixed(self, form: FormPlan, parts: Parts, events: Sequence[Json], bad: Sequence[Bad]) -> Sample:

@@ -44,6 +44,8 @@ ODD_TEXTS: Final = (
     'a "quoted" \\ text\twith\nlines',
     "x" * 2000,
 )
+TELLING: Final[tuple[Json, ...]] = ("", "naïve café 😀 日本語", "x" * 2000, 0, 1.5, 1e300)
+"""Of the values that a member without limits may have, those that a short list shows."""
 FREE_OBJECTS: Final[tuple[Json, ...]] = (
     {},
     {"plan": "pro", "seats": 5, "trial": True},

@@ -102,7 +102,7 @@ class Expected:
 
     def as_json(self) -> dict[str, Json]:
         """Return the expectation as a golden case writes it."""
-        content = {"json": self.body} if self.text is None else {"text": self.text}
+        content = {"json": compact(self.body)} if self.text is None else {"text": self.text}
         return {"status": self.status, **content}
 
 

@@ -23,10 +23,11 @@ def _as_it_is(parts: Parts) -> Parts:
 
 def transports(one: OperationPlan) -> list[Change]:
     """Return the changes that leave a request of this operation good, the plain one first and most often."""
-    return [_as_it_is] * PLAIN + list(_variations(one))
+    return [_as_it_is] * PLAIN + list(variations(one))
 
 
-def _variations(one: OperationPlan) -> Iterator[Change]:
+def variations(one: OperationPlan) -> Iterator[Change]:
+    """Yield each of the changes that leave a request of this operation good."""
     yield changed(after_path="/")
     yield changed(before_path="/")
     yield from (changed(credential=number) for number in range(1, len(one.operation.credentials)))

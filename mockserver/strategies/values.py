@@ -16,6 +16,7 @@ from mockserver.core.formats import FORMATS, rfc3339_ms
 from mockserver.core.jsontext import render
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
+from mockserver.core.schema import POINTER
 from mockserver.strategies import plausible
 from mockserver.strategies.formats import moment_texts
 from mockserver.strategies.keywords import LEAVES, types_of
@@ -26,6 +27,10 @@ Schema = Mapping[str, Json]
 Fixed = Mapping[Tokens, Json]
 MANY: Final = 30
 """Arrays up to this long are made of different items, longer ones of few that come again."""
+
+
+LIMITING: Final = frozenset(LEAVES) - {"type"}
+"""Keywords whose edges are all worth showing."""
 
 
 class Clock:
@@ -173,33 +178,40 @@ class Values:
             value = self._steady(member, (*tokens, name), value)
         return value
 
-    def variants(self) -> Iterator[Json]:
-        """Yield valid values of the whole schema: the smallest, every edge of every member alone, all together."""
-        yield from distinct(self._variants(self.root, (), self.least))
+    def variants(self, known: set[str]) -> Iterator[Json]:
+        """Yield valid values of the whole schema: the smallest, every edge of every member alone, all together.
 
-    def _variants(self, schema: Schema, tokens: Tokens, host: Json) -> Iterator[Json]:
+        Members whose schema stands in `known` by its contract pointer were tried elsewhere; it grows.
+        """
+        yield from distinct(self._variants(self.root, (), self.least, known))
+
+    def _variants(self, schema: Schema, tokens: Tokens, host: Json, known: set[str]) -> Iterator[Json]:
         for branch in self.branches(schema):
-            if is_object(branch) and branch.get("properties"):
-                for place in (branch, ()):
-                    names = branch["properties"] if place else ()
-                    whole = self.object_with(branch, tokens, names)
-                    yield put(host, tokens, whole) if tokens else whole
-                least = self.object_with(branch, tokens, ())
-                here = put(host, tokens, least) if tokens else least
-                for name, member in branch["properties"].items():
-                    yield from self._member_variants(branch, name, member, tokens, here)
+            declared = branch.get("properties", {})
+            least = self.object_with(branch, tokens, ())
+            yield put(host, tokens, least)
+            yield put(host, tokens, self.object_with(branch, tokens, declared))
+            for name, member in declared.items():
+                mark = member.get(POINTER, "")
+                if mark not in known or not mark:
+                    yield from self._member_variants(branch, name, member, tokens, put(host, tokens, least), known)
+        known.update(member.get(POINTER, "") for member in schema.get("properties", {}).values())
 
-    def _member_variants(self, schema: Schema, name: str, member: Schema, tokens: Tokens, host: Json) -> Iterator[Json]:
+    def _member_variants(
+        self, schema: Schema, name: str, member: Schema, tokens: Tokens, host: Json, known: set[str]
+    ) -> Iterator[Json]:
         place = (*tokens, name)
-        for value in self.edges(member, place):
+        edges = self.edges(member, place)
+        free = not LIMITING & member.keys() and "object" not in types_of(member)
+        for value in [edges[0], *(edge for edge in edges if edge in plausible.TELLING)] if free else edges:
             yield put(host, place, value)
-        if self.nulls_absent and self.may_be_null(schema, name):
+        if place not in self.fixed and self.may_be_null(schema, name):
             yield put(host, place, None)
         if is_object(member) and member.get("properties"):
-            yield from self._variants(member, place, put(host, place, self.smallest(member, place)))
+            yield from self._variants(member, place, put(host, place, self.smallest(member, place)), known)
         elif is_array(member) and is_object(member.get("items", {})) and "items" in member:
             one = put(host, place, [self.smallest(member["items"], (*place, 0))])
-            yield from self._variants(member["items"], (*place, 0), one)
+            yield from self._variants(member["items"], (*place, 0), one, known)
 
     def may_be_null(self, schema: Schema, name: str) -> bool:
         """Tell whether an optional member may be null because null counts as absent."""
