@@ -15,7 +15,7 @@ import jsonschema_rs
 from mockserver.adapters import Adapter
 from mockserver.core import pointer, template
 from mockserver.core.answer import ITEM_NAMES, RATE_NAMES, REFUSAL_NAMES, REPLY_NAMES, TEXT_NAMES
-from mockserver.core.ecma import compile_pattern
+from mockserver.core.ecma import compile_pattern, refuse_unportable
 from mockserver.core.gates import MESSAGE_NAMES
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
@@ -196,6 +196,7 @@ def _schema(schema: Mapping[str, Json], place: str) -> Iterator[Problem]:
 
 def _pattern(pattern: str, place: str) -> Iterator[Problem]:
     try:
+        refuse_unportable(pattern)
         compile_pattern(pattern)
         jsonschema_rs.Draft202012Validator({"pattern": pattern})
     except (re.error, ValueError) as error:

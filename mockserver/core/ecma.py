@@ -7,6 +7,7 @@ judging engine, do not.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -19,40 +20,48 @@ _ESCAPES: Final = frozenset("tnvfrbBxu^$\\.*+?()[]{}|/-")
 
 @lru_cache(maxsize=1024)
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern with ECMA meaning.
-
-    Raises re.error for one Python cannot read, ValueError for what the engines would read in different ways.
-    """
-    if _STRANGE.search(pattern):
-        raise ValueError("only the groups (…), (?:…), (?=…), (?!…), (?<=…) and (?<!…) are supported")
+    r"""Compile a pattern with ECMA meaning. Raises re.error for one Python cannot read, ValueError for `[\S]`."""
     text = ""
-    opened: int | None = None
-    escaped = False
-    for char in pattern:
-        if escaped:
-            text += _escaped(char, in_class=opened is not None)
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        elif opened is None:
-            opened = len(text) if char == "[" else None
-            text += r"\Z" if char == "$" else char
+    in_class = False
+    for token in _tokens(pattern):
+        if token.startswith("\\"):
+            text += _escaped(token, in_class=in_class)
         else:
-            if char == "]" and text[opened:] in ("[", "[^"):
-                raise ValueError("an empty character class is not supported")
-            opened = None if char == "]" else opened
-            text += char
+            in_class = (in_class or token == "[") and token != "]"
+            text += r"\Z" if token == "$" and not in_class else token
     return re.compile(text)
 
 
-def _escaped(char: str, *, in_class: bool) -> str:
+def refuse_unportable(pattern: str) -> None:
+    """Raise ValueError for a pattern that the engines, or ECMA-262 and they, would read in different ways."""
+    if _STRANGE.search(pattern):
+        raise ValueError("only the groups (…), (?:…), (?=…), (?!…), (?<=…) and (?<!…) are supported")
+    opened: str | None = None
+    for token in _tokens(pattern):
+        if token.startswith("\\") and token[1:].lower() not in _CLASSES and token[1:] not in _ESCAPES:
+            raise ValueError(f"{token} is not supported")
+        if token == "]" and opened in ("[", "[^"):
+            raise ValueError("an empty character class is not supported")
+        if opened is not None:
+            opened = None if token == "]" else opened + token
+        elif token == "[":
+            opened = token
+
+
+def _tokens(pattern: str) -> Iterator[str]:
+    """Yield the characters of a pattern, escaped ones with their backslash."""
+    characters = iter(pattern)
+    for char in characters:
+        yield char + next(characters, "") if char == "\\" else char
+
+
+def _escaped(token: str, *, in_class: bool) -> str:
+    char = token[1:]
     members = _CLASSES.get(char.lower())
     if members is None:
-        if char not in _ESCAPES:
-            raise ValueError(f"\\{char} is not supported")
-        return "\\" + char
+        return token
     if not in_class:
         return f"[{'^' if char.isupper() else ''}{members}]"
     if char.isupper():
-        raise ValueError(f"\\{char} inside a character class is not supported")
+        raise ValueError(f"{token} inside a character class is not supported")
     return members

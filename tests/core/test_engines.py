@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mockserver.core.contract import Contract
-from mockserver.core.ecma import compile_pattern
+from mockserver.core.ecma import compile_pattern, refuse_unportable
 from mockserver.core.explain import judge_spots, reference_spots, violations
 from mockserver.core.jsontext import parse_exactly, without_surrogates
 from mockserver.core.schema import Schema, annotate, drop_nulls, subschemas
@@ -184,9 +184,15 @@ def test_pattern_has_its_ecma_meaning_in_both_engines(pattern: str, fits: list[s
 
 @pytest.mark.parametrize(
     "pattern",
-    [r"^a\Z", r"\A", r"\pL", r"(a)\1", r"[\S]", r"[\D]", "(?P<x>a)", "(?i)a", "(?>a)", "[]a]", "[^]", r"\cA", r"\_"],
+    [r"^a\Z", r"\A", r"\pL", r"(a)\1", "(?P<x>a)", "(?i)a", "(?>a)", "[]a]", "[^]", r"\cA", r"\_"],
 )
 def test_pattern_is_refused_where_the_engines_would_read_it_differently(pattern: str) -> None:
+    with pytest.raises(ValueError, match="supported"):
+        refuse_unportable(pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"[\S]", r"[^\D]", r"[a\W]"])
+def test_pattern_is_refused_when_a_class_holds_the_opposite_of_another(pattern: str) -> None:
     with pytest.raises(ValueError, match="supported"):
         compile_pattern(pattern)
 
