@@ -58,8 +58,8 @@ export class Pages {
     await watch(page, api, report);
     if (heldClock) {
       const now = Date.now();
-      await page.clock.install({ time: now });
-      await page.clock.pauseAt(now + 1);
+      await page.clock.install({ time: now - 60_000 }); // it runs from here, and can be held at a later moment only
+      await page.clock.pauseAt(now);
     }
     await page.goto(`http://localhost:${this.#server.address().port}${path}`);
     return page;
