@@ -23,6 +23,7 @@ from mockserver.settings import Settings
 
 MAX_BODY: Final = 16 * 1024 * 1024
 OPEN_HOSTS: Final = frozenset({"localhost", "host.docker.internal"})
+ROOT: Final = "/_mock/"
 UNGUARDED: Final = frozenset({"/livez", "/readyz"})
 
 
@@ -135,7 +136,8 @@ class Control:
             return error.response
 
     def _find(self, path: str) -> tuple[_Route, dict[str, str]]:
-        segments = tuple((path.rstrip("/") if len(path) > len("/_mock/") else path).split("/")[1:])
+        bare = path.rstrip("/")
+        segments = tuple((ROOT if bare == ROOT.rstrip("/") else bare).split("/")[1:])
         for route in self._routes:
             params = route.match(segments)
             if params is not None:

@@ -61,7 +61,9 @@ class Handlers:
 
     async def readyz(self, call: Call) -> web.Response:
         """The server takes requests; 503 while it stops."""
-        return json_response({"status": "stopping" if self.stopping else "ok"}, 503 if self.stopping else 200)
+        if not self.stopping:
+            return json_response({"status": "ok"})
+        return json_response({"status": "stopping"}, 503, {"Content-Type": "application/json"})
 
     async def index(self, call: Call) -> web.Response:
         """What this is and where things are."""

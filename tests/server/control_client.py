@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -43,7 +44,8 @@ class ControlClient:
     ) -> tuple[int, Any]:
         """Send one call; bytes go out as they are, anything else as JSON, None as no body."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        async with self.http.request(method, self.url + path, data=data, headers=headers) as reply:
+        sent = None if data is None else BytesIO(data)
+        async with self.http.request(method, self.url + path, data=sent, headers=headers) as reply:
             text, kind = await reply.read(), reply.headers.get("Content-Type", "")
             hold(method, path.partition("?")[0], reply.status, kind, text)
             return reply.status, json.loads(text) if text and kind in JSON_TYPES else text.decode() or None

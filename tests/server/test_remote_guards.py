@@ -1,0 +1,132 @@
+"""Who may use the control surface: no page of another site, no foreign host, nobody without the token."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockserver.settings import Settings
+from tests.server.control_client import ControlClient
+from tests.server.vendor_client import VendorClient
+
+TOKEN = "correct horse"
+
+
+@pytest.fixture
+def settings(request: pytest.FixtureRequest) -> Settings:
+    """The server's settings: plain ones, or those a test is parametrized with."""
+    found: Settings = getattr(request, "param", Settings(port=0))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Origin": "http://localhost", "Host": "localhost"}, 200),
+        ({"Origin": "http://localhost:1", "Host": "localhost:1"}, 200),
+        ({"Origin": "http://LOCALHOST:1", "Host": "localhost:1"}, 200),
+        ({"Origin": "http://localhost:2", "Host": "localhost:1"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "LocalHost:8207"}, 200),
+        ({"Host": "app.localhost"}, 200),
+        ({"Host": "127.0.0.1:1"}, 200),
+        ({"Host": "192.168.1.5"}, 200),
+        ({"Host": "[::1]:8207"}, 200),
+        ({"Host": "[fe80::1]"}, 200),
+        ({"Host": "mock"}, 200),
+        ({"Host": "mock:8207"}, 200),
+        ({"Host": "host.docker.internal:8207"}, 200),
+        ({"Host": "evil.example"}, 421),
+        ({"Host": "evil.example:8207"}, 421),
+        ({"Host": "127.0.0.1.evil.example"}, 421),
+        ({"Host": "localhost.evil.example"}, 421),
+        ({"Host": "localhost."}, 421),
+        ({"Host": "user@localhost"}, 421),
+        ({"Host": "localhost/x"}, 421),
+        ({"Host": "localhost:x"}, 421),
+        ({"Host": ""}, 421),
+    ],
+)
+async def test_guard_lets_nobody_in_from_elsewhere(
+    control: ControlClient, headers: dict[str, str], status: int
+) -> None:
+    got, _ = await control.get("/_mock/sessions", headers)
+    assert got == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/_mock/", None),
+        ("GET", "/_mock/openapi.json", None),
+        ("GET", "/_mock/nothing", None),
+        ("PATCH", "/_mock/sessions/x", {"keys": []}),
+        ("DELETE", "/_mock/sessions/x", None),
+        ("POST", "/_mock/sessions/x/wait", {"timeout_ms": 0}),
+        ("PUT", "/_mock/sessions/x/faults", []),
+        ("OPTIONS", "/_mock/sessions/x", None),
+    ],
+)
+async def test_every_control_call_is_guarded(control: ControlClient, method: str, path: str, body: object) -> None:
+    status, _ = await control.call(method, path, body, {"Sec-Fetch-Site": "cross-site"})
+    assert status == 403
+
+
+async def test_refused_call_changes_nothing(control: ControlClient, vendor: VendorClient, session: str) -> None:
+    await vendor.track("m1")
+    for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+        await control.delete(session, headers)
+        await control.patch(session, {"keys": []}, headers)
+    _, described = await control.get(session)
+    assert (described["counts"]["requests"], described["keys"]) == (1, None)
+
+
+async def test_health_is_open_to_everybody(control: ControlClient) -> None:
+    for path in ("/livez", "/readyz"):
+        assert (await control.get(path, {"Host": "evil.example", "Sec-Fetch-Site": "cross-site"}))[0] == 200
+
+
+@pytest.mark.parametrize("settings", [Settings(port=0, allowed_hosts=("Mock.Example", "other.example"))], indirect=True)
+async def test_allowed_hosts_are_let_in(control: ControlClient) -> None:
+    hosts = ("mock.example", "MOCK.example:1", "other.example", "localhost", "third.example")
+    statuses = [(await control.get("/_mock/sessions", {"Host": host}))[0] for host in hosts]
+    assert statuses == [200, 200, 200, 200, 421]
+
+
+@pytest.mark.parametrize("settings", [Settings(port=0, admin_token=TOKEN)], indirect=True)
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        (None, 401),
+        ("", 401),
+        ("Bearer", 401),
+        ("Bearer wrong", 401),
+        (f"Bearer {TOKEN}x", 401),
+        (f"Basic {TOKEN}", 401),
+        ("Bearer \u00fc", 401),
+        (f"Bearer {TOKEN}", 200),
+        (f"bearer {TOKEN}", 200),
+    ],
+)
+async def test_token_is_asked_for_where_there_is_one(
+    control: ControlClient, authorization: str | None, status: int
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    got, _ = await control.get("/_mock/sessions", headers)
+    assert got == status
+
+
+@pytest.mark.parametrize("settings", [Settings(port=0, admin_token=TOKEN)], indirect=True)
+async def test_token_is_not_asked_of_vendor_requests_and_probes(control: ControlClient, vendor: VendorClient) -> None:
+    assert (await vendor.track("m1")).status == 202
+    assert (await vendor.track("m2", prefix="/_mock/s/other")).status == 202
+    assert (await control.get("/readyz"))[0] == 200
+    async with control.http.get(control.url + "/_mock/sessions") as reply:
+        assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
