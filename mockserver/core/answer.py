@@ -94,10 +94,11 @@ def refusal_reply(
 def text_variables(judged: Judged, receipt: Receipt, status: int, detail: str) -> dict[str, Json]:
     """Return the values of `TEXT_NAMES` for a refusal with a status; `detail` is ours, in one sentence."""
     standard = phrase(status)
+    code = standard.replace("'", "").replace(" ", "_").replace("-", "_")
     return {
         "phrase": standard,
-        "phrase_upper": standard.upper().replace(" ", "_").replace("-", "_"),
-        "phrase_lower": standard.lower().replace(" ", "_").replace("-", "_"),
+        "phrase_upper": code.upper(),
+        "phrase_lower": code.lower(),
         "detail": detail or standard,
         "status": status,
         "allow": ", ".join(_allowed_methods(judged)),
