@@ -67,7 +67,8 @@ def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_fa
     )
     monkeypatch.setenv("PYTHONPATH", f"{site}:{ROOT}")
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    for inherited in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
+        monkeypatch.delenv(inherited, raising=False)
     return Runs(pytester)
 
 
