@@ -18,6 +18,7 @@ SLEEPS = {"sleep", "sleep_ms", "nanosleep", "usleep", "wait_until", "eventually"
 CLOCKS = {"monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "time_ns"}
 QUESTIONS = {"connect_ex", "create_connection", "done", "empty", "exists", "is_alive", "is_dir", "is_file", "is_set"}
 QUESTIONS |= {"poll", "qsize", "read_bytes", "read_text", "stat", "urlopen", "waitpid"}
+LISTENS = {"read", "readline", "readexactly", "receive"}
 TIMERS = re.compile(r"\b(setTimeout|setInterval|setImmediate|waitForTimeout|waitForFunction|while)\b")
 
 
@@ -47,11 +48,14 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 
 def _asks(loop: ast.AST) -> bool:
-    """Tell whether a loop looks at a clock or at something outside of it."""
-    for node in ast.walk(loop):
-        if isinstance(node, ast.Await | ast.AsyncWith) or (CLOCKS | QUESTIONS) & set(_names(node)):
-            return True
-    return False
+    """Tell whether a loop looks at a clock, or asks something outside of it the same question again and again."""
+    nodes = list(ast.walk(loop))
+    changed = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    asked: list[ast.AST] = [node for node in nodes if isinstance(node, ast.Await)]
+    asked += [item.context_expr for node in nodes if isinstance(node, ast.AsyncWith) for item in node.items]
+    return any((CLOCKS | QUESTIONS) & set(_names(node)) for node in nodes) or any(
+        not (LISTENS | changed) & {name for part in ast.walk(node) for name in _names(part)} for node in asked
+    )
 
 
 def _counts(repeated: ast.expr) -> bool:
@@ -97,6 +101,7 @@ def test_shell_source_does_not_sleep() -> None:
         "while not path.exists(): pass",
         "while True:\n    if process.poll() is not None: break",
         "async def f():\n    while not rows: rows = await fetch()",
+        "async def f():\n    while not rows:\n        async with http.get(url) as reply: rows = await reply.json()",
         "while time.monotonic() < deadline: rows = fetch()",
         "async def f():\n    for _ in range(50):\n        if await fetch(): break",
         "def f():\n    for _ in itertools.count():\n        if path.is_file(): return",
@@ -117,6 +122,8 @@ def test_offence_is_found_when_a_source_sleeps_or_polls(text: str) -> None:
         "async def f():\n    for n in range(3): await send(n)",
         "for line in process.stdout:\n    if 'ready' in line: break",
         "began = time.monotonic()",
+        "async def f():\n    while piece := await asyncio.wait_for(reader.read(10), 5): pieces.append(piece)",
+        "async def f():\n    while after is not None: after = (await fetch(f'?after={after}'))['next']",
     ],
 )
 def test_no_offence_is_found_when_a_source_only_works_or_listens(text: str) -> None:

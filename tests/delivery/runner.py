@@ -79,7 +79,7 @@ class Run:
             await self._step({step: None} if isinstance(step, str) else step)
         seen = sum(len(row.attempts) for row in case.ledger)
         return Outcome(
-            waited=await self._wait(exactly=seen, quiet_ms=QUIET_MS, timeout_ms=5_000),
+            waited=await self._wait(exactly=seen, quiet_ms=QUIET_MS, timeout_ms=PATIENCE_MS / 4),
             ledger=(await self._ask("GET", "deliveries?final=true&limit=10000"))["deliveries"],
             requests=(await self._ask("GET", "requests"))["requests"],
             events=(await self._ask("GET", "events?verdict=any&limit=10000"))["events"],

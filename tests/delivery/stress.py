@@ -184,7 +184,7 @@ def _sending(made: Script, request: int, now_ms: int, dice: random.Random) -> Se
     if made.lanes == 1 and request and dice.random() < 0.1:
         return dice.choice(made.sendings)
     wish = dice.choice([*made.effects, *["none"] * 4])
-    good = dice.random() > 0.05
+    good = dice.random() > 0.02
     events = [
         made.dialect.event(
             {"mark": f"{made.session}/{request}/{place}", "wish": wish},
