@@ -37,7 +37,8 @@ def throughput(events: int, rounds: int, seconds: int) -> dict[str, float]:
     payload = payloads.outlit(100)
     with mock(*UNBOUNDED) as empty, mock(*UNBOUNDED) as full:
         fill(full, payload, events, 100)
-        with_none, with_many = [], []
+        with_none: list[float] = []
+        with_many: list[float] = []
         for _ in range(rounds):
             for server, found in ((empty, with_none), (full, with_many)):
                 found.append(requests_per_second(server.url, payload, connections=16, seconds=seconds, cpu=1))
