@@ -13,6 +13,7 @@ from mockserver.core.contract import Contract
 from mockserver.core.events import event_violations, outside_window
 from mockserver.core.explain import Violation, reference_spots, violations
 from mockserver.core.formats import rfc3339_ms
+from mockserver.core.identity import credentials
 from mockserver.core.intake import Intake
 from mockserver.core.judge import approach, judge
 from mockserver.core.model import Exchange, Finding, Json, Judged, Verdict, WireReply
@@ -213,6 +214,10 @@ class View:
             yield "trailing_slash"
         if self.exchange.receipt.over_rate:
             yield "over_rate"
+        if self.judged.operation is not None:
+            keys = credentials(self.judged.intake, self.exchange.contract, place, self.judged.operation)
+            if len({value for _, value in keys}) > 1:
+                yield "two_credentials"
         kind = (request.header(b"content-type") or "").partition(";")[0].strip().lower()
         if self.judged.body is not None:
             if kind != "application/json":
