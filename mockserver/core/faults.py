@@ -109,11 +109,8 @@ def rows_of(judged: Judged) -> list[dict[str, Json]]:
 
 
 def take(steps: Sequence[Step], judged: Judged) -> Step | None:
-    """Return the first step that matches and has uses left, used once; None when there is none."""
-    for step in steps:
-        if not step.spent and step.matches(judged):
-            return step if step.use() else None
-    return None
+    """Return the first step that matches, has uses left and whose dice agree, used once; None when there is none."""
+    return next((step for step in steps if not step.spent and step.matches(judged) and step.use()), None)
 
 
 def reject(judged: Judged, step: Step) -> None:

@@ -309,6 +309,15 @@ async def test_probability_is_the_same_dice_for_the_same_seed(
     assert {202, 503} == set(first) | set(other)
 
 
+async def test_next_step_has_its_turn_when_the_dice_of_one_say_no(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    steps = [{"reply": {"status": 503}, "probability": 0.5, "seed": 1}, {"reply": {"status": 429}, "probability": 0.5}]
+    await put(control, session, *steps)
+    statuses = [(await vendor.track(f"m{number}")).status for number in range(40)]
+    assert set(statuses) == {202, 429, 503}
+
+
 @pytest.mark.parametrize(("probability", "status"), [(0, 202), (1, 503)])
 async def test_probability_has_its_ends(
     control: ControlClient, vendor: VendorClient, session: str, probability: int, status: int
