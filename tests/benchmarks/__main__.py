@@ -1,18 +1,16 @@
-"""Measure and print: `python -m tests.benchmarks [--rounds N] [--seconds S] [--only WORD] [--json FILE]`."""
+"""Measure and print: `python -m tests.benchmarks` for the ratios, `--all` for everything, `--prism` for the peer."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import payloads
+from tests.benchmarks import generation, journal, payloads, prism, startup, waits
 from tests.benchmarks.load import requests_per_second
 from tests.benchmarks.payloads import Payload
 from tests.benchmarks.servers import Server, ceiling, mock
@@ -66,14 +64,8 @@ def _round(target: Server, payload: Payload, connections: int, seconds: int) -> 
     return requests_per_second(target.url, payload, connections=connections, seconds=seconds, cpu=1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--only", default="", help="only cases whose name contains this")
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    started = time.monotonic()
+def throughput(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Measure every case and print it beside its goal."""
     results = []
     print(f"{'case':24}{'conns':>6}{'ours/s':>10}{'ceiling/s':>11}{'ratio':>8}{'±':>7}{'goal':>7}")
     for payload, connections, goal in CASES:
@@ -85,13 +77,42 @@ def main() -> None:
                 f"{found['ratio']:>8.2f}{found['spread'] / 2:>7.2f}{goal:>7.2f}",
                 flush=True,
             )
-    print(f"took {time.monotonic() - started:.0f} s")
+    return results
+
+
+def _print(name: str, found: dict[str, Any]) -> None:
+    print(f"{name}: " + ", ".join(f"{what} {value:.2f}" for what, value in found.items()), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each, in turns; medians are printed")
+    parser.add_argument("--seconds", type=int, default=2, help="length of one round")
+    parser.add_argument("--only", default="", help="only cases whose name contains this")
+    parser.add_argument("--all", action="store_true", help="also start-up, waits, generation and the full journal")
+    parser.add_argument("--prism", action="store_true", help="also the peer, installed from the npm registry")
+    parser.add_argument("--json", type=Path, help="write the numbers there")
+    options = parser.parse_args()
+    began = time.monotonic()
+    results: dict[str, Any] = {"throughput": throughput(options)}
+    if options.all:
+        results["start-up"] = startup.measure(options.rounds)
+        _print("start-up", results["start-up"])
+        results["waits"] = waits.measure(options.rounds, options.seconds)
+        _print("open waits", results["waits"])
+        results["generation"] = generation.measure(500)
+        _print("generation", results["generation"])
+        results["journal"] = journal.measure(1_000_000, options.rounds, options.seconds)
+        for name, found in results["journal"].items():
+            _print(name, found)
+    if options.prism:
+        results["prism"] = prism.measure(options.rounds, options.seconds)
+        for name, found in results["prism"].items():
+            _print(f"beside Prism, {name}", found)
+    print(f"took {time.monotonic() - began:.0f} s")
     if options.json is not None:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())  # type: ignore[func-returns-value]
-
-
-__all__ = ["main", "subprocess"]
+    main()

@@ -1,15 +1,10 @@
-"""What a full journal costs: throughput with a million events kept, memory of each, what the default bound keeps.
-
-`python -m tests.benchmarks.journal`
-"""
+"""What a full journal costs: throughput with a million events kept, memory of each, what the default bound keeps."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import payloads
@@ -70,24 +65,11 @@ def bound(events: int) -> dict[str, float]:
         return {"MB resident": resident_bytes(server.pid) / 1e6, "requests evicted": found["evicted"]}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--events", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=int, default=2)
-    parser.add_argument("--json", type=Path)
-    options = parser.parse_args()
-    results = {
-        "memory, batches of 100": memory(payloads.outlit(100), options.events // 2, 100),
-        "memory, one event a request": memory(payloads.outlit(1), options.events // 10, 1),
-        "default bound": bound(options.events * 2),
-        f"throughput with {options.events} events kept": throughput(options.events, options.rounds, options.seconds),
+def measure(events: int, rounds: int, seconds: int) -> dict[str, dict[str, float]]:
+    """Measure memory, the default bound and throughput with so many events kept."""
+    return {
+        "memory, batches of 100": memory(payloads.outlit(100), events // 2, 100),
+        "memory, one event a request": memory(payloads.outlit(1), events // 10, 1),
+        "default bound": bound(events * 2),
+        f"throughput with {events} events kept": throughput(events, rounds, seconds),
     }
-    for name, found in results.items():
-        print(f"{name}: " + ", ".join(f"{what} {value:.2f}" for what, value in found.items()))
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,68 @@
+"""A peer: Stoplight Prism at its fastest, serving the OpenAPI document that we publish."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import tempfile
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+from mockserver import publish
+from mockserver.loader import library
+from tests.benchmarks import payloads
+from tests.benchmarks.load import requests_per_second
+from tests.benchmarks.payloads import Payload
+from tests.benchmarks.servers import SERVER_CPU, free_port, mock
+
+PACKAGE = "@stoplight/prism-cli"
+CASES = ((payloads.outlit(1), 4.0), (payloads.outlit(100), 2.5))
+
+
+def _install(folder: Path) -> Path:
+    subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", PACKAGE], cwd=folder, check=True)
+    return folder / "node_modules" / ".bin" / "prism"
+
+
+def _its_reply(url: str, payload: Payload) -> Payload:
+    """Return the payload with the reply Prism gives it, since every reply is held to the expected one."""
+    request = urllib.request.Request(url + payload.path, payload.body.encode(), payload.headers)
+    with urllib.request.urlopen(request) as reply:
+        return replace(payload, expected=reply.read().decode(), status=reply.status)
+
+
+def measure(rounds: int, seconds: int) -> dict[str, dict[str, float]]:
+    """Install Prism from the npm registry and measure it and ours in turns, 16 connections."""
+    made: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), free_port()
+        document = folder / "outlit.json"
+        document.write_text(json.dumps(publish.openapi(library().protocol("outlit").contract())))
+        program = _install(folder)
+        command = ["taskset", "-c", SERVER_CPU, str(program), "mock", "--verbose-level", "silent", "-h", "127.0.0.1"]
+        with subprocess.Popen([*command, "-p", str(port), str(document)]) as prism, mock() as ours:
+            try:
+                url = f"http://127.0.0.1:{port}"
+                subprocess.run(
+                    ["curl", "-s", "-o", "/dev/null", "--retry", "30", "--retry-connrefused", url], check=True
+                )
+                for payload, goal in CASES:
+                    made[payload.name] = {**_in_turns(ours.url, url, payload, rounds, seconds), "goal": goal}
+            finally:
+                prism.terminate()
+    return made
+
+
+def _in_turns(ours: str, prism: str, payload: Payload, rounds: int, seconds: int) -> dict[str, float]:
+    theirs = _its_reply(prism, payload)
+    mine, other = [], []
+    for _ in range(rounds):
+        other.append(requests_per_second(prism, theirs, connections=16, seconds=seconds, cpu=1))
+        mine.append(requests_per_second(ours, payload, connections=16, seconds=seconds, cpu=1))
+    return {
+        "ours/s": statistics.median(mine),
+        "prism/s": statistics.median(other),
+        "ratio": statistics.median(m / o for m, o in zip(mine, other, strict=True)),
+    }
