@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from mockserver.settings import Settings
 from tests.live import Live, Reply, live
+from tests.processes import served
 
 FOURTH = Path(__file__).parent / "fourth"
 PATH = "/tally/v2/main/collect"
@@ -156,3 +158,12 @@ async def test_the_three_protocols_are_served_beside_it(server: Live) -> None:
     assert (await server.send("POST", "/v1/identify", {**key, "Content-Type": "application/json"}, b"{}")).status == 400
     assert (await server.send("POST", "/api/events", {}, b"{}")).status == 400
     assert (await server.send("POST", "/api/i/v1/pk_beside/events", {}, b"{}")).status == 400
+
+
+def test_command_line_serves_it_from_any_folder(tmp_path: Path) -> None:
+    shutil.copytree(FOURTH, tmp_path / "contracts", ignore=shutil.ignore_patterns("__pycache__"))
+    with served("--contracts", str(tmp_path / "contracts")) as process:
+        body = {"token": "tk_cli", "total": 5, "items": [{"kind": "sale", "ref": "a", "cents": 5}]}
+        request = urllib.request.Request(process.url + PATH, json.dumps(body).encode(), method="POST")
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as reply:
+            assert (reply.status, json.load(reply)) == (201, {"taken": 1, "again": 0, "worth": 5})
