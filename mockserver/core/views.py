@@ -48,11 +48,12 @@ class View:
         """Return the reply that was sent, or would have been where the connection was cut."""
         return self.exchange.reply or answer(self.judged, self.exchange.receipt)
 
-    def match_rows(self) -> Iterator[dict[str, Json]]:
-        """Yield of each event only what a matcher may look at, and its number."""
+    @cached_property
+    def match_rows(self) -> list[dict[str, Json]]:
+        """Of each event only what a matcher may look at, and its number."""
         found = self._brought
-        for index, (event, kind) in enumerate(zip(found.events, found.types, strict=True)):
-            yield {
+        return [
+            {
                 "seq": self.exchange.first_event + index,
                 "index": index,
                 "protocol": self.exchange.contract.name,
@@ -61,6 +62,8 @@ class View:
                 "verdict": str(self.exchange.verdicts[index]),
                 "event": event,
             }
+            for index, (event, kind) in enumerate(zip(found.events, found.types, strict=True))
+        ]
 
     def event_rows(self, *, advice: bool = True) -> Iterator[dict[str, Json]]:
         """Yield the row of each event, findings and stored form included."""

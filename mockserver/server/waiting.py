@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from heapq import nsmallest
 from typing import Final, Literal
 
-from mockserver.core.matcher import ANY, Difference, differences
+from mockserver.core.matcher import ANY, Difference, differences, matches
 from mockserver.core.model import Exchange, Json, Verdict
 from mockserver.core.views import View
 from mockserver.stores.session import Session
@@ -70,8 +70,8 @@ class Waiter:
             self.result.set_result(reason)
 
     def _collect(self, exchange: Exchange, view: View) -> None:
-        for row in view.match_rows():
-            if row["seq"] > self._after and not differences(self._match, row):
+        for row in view.match_rows:
+            if row["seq"] > self._after and matches(self._match, row):
                 self.matched.append((exchange, row["index"]))
 
     @property
@@ -139,7 +139,7 @@ class Waiter:
 
     def _candidates(self) -> Iterator[tuple[Exchange, dict[str, Json]]]:
         for exchange in self._session.exchanges_with_events(self._after):
-            for row in View(exchange).match_rows():
+            for row in View(exchange).match_rows:
                 if row["seq"] > self._after:
                     yield exchange, row
 
