@@ -4,6 +4,7 @@
 # The key an API is called with names the session, so one fresh key keeps this run apart from every other.
 set -eu
 url=${MOCK_URL:-http://localhost:8207}
+now=$(date +%s)000
 key=${MOCK_KEY:-pk_curl_$(date +%s)_$$}
 
 send() { # method, path, body, further arguments of curl
@@ -24,9 +25,9 @@ expect() { # what for, a part of the answer, the answer
 expect 'Outlit processed both events' '"processed":2' "$(send POST "/api/i/v1/$key/events" '{
   "source": "server",
   "events": [
-    {"type": "identify", "url": "server://jane@acme.com", "path": "/", "email": "jane@acme.com"},
+    {"type": "identify", "url": "server://jane@acme.com", "path": "/", "email": "jane@acme.com", "timestamp": '"$now"'},
     {"type": "custom", "url": "server://jane@acme.com", "path": "/", "eventName": "subscription_created",
-     "properties": {"__email": "jane@acme.com", "plan": "pro"}}
+     "timestamp": '"$now"', "properties": {"__email": "jane@acme.com", "plan": "pro"}}
   ]}')"
 
 expect 'Apex received both events' '"received":2' "$(send POST /api/events '{
@@ -50,8 +51,8 @@ expect 'Outlit takes the good event of a batch and names the bad one' '"errors":
   "$(send POST "/api/i/v1/$key-refused/events" '{
   "source": "server",
   "events": [
-    {"type": "identify", "url": "server://jane@acme.com", "path": "/", "email": "jane@acme.com"},
-    {"type": "purchase", "url": "server://jane@acme.com", "path": "/"}
+    {"type": "identify", "url": "server://jane@acme.com", "path": "/", "email": "jane@acme.com", "timestamp": '"$now"'},
+    {"type": "purchase", "url": "server://jane@acme.com", "path": "/", "timestamp": '"$now"'}
   ]}')"
 expect 'the journal points at the member that is wrong' '"pointer":"/type"' \
   "$(curl --silent --show-error --fail "$url$session-refused/events?verdict=rejected")"

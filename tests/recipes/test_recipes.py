@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -19,11 +20,13 @@ from mockserver import cli, environment, yamltext
 from mockserver.addresses import DEFAULT_PORT
 from mockserver.server import control
 from tests.processes import PATIENCE, ROOT, ServerProcess, served
+from tests.processes import run as mockserver
 from tests.sdks.harness import program
 
 FOLDER = ROOT / "docs" / "recipes"
 FILES = sorted(path for path in FOLDER.rglob("*") if path.is_file())
 NAMES = [str(path.relative_to(FOLDER)) for path in FILES]
+PUBLISHED = f"http://127.0.0.1:{DEFAULT_PORT}"
 YAML = [path for path in FILES if path.suffix in (".yml", ".yaml")]
 
 
@@ -94,6 +97,17 @@ def test_shell_recipe_fails_when_the_api_does(server: ServerProcess) -> None:
     done = run([program("sh"), "curl.sh"], server.url, MOCK_KEY=key)
     assert done.returncode == 1
     assert done.stderr.startswith("not ok: Whisperr accepted the event")
+
+
+def test_gate_of_the_workflow_fails_when_an_event_was_refused(server: ServerProcess) -> None:
+    (gate,) = re.findall(r"mockserver (report .*)", (FOLDER / "github-actions.yml").read_text())
+    key = f"pk_{uuid4().hex}"
+    program("curl")
+    assert run([program("sh"), "curl.sh"], server.url, MOCK_KEY=key).returncode == 0
+    for session, code in ((key, 0), (f"{key}-refused", 1)):
+        words = [{"$MOCK_KEY": session, PUBLISHED: server.url}.get(word, word) for word in shlex.split(gate)]
+        done = mockserver(*words)
+        assert done.returncode == code, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("path", YAML, ids=lambda path: path.name)
