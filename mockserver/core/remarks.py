@@ -42,7 +42,7 @@ def _violations_under(judged: Judged, form: Form, event: Json, contract: Contrac
     schema = form.schema_for(event)
     if schema is None:
         return event_violations(judged, form, event)
-    missing = contract.beyond and contract.beyond(judged.body, event)
+    missing = contract.beyond and contract.beyond(judged.intake.value, event)
     own = [missing] if missing else []
     value = judged.engine_view(event)
     if schema.is_valid(value):

@@ -40,7 +40,6 @@ class App:
         self.vendor = Vendor(settings, self.contracts, self.store)
         self.handlers = Handlers(self.contracts, self.store, defaults)
         self.control = Control(settings, {**self.handlers.table(), **Remote(self.handlers).table()})
-        self.unreadable = 0
 
     def server(self) -> Server:
         """Return aiohttp's low-level server around the one handler."""
@@ -55,7 +54,7 @@ class App:
 
     def count_unreadable(self, detail: str) -> None:
         """Count a request that cannot be journalled, because it cannot be read."""
-        self.unreadable += 1
+        self.handlers.unreadable += 1
         _log.info("unreadable request: %s", detail)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

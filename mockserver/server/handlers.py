@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from itertools import islice
 from typing import Any, Final
 
 from aiohttp import web
@@ -23,6 +26,9 @@ from mockserver.stores.session import ProtocolSettings, Session, SessionSettings
 
 MAX_SESSION_BYTES: Final = 200
 DEFAULT_LIMIT: Final = 1000
+AT_ONCE: Final = 10
+TURN_S: Final = 0.01
+"""How long a journal is read at a stretch, and the exchanges between two looks at the clock."""
 
 
 class Handlers:
@@ -33,6 +39,7 @@ class Handlers:
         self.store = store
         self.defaults = defaults
         self.stopping = False
+        self.unreadable = 0
 
     def table(self) -> dict[str, control.Handler]:
         """Return the handlers by operationId."""
@@ -145,7 +152,8 @@ class Handlers:
     async def sessions(self, call: Call) -> web.Response:
         """All sessions and their counts."""
         rows = [{"session": session.name, **session.counts.as_json()} for session in self.store.sessions()]
-        return json_response({"sessions": rows, "evicted": self.store.evicted_sessions})
+        counts = {"evicted": self.store.evicted_sessions, "unreadable": self.unreadable}
+        return json_response({"sessions": rows, **counts})
 
     def named(self, call: Call) -> Session:
         """Return the session a call names; naming makes it. Raises RejectedError for an unusable name."""
@@ -252,18 +260,27 @@ class Handlers:
         limit = call.query.get("limit", DEFAULT_LIMIT)
         rows: list[Json] = []
         more = False
-        for row in event_rows(self.named(call), call.query, call.query.get("after", 0)):
-            if len(rows) == limit:
-                more = True
+        session, after = self.named(call), call.query.get("after", 0)
+        first = next(session.exchanges_with_events(after), None)
+        async for exchange in in_turns(session, 0 if first is None else first.seq - 1):
+            wanted = event_rows(exchange, call.query, after)
+            rows += islice(wanted, limit - len(rows))
+            more = next(wanted, None) is not None
+            if more:
                 break
-            rows.append(row)
         return json_response({"events": rows, "next": rows[-1]["seq"] if more else None})
 
-    async def export(self, call: Call) -> web.Response:
-        """The session as NDJSON."""
+    async def export(self, call: Call) -> web.StreamResponse:
+        """The session as NDJSON, sent as it is read."""
         session = self.named(call)
-        body = b"".join(render(export_line(View(exchange))) + b"\n" for exchange in session.exchanges())
-        return web.Response(body=body, headers=CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER}))
+        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER})
+        if call.request.method == "HEAD":
+            return web.Response(headers=headers)
+        stream = web.StreamResponse(headers=headers)
+        await stream.prepare(call.request)
+        async for exchange in in_turns(session):
+            await stream.write(render(export_line(View(exchange))) + b"\n")
+        return stream
 
 
 def _request_wanted(exchange: Exchange, query: Mapping[str, Any]) -> bool:
@@ -274,20 +291,27 @@ def _request_wanted(exchange: Exchange, query: Mapping[str, Any]) -> bool:
     )
 
 
-def event_rows(session: Session, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Json]]:
-    """Yield the rows of a session's events above `after` that fit the filters, oldest first."""
+async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:
+    """Yield a session's exchanges above a request number; other requests get their turn meanwhile."""
+    turn = time.monotonic()
+    while found := list(islice(session.exchanges(after), AT_ONCE)):
+        for exchange in found:
+            yield exchange
+        after = found[-1].seq
+        if time.monotonic() - turn > TURN_S:
+            await asyncio.sleep(0)
+            turn = time.monotonic()
+
+
+def event_rows(exchange: Exchange, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Json]]:
+    """Yield the rows of an exchange's events above `after` that fit the filters, oldest first."""
     verdict = query.get("verdict")
-    for exchange in session.exchanges_with_events(after):
-        if query.get("protocol") not in (None, exchange.contract.name):
-            continue
-        if query.get("operation") not in (None, exchange.operation):
-            continue
-        if verdict not in (None, "any") and verdict not in exchange.verdicts:
-            continue
-        for row in View(exchange).event_rows():
-            if (
-                row["seq"] > after
-                and verdict in (None, "any", row["verdict"])
-                and query.get("type") in (None, row["type"])
-            ):
-                yield row
+    if query.get("protocol") not in (None, exchange.contract.name):
+        return
+    if query.get("operation") not in (None, exchange.operation):
+        return
+    if verdict not in (None, "any") and verdict not in exchange.verdicts:
+        return
+    for row in View(exchange).event_rows():
+        if row["seq"] > after and verdict in (None, "any", row["verdict"]) and query.get("type") in (None, row["type"]):
+            yield row
