@@ -1,4 +1,7 @@
-"""Writes docs/reference/ from the code and the contracts: `python docs/generate.py`. A test fails when it is stale."""
+"""Writes docs/reference/ from the code and the contracts; a test fails when it is stale.
+
+Run it in the checkout whose code it shall read: `PYTHONPATH=. python docs/generate.py`.
+"""
 
 from __future__ import annotations
 
