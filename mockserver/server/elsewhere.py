@@ -19,12 +19,12 @@ def elsewhere(store: MemoryStore, session: Session, began_ms: int, *, look_back:
     A client is often done before its test begins to wait. So with `look_back` a session that received nothing since
     then is listed for what came in the minute before, but after this session's own latest request.
     """
-    own = session.journal
-    since = max(began_ms - LOOK_BACK_MS, own[-1].received_ms + 1 if own else 0) if look_back else began_ms
+    own, meanwhile = session.journal, began_ms + 1
+    since = max(began_ms - LOOK_BACK_MS, own[-1].received_ms + 1 if own else 0) if look_back else meanwhile
     found = [
-        (other.journal[-1].received_ms, other, _received(other, began_ms) or _received(other, since))
+        (other.journal[-1].received_ms, other, _received(other, meanwhile) or _received(other, since))
         for other in store.sessions()
-        if other is not session and other.journal and other.journal[-1].received_ms >= min(since, began_ms)
+        if other is not session and other.journal and other.journal[-1].received_ms >= min(since, meanwhile)
     ]
     found.sort(key=lambda entry: -entry[0])
     return [{"session": other.name, "requests": came} for _, other, came in found[:SHOWN]]

@@ -99,7 +99,7 @@ class Remote:
 
     async def clock(self, call: Call) -> web.Response:
         """Session time beside real time."""
-        return json_response(_clock(self._handlers.named(call)))
+        return json_response(_clock(self._handlers.named(call), real_ms()))
 
     async def set_clock(self, call: Call) -> web.Response:
         """Set session time, or its distance from real time; frozen or running."""
@@ -117,14 +117,14 @@ class Remote:
         self._move(
             session, now, real, frozen=body.get("frozen", False), place="/now" if "now" in body else "/offset_ms"
         )
-        return json_response(_clock(session))
+        return json_response(_clock(session, real))
 
     async def advance_clock(self, call: Call) -> web.Response:
         """Move session time."""
         session, real = self._handlers.named(call), real_ms()
         now = session.clock.now(real) + call.body["ms"]
         self._move(session, now, real, frozen=session.clock.frozen_ms is not None, place="/ms")
-        return json_response(_clock(session))
+        return json_response(_clock(session, real))
 
     def _move(self, session: Session, now: int, real: int, *, frozen: bool, place: str) -> None:
         if not 0 <= now <= MAX_TIME_MS:
@@ -135,7 +135,7 @@ class Remote:
         """Back to real time."""
         session = self._handlers.named(call)
         session.clock = REAL_TIME
-        return json_response(_clock(session))
+        return json_response(_clock(session, real_ms()))
 
     async def deliveries(self, call: Call) -> web.Response:
         """One row per logical event, over all its attempts."""
@@ -158,8 +158,7 @@ def _step(spec: Json, place: str) -> Step:
     return Step(spec)
 
 
-def _clock(session: Session) -> Json:
-    real = real_ms()
+def _clock(session: Session, real: int) -> Json:
     now = session.clock.now(real)
     return {
         "now": rfc3339_ms(now),
