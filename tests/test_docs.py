@@ -170,6 +170,15 @@ def test_commands_flags_and_variables_exist_when_a_page_names_them(page: Path) -
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
+def test_command_within_a_line_is_run_too_when_it_can_be(page: Path, tmp_path: Path) -> None:
+    with reading(tmp_path) as reader:
+        for span in spans(page):
+            if re.match(r"mockserver (?!ready on )[a-z]+ ", span) and not re.search(r"(?<![\w-])[A-Z]", span):
+                reader.run(span)
+                assert not reader.failed, f"{named(page)}: {span}\n{reader.printed}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
 def test_revisions_exist_when_a_page_names_them(page: Path) -> None:
     for protocol, revision in re.findall(r"\b(apex|outlit|whisperr)=([\w-]+)", page.read_text()):
         assert revision in library().protocol(protocol).revision_names(), f"{named(page)}: {protocol}={revision}"

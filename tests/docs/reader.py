@@ -79,7 +79,7 @@ class Reader:
             claimed = after is not None and after.adjacent and after.language in ("text", "json")
             self.step(block, claimed=claimed)
         if self.tests:
-            self.run(f"pytest -q {' '.join(self.tests)}", page[-1])
+            self.run(f"pytest -q {' '.join(self.tests)}")
             assert not self.failed, self.printed
         assert not self.waiting, f"no command of the page runs {', '.join(self.waiting)}"
 
@@ -107,22 +107,24 @@ class Reader:
             )
 
     def here(self, text: str) -> str:
-        """Return a text with the address of the server that runs."""
+        """Return a text with the address of the server that runs; `tests/` is the clone's."""
+        text = re.sub(r"(?<!\S)tests/", f"{ROOT}/tests/", text)
         return ADDRESS.sub(self.url.removeprefix("http://"), text) if self.url else text
 
     def command(self, text: str, block: Block, *, may_fail: bool) -> None:
         """Run commands; a server among them goes on."""
         for found in SERVE.finditer(text):
             variables = dict(pair.split("=", 1) for pair in found[1].split())
-            self.serve(found[2].replace("\\\n", " "), variables)
+            self.serve(self.here(found[2].replace("\\\n", " ")), variables)
         rest = self.here(SERVE.sub("", text))
         for name in [name for name in self.waiting if name in rest or re.search(r"^pytest(?! \S+\.py)", rest, re.M)]:
             del self.waiting[name]
         if rest.strip():
-            self.run(rest, block)
+            self.run(rest)
             assert may_fail or not self.failed, f"{block.place}: this fails\n{rest}\n{self.printed}"
 
-    def run(self, text: str, block: Block) -> None:
+    def run(self, text: str) -> None:
+        """Run commands to their end."""
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", text],
             cwd=self.folder,
@@ -138,7 +140,7 @@ class Reader:
         """Run a script, or keep tests until the page runs them."""
         compile(text, block.place, "exec")
         if not re.search(r"^(async )?def test_", text, re.M):
-            self.run(f"python - <<'END_OF_SCRIPT'\n{text}\nEND_OF_SCRIPT\n", block)
+            self.run(f"python - <<'END_OF_SCRIPT'\n{text}\nEND_OF_SCRIPT\n")
             assert not self.failed, f"{block.place}: {self.printed}"
         elif block.file is not None:
             self.waiting[block.file] = block
