@@ -19,9 +19,8 @@ from mockserver.strategies.places import apply, put
 from mockserver.strategies.plans import NOBODY
 from mockserver.strategies.samples import CertificateError
 
-FREE_SIZE: Final = 8
-"""The most events in a batch of a form that says no limit, but for the one edge of `MANY`."""
 MANY: Final = 150
+"""The most events in a batch of a form that says no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class Bodies:
         few = [self.least + more for more in (0, 1, 2, 3) if self.most is None or self.least + more <= self.most]
         few = [size for size in few if size] or few
         edges = [self.least, MANY if self.most is None else self.most]
-        self.sizes = st.sampled_from(few * ODDS + edges)
+        self.sizes = st.sampled_from(few * ODDS + edges * 2)
         self.nameless = nameless_kinds(form)
 
     def event(self, names: Sequence[str]) -> Strategy:

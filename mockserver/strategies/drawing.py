@@ -29,6 +29,7 @@ WORD: Final = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_si
 LONG: Final = 400
 """Values longer than so many bytes of JSON are drawn less often."""
 ODDS: Final = 6
+"""How many times more likely a short value is than a long one."""
 DIFFERENT: Final = 4
 """Long arrays are made of so many different items, which come again."""
 VARIED: Final = object()
@@ -132,7 +133,7 @@ class Drawing:
 def sized(item: Strategy, least: int, most: int | None) -> Strategy:
     """Return arrays of few items, and now and then as many as there may be."""
     few = [size for size in (least, least + 1, least + 2, least + 3) if most is None or size <= most]
-    sizes = st.sampled_from(few * ODDS + ([most] if most is not None else []))
+    sizes = st.sampled_from(few + ([most] if most is not None else []))
 
     def build(draw: Draw) -> Json:
         size = draw(sizes)

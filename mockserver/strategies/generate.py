@@ -262,6 +262,16 @@ def _gated(one: OperationPlan, faults: Sequence[GateFault]) -> SearchStrategy[Sa
     return composed(build)
 
 
+def invalid(
+    protocol: str, *, operation: str | None = None, rules: Collection[str] | None = None, **options: Unpack[Options]
+) -> SearchStrategy[Sample]:
+    """Return requests that break exactly one rule of any kind: `invalid_events` and `invalid_requests` together."""
+    made = [invalid_requests(protocol, operation=operation, rules=rules, **options)]
+    if any(form.kinds for one in _operations(plan(protocol, **options), operation) for form in one.forms.values()):
+        made.append(invalid_events(protocol, operation=operation, rules=rules, **options))
+    return st.one_of(made)
+
+
 def identities(protocol: str, **options: Unpack[Options]) -> SearchStrategy[Sample]:
     """Return good requests that say who somebody is: identify events, and operations made for it."""
     found = plan(protocol, **options)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from mockserver.core.answer import answer
-from mockserver.core.contract import Contract
+from mockserver.core.contract import Contract, Operation
 from mockserver.core.intake import Intake
 from mockserver.core.judge import approach, judge
 from mockserver.core.model import Judged, Terms, WireReply
@@ -17,6 +18,9 @@ from mockserver.loader import library
 from mockserver.stores.session import Session, SessionSettings
 from mockserver.strategies import Sample
 
+MANY = 2000
+FEW = 100
+ONE_REVISION: str = library().protocol("outlit").documents["protocol"]["newest"]["value"]
 TOO_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
@@ -42,7 +46,7 @@ def every(strategy: SearchStrategy[Any], examples: int, check: Callable[[Any], N
     """Run a check on so many examples; return how many there were, fewer where a strategy has no more."""
     seen = 0
 
-    @settings(max_examples=examples, database=None, deadline=None, suppress_health_check=TOO_SLOW)
+    @settings(max_examples=examples, database=None, deadline=None, suppress_health_check=TOO_SLOW, derandomize=True)
     @given(strategy)
     def run(value: Any) -> None:
         nonlocal seen
@@ -73,13 +77,36 @@ def collect(strategy: SearchStrategy[Any], examples: int) -> list[Any]:
     return found
 
 
-def contracts() -> Iterator[Contract]:
-    """Yield every contract there is: each protocol's base and revisions."""
-    for protocol in library().protocols.values():
-        for revision in protocol.revision_names():
-            yield protocol.contract(revision)
+def contracts() -> list[Contract]:
+    """Return every contract there is: each protocol's base and revisions."""
+    return [
+        protocol.contract(revision)
+        for protocol in library().protocols.values()
+        for revision in protocol.revision_names()
+    ]
 
 
-def operations() -> list[tuple[str, str, str]]:
-    """Return every operation of every contract as (protocol, revision, operation)."""
-    return [(one.name, one.revision, name) for one in contracts() for name in one.operations]
+def is_prompt(contract: Contract) -> bool:
+    """Tell whether a contract is tried at length in every run: the bases, and one revision."""
+    return contract.revision in (library().protocol(contract.name).base, ONE_REVISION)
+
+
+def cases(wanted: Callable[[Operation], bool]) -> list[Any]:
+    """Return (contract, operation, examples): many for the bases and one revision, few for others but with -m full."""
+    made = []
+    for contract in contracts():
+        for name, operation in contract.operations.items():
+            if wanted(operation):
+                label, prompt = f"{contract.name}-{contract.revision}-{name}", is_prompt(contract)
+                made.append(pytest.param(contract, name, MANY if prompt else FEW, id=label))
+                if not prompt:
+                    made.append(pytest.param(contract, name, MANY, id=f"{label}-full", marks=pytest.mark.full))
+    return made
+
+
+def with_census() -> list[Any]:
+    """Return the contracts, those but the bases and one revision only with -m full."""
+    return [
+        pytest.param(one, id=f"{one.name}-{one.revision}", marks=() if is_prompt(one) else pytest.mark.full)
+        for one in contracts()
+    ]

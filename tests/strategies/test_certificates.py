@@ -1,0 +1,84 @@
+"""Certificates: a value that is not what it was made to be is an error of ours, and both engines agree with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from hypothesis import find, settings
+
+from mockserver import strategies
+from mockserver.core.contract import Contract
+from mockserver.core.explain import judge_spots, reference_spots, violations
+from mockserver.core.model import Json
+from mockserver.core.schema import Schema, drop_nulls
+from mockserver.loader import library
+from mockserver.strategies import CertificateError
+from mockserver.strategies.bodies import Bodies, Broken
+from mockserver.strategies.drawing import composed
+from mockserver.strategies.forms import FormPlan
+from mockserver.strategies.plans import NOW_MS, Plan, plan_of
+from mockserver.strategies.values import Clock
+from tests.strategies.playing import collect, contracts
+
+
+def _form() -> FormPlan:
+    plan = Plan(library().protocol("outlit").contract(), Clock(library().protocol("outlit").contract(), NOW_MS), {})
+    return plan.operations["events"].forms["batch"]
+
+
+def test_harmless_edit_is_an_error_of_ours_when_it_should_break_something() -> None:
+    form = _form()
+    kind = form.kinds["pageview"]
+    harmless = replace(kind.faults[0], ways=((("title",), ((("title",), "fine"),)),))
+    bodies = Bodies(form)
+    broken = Broken(kind, harmless, harmless.ways[0])
+    drawn = composed(lambda draw: bodies.draw_mixed(draw, [broken], ["pageview"]))
+    with pytest.raises(CertificateError, match="breaks \\[\\]"):
+        find(drawn, lambda value: True, settings=settings(database=None))
+
+
+def test_edit_that_breaks_two_rules_is_an_error_of_ours() -> None:
+    form = _form()
+    kind = form.kinds["custom"]
+    fault = next(fault for fault in kind.faults if fault.rule.endswith("/required/eventName"))
+    both = (("eventName",), (*fault.ways[0][1], (("url",), 5)))
+    bodies = Bodies(form)
+    drawn = composed(lambda draw: bodies.draw_mixed(draw, [Broken(kind, fault, both)], ["custom"]))
+    with pytest.raises(CertificateError, match="url/type"):
+        find(drawn, lambda value: True, settings=settings(database=None))
+
+
+def test_bad_value_among_good_ones_is_an_error_of_ours_when_an_event_is_drawn() -> None:
+    form = _form()
+    kind = form.kinds["pageview"]
+    kind.values.edges(kind.values.root["properties"]["title"], ("title",))[:] = [5]
+    with pytest.raises(CertificateError, match="title/type"):
+        find(Bodies(form).event(["pageview"]), lambda event: event.get("title") == 5, settings=settings(database=None))
+
+
+def _findings(contract: Contract, schema: Schema, event: Json) -> list[list[tuple[str, str]]]:
+    """Return what each engine finds in an event."""
+    value = drop_nulls(event, schema.body) if contract.nulls_absent else event
+    each = [violations(schema, value, spots) for spots in (judge_spots, reference_spots)]
+    return [[(found.rule, found.finding().pointer) for found in engine] for engine in each]
+
+
+@pytest.mark.parametrize("contract", list(contracts()), ids=repr)
+def test_both_engines_find_just_the_rule_when_an_event_is_broken(contract: Contract) -> None:
+    for sample in collect(strategies.invalid_events(contract.name, contract=contract), 200):
+        breach = sample.breach
+        if not breach.rule.startswith("/events/") or breach.index is None:
+            continue
+        event, forms = sample.events[breach.index], contract.operations[sample.operation or ""].forms.values()
+        schemas = [form.schema or contract.events[event["type"]] for form in forms]
+        exact = [[(breach.rule, breach.pointer)]] * 2
+        assert any(_findings(contract, schema, event) == exact for schema in schemas), sample
+
+
+def test_plans_are_compiled_once_when_asked_for_again() -> None:
+    contract = library().protocol("outlit").contract()
+    make = partial(plan_of, contract, NOW_MS, 0)
+    assert make(()) is make(())
+    assert make((("public_key", "pk_other"),)) is not make(())
