@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import python_api
 
 from mockserver import facts
 from mockserver.cli import main as program
@@ -27,6 +28,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """Yield each generated page: its path below docs/ and its text."""
     yield "reference/control-surface.md", NOTE + control_surface()
     yield "reference/command-line.md", NOTE + command_line()
+    yield "reference/python.md", NOTE + python_api.page()
     for name, protocol in library().protocols.items():
         yield f"reference/{name}.md", NOTE + facts_page(name, protocol.contract(), protocol.revision_names())
 

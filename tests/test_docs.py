@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from types import ModuleType
 import click
 import pytest
 
-from mockserver import MockServer, cli, environment, pytest_plugin
+from mockserver import MockServer, cli, environment
 from mockserver.core.contract import Contract
 from mockserver.loader import library
 from mockserver.server import control
@@ -33,13 +34,9 @@ def named(path: Path) -> str:
 
 @cache
 def generator() -> ModuleType:
-    """Return docs/generate.py, which is not in a package."""
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Return docs/generate.py, which is in no package."""
+    sys.path.append(str(DOCS))
+    return importlib.import_module("generate")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
@@ -148,9 +145,7 @@ def test_readme_tells_what_is_served_when_operations_are_added() -> None:
 @cache
 def flags() -> set[str]:
     """Return the flags of all commands, and those of the pytest plugin."""
-    parser = pytest.Parser(_ispytest=True)
-    pytest_plugin.pytest_addoption(parser)
-    ours = {name for group in parser._groups for option in group.options for name in option.names()}
+    ours = set(generator().python_api.PluginOptions().options)
     of_commands = {flag for command in commands().values() for option in command.params for flag in option.opts}
     return ours | of_commands | {"--help", "--version"}
 

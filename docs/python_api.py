@@ -1,0 +1,115 @@
+"""The page of the Python API and the pytest plugin, out of signatures and docstrings; generate.py writes it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import mockserver
+from mockserver import pytest_plugin
+from mockserver.mock import Options
+from mockserver.settings import Settings
+from mockserver.testing import results, types
+from mockserver.testing.session import Clock, Faults, Session
+
+HANDED_IN: Final = (types.Wanted, types.Step, types.Settings)
+GIVEN_BACK: Final = (
+    *(results.Event, mockserver.Finding, results.Request, results.Exchange, results.Message, results.Delivery),
+    *(results.Attempt, results.Waited, results.NearMiss, results.FaultStep, results.ClockReading, results.SessionState),
+)
+
+
+def page() -> str:
+    """Return the page."""
+    text = [
+        "# Python API and pytest plugin\n\n"
+        "Times are seconds, but for members that end in `_ms`. A session's `aio` has the same methods as coroutines.\n"
+    ]
+    text.append(f"## `MockServer`\n\n{inspect.getdoc(mockserver.MockServer)}\n\n{_rest(Settings)}\n")
+    text.append("\n".join(_members(Options)))
+    text.append(f"## A session\n\n{inspect.getdoc(Session)}\n")
+    text.append("\n".join(_methods(Session, "session.")))
+    text.append(f"## Its faults\n\n{inspect.getdoc(Faults)}\n")
+    text.append("\n".join(_methods(Faults, "session.faults.")))
+    text.append(f"## Its clock\n\n{inspect.getdoc(Clock)}\n")
+    text.append("\n".join(_methods(Clock, "session.clock.")))
+    text.append("## What is handed in\n")
+    text += [f"### `{kind.__name__}`\n\n{inspect.getdoc(kind)}\n\n" + "\n".join(_members(kind)) for kind in HANDED_IN]
+    text.append("## What comes back\n")
+    text += [f"### `{kind.__name__}`\n\n{inspect.getdoc(kind)}\n\n" + "\n".join(_members(kind)) for kind in GIVEN_BACK]
+    return "\n".join([*text, *_plugin()])
+
+
+def _methods(kind: type, prefix: str) -> Iterator[str]:
+    yield "| Name | What it does |"
+    yield "| --- | --- |"
+    for name, member in inspect.getmembers(kind):
+        if name.startswith("_") or name in ("connections", "target"):
+            continue
+        said = (inspect.getdoc(member) or "").replace("|", "\\|")
+        said = " ".join(said.split())
+        if isinstance(member, property):
+            yield f"| `{prefix}{name}` | {said} |"
+        elif callable(member):
+            yield f"| `{prefix}{name}{_signature(member)}` | {said} |"
+    yield ""
+
+
+def _signature(function: Any) -> str:
+    """Return a signature as a caller sees it: without the session, which the object knows."""
+    given = inspect.signature(function)
+    shown = list(given.parameters.values())[1:]
+    text = str(given.replace(parameters=shown)).replace("'", "")
+    return re.sub(r"-> Steps\[(.*)\]$", r"-> \1", re.sub(r"Unpack\[(\w+)\]", r"\1", text)).replace("|", "\\|")
+
+
+def _members(kind: Any) -> Iterator[str]:
+    yield "| Member | Type |"
+    yield "| --- | --- |"
+    hints = {field.name: field.type for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else {}
+    for base in reversed(kind.__mro__) if not hints else ():
+        hints |= inspect.get_annotations(base)
+    for name, hint in hints.items():
+        shown = hint.__forward_arg__ if hasattr(hint, "__forward_arg__") else hint
+        yield f"| `{name}` | `{str(shown).replace('|', chr(92) + '|')}` |"
+    yield ""
+
+
+def _rest(kind: type) -> str:
+    """Return what a docstring says after its first sentence."""
+    return (inspect.getdoc(kind) or "").partition("\n\n")[2]
+
+
+class PluginOptions:
+    """Stands for pytest's parser, and keeps the options that the plugin adds."""
+
+    def __init__(self) -> None:
+        self.options: dict[str, str] = {}
+        pytest_plugin.pytest_addoption(cast("Any", self))
+
+    def getgroup(self, name: str, title: str) -> PluginOptions:
+        """Return what options are added to."""
+        return self
+
+    def addoption(self, name: str, *, help: str, **more: Any) -> None:
+        """Keep an option."""
+        self.options[name] = help
+
+    def addini(self, name: str, help: str, **more: Any) -> None:
+        """Pass over the key: it is named after the option."""
+
+
+def _plugin() -> Iterator[str]:
+    yield "## The pytest plugin\n"
+    yield "| Fixture | What it is |\n| --- | --- |"
+    for function in ast.parse(inspect.getsource(pytest_plugin)).body:
+        if isinstance(function, ast.FunctionDef) and function.name in ("mock_server", "mock_server_factory"):
+            yield f"| `{function.name}` | {' '.join((ast.get_docstring(function) or '').split())} |"
+    yield f"\nThe mark: `{pytest_plugin.MARK_HELP}`.\n"
+    yield "| Option | Key in the ini file | What it does |\n| --- | --- | --- |"
+    for name, said in PluginOptions().options.items():
+        yield f"| `{name}` | `{name.removeprefix('--').replace('-', '_')}` | {said} |"
