@@ -70,7 +70,7 @@ class App:
         except Exception:
             _log.exception("internal error at %s %s", request.method, request.raw_path)
             reply = problem(500, "Internal Server Error", "a bug of this server; its log has the details")
-        if self.handlers.stopping:
+        if self.handlers.stopping or not request.content.is_eof():
             reply.force_close()
         if isinstance(request.protocol, Connection):
             request.protocol.answering(request.content)

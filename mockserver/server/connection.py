@@ -10,7 +10,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import InvalidURLError, LineTooLong
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
-from mockserver.server.wire import unreadable
+from mockserver.server.wire import SERVER, unreadable
 
 LINGER_S: Final = 5.0
 """How long a refused body is read away after its answer, so that its sender gets to see that."""
@@ -100,8 +100,8 @@ class Connection(RequestHandler):
             self._on_unreadable(detail)
             body = unreadable(408, detail).body
             assert isinstance(body, bytes)
-            head = f"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-            self.transport.write(head.encode() + b"\r\nConnection: close\r\n\r\n" + body)
+            head = f"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nServer: {SERVER}\r\n"
+            self.transport.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
             self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:

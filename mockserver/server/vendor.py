@@ -68,10 +68,7 @@ class Vendor:
         if step is not None:
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
-        made = _answer(session, exchange, reply)
-        if not request.content.is_eof():
-            made.force_close()
-        return made
+        return _answer(session, exchange, reply)
 
     def _judge(self, judged: Judged, session: Session, now: int) -> Judged:
         """Judge an approached request under what a session wants at this moment."""
