@@ -9,6 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from urllib.parse import quote
 
 PATIENCE = 20
 """Seconds after which something hangs."""
@@ -158,6 +159,26 @@ async def once(port: int, request: Plain, *extra: str) -> Answer:
     answers = await carry_out(port, Attack(pieces=(request.wire("Connection: close", *extra),), method=request.method))
     assert len(answers) == 1, answers
     return answers[0]
+
+
+async def sent(port: int, *pieces: bytes, end: End = "read", method: str = "POST") -> list[Answer]:
+    """Send these bytes on one connection; return what came back, which is whole."""
+    answers = await carry_out(port, Attack(pieces=pieces, end=end, method=method))
+    assert whole(answers) == []
+    return answers
+
+
+async def received(port: int, session: str) -> int:
+    """Return how many requests a session has seen."""
+    answer = await once(port, Plain(method="GET", path=f"/_mock/sessions/{quote(session, safe='')}"))
+    count: int = answer.json["counts"]["requests"]
+    return count
+
+
+async def unreadable(port: int) -> int:
+    """Return how many requests the server could not read."""
+    count: int = (await once(port, Plain(method="GET", path="/_mock/sessions"))).json["unreadable"]
+    return count
 
 
 def whole(answers: Sequence[Answer]) -> list[str]:
