@@ -1,0 +1,201 @@
+"""`mockserver verify`: hold any server to a contract, by what it answers alone."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import click
+
+from mockserver.commands.options import ProtocolName, RevisionName, contract_files
+from mockserver.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mockserver.core.contract import Contract
+    from mockserver.verify import Rule, Setup
+    from mockserver.verify.report import Report
+
+FINDINGS: Final = 1
+KEY, SERVER_KEY = "MOCKSERVER_VERIFY_KEY", "MOCKSERVER_VERIFY_SERVER_KEY"
+SHOWN: Final = 200
+DRAWN: Final = 3
+
+EPILOG: Final = """\b
+Examples:
+  mockserver verify --target http://127.0.0.1:8207 --protocol outlit --key pk_test
+  mockserver verify --target http://127.0.0.1:8207 --protocol apex --key pk_test --server-key apex_sk_test --junit r.xml
+  mockserver verify --target https://api.example.com --protocol whisperr --key wrk_1 --only /protocol/cors --rate 5
+  mockserver verify --target http://127.0.0.1:8207 --protocol outlit --key pk_test --dry-run
+
+A rule is the pointer of a fact in the contract, with what of it is tried after a #; --only and --skip take its
+beginning or a glob. It sends real events: use a key made for tests. Only replies are looked at; what they cannot show
+is listed as not observable. Exit codes: 0 clean, 1 findings, 3 nothing that speaks the protocol answers there.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--target", required=True, metavar="URL", help="The server, without the protocol's own paths.")
+@click.option("--protocol", required=True, type=ProtocolName(), metavar="NAME", help="What it is to speak.")
+@click.option("--key", required=True, metavar="KEY", help="The key that requests carry.")
+@click.option("--server-key", metavar="KEY", help="The secret key of servers, where a protocol has both (Apex).")
+@click.option("--revoked-key", "revoked", multiple=True, metavar="KEY", help="A well-formed key that must be refused.")
+@click.option("--revision", type=RevisionName(), metavar="REV", help="The revision; without it, the base.")
+@contract_files
+@click.option("--examples", type=click.IntRange(min=0), default=20, show_default=True, help="Random ones for a rule.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another number gives other random examples.")
+@click.option("--only", multiple=True, metavar="RULE", help="Try these rules. May be repeated.")
+@click.option("--skip", multiple=True, metavar="RULE", help="Leave these rules out. May be repeated.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=50.0,
+    show_default=True,
+    help="The most requests a second.",
+)
+@click.option("--burst", is_flag=True, help="Also go over rate limits, and expect to be refused.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=5.0,
+    show_default=True,
+    help="The longest wait for one check, in seconds.",
+)
+@click.option("--dry-run", is_flag=True, help="List what would be sent.")
+@click.option(
+    "--assumed",
+    type=click.Choice(["report", "ignore"]),
+    default="report",
+    show_default=True,
+    help="What to do with deviations from facts that no source states.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the report as JSON; - for stdout.",
+)
+@click.option(
+    "--junit",
+    "junit_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the report as JUnit XML.",
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    *,
+    target: str,
+    protocol: str,
+    revision: str | None,
+    contracts: Sequence[Path],
+    contract_patches: Sequence[Path],
+    only: Sequence[str],
+    skip: Sequence[str],
+    dry_run: bool,
+    assumed: Literal["report", "ignore"],
+    json_file: Path | None,
+    junit_file: Path | None,
+    **given: Any,
+) -> None:
+    """Hold a server to a contract, by what it answers."""
+    _need_hypothesis()
+    from mockserver.verify import rules_of, verify
+    from mockserver.verify.report import Report
+    from mockserver.verify.transport import Http
+
+    contract, setup = _contract(protocol, revision, contracts, contract_patches), _setup(given)
+    _check_key(contract, setup)
+    http = Http(target, setup.rate)
+    if dry_run:
+        _list(rules_of(contract, setup, http), only, skip)
+        return
+    try:
+        outcomes = verify(contract, setup, http, only=only, skip=skip, started=_progress)
+    finally:
+        http.close()
+    keys = {setup.key: KEY} | ({setup.server_key: SERVER_KEY} if setup.server_key else {})
+    report = Report(target, f"{contract.name} {contract.revision}", outcomes, keys)
+    _write(report if assumed == "report" else report.without_assumed(), json_file, junit_file, ctx)
+
+
+def _write(report: Report, json_file: Path | None, junit_file: Path | None, ctx: click.Context) -> None:
+    text = json.dumps(report.as_json(), indent=2, ensure_ascii=False)
+    if json_file is not None and str(json_file) != "-":
+        json_file.write_text(text + "\n", encoding="utf-8")
+    if junit_file is not None:
+        junit_file.write_bytes(report.junit())
+    click.echo(text if str(json_file) == "-" else report.text())
+    if not report.clean:
+        ctx.exit(FINDINGS)
+
+
+def _need_hypothesis() -> None:
+    try:
+        import hypothesis  # noqa: F401
+    except ImportError:
+        raise SettingsError("this needs Hypothesis: pip install 'mockserver[strategies]'") from None
+
+
+def _contract(protocol: str, revision: str | None, folders: Sequence[Path], files: Sequence[Path]) -> Contract:
+    from mockserver.loader import Library
+
+    library = Library(folders)
+    patches = [library.load_patch(path) for path in files]
+    return library.protocol(protocol).contract(revision, [patch for owner, patch in patches if owner == protocol])
+
+
+def _setup(given: dict[str, Any]) -> Setup:
+    from mockserver.verify import Setup
+
+    patience_ms = int(given.pop("patience") * 1000)
+    return Setup(**given, patience_ms=patience_ms, nonce=secrets.token_hex(4))
+
+
+def _check_key(contract: Contract, setup: Setup) -> None:
+    """Refuse a key that fits nothing before anything is sent."""
+    from mockserver.verify.book import keys_of
+
+    if not any(keys_of(contract, setup).values()):
+        patterns = {spec.get("pattern") for spec in contract.protocol["credentials"].values()} - {None}
+        raise SettingsError(
+            f"--key fits no credential of {contract.name}: it must match {' or '.join(sorted(patterns))}"
+        )
+
+
+def _progress(count: int) -> Callable[[], None]:
+    """Return what shows on a terminal that one more rule is done."""
+    if not sys.stderr.isatty():
+        return lambda: None
+    bar = click.progressbar(length=count, label="rules", file=sys.stderr)
+    bar.render_progress()
+
+    def step() -> None:
+        bar.update(1)
+        if bar.finished:
+            with suppress(OSError):
+                bar.render_finish()
+
+    return step
+
+
+def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> None:
+    from mockserver.strategies.sampling import draw
+    from mockserver.verify import chosen
+
+    for rule in chosen(rules, only, skip):
+        chance = rule.random
+        drawn = [] if chance is None else [chance.probe(value) for value in draw(chance.strategy, DRAWN)]
+        count = sum(len(probe.steps) for probe in (*rule.probes, *drawn))
+        click.echo(f"{rule.id} ({rule.basis}): {rule.idle or f'{count} requests'}{rule.why and ': ' + rule.why}")
+        for probe in (*rule.probes, *drawn):
+            for step in probe.steps[:3]:
+                body = step.request.body[:SHOWN].decode("utf-8", "replace")
+                click.echo(f"  {step.request.method} {step.request.path} {body}".rstrip())

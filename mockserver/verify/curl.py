@@ -1,0 +1,50 @@
+"""A request as a shell command, with the keys left to variables."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import shlex
+from collections.abc import Mapping
+from typing import Final
+
+from mockserver.strategies.samples import Request
+
+LONG: Final = 4000
+NO_TYPE: Final = "content-type:"
+"""Without it curl says of each body that it is a form."""
+
+
+def curl(target: str, request: Request, keys: Mapping[str, str]) -> str:
+    """Return the command that sends a request; `keys` are variables by the secret they stand for."""
+    words = ["curl", "-i", "--path-as-is", "-X", request.method, _quoted(target.rstrip("/") + request.path, keys)]
+    for name, value in request.headers:
+        words += ["-H", _quoted(f"{name}: {value}", keys)]
+    if not request.body:
+        return " ".join(words)
+    if all(name.lower() != "content-type" for name, _ in request.headers):
+        words += ["-H", NO_TYPE]
+    text = _text(request.body)
+    if text is not None:
+        return " ".join([*words, "--data-binary", _quoted(text, keys)])
+    packed = base64.b64encode(gzip.compress(request.body, mtime=0)).decode("ascii")
+    return f"echo {packed} | base64 -d | gunzip | " + " ".join([*words, "--data-binary", "@-"])
+
+
+def _text(body: bytes) -> str | None:
+    """Return a body as an argument can hold it: short, no NUL, no leading @."""
+    if len(body) > LONG or b"\0" in body or body.startswith(b"@"):
+        return None
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _quoted(text: str, keys: Mapping[str, str]) -> str:
+    quoted = shlex.quote(text)
+    for key, variable in keys.items():
+        if key and key in text:
+            quoted = shlex.quote(text) if quoted.startswith("'") else f"'{text}'"
+            quoted = quoted.replace(key, f"'\"${variable}\"'")
+    return quoted

@@ -1,0 +1,175 @@
+"""Positive, negative and boundary checks: the samples of the strategies, sorted by the rule they try."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from mockserver.core.contract import Form, Operation
+from mockserver.core.model import Json
+from mockserver.core.pointer import MISSING
+from mockserver.strategies import batches, invalid_events, invalid_requests, requests
+from mockserver.strategies.corpus import samples
+from mockserver.strategies.plans import OperationPlan
+from mockserver.strategies.samples import Request, Sample
+from mockserver.strategies.transport import variations
+from mockserver.verify.book import Book
+from mockserver.verify.model import Probe, Random, Status, Step
+
+PLAIN: Final = "key-1"
+"""The idempotency key of generated requests; each probe gets one of its own in its place."""
+NO_KEY: Final = "no key was given for it"
+
+
+def declare(book: Book) -> None:
+    """Write down a rule for every fact that samples try."""
+    for sample in samples(book.plan):
+        _add(book, sample)
+    for one in book.operations():
+        for sample in _bulky(one):
+            _add(book, sample)
+        _by_chance(book, one)
+
+
+def _bulky(one: OperationPlan) -> Iterator[Sample]:
+    """Yield what no corpus keeps: compressed requests, and ones as long as may be or longer."""
+    form = next(iter(one.forms.values()), None)
+    parts = one.parts(MISSING if form is None else form.smallest())
+    events = [] if form is None else form.events_in(parts.body)
+    for change in variations(one):
+        changed = change(parts)
+        if changed.compress or changed.padded:
+            yield one.good(changed, events)
+    for fault in one.gate_faults:
+        for change in fault.changes:
+            changed = change(parts)
+            if changed.compress or changed.padded:
+                yield one.gated(changed, fault)
+
+
+def _add(book: Book, sample: Sample) -> None:
+    rule = rule_of(book, sample)
+    if sample.operation is not None and not book.has_key(book.contract.operations[sample.operation]):
+        book.idle(rule, sample.operation, Status.NOT_EXERCISED, NO_KEY)
+        return
+    book.add(rule, sample.operation, probe_of(book, sample), touches(book, sample))
+
+
+def rule_of(book: Book, sample: Sample) -> str:
+    """Return the id of the rule that a sample tries: what it breaks, else what is taken."""
+    if sample.bad:
+        return sample.breach.id if len(sample.bad) == 1 else f"/protocol/operations/{sample.operation}#mixed"
+    kind = kind_of(book, sample)
+    return f"/protocol/operations/{sample.operation}#accepted" if kind is None else f"/events/{kind}#accepted"
+
+
+def form_of(book: Book, sample: Sample) -> Form | None:
+    """Return the form of a sample's body."""
+    if sample.operation is None:
+        return None
+    operation = book.contract.operations[sample.operation]
+    return book.contract.adapter.choose_form(operation, body_of(sample.request))
+
+
+def body_of(request: Request) -> Json:
+    """Return the JSON of a request's body, or MISSING."""
+    if request.json is not MISSING:
+        return request.json
+    try:
+        return json.loads(request.body)
+    except ValueError:
+        return MISSING
+
+
+def kind_of(book: Book, sample: Sample) -> str | None:
+    """Return the one schema that all events of a sample have."""
+    form = form_of(book, sample)
+    if form is None or form.events is None or not sample.events:
+        return None
+    if form.schema is not None:
+        return form.schema.name
+    kinds = {form.type_of(event) for event in sample.events}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def probe_of(book: Book, sample: Sample) -> Probe:
+    """Return the probe of a sample: what comes before it, then itself."""
+    sample = _with_own_key(book, sample)
+    before = [Step(request=request, check=lambda reply, earlier: ()) for request in sample.before]
+    wanted = book.expectations.of(sample)
+    return Probe((*before, book.expectations.step(wanted, sample.request, rule_of(book, sample).partition("#")[0])))
+
+
+def _with_own_key(book: Book, sample: Sample) -> Sample:
+    """Give a request with an idempotency key one that no request had before."""
+    if all(value != PLAIN for _, value in sample.request.headers):
+        return sample
+    own = book.number()
+    headers = tuple((name, own if value == PLAIN else value) for name, value in sample.request.headers)
+    expect = replace(sample.expect, body=_replaced(sample.expect.body, own))
+    return replace(sample, request=replace(sample.request, headers=headers), expect=expect)
+
+
+def _replaced(value: Json, own: str) -> Json:
+    if isinstance(value, dict):
+        return {name: _replaced(member, own) for name, member in value.items()}
+    return own if value == PLAIN else value
+
+
+def touches(book: Book, sample: Sample) -> set[str]:
+    """Return the pointers of the facts that the expectation of a sample is made of."""
+    protocol = book.contract.protocol
+    found = {book.expectations.of(sample).fact, "/protocol/shapes", "/protocol/prefixes"}
+    for breach in sample.bad:
+        found |= {breach.rule, breach.rule.rpartition("/")[0]}
+        found |= {f"/protocol/messages/{breach.keyword}", "/protocol/messages/default"}
+    if sample.operation is None:
+        return found
+    operation = book.contract.operations[sample.operation]
+    found |= {f"/protocol/refusals/{operation.family}/{breach.reason}" for breach in sample.bad}
+    found |= {f"/protocol/refusals/{operation.family}/default", *touches_of(book, operation)}
+    form = form_of(book, sample)
+    if form is not None:
+        found |= set() if form.request is None else {f"/requests/{form.request.name}"}
+        found |= {"/events/shared", f"/events/{kind_of(book, sample)}"} if form.events is not None else set()
+    return found | {f"/protocol/{section}" for section in ("windows", "ids", "identity") if section in protocol}
+
+
+def touches_of(book: Book, operation: Operation) -> set[str]:
+    """Return the pointers of what an operation is made of."""
+    spec = operation.spec
+    found = {f"/protocol/operations/{operation.name}", "/protocol/nulls", "/protocol/content_types"}
+    found |= {f"/protocol/credentials/{name}" for name in operation.credentials}
+    found |= {f"/protocol/gates/{gate.name}" for gate in operation.gates}
+    found |= {f"/protocol/replies/{name}" for name in spec["replies"].values()}
+    found |= {f"/protocol/{section}/{spec[member]}" for section, member in SECTIONS if member in spec}
+    return found | {"/protocol/limits/body", "/protocol/projects"}
+
+
+SECTIONS: Final = (("cors", "cors"), ("limits", "rate"), ("idempotency", "idempotency"))
+
+
+def _by_chance(book: Book, one: OperationPlan) -> None:
+    if not book.setup.examples:
+        return
+    name, operation, contract = book.contract.name, one.operation.name, book.contract
+    slack, now = book.setup.slack_ms, book.now_ms
+    keys = {credential: key for credential, key in book.keys.items() if key is not None}
+    place = f"/protocol/operations/{operation}"
+
+    def probe(sample: Sample) -> Probe:
+        return probe_of(book, sample)
+
+    good = requests(name, operation=operation, contract=contract, now_ms=now, slack_ms=slack, keys=keys)
+    bad = invalid_requests(name, operation=operation, contract=contract, now_ms=now, slack_ms=slack, keys=keys)
+    book.draw(f"{place}#random-accepted", operation, Random(good, probe))
+    book.draw(f"{place}#random-refused", operation, Random(bad, probe))
+    forms = one.operation.forms.values()
+    if any(form.events is not None for form in forms):
+        broken = invalid_events(name, operation=operation, contract=contract, now_ms=now, slack_ms=slack, keys=keys)
+        book.draw(f"{place}#random-events", operation, Random(broken, probe))
+    if any(form.events is not None and not form.single for form in forms):
+        mixed = batches(name, operation=operation, contract=contract, now_ms=now, slack_ms=slack, keys=keys)
+        book.draw(f"{place}#random-batches", operation, Random(mixed, probe))

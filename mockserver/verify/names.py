@@ -1,0 +1,71 @@
+"""Who events are about: every single way a contract lets a batch, or an event of it, name somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from mockserver.core import pointer
+from mockserver.core.model import Json
+from mockserver.core.pointer import MISSING
+from mockserver.strategies.forms import FormPlan, Kind
+from mockserver.strategies.named import nameless
+from mockserver.strategies.naming import BATCH, PER_EVENT, SENDER, applies
+from mockserver.strategies.places import Tokens, look, put
+from mockserver.strategies.plans import OperationPlan
+from mockserver.verify.book import Book
+from mockserver.verify.declared import touches
+from mockserver.verify.model import Probe
+
+SOMEBODY = "somebody@example.com"
+
+
+def declare(book: Book) -> None:
+    """Write down a rule for each place that names somebody: it alone must do."""
+    rules: Mapping[str, Json] = book.contract.protocol.get("identity", {})
+    for one in book.operations():
+        for form in one.forms.values():
+            if form.naming.asks and not form.form.single:
+                for name, rule in rules.items():
+                    for place in rule.get("pointers", ()):
+                        _declare(book, one, form, name, rule, place)
+
+
+def _declare(book: Book, one: OperationPlan, form: FormPlan, name: str, rule: Mapping[str, Json], place: str) -> None:
+    tokens: Tokens = pointer.parse(place)
+    for body in _bodies(form, name, rule, tokens):
+        if not form.diagnosis.of(body, book.now_ms):
+            sample = one.good(one.parts(body), form.events_in(body))
+            wanted = book.expectations.of(sample)
+            fact = f"/protocol/identity/{name}"
+            probe = Probe((book.expectations.step(wanted, sample.request, fact),))
+            book.add(f"{fact}/pointers#{place}", one.operation.name, probe, touches(book, sample) | {fact})
+
+
+def _bodies(form: FormPlan, name: str, rule: Mapping[str, Json], tokens: Tokens) -> Iterator[Json]:
+    senders = form.naming.per_event["sources"] if name == PER_EVENT else form.naming.batch["sources"]
+    for kind in _kinds(form, rule, name):
+        for sender in senders:
+            body = nameless(form, form.body([_bare(form, kind)]), sender)
+            at = tokens if name == BATCH else (*form.prefix(0), *tokens)
+            for value in (SOMEBODY, {"email": SOMEBODY}, {"customerId": SOMEBODY}):
+                yield _deep(put(body, (SENDER,), sender), at, value)
+
+
+def _kinds(form: FormPlan, rule: Mapping[str, Json], name: str) -> list[Kind]:
+    return [kind for kind in form.kinds.values() if name == BATCH or applies(rule, kind.values.least)]
+
+
+def _bare(form: FormPlan, kind: Kind) -> Json:
+    """Return the smallest event without what names somebody elsewhere."""
+    event = kind.values.least
+    for tokens in form.naming.own_places():
+        event = put(event, tokens, MISSING)
+    return event
+
+
+def _deep(body: Json, tokens: Tokens, value: Json) -> Json:
+    """Return the body with a value at a place; objects on the way are made."""
+    for depth in range(1, len(tokens)):
+        if look(body, tokens[:depth]) is MISSING:
+            body = put(body, tokens[:depth], {})
+    return put(body, tokens, value)

@@ -1,0 +1,199 @@
+"""Trying rules against a target: each until it fails, what fails made small, one defect told once."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from typing import Final
+
+from hypothesis import HealthCheck, Phase, find, settings
+from hypothesis.errors import NoSuchExample
+
+from mockserver.core.contract import Contract
+from mockserver.core.model import Json
+from mockserver.errors import UnreachableError
+from mockserver.strategies.samples import Request
+from mockserver.verify.book import source_of
+from mockserver.verify.declared import NO_KEY
+from mockserver.verify.model import Difference, Finding, Outcome, Probe, Reply, Rule, Setup, Status, Transport
+from mockserver.verify.rules import chosen, rules_of
+
+TOO_MANY: Final = 429
+SHRINKING: Final = 150
+"""How many requests may go into making one failing request small."""
+FEW: Final = 4
+
+
+class Runner:
+    """Tries the rules of one contract, one after the other."""
+
+    def __init__(self, contract: Contract, setup: Setup, transport: Transport) -> None:
+        self.contract = contract
+        self.setup = setup
+        self.transport = transport
+        self.sent = 0
+
+    def greet(self, rules: Iterable[Rule]) -> None:
+        """Send a few good requests. Raises UnreachableError where no reply looks like one of this protocol."""
+        told, asked = "", set[str | None]()
+        for rule in rules:
+            if rule.operation in asked or not rule.id.endswith("#accepted") or not rule.probes:
+                continue
+            asked.add(rule.operation)
+            step = rule.probes[0].steps[0]
+            reply = self._send(step.request)
+            if self._looks_right(reply):
+                return
+            told = told or f"{step.request.method} {step.request.path} was answered {_told(reply)}"
+            if len(asked) == FEW:
+                break
+        if asked:
+            name = self.contract.name
+            raise UnreachableError(f"what answers there does not speak {name}: {told}. Check --target and --protocol")
+
+    def _looks_right(self, reply: Reply) -> bool:
+        try:
+            value = json.loads(reply.body)
+        except ValueError:
+            return False
+        return isinstance(value, dict) and any(schema.is_valid(value) for schema in self.contract.replies.values())
+
+    def run(self, rules: Sequence[Rule], progress: Callable[[], None] = lambda: None) -> list[Outcome]:
+        """Try rules; return what became of each."""
+        made, book, written = [], list(rules), self.transport.now_ms()
+        for position in range(len(book)):
+            now = self.transport.now_ms()
+            if self.contract.windows and self.setup.slack_ms and abs(now - written) > self.setup.slack_ms // 2:
+                book, written = self._written_anew(rules), now
+            made.append(self.try_rule(book[position]))
+            progress()
+        return made
+
+    def _written_anew(self, rules: Sequence[Rule]) -> list[Rule]:
+        """Make the same rules with times near now."""
+        fresh = {rule.id: rule for rule in rules_of(self.contract, self.setup, self.transport)}
+        return [fresh.get(rule.id, rule) for rule in rules]
+
+    def try_rule(self, rule: Rule) -> Outcome:
+        """Try one rule, its smallest probe first; the first that fails is told."""
+        if rule.idle is not None:
+            return Outcome(rule=rule, status=rule.idle, why=rule.why)
+        before, skipped = self.sent, ""
+        for probe in rule.probes:
+            longest = max(step.pause_ms for step in probe.steps)
+            if longest > self.setup.patience_ms and not any(step.limited for step in probe.steps):
+                skipped = f"it would take {longest / 1000:g} seconds"
+                continue
+            finding = self.play(rule, probe)
+            if finding is not None:
+                return self._failed(rule, finding, before)
+        if rule.random is not None:
+            finding = self._by_chance(rule)
+            if finding is not None:
+                return self._failed(rule, finding, before)
+        if skipped and self.sent == before:
+            return Outcome(rule=rule, status=Status.NOT_EXERCISED, why=skipped)
+        if self.sent == before:
+            return Outcome(rule=rule, status=Status.NOT_EXERCISED, why=rule.why or NO_KEY)
+        return Outcome(rule=rule, status=Status.PASSED, requests=self.sent - before)
+
+    def _failed(self, rule: Rule, finding: Finding, before: int) -> Outcome:
+        return Outcome(rule=rule, status=Status.FAILED, requests=self.sent - before, finding=finding)
+
+    def play(self, rule: Rule, probe: Probe) -> Finding | None:
+        """Send a probe; return the first reply that is not as it must be."""
+        replies: list[Reply] = []
+        for at, step in enumerate(probe.steps):
+            if step.pause_ms:
+                self.transport.pause(step.pause_ms)
+            reply = self._send(step.request, limited=step.limited)
+            found = list(step.check(reply, replies))
+            replies.append(reply)
+            if found:
+                return self._finding(rule, probe, at, reply, found)
+        return None
+
+    def _finding(self, rule: Rule, probe: Probe, at: int, reply: Reply, found: Sequence[Difference]) -> Finding:
+        fact = found[0].fact
+        return Finding(
+            rule=rule.id,
+            operation=rule.operation,
+            fact=fact,
+            source=rule.source if fact == rule.fact else source_of(self.contract, fact),
+            differences=tuple(one.text for one in found),
+            probe=probe,
+            at=at,
+            reply=reply,
+        )
+
+    def _send(self, request: Request, *, limited: bool = False) -> Reply:
+        """Send a request; one that comes too fast for the target comes again when the target says."""
+        self.sent += 1
+        reply = self.transport.send(request)
+        if reply.status == TOO_MANY and not limited:
+            told = reply.headers.get("retry-after", "1")
+            self.transport.pause(1000 * min(60, int(told) if told.isdigit() else 1))
+            self.sent += 1
+            reply = self.transport.send(request)
+        return reply
+
+    def _by_chance(self, rule: Rule) -> Finding | None:
+        """Draw examples; where one fails, let Hypothesis look for the smallest that does."""
+        assert rule.random is not None
+        make, budget, kept = rule.random.probe, self.sent + self.setup.examples + SHRINKING, list[Finding]()
+
+        def fails(value: Json) -> bool:
+            if self.sent > budget:
+                return False
+            finding = self.play(rule, make(value))
+            kept.extend([finding] if finding is not None else [])
+            return finding is not None
+
+        quiet = settings(
+            max_examples=self.setup.examples,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        )
+        with suppress(NoSuchExample):
+            find(rule.random.strategy, fails, settings=quiet, random=random.Random(self.setup.seed))
+        return min(kept, key=lambda finding: finding.probe.size, default=None)
+
+
+def verify(
+    contract: Contract,
+    setup: Setup,
+    transport: Transport,
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    started: Callable[[int], Callable[[], None]] = lambda count: lambda: None,
+) -> list[Outcome]:
+    """Hold a target to a contract. Raises UnreachableError where nothing of the kind is there.
+
+    `started` is told how many rules there are and returns what to call after each.
+    """
+    rules = rules_of(contract, setup, transport)
+    runner = Runner(contract, setup, transport)
+    runner.greet(rules)
+    wanted = chosen(rules, only, skip)
+    return runner.run(wanted, started(len(wanted)))
+
+
+def defects(outcomes: Iterable[Outcome]) -> Iterator[tuple[Finding, list[str]]]:
+    """Yield each defect once, by its smallest probe, with the other rules that show the same."""
+    same: dict[tuple[str, tuple[str, ...]], list[Finding]] = {}
+    for outcome in outcomes:
+        if outcome.finding is not None:
+            same.setdefault((outcome.finding.fact, outcome.finding.differences), []).append(outcome.finding)
+    for found in same.values():
+        smallest = min(found, key=lambda finding: finding.probe.size)
+        yield smallest, [finding.rule for finding in found if finding is not smallest]
+
+
+def _told(reply: Reply) -> str:
+    kind = reply.headers.get("content-type", "no content type")
+    return f"{reply.status} ({kind}) with {reply.body[:80]!r}"

@@ -1,0 +1,87 @@
+"""Servers with deliberate faults of behaviour: verify reports each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Final
+
+import pytest
+
+from mockserver.core.contract import Contract
+from mockserver.loader import Patch, library
+from mockserver.verify import Rule, Runner, Setup, Status, defects, rules_of, verify
+from tests.verify.faults import FAULTS
+from tests.verify.inprocess import InProcess, setup_of
+
+
+def _base(protocol: str) -> Contract:
+    return library().protocol(protocol).contract()
+
+
+@cache
+def _rules(protocol: str, *, keys_known: bool) -> list[Rule]:
+    setup = _setup(protocol, keys_known=keys_known)
+    rules = [rule for rule in rules_of(_base(protocol), setup, InProcess(_base(protocol))) if rule.probes]
+    return sorted(rules, key=lambda rule: rule.probes[0].size)
+
+
+def _setup(protocol: str, *, keys_known: bool) -> Setup:
+    setup = setup_of(protocol, burst=False)
+    return setup if keys_known else replace(setup, revoked=())
+
+
+def _reported(protocol: str, target: InProcess, *, keys_known: bool = True) -> str | None:
+    """Return the first rule that a target fails."""
+    runner = Runner(_base(protocol), _setup(protocol, keys_known=keys_known), target)
+    outcomes = (runner.try_rule(rule) for rule in _rules(protocol, keys_known=keys_known))
+    return next((outcome.rule.id for outcome in outcomes if outcome.status is Status.FAILED), None)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_fault_in_replies_is_reported_when_tried(name: str) -> None:
+    protocol, fault = FAULTS[name]
+    assert _reported(protocol, InProcess(_base(protocol), fault=fault)) is not None
+
+
+JUDGED_OTHERWISE: Final[Mapping[str, tuple[str, object]]] = {
+    "window inverted": ("whisperr", {"windows": {"occurred_at": {"past_ms": 300000, "future_ms": 2592000000}}}),
+    "window wider by one ms": ("whisperr", {"windows": {"occurred_at": {"past_ms": 2592000001}}}),
+    "partial success off": ("outlit", {"operations": {"events": {"forms": {"batch": {"policy": "whole"}}}}}),
+    "body limit off by one": ("outlit", {"limits": {"body": {"max_bytes": 1048577}}}),
+    "key not looked at": ("apex", {"credentials": {"server_key": {"pattern": None}}}),
+    "JSON before the key": ("outlit", {"gates": {"key": {"order": 55}, "allowed_key": {"order": 56}}}),
+}
+"""Servers that judge otherwise, as patches of protocol.yaml."""
+
+
+@pytest.mark.parametrize("name", JUDGED_OTHERWISE)
+def test_server_that_judges_otherwise_is_reported_when_tried(name: str) -> None:
+    protocol, patch = JUDGED_OTHERWISE[name]
+    served = library().protocol(protocol).contract(None, [Patch(name=name, patch={"protocol": patch})])
+    assert _reported(protocol, InProcess(served, allow_all=True), keys_known=False) is not None
+
+
+@pytest.mark.parametrize("protocol", library().protocols)
+def test_faultless_server_is_clean_when_everything_is_tried(protocol: str) -> None:
+    outcomes = verify(_base(protocol), setup_of(protocol), InProcess(_base(protocol)))
+    assert [one.rule.id for one in outcomes if one.status in (Status.FAILED, Status.NOT_EXERCISED)] == []
+
+
+def test_defect_is_told_once_when_many_rules_show_it() -> None:
+    protocol, fault = FAULTS["405 turned into 404"]
+    setup, only = setup_of(protocol, burst=False), ["/protocol/operations", "/events"]
+    outcomes = verify(_base(protocol), setup, InProcess(_base(protocol), fault=fault), only=only)
+    found = list(defects(outcomes))
+    assert len({finding.fact for finding, _ in found}) == len(found)
+    assert all("method_not_allowed" in finding.fact for finding, _ in found)
+
+
+def test_random_failure_is_made_small_when_found() -> None:
+    target = InProcess(_base("outlit"), fault=FAULTS["unicode crashes it"][1])
+    only = ["/protocol/operations/events#random-accepted"]
+    outcomes = verify(_base("outlit"), setup_of("outlit", 200, burst=False), target, only=only)
+    finding = outcomes[0].finding
+    assert finding is not None
+    assert len(finding.request.body) < 250, finding.request.body
