@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 
 from mockserver import facts, publish
 from mockserver.contracts_in_force import ContractsInForce
-from mockserver.core.export import export_line
+from mockserver.core.export import Scrubber, export_line, secrets_of
 from mockserver.core.jsontext import render
 from mockserver.core.model import Exchange, Json
 from mockserver.core.views import View
@@ -278,8 +278,12 @@ class Handlers:
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
         await stream.prepare(call.request)
+        secrets = {*session.settings.credentials, *(session.settings.keys or ())}
         async for exchange in in_turns(session):
-            await stream.write(render(export_line(View(exchange))) + b"\n")
+            secrets |= secrets_of(exchange)
+        scrub = Scrubber(secrets)
+        async for exchange in in_turns(session):
+            await stream.write(render(export_line(View(exchange), scrub)) + b"\n")
         return stream
 
 

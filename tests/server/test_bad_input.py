@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 
 from mockserver.core import jsontext
-from mockserver.core.export import export_line
+from mockserver.core.export import Scrubber, export_line, secrets_of
 from mockserver.core.intake import Intake
 from mockserver.core.judge import approach, judge
 from mockserver.core.model import Terms, WireRequest
@@ -233,7 +233,7 @@ async def test_every_spoiled_golden_request_is_answered_and_explained() -> None:
         view = View(exchange)
         assert view.reply() == reply, told
         rows, detail = list(view.event_rows()), view.request_detail()
-        json.loads(jsontext.render(export_line(View(exchange))))
+        json.loads(jsontext.render(export_line(View(exchange), Scrubber(secrets_of(exchange)))))
         refused = [finding for finding in detail["findings"] if finding["severity"] == "refused"]
         assert reply.status < 400 or refused or any(row["verdict"] == "rejected" for row in rows), told
         for row in rows:
