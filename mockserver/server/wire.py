@@ -17,6 +17,9 @@ SERVER: Final = "mockserver"
 DRAIN_LIMIT: Final = 64 * 1024 * 1024
 """How much of a body that is refused for its size is read away, so that the client gets to see the refusal."""
 
+DRAIN_SILENCE_S: Final = 0.5
+"""A sender of too much who falls silent for this long is answered: nothing more may come before the answer does."""
+
 
 class BodyTimeoutError(Exception):
     """The sender was slower than the deadline for a whole body; `body` is what had arrived by then."""
@@ -40,6 +43,8 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
     if content.is_eof():
         body = content.read_nowait()
         return (body, False) if len(body) <= ceiling else (body[:ceiling], True)
+    if (request.content_length or 0) > ceiling:
+        return await _read_refused(content, ceiling, deadline), True
     chunks: list[bytes] = []
     try:
         async with asyncio.timeout(deadline):
@@ -47,19 +52,38 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
     except TimeoutError:
         raise BodyTimeoutError(b"".join(chunks)[:ceiling]) from None
     body = b"".join(chunks)
-    return (body, False) if size <= ceiling else (body[:ceiling], True)
+    if size <= ceiling:
+        return body, False
+    await _read_refused(content, 0, deadline)
+    return body[:ceiling], True
 
 
 async def _read(content: StreamReader, ceiling: int, chunks: list[bytes]) -> int:
-    """Read to the end, or as far as anybody wants to; keep what is under the ceiling and return the size of it all."""
+    """Read to the end, or until it is more than the ceiling allows; return the size of what was read."""
     size = 0
     async for chunk in content.iter_any():
-        if size <= ceiling:
-            chunks.append(chunk)
+        chunks.append(chunk)
         size += len(chunk)
-        if size > DRAIN_LIMIT:
+        if size > ceiling:
             break
     return size
+
+
+async def _read_refused(content: StreamReader, keep: int, deadline: float) -> bytes:
+    """Read what is refused anyway as long as its sender goes on sending, within bounds; return the start of it."""
+    clock, size, kept = asyncio.get_running_loop().time, 0, bytearray()
+    end = clock() + deadline
+    try:
+        async with asyncio.timeout(DRAIN_SILENCE_S) as patience:
+            async for chunk in content.iter_any():
+                kept += chunk[: keep - len(kept)]
+                size += len(chunk)
+                if size > DRAIN_LIMIT:
+                    break
+                patience.reschedule(min(end, clock() + DRAIN_SILENCE_S))
+    except TimeoutError:
+        pass
+    return bytes(kept)
 
 
 def wire_request(

@@ -191,6 +191,21 @@ async def test_sender_sees_the_refusal_when_it_is_still_sending(
     assert app_server.app.store.bytes < DRAIN_LIMIT / 8
 
 
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_sender_of_too_much_is_answered_when_it_stalls(
+    app_server: AppServer, good: Plain, *, chunked: bool
+) -> None:
+    """The answer takes neither the rest of the body, which never comes, nor the deadline for whole bodies."""
+    size = 99_000_000
+    connection = await Connection.open(app_server.port)
+    await connection.send(good.head(CHUNKED if chunked else f"Content-Length: {size}"))
+    await connection.send(chunk(b" " * 11_000_000) if chunked else b" " * 2_000_000)
+    async with asyncio.timeout(LINGER_S * 2):
+        answers = await connection.answers()
+    await connection.close()
+    assert [(answer.status, answer.json["success"]) for answer in answers] == [(413, False)]
+
+
 async def test_connection_lives_on_when_a_body_was_only_a_little_too_large(app_server: AppServer, good: Plain) -> None:
     connection = await Connection.open(app_server.port)
     large = replace(good, body=b" " * 1_048_577)
