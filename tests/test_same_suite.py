@@ -114,7 +114,7 @@ def test_wait_explains_itself_when_nothing_fits(server: Client, session: Session
     session.faults.add(match={"type": "trial_ended"}, reply={"status": 503})
     with pytest.raises(WaitError) as near:
         session.wait_for(type="trial_started", where={"/external_user_id": "bob"}, timeout=0.05)
-    assert 'e1: /event/external_user_id expected "bob", got "ada"' in str(near.value)
+    assert 'e1: /external_user_id expected "bob", got "ada"' in str(near.value)
     assert '"status": 503' in str(near.value)
     with pytest.raises(WaitError) as refused:
         session.wait_for(type="trial_ended", timeout=0.05)

@@ -25,9 +25,10 @@ def headers(rules: Mapping[str, Json], origin: str | None, *, preflight: bool = 
     """Return the CORS headers of one reply; a refused origin gets none but `Vary`."""
     made: list[tuple[str, str]] = []
     if origin is None:
-        if rules["without_origin"] != "*":
+        if rules["without_origin"] == "*":
+            made.append(("Access-Control-Allow-Origin", "*"))
+        elif not preflight:
             return [("Vary", "Origin")]
-        made.append(("Access-Control-Allow-Origin", "*"))
     elif origin_allowed(origin, rules["allowed_origins"]):
         made.append(("Access-Control-Allow-Origin", origin))
         if rules["credentials"]:

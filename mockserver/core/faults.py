@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Literal
 
 from mockserver.core.answer import family_of, refusal_reply
@@ -15,6 +16,7 @@ from mockserver.core.model import Fault, Finding, Json, Judged, Receipt, Refusal
 from mockserver.core.template import fill_text, names
 
 When = Literal["before_commit", "after_commit"]
+BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 KINDS = ("reply", "connection", "reject")
 INJECTED_RULE = "/fault"
 INVALID_EVENT = "invalid_event"
@@ -170,7 +172,9 @@ def injected_reply(judged: Judged, receipt: Receipt, spec: Mapping[str, Json], o
         made = refusal_reply(judged, receipt, _reason_for(judged, status), status=status)
     else:
         headers = () if own is None else own.headers
-        made = WireReply(status=status, headers=headers, body=b"" if own is None or status in (204, 304) else own.body)
+        bare = own is None or status in BODILESS
+        headers = tuple(pair for pair in headers if pair[0] != "Content-Type") if bare else headers
+        made = WireReply(status=status, headers=headers, body=b"" if own is None or bare else own.body)
     given = {name.lower() for name in spec.get("headers") or {}}
     kept = tuple(pair for pair in made.headers if pair[0].lower() not in given)
     return WireReply(status=status, headers=(*kept, *(spec.get("headers") or {}).items()), body=made.body)

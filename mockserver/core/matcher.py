@@ -29,7 +29,10 @@ class Difference:
 
 
 def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Difference]:
-    """Return how an event row differs from a matcher; empty means it matches. `where` looks into the event as sent."""
+    """Return how an event row differs from a matcher; empty means it matches.
+
+    `where` looks into the event as sent, and a difference there has the pointer that was asked for.
+    """
     found: list[Difference] = []
     for name in ROW_MEMBERS:
         wanted = match.get(name)
@@ -38,7 +41,7 @@ def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Diff
     for place, wanted in (match.get("where") or {}).items():
         got = pointer.get(row["event"], pointer.parse(place))
         if not fits(got, wanted):
-            found.append(Difference(pointer=f"/event{place}", expected=wanted, got=None if got is MISSING else got))
+            found.append(Difference(pointer=place, expected=wanted, got=None if got is MISSING else got))
     return found
 
 

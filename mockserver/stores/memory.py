@@ -107,7 +107,7 @@ class MemoryStore:
         for credential in credentials:
             holder = self._owners.get(credential)
             own = self._sessions.get(credential)
-            busy = own is not None and own is not session and own.counts.requests > 0
+            busy = own is not None and own is not session and (own.counts.requests > 0 or self._set_up(own))
             if (holder is not None and holder != session.name) or busy:
                 return credential
         for credential in session.settings.credentials:
@@ -115,6 +115,10 @@ class MemoryStore:
         self._owners.update(dict.fromkeys(credentials, session.name))
         session.settings.credentials = credentials
         return None
+
+    def _set_up(self, session: Session) -> bool:
+        """Tell whether a test has told a session anything; only having been looked at does not count."""
+        return session.settings != self._defaults or session.clock.moved or bool(session.faults)
 
     async def commit(
         self,

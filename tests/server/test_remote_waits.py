@@ -233,16 +233,16 @@ async def test_timeout_tells_the_nearest_misses_first(
         {
             "event_id": "e2",
             "differences": [
-                {"pointer": "/event/properties/n", "expected": 2, "got": 1},
-                {"pointer": "/event/gone", "expected": "x", "got": None},
+                {"pointer": "/properties/n", "expected": 2, "got": 1},
+                {"pointer": "/gone", "expected": "x", "got": None},
             ],
         },
         {
             "event_id": "e1",
             "differences": [
                 {"pointer": "/type", "expected": "paid", "got": "opened"},
-                {"pointer": "/event/properties/n", "expected": 2, "got": 9},
-                {"pointer": "/event/gone", "expected": "x", "got": None},
+                {"pointer": "/properties/n", "expected": 2, "got": 9},
+                {"pointer": "/gone", "expected": "x", "got": None},
             ],
         },
     ]
