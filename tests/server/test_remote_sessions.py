@@ -192,8 +192,8 @@ async def test_key_of_a_session_that_was_set_up_is_a_conflict_before_its_first_r
     control: ControlClient, session: str
 ) -> None:
     looked_at, set_up = "looked-at", "set-up"
-    await control.get(looked_at)
-    await control.patch(set_up, {"keys": ["k"]})
+    await control.get(f"/_mock/sessions/{looked_at}")
+    await control.patch(f"/_mock/sessions/{set_up}", {"keys": ["k"]})
     assert (await control.patch(session, {"credentials": [set_up]}))[0] == 409
     assert (await control.patch(session, {"credentials": [looked_at]}))[0] == 200
 
