@@ -186,9 +186,9 @@ def cors_headers(rules: Mapping[str, Json], origin: str | None, *, preflight: bo
     """Return the CORS headers that a reply must have, as lower-case names; no others may be there."""
     allowed = rules["allowed_origins"]
     if origin is None:
-        if rules["without_origin"] != "*":
+        made = {f"{CORS}allow-origin": "*"} if rules["without_origin"] == "*" else {}
+        if not made and not preflight:
             return {}
-        made = {f"{CORS}allow-origin": "*"}
     elif allowed and not any(_matches(entry, origin) for entry in allowed):
         return {}
     else:

@@ -60,8 +60,9 @@ def _burst(book: Book, one: OperationPlan, name: str, now: Now) -> Iterator[Step
     good = one.good(parts, [] if form is None else form.events_in(parts.body))
     taken = book.expectations.check(book.expectations.of(good), good.request, f"/protocol/limits/{name}")
     window = _Window(limit, book.setup.slack_ms, now, f"/protocol/limits/{name}")
+    yield from (Step(request=before, check=lambda reply, earlier: ()) for before in good.before)
     for number in range(limit["requests"]):
-        check = window.counted(taken, limit["requests"] - number - 1)
+        check = window.counted(taken, limit["requests"] - number - 1, opens=number == 0)
         pause = limit["window_ms"] if number == 0 else 0
         yield Step(request=good.request, check=check, limited=True, pause_ms=pause)
     family = one.operation.family
@@ -111,11 +112,11 @@ class _Window:
         self.fact = fact
         self.start: int | None = None
 
-    def counted(self, inner: Check, left: int) -> Check:
-        """Return the check of one reply with so many places left after it."""
+    def counted(self, inner: Check, left: int, *, opens: bool = False) -> Check:
+        """Return the check of one reply with so many places left after it; `opens` for the first one of a window."""
 
         def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
-            if not earlier:
+            if opens:
                 self.start = self._begin()
             ends = (self.start or 0) + self.limit["window_ms"]
             if self.now() >= ends:

@@ -36,6 +36,12 @@ def setup_of(protocol: str, examples: int = 0, *, burst: bool = True) -> Setup:
     )
 
 
+class Ticking:
+    """A clock that only a pause moves; targets of one set of rules share it, as rules look at it too."""
+
+    ms = START_MS
+
+
 class InProcess:
     """The server's own path of a request. Rates are enforced, and only the keys of the setup are known."""
 
@@ -46,12 +52,14 @@ class InProcess:
         rate_mode: RateMode = "enforce",
         allow_all: bool = False,
         fault: Fault | None = None,
+        clock: Ticking | None = None,
     ) -> None:
         self.contract = contract
         self.rate_mode = rate_mode
         self.fault = fault
         self.keys = None if allow_all else frozenset({*KEYS.values(), SERVER_KEY, "key_1"})
-        self.clock_ms = START_MS
+        self.clock = Ticking() if clock is None else clock
+        self.clock.ms = START_MS
         self.sent: list[Request] = []
         self.session = Session("target", SessionSettings())
 
@@ -61,7 +69,7 @@ class InProcess:
         return as_reply(reply if self.fault is None else self.fault(self, request, reply))
 
     def reply(self, request: Request) -> WireReply:
-        terms = Terms(now_ms=self.clock_ms, keys=self.keys, rate_mode=self.rate_mode)
+        terms = Terms(now_ms=self.clock.ms, keys=self.keys, rate_mode=self.rate_mode)
         judged = judge(approach(Intake(request.wire()), self.contract), terms)
         return answer(judged, self.session.settle(judged))
 
@@ -70,10 +78,10 @@ class InProcess:
         self.session = Session("target", SessionSettings())
 
     def pause(self, ms: int) -> None:
-        self.clock_ms += ms
+        self.clock.ms += ms
 
     def now_ms(self) -> int:
-        return self.clock_ms
+        return self.clock.ms
 
 
 def as_reply(reply: WireReply) -> Reply:
