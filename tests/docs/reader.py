@@ -131,7 +131,7 @@ class Reader:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=2 * PATIENCE,
+            timeout=4 * PATIENCE,
             check=False,
         )
         self.answer, self.printed, self.failed = done.stdout, done.stdout + done.stderr, done.returncode != 0
