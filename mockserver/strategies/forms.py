@@ -26,6 +26,7 @@ from mockserver.strategies.values import Clock, Values, inner
 
 Works = Callable[[Fault], Iterable[Way]]
 """Tells which of a fault's ways break just that."""
+MEASURED: Final = "max_bytes"
 NO_TYPES: Final[tuple[Json, ...]] = ("unheard_of", "", "Pageview ", 5, True, [], {})
 NO_EVENTS: Final[tuple[Json, ...]] = (None, "text", 5, [], True)
 
@@ -228,7 +229,7 @@ class FormPlan:
             ways = [(tokens, ((tokens, _sized(limit["max_bytes"] + over)),)) for over in (1, 5000)]
             yield Fault(
                 rule=f"/protocol/limits/{name}/max_bytes",
-                keyword="max_bytes",
+                keyword=MEASURED,
                 ways=tuple(ways),
                 reason=self.measured,
                 message="${detail}",

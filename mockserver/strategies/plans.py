@@ -12,7 +12,7 @@ from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.strategies.assembly import Assembly, Parts, path_names
 from mockserver.strategies.faults import Fault
-from mockserver.strategies.forms import Bad, FormPlan, Kind
+from mockserver.strategies.forms import MEASURED, Bad, FormPlan, Kind
 from mockserver.strategies.gatefaults import GateFault, gate_faults, unknown_paths
 from mockserver.strategies.places import Tokens, put
 from mockserver.strategies.reading import BadEvent, Reading
@@ -172,12 +172,13 @@ class OperationPlan:
         return BadEvent(index=bad.index, reason=reason, message=message)
 
     def _breach(self, form: FormPlan, bad: Bad, reason: str) -> Breach:
+        """Return what a broken event breaks; the size of a member is a matter of the whole request."""
         return Breach(
             rule=bad.fault.rule,
             keyword=bad.fault.keyword,
             pointer=pointer.build(bad.tokens),
             reason=reason,
-            index=bad.index,
+            index=None if bad.fault.keyword == MEASURED else bad.index,
         )
 
 

@@ -105,8 +105,8 @@ class Reading:
         spec = self.protocol["replies"][name]
         if "text" in spec:
             return Expected(status=spec["status"], text=spec["text"])
-        known = {**self._counts(events, bad), **self._named(operation, told)}
-        known["errors"] = [self._error(operation, spec.get("item", {}), event) for event in bad]
+        known = {**self._counts(events, bad), **self.facts(operation, told)}
+        known["errors"] = self.errors(operation, spec.get("item", {}), bad)
         made = fill(spec["body"], known)
         return Expected(status=spec["status"], body=made, history=tuple(_places_of("${created}", spec["body"])))
 
@@ -132,12 +132,16 @@ class Reading:
         found = (look(event, tokens) for event in events)
         return [value for value in found if isinstance(value, str) and value]
 
-    def _error(self, operation: Operation, item: Json, event: BadEvent) -> Json:
+    def errors(self, operation: Operation, item: Json, bad: Sequence[BadEvent]) -> list[Json]:
+        """Return what a reply lists of broken events."""
         answers = self.protocol["refusals"][operation.family]
-        code = answers.get(event.reason, answers["default"]).get("code")
-        return fill(item, {"index": event.index, "message": event.message, "code": code})
+        codes = [answers.get(event.reason, answers["default"]).get("code") for event in bad]
+        return [
+            fill(item, {"index": event.index, "message": event.message, "code": code})
+            for event, code in zip(bad, codes, strict=True)
+        ]
 
-    def _named(self, operation: Operation, told: Told) -> dict[str, Json]:
+    def facts(self, operation: Operation, told: Told) -> dict[str, Json]:
         """Return what replies name beside counts: ids, projects, what the request asked for."""
         made: dict[str, Json] = {"now": MOMENT, "idempotency_key": None}
         made.update({f"query_{name.lower()}": value for name, value in told.query.items()})

@@ -1,0 +1,295 @@
+"""A naive model of sessions: the contract's facts read a second time, as plainly as they can be, without the core.
+
+It knows few kinds of requests and keeps dictionaries. What it predicts is a whole reply: status, body, the headers
+that tell about rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mockserver.core.contract import Contract
+from mockserver.strategies import Expected
+from mockserver.strategies.reading import BadEvent, Reading, Told, Unknown, fill
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One event of a request: its id where it has one, whom it is about, when it happened, whether it is broken."""
+
+    id: str | None = None
+    user: str = "user_1"
+    at_ms: int | None = None
+    broken: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """One request as the model sees it."""
+
+    protocol: str
+    operation: str
+    key: str
+    readable: bool = True
+    items: tuple[Item, ...] = ()
+    once: str | None = None
+    asked: str = ""
+
+
+@dataclass(kw_only=True)
+class Predicted:
+    """What must come back, and what became of each event."""
+
+    expect: Expected
+    headers: dict[str, str]
+    verdicts: list[str]
+
+
+@dataclass
+class ModelSession:
+    """What a session remembers."""
+
+    now_ms: int
+    mode: str = "advise"
+    keys: frozenset[str] | None = None
+    seen: dict[str, set[str]] = field(default_factory=dict)
+    users: set[str] = field(default_factory=set)
+    windows: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
+    once: dict[tuple[str, str], int] = field(default_factory=dict)
+    counts: dict[str, int] = field(
+        default_factory=lambda: {"requests": 0, "accepted": 0, "duplicate": 0, "rejected": 0}
+    )
+
+
+class Model:
+    """Predicts what a server with these contracts answers.
+
+    `item_fault` says, by protocol, which member of a broken event is broken and which keyword of it.
+    """
+
+    def __init__(self, contracts: dict[str, Contract], item_fault: dict[str, tuple[str, str]]) -> None:
+        self.contracts = contracts
+        self.readings = {name: Reading(contract) for name, contract in contracts.items()}
+        self.item_fault = item_fault
+        rules = [rule for one in contracts.values() for rule in one.protocol.get("idempotency", {}).values()]
+        (self.held_ms,) = [rule["window_ms"] for rule in rules]
+
+    def send(self, session: ModelSession, action: Action) -> Predicted:
+        """Predict one reply and remember the request."""
+        predicted = self._send(session, action)
+        session.counts["requests"] += 1
+        for verdict in predicted.verdicts:
+            session.counts[verdict] += 1
+        return predicted
+
+    def ends(self, session: ModelSession) -> Iterator[tuple[int, int]]:
+        """Yield beginning and end of every window a session has begun, and of every idempotency key it holds."""
+        for (protocol, name, _), (start, _) in session.windows.items():
+            yield start, start + self.contracts[protocol].protocol["limits"][name]["window_ms"]
+        for start in session.once.values():
+            yield start, start + self.held_ms
+
+    def _checks(self, action: Action) -> Iterator[tuple[str, str, dict[str, str]]]:
+        protocol = self.contracts[action.protocol].protocol
+        operation = protocol["operations"][action.operation]
+        names = operation.get("gates", list(protocol["gates"]))
+        for name in sorted(names, key=lambda name: protocol["gates"][name]["order"]):
+            yield protocol["gates"][name].get("check", name), name, protocol["gates"][name].get("refusals", {})
+
+    def _send(self, session: ModelSession, action: Action) -> Predicted:
+        """Walk the gates in their order; the first one that refuses decides."""
+        seen_events = len(action.items) if action.readable else 0
+        refused = ["rejected"] * seen_events
+        taken = False
+        for check, _, reasons in self._checks(action):
+            reason = None
+            if check == "rate":
+                taken = True
+                if self._over(session, action) and session.mode == "enforce":
+                    reason = "rate_limited"
+            elif check == "key" and "malformed" in action.key:
+                reason = reasons.get("malformed", "malformed")
+            elif check == "allowed_key" and session.keys is not None and action.key not in session.keys:
+                reason = reasons.get("unknown", "unknown")
+            elif check == "json" and not action.readable:
+                reason = reasons.get("invalid_json", "invalid_json")
+            if reason is not None:
+                return self._refused(session, action, reason, Unknown(r"[\s\S]+"), refused, taken)
+        if "lookup" in self._spec(action) and action.asked not in session.users:
+            return self._refused(session, action, "unknown_entity", Unknown(r"[\s\S]+"), [], taken)
+        return self._events(session, action, taken)
+
+    def _spec(self, action: Action) -> Any:
+        return self.contracts[action.protocol].protocol["operations"][action.operation]
+
+    def _refused(
+        self, session: ModelSession, action: Action, reason: str, detail: Any, verdicts: list[str], taken: bool
+    ) -> Predicted:
+        spec = self._spec(action)
+        expect = self.readings[action.protocol].refusal(spec["family"], reason, detail, spec["path"])
+        headers = self._headers(session, action, taken)
+        if reason == "rate_limited":
+            headers.update(self._retry(session, action))
+        return Predicted(expect=expect, headers=headers, verdicts=verdicts)
+
+    def _faults(self, session: ModelSession, action: Action) -> list[BadEvent]:
+        reading = self.readings[action.protocol]
+        prefix = ("events",) if len(self._form(action).get("events", "")) else ()
+        found = []
+        for index, item in enumerate(action.items):
+            place = (*prefix, index) if prefix else ()
+            member, keyword = self.item_fault[action.protocol]
+            late = self._late(session, action, item)
+            if item.broken:
+                text = reading.message(keyword, None, (member,), place)
+                found.append(
+                    BadEvent(index=index, reason=self._reason(action, "events", "invalid_event"), message=text)
+                )
+            elif late is not None:
+                text = reading.message("window", late.get("message"), (late["pointer"][1:],), place)
+                found.append(BadEvent(index=index, reason=late["refusal"], message=text))
+        return found
+
+    def _reason(self, action: Action, wanted: str, outcome: str) -> str:
+        return next(reasons.get(outcome, outcome) for check, _, reasons in self._checks(action) if check == wanted)
+
+    def _late(self, session: ModelSession, action: Action, item: Item) -> Any:
+        for rule in self.contracts[action.protocol].protocol.get("windows", {}).values():
+            if item.at_ms is not None:
+                age = session.now_ms - item.at_ms
+                if age > rule["past_ms"] or -age > rule["future_ms"]:
+                    return rule
+        return None
+
+    def _form(self, action: Action) -> Any:
+        return next(iter(self._spec(action).get("forms", {"": {}}).values()))
+
+    def _events(self, session: ModelSession, action: Action, taken: bool) -> Predicted:
+        faults, form = self._faults(session, action), self._form(action)
+        if faults and (form.get("policy", "whole") == "whole" or form.get("events") == ""):
+            first = faults[0]
+            verdicts = ["rejected"] * len(action.items)
+            return self._refused(session, action, first.reason, first.message, verdicts, taken)
+        replayed = self._replayed(session, action)
+        bad = {fault.index for fault in faults}
+        if replayed:
+            verdicts = ["duplicate"] * len(action.items)
+            created = False
+        else:
+            created = self._meet(session, action, bad)
+            verdicts = self._claim(session, action, bad)
+        expect = self._reply(action, verdicts, faults, replayed, created)
+        return Predicted(expect=expect, headers=self._headers(session, action, taken), verdicts=verdicts)
+
+    def _meet(self, session: ModelSession, action: Action, bad: set[int]) -> bool:
+        if "entities" not in self.contracts[action.protocol].protocol:
+            return False
+        users = {item.user for index, item in enumerate(action.items) if index not in bad}
+        new = users - session.users
+        session.users |= users
+        return bool(new)
+
+    def _claim(self, session: ModelSession, action: Action, bad: set[int]) -> list[str]:
+        knows = "dedup" in self.contracts[action.protocol].protocol
+        seen = session.seen.setdefault(action.protocol, set())
+        verdicts = []
+        for index, item in enumerate(action.items):
+            if index in bad:
+                verdicts.append("rejected")
+            elif knows and item.id is not None and item.id in seen:
+                verdicts.append("duplicate")
+            else:
+                verdicts.append("accepted")
+                if item.id is not None:
+                    seen.add(item.id)
+        return verdicts
+
+    def _reply(
+        self, action: Action, verdicts: Sequence[str], faults: Sequence[BadEvent], replayed: bool, created: bool
+    ) -> Expected:
+        contract, reading = self.contracts[action.protocol], self.readings[action.protocol]
+        names = self._spec(action)["replies"]
+        name = names["success"]
+        if replayed:
+            name = names["replayed"]
+        elif faults and len(faults) == len(action.items):
+            name = names.get("failed", names.get("partial", name))
+        elif faults:
+            name = names.get("partial", name)
+        spec = contract.protocol["replies"][name]
+        operation = contract.operations[action.operation]
+        header = contract.protocol.get("idempotency", {}).get(operation.spec.get("idempotency"), {}).get("header", "")
+        told = Told(
+            params={operation.spec.get("lookup", ""): action.asked},
+            query={},
+            headers={} if action.once is None else {header.lower(): action.once},
+        )
+        known = {**reading.facts(operation, told), "errors": reading.errors(operation, spec.get("item", {}), faults)}
+        known["external_id"] = action.asked or (action.items[0].user if action.items else "")
+        known.update(
+            processed=len(verdicts) - verdicts.count("rejected"),
+            accepted=verdicts.count("accepted"),
+            duplicates=verdicts.count("duplicate"),
+            rejected=verdicts.count("rejected"),
+            batch_size=len(verdicts),
+            created=created,
+            nothing=None,
+        )
+        return Expected(status=spec["status"], body=fill(spec["body"], known))
+
+    def _replayed(self, session: ModelSession, action: Action) -> bool:
+        name = self._spec(action).get("idempotency")
+        if name is None or action.once is None:
+            return False
+        length = self.contracts[action.protocol].protocol["idempotency"][name]["window_ms"]
+        start = session.once.get((action.key, action.once))
+        if start is not None and start <= session.now_ms < start + length:
+            return True
+        session.once[action.key, action.once] = session.now_ms
+        return False
+
+    def _limit(self, action: Action) -> tuple[str, Any]:
+        name = self._spec(action).get("rate")
+        return name, self.contracts[action.protocol].protocol["limits"].get(name, {})
+
+    def _window(self, session: ModelSession, action: Action) -> tuple[int, int]:
+        """Return when the window began that a request falls into, and how many requests it has seen."""
+        name, limit = self._limit(action)
+        start, used = session.windows.get((action.protocol, name, action.key), (0, 0))
+        if start <= session.now_ms < start + limit["window_ms"]:
+            return start, used
+        if limit["starts"] == "aligned":
+            return session.now_ms // limit["window_ms"] * limit["window_ms"], 0
+        return session.now_ms, 0
+
+    def _over(self, session: ModelSession, action: Action) -> bool:
+        """Take a place in the window; tell whether there was none left."""
+        name, limit = self._limit(action)
+        if not limit or session.mode == "off":
+            return False
+        start, used = self._window(session, action)
+        session.windows[action.protocol, name, action.key] = (start, used + 1)
+        return bool(used >= limit["requests"])
+
+    def _headers(self, session: ModelSession, action: Action, taken: bool) -> dict[str, str]:
+        _, limit = self._limit(action)
+        if not limit.get("headers"):
+            return {}
+        start, used = self._window(session, action)
+        left = limit["requests"] if session.mode == "off" else max(0, limit["requests"] - used)
+        values = {
+            "rate_limit": limit["requests"],
+            "rate_remaining": left,
+            "rate_reset_s": -(-(start + limit["window_ms"]) // 1000),
+        }
+        return {name.lower(): str(fill(text, values)) for name, text in limit["headers"].items()}
+
+    def _retry(self, session: ModelSession, action: Action) -> dict[str, str]:
+        _, limit = self._limit(action)
+        start, _ = self._window(session, action)
+        wait = max(1, -(-(start + limit["window_ms"] - session.now_ms) // 1000))
+        family = self.contracts[action.protocol].protocol["refusals"][self._spec(action)["family"]]
+        headers = family["rate_limited"].get("headers", {})
+        return {name.lower(): str(fill(text, {"retry_after_s": wait})) for name, text in headers.items()}

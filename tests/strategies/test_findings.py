@@ -1,0 +1,68 @@
+"""What a sample says is broken is what the journal says: the same rule at the same place, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockserver import strategies
+from mockserver.core.contract import Contract
+from mockserver.core.intake import Intake
+from mockserver.core.judge import approach, judge
+from mockserver.core.model import Terms
+from mockserver.core.views import View
+from mockserver.stores.memory import MemoryStore
+from mockserver.stores.session import SessionSettings
+from mockserver.strategies import NOW_MS, Sample
+from mockserver.strategies.corpus import samples
+from mockserver.strategies.plans import plan_of
+from tests.strategies.playing import collect, contracts
+
+Found = list[tuple[str, str]]
+
+
+async def _journalled(contract: Contract, sample: Sample) -> View:
+    store = MemoryStore(SessionSettings(), max_bytes=1 << 30, max_sessions=2)
+    session = store.session("sample")
+    for request in (*sample.before, sample.request):
+        judged = judge(approach(Intake(request.wire()), contract), Terms(now_ms=sample.now_ms))
+        exchange, _ = await store.commit(session, judged, received_ms=sample.now_ms)
+    return View(exchange)
+
+
+def _of_events(view: View) -> dict[int, Found]:
+    """Return the refused findings of each refused event, but for those that only went down with the others."""
+    rows = {row["index"]: row for row in view.event_rows(advice=False) if row["verdict"] == "rejected"}
+    return {
+        index: [(one["rule"], one["pointer"]) for one in row["findings"] if "whole request" not in one["message"]]
+        for index, row in rows.items()
+    }
+
+
+def _of_request(view: View) -> Found:
+    return [(one.rule, one.pointer) for one in view.findings() if one.severity == "refused"]
+
+
+async def _hold(contract: Contract, sample: Sample) -> None:
+    view = await _journalled(contract, sample)
+    wanted = {breach.index: [(breach.rule, breach.pointer)] for breach in sample.bad}
+    if None in wanted:
+        assert _of_request(view) == wanted[None], sample
+        return
+    found = {index: findings for index, findings in _of_events(view).items() if findings}
+    assert found == wanted, sample
+
+
+@pytest.mark.parametrize("contract", contracts(), ids=repr)
+async def test_journal_names_the_rule_and_the_place_when_one_is_broken(contract: Contract) -> None:
+    played = 0
+    for sample in samples(plan_of(contract, NOW_MS, 0, ())):
+        if len(sample.bad) == 1:
+            await _hold(contract, sample)
+            played += 1
+    assert played > 50
+
+
+@pytest.mark.parametrize("contract", contracts(), ids=repr)
+async def test_journal_names_each_rule_when_several_events_are_broken(contract: Contract) -> None:
+    for sample in collect(strategies.batches(contract.name, contract=contract), 60):
+        await _hold(contract, sample)
