@@ -84,12 +84,11 @@ class Model:
             session.counts[verdict] += 1
         return predicted
 
-    def ends(self, session: ModelSession) -> Iterator[tuple[int, int]]:
-        """Yield beginning and end of every window a session has begun, and of every idempotency key it holds."""
-        for (protocol, name, _), (start, _) in session.windows.items():
-            yield start, start + self.contracts[protocol].protocol["limits"][name]["window_ms"]
-        for start in session.once.values():
-            yield start, start + self.held_ms
+    def window(self, session: ModelSession, action: Action) -> tuple[int, int] | None:
+        """Return beginning and end of the rate window that requests like this one have begun."""
+        name, limit = self._limit(action)
+        begun = session.windows.get((action.protocol, name, action.key))
+        return None if begun is None else (begun[0], begun[0] + limit["window_ms"])
 
     def _checks(self, action: Action) -> Iterator[tuple[str, str, dict[str, str]]]:
         protocol = self.contracts[action.protocol].protocol

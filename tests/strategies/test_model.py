@@ -122,15 +122,20 @@ class Sessions(RuleBasedStateMachine):
             for _ in range(times):
                 self._send(*self.last)
 
-    @rule(which=st.integers(0, 3), beside=st.sampled_from([-1, 0]))
-    def retry_when_a_key_runs_out(self, which: int, beside: int) -> None:
-        """Send a request with an idempotency key again as its key runs out, or just before."""
+    @rule(which=st.integers(0, 3), after=st.sampled_from(["before it was held", "just in time", "too late"]))
+    def retry_around_the_ends_of_a_key(self, which: int, after: str) -> None:
+        """Send a request with an idempotency key again, as that runs out or before it was ever held."""
         if self.held:
             name, action = list(self.held)[which % len(self.held)]
             session = self.sessions[name]
             start = session.once.get((action.key, action.once or ""))
             if start is not None:
-                session.now_ms = start + self.model.held_ms + beside
+                ends = {
+                    "before it was held": -1,
+                    "just in time": self.model.held_ms - 1,
+                    "too late": self.model.held_ms,
+                }
+                session.now_ms = start + ends[after]
                 self.driver.clock(name, session.now_ms)
                 self._send(name, action)
 
@@ -208,14 +213,18 @@ class Sessions(RuleBasedStateMachine):
         self.sessions[name].now_ms += step
         self.driver.clock(name, self.sessions[name].now_ms)
 
-    @rule(name=NAMES, which=st.integers(0, 5), beside=st.sampled_from([-1, 0]), start=st.booleans())
-    def move_clock_to_an_end(self, name: str, which: int, beside: int, start: bool) -> None:
-        """Go to where a window the session has begun ends, or begins, or just before that."""
-        session = self.sessions[name]
-        ends = list(self.model.ends(session))
-        if ends:
-            session.now_ms = ends[which % len(ends)][not start] + beside
-            self.driver.clock(name, session.now_ms)
+    @rule(at=st.sampled_from(["before it began", "just in it", "after it"]), times=st.integers(1, 4))
+    def again_around_the_ends_of_a_window(self, at: str, times: int) -> None:
+        """Send the last request again as its rate window ends, or from before it began."""
+        if self.last is not None:
+            name, action = self.last
+            window = self.model.window(self.sessions[name], action)
+            if window is not None:
+                ends = {"before it began": window[0] - 1, "just in it": window[1] - 1, "after it": window[1]}
+                self.sessions[name].now_ms = ends[at]
+                self.driver.clock(name, ends[at])
+                for _ in range(times):
+                    self._send(name, action)
 
     @rule(
         name=NAMES,
