@@ -3,21 +3,11 @@
 This package alone, with `verify` and the pytest plugin, imports hypothesis, which is the extra `strategies`.
 """
 
-from mockserver.strategies.generate import (
-    Options,
-    batches,
-    breaches,
-    events,
-    identities,
-    invalid,
-    invalid_events,
-    invalid_requests,
-    requests,
-)
+from mockserver.strategies.broken import batches, breaches, invalid, invalid_events, invalid_requests
+from mockserver.strategies.generate import events, identities, requests
+from mockserver.strategies.options import Options
 from mockserver.strategies.plans import NOW_MS
 from mockserver.strategies.samples import Breach, CertificateError, Expected, Request, Sample
-
-identify = identities
 
 __all__ = [
     "NOW_MS",
@@ -30,7 +20,6 @@ __all__ = [
     "batches",
     "breaches",
     "events",
-    "identify",
     "identities",
     "invalid",
     "invalid_events",

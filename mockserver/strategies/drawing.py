@@ -19,7 +19,8 @@ from mockserver.strategies.formats import moment_texts
 from mockserver.strategies.keywords import types_of
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plausible import DAY_MS, SCALARS
-from mockserver.strategies.values import Schema, Values, is_array, is_object
+from mockserver.strategies.schemas import Schema, is_array, is_object
+from mockserver.strategies.values import Values
 
 Strategy: TypeAlias = SearchStrategy[Json]
 Draw: TypeAlias = Callable[[Strategy], Json]

@@ -18,7 +18,8 @@ from mockserver.core.schema import POINTER
 from mockserver.strategies.keywords import LEAVES
 from mockserver.strategies.places import Change, Edit, Tokens
 from mockserver.strategies.plausible import NEW_NAMES, SCALARS
-from mockserver.strategies.values import Schema, Values, inner
+from mockserver.strategies.schemas import Schema, inner
+from mockserver.strategies.values import Values
 
 NEW_ITEM: Final = "note"
 """The member that stands for all members an open object may have."""

@@ -15,6 +15,7 @@ from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.core.schema import Schema
 from mockserver.strategies import faults
+from mockserver.strategies.clock import Clock
 from mockserver.strategies.diagnosis import Broken, Diagnosis
 from mockserver.strategies.faults import Fault, Way
 from mockserver.strategies.formats import moment_texts
@@ -22,7 +23,8 @@ from mockserver.strategies.naming import IDENTITY, SENDER, applies
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plausible import DAY_MS
 from mockserver.strategies.samples import CertificateError
-from mockserver.strategies.values import Clock, Values, inner
+from mockserver.strategies.schemas import inner
+from mockserver.strategies.values import Values
 
 Works = Callable[[Fault], Iterable[Way]]
 """Tells which of a fault's ways break just that."""

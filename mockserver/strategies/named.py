@@ -11,7 +11,8 @@ from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.naming import SENDER, says
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
-from mockserver.strategies.values import Schema, Values, inner
+from mockserver.strategies.schemas import Schema, inner
+from mockserver.strategies.values import Values
 
 Choose = Callable[[list[Json]], Json]
 """Picks one of several; the first one where nothing is left to chance."""

@@ -11,13 +11,13 @@ from mockserver.core.contract import Contract, Form, Operation
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.strategies.assembly import Assembly, Parts, path_names
+from mockserver.strategies.clock import Clock
 from mockserver.strategies.faults import Fault
 from mockserver.strategies.forms import MEASURED, Bad, FormPlan, Kind
 from mockserver.strategies.gatefaults import GateFault, gate_faults, unknown_paths
 from mockserver.strategies.places import Tokens, put
 from mockserver.strategies.reading import BadEvent, Reading
 from mockserver.strategies.samples import Breach, Expected, Request, Sample
-from mockserver.strategies.values import Clock
 
 NOW_MS: Final = 1_781_438_402_000
 """The clock of generated times where none is handed in: 2026-06-14T12:00:02Z, as in the golden cases."""

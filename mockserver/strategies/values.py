@@ -11,43 +11,24 @@ from typing import Final
 
 import jsonschema_rs
 
-from mockserver.core.contract import Contract
 from mockserver.core.formats import FORMATS, rfc3339_ms
 from mockserver.core.jsontext import render
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.core.schema import POINTER
 from mockserver.strategies import plausible
+from mockserver.strategies.clock import Clock
 from mockserver.strategies.formats import moment_texts
 from mockserver.strategies.keywords import LEAVES, types_of
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
+from mockserver.strategies.schemas import Schema, inner, is_array, is_object, merged
 
-Schema = Mapping[str, Json]
 Fixed = Mapping[Tokens, Json]
-MANY: Final = 30
-"""Arrays up to this long are made of different items, longer ones of few that come again."""
 
 
 LIMITING: Final = frozenset(LEAVES) - {"type"}
 """Keywords whose edges are all worth showing."""
-
-
-class Clock:
-    """The time generated values are near: `now_ms`, and the windows of the contract around it.
-
-    `slack_ms` keeps valid times that far inside a window's ends, and invalid ones that far beyond.
-    """
-
-    def __init__(self, contract: Contract, now_ms: int, slack_ms: int = 0) -> None:
-        self.now_ms = now_ms
-        self.slack_ms = slack_ms
-        self.windows = {tuple(window.tokens): (name, window) for name, window in contract.windows}
-
-    def inside(self, tokens: Tokens) -> tuple[int, int] | None:
-        """Return how far a time at this place of an event may be from now, both ends valid; None where it is free."""
-        found = self.windows.get(tokens)  # type: ignore[arg-type]
-        return None if found is None else (self.slack_ms - found[1].past_ms, found[1].future_ms - self.slack_ms)
 
 
 class Values:
@@ -78,7 +59,7 @@ class Values:
     def branches(self, schema: Schema) -> list[Schema]:
         """Return a schema's alternatives, each laid over what they share; the schema itself where it has none."""
         if id(schema) not in self._branches:
-            made = [_merged(schema, branch) for branch in schema["anyOf"]] if "anyOf" in schema else [schema]
+            made = [merged(schema, branch) for branch in schema["anyOf"]] if "anyOf" in schema else [schema]
             self._branches[id(schema)] = (schema, made)
         return self._branches[id(schema)][1]
 
@@ -158,7 +139,7 @@ class Values:
             here = tokens[:depth]
             found = look(value, here)
             if found is MISSING or found is None:
-                value = put_item(value, here, self.smallest(schema, here))
+                value = _put_item(value, here, self.smallest(schema, here))
             if isinstance(tokens[depth], int) and not look(value, here):
                 value = put(value, here, [self.smallest(inner(schema, 0), (*here, 0))])
         return value
@@ -219,39 +200,7 @@ class Values:
         return self.nulls_absent and optional and not self.fits(schema["properties"][name], None)
 
 
-def is_object(schema: Schema) -> bool:
-    """Tell whether a schema is about objects."""
-    return types_of(schema) == ("object",) or ("type" not in schema and "properties" in schema)
-
-
-def is_array(schema: Schema) -> bool:
-    """Tell whether a schema is about arrays."""
-    return types_of(schema) == ("array",)
-
-
-def _merged(schema: Schema, branch: Schema) -> Schema:
-    made = {**{name: value for name, value in schema.items() if name != "anyOf"}, **branch}
-    required = [*schema.get("required", ()), *branch.get("required", ())]
-    declared = dict(schema.get("properties", {}))
-    for name, member in branch.get("properties", {}).items():
-        declared[name] = {**declared.get(name, {}), **member}
-    if required:
-        made["required"] = list(dict.fromkeys(required))
-    if declared:
-        made["properties"] = declared
-    return made
-
-
-def inner(schema: Schema, token: str | int) -> Schema:
-    """Return the schema of a member or of the items; an open one where nothing is said."""
-    if isinstance(token, int):
-        found = schema.get("items", {})
-    else:
-        found = schema.get("properties", {}).get(token, schema.get("additionalProperties", {}))
-    return found if isinstance(found, Mapping) else {}
-
-
-def put_item(value: Json, tokens: Tokens, new: Json) -> Json:
+def _put_item(value: Json, tokens: Tokens, new: Json) -> Json:
     """Put a value at a place; in an empty array it becomes the first item."""
     holder = look(value, tokens[:-1])
     if isinstance(holder, list) and not holder:

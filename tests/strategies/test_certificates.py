@@ -16,10 +16,10 @@ from mockserver.core.schema import Schema, drop_nulls
 from mockserver.loader import library
 from mockserver.strategies import CertificateError
 from mockserver.strategies.bodies import Bodies, Broken
+from mockserver.strategies.clock import Clock
 from mockserver.strategies.drawing import composed
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.plans import NOW_MS, Plan, plan_of
-from mockserver.strategies.values import Clock
 from tests.strategies.playing import collect, contracts
 
 

@@ -17,10 +17,10 @@ from mockserver.core.schema import POINTER
 from mockserver.strategies import NOW_MS
 from mockserver.strategies.faults import Fault, spots
 from mockserver.strategies.forms import FormPlan, Kind
-from mockserver.strategies.generate import bodies_of
+from mockserver.strategies.options import bodies_of
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plans import plan_of
-from mockserver.strategies.values import Schema
+from mockserver.strategies.schemas import Schema
 from tests.strategies.census import BOUNDS, measure, standing
 from tests.strategies.playing import collect, contracts, with_census
 

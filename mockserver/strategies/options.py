@@ -1,0 +1,64 @@
+"""What every strategy is asked for: a contract, a clock, credentials; an operation, a type of events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TypedDict, Unpack
+
+from mockserver.core.contract import Contract
+from mockserver.errors import ContractError
+from mockserver.loader import library
+from mockserver.strategies.bodies import Bodies
+from mockserver.strategies.forms import FormPlan, Kind
+from mockserver.strategies.plans import NOW_MS, OperationPlan, Plan, plan_of
+
+
+class Options(TypedDict, total=False):
+    """What every strategy takes.
+
+    `contract` is used as it is, else the protocol's `revision`, else its base. Times are offsets from `now_ms` and stay
+    `slack_ms` clear of the ends of windows. `keys` gives credentials by their names in the contract.
+    """
+
+    revision: str | None
+    contract: Contract | None
+    now_ms: int
+    slack_ms: int
+    keys: Mapping[str, str]
+
+
+def plan(protocol: str, **options: Unpack[Options]) -> Plan:
+    """Return the compiled plan of a contract. Raises ContractError."""
+    contract = options.get("contract") or library().protocol(protocol).contract(options.get("revision"))
+    keys = tuple(sorted(options.get("keys", {}).items()))
+    return plan_of(contract, options.get("now_ms", NOW_MS), options.get("slack_ms", 0), keys)
+
+
+@lru_cache(maxsize=512)
+def bodies_of(form: FormPlan) -> Bodies:
+    """Return the strategies of a form, built once."""
+    return Bodies(form)
+
+
+def operations_of(found: Plan, operation: str | None) -> list[OperationPlan]:
+    """Return all operations, or the one named. Raises ContractError for an unknown one."""
+    if operation is None:
+        return list(found.operations.values())
+    if operation not in found.operations:
+        known = ", ".join(found.operations)
+        raise ContractError(
+            found.contract.name, "/protocol/operations", f"no operation {operation!r}. There are: {known}"
+        )
+    return [found.operations[operation]]
+
+
+def forms_of(found: Plan, operation: str | None, type: str | None) -> list[tuple[OperationPlan, FormPlan, list[Kind]]]:
+    """Return the forms that hold events of a type, each with the kinds meant. Raises ContractError for none."""
+    made: list[tuple[OperationPlan, FormPlan, list[Kind]]] = []
+    for one in operations_of(found, operation):
+        every = [(form, list(form.kinds.values())) for form in one.forms.values() if form.kinds]
+        made += [(one, form, kinds) for form, kinds in (every if type is None else one.of_type(type))]
+    if not made:
+        raise ContractError(found.contract.name, "/events", f"no operation takes events of type {type!r}")
+    return made
