@@ -76,21 +76,26 @@ class BrokenReplyError(AssertionError):
 
 async def read_answer(reader: asyncio.StreamReader, method: str = "POST") -> Answer | None:
     """Read one final reply; None when the connection ended before it began."""
-    while True:
-        try:
-            head = await reader.readuntil(b"\r\n\r\n")
-        except asyncio.IncompleteReadError as error:
-            if error.partial:
-                raise BrokenReplyError(f"a reply breaks off: {error.partial!r}") from None
-            return None
-        except ConnectionError:
-            return None
-        first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
-        status = int(first.split(" ")[1])
-        if status >= 200:
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-            length = 0 if method == "HEAD" or status in (204, 304) else int(headers.get("content-length", 0))
-            return Answer(status=status, headers=headers, body=await reader.readexactly(length))
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        if error.partial:
+            raise BrokenReplyError(f"a reply breaks off: {error.partial!r}") from None
+        return None
+    except ConnectionError:
+        return None
+    first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    status = int(first.split(" ")[1])
+    if status < 200:
+        return await read_answer(reader, method)
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    length = 0 if method == "HEAD" or status in (204, 304) else int(headers.get("content-length", 0))
+    return Answer(status=status, headers=headers, body=await reader.readexactly(length))
+
+
+async def _read_answers(reader: asyncio.StreamReader, method: str) -> list[Answer]:
+    answer = await read_answer(reader, method)
+    return [] if answer is None else [answer, *await _read_answers(reader, method)]
 
 
 class Connection:
@@ -119,11 +124,8 @@ class Connection:
 
     async def answers(self, method: str = "POST") -> list[Answer]:
         """Read what comes until the server closes."""
-        found: list[Answer] = []
         async with asyncio.timeout(PATIENCE):
-            while (answer := await read_answer(self.reader, method)) is not None:
-                found.append(answer)
-        return found
+            return await _read_answers(self.reader, method)
 
     def half_close(self) -> None:
         self.writer.write_eof()
