@@ -43,7 +43,7 @@ def declare(book: Book, now: Now) -> None:
         else:
             touched = {*touches_of(book, one.operation), f"/protocol/refusals/{one.operation.family}/rate_limited"}
             book.add(rule, one.operation.name, Probe(tuple(_burst(book, one, name, now))), touched)
-            for probe in _refused_bursts(book, one, limit):
+            for probe in (*_refused_bursts(book, one, limit), *_unknown_bursts(book, one, name, now)):
                 book.add(rule, one.operation.name, probe, touched)
 
 
@@ -75,6 +75,33 @@ def _burst(book: Book, one: OperationPlan, name: str, now: Now) -> Iterator[Step
         late = replace(refused, fact=wanted.fact)
         check = book.expectations.check(late, request, "/protocol/gates")
         yield Step(request=request, check=window.counted(check, 0), limited=True)
+
+
+def _unknown_bursts(book: Book, one: OperationPlan, name: str, now: Now) -> Iterator[Probe]:
+    """Yield more requests than a window takes with a refused key, where the rate comes first: it counts them."""
+    order = [gate.name for gate in one.operation.gates]
+    rate = next(index for index, gate in enumerate(order) if _check(book, gate) == "rate")
+    gate = next((gate for gate in order if _check(book, gate) == "allowed_key"), None)
+    if gate is None or order.index(gate) < rate:
+        return
+    limit, fact = book.contract.protocol["limits"][name], f"/protocol/gates/{order[rate]}/order"
+    for _, request, wanted in unknown_key(book, one, gate):
+        window = _Window(limit, book.setup.slack_ms, now, fact)
+        counted = book.expectations.check(wanted, request, fact)
+        steps = [
+            Step(
+                request=request,
+                check=window.counted(counted, limit["requests"] - number - 1, opens=number == 0),
+                limited=True,
+                pause_ms=0 if number else limit["window_ms"],
+            )
+            for number in range(limit["requests"])
+        ]
+        reason = one.reason("rate", "rate_limited")
+        expect: Expected = book.plan.reading.refusal(one.operation.family, reason)
+        refused = book.expectations.refusal(one.operation.family, reason, expect, one.operation, request.path)
+        over = window.counted(book.expectations.check(refused, request, fact), 0)
+        yield Probe((*steps, Step(request=request, check=over, limited=True)))
 
 
 def _spoiled(book: Book, one: OperationPlan, *, after: bool) -> Iterator[tuple[str, Request, Wanted]]:

@@ -21,6 +21,8 @@ from mockserver.verify.expectations import Wanted
 from mockserver.verify.model import Check, Difference, Probe, Reply, Status, Step
 
 NO_HEADERS: Final[Mapping[str, str]] = {}
+COUNTS: Final = ("${accepted}", "${duplicates}")
+"""What tells repeats from first events, where a reply has it."""
 HIDDEN: Final = {
     "stored": "what is stored of an event is in no reply",
     "delivery": "what clients do with replies is for clients",
@@ -107,12 +109,20 @@ def _dedup(book: Book, one: OperationPlan) -> None:
         return
     spec = book.contract.protocol["replies"][operation.spec["replies"]["success"]]
     named = list(_places_of("${event_id}", spec.get("body", {})))
+    counted = any(name in json.dumps(spec.get("body")) for name in COUNTS)
     for form in one.forms.values():
         for kind in list(form.kinds.values())[:1]:
-            if form.form.single and named and book.contract.dedup is not None:
-                event = put(kind.values.host(place), place, book.number())
-                other = put(event, place, book.number())
-                _add_dedup(book, one, form, [event, event, other], named[0])
+            holder = kind.values.host(place)
+            if not isinstance(look(holder, place[:-1]), dict):
+                continue
+            event = put(holder, place, book.number())
+            events = [event, event, put(event, place, book.number())]
+            if form.form.single and named:
+                _add_dedup(book, one, form, events, named[0])
+            elif counted and not form.form.single and not form.diagnosis.of(form.body(events), book.now_ms):
+                sample = one.good(one.parts(form.body(events)), events)
+                step = book.expectations.step(book.expectations.of(sample), sample.request, "/protocol/dedup")
+                book.add("/protocol/dedup#repeats", operation.name, Probe((step,)), touches_of(book, operation))
 
 
 def _add_dedup(book: Book, one: OperationPlan, form: FormPlan, events: list[Json], named: Tokens) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mockserver.core import pointer
 from mockserver.core.model import Json
@@ -11,7 +11,7 @@ from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.named import nameless
 from mockserver.strategies.naming import BATCH, PER_EVENT, SENDER, applies
 from mockserver.strategies.places import Tokens, look, put
-from mockserver.strategies.plans import OperationPlan
+from mockserver.strategies.plans import NOBODY, OperationPlan
 from mockserver.verify.book import Book
 from mockserver.verify.declared import touches
 from mockserver.verify.model import Probe
@@ -26,6 +26,7 @@ def declare(book: Book) -> None:
         for form in one.forms.values():
             if form.naming.asks and not form.form.single:
                 for name, rule in rules.items():
+                    _declare_others(book, one, form, name, rule)
                     for place in rule.get("pointers", ()):
                         _declare(book, one, form, name, rule, place)
 
@@ -41,9 +42,28 @@ def _declare(book: Book, one: OperationPlan, form: FormPlan, name: str, rule: Ma
             book.add(f"{fact}/pointers#{place}", one.operation.name, probe, touches(book, sample) | {fact})
 
 
+def _declare_others(book: Book, one: OperationPlan, form: FormPlan, name: str, rule: Mapping[str, Json]) -> None:
+    """Write down that a place names nobody in events of types that the rule is not about."""
+    if "types" not in rule or name == PER_EVENT:
+        return
+    others = [kind for kind in form.kinds.values() if not applies(rule, kind.values.least)]
+    nobody = [(NOBODY.rule, (), None)]
+    for place in rule["pointers"]:
+        for body in _bodies_of(form, others, name, pointer.parse(place)):
+            if form.diagnosis.of(body, book.now_ms) == nobody:
+                sample = one.nobody(one.parts(body))
+                fact = f"/protocol/identity/{name}"
+                probe = Probe((book.expectations.step(book.expectations.of(sample), sample.request, fact),))
+                book.add(f"{fact}/types#{place}", one.operation.name, probe, touches(book, sample) | {fact})
+
+
 def _bodies(form: FormPlan, name: str, rule: Mapping[str, Json], tokens: Tokens) -> Iterator[Json]:
+    yield from _bodies_of(form, _kinds(form, rule, name), name, tokens)
+
+
+def _bodies_of(form: FormPlan, kinds: Iterable[Kind], name: str, tokens: Tokens) -> Iterator[Json]:
     senders = form.naming.per_event["sources"] if name == PER_EVENT else form.naming.batch["sources"]
-    for kind in _kinds(form, rule, name):
+    for kind in kinds:
         for sender in senders:
             body = nameless(form, form.body([_bare(form, kind)]), sender)
             at = tokens if name == BATCH else (*form.prefix(0), *tokens)

@@ -14,6 +14,7 @@ from mockserver.core.pointer import MISSING
 from mockserver.strategies.assembly import Parts
 from mockserver.strategies.forms import Bad, FormPlan
 from mockserver.strategies.gatefaults import Change, GateFault, changed
+from mockserver.strategies.named import nameless, nameless_kinds
 from mockserver.strategies.places import Edit, apply
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Expected, Request, Sample
@@ -86,7 +87,16 @@ def spoiled(one: OperationPlan) -> Iterator[Spoiled]:
             tokens, edit = broken.ways[0]
             sample = one.refused(one.parts(apply(form.envelope_host(tokens), edit)), broken, tokens)
             yield Spoiled(_gate_named(one, "envelope"), _edited(edit), sample)
+        yield from _spoiled_names(one, form)
         yield from _spoiled_events(one, form)
+
+
+def _spoiled_names(one: OperationPlan, form: FormPlan) -> Iterator[Spoiled]:
+    """Yield a batch of a sender that must name somebody and does not."""
+    gate = _gate_named(one, "identity")
+    for kind in nameless_kinds(form)[:1] if gate else ():
+        body = nameless(form, form.body([kind.values.least]), form.naming.batch["sources"][0])
+        yield Spoiled(gate, changed(body=body), one.nobody(one.parts(body)))
 
 
 def _spoiled_events(one: OperationPlan, form: FormPlan) -> Iterator[Spoiled]:

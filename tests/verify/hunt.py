@@ -1,0 +1,176 @@
+"""Serving mutants of contracts in process and asking verify about each, under several settings of the same contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final
+
+from mockserver.core.contract import Contract
+from mockserver.errors import ContractError
+from mockserver.loader import Patch, library
+from mockserver.verify import Rule, Runner, Setup, chosen, rules_of
+from tests.verify.inprocess import InProcess, Ticking, setup_of
+from tests.verify.mutants import Mutant, served, touched
+
+Json = Any
+HARD: Final = 3_000_000
+"""Rules that send so many bytes are tried last."""
+
+RATED: Final = {"requests": 5, "window_ms": 60000, "starts": "first_request", "source": "assumed: a rate to try"}
+RATED_OPERATIONS: Final = ("batch", "track", "identify", "user", "user_state")
+SETTINGS: Final[Mapping[str, Mapping[str, tuple[Json, tuple[str, ...]]]]] = {
+    "outlit": {
+        "strict": (
+            {
+                "content_types": {"anything": False},
+                "cors": {
+                    "ingest": {"allowed_origins": ["*.example.com"]},
+                    "bootstrap": {"allowed_origins": ["https://app.example.com"]},
+                },
+                "refusals": {"ingest": {"origin_not_allowed": {"shape": "overview"}}},
+            },
+            (),
+        ),
+        "whole": ({"operations": {"events": {"forms": {"batch": {"policy": "whole"}}}}}, ()),
+        "reasons of their own": (
+            {
+                "gates": {
+                    "allowed_key": {"refusals": {"unknown": "origin_not_allowed"}},
+                    "encoding": {
+                        "refusals": {"broken_encoding": "rate_limited", "unsupported_encoding": "rate_limited"}
+                    },
+                    "envelope": {"refusals": {"invalid_request": "internal"}},
+                },
+            },
+            ("/protocol/gates", "/requests", "/protocol/credentials"),
+        ),
+        "repeats counted": ({"replies": {"processed": {"body": {"processed": "${accepted}"}}}}, ("/protocol/dedup",)),
+    },
+    "apex": {
+        "unknown project": ({"projects": {"known": ["prj_mock", "prj_other"]}}, ()),
+        "project required": ({"projects": {"known": ["prj_one", "prj_other"]}}, ("/protocol/projects",)),
+        "reasons of their own": (
+            {
+                "gates": {
+                    "server_allowed_key": {"refusals": {"unknown": "forbidden"}},
+                    "allowed_key": {"refusals": {"unknown": "forbidden"}},
+                    "size": {"refusals": {"body_too_large": "forbidden"}},
+                    "encoding": {
+                        "refusals": {"broken_encoding": "not_an_object", "unsupported_encoding": "not_an_object"}
+                    },
+                }
+            },
+            ("/protocol/gates", "/protocol/limits/body"),
+        ),
+        "whole": ({"operations": {"server_events": {"forms": {"batch": {"policy": "whole"}}}}}, ("/events",)),
+        "no keys": (
+            {
+                "operations": {
+                    "events": {
+                        "credentials": ["query_key"],
+                        "gates": ["size", "encoding", "json", "object", "envelope", "events"],
+                    },
+                    "identity_stitch": {
+                        "credentials": ["query_key"],
+                        "gates": ["size", "encoding", "json", "object", "envelope"],
+                    },
+                }
+            },
+            ("/requests", "/events"),
+        ),
+        "origins": ({"cors": {"public": {"allowed_origins": ["*.example.com"]}}}, ()),
+    },
+    "whisperr": {
+        "rated": (
+            {
+                "limits": {"rate_all": RATED},
+                "operations": {name: {"rate": "rate_all"} for name in RATED_OPERATIONS},
+            },
+            ("/protocol/limits/rate_all", "/protocol/gates"),
+        ),
+    },
+}
+"""Patches a user may set, under which more of a contract can be seen, with the rules to hunt with, if not all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """One way to hunt: the contract that verify holds the target to, how the target is set up, the rules to try."""
+
+    contract: Contract
+    patch: Json
+    open_doors: bool
+    clock: Ticking
+    rules: list[Rule]
+
+    def setup(self) -> Setup:
+        return _setup(self.contract.name, open_doors=self.open_doors)
+
+    def target(self, contract: Contract) -> InProcess:
+        return InProcess(contract, allow_all=self.open_doors, clock=self.clock)
+
+    def finds(self, rule: Rule, contract: Contract) -> bool:
+        """Tell whether a rule finds anything wrong with a server of a contract."""
+        return Runner(self.contract, self.setup(), self.target(contract)).try_rule(rule).finding is not None
+
+
+def _setup(protocol: str, *, open_doors: bool) -> Setup:
+    setup = setup_of(protocol)
+    return replace(setup, revoked=()) if open_doors else setup
+
+
+@cache
+def hunts(protocol: str, revision: str) -> list[Hunt]:
+    """Return every way to hunt mutants of a contract: with keys to refuse, without, under each of the settings."""
+    found = [_hunt(protocol, revision, None, (), open_doors=open_doors) for open_doors in (False, True)]
+    for patch, only in SETTINGS.get(protocol, {}).values():
+        with suppress(ContractError):  # a revision may lack what the settings are about
+            found.append(_hunt(protocol, revision, {"protocol": patch}, only, open_doors=False))
+    return found
+
+
+def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, open_doors: bool) -> Hunt:
+    patches = [] if patch is None else [Patch(name="settings", patch=patch)]
+    contract, clock = library().protocol(protocol).contract(revision, patches), Ticking()
+    target = InProcess(contract, allow_all=open_doors, clock=clock)
+    rules = chosen(rules_of(contract, _setup(protocol, open_doors=open_doors), target), only, ())
+    return Hunt(contract, patch, open_doors, clock, [rule for rule in rules if rule.probes])
+
+
+def caught_by(mutant: Mutant, protocol: str, revision: str) -> str | None:
+    """Return the first rule that tells a mutant from the contract; only rules that touch it are tried."""
+    for hunt in hunts(protocol, revision):
+        contract = served(hunt.contract, mutant, hunt.patch)
+        if contract is not None and contract.digest != hunt.contract.digest:
+            for rule in ranked(mutant, hunt.rules):
+                if hunt.finds(rule, contract):
+                    return rule.id
+    return None
+
+
+def ranked(mutant: Mutant, rules: list[Rule]) -> Iterator[Rule]:
+    """Yield the rules that touch a mutated fact, the nearest first."""
+    scored = [(touched(mutant, rule.touches), rule) for rule in rules]
+    near = [(score, rule) for score, rule in scored if score]
+    near.sort(key=lambda one: (cost(one[1]) > HARD, not about(mutant, one[1]), -one[0], cost(one[1])))
+    return (rule for _, rule in near)
+
+
+def about(mutant: Mutant, rule: Rule) -> bool:
+    """Tell whether a mutated fact is the rule's own."""
+    return mutant.place.startswith(rule.fact) or rule.fact.startswith(mutant.place)
+
+
+def cost(rule: Rule) -> int:
+    """Return how many bytes a rule sends."""
+    return sum(probe.size for probe in rule.probes)
+
+
+def is_served(mutant: Mutant, protocol: str, revision: str) -> bool:
+    """Tell whether a mutant is a contract, and another one than it was made of."""
+    base = library().protocol(protocol).contract(revision)
+    contract = served(base, mutant)
+    return contract is not None and contract.digest != base.digest

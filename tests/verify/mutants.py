@@ -1,0 +1,244 @@
+"""Contracts with one constraint removed, loosened or changed, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from mockserver.core import pointer
+from mockserver.core.contract import Contract
+from mockserver.core.events import EVENTS_GATE
+from mockserver.core.gates import GATES
+from mockserver.core.schema import subschemas
+from mockserver.errors import ContractError
+from mockserver.loader import Patch, library
+
+Json = Any
+Tokens = tuple[str, ...]
+SCHEMAS: Final = ("requests", "events")
+LOOSER: Final = {
+    "minLength": -1,
+    "maxLength": 1,
+    "minimum": -1,
+    "maximum": 1,
+    "minItems": -1,
+    "maxItems": 1,
+}
+GONE: Final = ("type", "enum", "const", "pattern", "format", "additionalProperties", "anyOf", *LOOSER)
+WORDS: Final = frozenset({"source", "title", "description", "summary", "examples", "example"})
+"""Members that say something about a fact, and are none."""
+NOT_SERVED: Final = frozenset({"name", "host", "base", "newest", "delivery", "stored"})
+"""Sections of protocol.yaml that no reply is made of: names, the journal's views, the delivery ledger."""
+LABELS: Final = frozenset({("dedup", "by"), ("replies", "schema"), ("shapes", "schema")})
+"""Members that name something for journals and schemas, as (section, member)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One change: `place` is the pointer of the fact, `change` what was done to it, `patch` how."""
+
+    place: str
+    change: str
+    patch: Json
+
+    @property
+    def id(self) -> str:
+        return f"{self.place} {self.change}"
+
+
+def mutants(contract: Contract) -> Iterator[Mutant]:
+    """Yield every mutant of a contract; those that do not load are no contracts and are left out by `served`."""
+    for document in SCHEMAS:
+        for name, schema in contract.documents.get(document, {}).items():
+            if name == "shared":
+                for inner, shared in schema.items():
+                    yield from _schema(contract, shared, (document, name, inner))
+            else:
+                yield from _schema(contract, schema, (document, name))
+    for name, section in contract.documents["protocol"].items():
+        if name not in NOT_SERVED | WORDS:
+            yield from _facts(contract, section, ("protocol", name))
+
+
+def served(contract: Contract, mutant: Mutant, scenario: Json = None) -> Contract | None:
+    """Return the mutated contract, or None where it is none."""
+    patches = [Patch(name="mutant", patch=mutant.patch)]
+    if scenario is not None:
+        patches.insert(0, Patch(name="scenario", patch=scenario))
+    try:
+        return library().protocol(contract.name).contract(contract.revision, patches)
+    except ContractError:
+        return None
+
+
+def _mutant(tokens: Tokens, change: str, value: Json) -> Mutant:
+    made: Json = value
+    for token in reversed(tokens):
+        made = {token: made}
+    return Mutant(place=pointer.build(tokens), change=change, patch=made)
+
+
+def _schema(contract: Contract, schema: Mapping[str, Json], tokens: Tokens) -> Iterator[Mutant]:
+    for keyword, value in schema.items():
+        place = (*tokens, keyword)
+        if keyword in GONE and not (keyword == "type" and _is_root(tokens)):
+            yield _mutant(place, "removed", None)
+        if keyword in LOOSER:
+            yield _mutant(place, "loosened", value + LOOSER[keyword])
+        if keyword in ("required", "enum", "anyOf"):
+            yield from _without_each(place, value)
+        if keyword in ("refusal", "message"):
+            yield from _named(place, value)
+    for name, member in schema.get("properties", {}).items():
+        yield from _schema(contract, member, (*tokens, "properties", name))
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield from _schema(contract, schema[keyword], (*tokens, keyword))
+
+
+def _is_root(tokens: Tokens) -> bool:
+    """Tell whether a schema is a whole body's or event's; that those are objects, gates and types have seen before."""
+    return "properties" not in tokens and "items" not in tokens and (tokens[1] != "shared" or tokens[2] == "common")
+
+
+def _named(place: Tokens, value: Json) -> Iterator[Mutant]:
+    """Reasons and texts: gone, so that the next one above counts; a text also changed."""
+    named = value.items() if isinstance(value, dict) else [(None, value)]
+    for name, text in named:
+        at = place if name is None else (*place, name)
+        yield _mutant(at, "removed", None)
+        if place[-1] == "message":
+            yield _mutant(at, "changed", f"x {text}")
+
+
+def _without_each(place: Tokens, value: list[Json]) -> Iterator[Mutant]:
+    for index, entry in enumerate(value):
+        rest = [*value[:index], *value[index + 1 :]]
+        told = entry if isinstance(entry, str) else index
+        yield _mutant(place, f"without {told}", rest or None)
+
+
+def _facts(contract: Contract, value: Json, tokens: Tokens) -> Iterator[Mutant]:
+    """Yield mutants of a value in protocol.yaml."""
+    label = (tokens[1], tokens[-1]) in LABELS or _is_label(contract, tokens)
+    if tokens[-1] in WORDS or label or scripted(contract, tokens):
+        return
+    if isinstance(value, dict):
+        for name, member in value.items():
+            yield from _facts(contract, member, (*tokens, name))
+        if len(tokens) > 2:
+            yield _mutant(tokens, "removed", None)
+    elif isinstance(value, list):
+        yield from _without_each(tokens, value)
+        if not value:
+            yield _mutant(tokens, "with one", ["one.example"])
+    else:
+        if tokens[-1] in OPTIONAL or set(tokens) & TEMPLATES:
+            yield _mutant(tokens, "removed", None)
+        yield from _leaf(contract, value, tokens)
+
+
+def _is_label(contract: Contract, tokens: Tokens) -> bool:
+    """Tell whether a member only names things: types where one schema judges all, keys that nobody checks."""
+    if tokens[1] == "operations" and tokens[3:] == ("credentials",):
+        return not contract.operations[tokens[2]].gates or not _reads_keys(contract, tokens[2])
+    if len(tokens) != 6 or tokens[3] != "forms" or tokens[5] not in ("type", "discriminator"):
+        return False
+    return "schema" in contract.documents["protocol"]["operations"][tokens[2]]["forms"][tokens[4]]
+
+
+def _reads_keys(contract: Contract, operation: str) -> bool:
+    """Tell whether a gate of an operation looks at its key; without one, the key only names a session."""
+    rules = contract.documents["protocol"]["gates"]
+    checks = {rules[gate.name].get("check", gate.name) for gate in contract.operations[operation].gates}
+    return bool(checks & {"key", "allowed_key", "rate"})
+
+
+def scripted(contract: Contract, tokens: Tokens) -> bool:
+    """Tell whether a refusal is one that no request leads to: only a scripted reply, or a crash, is answered so.
+
+    Of a family's default only the shape is what others take from it.
+    """
+    if len(tokens) < 4 or tokens[1] != "refusals":
+        return False
+    if tokens[3] == "default":
+        return len(tokens) == 5 and tokens[4] != "shape"
+    return tokens[3] not in reached(contract, tokens[2])
+
+
+def reached(contract: Contract, family: str) -> set[str]:
+    """Return the reasons of a family that requests can be refused for."""
+    protocol, found = contract.documents["protocol"], {"unknown_path", "method_not_allowed"}
+    for operation in contract.operations.values():
+        if operation.family != family:
+            continue
+        found |= {"unknown_entity"} if "lookup" in operation.spec else set()
+        for gate in operation.gates:
+            rule = protocol["gates"][gate.name]
+            known = {**GATES, EVENTS_GATE.name: EVENTS_GATE, **contract.adapter.gates}[rule.get("check", gate.name)]
+            found |= {rule.get("refusals", {}).get(outcome, outcome) for outcome in known.outcomes}
+        for form in operation.forms.values():
+            schemas = [form.request, form.schema, *(form.schemas.values() if form.schema is None else ())]
+            found |= {reason for schema in schemas if schema is not None for reason in _refusals(schema.body)}
+        found |= {window["refusal"] for window in protocol.get("windows", {}).values()}
+    return found
+
+
+def _refusals(schema: Mapping[str, Json]) -> Iterator[str]:
+    own = schema.get("refusal")
+    if own is not None:
+        yield from own.values() if isinstance(own, dict) else [own]
+    for _, inner in subschemas(schema):
+        yield from _refusals(inner)
+
+
+def _leaf(contract: Contract, value: Json, tokens: Tokens) -> Iterator[Mutant]:
+    if isinstance(value, bool):
+        yield _mutant(tokens, "flipped", not value)
+    elif isinstance(value, int) and tokens[1] == "gates":
+        yield from _moved(contract, value, tokens)
+    elif isinstance(value, int):
+        changed = value + 1 if value < 1000 else value * 2
+        yield _mutant(tokens, "changed", changed)
+    elif tokens[-1] in CHOICES:
+        yield from (_mutant(tokens, f"is {other}", other) for other in CHOICES[tokens[-1]] if other != value)
+    elif isinstance(value, str):
+        yield _mutant(tokens, "changed", f"{value}x" if value[:1] in ("/", "^") else f"x{value}")
+
+
+OPTIONAL: Final = frozenset({"pattern", "cors", "rate", "idempotency", "lookup", "query", "max_age", "expose"})
+"""Members that a contract may do without, and is looser then."""
+TEMPLATES: Final = frozenset({"body", "item", "headers"})
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "policy": ("partial", "whole"),
+    "starts": ("aligned", "first_request"),
+    "members": ("absent", "refused"),
+    "without_origin": ("nothing", "*"),
+    "method": ("GET", "POST", "PUT"),
+    "in": ("header", "query"),
+}
+
+
+def _moved(contract: Contract, order: int, tokens: Tokens) -> Iterator[Mutant]:
+    """Put a gate just behind the next one of an operation, and just before the one before."""
+    made: dict[str, int] = {}
+    for operation in contract.operations.values():
+        orders = [gate.order for gate in operation.gates]
+        names = [gate.name for gate in operation.gates]
+        if tokens[2] not in names:
+            continue
+        at = names.index(tokens[2])
+        if at + 1 < len(orders):
+            made[f"behind {names[at + 1]}"] = orders[at + 1] + 1
+        if at:
+            made[f"before {names[at - 1]}"] = orders[at - 1] - 1
+    yield from (_mutant(tokens, change, value) for change, value in made.items() if value > 0)
+
+
+def touched(mutant: Mutant, pointers: set[str]) -> int:
+    """Return how closely a rule's pointers are about a mutated fact: 0 for not at all."""
+    place = mutant.place + "/"
+    near = [len(one) for one in pointers if place.startswith(one + "/")]
+    inside = [len(place) for one in pointers if one.startswith(place)]
+    return max([*near, *inside], default=0)
