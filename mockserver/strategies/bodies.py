@@ -128,7 +128,8 @@ class Bodies:
         """Draw a batch that must name somebody and does not."""
         form = self.form
         events = [kind.values.least for kind in self.nameless]
-        size = draw(st.integers(max(self.least, 1), 3))
+        least = max(self.least, 1)
+        size = draw(st.integers(least, min(least + 2, self.most or least + 2)))
         chosen = [draw(st.sampled_from(events)) for _ in range(size)]
         body = form.body(chosen, self.draw_envelope(draw))
         body = nameless(form, body, draw(st.sampled_from(form.naming.batch["sources"])))

@@ -102,7 +102,9 @@ def _mixed(
     if broken is None:
         return None
     names = [kind.name for kind in kinds]
-    slots = st.lists(st.one_of(st.none(), broken), min_size=1, max_size=min(bodies.most or 6, 6))
+    least = max(1, bodies.least)
+    most = max(least, 6) if bodies.most is None else min(bodies.most, max(least, 6))
+    slots = st.lists(st.one_of(st.none(), broken), min_size=least, max_size=most)
 
     def build(draw: Draw) -> Sample:
         slotted = draw(slots)

@@ -171,7 +171,7 @@ def _batch(one: OperationPlan, form: FormPlan, events: list[Json], bad: list[Bad
     if any(one_bad.fault.rule == IDENTITY for one_bad in bad):
         body = put(body, (SENDER,), form.naming.per_event["sources"][0])
     form.certify_bad(body, bad)
-    return one.mixed(form, one.parts(body), events, bad)
+    return one.mixed(form, one.parts(body), form.events_in(body), bad)
 
 
 def _broken_envelope(one: OperationPlan, form: FormPlan, fault: Fault, way: Way) -> Sample:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -80,6 +80,8 @@ class FormPlan:
         self.fixed: dict[Tokens, Json] = dict(keys)
         self.kinds = {kind.name: kind for kind in self._kinds()}
         self.envelope = self._envelope()
+        if self.envelope is not None and form.events is not None:
+            self.envelope.fixed[form.events] = [self.padding] * max(1, self.bounds()[0])
         self.envelope_faults: list[Fault] = []
         self.hidden: list[Fault] = []
         if self.envelope is not None:
@@ -100,7 +102,7 @@ class FormPlan:
         for name, schema in form.schemas.items():
             yield self._kind(name, schema, {form.discriminator: name})
 
-    def _kind(self, name: str, schema: Schema, fixed: Mapping[Tokens, Json]) -> Kind:
+    def _kind(self, name: str, schema: Schema, fixed: dict[Tokens, Json]) -> Kind:
         values = Values(schema.body, self.clock, fixed, nulls_absent=self.contract.nulls_absent)
         for limit in self.diagnosis.measures.values():
             values.extra[pointer.parse(limit["pointer"])] = [_sized(limit["max_bytes"])]
@@ -110,15 +112,22 @@ class FormPlan:
         form = self.form
         if form.request is None:
             return None
-        fixed = dict(self.fixed)
-        if form.events is not None:
-            fixed[form.events] = [next(iter(self.kinds.values())).values.least]
-        return Values(form.request.body, self.clock, fixed, nulls_absent=self.contract.nulls_absent)
+        return Values(form.request.body, self.clock, dict(self.fixed), nulls_absent=self.contract.nulls_absent)
+
+    @property
+    def padding(self) -> Json:
+        """The smallest event of the first kind."""
+        return next(iter(self.kinds.values())).values.least
 
     def body(self, events: list[Json], envelope: Json = MISSING) -> Json:
-        """Return a body with these events; the smallest envelope where none is given."""
+        """Return a body with these events; the smallest envelope where none is given.
+
+        Where the contract asks for more events than these, the smallest one fills the batch up.
+        """
         if self.form.single:
             return events[0]
+        if self.form.events is not None and len(events) < self.bounds()[0]:
+            events = [*events, *[self.padding] * (self.bounds()[0] - len(events))]
         if self.envelope is not None:
             envelope = self.envelope.least if envelope is MISSING else envelope
         elif self.form.events is not None:
@@ -149,7 +158,7 @@ class FormPlan:
 
     def smallest(self) -> Json:
         """Return the smallest good body."""
-        return self.body([kind.values.least for kind in list(self.kinds.values())[:1]])
+        return self.body([self.padding] if self.kinds else [])
 
     def envelope_host(self, tokens: Tokens) -> Json:
         """Return the smallest good body that has the holder of a place of its envelope."""

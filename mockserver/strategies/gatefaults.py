@@ -65,6 +65,11 @@ def changed(**members: Json) -> Change:
     return lambda parts: replace(parts, **members)
 
 
+def headed(name: str, value: str) -> Change:
+    """Return a change that adds a header."""
+    return lambda parts: replace(parts, headers={**parts.headers, name: value})
+
+
 def _text(parts: Parts) -> bytes:
     return b"{}" if parts.body is MISSING else render(parts.body)
 
@@ -147,7 +152,7 @@ def _origin(site: GateSite) -> Iterator[GateFault]:
     name = site.operation.spec.get("cors")
     if name is not None and site.contract.protocol["cors"][name]["allowed_origins"]:
         rule = f"/protocol/cors/{name}/allowed_origins"
-        yield site.fault(rule, "origin_not_allowed", changed(headers={"origin": "https://elsewhere.invalid"}))
+        yield site.fault(rule, "origin_not_allowed", headed("origin", "https://elsewhere.invalid"))
 
 
 def _query(site: GateSite) -> Iterator[GateFault]:
@@ -167,7 +172,7 @@ def _project(site: GateSite) -> Iterator[GateFault]:
     rule = site.contract.protocol["projects"]
     known, header = rule["known"], rule["header"]
     if known:
-        unknown = changed(headers={header: "prj_unheard_of"})
+        unknown = headed(header, "prj_unheard_of")
         yield site.fault("/protocol/projects/known", "unknown_project", unknown)
     if len(known) > 1 and rule["default"] not in known:
         yield site.fault("/protocol/projects/known", "project_required", changed(headers={}))

@@ -42,7 +42,7 @@ def name_all(form: FormPlan, body: Json, choose: Choose = first, avoid: Mapping[
     if not form.naming.nobody(body):
         return body
     ways = list(_batch_ways(form, body, avoid))
-    return choose(ways) if ways else _with_introduction(form, body, choose)
+    return choose(ways) if ways else _with_introduction(form, body, choose, avoid)
 
 
 def _own_ways(form: FormPlan, event: Json, avoid: Tokens | None) -> list[Json]:
@@ -67,16 +67,21 @@ def _batch_ways(form: FormPlan, body: Json, avoid: Container[int]) -> Iterator[J
                 yield from (put(body, at, way) for way in _set(kind.values, event, tokens[len(at) :]))
 
 
-def _with_introduction(form: FormPlan, body: Json, choose: Choose) -> Json:
-    """Add an event that can name somebody to a batch whose events cannot."""
-    events = look(body, form.naming.events)
-    options = []
+def _with_introduction(form: FormPlan, body: Json, choose: Choose, avoid: Container[int]) -> Json:
+    """Add an event that can name somebody to a batch whose events cannot; in a full one it takes another's place."""
+    events, most = look(body, form.naming.events), form.bounds()[1]
+    places = [len(events)]
+    if most is not None and len(events) >= most:
+        places = [index for index in range(len(events)) if index not in avoid][-1:]
+    options: list[Json] = []
     for kind in form.kinds.values():
-        bigger = put(body, form.naming.events, [*events, kind.values.least])
-        named = [bigger] if not form.naming.nobody(bigger) else list(_batch_ways(form, bigger, range(len(events))))
-        options += named[:1]
+        for place in places:
+            others = [index for index in range(len(events)) if index != place]
+            bigger = put(body, form.naming.events, [*events[:place], kind.values.least, *events[place + 1 :]])
+            named = [bigger] if not form.naming.nobody(bigger) else list(_batch_ways(form, bigger, others))
+            options += named[:1]
     if not options:
-        raise CertificateError("no kind of event can name somebody")
+        raise CertificateError("no kind of event can name somebody in this batch")
     return choose(options)
 
 

@@ -88,8 +88,16 @@ class OperationPlan:
         query = {name: f"{name}_1" for name in self.operation.spec.get("query", ())}
         if body is MISSING and self.takes_body:
             body = {}
-        names = path_names(self.operation.path)
-        return Parts(body=body, query=query, params={name: f"{name}_1" for name in names})
+        params = {name: f"{name}_1" for name in path_names(self.operation.path)}
+        return Parts(body=body, query=query, params=params, headers=self._project())
+
+    def _project(self) -> dict[str, str]:
+        """Return the header that names a project, where there are several and none is the default."""
+        if "project" not in self.gates:
+            return {}
+        rule = self.contract.protocol["projects"]
+        known: list[str] = rule["known"]
+        return {rule["header"]: known[0]} if len(known) > 1 and rule["default"] not in known else {}
 
     def before(self, parts: Parts) -> tuple[Request, ...]:
         """Return what has to be sent first: for a read, an event that brings what it asks for into being."""

@@ -149,7 +149,8 @@ class Reading:
             made[f"{kind}_id"] = Unknown(_escaped(rule["prefix"]) + SENTENCE.regex)
         if "projects" in self.protocol:
             rule = self.protocol["projects"]
-            made["project"] = told.headers.get(rule["header"].lower(), rule["default"])
+            default = rule["default"] if rule["default"] in rule["known"] else [*rule["known"], rule["default"]][0]
+            made["project"] = told.headers.get(rule["header"].lower(), default)
         if "idempotency" in operation.spec:
             header = self.protocol["idempotency"][operation.spec["idempotency"]]["header"]
             made["idempotency_key"] = told.headers.get(header.lower())

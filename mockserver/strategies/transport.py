@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from mockserver.strategies.assembly import Parts, path_names
-from mockserver.strategies.gatefaults import Change, changed
+from mockserver.strategies.gatefaults import Change, changed, headed
 from mockserver.strategies.plans import OperationPlan
 
 JSON_TYPES: Final = ("application/json; charset=utf-8", "Application/JSON")
@@ -35,11 +35,11 @@ def variations(one: OperationPlan) -> Iterator[Change]:
         yield from _bodily(one)
     if "idempotency" in one.operation.spec:
         header = one.contract.protocol["idempotency"][one.operation.spec["idempotency"]]["header"]
-        yield changed(headers={header: "key-1"})
+        yield headed(header, "key-1")
     if "project" in one.gates and not one.contract.protocol["projects"]["known"]:
-        yield changed(headers={one.contract.protocol["projects"]["header"]: "prj_other"})
+        yield headed(one.contract.protocol["projects"]["header"], "prj_other")
     if "cors" in one.operation.spec and not _origins(one):
-        yield changed(headers={"origin": "https://app.example.com"})
+        yield headed("origin", "https://app.example.com")
     specs = one.contract.protocol["credentials"]
     own = {specs[name].get("name") for name in one.operation.credentials if specs[name]["in"] == "path"}
     for name in path_names(one.operation.path):

@@ -5,7 +5,7 @@ A reader should recognise an event, so the smallest value of a text is not the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
@@ -20,11 +20,12 @@ from mockserver.strategies import plausible
 from mockserver.strategies.clock import Clock
 from mockserver.strategies.formats import moment_texts
 from mockserver.strategies.keywords import LEAVES, types_of
+from mockserver.strategies.patterns import text_for
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.schemas import Schema, inner, is_array, is_object, merged
 
-Fixed = Mapping[Tokens, Json]
+Fixed = dict[Tokens, Json]
 
 
 LIMITING: Final = frozenset(LEAVES) - {"type"}
@@ -95,6 +96,8 @@ class Values:
         if is_array(schema) and "items" in schema:
             return list(distinct(self._arrays(schema, tokens)))
         found = list(distinct(value for value in self._leaves(schema, tokens) if self.fits(schema, value)))
+        if not found and "pattern" in schema:
+            found = list[Json](text_for(schema["pattern"], lambda text: self.fits(schema, text)))
         if not found:
             raise CertificateError(f"no value is known that fits {dict(schema)}")
         return found
@@ -102,7 +105,8 @@ class Values:
     def _leaves(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
         reach = self.clock.inside(tokens)
         if reach is not None:
-            yield from (rfc3339_ms(self.clock.now_ms + offset) for offset in (0, -1000, *reach))
+            inside = [offset for offset in (0, -1000, *reach) if reach[0] <= offset <= reach[1]]
+            yield from (rfc3339_ms(self.clock.now_ms + offset) for offset in inside)
             yield from (text for end in reach for text in moment_texts(self.clock.now_ms + end))
             return
         yield from schema.get("examples", ())
