@@ -36,6 +36,7 @@ BASES = {name: one.base for name, one in library().protocols.items()}
 REVISIONS = [(name, revision) for name, one in library().protocols.items() for revision in one.revisions]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("protocol", BASES)
 def test_mutant_is_reported_when_a_constraint_of_the_base_is_broken(protocol: str, part: int) -> None:
