@@ -5,32 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
 
 from mockserver.core import pointer
 from mockserver.core.contract import Contract, Form, Operation
-from mockserver.core.formats import rfc3339_ms
-from mockserver.core.jsontext import render
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.core.schema import Schema
-from mockserver.strategies import faults
+from mockserver.strategies import beside, faults
 from mockserver.strategies.clock import Clock
 from mockserver.strategies.diagnosis import Broken, Diagnosis
 from mockserver.strategies.faults import Fault, Way
-from mockserver.strategies.formats import moment_texts
-from mockserver.strategies.naming import IDENTITY, SENDER, applies
+from mockserver.strategies.naming import IDENTITY, SENDER
 from mockserver.strategies.places import Tokens, apply, look, put
-from mockserver.strategies.plausible import DAY_MS
 from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.schemas import inner
 from mockserver.strategies.values import Values
 
 Works = Callable[[Fault], Iterable[Way]]
 """Tells which of a fault's ways break just that."""
-MEASURED: Final = "max_bytes"
-NO_TYPES: Final[tuple[Json, ...]] = ("unheard_of", "", "Pageview ", 5, True, [], {})
-NO_EVENTS: Final[tuple[Json, ...]] = (None, "text", 5, [], True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +97,7 @@ class FormPlan:
     def _kind(self, name: str, schema: Schema, fixed: dict[Tokens, Json]) -> Kind:
         values = Values(schema.body, self.clock, fixed, nulls_absent=self.contract.nulls_absent)
         for limit in self.diagnosis.measures.values():
-            values.extra[pointer.parse(limit["pointer"])] = [_sized(limit["max_bytes"])]
+            values.extra[pointer.parse(limit["pointer"])] = [beside.sized(limit["max_bytes"])]
         return Kind(name=name, values=values, schema=schema)
 
     def _envelope(self) -> Values | None:
@@ -200,60 +192,13 @@ class FormPlan:
     def _event_drafts(self, kind: Kind) -> Iterator[Fault]:
         """Yield the faults of one kind of event: its schema's, and those beside it."""
         picked = self.form.schema is None
-        place = self.form.discriminator
         for fault in faults.drafts(kind.values):
-            if not picked or fault.ways[0][0] != place:
+            if not (picked and fault.ways and fault.ways[0][0] == self.form.discriminator):
                 yield fault
         if picked:
-            gone: list[Way] = [(place, ((place, MISSING),)), (place, ((place, None),))]
-            yield Fault(rule="/events", keyword="required", ways=tuple(gone))
-            yield Fault(rule="/events", keyword="unknown_type", ways=tuple((place, ((place, v),)) for v in NO_TYPES))
+            yield from beside.types(kind.name, self.form.discriminator)
         if not self.form.single:
-            yield Fault(rule="/events", keyword="not_an_object", ways=tuple(((), (((), v),)) for v in NO_EVENTS))
-        yield from self._windows(kind)
-        yield from self._measures()
-        yield from self._identity(kind)
-
-    def _windows(self, kind: Kind) -> Iterator[Fault]:
-        for name, window in self.contract.windows:
-            tokens: Tokens = window.tokens
-            if look(kind.values.root, ("properties", tokens[0])) is MISSING:
-                continue
-            rule = self.contract.protocol["windows"][name]
-            now, slack = self.clock.now_ms, self.clock.slack_ms + 1
-            for side, ends in (
-                ("past_ms", (now - window.past_ms - slack, now - window.past_ms - 400 * DAY_MS)),
-                ("future_ms", (now + window.future_ms + slack, now + window.future_ms + 400 * DAY_MS)),
-            ):
-                texts = [text for end in ends for text in moment_texts(end)] + [rfc3339_ms(ends[-1])]
-                yield Fault(
-                    rule=f"/protocol/windows/{name}/{side}",
-                    keyword="window",
-                    ways=tuple((tokens, ((tokens, text),)) for text in dict.fromkeys(texts)),
-                    reason=rule["refusal"],
-                    message=rule.get("message"),
-                )
-
-    def _measures(self) -> Iterator[Fault]:
-        for name, limit in self.diagnosis.measures.items():
-            tokens = pointer.parse(limit["pointer"])
-            ways = [(tokens, ((tokens, _sized(limit["max_bytes"] + over)),)) for over in (1, 5000)]
-            yield Fault(
-                rule=f"/protocol/limits/{name}/max_bytes",
-                keyword=MEASURED,
-                ways=tuple(ways),
-                reason=self.measured,
-                message="${detail}",
-            )
-
-    def _identity(self, kind: Kind) -> Iterator[Fault]:
-        places = self.naming.own_places()
-        if places and applies(self.naming.per_event, kind.values.least):
-            required = self.contract.protocol["messages"]["required"]["value"]
-            edit = tuple((place, MISSING) for place in places)
-            yield Fault(rule=IDENTITY, keyword="anyOf", ways=((places[0], edit),), message=required)
-
-
-def _sized(size: int) -> Json:
-    """Return an object that takes so many bytes as compact JSON."""
-    return {"note": "x" * (size - len(render({"note": ""})))}
+            yield beside.not_an_object()
+        yield from beside.windows(self.contract, self.clock, kind.values)
+        yield from beside.measures(self.diagnosis.measures, self.measured)
+        yield from beside.identity(self.contract, self.naming, kind.values)

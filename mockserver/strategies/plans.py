@@ -11,9 +11,10 @@ from mockserver.core.contract import Contract, Form, Operation
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.strategies.assembly import Assembly, Parts, path_names
+from mockserver.strategies.beside import MEASURED
 from mockserver.strategies.clock import Clock
 from mockserver.strategies.faults import Fault
-from mockserver.strategies.forms import MEASURED, Bad, FormPlan, Kind
+from mockserver.strategies.forms import Bad, FormPlan, Kind
 from mockserver.strategies.gatefaults import GateFault, gate_faults, unknown_paths
 from mockserver.strategies.places import Tokens, put
 from mockserver.strategies.reading import BadEvent, Reading

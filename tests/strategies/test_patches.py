@@ -31,6 +31,10 @@ PATCHES: dict[str, tuple[str, Any]] = {
         {"events": {"calendar": {"properties": {"duration": {"type": "integer", "minimum": 1, "maximum": 3}}}}},
     ),
     "one constant": ("outlit", {"events": {"pageview": {"properties": {"title": {"const": "Home"}}}}}),
+    "limits that limit nothing": (
+        "outlit",
+        {"events": {"pageview": {"properties": {"title": {"minLength": 0, "maxLength": 0}}}}},
+    ),
     "short batches": ("outlit", {"requests": {"envelope": {"properties": {"events": {"minItems": 2, "maxItems": 2}}}}}),
     "one event at a time": (
         "whisperr",
