@@ -109,7 +109,8 @@ def command_line() -> str:
     """Return the page of the command line: what each `--help` says."""
     text = ["# Command line\n"]
     for name, command in _commands(program, "mockserver"):
-        context = click.Context(command, info_name=name, max_content_width=100, terminal_width=100)
+        settings = program.context_settings | {"max_content_width": 100, "terminal_width": 100}
+        context = click.Context(command, info_name=name, **settings)
         text.append(f"## `{name}`\n\n```text\n{command.get_help(context).rstrip()}\n```\n")
     return "\n".join(text)
 

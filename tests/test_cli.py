@@ -26,7 +26,7 @@ from mockserver.commands.options import ByteSize, Pin
 from mockserver.settings import Settings
 from tests.processes import HOST_AND_PORT, OURS, PATIENCE, run, served
 
-ROOT = click.Context(main, info_name="mockserver")
+ROOT = click.Context(main, info_name="mockserver", **main.context_settings)
 NOT_FLAGS = {"body_timeout"}
 """Settings that no flag sets: only tests of slow senders change them."""
 
@@ -70,7 +70,7 @@ def parsed(words: str, arguments: list[str], variables: Mapping[str, str]) -> di
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        return BY_WORDS[words].make_context(words, arguments, resilient_parsing=True).params
+        return BY_WORDS[words].make_context(words, arguments, ROOT, resilient_parsing=True).params
 
 
 def given(option: click.Option) -> list[str]:
@@ -116,7 +116,7 @@ def test_help_explains_every_flag_and_gives_examples_that_parse(words: str) -> N
         called = next(name for name in sorted(BY_WORDS, reverse=True) if f"{example} ".startswith(f"{name} "))
         arguments = shlex.split(example.removeprefix(called).partition("|")[0].partition(">")[0])
         try:
-            BY_WORDS[called].make_context(called, arguments)
+            BY_WORDS[called].make_context(called, arguments, ROOT)
         except click.BadParameter as error:
             if "does not exist" not in error.message:
                 raise
@@ -129,7 +129,7 @@ def test_every_setting_is_a_flag_of_serve() -> None:
 
 
 def test_serve_without_flags_is_the_default_settings() -> None:
-    context = BY_WORDS["serve"].make_context("serve", [])
+    context = BY_WORDS["serve"].make_context("serve", [], ROOT)
     assert Settings(**context.params) == Settings()
 
 
@@ -149,7 +149,7 @@ def test_a_flag_wins_over_its_variable_and_that_over_the_plain_one(
     with pytest.MonkeyPatch.context() as patch:
         for name, value in variables.items():
             patch.setenv(name, value)
-        assert BY_WORDS["serve"].make_context("serve", arguments).params["port"] == port
+        assert BY_WORDS["serve"].make_context("serve", arguments, ROOT).params["port"] == port
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from difflib import unified_diff
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -69,12 +70,13 @@ def test_links_lead_somewhere_when_they_are_followed(page: Path) -> None:
 
 
 def test_reference_is_what_the_code_says_when_it_is_generated_again() -> None:
-    stale = [path for path, text in generator().pages() if not same_text(DOCS / path, text)]
-    assert not stale, f"run `PYTHONPATH=. python docs/generate.py` and commit what it writes: {', '.join(stale)}"
+    stale = [line for path, text in generator().pages() for line in changes(DOCS / path, text)]
+    assert not stale, "\n".join(["run `PYTHONPATH=. python docs/generate.py` and commit what it writes:", *stale])
 
 
-def same_text(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text() == text
+def changes(path: Path, text: str) -> list[str]:
+    kept = path.read_text() if path.is_file() else ""
+    return list(unified_diff(kept.splitlines(), text.splitlines(), str(path), "generated", n=0, lineterm=""))
 
 
 def test_reference_holds_nothing_else_when_pages_are_renamed() -> None:

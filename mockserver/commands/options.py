@@ -35,6 +35,12 @@ class ByteSize(_Kind):
             self.fail(f"{value!r} is no number of bytes; write 67108864, 64MiB or 1GiB", param, ctx)
         return int(found[1]) * _UNITS[found[2]]
 
+    @staticmethod
+    def text(size: int) -> str:
+        """Write bytes as a user would: in the largest unit that divides them."""
+        unit = max((unit for unit, factor in _UNITS.items() if size % factor == 0), key=_UNITS.__getitem__)
+        return f"{size // _UNITS[unit]}{unit}"
+
 
 class Pin(_Kind):
     """A protocol and one of its revisions, as `outlit=r4-2026-08`."""

@@ -76,7 +76,7 @@ def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     "--memory-limit",
     type=ByteSize(),
     default=DEFAULTS.memory_limit,
-    show_default="256MiB",
+    show_default=ByteSize.text(DEFAULTS.memory_limit),
     help="How many bytes all journals may take together; KiB, MiB and GiB may be written.",
 )
 @click.option(
