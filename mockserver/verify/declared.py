@@ -12,6 +12,8 @@ from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.strategies import batches, invalid_events, invalid_requests, requests
 from mockserver.strategies.corpus import samples
+from mockserver.strategies.forms import Bad
+from mockserver.strategies.places import apply
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request, Sample
 from mockserver.strategies.transport import variations
@@ -20,6 +22,7 @@ from mockserver.verify.model import Probe, Random, Status, Step
 
 PLAIN: Final = "key-1"
 """The idempotency key of generated requests; each probe gets one of its own in its place."""
+NULLS: Final = "/protocol/nulls/members"
 NO_KEY: Final = "no key was given for it"
 
 
@@ -30,7 +33,24 @@ def declare(book: Book) -> None:
     for one in book.operations():
         for sample in _bulky(one):
             _add(book, sample)
+        for sample in _nulls(one):
+            touched = touches(book, sample) | {NULLS}
+            book.add(f"{NULLS}#refused", one.operation.name, probe_of(book, sample), touched)
         _by_chance(book, one)
+
+
+def _nulls(one: OperationPlan) -> Iterator[Sample]:
+    """Yield, of each kind of event, one with a null that is refused, where nulls are."""
+    for form in one.forms.values():
+        for kind in form.kinds.values():
+            for fault in kind.faults:
+                way = next((way for way in fault.ways if way[1] == ((way[0], None),)), None)
+                if fault.keyword == "type" and way is not None:
+                    event = apply(kind.values.host(way[0]), way[1])
+                    body = form.body([event])
+                    bad = Bad(index=0, fault=fault, tokens=way[0])
+                    yield one.mixed(form, one.parts(body), [event], [bad])
+                    break
 
 
 def _bulky(one: OperationPlan) -> Iterator[Sample]:

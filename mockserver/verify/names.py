@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from mockserver.core import pointer
 from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
-from mockserver.strategies.forms import FormPlan, Kind
+from mockserver.strategies.forms import Bad, FormPlan, Kind
 from mockserver.strategies.named import nameless
-from mockserver.strategies.naming import BATCH, PER_EVENT, SENDER, applies
-from mockserver.strategies.places import Tokens, look, put
+from mockserver.strategies.naming import BATCH, IDENTITY, PER_EVENT, SENDER, applies
+from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plans import NOBODY, OperationPlan
 from mockserver.verify.book import Book
 from mockserver.verify.declared import touches
@@ -25,6 +25,7 @@ def declare(book: Book) -> None:
     for one in book.operations():
         for form in one.forms.values():
             if form.naming.asks and not form.form.single:
+                _declare_own(book, one, form)
                 for name, rule in rules.items():
                     _declare_others(book, one, form, name, rule)
                     for place in rule.get("pointers", ()):
@@ -40,6 +41,22 @@ def _declare(book: Book, one: OperationPlan, form: FormPlan, name: str, rule: Ma
             fact = f"/protocol/identity/{name}"
             probe = Probe((book.expectations.step(wanted, sample.request, fact),))
             book.add(f"{fact}/pointers#{place}", one.operation.name, probe, touches(book, sample) | {fact})
+
+
+def _declare_own(book: Book, one: OperationPlan, form: FormPlan) -> None:
+    """Write down, for each sender whose events name somebody themselves, that one which does not is refused."""
+    for sender in form.naming.per_event["sources"]:
+        for kind in form.kinds.values():
+            for fault in kind.faults:
+                if fault.rule == IDENTITY:
+                    tokens, edit = fault.ways[0]
+                    body = put(form.body([apply(kind.values.host(tokens), edit)]), (SENDER,), sender)
+                    bad = Bad(index=0, fault=fault, tokens=tokens)
+                    if form.diagnosis.of(body, book.now_ms) == [(IDENTITY, tokens, 0)]:
+                        sample = one.mixed(form, one.parts(body), form.events_in(body), [bad])
+                        probe = Probe((book.expectations.step(book.expectations.of(sample), sample.request, IDENTITY),))
+                        touched = touches(book, sample) | {IDENTITY}
+                        book.add(f"{IDENTITY}/sources#{sender}", one.operation.name, probe, touched)
 
 
 def _declare_others(book: Book, one: OperationPlan, form: FormPlan, name: str, rule: Mapping[str, Json]) -> None:

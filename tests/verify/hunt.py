@@ -20,6 +20,8 @@ HARD: Final = 3_000_000
 """Rules that send so many bytes are tried last."""
 
 RATED: Final = {"requests": 5, "window_ms": 60000, "starts": "first_request", "source": "assumed: a rate to try"}
+NEW: Final = frozenset({"rate_all", "refusals"})
+"""What settings add, where a contract has no such thing."""
 RATED_OPERATIONS: Final = ("batch", "track", "identify", "user", "user_state")
 SETTINGS: Final[Mapping[str, Mapping[str, tuple[Json, tuple[str, ...]]]]] = {
     "outlit": {
@@ -55,9 +57,9 @@ SETTINGS: Final[Mapping[str, Mapping[str, tuple[Json, tuple[str, ...]]]]] = {
         "reasons of their own": (
             {
                 "gates": {
-                    "server_allowed_key": {"refusals": {"unknown": "forbidden"}},
-                    "allowed_key": {"refusals": {"unknown": "forbidden"}},
-                    "size": {"refusals": {"body_too_large": "forbidden"}},
+                    "server_allowed_key": {"refusals": {"unknown": "body_too_large"}},
+                    "allowed_key": {"refusals": {"unknown": "body_too_large"}},
+                    "size": {"refusals": {"body_too_large": "not_an_object"}},
                     "encoding": {
                         "refusals": {"broken_encoding": "not_an_object", "unsupported_encoding": "not_an_object"}
                     },
@@ -133,11 +135,25 @@ def hunts(protocol: str, revision: str) -> list[Hunt]:
 
 
 def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, open_doors: bool) -> Hunt:
+    base = library().protocol(protocol).contract(revision)
+    patch = None if patch is None else _there(patch, base.documents)
     patches = [] if patch is None else [Patch(name="settings", patch=patch)]
     contract, clock = library().protocol(protocol).contract(revision, patches), Ticking()
     target = InProcess(contract, allow_all=open_doors, clock=clock)
     rules = chosen(rules_of(contract, _setup(protocol, open_doors=open_doors), target), only, ())
     return Hunt(contract, patch, open_doors, clock, [rule for rule in rules if rule.probes])
+
+
+def _there(patch: Json, documents: Json) -> Json:
+    """Return a patch without what it says of operations, gates and the like that a revision does not have."""
+    made: dict[str, Json] = {}
+    for name, value in patch.items():
+        known = documents.get(name) if isinstance(documents, Mapping) else None
+        if isinstance(value, dict) and isinstance(known, Mapping):
+            made[name] = _there(value, known)
+        elif not isinstance(value, dict) or name in NEW:
+            made[name] = value
+    return made
 
 
 def caught_by(mutant: Mutant, protocol: str, revision: str) -> str | None:

@@ -121,7 +121,7 @@ def _without_each(place: Tokens, value: list[Json]) -> Iterator[Mutant]:
 
 def _facts(contract: Contract, value: Json, tokens: Tokens) -> Iterator[Mutant]:
     """Yield mutants of a value in protocol.yaml."""
-    label = (tokens[1], tokens[-1]) in LABELS or _is_label(contract, tokens)
+    label = (tokens[1], tokens[-1]) in LABELS or (len(tokens) > 2 and _is_label(contract, tokens))
     if tokens[-1] in WORDS or label or scripted(contract, tokens):
         return
     if isinstance(value, dict):
@@ -140,7 +140,9 @@ def _facts(contract: Contract, value: Json, tokens: Tokens) -> Iterator[Mutant]:
 
 
 def _is_label(contract: Contract, tokens: Tokens) -> bool:
-    """Tell whether a member only names things: types where one schema judges all, keys that nobody checks."""
+    """Tell whether a fact is in no use: types where one schema judges all, keys nobody checks, replies nobody gives."""
+    if tokens[1] == "replies":
+        return all(tokens[2] not in one.spec["replies"].values() for one in contract.operations.values())
     if tokens[1] == "operations" and tokens[3:] == ("credentials",):
         return not contract.operations[tokens[2]].gates or not _reads_keys(contract, tokens[2])
     if len(tokens) != 6 or tokens[3] != "forms" or tokens[5] not in ("type", "discriminator"):
