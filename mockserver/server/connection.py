@@ -24,7 +24,7 @@ class Connection(RequestHandler):
     `head_timeout` seconds is given up.
     """
 
-    __slots__ = ("_answered", "_half_closed", "_head_timeout", "_head_timer", "_newest", "_on_unreadable")
+    __slots__ = ("_answered", "_half_closed", "_head_timeout", "_head_timer", "_newest", "_on_unreadable", "peer")
 
     def __init__(
         self,
@@ -47,6 +47,15 @@ class Connection(RequestHandler):
         self._newest: tuple[str, StreamReader] | None = None
         self._answered: StreamReader | None = None
         self._half_closed = False
+        self.peer = ""
+        """A short name of the connection: the address and port of its client."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Name the connection, once for all its requests."""
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            self.peer = f"{peer[0]}:{peer[1]}"
 
     @property
     def busy(self) -> bool:

@@ -17,6 +17,7 @@ from mockserver.core.intake import Intake
 from mockserver.core.judge import approach, judge
 from mockserver.core.model import Exchange, Injected, Judged, Terms, WireReply, WireRequest
 from mockserver.server import injection, logs
+from mockserver.server.connection import Connection
 from mockserver.server.wire import BodyTimeoutError, problem, read_body, response, wire_request
 from mockserver.settings import Settings
 from mockserver.stores.memory import DEFAULT_SESSION, MemoryStore
@@ -168,6 +169,5 @@ def _revise(session: Session, exchange: Exchange, *, lost: bool, answered: tuple
 
 
 def connection_of(request: web.BaseRequest) -> str:
-    """Return a short name of the connection a request came on: the peer's address and port."""
-    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-    return f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else ""
+    """Return a short name of the connection a request came on."""
+    return request.protocol.peer if isinstance(request.protocol, Connection) else ""

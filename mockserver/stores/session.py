@@ -131,7 +131,10 @@ class Session:
         return receipt
 
     def _receipt(self, judged: Judged) -> Receipt:
-        receipt = Receipt(session=self.name, seq=self._next_request, first_event=self._next_event)
+        seq, first_event = self._next_request, self._next_event
+        if first_event == seq:
+            first_event = seq  # one object in memory, where each request has one event
+        receipt = Receipt(session=self.name, seq=seq, first_event=first_event)
         self._next_request += 1
         self._next_event += len(judged.events)
         return receipt
