@@ -180,7 +180,7 @@ def _name_claims(judged: Judged, bad: set[int]) -> None:
         judged.entities = _spread(column(good, contract.entity), bad, len(events))
 
 
-def _spread(values: Iterable[Json], bad: set[int], count: int) -> list[str | bytes | None] | None:
+def _spread(values: Iterable[Json], bad: set[int], count: int) -> list[bytes | None] | None:
     """Return the ids by position, None for bad events and for those without one; None when nobody has one."""
     ids = [id_key(value) for value in values]
     if not any(ids):
@@ -191,11 +191,15 @@ def _spread(values: Iterable[Json], bad: set[int], count: int) -> list[str | byt
     return [None if index in bad else next(left) for index in range(count)]
 
 
-def id_key(value: Json) -> str | bytes | None:
-    """Return what an id a client chose is remembered as, or None where there is none."""
+def id_key(value: Json) -> bytes | None:
+    """Return what an id a client chose is remembered as, or None where there is none.
+
+    Bytes take less memory than text. Of a long one it is a digest, behind a byte that no text has.
+    """
     if type(value) is not str or not value:
         return None
-    return value if len(value) <= LONG_ID else blake2b(value.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    text = value.encode("utf-8", "surrogatepass")
+    return text if len(text) <= LONG_ID else b"\xff" + blake2b(text, digest_size=16).digest()
 
 
 EVENTS_GATE: Final = Gate("events", judge_events, ("invalid_event",), after=("object",))

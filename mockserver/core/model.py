@@ -163,9 +163,9 @@ class Judged:
     preflight: bool = False
     rate: Rate | None = None
     idempotency: IdempotencyClaim | None = None
-    dedup: list[str | bytes | None] | None = None
-    entities: list[str | bytes | None] | None = None
-    lookup: str | bytes | None = None
+    dedup: list[bytes | None] | None = None
+    entities: list[bytes | None] | None = None
+    lookup: bytes | None = None
 
     @property
     def request(self) -> WireRequest:
@@ -208,8 +208,8 @@ class Receipt:
     over_rate: bool = False
 
 
-REPLAYED, CREATED, OVER_RATE = 1, 2, 4
-"""What a receipt claimed, as the bits of `Exchange.claims`."""
+REPLAYED, CREATED, OVER_RATE, REFUSED = 1, 2, 4, 8
+"""What a receipt claimed, and whether the whole request was refused, as the bits of `Exchange.claims`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +227,7 @@ class Special:
 
     `lost` says that the client got no whole answer, `rejected` which events a step made fail. `answered` is when the
     answer left, where a step had a hand in it: real time in ms, and the number of the newest request then.
+    `received_ms` is the real time it arrived, where the session's clock says another.
     """
 
     reply: WireReply | None = None
@@ -235,9 +236,26 @@ class Special:
     lost: bool = False
     rejected: tuple[Fault, ...] = ()
     answered: tuple[int, int] | None = None
+    received_ms: int | None = None
 
 
 NOTHING_SPECIAL = Special()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What many requests of a session have in common, one object for all of them.
+
+    `head` is the request without its body; `bytes` is about what it all takes.
+    """
+
+    head: WireRequest
+    contract: Contract
+    keys: frozenset[str] | None
+    rate_mode: RateMode
+    operation: str | None
+    session: str
+    bytes: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -245,36 +263,50 @@ class Exchange:
     """One journalled request: what arrived, under which contract and terms, and what was claimed.
 
     Everything else (rows, findings, stored events, the reply itself) is worked out from this when somebody looks.
-    Members are kept flat, and `head` is shared by equal requests: a million of these are in memory at a time.
-    `head_bytes` is about what the head takes, where this is the first exchange to have it.
+    Members are few and kept flat: a million of these are in memory at a time. `first` says that no exchange before it
+    has the same setting.
     """
 
-    head: WireRequest
+    setting: Setting
+    first: bool
     body: bytes
-    contract: Contract
-    keys: frozenset[str] | None
-    rate_mode: RateMode
     now_ms: int
-    received_ms: int
     status: int
-    operation: str | None
     connection: str
-    session: str
     seq: int
     first_event: int
     verdicts: tuple[Verdict, ...]
-    refused: bool
     claim_refused: str | None
     claims: int
     rate_remaining: int
     rate_reset_ms: int
     special: Special = NOTHING_SPECIAL
-    head_bytes: int = 0
+
+    @property
+    def contract(self) -> Contract:
+        """The contract it was judged by."""
+        return self.setting.contract
+
+    @property
+    def operation(self) -> str | None:
+        """The operation's name, as the judgement has it."""
+        return self.setting.operation
+
+    @property
+    def received_ms(self) -> int:
+        """Real time at its arrival, in ms since 1970."""
+        found = self.special.received_ms
+        return self.now_ms if found is None else found
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was refused as a whole."""
+        return bool(self.claims & REFUSED)
 
     @property
     def request(self) -> WireRequest:
         """The request as it arrived."""
-        head = self.head
+        head = self.setting.head
         return WireRequest(
             method=head.method,
             target=head.target,
@@ -288,13 +320,13 @@ class Exchange:
     @property
     def terms(self) -> Terms:
         """The session's terms it was judged under."""
-        return Terms(now_ms=self.now_ms, keys=self.keys, rate_mode=self.rate_mode)
+        return Terms(now_ms=self.now_ms, keys=self.setting.keys, rate_mode=self.setting.rate_mode)
 
     @property
     def receipt(self) -> Receipt:
         """What was claimed."""
         return Receipt(
-            session=self.session,
+            session=self.setting.session,
             seq=self.seq,
             first_event=self.first_event,
             verdicts=self.verdicts,

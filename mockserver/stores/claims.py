@@ -15,7 +15,7 @@ SHARED_VERDICTS: Final = 1000
 
 K = TypeVar("K")
 V = TypeVar("V")
-Id = str | bytes
+Id = bytes
 Ids = dict[Id | None, None]
 
 _SAME: dict[tuple[Verdict, int], tuple[Verdict, ...]] = {}

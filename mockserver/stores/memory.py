@@ -15,12 +15,13 @@ from mockserver.core.model import (
     CREATED,
     NOTHING_SPECIAL,
     OVER_RATE,
+    REFUSED,
     REPLAYED,
     Exchange,
-    Headers,
     Injected,
     Judged,
     Receipt,
+    Setting,
     Special,
     WireReply,
     WireRequest,
@@ -34,8 +35,8 @@ DEFAULT_SESSION: Final = "default"
 HEADER_BYTES: Final = 200
 """What a header takes beside its name and value, measured."""
 
-MAX_HEAD_BYTES: Final = 8 * 1024 * 1024
-"""How much of the heads seen last is kept, so that requests can share them."""
+MAX_SETTING_BYTES: Final = 8 * 1024 * 1024
+"""How much of the heads, and what goes with them, is kept at hand, so that requests can share them."""
 
 MAX_REMEMBERED: Final = 1_000_000
 """How many ids (for dedup) and entities all sessions together remember; some 180 bytes each."""
@@ -49,6 +50,19 @@ def special_of(judged: Judged, receipt: Receipt, injected: Injected, own: WireRe
     lost = "connection" in spec and spec["connection"] != "dribble"
     rejected = judged.faults if "reject" in spec else ()
     return Special(fault=injected.step, reply=own, lost=lost, rejected=rejected)
+
+
+class Last:
+    """Makes equal numbers that follow each other one object in memory."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def of(self, number: int) -> int:
+        """Return the number, as the object seen last where it is equal."""
+        if number != self._number:
+            self._number = number
+        return self._number
 
 
 def size_of_head(request: WireRequest) -> int:
@@ -70,9 +84,9 @@ class MemoryStore:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._made = 0
         self._owners: dict[str, str] = {}
-        self._heads: dict[tuple[str, str, Headers, bool, bool], WireRequest] = {}
-        self._head_bytes = 0
-        self._last_reset = 0
+        self._setting_bytes = 0
+        self._last_now = Last()
+        self._last_reset = Last()
         self._remembered = 0
         self.bytes = 0
         self.evicted_sessions = 0
@@ -134,31 +148,26 @@ class MemoryStore:
         receipt = session.settle(judged) if injected is None or injected.stored else session.settle_nothing(judged)
         reply = answer(judged, receipt)
         special = NOTHING_SPECIAL if injected is None else special_of(judged, receipt, injected, reply)
-        if notes:
-            special = replace(special, notes=notes)
-        terms, request = judged.terms, judged.request
-        head, head_bytes = self._head(request)
+        now_ms = judged.terms.now_ms
+        if notes or received_ms != now_ms:
+            special = replace(special, notes=notes, received_ms=None if received_ms == now_ms else received_ms)
+        setting, first = self._setting(judged, session)
+        whole = judged.refusal is not None or receipt.refused is not None
+        claims = receipt.replayed * REPLAYED | receipt.created * CREATED | receipt.over_rate * OVER_RATE
         exchange = Exchange(
-            head=head,
-            head_bytes=head_bytes,
-            body=request.body,
-            contract=judged.contract,
-            keys=terms.keys,
-            rate_mode=terms.rate_mode,
-            now_ms=terms.now_ms,
-            received_ms=terms.now_ms if received_ms == terms.now_ms else received_ms,
+            setting=setting,
+            first=first,
+            body=judged.request.body,
+            now_ms=self._last_now.of(now_ms),
             status=reply.status if special.reply is None else special.reply.status,
-            operation=judged.operation_name,
             connection=connection,
-            session=session.name,
             seq=receipt.seq,
             first_event=receipt.first_event,
             verdicts=receipt.verdicts,
-            refused=judged.refusal is not None or receipt.refused is not None,
             claim_refused=receipt.refused,
-            claims=receipt.replayed * REPLAYED | receipt.created * CREATED | receipt.over_rate * OVER_RATE,
+            claims=claims | whole * REFUSED,
             rate_remaining=receipt.rate_remaining,
-            rate_reset_ms=self._shared(receipt.rate_reset_ms),
+            rate_reset_ms=self._last_reset.of(receipt.rate_reset_ms),
             special=special,
         )
         self.record(session, exchange)
@@ -201,25 +210,31 @@ class MemoryStore:
         self.bytes -= largest.evict()
         return True
 
-    def _head(self, request: WireRequest) -> tuple[WireRequest, int]:
-        """Return the request without its body, one object for all equal ones, and what it takes where it is new."""
-        key = (request.method, request.target, request.headers, request.truncated, request.late)
-        kept = self._heads.get(key)
+    def _setting(self, judged: Judged, session: Session) -> tuple[Setting, bool]:
+        """Return what the request has in common with others, one object for all of them, and whether it is new."""
+        request, terms, operation = judged.request, judged.terms, judged.operation_name
+        head = (request.method, request.target, request.headers, request.truncated, request.late)
+        key = (head, judged.contract, operation, terms.rate_mode, terms.keys)
+        kept = session.common.get(key)
         if kept is not None:
-            return kept, 0
-        size = size_of_head(request)
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._heads.clear()
-            self._head_bytes = size
-        kept = self._heads[key] = replace(request, body=b"")
-        return kept, size
-
-    def _shared(self, reset_ms: int) -> int:
-        """Return the number as one object for all requests of a window."""
-        if reset_ms != self._last_reset:
-            self._last_reset = reset_ms
-        return self._last_reset
+            return kept, False
+        kept = Setting(
+            head=replace(request, body=b""),
+            contract=judged.contract,
+            keys=terms.keys,
+            rate_mode=terms.rate_mode,
+            operation=operation,
+            session=session.name,
+            bytes=size_of_head(request),
+        )
+        if self._setting_bytes + kept.bytes > MAX_SETTING_BYTES:
+            for one in self._sessions.values():
+                one.common.clear()
+            self._setting_bytes = 0
+        if not session.deleted:
+            self._setting_bytes += kept.bytes
+            session.common[key] = kept
+        return kept, True
 
     def _evict_session(self, keep: str) -> None:
         others = (session for session in self._sessions.values() if session.name != keep)
@@ -240,6 +255,7 @@ class MemoryStore:
         for waiter in tuple(session.waiters):
             waiter.end(reason)
         self.bytes -= session.bytes
+        self._setting_bytes -= sum(kept.bytes for kept in session.common.values())
         self._remembered -= session.remembered_before
         for credential in session.settings.credentials:
             self._owners.pop(credential, None)

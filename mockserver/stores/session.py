@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Literal, Protocol
 
 from mockserver.core.clock import REAL_TIME, Clock
 from mockserver.core.faults import Step
-from mockserver.core.model import Exchange, Json, Judged, RateMode, Receipt, Verdict
+from mockserver.core.model import Exchange, Json, Judged, RateMode, Receipt, Setting, Verdict
 from mockserver.core.views import View
 from mockserver.stores.claims import SHARED_VERDICTS, Claims, all_of
 
 UNKNOWN_ENTITY: Final = "unknown_entity"
-EXCHANGE_OVERHEAD: Final = 450
+EXCHANGE_OVERHEAD: Final = 300
 """Bytes an exchange takes beside its bodies, measured; what the memory limit reckons with."""
 
 VERDICT_BYTES: Final = 8
@@ -83,6 +83,7 @@ class Session:
         self.clock: Clock = REAL_TIME
         self.counts = Counts()
         self.journal: deque[Exchange] = deque()
+        self.common: dict[Hashable, Setting] = {}
         self.bytes = 0
         self.evicted = 0
         self.revised = 0
@@ -194,4 +195,4 @@ def size_of(exchange: Exchange) -> int:
     reply, events = exchange.reply, len(exchange.verdicts)
     own_verdicts = 0 if events <= SHARED_VERDICTS else events * VERDICT_BYTES
     reply_bytes = 0 if reply is None else len(reply.body)
-    return EXCHANGE_OVERHEAD + len(exchange.body) + exchange.head_bytes + own_verdicts + reply_bytes
+    return EXCHANGE_OVERHEAD + len(exchange.body) + exchange.first * exchange.setting.bytes + own_verdicts + reply_bytes
