@@ -6,8 +6,10 @@ those are looked at closely.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Final
 
 from mockserver.core import pointer
@@ -89,7 +91,7 @@ def _all_inside(window: Window, events: list[Json], now_ms: int) -> bool:
     texts = [text for text in column(events, window.tokens) if text is not None]
     if not texts:
         return True
-    if any(type(text) is not str or len(text) != CANONICAL_LENGTH for text in texts):
+    if set(map(type, texts)) != {str} or set(map(len, texts)) != {CANONICAL_LENGTH}:
         return False
     earliest, latest = rfc3339_ms(now_ms - window.past_ms), rfc3339_ms(now_ms + window.future_ms)
     return earliest <= str(min(texts)) and str(max(texts)) <= latest
@@ -97,14 +99,14 @@ def _all_inside(window: Window, events: list[Json], now_ms: int) -> bool:
 
 def column(events: list[Json], tokens: Sequence[str]) -> list[Json]:
     """Return what stands at one place in each event, None where nothing does."""
-    if len(tokens) == 1:
-        name = tokens[0]
-        return [event.get(name) if type(event) is dict else None for event in events]
+    values = events
     try:
-        values = events
         for token in tokens:
-            values = [value[token] for value in values]
+            values = list(map(itemgetter(token), values))
     except (KeyError, TypeError, IndexError):
+        if len(tokens) == 1:
+            name = tokens[0]
+            return [event.get(name) if type(event) is dict else None for event in events]
         found = (pointer.get(event, tokens) for event in events)
         return [None if value is MISSING else value for value in found]
     return values
@@ -180,15 +182,23 @@ def _name_claims(judged: Judged, bad: set[int]) -> None:
         judged.entities = _spread(column(good, contract.entity), bad, len(events))
 
 
-def _spread(values: Iterable[Json], bad: set[int], count: int) -> list[bytes | None] | None:
+def _spread(values: list[Json], bad: set[int], count: int) -> list[bytes | None] | None:
     """Return the ids by position, None for bad events and for those without one; None when nobody has one."""
-    ids = [id_key(value) for value in values]
+    ids = id_keys(values)
     if not any(ids):
         return None
     if not bad:
         return ids
     left = iter(ids)
     return [None if index in bad else next(left) for index in range(count)]
+
+
+def id_keys(values: list[Json]) -> list[bytes | None]:
+    """Return what each of many ids is remembered as; where all are short texts, in one go."""
+    if set(map(type, values)) == {str} and max(map(len, values)) <= LONG_ID and all(values):
+        with suppress(UnicodeEncodeError):
+            return list(map(str.encode, values))
+    return [id_key(value) for value in values]
 
 
 def id_key(value: Json) -> bytes | None:
@@ -199,7 +209,7 @@ def id_key(value: Json) -> bytes | None:
     if type(value) is not str or not value:
         return None
     text = value.encode("utf-8", "surrogatepass")
-    return text if len(text) <= LONG_ID else b"\xff" + blake2b(text, digest_size=16).digest()
+    return text if len(value) <= LONG_ID else b"\xff" + blake2b(text, digest_size=16).digest()
 
 
 EVENTS_GATE: Final = Gate("events", judge_events, ("invalid_event",), after=("object",))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from mockserver.core.model import Judged, Rate, Receipt, Verdict
 
@@ -16,7 +16,7 @@ SHARED_VERDICTS: Final = 1000
 K = TypeVar("K")
 V = TypeVar("V")
 Id = bytes
-Ids = dict[Id | None, None]
+Ids = dict[Id, None]
 
 _SAME: dict[tuple[Verdict, int], tuple[Verdict, ...]] = {}
 
@@ -30,6 +30,13 @@ def all_of(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
     if found is None:
         found = _SAME[key] = (verdict,) * count
     return found
+
+
+def _distinct(ids: list[Id | None]) -> Ids:
+    """Return the ids there are, in order, each once."""
+    found = dict.fromkeys(ids)
+    found.pop(None, None)
+    return cast(Ids, found)
 
 
 def _newer_half(claims: dict[K, V]) -> dict[K, V]:
@@ -96,42 +103,37 @@ class Claims:
         if judged.entities is not None:
             receipt.created = self._bring_into_being(judged.entities)
         bad = [fault.index for fault in judged.faults]
-        if not bad and (judged.dedup is None or self._all_new(judged)):
+        ids = judged.dedup
+        if ids is None and not bad:
+            return all_of(Verdict.ACCEPTED, count)
+        new = self._remember(judged.contract.name, _distinct(ids or []))
+        if not bad and ids is not None and len(new) == count:
             return all_of(Verdict.ACCEPTED, count)
         verdicts = [Verdict.ACCEPTED] * count
         for index in bad:
             verdicts[index] = Verdict.REJECTED
-        seen = self._seen_in(judged.contract.name)
-        before = len(seen)
-        for index, name in enumerate(judged.dedup or ()):
-            if name is None:
-                continue
-            if name in seen:
+        for index, name in enumerate(ids or ()):
+            if name in new:
+                del new[name]
+            elif name is not None:
                 verdicts[index] = Verdict.DUPLICATE
-            else:
-                seen[name] = None
-        self.remembered += len(seen) - before
         first = verdicts[0] if verdicts else Verdict.ACCEPTED
         return all_of(first, count) if verdicts.count(first) == count else tuple(verdicts)
 
+    def _remember(self, protocol: str, ids: Ids) -> Ids:
+        """Remember ids; return those that were new, which stand last in what is remembered."""
+        seen = self._seen.setdefault(protocol, {})
+        before = len(seen)
+        seen.update(ids)
+        count = len(seen) - before
+        self.remembered += count
+        return ids if count == len(ids) else dict.fromkeys(islice(reversed(seen), count))
+
     def _bring_into_being(self, entities: list[Id | None]) -> bool:
         known = len(self._entities)
-        self._entities.update((entity, None) for entity in entities if entity is not None)
+        self._entities.update(_distinct(entities))
         self.remembered += len(self._entities) - known
         return len(self._entities) > known
-
-    def _seen_in(self, protocol: str) -> Ids:
-        return self._seen.setdefault(protocol, {})
-
-    def _all_new(self, judged: Judged) -> bool:
-        """Remember the ids of a batch when each is there and new, all in one go; else leave them to a closer look."""
-        ids, seen = judged.dedup or [], self._seen_in(judged.contract.name)
-        fresh = dict.fromkeys(ids)
-        if len(fresh) != len(ids) or None in fresh or not seen.keys().isdisjoint(fresh):
-            return False
-        seen.update(fresh)
-        self.remembered += len(fresh)
-        return True
 
     def forget_oldest(self, count: int) -> None:
         """Give up the oldest ids, those of the largest memory first."""
