@@ -88,13 +88,18 @@ def _misfits(form: Form, events: list[Json]) -> list[int]:
 
 def _all_inside(window: Window, events: list[Json], now_ms: int) -> bool:
     """Tell whether all times are canonical and inside the window: then they compare as text does."""
-    texts = [text for text in column(events, window.tokens) if text is not None]
-    if not texts:
-        return True
-    if set(map(type, texts)) != {str} or set(map(len, texts)) != {CANONICAL_LENGTH}:
+    texts = column(events, window.tokens)
+    if None in texts:
+        texts = [text for text in texts if text is not None]
+        if not texts:
+            return True
+    try:
+        first, last = min(texts), max(texts)
+    except TypeError:
         return False
-    earliest, latest = rfc3339_ms(now_ms - window.past_ms), rfc3339_ms(now_ms + window.future_ms)
-    return earliest <= str(min(texts)) and str(max(texts)) <= latest
+    if type(first) is not str or set(map(len, texts)) != {CANONICAL_LENGTH}:
+        return False
+    return rfc3339_ms(now_ms - window.past_ms) <= first and last <= rfc3339_ms(now_ms + window.future_ms)
 
 
 def column(events: list[Json], tokens: Sequence[str]) -> list[Json]:
@@ -195,9 +200,10 @@ def _spread(values: list[Json], bad: set[int], count: int) -> list[bytes | None]
 
 def id_keys(values: list[Json]) -> list[bytes | None]:
     """Return what each of many ids is remembered as; where all are short texts, in one go."""
-    if set(map(type, values)) == {str} and max(map(len, values)) <= LONG_ID and all(values):
-        with suppress(UnicodeEncodeError):
-            return list(map(str.encode, values))
+    with suppress(TypeError, ValueError):  # not texts, a lone surrogate, no ids at all
+        keys = list(map(str.encode, values))
+        if max(map(len, keys)) <= LONG_ID and all(keys):
+            return [*keys]
     return [id_key(value) for value in values]
 
 

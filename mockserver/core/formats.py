@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from mockserver.core.ecma import compile_pattern
@@ -33,8 +34,10 @@ PATTERNS: Final[Mapping[str, str]] = {
 _PARTS = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
 )
-_CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
+_SECOND_LENGTH: Final = len("2026-06-14T12:00:00")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_SECOND: Final = int((datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds())
+_LAST_SECOND: Final = int((datetime.max.replace(tzinfo=UTC, microsecond=0) - _EPOCH).total_seconds())
 _MS: Final = timedelta(milliseconds=1)
 
 
@@ -54,11 +57,16 @@ def epoch_ms(text: str) -> int | None:
 
 def rfc3339_ms(ms: int) -> str:
     """Write milliseconds since 1970 as UTC with three digits and `Z`; times outside years 1 to 9999 are cut to them."""
-    try:
-        moment = _EPOCH + timedelta(milliseconds=ms)
-    except OverflowError:
-        moment = datetime.max.replace(tzinfo=UTC) if ms > 0 else datetime.min.replace(tzinfo=UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z".rjust(_CANONICAL_LENGTH, "0")
+    seconds, rest = divmod(ms, 1000)
+    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+        seconds, rest = (_FIRST_SECOND, 0) if ms < 0 else (_LAST_SECOND, 999)
+    return f"{_to_the_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(maxsize=256)
+def _to_the_second(seconds: int) -> str:
+    """Write seconds since 1970 as a date and a time of day; many requests of one second ask for the same."""
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}".rjust(_SECOND_LENGTH, "0")
 
 
 def _checker(pattern: str) -> Callable[[str], bool]:
