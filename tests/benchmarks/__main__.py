@@ -1,31 +1,57 @@
-"""Measure and print: `python -m tests.benchmarks` for the ratios, `--all` for everything, `--prism` for the peer."""
+"""Measure ratios, print a table, write JSON: `python -m tests.benchmarks`. With `--prism` also beside the peer."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import statistics
+import sys
 import time
 import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.benchmarks import generation, journal, payloads, prism, startup, waits
-from tests.benchmarks.load import requests_per_second
+from tests.benchmarks.load import WrongReplyError, requests_per_second, send, sender
 from tests.benchmarks.payloads import Payload
-from tests.benchmarks.servers import Server, ceiling, mock
+from tests.benchmarks.servers import ceiling, mock
 
-CASES: list[tuple[Payload, int, float]] = [
-    (payloads.outlit(1), 1, 0.80),
-    (payloads.outlit(1), 16, 0.80),
-    (payloads.outlit(100), 16, 0.55),
-    (payloads.outlit(100, bad_every=10), 16, 0.40),
-    (payloads.apex(1), 16, 0.80),
-    (payloads.apex(100), 16, 0.55),
-    (payloads.whisperr(1), 16, 0.80),
-    (payloads.whisperr(100), 16, 0.55),
-    (payloads.whisperr(500), 16, 0.55),
-    (payloads.whisperr(500, fresh=False), 16, 0.55),
+LONG_FILLED: Final = 10_000
+"""Requests sent before a case that wants a full journal; batches of these are more than the default bound keeps."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A payload from so many connections, and which share of the ceiling it shall reach."""
+
+    payload: Payload
+    connections: int
+    goal: float
+    filled: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.payload.name + (", journal full" if self.filled else "")
+
+
+ONE, BATCH, MIXED = 0.80, 0.55, 0.40
+CASES: Final = [
+    *(
+        Case(one(1), connections, ONE)
+        for one in (payloads.outlit, payloads.apex, payloads.whisperr)
+        for connections in (1, 16)
+    ),
+    Case(payloads.outlit(100), 1, BATCH),
+    Case(payloads.outlit(100), 16, BATCH),
+    Case(payloads.outlit(100), 16, BATCH, filled=True),
+    Case(payloads.outlit(100, bad_every=10), 1, MIXED),
+    Case(payloads.outlit(100, bad_every=10), 16, MIXED),
+    Case(payloads.apex(100), 16, BATCH),
+    Case(payloads.whisperr(100), 16, BATCH),
+    Case(payloads.whisperr(500), 16, BATCH),
+    Case(payloads.whisperr(500, fresh=False), 16, BATCH),
 ]
 
 
@@ -38,81 +64,84 @@ def reply_of(url: str, payload: Payload) -> dict[str, Any]:
         return {"status": reply.status, "headers": headers, "body": reply.read().decode()}
 
 
-def measure(payload: Payload, connections: int, rounds: int, seconds: int) -> dict[str, Any]:
-    """Measure ours and the ceiling in turns; returns medians and their spread."""
+def measure(case: Case, rounds: int, seconds: int) -> dict[str, Any]:
+    """Measure ours and the ceiling in turns; returns medians and their spread. Raises WrongReplyError."""
+    payload = case.payload
     ours: list[float] = []
     bare: list[float] = []
     with mock() as server:
+        if case.filled:
+            send(server.url, payload, requests=LONG_FILLED)
         reply = reply_of(server.url, payload)
-        assert reply["body"] == payload.expected, reply["body"]
+        if reply["body"] != payload.expected:
+            raise WrongReplyError(f"{payload.name}: {reply['body']}")
         with ceiling(reply) as top:
             for _ in range(rounds):
                 for target, found in ((top, bare), (server, ours)):
-                    found.append(_round(target, payload, connections, seconds))
+                    rate = requests_per_second(target.url, payload, connections=case.connections, seconds=seconds)
+                    found.append(rate)
     ratios = [mine / theirs for mine, theirs in zip(ours, bare, strict=True)]
     return {
-        "case": payload.name,
-        "connections": connections,
+        "case": case.name,
+        "connections": case.connections,
         "ours": statistics.median(ours),
         "ceiling": statistics.median(bare),
         "ratio": statistics.median(ratios),
         "spread": max(ratios) - min(ratios),
+        "goal": case.goal,
     }
-
-
-def _round(target: Server, payload: Payload, connections: int, seconds: int) -> float:
-    return requests_per_second(target.url, payload, connections=connections, seconds=seconds, cpu=1)
 
 
 def throughput(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure every case and print it beside its goal."""
     results = []
-    print(f"{'case':24}{'conns':>6}{'ours/s':>10}{'ceiling/s':>11}{'ratio':>8}{'±':>7}{'goal':>7}")
-    for payload, connections, goal in CASES:
-        if options.only in payload.name:
-            found = {**measure(payload, connections, options.rounds, options.seconds), "goal": goal}
+    print(f"Sent by {sender()}; requests a second, medians of {options.rounds} rounds of {options.seconds} s in turns.")
+    print(f"{'case':26}{'conns':>6}{'ours/s':>10}{'ceiling/s':>11}{'ratio':>8}{'±':>7}{'goal':>7}")
+    for case in CASES:
+        if options.only in case.name:
+            found = measure(case, options.rounds, options.seconds)
             results.append(found)
             print(
-                f"{found['case']:24}{connections:>6}{found['ours']:>10.0f}{found['ceiling']:>11.0f}"
-                f"{found['ratio']:>8.2f}{found['spread'] / 2:>7.2f}{goal:>7.2f}",
+                f"{found['case']:26}{found['connections']:>6}{found['ours']:>10.0f}{found['ceiling']:>11.0f}"
+                f"{found['ratio']:>8.2f}{found['spread'] / 2:>7.2f}{found['goal']:>7.2f}",
                 flush=True,
             )
     return results
 
 
-def _print(name: str, found: dict[str, Any]) -> None:
-    print(f"{name}: " + ", ".join(f"{what} {value:.2f}" for what, value in found.items()), flush=True)
+PARTS: Final[Mapping[str, Callable[[int, int], Mapping[str, Mapping[str, float]]]]] = {
+    "start-up": lambda rounds, seconds: {"start-up": startup.measure(rounds)},
+    "waits": lambda rounds, seconds: {"open waits": waits.measure(rounds, seconds)},
+    "generation": lambda rounds, seconds: {"generation": generation.measure(500)},
+    "journal": lambda rounds, seconds: journal.measure(1_000_000, rounds, seconds),
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each, in turns; medians are printed")
     parser.add_argument("--seconds", type=int, default=2, help="length of one round")
-    parser.add_argument("--only", default="", help="only cases whose name contains this")
-    parser.add_argument("--all", action="store_true", help="also start-up, waits, generation and the full journal")
+    parser.add_argument("--only", default="", help=f"only cases with this in their name, or one of {', '.join(PARTS)}")
     parser.add_argument("--prism", action="store_true", help="also the peer, installed from the npm registry")
-    parser.add_argument("--json", type=Path, help="write the numbers there")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="where the numbers go; %(default)s")
     options = parser.parse_args()
     began = time.monotonic()
-    results: dict[str, Any] = {"throughput": throughput(options)}
-    if options.all:
-        results["start-up"] = startup.measure(options.rounds)
-        _print("start-up", results["start-up"])
-        results["waits"] = waits.measure(options.rounds, options.seconds)
-        _print("open waits", results["waits"])
-        results["generation"] = generation.measure(500)
-        _print("generation", results["generation"])
-        results["journal"] = journal.measure(1_000_000, options.rounds, options.seconds)
-        for name, found in results["journal"].items():
-            _print(name, found)
+    results: dict[str, Any] = {"sent by": sender()}
+    if options.only not in PARTS:
+        results["throughput"] = throughput(options)
+    chosen = [part for name, part in PARTS.items() if options.only in ("", name)]
     if options.prism:
-        results["prism"] = prism.measure(options.rounds, options.seconds)
-        for name, found in results["prism"].items():
-            _print(f"beside Prism, {name}", found)
+        chosen.append(prism.measure)
+    for part in chosen:
+        for name, found in part(options.rounds, options.seconds).items():
+            results[name] = dict(found)
+            print(f"{name}: " + ", ".join(f"{what} {value:.2f}" for what, value in found.items()), flush=True)
     print(f"took {time.monotonic() - began:.0f} s")
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+    options.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except WrongReplyError as error:
+        sys.exit(f"nothing counts: {error}")

@@ -1,14 +1,18 @@
-"""Load from another process: Debian's wrk, held to the expected reply; only verified replies count."""
+"""Load from another process: wrk, or a client of our own. Only replies that are the expected one count."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.benchmarks import client
+from tests.benchmarks.cores import LOAD, pinned
 from tests.benchmarks.payloads import MARK, Payload
 
 _SCRIPT = """
@@ -45,11 +49,25 @@ def _lua(text: str) -> str:
     return json.dumps(text).replace("\\u", "\\\\u") if "]==]" in text else f"[==[{text}]==]"
 
 
-def requests_per_second(url: str, payload: Payload, *, connections: int, seconds: int, cpu: int | None) -> float:
+def sender() -> str:
+    """Return what sends: wrk where it is installed."""
+    return "wrk" if shutil.which("wrk") else "client.py"
+
+
+def requests_per_second(url: str, payload: Payload, *, connections: int, seconds: int) -> float:
     """Run one round; returns verified replies a second. Raises WrongReplyError."""
-    parts = payload.body.split(MARK)
+    by = _by_wrk if sender() == "wrk" else _by_client
+    output = by(url, payload, connections, seconds)
+    line = next(line for line in output.splitlines() if line.startswith("RESULT"))
+    requests, duration_us, wrong, errors = map(int, line.split()[1:])
+    if wrong or errors or not requests:
+        raise WrongReplyError(f"{payload.name}: {requests} right replies, {wrong} wrong ones, {errors} errors")
+    return requests / (duration_us / 1e6)
+
+
+def _by_wrk(url: str, payload: Payload, connections: int, seconds: int) -> str:
     script = _SCRIPT % {
-        "parts": "{" + ",".join(_lua(part) for part in parts) + "}",
+        "parts": "{" + ",".join(_lua(part) for part in payload.body.split(MARK)) + "}",
         "expected": _lua(payload.expected),
         "status": payload.status,
         "start": 1,
@@ -60,14 +78,21 @@ def requests_per_second(url: str, payload: Payload, *, connections: int, seconds
         path = Path(folder) / "load.lua"
         path.write_text(script)
         command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(path), url]
-        if cpu is not None:
-            command = ["taskset", "-c", str(cpu), *command]
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    line = next(line for line in output.splitlines() if line.startswith("RESULT"))
-    requests, duration_us, wrong, errors = map(int, line.split()[1:])
-    if wrong or errors:
-        raise WrongReplyError(f"{payload.name}: {wrong} wrong replies, {errors} errors")
-    return requests / (duration_us / 1e6)
+        return subprocess.run([*pinned(LOAD), *command], capture_output=True, text=True, check=True).stdout
+
+
+def _by_client(url: str, payload: Payload, connections: int, seconds: int) -> str:
+    parts = urlsplit(url)
+    told = {
+        "parts": payload.body.split(MARK),
+        "expected": payload.expected,
+        "status": payload.status,
+        "headers": payload.headers,
+        "path": payload.path,
+    }
+    where = [str(parts.hostname), str(parts.port), str(connections), str(seconds)]
+    command = [*pinned(LOAD), sys.executable, client.__file__, *where]
+    return subprocess.run(command, input=json.dumps(told), capture_output=True, text=True, check=True).stdout
 
 
 def send(url: str, payload: Payload, *, requests: int) -> None:

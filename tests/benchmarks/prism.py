@@ -13,9 +13,10 @@ from pathlib import Path
 from mockserver import publish
 from mockserver.loader import library
 from tests.benchmarks import payloads
+from tests.benchmarks.cores import SERVER, pinned
 from tests.benchmarks.load import requests_per_second
 from tests.benchmarks.payloads import Payload
-from tests.benchmarks.servers import SERVER_CPU, free_port, mock
+from tests.benchmarks.servers import free_port, mock
 
 PACKAGE = "@stoplight/prism-cli"
 CASES = ((payloads.outlit(1), 4.0), (payloads.outlit(100), 2.5))
@@ -41,7 +42,7 @@ def measure(rounds: int, seconds: int) -> dict[str, dict[str, float]]:
         document = folder / "outlit.json"
         document.write_text(json.dumps(publish.openapi(library().protocol("outlit").contract())))
         program = _install(folder)
-        command = ["taskset", "-c", SERVER_CPU, str(program), "mock", "--verbose-level", "silent", "-h", "127.0.0.1"]
+        command = [*pinned(SERVER), str(program), "mock", "--verbose-level", "silent", "-h", "127.0.0.1"]
         with subprocess.Popen([*command, "-p", str(port), str(document)]) as prism, mock() as ours:
             try:
                 url = f"http://127.0.0.1:{port}"
@@ -49,7 +50,10 @@ def measure(rounds: int, seconds: int) -> dict[str, dict[str, float]]:
                     ["curl", "-s", "-o", "/dev/null", "--retry", "30", "--retry-connrefused", url], check=True
                 )
                 for payload, goal in CASES:
-                    made[payload.name] = {**_in_turns(ours.url, url, payload, rounds, seconds), "goal": goal}
+                    made[f"beside Prism, {payload.name}"] = {
+                        **_in_turns(ours.url, url, payload, rounds, seconds),
+                        "goal at least": goal,
+                    }
             finally:
                 prism.terminate()
     return made
@@ -59,8 +63,8 @@ def _in_turns(ours: str, prism: str, payload: Payload, rounds: int, seconds: int
     theirs = _its_reply(prism, payload)
     mine, other = [], []
     for _ in range(rounds):
-        other.append(requests_per_second(prism, theirs, connections=16, seconds=seconds, cpu=1))
-        mine.append(requests_per_second(ours, payload, connections=16, seconds=seconds, cpu=1))
+        other.append(requests_per_second(prism, theirs, connections=16, seconds=seconds))
+        mine.append(requests_per_second(ours, payload, connections=16, seconds=seconds))
     return {
         "ours/s": statistics.median(mine),
         "prism/s": statistics.median(other),

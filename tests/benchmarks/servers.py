@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.cores import SERVER, pinned
+
 ROOT = Path(__file__).parent.parent.parent
-SERVER_CPU = "0"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def _process(arguments: list[str], ready: str, port: int) -> Iterator[Server]:
-    command = ["taskset", "-c", SERVER_CPU, sys.executable, *arguments]
+    command = [*pinned(SERVER), sys.executable, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
             assert process.stdout is not None
@@ -58,7 +59,7 @@ def ceiling(reply: dict[str, Any]) -> Iterator[Server]:
 def mock(*flags: str) -> Iterator[Server]:
     """Serve ours, with default settings."""
     port = free_port()
-    command = ["-m", "mockserver", "serve", "--port", str(port), "--log-level", "warning", *flags]
+    command = ["-m", "mockserver", "serve", "--port", str(port), "--log-level", "error", *flags]
     with _process(command, "mockserver ready", port) as server:
         yield server
 

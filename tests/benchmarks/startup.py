@@ -56,6 +56,7 @@ def measure(rounds: int) -> dict[str, float]:
         "first answer s": statistics.median(ours),
         "ceiling s": statistics.median(bare),
         "ratio": statistics.median(o / b for o, b in zip(ours, bare, strict=True)),
+        "goal at most": 2.0,
         "MB after start": statistics.median(memory) / 1e6,
         "ready ratio": statistics.median(p / o for p, o in zip(probes, one_liners, strict=True)),
     }

@@ -34,7 +34,7 @@ def measure(rounds: int, seconds: int) -> dict[str, float]:
             _open_waits(server, count, stack)
         for _ in range(rounds):
             for count, server in servers.items():
-                found[count].append(requests_per_second(server.url, payload, connections=16, seconds=seconds, cpu=1))
+                found[count].append(requests_per_second(server.url, payload, connections=16, seconds=seconds))
     made = {f"{count} waits/s": statistics.median(rates) for count, rates in found.items()}
     for count in WAITERS[1:]:
         made[f"ratio with {count}"] = statistics.median(
