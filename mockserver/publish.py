@@ -119,16 +119,25 @@ def _form(form: Form) -> Json:
 
 def _responses(contract: Contract, operation: Operation) -> Json:
     protocol = contract.protocol
+    always = {} if operation.rate is None else protocol["limits"][operation.rate.name].get("headers", {})
     made: dict[str, Json] = {}
     for name in dict.fromkeys(operation.spec["replies"].values()):
         spec = protocol["replies"][name]
         _add_response(made, spec["status"], name, spec, contract)
+        _add_headers(made, spec["status"], (*always, *spec.get("headers", ())))
     family = protocol["refusals"][operation.family]
     for reason, spec in family.items():
         status = spec.get("status", family["default"].get("status"))
         shape = protocol["shapes"][spec.get("shape", family["default"].get("shape"))]
         _add_response(made, status, reason, shape, contract)
+        _add_headers(made, status, (*always, *{**family["default"], **spec}.get("headers", ())))
     return dict(sorted(made.items()))
+
+
+def _add_headers(made: dict[str, Json], status: int, names: Iterable[str]) -> None:
+    """Say which headers replies with a status have; those of CORS depend on the request and are left out."""
+    for name in names:
+        made[str(status)].setdefault("headers", {})[name] = {"schema": {"type": "string"}}
 
 
 def _add_response(made: dict[str, Json], status: int, name: str, spec: Mapping[str, Json], contract: Contract) -> None:

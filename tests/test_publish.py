@@ -106,6 +106,8 @@ def test_expected_replies_are_what_the_openapi_says(case: cases.Case) -> None:
         bad = range(len(judged.events)) if judged.refusal else {fault.index for fault in judged.faults}
         verdicts = tuple(Verdict.REJECTED if index in bad else Verdict.ACCEPTED for index in range(len(judged.events)))
         reply = answer(judged, Receipt(session="s", seq=1, first_event=1, verdicts=verdicts))
+        said = {*listed[str(reply.status)].get("headers", ()), "Content-Type"}
+        assert {name for name, _ in reply.headers if not name.startswith("Access-Control-") and name != "Vary"} <= said
         engine = responder(document, judged.operation.path, judged.operation.method, reply.status)
         if engine is not None:
             assert [error.message for error in engine.iter_errors(json.loads(reply.body))] == []

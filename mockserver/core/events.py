@@ -91,8 +91,8 @@ def _all_inside(window: Window, events: list[Json], now_ms: int) -> bool:
     texts = column(events, window.tokens)
     if None in texts:
         texts = [text for text in texts if text is not None]
-        if not texts:
-            return True
+    if not texts:
+        return True
     try:
         first, last = min(texts), max(texts)
     except TypeError:
