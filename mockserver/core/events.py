@@ -189,6 +189,8 @@ def _name_claims(judged: Judged, bad: set[int]) -> None:
 
 def _spread(values: list[Json], bad: set[int], count: int) -> list[bytes | None] | None:
     """Return the ids by position, None for bad events and for those without one; None when nobody has one."""
+    if values.count(None) == len(values):
+        return None
     ids = id_keys(values)
     if not any(ids):
         return None

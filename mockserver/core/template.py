@@ -19,9 +19,7 @@ def fill(template: Json, variables: Variables) -> Json:
     """Return the template with its names replaced. Raises KeyError for a name without a value."""
     if isinstance(template, str):
         pieces = _pieces(template)
-        return (
-            variables[pieces[1]] if len(pieces) == 3 and not pieces[0] and not pieces[2] else _joined(pieces, variables)
-        )
+        return variables[pieces[1]] if _is_one_name(pieces) else _joined(pieces, variables)
     if isinstance(template, dict):
         return {name: fill(member, variables) for name, member in template.items()}
     if isinstance(template, list):
@@ -31,13 +29,18 @@ def fill(template: Json, variables: Variables) -> Json:
 
 def fill_text(template: str, variables: Variables) -> str:
     """Return a text template as a text."""
-    return _joined(_pieces(template), variables)
+    pieces = _pieces(template)
+    return str(variables[pieces[1]]) if _is_one_name(pieces) else _joined(pieces, variables)
 
 
 @lru_cache(maxsize=4096)
 def _pieces(template: str) -> list[str]:
     """Split a template into text and names by turns, text first and last."""
     return _NAME.split(template)
+
+
+def _is_one_name(pieces: list[str]) -> bool:
+    return len(pieces) == 3 and not pieces[0] and not pieces[2]
 
 
 def _joined(pieces: list[str], variables: Variables) -> str:
