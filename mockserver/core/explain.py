@@ -31,6 +31,7 @@ class Violation:
     refusal: str | None
     message: str | None
     rank: tuple[int, ...]
+    order: tuple[str, int] = ("", 0)
 
     def finding(self, severity: Severity = "refused", *, prefix: Sequence[str | int] = ()) -> Finding:
         """Return it as a finding; `prefix` is put before its place."""
@@ -62,12 +63,12 @@ def reference_spots(schema: Schema, value: Json) -> Iterable[Spot]:
 def violations(
     schema: Schema, value: Json, spots: Callable[[Schema, Json], Iterable[Spot]] = reference_spots
 ) -> list[Violation]:
-    """Return what the value breaks, in the order of the schema's members; empty when it fits."""
+    """Return what the value breaks, in the order of the schema's members and keywords; empty when it fits."""
     found: dict[tuple[str, tuple[str | int, ...]], Violation] = {}
     for schema_path, place in spots(schema, value):
         for violation in _at(schema.body, schema_path, place, value):
             found.setdefault((violation.rule, violation.tokens), violation)
-    return sorted(found.values(), key=lambda violation: (violation.rank, violation.rule, str(violation.tokens)))
+    return sorted(found.values(), key=lambda one: (one.rank, one.order, one.rule, str(one.tokens)))
 
 
 def _at(
@@ -101,6 +102,7 @@ def _at(
             refusal=_nearest(levels, "refusal", keyword),
             message=_nearest(levels, "message", keyword),
             rank=_rank(root, tokens),
+            order=(holder[POINTER], list(holder).index(keyword)),
         )
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
+from uuid import NAMESPACE_URL, uuid5
 
 from mockserver.core import pointer
 from mockserver.core.model import Json
@@ -115,14 +116,22 @@ def _dedup(book: Book, one: OperationPlan) -> None:
             holder = kind.values.host(place)
             if not isinstance(look(holder, place[:-1]), dict):
                 continue
-            event = put(holder, place, book.number())
-            events = [event, event, put(event, place, book.number())]
+            event, other = (_with_id(book, form, holder, place) for _ in range(2))
+            events = [event, event, other]
             if form.form.single and named:
                 _add_dedup(book, one, form, events, named[0])
             elif counted and not form.form.single and not form.diagnosis.of(form.body(events), book.now_ms):
                 sample = one.good(one.parts(form.body(events)), events)
                 step = book.expectations.step(book.expectations.of(sample), sample.request, "/protocol/dedup")
                 book.add("/protocol/dedup#repeats", operation.name, Probe((step,)), touches_of(book, operation))
+
+
+def _with_id(book: Book, form: FormPlan, event: Json, place: Tokens) -> Json:
+    """Return the event with an id that no other has: a UUID where a plain text is no good one."""
+    own = book.number()
+    plain = put(event, place, own)
+    good = not form.diagnosis.of(form.body([plain]), book.now_ms)
+    return plain if good else put(event, place, str(uuid5(NAMESPACE_URL, own)))
 
 
 def _add_dedup(book: Book, one: OperationPlan, form: FormPlan, events: list[Json], named: Tokens) -> None:

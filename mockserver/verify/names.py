@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from mockserver.core import pointer
 from mockserver.core.model import Json
@@ -17,6 +18,8 @@ from mockserver.verify.declared import touches
 from mockserver.verify.model import Probe
 
 SOMEBODY = "somebody@example.com"
+NOBODY_BROKEN: Final = (NOBODY.rule, (), None)
+"""What is broken by a batch that must name somebody and does not."""
 
 
 def declare(book: Book) -> None:
@@ -64,14 +67,28 @@ def _declare_others(book: Book, one: OperationPlan, form: FormPlan, name: str, r
     if "types" not in rule or name == PER_EVENT:
         return
     others = [kind for kind in form.kinds.values() if not applies(rule, kind.values.least)]
-    nobody = [(NOBODY.rule, (), None)]
     for place in rule["pointers"]:
-        for body in _bodies_of(form, others, name, pointer.parse(place)):
-            if form.diagnosis.of(body, book.now_ms) == nobody:
-                sample = one.nobody(one.parts(body))
-                fact = f"/protocol/identity/{name}"
-                probe = Probe((book.expectations.step(book.expectations.of(sample), sample.request, fact),))
-                book.add(f"{fact}/types#{place}", one.operation.name, probe, touches(book, sample) | {fact})
+        for body in _nameless_bodies(book, one, form, list(_bodies_of(form, others, name, pointer.parse(place)))):
+            sample = one.nobody(one.parts(body))
+            fact = f"/protocol/identity/{name}"
+            probe = Probe((book.expectations.step(book.expectations.of(sample), sample.request, fact),))
+            book.add(f"{fact}/types#{place}", one.operation.name, probe, touches(book, sample) | {fact})
+
+
+def _nameless_bodies(book: Book, one: OperationPlan, form: FormPlan, bodies: list[Json]) -> list[Json]:
+    """Return the bodies refused for naming nobody: for that alone, else those whose events would be refused later."""
+    found = [(body, form.diagnosis.of(body, book.now_ms)) for body in bodies]
+    alone = [body for body, broken in found if broken == [NOBODY_BROKEN]]
+    if alone or not _before_events(one):
+        return alone
+    return [body for body, broken in found if [fault for fault in broken if fault[2] is None] == [NOBODY_BROKEN]]
+
+
+def _before_events(one: OperationPlan) -> bool:
+    """Tell whether who is named is looked at before the events are."""
+    names = [gate.name for gate in one.operation.gates]
+    checks = [one.contract.protocol["gates"][name].get("check", name) for name in names]
+    return "identity" in checks and "events" in checks[checks.index("identity") :]
 
 
 def _bodies(form: FormPlan, name: str, rule: Mapping[str, Json], tokens: Tokens) -> Iterator[Json]:

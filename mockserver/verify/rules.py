@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from mockserver.core.contract import Contract
-from mockserver.verify import crossorigin, declared, limits, memory, names, order
+from mockserver.verify import covered, crossorigin, declared, limits, memory, names, order
 from mockserver.verify.book import Book
 from mockserver.verify.model import Rule, Setup, Transport
 
@@ -16,6 +16,7 @@ def rules_of(contract: Contract, setup: Setup, transport: Transport) -> list[Rul
     """Return the rules of a contract, each with its probes, the smallest first; those that burst come last."""
     book = Book(contract, setup, transport.now_ms())
     declared.declare(book)
+    covered.declare(book)
     crossorigin.declare(book)
     order.declare(book)
     memory.declare(book)
