@@ -11,6 +11,7 @@ import json
 import random
 import sys
 import time
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -28,12 +29,12 @@ class Sender:
         self._numbers = count(random.getrandbits(40))
         self.right = self.wrong = self.errors = 0
 
-    async def run(self, until: float) -> None:
-        """Send on one connection until that moment, of `time.monotonic`."""
+    async def run(self) -> None:
+        """Send on one connection until it is cancelled; what is then under way does not count."""
         reader, writer = await asyncio.open_connection(*self._address)
         try:
-            while time.monotonic() < until:
-                body = (b"%012x" % next(self._numbers)).join(self._parts)
+            for number in self._numbers:
+                body = (b"%012x" % number).join(self._parts)
                 writer.write(self._head + str(len(body)).encode() + b"\r\n\r\n" + body)
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
@@ -53,7 +54,9 @@ async def main() -> None:
     host, port, connections, seconds = sys.argv[1], *map(int, sys.argv[2:])
     sender = Sender(host, port, json.load(sys.stdin))
     began = time.monotonic()
-    await asyncio.gather(*(sender.run(began + seconds) for _ in range(connections)))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(*(sender.run() for _ in range(connections)))
     took_us = int((time.monotonic() - began) * 1e6)
     print(f"RESULT {sender.right} {took_us} {sender.wrong} {sender.errors}")
 

@@ -1,0 +1,67 @@
+"""The benchmark measures what it says: wrong replies count for nothing, and the ceiling is as bare as it may be."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import ceiling as ceiling_script
+from tests.benchmarks import load, payloads
+from tests.benchmarks.__main__ import CASES, Case, measure
+from tests.benchmarks.load import WrongReplyError, requests_per_second
+from tests.benchmarks.servers import Server, mock
+
+LONGEST_CEILING = 30
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with mock() as running:
+        yield running
+
+
+@pytest.fixture(params=["wrk", "client.py"])
+def _sender(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "wrk" and shutil.which("wrk") is None:
+        pytest.skip("wrk is not installed")
+    monkeypatch.setattr(load, "sender", lambda: request.param)
+
+
+@pytest.mark.usefixtures("_sender")
+def test_replies_are_counted_when_they_are_the_expected_ones(server: Server) -> None:
+    assert requests_per_second(server.url, payloads.whisperr(3), connections=2, seconds=1) > 0
+
+
+@pytest.mark.usefixtures("_sender")
+@pytest.mark.parametrize(
+    "wrong", [{"expected": '{"accepted":2,"rejected":0}'}, {"status": 200}], ids=["body", "status"]
+)
+def test_round_counts_for_nothing_when_a_reply_is_another_one(server: Server, wrong: dict[str, object]) -> None:
+    payload = replace(payloads.whisperr(3), **wrong)  # type: ignore[arg-type]
+    with pytest.raises(WrongReplyError):
+        requests_per_second(server.url, payload, connections=2, seconds=1)
+
+
+def test_case_is_measured_beside_the_ceiling_in_turns_when_run() -> None:
+    found = measure(Case(payloads.outlit(2, bad_every=2), 2, 0.4), rounds=2, seconds=1)
+    assert found["ours"] > 0
+    assert found["ceiling"] > 0
+    assert found["spread"] >= 0
+
+
+def test_cases_cover_what_matters() -> None:
+    names = {case.name for case in CASES}
+    assert {"outlit 100", "outlit 100 mixed", "apex 100", "whisperr 500", "whisperr 500 resent"} <= names
+    assert {case.connections for case in CASES} == {1, 16}
+    assert any(case.filled for case in CASES)
+
+
+def test_ceiling_is_as_bare_as_it_may_be() -> None:
+    text = Path(ceiling_script.__file__).read_text()
+    assert len(text.splitlines()) <= LONGEST_CEILING
+    assert "Application" not in text
+    assert "access_log=None" in text
