@@ -11,91 +11,14 @@ from typing import Any, Final
 from mockserver.core.contract import Contract
 from mockserver.errors import ContractError
 from mockserver.loader import Patch, library
-from mockserver.verify import Rule, Runner, Setup, chosen, rules_of
+from mockserver.verify import Rule, Runner, Setup, rules_of
 from tests.verify.inprocess import InProcess, Ticking, setup_of
 from tests.verify.mutants import Mutant, served, touched
+from tests.verify.settings import NEW, settings_of
 
 Json = Any
 HARD: Final = 3_000_000
 """Rules that send so many bytes are tried last."""
-
-RATED: Final = {"requests": 5, "window_ms": 60000, "starts": "first_request", "source": "assumed: a rate to try"}
-NEW: Final = frozenset({"rate_all", "refusals"})
-"""What settings add, where a contract has no such thing."""
-RATED_OPERATIONS: Final = ("batch", "track", "identify", "user", "user_state")
-SETTINGS: Final[Mapping[str, Mapping[str, tuple[Json, tuple[str, ...]]]]] = {
-    "outlit": {
-        "strict": (
-            {
-                "content_types": {"anything": False},
-                "cors": {
-                    "ingest": {"allowed_origins": ["*.example.com"]},
-                    "bootstrap": {"allowed_origins": ["https://app.example.com"]},
-                },
-                "refusals": {"ingest": {"origin_not_allowed": {"shape": "overview"}}},
-            },
-            (),
-        ),
-        "whole": ({"operations": {"events": {"forms": {"batch": {"policy": "whole"}}}}}, ()),
-        "reasons of their own": (
-            {
-                "gates": {
-                    "allowed_key": {"refusals": {"unknown": "origin_not_allowed"}},
-                    "encoding": {
-                        "refusals": {"broken_encoding": "rate_limited", "unsupported_encoding": "rate_limited"}
-                    },
-                    "envelope": {"refusals": {"invalid_request": "internal"}},
-                },
-            },
-            ("/protocol/gates", "/requests", "/protocol/credentials"),
-        ),
-        "repeats counted": ({"replies": {"processed": {"body": {"processed": "${accepted}"}}}}, ("/protocol/dedup",)),
-    },
-    "apex": {
-        "unknown project": ({"projects": {"known": ["prj_mock", "prj_other"]}}, ()),
-        "project required": ({"projects": {"known": ["prj_one", "prj_other"]}}, ("/protocol/projects",)),
-        "reasons of their own": (
-            {
-                "gates": {
-                    "server_allowed_key": {"refusals": {"unknown": "body_too_large"}},
-                    "allowed_key": {"refusals": {"unknown": "body_too_large"}},
-                    "size": {"refusals": {"body_too_large": "not_an_object"}},
-                    "encoding": {
-                        "refusals": {"broken_encoding": "not_an_object", "unsupported_encoding": "not_an_object"}
-                    },
-                }
-            },
-            ("/protocol/gates", "/protocol/limits/body"),
-        ),
-        "whole": ({"operations": {"server_events": {"forms": {"batch": {"policy": "whole"}}}}}, ("/events",)),
-        "no keys": (
-            {
-                "operations": {
-                    "events": {
-                        "credentials": ["query_key"],
-                        "gates": ["size", "encoding", "json", "object", "envelope", "events"],
-                    },
-                    "identity_stitch": {
-                        "credentials": ["query_key"],
-                        "gates": ["size", "encoding", "json", "object", "envelope"],
-                    },
-                }
-            },
-            ("/requests", "/events"),
-        ),
-        "origins": ({"cors": {"public": {"allowed_origins": ["*.example.com"]}}}, ()),
-    },
-    "whisperr": {
-        "rated": (
-            {
-                "limits": {"rate_all": RATED},
-                "operations": {name: {"rate": "rate_all"} for name in RATED_OPERATIONS},
-            },
-            ("/protocol/limits/rate_all", "/protocol/gates"),
-        ),
-    },
-}
-"""Patches a user may set, under which more of a contract can be seen, with the rules to hunt with, if not all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +51,7 @@ def _setup(protocol: str, *, open_doors: bool) -> Setup:
 def hunts(protocol: str, revision: str) -> list[Hunt]:
     """Return every way to hunt mutants of a contract: with keys to refuse, without, under each of the settings."""
     found = [_hunt(protocol, revision, None, (), open_doors=open_doors) for open_doors in (False, True)]
-    for patch, only in SETTINGS.get(protocol, {}).values():
+    for patch, only in settings_of(protocol, revision):
         with suppress(ContractError):  # a revision may lack what the settings are about
             found.append(_hunt(protocol, revision, {"protocol": patch}, only, open_doors=False))
     return found
@@ -140,8 +63,9 @@ def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, o
     patches = [] if patch is None else [Patch(name="settings", patch=patch)]
     contract, clock = library().protocol(protocol).contract(revision, patches), Ticking()
     target = InProcess(contract, allow_all=open_doors, clock=clock)
-    rules = chosen(rules_of(contract, _setup(protocol, open_doors=open_doors), target), only, ())
-    return Hunt(contract, patch, open_doors, clock, [rule for rule in rules if rule.probes])
+    rules = rules_of(contract, _setup(protocol, open_doors=open_doors), target)
+    wanted = [rule for rule in rules if rule.probes and (not only or rule.id.startswith(only))]
+    return Hunt(contract, patch, open_doors, clock, wanted)
 
 
 def _there(patch: Json, documents: Json) -> Json:

@@ -8,11 +8,9 @@ from typing import Any, Final
 
 from mockserver.core import pointer
 from mockserver.core.contract import Contract
-from mockserver.core.events import EVENTS_GATE
-from mockserver.core.gates import GATES
-from mockserver.core.schema import subschemas
 from mockserver.errors import ContractError
 from mockserver.loader import Patch, library
+from tests.verify.in_use import is_label, is_scripted
 
 Json = Any
 Tokens = tuple[str, ...]
@@ -30,8 +28,6 @@ WORDS: Final = frozenset({"source", "title", "description", "summary", "examples
 """Members that say something about a fact, and are none."""
 NOT_SERVED: Final = frozenset({"name", "host", "base", "newest", "delivery", "stored"})
 """Sections of protocol.yaml that no reply is made of: names, the journal's views, the delivery ledger."""
-LABELS: Final = frozenset({("dedup", "by"), ("replies", "schema"), ("shapes", "schema")})
-"""Members that name something for journals and schemas, as (section, member)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +117,7 @@ def _without_each(place: Tokens, value: list[Json]) -> Iterator[Mutant]:
 
 def _facts(contract: Contract, value: Json, tokens: Tokens) -> Iterator[Mutant]:
     """Yield mutants of a value in protocol.yaml."""
-    label = (tokens[1], tokens[-1]) in LABELS or (len(tokens) > 2 and _is_label(contract, tokens))
-    if tokens[-1] in WORDS or label or scripted(contract, tokens):
+    if tokens[-1] in WORDS or is_label(contract, tokens) or is_scripted(contract, tokens):
         return
     if isinstance(value, dict):
         for name, member in value.items():
@@ -137,62 +132,6 @@ def _facts(contract: Contract, value: Json, tokens: Tokens) -> Iterator[Mutant]:
         if tokens[-1] in OPTIONAL or set(tokens) & TEMPLATES:
             yield _mutant(tokens, "removed", None)
         yield from _leaf(contract, value, tokens)
-
-
-def _is_label(contract: Contract, tokens: Tokens) -> bool:
-    """Tell whether a fact is in no use: types where one schema judges all, keys nobody checks, replies nobody gives."""
-    if tokens[1] == "replies":
-        return all(tokens[2] not in one.spec["replies"].values() for one in contract.operations.values())
-    if tokens[1] == "operations" and tokens[3:] == ("credentials",):
-        return not contract.operations[tokens[2]].gates or not _reads_keys(contract, tokens[2])
-    if len(tokens) != 6 or tokens[3] != "forms" or tokens[5] not in ("type", "discriminator"):
-        return False
-    return "schema" in contract.documents["protocol"]["operations"][tokens[2]]["forms"][tokens[4]]
-
-
-def _reads_keys(contract: Contract, operation: str) -> bool:
-    """Tell whether a gate of an operation looks at its key; without one, the key only names a session."""
-    rules = contract.documents["protocol"]["gates"]
-    checks = {rules[gate.name].get("check", gate.name) for gate in contract.operations[operation].gates}
-    return bool(checks & {"key", "allowed_key", "rate"})
-
-
-def scripted(contract: Contract, tokens: Tokens) -> bool:
-    """Tell whether a refusal is one that no request leads to: only a scripted reply, or a crash, is answered so.
-
-    Of a family's default only the shape is what others take from it.
-    """
-    if len(tokens) < 4 or tokens[1] != "refusals":
-        return False
-    if tokens[3] == "default":
-        return len(tokens) == 5 and tokens[4] != "shape"
-    return tokens[3] not in reached(contract, tokens[2])
-
-
-def reached(contract: Contract, family: str) -> set[str]:
-    """Return the reasons of a family that requests can be refused for."""
-    protocol, found = contract.documents["protocol"], {"unknown_path", "method_not_allowed"}
-    for operation in contract.operations.values():
-        if operation.family != family:
-            continue
-        found |= {"unknown_entity"} if "lookup" in operation.spec else set()
-        for gate in operation.gates:
-            rule = protocol["gates"][gate.name]
-            known = {**GATES, EVENTS_GATE.name: EVENTS_GATE, **contract.adapter.gates}[rule.get("check", gate.name)]
-            found |= {rule.get("refusals", {}).get(outcome, outcome) for outcome in known.outcomes}
-        for form in operation.forms.values():
-            schemas = [form.request, form.schema, *(form.schemas.values() if form.schema is None else ())]
-            found |= {reason for schema in schemas if schema is not None for reason in _refusals(schema.body)}
-        found |= {window["refusal"] for window in protocol.get("windows", {}).values()}
-    return found
-
-
-def _refusals(schema: Mapping[str, Json]) -> Iterator[str]:
-    own = schema.get("refusal")
-    if own is not None:
-        yield from own.values() if isinstance(own, dict) else [own]
-    for _, inner in subschemas(schema):
-        yield from _refusals(inner)
 
 
 def _leaf(contract: Contract, value: Json, tokens: Tokens) -> Iterator[Mutant]:

@@ -1,0 +1,119 @@
+"""Settings to hunt under: what a contract says and its own replies do not show, a user's patch may bring to light."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+Json = Any
+Setting = tuple[Json, tuple[str, ...]]
+RATED: Final = {"requests": 5, "window_ms": 60000, "starts": "first_request", "source": "assumed: a rate to try"}
+NEW: Final = frozenset({"rate_all", "refusals", "minLength"})
+"""What settings add, where a contract has no such thing."""
+RATED_OPERATIONS: Final = ("batch", "track", "identify", "user", "user_state")
+SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
+    "outlit": {
+        "strict": (
+            {
+                "content_types": {"anything": False},
+                "cors": {
+                    "ingest": {"allowed_origins": ["*.example.com"]},
+                    "bootstrap": {"allowed_origins": ["https://app.example.com"]},
+                },
+                "refusals": {"ingest": {"origin_not_allowed": {"shape": "overview"}}},
+            },
+            (),
+        ),
+        "whole": ({"operations": {"events": {"forms": {"batch": {"policy": "whole"}}}}}, ()),
+        "reasons of their own": (
+            {
+                "gates": {
+                    "allowed_key": {"refusals": {"unknown": "origin_not_allowed"}},
+                    "encoding": {
+                        "refusals": {"broken_encoding": "rate_limited", "unsupported_encoding": "rate_limited"}
+                    },
+                    "envelope": {"refusals": {"invalid_request": "internal"}},
+                },
+            },
+            ("/protocol/gates", "/requests", "/protocol/credentials"),
+        ),
+        "repeats counted": ({"replies": {"processed": {"body": {"processed": "${accepted}"}}}}, ("/protocol/dedup",)),
+    },
+    "apex": {
+        "unknown project": ({"projects": {"known": ["prj_mock", "prj_other"]}}, ()),
+        "project required": ({"projects": {"known": ["prj_one", "prj_other"]}}, ("/protocol/projects",)),
+        "reasons of their own": (
+            {
+                "gates": {
+                    "server_allowed_key": {"refusals": {"unknown": "body_too_large"}},
+                    "allowed_key": {"refusals": {"unknown": "body_too_large"}},
+                    "size": {"refusals": {"body_too_large": "not_an_object"}},
+                    "encoding": {
+                        "refusals": {"broken_encoding": "not_an_object", "unsupported_encoding": "not_an_object"}
+                    },
+                }
+            },
+            ("/protocol/gates", "/protocol/limits/body"),
+        ),
+        "whole": ({"operations": {"server_events": {"forms": {"batch": {"policy": "whole"}}}}}, ("/events",)),
+        "no keys": (
+            {
+                "operations": {
+                    "events": {
+                        "credentials": ["query_key"],
+                        "gates": ["size", "encoding", "json", "object", "envelope", "events"],
+                    },
+                    "identity_stitch": {
+                        "credentials": ["query_key"],
+                        "gates": ["size", "encoding", "json", "object", "envelope"],
+                    },
+                }
+            },
+            ("/requests", "/events"),
+        ),
+        "origins": ({"cors": {"public": {"allowed_origins": ["*.example.com"]}}}, ()),
+    },
+    "whisperr": {
+        "rated": (
+            {
+                "limits": {"rate_all": RATED},
+                "operations": {name: {"rate": "rate_all"} for name in RATED_OPERATIONS},
+            },
+            ("/protocol/limits/rate_all", "/protocol/gates"),
+        ),
+    },
+    "seed": {
+        "no key gate": (
+            {
+                "operations": {
+                    "events": {
+                        "credentials": [],
+                        "gates": ["size", "encoding", "json", "object", "envelope", "events"],
+                    },
+                }
+            },
+            ("/requests", "/events"),
+        ),
+    },
+    "r4-2026-08": {
+        "texts of their own": (
+            {"messages": {"minLength": {"value": "Too short: ${field}", "source": "assumed: a text to try"}}},
+            ("/requests", "/events"),
+        ),
+    },
+    "async-2026-10": {
+        "whole": ({"operations": {"batch": {"forms": {"batch": {"policy": "whole"}}}}}, ()),
+        "named in replies": (
+            {"replies": {"tracked": {"body": {"event": {"id": "${event_id}", "of": "${external_id}"}}}}},
+            (),
+        ),
+    },
+}
+"""By protocol or revision: patches a user may set, under which more of a contract can be seen; with the rules to hunt
+with, if not all."""
+
+
+def settings_of(protocol: str, revision: str) -> Iterator[Setting]:
+    """Yield the settings of a protocol, then those of one revision only."""
+    for name in (protocol, revision):
+        yield from SETTINGS.get(name, {}).values()
