@@ -13,7 +13,7 @@ from typing import Final
 
 from mockserver.core.contract import Contract
 from mockserver.core.intake import Intake
-from mockserver.core.jsontext import render
+from mockserver.core.jsontext import NotJSONError, render
 from mockserver.core.judge import approach, judge
 from mockserver.core.model import Finding, Json, Judged, Terms, WireRequest
 from mockserver.core.remarks import event_advice, refused_findings
@@ -103,6 +103,9 @@ class Checker:
         """Check one file."""
         try:
             items = list(items_of(path, self.library))
+        except NotJSONError as error:
+            self._say(Item(file=str(path)), _finding("/file", f"is no JSON: {error}"))
+            return
         except (ContractError, ValueError, OSError) as error:
             self._say(Item(file=str(path)), _finding("/file", str(error)))
             return
@@ -114,7 +117,9 @@ class Checker:
                 self._say(item, _finding("/contract", str(error)))
 
     def _check(self, item: Item, sessions: dict[str, tuple[MemoryStore, Session]]) -> None:
-        if item.status is not None:
+        if item.problem:
+            self._say(item, _finding("/file", item.problem))
+        elif item.status is not None:
             self._replay(item, sessions)
         elif item.request is not None:
             self._request(item)

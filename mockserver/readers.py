@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from mockserver import yamltext
 from mockserver.core.formats import epoch_ms
+from mockserver.core.jsontext import NotJSONError, parse_exactly
 from mockserver.core.model import Json, RateMode, WireRequest
 from mockserver.errors import ContractError
 from mockserver.loader import Library
@@ -19,13 +23,19 @@ from mockserver.loader import Library
 CREDENTIAL: Final = "<credential>"
 CASE_CLOCK: Final = "2026-06-14T12:00:02.000Z"
 """The clock of golden cases and corpora that name none."""
+IN_SESSION: Final = re.compile(r"^/_mock/s/[^/?]+(?=/)")
+"""What a session's own address has before the paths of vendors."""
+STDIN: Final = Path("-")
 LINES: Final = (".ndjson", ".jsonl")
 YAML: Final = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One thing to check: a whole request, or a payload that is a body or an event; `status` is what it must get."""
+    """One thing to check: a whole request, or a payload that is a body or an event; `status` is what it must get.
+
+    `problem` says why it cannot be read.
+    """
 
     file: str
     place: str = ""
@@ -40,30 +50,56 @@ class Item:
     patch: Json = None
     keys: frozenset[str] | None = None
     rate_mode: RateMode = "advise"
+    problem: str = ""
 
 
 def items_of(path: Path, library: Library) -> Iterator[Item]:
     """Yield what a file holds. Raises ContractError, ValueError or OSError for one that cannot be read."""
     if path.suffix in YAML:
-        yield from _yaml(path, library)
+        yield from _guarded(path, "", partial(_yaml, library))
         return
-    text = path.read_text(encoding="utf-8")
-    if path.suffix in LINES:
-        for number, line in enumerate(text.splitlines(), 1):
+    text = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
+    if path.suffix in LINES or (path == STDIN and _is_lines(text)):
+        for number, line in enumerate(text.split(b"\n"), 1):
             if line.strip():
-                yield from _line(path, f"line {number}", json.loads(line))
+                yield from _guarded(path, f"line {number}", partial(_parsed_line, line))
         return
-    document = json.loads(text)
+    document = parse_exactly(text)
     if isinstance(document, dict) and isinstance(document.get("log"), dict) and "entries" in document["log"]:
-        yield from _har(path, document["log"]["entries"])
+        for number, entry in enumerate(document["log"]["entries"] or ()):
+            yield from _guarded(path, f"entry {number}", partial(_har, entry))
     elif isinstance(document, list):
         for number, entry in enumerate(document):
-            yield from _line(path, f"item {number}", entry)
+            yield from _guarded(path, f"item {number}", partial(_line, entry))
     else:
-        yield from _line(path, "", document)
+        yield from _guarded(path, "", partial(_line, document))
 
 
-def _line(path: Path, place: str, value: Json) -> Iterator[Item]:
+def _is_lines(text: bytes) -> bool:
+    """Tell whether a text has more than one line and the first that is not empty is JSON by itself."""
+    first, _, rest = text.strip().partition(b"\n")
+    try:
+        parse_exactly(first)
+    except NotJSONError:
+        return False
+    return bool(rest)
+
+
+def _guarded(path: Path, place: str, read: Callable[[Path, str], Iterator[Item]]) -> Iterator[Item]:
+    """Yield what is in one part of a file; where that is not what it looks like, an item that says so."""
+    try:
+        yield from list(read(path, place))
+    except NotJSONError as error:
+        yield Item(file=str(path), place=place, problem=f"is no JSON: {error}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        yield Item(file=str(path), place=place, problem=f"cannot be read: {type(error).__name__}: {error}")
+
+
+def _parsed_line(line: bytes, path: Path, place: str) -> Iterator[Item]:
+    yield from _line(parse_exactly(line), path, place)
+
+
+def _line(value: Json, path: Path, place: str) -> Iterator[Item]:
     """Yield a corpus line's requests, an exported exchange, or a payload."""
     if isinstance(value, dict) and "request" in value and "expect" in value:
         steps = [(one, None) for one in value.get("before", ())] + [(value["request"], value["expect"]["status"])]
@@ -104,23 +140,22 @@ def _exported(path: Path, place: str, line: Mapping[str, Json]) -> Item:
     )
 
 
-def _har(path: Path, entries: list[Json]) -> Iterator[Item]:
-    for number, entry in enumerate(entries):
-        sent = entry["request"]
-        url = urlsplit(sent["url"])
-        target = url.path + (f"?{url.query}" if url.query else "")
-        headers = [(header["name"], header["value"]) for header in sent.get("headers", ())]
-        body = sent.get("postData", {}).get("text", "").encode()
-        headers = [(name, value) for name, value in headers if name.lower() != "content-encoding"]
-        yield Item(
-            file=str(path),
-            place=f"entry {number}",
-            request=_wire(sent["method"], target, headers, body),
-            now_ms=epoch_ms(entry.get("startedDateTime", "")),
-        )
+def _har(entry: Mapping[str, Json], path: Path, place: str) -> Iterator[Item]:
+    sent = entry["request"]
+    url = urlsplit(sent["url"])
+    target = url.path + (f"?{url.query}" if url.query else "")
+    headers = [(header["name"], header["value"]) for header in sent.get("headers", ())]
+    body = (sent.get("postData") or {}).get("text", "").encode()
+    headers = [(name, value) for name, value in headers if name.lower() != "content-encoding"]
+    yield Item(
+        file=str(path),
+        place=place,
+        request=_wire(str(sent["method"]), target, headers, body),
+        now_ms=epoch_ms(entry.get("startedDateTime", "")),
+    )
 
 
-def _yaml(path: Path, library: Library) -> Iterator[Item]:
+def _yaml(library: Library, path: Path, place: str) -> Iterator[Item]:
     document = yamltext.load(path)
     if not isinstance(document, dict):
         raise ContractError(str(path), "", "is neither a golden case nor a patch")
@@ -190,6 +225,7 @@ def _spelled_out(value: Json, index: int | None = None) -> Json:
 
 
 def _wire(method: str, target: str, headers: list[tuple[str, str]], body: bytes) -> WireRequest:
+    target = IN_SESSION.sub("", target)
     pairs = tuple((name.encode(), value.encode()) for name, value in headers)
     fields = {name.lower(): value for name, value in reversed(pairs)}
     return WireRequest(method=method, target=target, headers=pairs, fields=fields, body=body)

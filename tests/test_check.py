@@ -163,6 +163,71 @@ def test_unreadable_file_is_a_finding_when_checked(tmp_path: Path) -> None:
     assert run(path).exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("deep.json", b"[" * 100_000, "nested deeper"),
+        ("binary.json", b"\x00\xff\xfe", "is no JSON: not UTF-8"),
+        ("nan.json", b'{"type":"pageview","url":"u","path":"/","x":NaN}', "NaN is not JSON"),
+        ("empty.json", b"", "is no JSON"),
+        ("entry.har", b'{"log":{"entries":[{"request":{}}]}}', "entry 0"),
+        ("text.har", b'{"log":{"entries":"x"}}', "entry 0"),
+        ("null.har", b'{"log":{"entries":[null,{"request":null},{"request":{"method":5,"url":7}}]}}', "entry 2"),
+        ("corpus.ndjson", b'{"request":5,"expect":5}', "line 1"),
+        ("exchange.ndjson", b'{"request":{},"method":1,"path":2}', "line 1"),
+        ("latin.yaml", b"\xff", "latin.yaml"),
+        ("odd.yaml", b"patch: {}\nrevision: 5\nprotocol: [1]\n", "cannot be read"),
+        ("outlit/cases/step.yaml", b"steps: [5]\n", "cannot be read"),
+        ("outlit/cases/steps.yaml", b"steps: 7\n", "cannot be read"),
+    ],
+)
+def test_file_is_a_finding_when_it_is_not_what_it_looks_like(
+    tmp_path: Path, name: str, content: bytes, told: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    result = run(path)
+    assert result.exit_code == 1, result.output
+    assert told in result.output
+
+
+def test_other_lines_are_judged_when_one_is_no_json(tmp_path: Path) -> None:
+    path = tmp_path / "lines.ndjson"
+    path.write_text('{"type":"pageview"}\n{bad\n{"type":"custom"}\n')
+    assert {one["place"] for one in findings(path)} == {"line 1", "line 2", "line 3"}
+
+
+def test_line_ends_only_where_json_lets_it_when_text_holds_other_breaks(tmp_path: Path) -> None:
+    path = tmp_path / "lines.ndjson"
+    event = '{"type":"pageview","url":"https://a.example/","path":"/\u2028\u0085"}'
+    path.write_bytes(f"{event}\r\n{event}\n".encode())
+    told = run(path)
+    assert told.exit_code == 0, told.output
+    assert "2 requests, 2 events" in told.output
+
+
+@pytest.mark.parametrize(("text", "count"), [("{}", 1), ("{}\n{}\n", 2), ("\n{}\n\n{}", 2), ('{\n"a": 1\n}', 1)])
+def test_stdin_is_json_or_lines_when_asked_for(text: str, count: int) -> None:
+    told = CliRunner().invoke(main, ["check", "-", "--json"], input=text)
+    assert told.exit_code == 1, told.output
+    assert len(json.loads(told.stdout)["findings"]) == count
+
+
+def test_usage_error_is_told_when_operation_or_stdin_cannot_be_meant(tmp_path: Path) -> None:
+    path = written(tmp_path, "event.json", {"type": "pageview"})
+    unknown = CliRunner().invoke(main, ["check", str(path), "--protocol", "apex", "--operation", "track"])
+    twice = CliRunner().invoke(main, ["check", "-", "-"], input="{}")
+    assert (unknown.exit_code, twice.exit_code) == (2, 2)
+    assert "There are: apex_js, events," in unknown.output
+
+
+def test_address_of_a_session_is_looked_through_when_traffic_was_recorded_there(tmp_path: Path) -> None:
+    post = {"text": '{"type":"pageview"}', "mimeType": "application/json"}
+    sent = {"method": "POST", "url": "http://h/_mock/s/a%20b/api/i/v1/pk_1/events", "postData": post}
+    assert findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
+
+
 def exported(url: str, key: str, folder: Path) -> Path:
     """Keep what a session saw as lines."""
     from urllib.request import urlopen

@@ -20,14 +20,17 @@ Examples:
   mockserver check fixtures/outlit/cases/accept-pageview.yaml patch.yaml --json
 
 A .json file is a body, an event, a list of them, or a HAR; .ndjson holds one of these a line, an exported session, or
-a corpus; .yaml is a golden case or a contract patch. What a file does not say is guessed from its path and its shape.
+a corpus; .yaml is a golden case or a contract patch; - is stdin, JSON or lines of it. What a file does not say is
+guessed from its path and its shape.
 Times are held to windows only where the file, or --now, says when it was. Advice is printed and changes no exit code.
 Exit codes: 0 clean, 1 something would be refused.
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+)
 @click.option("--protocol", type=ProtocolName(), metavar="NAME", help="The protocol; without it, told by the file.")
 @click.option("--operation", metavar="NAME", help="The operation; without it, told by path or shape.")
 @click.option("--revision", type=RevisionName(), metavar="REV", help="The revision; without it, the base.")
@@ -60,10 +63,16 @@ def command(
     now_ms = None if now is None else epoch_ms(now)
     if now is not None and now_ms is None:
         raise click.BadParameter(f"{now!r} is no RFC 3339 time", param_hint="--now")
+    if len([file for file in files if str(file) == "-"]) > 1:
+        raise click.UsageError("stdin can be read only once")
     library = Library(contracts)
     patches = [library.load_patch(path) for path in contract_patches]
     if protocol is not None:
         library.protocol(protocol).contract(revision, [patch for owner, patch in patches if owner == protocol])
+    names = [protocol] if protocol else list(library.protocols)
+    known = sorted({one for name in names for one in library.protocol(name).contract(revision).operations})
+    if operation not in (None, *known):
+        raise click.BadParameter(f"no operation {operation!r}. There are: {', '.join(known)}", param_hint="--operation")
     wanted = Wanted(
         protocol=protocol,
         operation=operation,
