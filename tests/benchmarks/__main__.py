@@ -9,14 +9,14 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.benchmarks import generation, journal, payloads, prism, startup, waits
-from tests.benchmarks.load import WrongReplyError, requests_per_second, send, sender
+from tests.benchmarks import generation, journal, load, payloads, prism, startup, waits
+from tests.benchmarks.load import SENDERS, WrongReplyError, requests_per_second, send, sender
 from tests.benchmarks.payloads import Payload
-from tests.benchmarks.servers import ceiling, mock
+from tests.benchmarks.servers import Server, ceiling, cpu_seconds, mock
 
 LONG_FILLED: Final = 10_000
 """Requests sent before a case that wants a full journal; batches of these are more than the default bound keeps."""
@@ -64,11 +64,25 @@ def reply_of(url: str, payload: Payload) -> dict[str, Any]:
         return {"status": reply.status, "headers": headers, "body": reply.read().decode()}
 
 
+@dataclass
+class Rounds:
+    """What the rounds with one server gave: verified requests a second, processor microseconds for each."""
+
+    server: Server
+    rates: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+
+    def play(self, case: Case, seconds: int) -> None:
+        """Play one round. Raises WrongReplyError."""
+        before = cpu_seconds(self.server.pid)
+        rate = requests_per_second(self.server.url, case.payload, connections=case.connections, seconds=seconds)
+        self.rates.append(rate)
+        self.cpu_us.append((cpu_seconds(self.server.pid) - before) * 1e6 / (rate * seconds))
+
+
 def measure(case: Case, rounds: int, seconds: int) -> dict[str, Any]:
     """Measure ours and the ceiling in turns; returns medians and their spread. Raises WrongReplyError."""
     payload = case.payload
-    ours: list[float] = []
-    bare: list[float] = []
     with mock() as server:
         if case.filled:
             send(server.url, payload, requests=LONG_FILLED)
@@ -76,19 +90,21 @@ def measure(case: Case, rounds: int, seconds: int) -> dict[str, Any]:
         if reply["body"] != payload.expected:
             raise WrongReplyError(f"{payload.name}: {reply['body']}")
         with ceiling(reply) as top:
+            bare, ours = Rounds(top), Rounds(server)
             for _ in range(rounds):
-                for target, found in ((top, bare), (server, ours)):
-                    rate = requests_per_second(target.url, payload, connections=case.connections, seconds=seconds)
-                    found.append(rate)
-    ratios = [mine / theirs for mine, theirs in zip(ours, bare, strict=True)]
+                bare.play(case, seconds)
+                ours.play(case, seconds)
+    ratios = [mine / theirs for mine, theirs in zip(ours.rates, bare.rates, strict=True)]
     return {
         "case": case.name,
         "connections": case.connections,
-        "ours": statistics.median(ours),
-        "ceiling": statistics.median(bare),
+        "ours": statistics.median(ours.rates),
+        "ceiling": statistics.median(bare.rates),
         "ratio": statistics.median(ratios),
         "spread": max(ratios) - min(ratios),
         "goal": case.goal,
+        "ours_cpu_us": statistics.median(ours.cpu_us),
+        "ceiling_cpu_us": statistics.median(bare.cpu_us),
     }
 
 
@@ -96,14 +112,15 @@ def throughput(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure every case and print it beside its goal."""
     results = []
     print(f"Sent by {sender()}; requests a second, medians of {options.rounds} rounds of {options.seconds} s in turns.")
-    print(f"{'case':26}{'conns':>6}{'ours/s':>10}{'ceiling/s':>11}{'ratio':>8}{'±':>7}{'goal':>7}")
+    print(f"{'case':26}{'conns':>6}{'ours/s':>10}{'ceiling/s':>11}{'ratio':>8}{'±':>7}{'goal':>7}   CPU µs a request")
     for case in CASES:
         if options.only in case.name:
             found = measure(case, options.rounds, options.seconds)
             results.append(found)
             print(
                 f"{found['case']:26}{found['connections']:>6}{found['ours']:>10.0f}{found['ceiling']:>11.0f}"
-                f"{found['ratio']:>8.2f}{found['spread'] / 2:>7.2f}{found['goal']:>7.2f}",
+                f"{found['ratio']:>8.2f}{found['spread'] / 2:>7.2f}{found['goal']:>7.2f}"
+                f"{found['ours_cpu_us']:>8.0f} / {found['ceiling_cpu_us']:.0f}",
                 flush=True,
             )
     return results
@@ -119,12 +136,15 @@ PARTS: Final[Mapping[str, Callable[[int, int], Mapping[str, Mapping[str, float]]
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--sender", choices=SENDERS, help="what sends; wrk where it is installed")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each, in turns; medians are printed")
     parser.add_argument("--seconds", type=int, default=2, help="length of one round")
     parser.add_argument("--only", default="", help=f"only cases with this in their name, or one of {', '.join(PARTS)}")
     parser.add_argument("--prism", action="store_true", help="also the peer, installed from the npm registry")
     parser.add_argument("--json", type=Path, default=Path("benchmarks.json"), help="where the numbers go; %(default)s")
     options = parser.parse_args()
+    if options.sender is not None:
+        load.chosen = options.sender
     began = time.monotonic()
     results: dict[str, Any] = {"sent by": sender()}
     if options.only not in PARTS:

@@ -41,6 +41,10 @@ end
 """
 
 
+SENDERS = ("wrk", "client.py")
+chosen = ""
+
+
 class WrongReplyError(Exception):
     """A reply was not the expected one: the round counts for nothing."""
 
@@ -50,8 +54,8 @@ def _lua(text: str) -> str:
 
 
 def sender() -> str:
-    """Return what sends: wrk where it is installed."""
-    return "wrk" if shutil.which("wrk") else "client.py"
+    """Return what sends: what was chosen, else wrk where it is installed."""
+    return chosen or ("wrk" if shutil.which("wrk") else "client.py")
 
 
 def requests_per_second(url: str, payload: Payload, *, connections: int, seconds: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import resource
 import socket
 import subprocess
@@ -62,6 +63,12 @@ def mock(*flags: str) -> Iterator[Server]:
     command = ["-m", "mockserver", "serve", "--port", str(port), "--log-level", "error", *flags]
     with _process(command, "mockserver ready", port) as server:
         yield server
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time a process has taken, the kernel's for it included."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident_bytes(pid: int) -> int:

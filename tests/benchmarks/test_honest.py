@@ -24,11 +24,11 @@ def server() -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(params=["wrk", "client.py"])
+@pytest.fixture(params=load.SENDERS)
 def _sender(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "wrk" and shutil.which("wrk") is None:
         pytest.skip("wrk is not installed")
-    monkeypatch.setattr(load, "sender", lambda: request.param)
+    monkeypatch.setattr(load, "chosen", request.param)
 
 
 @pytest.mark.usefixtures("_sender")
