@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import secrets
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 FINDINGS: Final = 1
 KEY, SERVER_KEY = "MOCKSERVER_VERIFY_KEY", "MOCKSERVER_VERIFY_SERVER_KEY"
+STDOUT: Final = Path("-")
 SHOWN: Final = 200
 DRAWN: Final = 3
 
@@ -38,6 +41,17 @@ is listed as not observable. Exit codes: 0 clean, 1 findings, 3 nothing that spe
 """
 
 
+class Finite(click.FloatRange):
+    """A number in a range; NaN is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
+
+
 @click.command(epilog=EPILOG)
 @click.option("--target", required=True, metavar="URL", help="The server, without the protocol's own paths.")
 @click.option("--protocol", required=True, type=ProtocolName(), metavar="NAME", help="What it is to speak.")
@@ -52,7 +66,7 @@ is listed as not observable. Exit codes: 0 clean, 1 findings, 3 nothing that spe
 @click.option("--skip", multiple=True, metavar="RULE", help="Leave these rules out. May be repeated.")
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0.001, max=1_000_000),
     default=50.0,
     show_default=True,
     help="The most requests a second.",
@@ -60,7 +74,7 @@ is listed as not observable. Exit codes: 0 clean, 1 findings, 3 nothing that spe
 @click.option("--burst", is_flag=True, help="Also go over rate limits, and expect to be refused.")
 @click.option(
     "--patience",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0, max=86_400),
     default=5.0,
     show_default=True,
     help="The longest wait for one check, in seconds.",
@@ -85,7 +99,7 @@ is listed as not observable. Exit codes: 0 clean, 1 findings, 3 nothing that spe
     "junit_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the report as JUnit XML.",
+    help="Write the report as JUnit XML; - for stdout.",
 )
 @click.pass_context
 def command(
@@ -113,12 +127,14 @@ def command(
 
     contract, setup = _contract(protocol, revision, contracts, contract_patches), _setup(given)
     _check_key(contract, setup)
+    _check_files([file for file in (json_file, junit_file) if file is not None])
     http = Http(target, setup.rate)
     if dry_run:
         _list(rules_of(contract, setup, http), only, skip)
         return
     try:
-        outcomes = verify(contract, setup, http, only=only, skip=skip, started=_progress)
+        with _progress() as started:
+            outcomes = verify(contract, setup, http, only=only, skip=skip, started=started)
     finally:
         http.close()
     keys = {setup.key: KEY} | ({setup.server_key: SERVER_KEY} if setup.server_key else {})
@@ -126,13 +142,24 @@ def command(
     _write(report if assumed == "report" else report.without_assumed(), json_file, junit_file, ctx)
 
 
+def _check_files(files: Sequence[Path]) -> None:
+    """Refuse a report that could not be written before anything is sent."""
+    if len(files) > 1 and files[0] == files[1]:
+        raise SettingsError(f"--json and --junit both write to {files[0]}")
+    for file in files:
+        if file != STDOUT and not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise SettingsError(f"{file} cannot be written")
+
+
 def _write(report: Report, json_file: Path | None, junit_file: Path | None, ctx: click.Context) -> None:
-    text = json.dumps(report.as_json(), indent=2, ensure_ascii=False)
-    if json_file is not None and str(json_file) != "-":
-        json_file.write_text(text + "\n", encoding="utf-8")
-    if junit_file is not None:
-        junit_file.write_bytes(report.junit())
-    click.echo(text if str(json_file) == "-" else report.text())
+    made: dict[Path | None, Callable[[], str]] = {
+        json_file: lambda: json.dumps(report.as_json(), indent=2, ensure_ascii=False),
+        junit_file: lambda: report.junit().decode("utf-8").rstrip("\n"),
+    }
+    for file, text in made.items():
+        if file is not None and file != STDOUT:
+            file.write_text(text() + "\n", encoding="utf-8")
+    click.echo(made.get(STDOUT, report.text)())
     if not report.clean:
         ctx.exit(FINDINGS)
 
@@ -170,25 +197,24 @@ def _check_key(contract: Contract, setup: Setup) -> None:
         )
 
 
-def _progress(count: int) -> Callable[[], None]:
-    """Return what shows on a terminal that one more rule is done."""
-    if not sys.stderr.isatty():
-        return lambda: None
-    bar = click.progressbar(length=count, label="rules", file=sys.stderr)
-    bar.render_progress()
+@contextmanager
+def _progress() -> Iterator[Callable[[int], Callable[[], None]]]:
+    """Show on a terminal how many rules are done; however that ends, the terminal is left as it was."""
+    with ExitStack() as shown:
 
-    def step() -> None:
-        bar.update(1)
-        if bar.finished:
-            with suppress(OSError):
-                bar.render_finish()
+        def started(count: int) -> Callable[[], None]:
+            if not sys.stderr.isatty():
+                return lambda: None
+            bar = shown.enter_context(click.progressbar(length=count, label="rules", file=sys.stderr))
+            return lambda: bar.update(1)
 
-    return step
+        yield started
 
 
 def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> None:
     from mockserver.strategies.sampling import draw
     from mockserver.verify import chosen
+    from mockserver.verify.report import printable
 
     for rule in chosen(rules, only, skip):
         chance = rule.random
@@ -198,4 +224,4 @@ def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> No
         for probe in (*rule.probes, *drawn):
             for step in probe.steps[:3]:
                 body = step.request.body[:SHOWN].decode("utf-8", "replace")
-                click.echo(f"  {step.request.method} {step.request.path} {body}".rstrip())
+                click.echo(printable(f"  {step.request.method} {step.request.path} {body}".rstrip()))

@@ -96,7 +96,7 @@ class Expected:
                 found if body == self.text.encode() else [*found, f"body: expected {self.text!r}, got {body[:300]!r}"]
             )
         try:
-            return found + list(differences(self.body, json.loads(body)))
+            return found + list(differences(self.body, parsed(body)))
         except ValueError:
             return [*found, f"body: expected JSON, got {body[:300]!r}"]
 
@@ -177,6 +177,14 @@ class Breach:
         """Return the breach as the corpus writes it."""
         made: dict[str, Json] = {"rule": self.rule, "keyword": self.keyword, "pointer": self.pointer}
         return made if self.index is None else {**made, "index": self.index}
+
+
+def parsed(body: bytes) -> Json:
+    """Return the JSON of a reply. Raises ValueError, also where it is nested too deeply to be read."""
+    try:
+        return json.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def differences(expected: Json, got: Json, place: str = "body") -> Iterator[str]:

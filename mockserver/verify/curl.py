@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import gzip
 import shlex
+import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
 from mockserver.strategies.samples import Request
 
 LONG: Final = 4000
+UNSEEN: Final = ("Cc", "Cf", "Zl", "Zp")
+"""Kinds of characters that control a terminal, hide in it or break a line."""
 NO_TYPE: Final = "content-type:"
 """Without it curl says of each body that it is a form."""
 
@@ -32,13 +35,14 @@ def curl(target: str, request: Request, keys: Mapping[str, str]) -> str:
 
 
 def _text(body: bytes) -> str | None:
-    """Return a body as an argument can hold it: short, no NUL, no leading @."""
-    if len(body) > LONG or b"\0" in body or body.startswith(b"@"):
+    """Return a body as an argument can hold it: short, nothing that moves a terminal, no leading @."""
+    if len(body) > LONG or body.startswith(b"@"):
         return None
     try:
-        return body.decode("utf-8")
+        text = body.decode("utf-8")
     except UnicodeDecodeError:
         return None
+    return None if any(unicodedata.category(char) in UNSEEN and char != "\n" for char in text) else text
 
 
 def _quoted(text: str, keys: Mapping[str, str]) -> str:

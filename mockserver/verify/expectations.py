@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from mockserver.core.model import Json
 from mockserver.core.pointer import MISSING
 from mockserver.strategies.places import look, put
 from mockserver.strategies.reading import Unknown, fill
-from mockserver.strategies.samples import MATCH, Expected, Request, Sample
+from mockserver.strategies.samples import MATCH, Expected, Request, Sample, parsed
 from mockserver.verify.model import Check, Difference, Reply, Step
 
 JSON_TYPE: Final = "application/json"
@@ -148,10 +147,10 @@ class Expectations:
 
     def _schema(self, name: str, body: bytes) -> Iterator[Difference]:
         try:
-            value = json.loads(body)
+            fits = self.contract.replies[name].is_valid(parsed(body))
         except ValueError:
             return
-        if not self.contract.replies[name].is_valid(value):
+        if not fits:
             yield Difference(f"/replies/{name}", f"body: does not fit the schema {name} of replies")
 
     def headers(self, wanted: Wanted, request: Request, reply: Reply) -> Iterator[Difference]:
@@ -162,7 +161,7 @@ class Expectations:
         for name, value in wanted.headers.items():
             got = reply.headers.get(name)
             if not header_fits(value, got):
-                yield Difference(wanted.fact, f"header {name}: expected {value!r}, got {got!r}")
+                yield Difference(wanted.fact, f"header {name}: expected {_said(value)}, got {_said(got)}")
         origin = next((value for name, value in request.headers if name.lower() == "origin"), None)
         yield from self.cors_headers(wanted.cors, origin, reply)
 
@@ -175,7 +174,7 @@ class Expectations:
         got = {header: value for header, value in reply.headers.items() if header.startswith(CORS)}
         for header in sorted(made.keys() | got.keys()):
             if made.get(header) != got.get(header):
-                told = f"expected {made.get(header)!r}, got {got.get(header)!r}"
+                told = f"expected {_said(made.get(header))}, got {_said(got.get(header))}"
                 yield Difference(fact, f"header {header}: {told}")
         varies = "origin" in {part.strip().lower() for part in reply.headers.get("vary", "").split(",")}
         if name is not None and not varies:
@@ -217,6 +216,13 @@ def header_fits(expected: Json, got: str | None) -> bool:
     return bool(expected == got)
 
 
+def _said(value: Json) -> str:
+    """Say what a header is, or has to be."""
+    if isinstance(value, dict):
+        return f"a text that matches {value[MATCH]!r}"
+    return "none" if value is None else repr(value)
+
+
 def with_header(request: Request, name: str, value: str) -> Request:
     """Return the request with one header set."""
     kept = tuple(pair for pair in request.headers if pair[0].lower() != name)
@@ -231,7 +237,7 @@ def _same_kind(got: int, wanted: int) -> bool:
 def _forget_history(expect: Expected, body: bytes) -> Expected:
     """Take over from the reply what depends on what the target saw before, where it is of the right type."""
     try:
-        got = json.loads(body) if expect.history else None
+        got = parsed(body) if expect.history else None
     except ValueError:
         return expect
     wanted = expect.body

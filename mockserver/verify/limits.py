@@ -14,7 +14,7 @@ from mockserver.strategies.samples import Expected, Request
 from mockserver.verify.book import Book
 from mockserver.verify.declared import touches_of
 from mockserver.verify.expectations import Wanted
-from mockserver.verify.model import Check, Difference, Probe, Reply, Status, Step
+from mockserver.verify.model import NUMBER, Check, Difference, Probe, Reply, Status, Step
 from mockserver.verify.order import spoiled, unknown_key
 
 TOO_MANY: Final = 429
@@ -170,5 +170,5 @@ class _Window:
 
     def _number(self, reply: Reply, name: str, wanted: int, off: int) -> Iterator[Difference]:
         got = reply.headers.get(name.lower(), "")
-        if not got.isdigit() or abs(int(got) - wanted) > off:
+        if not NUMBER.fullmatch(got) or abs(int(got) - wanted) > off:
             yield Difference(self.fact, f"header {name}: expected {wanted}, got {got!r}")

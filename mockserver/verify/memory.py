@@ -15,7 +15,7 @@ from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.gatefaults import changed
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.plans import OperationPlan
-from mockserver.strategies.samples import Expected
+from mockserver.strategies.samples import Expected, parsed
 from mockserver.verify.book import Book
 from mockserver.verify.declared import touches_of
 from mockserver.verify.expectations import Wanted
@@ -163,9 +163,8 @@ def _compared(place: Tokens, *, same: bool) -> Check:
 
 
 def _value(body: bytes, place: Tokens) -> Json:
-
     try:
-        return look(json.loads(body), place)
+        return look(parsed(body), place)
     except ValueError:
         return MISSING
 

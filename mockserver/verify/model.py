@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from hypothesis.strategies import SearchStrategy
 
@@ -13,6 +14,8 @@ from mockserver.core.model import Json
 from mockserver.strategies.samples import Request
 
 ASSUMED = "assumed"
+NUMBER: Final = re.compile("[0-9]{1,15}")
+"""A number as headers have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +108,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One deviation: the smallest probe that shows it, its last reply, and who states the fact that is broken."""
+    """One deviation: the smallest probe that shows it, its last reply, and who states the fact that is broken.
+
+    There is no `reply` where the target gave none to this request, and does to others.
+    """
 
     rule: str
     operation: str | None
@@ -114,7 +120,7 @@ class Finding:
     differences: tuple[str, ...]
     probe: Probe
     at: int
-    reply: Reply
+    reply: Reply | None
 
     @property
     def assumed(self) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from mockserver.core.model import Json
 from mockserver.verify.curl import curl
-from mockserver.verify.model import Finding, Outcome, Status
+from mockserver.verify.model import Finding, Outcome, Reply, Status
 from mockserver.verify.runner import defects
 
 SHOWN: Final = 600
@@ -62,6 +63,8 @@ class Report:
                 lines += ["", f"{status.value.capitalize()}: {len(idle)}"]
                 lines += [f"  {why}: {', '.join(rules)}" for why, rules in _by_reason(idle).items()]
         told = ", ".join(f"{count} {name}" for name, count in self.counts().items() if count)
+        if not self.clean and self.keys:
+            lines += ["", f"The commands take keys from {' and '.join(self.keys.values())}: export what they need."]
         return "\n".join([*lines, "", f"{len(self.outcomes)} rules: {told}; {self.requests} requests"])
 
     @property
@@ -75,7 +78,7 @@ class Report:
         yield f"    source: {finding.source}"
         if finding.fact != finding.rule.partition("#")[0]:
             yield f"    fact: {finding.fact}"
-        yield from (f"    {text[:SHOWN]}" for text in finding.differences)
+        yield from (f"    {printable(text[:SHOWN])}" for text in finding.differences)
         for command in self.commands(finding):
             yield f"    {command}"
         if others:
@@ -83,8 +86,13 @@ class Report:
             yield f"    shown by {', '.join(others[:OTHERS])}{more} as well"
 
     def commands(self, finding: Finding) -> list[str]:
-        """Return the commands that lead to the finding."""
-        return [curl(self.target, step.request, self.keys) for step in finding.probe.steps[: finding.at + 1]][-OTHERS:]
+        """Return the commands that lead to the finding; equal ones in a row are one that repeats."""
+        steps = finding.probe.steps[: finding.at + 1]
+        made = [
+            _repeated(curl(self.target, request, self.keys), len(list(same)), pause_ms)
+            for (request, pause_ms), same in groupby(steps, lambda step: (step.request, step.pause_ms))
+        ]
+        return made[-OTHERS:]
 
     def as_json(self) -> Json:
         """Return the report as JSON."""
@@ -118,7 +126,7 @@ class Report:
             "assumed": finding.assumed,
             "differences": list(finding.differences),
             "curl": self.commands(finding),
-            "reply": {"status": finding.reply.status, "body": finding.reply.body[:SHOWN].decode("utf-8", "replace")},
+            "reply": _replied(finding.reply),
             "also": list(others),
         }
 
@@ -134,9 +142,9 @@ class Report:
             case = ET.SubElement(suite, "testcase", {"classname": self.name, "name": one.rule.id})
             if one.finding is not None:
                 kind = "assumed" if one.finding.assumed else "documented"
-                message = {"message": _printable(one.finding.differences[0])[:SHOWN], "type": kind}
+                message = {"message": printable(one.finding.differences[0])[:SHOWN], "type": kind}
                 failure = ET.SubElement(case, "failure", message)
-                failure.text = _printable("\n".join(self._finding(one.finding, ())))
+                failure.text = printable("\n".join(self._finding(one.finding, ())))
             elif one.status is not Status.PASSED:
                 ET.SubElement(case, "skipped", {"message": f"{one.status.value}: {one.why}"})
         ET.indent(root)
@@ -151,6 +159,17 @@ def _by_reason(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
     return made
 
 
-def _printable(text: str) -> str:
-    """Return a text that XML can hold."""
+def _repeated(command: str, times: int, pause_ms: int) -> str:
+    once = f"sleep {pause_ms / 1000:g}; {command}" if pause_ms else command
+    return once if times == 1 else f"for n in $(seq {times}); do {once}; done"
+
+
+def _replied(reply: Reply | None) -> Json:
+    if reply is None:
+        return None
+    return {"status": reply.status, "body": reply.body[:SHOWN].decode("utf-8", "replace")}
+
+
+def printable(text: str) -> str:
+    """Return a text that XML can hold, and that leaves a terminal alone."""
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from functools import partial
 
 from mockserver.core.contract import Contract
+from mockserver.errors import SettingsError
 from mockserver.verify import covered, crossorigin, declared, limits, memory, names, order
 from mockserver.verify.book import Book
 from mockserver.verify.model import Rule, Setup, Transport
@@ -27,12 +28,23 @@ def rules_of(contract: Contract, setup: Setup, transport: Transport) -> list[Rul
     return list(book.rules.values())
 
 
-def chosen(rules: Iterable[Rule], only: Sequence[str], skip: Sequence[str]) -> list[Rule]:
-    """Return the rules that one of `only` names, if there is any, and none of `skip` does."""
-    named = partial(_named, patterns=only)
-    return [rule for rule in rules if (not only or named(rule)) and not _named(rule, skip)]
+def chosen(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> list[Rule]:
+    """Return the rules that one of `only` names, if there is any, and none of `skip` does.
+
+    Raises SettingsError for a name that no rule has, and where nothing is left.
+    """
+    names = [rule.id for rule in rules]
+    for pattern in (*only, *skip):
+        if not pattern or not any(_named(name, (pattern,)) for name in names):
+            near = get_close_matches(pattern, names, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise SettingsError(f"no rule begins with, or fits, {pattern!r}; {hint}--dry-run lists them")
+    left = [rule for rule in rules if (not only or _named(rule.id, only)) and not _named(rule.id, skip)]
+    if not left:
+        raise SettingsError("--only and --skip leave no rule")
+    return left
 
 
-def _named(rule: Rule, patterns: Sequence[str]) -> bool:
-    """Tell whether a pattern is a beginning of the rule's id, or a glob that it fits."""
-    return any(rule.id.startswith(pattern) or fnmatchcase(rule.id, pattern) for pattern in patterns)
+def _named(name: str, patterns: Sequence[str]) -> bool:
+    """Tell whether a pattern is a beginning of a rule's id, or a glob that it fits."""
+    return any(name.startswith(pattern) or fnmatchcase(name, pattern) for pattern in patterns)

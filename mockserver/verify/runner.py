@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -17,13 +16,13 @@ from mockserver.errors import UnreachableError
 from mockserver.strategies.samples import Request
 from mockserver.verify.book import source_of
 from mockserver.verify.declared import NO_KEY
-from mockserver.verify.model import Difference, Finding, Outcome, Probe, Reply, Rule, Setup, Status, Transport
+from mockserver.verify.greeting import greet
+from mockserver.verify.model import NUMBER, Difference, Finding, Outcome, Probe, Reply, Rule, Setup, Status, Transport
 from mockserver.verify.rules import chosen, rules_of
 
 TOO_MANY: Final = 429
 SHRINKING: Final = 150
 """How many requests may go into making one failing request small."""
-FEW: Final = 4
 
 
 class Runner:
@@ -34,31 +33,11 @@ class Runner:
         self.setup = setup
         self.transport = transport
         self.sent = 0
+        self._answered: Request | None = None
 
     def greet(self, rules: Iterable[Rule]) -> None:
-        """Send a few good requests. Raises UnreachableError where no reply looks like one of this protocol."""
-        told, asked = "", set[str | None]()
-        for rule in rules:
-            if rule.operation in asked or not rule.id.endswith("#accepted") or not rule.probes:
-                continue
-            asked.add(rule.operation)
-            step = rule.probes[0].steps[0]
-            reply = self._send(step.request)
-            if self._looks_right(reply):
-                return
-            told = told or f"{step.request.method} {step.request.path} was answered {_told(reply)}"
-            if len(asked) == FEW:
-                break
-        if asked:
-            name = self.contract.name
-            raise UnreachableError(f"what answers there does not speak {name}: {told}. Check --target and --protocol")
-
-    def _looks_right(self, reply: Reply) -> bool:
-        try:
-            value = json.loads(reply.body)
-        except ValueError:
-            return False
-        return isinstance(value, dict) and any(schema.is_valid(value) for schema in self.contract.replies.values())
+        """Send a few good requests. Raises UnreachableError for a wrong target, SettingsError for a wrong key."""
+        self._answered = greet(self.contract, rules, self._send)
 
     def run(self, rules: Sequence[Rule], progress: Callable[[], None] = lambda: None) -> list[Outcome]:
         """Try rules; return what became of each."""
@@ -108,14 +87,24 @@ class Runner:
         for at, step in enumerate(probe.steps):
             if step.pause_ms:
                 self.transport.pause(step.pause_ms)
-            reply = self._send(step.request, limited=step.limited)
+            try:
+                reply = self._send(step.request, limited=step.limited)
+            except UnreachableError as error:
+                self._ask_again(error)
+                return self._finding(rule, probe, at, None, [Difference(rule.fact, str(error))])
             found = list(step.check(reply, replies))
             replies.append(reply)
             if found:
                 return self._finding(rule, probe, at, reply, found)
         return None
 
-    def _finding(self, rule: Rule, probe: Probe, at: int, reply: Reply, found: Sequence[Difference]) -> Finding:
+    def _ask_again(self, error: UnreachableError) -> None:
+        """Send what was answered before. Raises UnreachableError where the target is gone, and not dumb just once."""
+        if self._answered is None:
+            raise error
+        self._send(self._answered)
+
+    def _finding(self, rule: Rule, probe: Probe, at: int, reply: Reply | None, found: Sequence[Difference]) -> Finding:
         fact = found[0].fact
         return Finding(
             rule=rule.id,
@@ -133,8 +122,8 @@ class Runner:
         self.sent += 1
         reply = self.transport.send(request)
         if reply.status == TOO_MANY and not limited:
-            told = reply.headers.get("retry-after", "1")
-            self.transport.pause(1000 * min(60, int(told) if told.isdigit() else 1))
+            told = reply.headers.get("retry-after", "")
+            self.transport.pause(1000 * min(60, int(told) if NUMBER.fullmatch(told) else 1))
             self.sent += 1
             reply = self.transport.send(request)
         return reply
@@ -145,7 +134,7 @@ class Runner:
         make, budget, kept = rule.random.probe, self.sent + self.setup.examples + SHRINKING, list[Finding]()
 
         def fails(value: Json) -> bool:
-            if self.sent > budget:
+            if self.sent > budget or (kept and kept[-1].reply is None):
                 return False
             finding = self.play(rule, make(value))
             kept.extend([finding] if finding is not None else [])
@@ -172,14 +161,17 @@ def verify(
     skip: Sequence[str] = (),
     started: Callable[[int], Callable[[], None]] = lambda count: lambda: None,
 ) -> list[Outcome]:
-    """Hold a target to a contract. Raises UnreachableError where nothing of the kind is there.
+    """Hold a target to a contract.
+
+    Raises UnreachableError where nothing of the kind is there, SettingsError where it takes no key, or `only` or `skip`
+    names no rule.
 
     `started` is told how many rules there are and returns what to call after each.
     """
     rules = rules_of(contract, setup, transport)
+    wanted = chosen(rules, only, skip)
     runner = Runner(contract, setup, transport)
     runner.greet(rules)
-    wanted = chosen(rules, only, skip)
     return runner.run(wanted, started(len(wanted)))
 
 
@@ -192,8 +184,3 @@ def defects(outcomes: Iterable[Outcome]) -> Iterator[tuple[Finding, list[str]]]:
     for found in same.values():
         smallest = min(found, key=lambda finding: finding.probe.size)
         yield smallest, [finding.rule for finding in found if finding is not smallest]
-
-
-def _told(reply: Reply) -> str:
-    kind = reply.headers.get("content-type", "no content type")
-    return f"{reply.status} ({kind}) with {reply.body[:80]!r}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +17,9 @@ from mockserver.strategies.samples import Request
 from mockserver.verify.model import Reply
 
 TIMEOUT_S: Final = 15.0
+"""How long a whole reply may take."""
+LARGEST: Final = 16 * 1024 * 1024
+"""How much of a reply is read; the largest ones repeat an id as long as a request may be."""
 TRIES: Final = 2
 """A kept connection may have been closed meanwhile; then the request goes over a new one."""
 SCHEMES: Final = ("http", "https")
@@ -31,9 +37,7 @@ class Http:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.target = target
-        self.parts: SplitResult = urlsplit(target)
-        if self.parts.scheme not in SCHEMES or not self.parts.hostname:
-            raise SettingsError(f"--target {target!r} is no URL; write http://127.0.0.1:8207")
+        self.parts = _parts(target)
         self.prefix = self.parts.path.rstrip("/")
         self._gap = 1 / rate
         self._next = 0.0
@@ -66,9 +70,9 @@ class Http:
             except (OSError, http.client.HTTPException) as error:
                 trouble = error
                 self.close()
-                if fresh:
+                if fresh or isinstance(error, TimeoutError):
                     break
-        told = f"{type(trouble).__name__}: {trouble}"
+        told = f"{type(trouble).__name__}: {str(trouble).strip()}"
         raise UnreachableError(f"no answer from {self.target} to {request.method} {request.path}: {told}")
 
     def _wait(self) -> None:
@@ -89,14 +93,23 @@ class Http:
         return self._connection
 
     def _send(self, connection: http.client.HTTPConnection, request: Request) -> Reply:
+        if connection.sock is None:
+            connection.connect()
+        with _cut_off(connection.sock):
+            return self._exchange(connection, request)
+
+    def _exchange(self, connection: http.client.HTTPConnection, request: Request) -> Reply:
         connection.putrequest(request.method, self.prefix + request.path, skip_accept_encoding=True)
         for name, value in request.headers:
             connection.putheader(name, value.encode("utf-8"))
         if request.body or request.method in ("POST", "PUT", "PATCH"):
             connection.putheader("content-length", str(len(request.body)))
-        connection.endheaders(request.body or None)
-        answer = connection.getresponse()
-        body = answer.read()
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it read all
+            connection.endheaders(request.body or None)
+        with closing(connection.getresponse()) as answer:
+            body = answer.read(LARGEST)
+            if answer.read(1) or answer.length:
+                raise http.client.HTTPException(f"a reply that is cut short, or longer than {LARGEST} bytes")
         headers: dict[str, str] = {}
         for name, value in answer.getheaders():
             known = headers.get(name.lower())
@@ -104,3 +117,43 @@ class Http:
         if answer.will_close:
             self.close()
         return Reply(status=answer.status, headers=headers, body=body)
+
+
+def _parts(target: str) -> SplitResult:
+    """Take a target apart. Raises SettingsError where it is no URL, or has what is not looked at."""
+    problem = SettingsError(f"--target {target!r} is no URL; write http://127.0.0.1:8207")
+    try:
+        parts = urlsplit(target)
+        port = parts.port
+    except ValueError:
+        raise problem from None
+    if parts.scheme not in SCHEMES or not parts.hostname or port == 0 or not target.isprintable() or " " in target:
+        raise problem
+    if parts.query or parts.fragment or parts.username is not None:
+        raise SettingsError(f"--target {target!r} has more than a scheme, a host, a port and a path")
+    return parts
+
+
+@contextmanager
+def _cut_off(link: socket.socket) -> Iterator[None]:
+    """Close a connection whose reply takes too long, also where a byte comes now and then. Raises TimeoutError."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        with suppress(OSError):
+            link.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(TIMEOUT_S, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (OSError, http.client.HTTPException) as error:
+        if late.is_set():
+            raise TimeoutError(f"no whole reply in {TIMEOUT_S:g} seconds") from error
+        raise
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise TimeoutError(f"no whole reply in {TIMEOUT_S:g} seconds")

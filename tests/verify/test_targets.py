@@ -1,0 +1,243 @@
+"""Targets that are no help: wrong ones, ones that break off, never end, or answer with what no program expects."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mockserver.cli import main
+from mockserver.errors import SettingsError, UnreachableError
+from mockserver.loader import library
+from mockserver.strategies.samples import Request
+from mockserver.verify import Reply, Setup, Status, chosen, rules_of, verify
+from mockserver.verify import transport as transport_module
+from mockserver.verify.report import Report
+from mockserver.verify.transport import Http
+from tests.verify.inprocess import InProcess, as_reply, setup_of
+from tests.verify.test_command import listening
+
+OUTLIT = library().protocol("outlit").contract()
+ONE = "/events/custom/required/eventName"
+
+
+class Odd(InProcess):
+    """A good target, but for what `answer` makes of some requests."""
+
+    def __init__(self, answer: Callable[[Request], Reply | None]) -> None:
+        super().__init__(OUTLIT, rate_mode="off")
+        self.answer = answer
+
+    def send(self, request: Request) -> Reply:
+        return self.answer(request) or super().send(request)
+
+
+def report_of(target: Odd, only: str = ONE) -> Report:
+    return Report("http://target", "outlit", verify(OUTLIT, setup_of("outlit", 5), target, only=[only]), {})
+
+
+def no_name(request: Request) -> bool:
+    return b'"custom"' in request.body and b"eventName" not in request.body
+
+
+def breaking_off(request: Request) -> None:
+    if no_name(request):
+        raise UnreachableError("no answer: it broke off")
+
+
+def test_request_without_reply_is_a_finding_when_others_have_one() -> None:
+    report = report_of(Odd(breaking_off))
+    assert [one.status for one in report.outcomes] == [Status.FAILED]
+    assert "no answer: it broke off" in report.text()
+    assert b"no answer: it broke off" in report.junit()
+    assert report.as_json()["findings"][0]["reply"] is None
+
+
+def test_target_is_unreachable_when_it_stops_answering() -> None:
+    gone = False
+
+    def answer(request: Request) -> None:
+        nonlocal gone
+        gone = gone or no_name(request)
+        if gone:
+            raise UnreachableError("no answer: it is gone")
+
+    with pytest.raises(UnreachableError, match="it is gone"):
+        report_of(Odd(answer))
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b'"\\ud800"', b"\xff", b"NaN", b'{"success":"\\ud800"}']
+)
+def test_reply_is_a_finding_when_it_can_hardly_be_read(body: bytes) -> None:
+    json = {"content-type": "application/json"}
+    report = report_of(Odd(lambda request: Reply(status=400, headers=json, body=body) if no_name(request) else None))
+    assert [one.status for one in report.outcomes] == [Status.FAILED]
+    report.junit()
+    assert report.text().replace("\n", "").isprintable()
+
+
+def test_commands_are_few_when_it_takes_many_requests_to_see_the_defect() -> None:
+    target = InProcess(OUTLIT, rate_mode="advise")
+    found = verify(OUTLIT, setup_of("outlit"), target, only=["/protocol/limits/rate_ingest#events"])
+    commands = Report("http://target", "outlit", found, {}).as_json()["findings"][0]["curl"]
+    limit = OUTLIT.protocol["limits"]["rate_ingest"]["requests"]
+    assert commands[0].startswith("sleep ")
+    assert any(f"for n in $(seq {limit}); do curl" in command for command in commands)
+
+
+@pytest.mark.parametrize("told", ["\u00b2", "9" * 5000, "soon", "-1"])
+def test_target_is_refused_when_it_says_oddly_how_long_to_wait(told: str) -> None:
+    target = Odd(lambda request: Reply(status=429, headers={"retry-after": told}, body=b""))
+    with pytest.raises(UnreachableError, match="was answered 429"):
+        report_of(target)
+
+
+@pytest.mark.parametrize("odd", ["\u00b2", "9" * 5000])
+def test_rate_header_is_a_finding_when_it_is_no_number(odd: str) -> None:
+    def answer(request: Request) -> Reply | None:
+        good = as_reply(target.reply(request))
+        return replace(good, headers={**good.headers, "x-ratelimit-remaining": odd})
+
+    target = Odd(answer)
+    report = report_of(target, "/protocol/limits")
+    assert Status.FAILED in {one.status for one in report.outcomes}
+
+
+@pytest.mark.parametrize("protocol", ["outlit", "apex", "whisperr"])
+def test_key_is_to_blame_when_the_target_does_not_know_it(protocol: str) -> None:
+    contract = library().protocol(protocol).contract()
+    keys = {"outlit": "pk_other", "apex": "pk_live_other", "whisperr": "wrk_other"}
+    with pytest.raises(SettingsError, match="does not take the key"):
+        verify(contract, Setup(key=keys[protocol]), InProcess(contract))
+
+
+def test_server_key_is_to_blame_when_only_that_is_unknown() -> None:
+    contract = library().protocol("apex").contract()
+    with pytest.raises(SettingsError, match="does not take the key for server_key"):
+        verify(contract, Setup(key="pk_live_1", server_key="apex_sk_other"), InProcess(contract))
+
+
+@pytest.mark.parametrize("only", ["/nosuch", "", "pageview", "/events/pageveiw*"])
+def test_unknown_rule_is_a_usage_error_when_named(only: str) -> None:
+    target = InProcess(OUTLIT)
+    with pytest.raises(SettingsError, match="no rule begins with, or fits"):
+        verify(OUTLIT, setup_of("outlit"), target, only=[only])
+    with pytest.raises(SettingsError, match="no rule begins with, or fits"):
+        verify(OUTLIT, setup_of("outlit"), target, skip=[only])
+    assert target.sent == []
+
+
+def test_near_rule_is_offered_and_no_rule_left_is_told_when_chosen() -> None:
+    rules = rules_of(OUTLIT, setup_of("outlit"), InProcess(OUTLIT))
+    with pytest.raises(SettingsError, match="did you mean /events/pageview"):
+        chosen(rules, ["/events/pagevew"], [])
+    with pytest.raises(SettingsError, match="leave no rule"):
+        chosen(rules, ["/events/custom"], ["/events"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "h",
+        "ftp://h",
+        "http://",
+        "http://h:99999",
+        "http://h:0",
+        "http://[::1",
+        "http://a b",
+        "http://h\n",
+        "http://h/?a",
+        "http://h/#a",
+        "http://user:secret@h/",
+    ],
+)
+def test_target_is_a_usage_error_when_it_is_no_plain_url(url: str) -> None:
+    words = ["verify", "--target", url, "--protocol", "outlit", "--key", "pk_1", "--only", "/protocol/cors"]
+    told = CliRunner().invoke(main, words)
+    assert told.exit_code == 2
+    assert "--target" in told.output
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--rate", "nan"),
+        ("--rate", "inf"),
+        ("--rate", "1e-320"),
+        ("--patience", "nan"),
+        ("--json", "no/such/file"),
+        ("--junit", "no/such/file"),
+        ("--json", "-", "--junit", "-"),
+    ],
+)
+def test_flag_is_a_usage_error_before_anything_is_sent_when_it_cannot_be_used(
+    flags: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["verify", "--target", "http://127.0.0.1:1", "--protocol", "outlit", "--key", "pk_1", *flags]
+    assert CliRunner().invoke(main, words).exit_code == 2
+
+
+class Talking(http.server.BaseHTTPRequestHandler):
+    """Answers a POST with what `talk` writes."""
+
+    talk: Callable[[Talking], object]
+
+    def do_POST(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+        type(self).talk(self)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def sent_to(talk: Callable[[Talking], object], body: bytes = b"{}", over: threading.Event | None = None) -> Reply:
+    """Send one request to such a target; `over` tells it that the reply is no longer waited for."""
+    handler = type("Handler", (Talking,), {"talk": staticmethod(talk)})
+    with listening(handler) as url:
+        target = Http(url, 1000)
+        try:
+            return target.send(Request(method="POST", path="/a", headers=(), body=body))
+        finally:
+            target.close()
+            if over is not None:
+                over.set()
+
+
+@pytest.mark.parametrize("start", [b"\r\n{", b"X-More: "])
+def test_reply_is_given_up_when_its_end_does_not_come(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "TIMEOUT_S", 0.2)
+    over = threading.Event()
+
+    def talk(handler: Talking) -> None:
+        handler.wfile.write(start)
+        over.wait(10)
+
+    with pytest.raises(UnreachableError, match=r"no whole reply in 0\.2 seconds"):
+        sent_to(talk, over=over)
+
+
+def test_reply_is_given_up_when_it_is_longer_than_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport_module, "LARGEST", 1000)
+    with pytest.raises(UnreachableError, match="longer than 1000 bytes"):
+        sent_to(lambda handler: handler.wfile.write(b"\r\n" + b" " * 1001))
+
+
+def test_reply_is_given_up_when_it_is_cut_short() -> None:
+    with pytest.raises(UnreachableError, match="cut short"):
+        sent_to(lambda handler: handler.wfile.write(b"Content-Length: 5\r\n\r\n[1"))
+
+
+def test_reply_is_read_when_its_length_is_told_by_its_end() -> None:
+    assert sent_to(lambda handler: handler.wfile.write(b"\r\n[1]")).body == b"[1]"
+
+
+def test_reply_is_read_when_it_comes_before_the_whole_request_was() -> None:
+    told = sent_to(lambda handler: handler.wfile.write(b"Content-Length: 2\r\n\r\n{}"), b" " * 30_000_000)
+    assert told.body == b"{}"
