@@ -94,8 +94,11 @@ def _write(folder: Path, contracts: Sequence[Path]) -> None:
     from mockserver.loader import Library
     from mockserver.strategies.corpus import write
 
-    for path in write(Library(contracts), folder):
-        click.echo(path)
+    try:
+        for path in write(Library(contracts), folder):
+            click.echo(path)
+    except OSError as error:
+        raise SettingsError(f"--corpus {folder}: {error.strerror}") from None
 
 
 def _contracts(

@@ -5,20 +5,21 @@ What a protocol's adapter checks in code, and no contract says, is not known her
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Unpack
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from mockserver.core.pointer import MISSING
+from mockserver.errors import ContractError
 from mockserver.strategies.bodies import Bodies, Broken
 from mockserver.strategies.drawing import Draw, composed
 from mockserver.strategies.faults import Fault
 from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.gatefaults import Change, GateFault, rule_id
 from mockserver.strategies.options import Options, bodies_of, forms_of, operations_of, plan
-from mockserver.strategies.plans import NOBODY, OperationPlan
+from mockserver.strategies.plans import NOBODY, OperationPlan, Plan
 from mockserver.strategies.samples import Sample
 
 
@@ -34,10 +35,30 @@ def invalid_events(
 
     `rules` are ids of rules as `breaches` lists them; only those are broken.
     """
-    made = [
-        _one_bad(one, form, kinds, rules) for one, form, kinds in forms_of(plan(protocol, **options), operation, type)
-    ]
-    return st.one_of([strategy for strategy in made if strategy is not None])
+    found = plan(protocol, **options)
+    return _any_of(_bad_events(found, operation, type, rules), found, rules)
+
+
+def _any_of(
+    made: Iterable[SearchStrategy[Sample]], found: Plan, rules: Collection[str] | None
+) -> SearchStrategy[Sample]:
+    """Return one of some strategies. Raises ContractError where there are none, or a rule is unknown."""
+    known, strategies = breaches_of(found, None) if rules else [], list(made)
+    unknown = [rules] if isinstance(rules, str) else [rule for rule in rules or () if rule not in known]
+    if unknown or not strategies:
+        told = f"no rule {unknown[0]!r}" if unknown else "no rule of this kind"
+        problem = f"{told} can be broken here; rules are given as a list of ids that breaches() has"
+        raise ContractError(found.contract.name, "", problem)
+    return st.one_of(strategies)
+
+
+def _bad_events(
+    found: Plan, operation: str | None, type: str | None, rules: Collection[str] | None
+) -> Iterator[SearchStrategy[Sample]]:
+    for one, form, kinds in forms_of(found, operation, type):
+        strategy = _one_bad(one, form, kinds, rules)
+        if strategy is not None:
+            yield strategy
 
 
 def _chosen(kinds: Sequence[Kind], rules: Collection[str] | None) -> dict[str, list[tuple[Kind, Fault]]]:
@@ -87,12 +108,12 @@ def batches(
     protocol: str, *, operation: str | None = None, rules: Collection[str] | None = None, **options: Unpack[Options]
 ) -> SearchStrategy[Sample]:
     """Return batches of good and bad events, in any order, at least one of them bad."""
-    made = []
-    for one, form, kinds in forms_of(plan(protocol, **options), operation, None):
+    found, made = plan(protocol, **options), []
+    for one, form, kinds in forms_of(found, operation, None):
         strategy = None if form.form.single else _mixed(one, form, kinds, rules)
         if strategy is not None:
             made.append(strategy)
-    return st.one_of(made)
+    return _any_of(made, found, rules)
 
 
 def _mixed(
@@ -121,11 +142,17 @@ def invalid_requests(
 ) -> SearchStrategy[Sample]:
     """Return requests that break exactly one rule beside those of events: envelope, size, JSON, credential, path."""
     found = plan(protocol, **options)
-    made = [strategy for one in operations_of(found, operation) for strategy in _broken_requests(one, rules)]
+    return _any_of(_bad_requests(found, operation, rules), found, rules)
+
+
+def _bad_requests(
+    found: Plan, operation: str | None, rules: Collection[str] | None
+) -> Iterator[SearchStrategy[Sample]]:
+    for one in operations_of(found, operation):
+        yield from _broken_requests(one, rules)
     unserved = [sample for sample in found.unserved() if rules is None or sample.breach.id in rules]
     if operation is None and unserved:
-        made.append(st.sampled_from(unserved))
-    return st.one_of(made)
+        yield st.sampled_from(unserved)
 
 
 def _broken_requests(one: OperationPlan, rules: Collection[str] | None) -> Iterator[SearchStrategy[Sample]]:
@@ -179,15 +206,20 @@ def invalid(
     protocol: str, *, operation: str | None = None, rules: Collection[str] | None = None, **options: Unpack[Options]
 ) -> SearchStrategy[Sample]:
     """Return requests that break exactly one rule of any kind: `invalid_events` and `invalid_requests` together."""
-    made = [invalid_requests(protocol, operation=operation, rules=rules, **options)]
-    if any(form.kinds for one in operations_of(plan(protocol, **options), operation) for form in one.forms.values()):
-        made.append(invalid_events(protocol, operation=operation, rules=rules, **options))
-    return st.one_of(made)
+    found = plan(protocol, **options)
+    made = list(_bad_requests(found, operation, rules))
+    if any(form.kinds for one in operations_of(found, operation) for form in one.forms.values()):
+        made += _bad_events(found, operation, None, rules)
+    return _any_of(made, found, rules)
 
 
 def breaches(protocol: str, *, operation: str | None = None, **options: Unpack[Options]) -> list[str]:
     """Return the id of every rule that the strategies can break alone, for all operations or one."""
-    found = plan(protocol, **options)
+    return breaches_of(plan(protocol, **options), operation)
+
+
+def breaches_of(found: Plan, operation: str | None) -> list[str]:
+    """Return the ids of a plan."""
     ids: list[str] = []
     for one in operations_of(found, operation):
         for form in one.forms.values():

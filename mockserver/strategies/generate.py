@@ -8,6 +8,7 @@ from typing import Final, Unpack
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from mockserver.errors import ContractError
 from mockserver.strategies.drawing import Draw, Strategy, composed
 from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.options import Options, bodies_of, forms_of, operations_of, plan
@@ -64,4 +65,6 @@ def identities(protocol: str, **options: Unpack[Options]) -> SearchStrategy[Samp
             kinds = [kind for kind in form.kinds.values() if kind.name.startswith(IDENTIFYING)]
             if kinds or one.operation.name.startswith(IDENTIFYING):
                 made.append(_good_of(one, form, kinds or list(form.kinds.values())))
+    if not made:
+        raise ContractError(found.contract.name, "/protocol/operations", "nothing says who somebody is")
     return st.one_of(made)

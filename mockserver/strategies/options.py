@@ -29,10 +29,22 @@ class Options(TypedDict, total=False):
 
 
 def plan(protocol: str, **options: Unpack[Options]) -> Plan:
-    """Return the compiled plan of a contract. Raises ContractError."""
+    """Return the compiled plan of a contract. Raises ContractError, and TypeError for options there are not."""
+    unknown = sorted(options.keys() - Options.__annotations__.keys())
+    if unknown:
+        raise TypeError(f"no option {unknown[0]!r} here; every strategy takes {', '.join(Options.__annotations__)}")
+    times = options.get("now_ms", NOW_MS), options.get("slack_ms", 0)
+    if not isinstance(protocol, str) or not all(type(time) is int for time in times):
+        raise TypeError("a protocol is a name; now_ms and slack_ms are whole milliseconds, the first since 1970")
     contract = options.get("contract") or library().protocol(protocol).contract(options.get("revision"))
-    keys = tuple(sorted(options.get("keys", {}).items()))
-    return plan_of(contract, options.get("now_ms", NOW_MS), options.get("slack_ms", 0), keys)
+    if contract.name != protocol:
+        raise ContractError(contract.name, "", f"is not the contract of {protocol}")
+    keys = options.get("keys", {})
+    for name in keys:
+        if name not in contract.protocol["credentials"]:
+            known = ", ".join(contract.protocol["credentials"])
+            raise ContractError(contract.name, "/protocol/credentials", f"no credential {name!r}. There are: {known}")
+    return plan_of(contract, *times, tuple(sorted(keys.items())))
 
 
 @lru_cache(maxsize=512)
@@ -45,7 +57,7 @@ def operations_of(found: Plan, operation: str | None) -> list[OperationPlan]:
     """Return all operations, or the one named. Raises ContractError for an unknown one."""
     if operation is None:
         return list(found.operations.values())
-    if operation not in found.operations:
+    if not isinstance(operation, str) or operation not in found.operations:
         known = ", ".join(found.operations)
         raise ContractError(
             found.contract.name, "/protocol/operations", f"no operation {operation!r}. There are: {known}"
@@ -60,5 +72,8 @@ def forms_of(found: Plan, operation: str | None, type: str | None) -> list[tuple
         every = [(form, list(form.kinds.values())) for form in one.forms.values() if form.kinds]
         made += [(one, form, kinds) for form, kinds in (every if type is None else one.of_type(type))]
     if not made:
-        raise ContractError(found.contract.name, "/events", f"no operation takes events of type {type!r}")
+        told = "no operation takes" if operation is None else f"operation {operation!r} does not take"
+        raise ContractError(
+            found.contract.name, "/events", f"{told} events{'' if type is None else f' of type {type!r}'}"
+        )
     return made
