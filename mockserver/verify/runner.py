@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Final
 
 from hypothesis import HealthCheck, Phase, find, settings
@@ -21,6 +23,9 @@ from mockserver.verify.model import NUMBER, Difference, Finding, Outcome, Probe,
 from mockserver.verify.rules import chosen, rules_of
 
 TOO_MANY: Final = 429
+ACCEPTED: Final = "#accepted"
+"""How the rules end that good requests try."""
+IDS: Final = re.compile(rb"[0-9A-Za-z_-]{16,}")
 SHRINKING: Final = 150
 """How many requests may go into making one failing request small."""
 
@@ -176,11 +181,28 @@ def verify(
 
 
 def defects(outcomes: Iterable[Outcome]) -> Iterator[tuple[Finding, list[str]]]:
-    """Yield each defect once, by its smallest probe, with the other rules that show the same."""
+    """Yield each defect once, by its smallest probe, with the other rules that show the same.
+
+    Where good requests of an operation are refused, those that are bad in some way are refused with the same words:
+    that is one defect.
+    """
+    every = [outcome.finding for outcome in outcomes if outcome.finding is not None]
+    roots = {_refusal(one): _difference(one) for one in every if one.rule.endswith(ACCEPTED)}
     same: dict[tuple[str, tuple[str, ...]], list[Finding]] = {}
-    for outcome in outcomes:
-        if outcome.finding is not None:
-            same.setdefault((outcome.finding.fact, outcome.finding.differences), []).append(outcome.finding)
-    for found in same.values():
-        smallest = min(found, key=lambda finding: finding.probe.size)
+    for one in every:
+        refusal = _refusal(one)
+        same.setdefault(_difference(one) if refusal is None else roots.get(refusal, _difference(one)), []).append(one)
+    for key, found in same.items():
+        smallest = min(found, key=lambda one: (_difference(one) != key, one.probe.size))
         yield smallest, [finding.rule for finding in found if finding is not smallest]
+
+
+def _difference(finding: Finding) -> tuple[str, tuple[str, ...]]:
+    return finding.fact, finding.differences
+
+
+def _refusal(finding: Finding) -> tuple[str | None, int, bytes] | None:
+    """Return what a request was refused with, without ids that are new in each reply."""
+    if finding.reply is None or finding.reply.status < HTTPStatus.BAD_REQUEST:
+        return None
+    return finding.operation, finding.reply.status, IDS.sub(b"", finding.reply.body)

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from mockserver.cli import main
 from mockserver.errors import SettingsError, UnreachableError
-from mockserver.loader import library
+from mockserver.loader import Patch, library
 from mockserver.strategies.samples import Request
-from mockserver.verify import Reply, Setup, Status, chosen, rules_of, verify
+from mockserver.verify import Reply, Setup, Status, chosen, defects, rules_of, verify
 from mockserver.verify import transport as transport_module
 from mockserver.verify.report import Report
 from mockserver.verify.transport import Http
@@ -80,6 +80,17 @@ def test_reply_is_a_finding_when_it_can_hardly_be_read(body: bytes) -> None:
     assert [one.status for one in report.outcomes] == [Status.FAILED]
     report.junit()
     assert report.text().replace("\n", "").isprintable()
+
+
+def test_defect_is_told_once_when_good_events_are_refused_and_so_are_bad_ones() -> None:
+    short = {"events": {"custom": {"properties": {"eventName": {"maxLength": 5}}}}}
+    strict = InProcess(library().protocol("outlit").contract(None, [Patch(name="test", patch=short)]), rate_mode="off")
+    outcomes = verify(OUTLIT, setup_of("outlit", 5), strict, only=["/events/custom"])
+    (finding, others), *more = defects(outcomes)
+    assert finding.rule == "/events/custom#accepted"
+    assert b"eventName" in finding.request.body
+    assert len(others) > 3
+    assert not more
 
 
 def test_commands_are_few_when_it_takes_many_requests_to_see_the_defect() -> None:
