@@ -60,7 +60,7 @@ def test_every_limit_of_a_schema_is_just_exceeded_when_broken(contract: Contract
 
 @cache
 def _drawn(form: FormPlan, kind: str) -> list[Json]:
-    return collect(bodies_of(form).event([kind]), 500)
+    return collect(bodies_of(form).event([kind]), 2000)
 
 
 def _broken(kind: Kind, prefix: str, place: Tokens) -> set[Json]:
