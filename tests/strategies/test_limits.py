@@ -63,7 +63,7 @@ def test_every_limit_of_a_schema_is_just_exceeded_when_broken(contract: Contract
 def _drawn(form: FormPlan, kind: str) -> list[Json]:
     """Return events of several seeds: what one of them draws depends on the modules that are loaded."""
     events = bodies_of(form).event([kind])
-    return [event for number in range(4) for event in draw(events, 500, number)]
+    return [event for number in range(6) for event in draw(events, 500, number)]
 
 
 def _broken(kind: Kind, prefix: str, place: Tokens) -> set[Json]:
