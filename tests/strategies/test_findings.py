@@ -64,5 +64,7 @@ async def test_journal_names_the_rule_and_the_place_when_one_is_broken(contract:
 
 @pytest.mark.parametrize("contract", contracts(), ids=repr)
 async def test_journal_names_each_rule_when_several_events_are_broken(contract: Contract) -> None:
-    for sample in collect(strategies.batches(contract.name, contract=contract), 60):
+    drawn = collect(strategies.batches(contract.name, contract=contract), 60)
+    for sample in drawn:
         await _hold(contract, sample)
+    assert any(len(sample.bad) > 1 for sample in drawn)

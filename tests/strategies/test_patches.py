@@ -96,6 +96,8 @@ def test_core_answers_as_predicted_when_a_contract_is_patched(name: str) -> None
     mixed = collect(strategies.batches(contract.name, contract=contract), EVENTS // 4)
     for sample in [*good, *bad, *mixed]:
         hold(contract, sample)
+    assert good
+    assert bad
 
 
 def test_contract_that_nothing_fits_is_named_when_it_is_compiled() -> None:

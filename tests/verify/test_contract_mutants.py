@@ -46,13 +46,13 @@ def listed(protocol: str, revision: str) -> dict[str, str]:
     return {**taken_over, **LISTED["revisions"].get(revision, {})}
 
 
-def hold(protocol: str, revision: str, record_property: Callable[[str, object], None]) -> None:
-    """Hunt every mutant of a contract that is not listed, and count."""
+def hunted(protocol: str, revision: str, record_property: Callable[[str, object], None]) -> list[str]:
+    """Hunt every mutant of a contract that is not listed, and count; return those that nothing reports."""
     every, equivalent = made(protocol, revision), listed(protocol, revision)
     found = missed(protocol, revision, [mutant for mutant in every if mutant.id not in equivalent])
     told = f"{len(every) - len(equivalent) - len(found)} of {len(every)} mutants of {protocol} {revision}"
     record_property(COUNTED, f"{told} reported by verify, {len(equivalent)} equivalent")
-    assert found == []
+    return found
 
 
 BASES = {name: one.base for name, one in library().protocols.items()}
@@ -64,7 +64,7 @@ CONTRACTS = [*BASES.items(), *REVISIONS]
 def test_mutant_is_reported_when_a_constraint_of_the_base_is_broken(
     protocol: str, record_property: Callable[[str, object], None]
 ) -> None:
-    hold(protocol, BASES[protocol], record_property)
+    assert hunted(protocol, BASES[protocol], record_property) == []
 
 
 @pytest.mark.full
@@ -72,7 +72,7 @@ def test_mutant_is_reported_when_a_constraint_of_the_base_is_broken(
 def test_mutant_is_reported_when_a_constraint_of_a_revision_is_broken(
     protocol: str, revision: str, record_property: Callable[[str, object], None]
 ) -> None:
-    hold(protocol, revision, record_property)
+    assert hunted(protocol, revision, record_property) == []
 
 
 @pytest.mark.parametrize("protocol", BASES)
