@@ -14,10 +14,10 @@ from typing import Any
 import click
 import python_api
 
-from mockserver import facts
-from mockserver.cli import main as program
-from mockserver.core.contract import Contract
-from mockserver.loader import library
+from mockserver.cli.main import main as program
+from mockserver.contract import fidelity as facts
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import library
 from mockserver.server import control
 
 HERE = Path(__file__).parent

@@ -11,10 +11,11 @@ from typing import Any, Final, cast
 
 import mockserver
 from mockserver import pytest_plugin
-from mockserver.mock import Options
+from mockserver.client import arguments as types
+from mockserver.client import results
+from mockserver.client.blocking import Clock, Faults, Session
+from mockserver.client.local import Options
 from mockserver.settings import Settings
-from mockserver.testing import results, types
-from mockserver.testing.session import Clock, Faults, Session
 
 HANDED_IN: Final = (types.Wanted, types.Step, types.Settings)
 GIVEN_BACK: Final = (

@@ -6,14 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockserver.client import Client
+    from mockserver.client.asynchronous import AsyncSession
+    from mockserver.client.blocking import Session
+    from mockserver.client.client import Client
+    from mockserver.client.journal_calls import WaitError
+    from mockserver.client.local import MockServer
+    from mockserver.client.results import Delivery, Event, Exchange, Request, SessionState, Waited
     from mockserver.core.model import Finding
     from mockserver.errors import ContractError, ControlError, MockServerError, SettingsError, UnreachableError
-    from mockserver.mock import MockServer
-    from mockserver.testing.asynchronous import AsyncSession
-    from mockserver.testing.journal import WaitError
-    from mockserver.testing.results import Delivery, Event, Exchange, Request, SessionState, Waited
-    from mockserver.testing.session import Session
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,18 +38,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncSession": "mockserver.testing.asynchronous",
-    "Client": "mockserver.client",
-    "Delivery": "mockserver.testing.results",
-    "Event": "mockserver.testing.results",
-    "Exchange": "mockserver.testing.results",
+    "AsyncSession": "mockserver.client.asynchronous",
+    "Client": "mockserver.client.client",
+    "Delivery": "mockserver.client.results",
+    "Event": "mockserver.client.results",
+    "Exchange": "mockserver.client.results",
     "Finding": "mockserver.core.model",
-    "MockServer": "mockserver.mock",
-    "Request": "mockserver.testing.results",
-    "Session": "mockserver.testing.session",
-    "SessionState": "mockserver.testing.results",
-    "WaitError": "mockserver.testing.journal",
-    "Waited": "mockserver.testing.results",
+    "MockServer": "mockserver.client.local",
+    "Request": "mockserver.client.results",
+    "Session": "mockserver.client.blocking",
+    "SessionState": "mockserver.client.results",
+    "WaitError": "mockserver.client.journal_calls",
+    "Waited": "mockserver.client.results",
 }
 """Where the public names live; the rest are errors. Each is imported when it is first used."""
 

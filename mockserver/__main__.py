@@ -14,7 +14,7 @@ def main() -> None:
     read, it goes without click.
     """
     if is_plain_probe(sys.argv[1:], os.environ):
-        from mockserver import probe
+        from mockserver.cli import probe
         from mockserver.errors import MockServerError
 
         try:
@@ -23,7 +23,7 @@ def main() -> None:
             print(f"Error: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
     else:
-        from mockserver.cli import main as command_line
+        from mockserver.cli.main import main as command_line
 
         command_line(prog_name="mockserver")
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pytest
 
 if TYPE_CHECKING:
-    from mockserver.client import Client
-    from mockserver.mock import MockServer, Options
-    from mockserver.testing.session import Session
-    from mockserver.testing.suite import Suite
+    from mockserver.client.blocking import Session
+    from mockserver.client.client import Client
+    from mockserver.client.local import MockServer, Options
+    from mockserver.client.suite import Suite
 
 SESSION: Final = pytest.StashKey["Session"]()
 MARK: Final = "mockserver"
@@ -24,7 +24,7 @@ MARK_HELP: Final = (
     "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys): how the session of mock_server "
     "begins: a key of that protocol's family, its contract's revision or a merge patch over it, fault steps, settings"
 )
-RATE_MODES: Final = ("advise", "enforce", "off")
+RATE_MODES: Final = ("warn", "enforce", "off")
 Factory: TypeAlias = "Callable[..., MockServer]"
 
 
@@ -95,7 +95,7 @@ def _options(config: pytest.Config) -> Options:
 @pytest.fixture(scope="session")
 def _mockserver_suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
     """The run's server, or the worker's; started when the first test asks for it."""
-    from mockserver.testing.suite import Suite
+    from mockserver.client.suite import Suite
 
     config = request.config
     worker = getattr(config, "workerinput", {}).get("workerid", "")
@@ -117,7 +117,7 @@ def _mockserver_suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
 @contextmanager
 def _server(config: pytest.Config, options: Options) -> Iterator[tuple[Client, bool]]:
     """Yield the server, and whether it is one in this process."""
-    from mockserver.mock import MockServer
+    from mockserver.client.local import MockServer
 
     url = _value(config, "url")
     if url:
@@ -162,7 +162,7 @@ def mock_server(request: pytest.FixtureRequest, _mockserver_suite: Suite) -> Ite
 @pytest.fixture
 def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
     """A function that starts another server in this process; its keywords go before the run's options."""
-    from mockserver.mock import MockServer
+    from mockserver.client.local import MockServer
 
     with ExitStack() as running:
         yield lambda **options: running.enter_context(MockServer(**{**_options(request.config), **options}))
@@ -179,8 +179,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _shown(session: Session) -> str:
+    from mockserver.client import failure_text as report
     from mockserver.errors import MockServerError
-    from mockserver.testing import report
 
     try:
         return session.connections.run(report.session(session.name))

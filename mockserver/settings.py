@@ -1,23 +1,27 @@
-"""One frozen value holds every setting; flags, environment, fixture options and keywords are ways to fill it."""
+"""How a server runs and where it listens. Flags, environment variables and Python keywords all fill `Settings`.
+
+Kept light (no `dataclasses`), because the health probe imports it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
-
-from mockserver.addresses import DEFAULT_HOST, DEFAULT_PORT
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from mockserver.core.model import RateMode
+    from pathlib import Path
+
+DEFAULT_HOST: Final = "127.0.0.1"
+DEFAULT_PORT: Final = 8207
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 LogFormat: TypeAlias = Literal["text", "json"]
+RateMode: TypeAlias = Literal["warn", "enforce", "off"]
+"""What exceeding a rate limit does: adds a warning, refuses the request, or is not counted at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """How a server runs.
 
     `port` 0 takes a free one. `revisions` pins a revision by protocol. `journal_limit` is in requests per session,
@@ -27,10 +31,10 @@ class Settings:
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     ready_file: Path | None = None
-    revisions: Mapping[str, str] = field(default_factory=dict)
+    revisions: Mapping[str, str] = MappingProxyType({})
     contract_patches: tuple[Path, ...] = ()
     contracts: tuple[Path, ...] = ()
-    rate_limits: RateMode = "advise"
+    rate_limits: RateMode = "warn"
     journal_limit: int = 100_000
     memory_limit: int = 192 * 1024 * 1024
     max_sessions: int = 10_000
@@ -39,3 +43,12 @@ class Settings:
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     body_timeout: float = 60.0
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the URL at which this machine reaches a server listening on `host`; an any-address becomes loopback."""
+    if host in ("0.0.0.0", ""):
+        host = DEFAULT_HOST
+    elif host == "::":
+        host = "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

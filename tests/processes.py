@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("MOCKSERVER_", "_MOCKSERVER_", "COMP_")
 HOST_AND_PORT = ("HOST", "PORT")
-PATIENCE = 30
+SEARCH = 30
 """Seconds after which something hangs."""
 
 
@@ -42,7 +42,7 @@ def run(
         env=environment(variables),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=SEARCH,
         check=False,
     )
 
@@ -74,7 +74,7 @@ class ServerProcess:
 
     def connect(self, request: str, host: str = "127.0.0.1") -> socket.socket:
         """Open a connection and send a beginning of a request."""
-        connection = socket.create_connection((host, self.port), timeout=PATIENCE)
+        connection = socket.create_connection((host, self.port), timeout=SEARCH)
         connection.sendall(request.encode())
         return connection
 
@@ -84,7 +84,7 @@ class ServerProcess:
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         """Send a signal; return the exit code, and what was not read of stdout and of the log."""
         self.tell(number)
-        output, log = self.process.communicate(timeout=PATIENCE)
+        output, log = self.process.communicate(timeout=SEARCH)
         return self.process.returncode, output, log
 
 
@@ -106,10 +106,10 @@ def served(
     try:
         line = process.stdout.readline().rstrip("\n")
         if not line:
-            _, log = process.communicate(timeout=PATIENCE)
+            _, log = process.communicate(timeout=SEARCH)
             raise AssertionError(f"the server did not start:\n{log}")
         yield ServerProcess(process=process, ready_line=line)
     finally:
         if process.poll() is None:
             process.kill()
-        process.communicate(timeout=PATIENCE)
+        process.communicate(timeout=SEARCH)

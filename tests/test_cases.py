@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, judge
+from mockserver.contract.library import Patch, library
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
 from mockserver.core.model import Terms
-from mockserver.core.views import View
-from mockserver.loader import Patch, library
-from mockserver.stores.memory import MemoryStore
-from mockserver.stores.session import SessionSettings
+from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.stores.memory import MemoryStore
+from mockserver.sessions.views import View
 from tests import cases
 
 
@@ -31,12 +31,12 @@ async def _run(case: cases.Case) -> Any:
     session, now = store.session(case.name), case.clock
     settings = document.get("settings", {})
     keys = settings.get("keys")
-    terms = {"keys": None if keys is None else frozenset(keys), "rate_mode": settings.get("rate_limits", "advise")}
+    terms = {"keys": None if keys is None else frozenset(keys), "rate_mode": settings.get("rate_limits", "warn")}
     for number, step in enumerate(document["steps"]):
         if "advance_ms" in step:
             now += step["advance_ms"]
             continue
-        judged = judge(approach(Intake(cases.wire_request(step["request"])), contract), Terms(now_ms=now, **terms))
+        judged = judge(route(RequestBody(cases.wire_request(step["request"])), contract), Terms(now_ms=now, **terms))
         exchange, reply = await store.commit(session, judged, received_ms=now)
         headers = {name.lower(): value for name, value in reply.headers}
         view = View(exchange)
@@ -53,5 +53,5 @@ def _step(expect: dict[str, Any], status: int, headers: dict[str, str], body: by
     if "events" in expect:
         yield from cases.row_differences(expect["events"], rows)
     for row in rows:
-        if row["verdict"] == "rejected" and not [f for f in row["findings"] if f["severity"] == "refused"]:
+        if row["verdict"] == "rejected" and not [f for f in row["findings"] if f["severity"] == "error"]:
             yield f"event {row['index']} was refused without a finding"

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import pytest
 
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach
-from mockserver.loader import library
+from mockserver.contract.library import library
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import route
 from mockserver.settings import Settings
 from tests import cases
 from tests.live import Live, live
@@ -27,7 +27,7 @@ def operations_of(case: cases.Case) -> Iterator[str]:
     contract = library().protocol(case.protocol).contract(case.document.get("revision"))
     for step in case.document["steps"]:
         if "request" in step:
-            name = approach(Intake(cases.wire_request(step["request"])), contract).operation_name
+            name = route(RequestBody(cases.wire_request(step["request"])), contract).operation_name
             yield f"{case.protocol}/{name}"
 
 

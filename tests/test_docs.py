@@ -15,9 +15,11 @@ from types import ModuleType
 import click
 import pytest
 
-from mockserver import MockServer, cli, environment
-from mockserver.core.contract import Contract
-from mockserver.loader import library
+from mockserver import MockServer
+from mockserver.cli import environment
+from mockserver.cli import main as cli
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import library
 from mockserver.server import control
 from tests.docs.markdown import PAGES, ROOT, anchors, blocks, links, spans, table
 from tests.docs.reader import OWN_TESTS, reading

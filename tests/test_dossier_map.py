@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from mockserver import yamltext
-from mockserver.core import pointer
-from mockserver.core.pointer import MISSING
-from mockserver.loader import library
+from mockserver.contract.library import library
+from mockserver.jsonkit import pointer, yamltext
+from mockserver.jsonkit.pointer import MISSING
 
 HERE = Path(__file__).parent
 MAP: dict[str, Any] = yamltext.load(HERE / "dossier_map.yaml")

@@ -73,7 +73,7 @@ def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_fa
 
 
 @pytest.fixture
-def elsewhere() -> Iterator[MockServer]:
+def other_server() -> Iterator[MockServer]:
     with MockServer() as server:
         yield server
 
@@ -110,7 +110,7 @@ def test_nothing_heavy_is_imported_when_tests_are_collected(runs: Runs) -> None:
     result.stdout.fnmatch_lines(["*imported: []"])
 
 
-def test_keys_are_the_same_again_and_sessions_empty_when_tests_are_rerun(runs: Runs, elsewhere: MockServer) -> None:
+def test_keys_are_the_same_again_and_sessions_empty_when_tests_are_rerun(runs: Runs, other_server: MockServer) -> None:
     runs.write(
         test_keys="""
         import json, pathlib, pytest
@@ -124,13 +124,13 @@ def test_keys_are_the_same_again_and_sessions_empty_when_tests_are_rerun(runs: R
                 print(mock_server.key, file=keys)
         """
     )
-    for args in ((), ("--mockserver-url", elsewhere.url), ("--mockserver-url", elsewhere.url)):
+    for args in ((), ("--mockserver-url", other_server.url), ("--mockserver-url", other_server.url)):
         runs.run(*args).assert_outcomes(passed=5)
     keys = (runs.folder / "keys").read_text().split()
     assert keys[:5] == keys[5:10] == keys[10:]
     assert len(set(keys)) == 5
     assert all(key.startswith("pk_key_") and len(key) < 100 for key in keys)
-    assert [elsewhere.session(key).settings().counts.requests for key in keys[:5]] == [0] * 5
+    assert [other_server.session(key).settings().counts.requests for key in keys[:5]] == [0] * 5
     runs.run("--mockserver-namespace", "another-run").assert_outcomes(passed=5)
     assert not set((runs.folder / "keys").read_text().split()[15:]) & set(keys)
 
@@ -197,8 +197,8 @@ def test_mark_is_refused_when_it_cannot_be_carried_out(runs: Runs) -> None:
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-@pytest.mark.parametrize("where", ["in process", "elsewhere", "ini file"])
-def test_options_hold_for_every_session_when_given(runs: Runs, elsewhere: MockServer, where: str) -> None:
+@pytest.mark.parametrize("where", ["in process", "other_server", "ini file"])
+def test_options_hold_for_every_session_when_given(runs: Runs, other_server: MockServer, where: str) -> None:
     (runs.folder / "patch.yaml").write_text(PATCH)
     runs.write(
         test_options="""
@@ -217,14 +217,14 @@ def test_options_hold_for_every_session_when_given(runs: Runs, elsewhere: MockSe
     flags = [word for name, value in options.items() for word in (f"--mockserver-{name}", value)]
     if where == "ini file":
         lines = "\n".join(f"mockserver_{name.replace('-', '_')} = {value}" for name, value in options.items())
-        (runs.folder / "pytest.ini").write_text(f"[pytest]\n{lines}\nmockserver_url = {elsewhere.url}\n")
+        (runs.folder / "pytest.ini").write_text(f"[pytest]\n{lines}\nmockserver_url = {other_server.url}\n")
         flags = []
-    elif where == "elsewhere":
-        flags += ["--mockserver-url", elsewhere.url]
+    elif where == "other_server":
+        flags += ["--mockserver-url", other_server.url]
     runs.run(*flags).assert_outcomes(passed=1)
 
 
-def test_run_ends_with_advice_when_an_option_cannot_be_used(runs: Runs) -> None:
+def test_run_ends_with_a_hint_when_an_option_cannot_be_used(runs: Runs) -> None:
     runs.write(test_one="def test_one(mock_server): pass")
     result = runs.run("--mockserver-revision", "r1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -389,9 +389,9 @@ def pytest_sessionfinish(session):
 """
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["a server each", "one server elsewhere"])
+@pytest.mark.parametrize("shared", [False, True], ids=["a server each", "one server other_server"])
 def test_two_hundred_tests_stay_apart_when_four_workers_run_them(
-    runs: Runs, elsewhere: MockServer, shared: bool
+    runs: Runs, other_server: MockServer, shared: bool
 ) -> None:
     runs.write(
         conftest=LEAKS,
@@ -412,7 +412,7 @@ def test_two_hundred_tests_stay_apart_when_four_workers_run_them(
                 mock_server.wait_for(type="never", timeout=0)
         """,
     )
-    where = ("--mockserver-url", elsewhere.url) if shared else ()
+    where = ("--mockserver-url", other_server.url) if shared else ()
     result = runs.run("-p", "xdist", "-n", "4", *where)
     result.assert_outcomes(passed=200)
     held = {path.stem: json.loads(path.read_text()) for path in runs.folder.glob("held-*.json")}

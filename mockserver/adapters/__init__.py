@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mockserver.core.model import Json, Judged, Receipt
+from mockserver.core.model import Judged, Receipt
 from mockserver.errors import ContractError
+from mockserver.jsonkit import Json
 
 if TYPE_CHECKING:
-    from mockserver.core.contract import Contract, Form, Operation
+    from mockserver.contract.contract import Contract, Form, Operation
     from mockserver.core.explain import Violation
     from mockserver.core.gates import Gate
 
@@ -38,11 +39,11 @@ def _one_scope(judged: Judged) -> str:
     return ""
 
 
-Beyond = Callable[[Json, Json], "Violation | None"]
+EventRule = Callable[[Json, Json], "Violation | None"]
 """Takes a request's body and one of its events; says what the event breaks beside its schema."""
 
 
-def _schema_only(contract: Contract) -> Beyond | None:
+def _schema_only(contract: Contract) -> EventRule | None:
     return None
 
 
@@ -52,7 +53,7 @@ class Adapter:
 
     `choose_form` tells which form a body has; `gates` are checks of its own, which the contract orders; `variables`
     adds values to reply templates, and `names` tells their names, given protocol.yaml and one of its operations;
-    `scope` is what an idempotency key is unique in; `beyond_schema` says what an event that fits its schema breaks all
+    `scope` is what an idempotency key is unique in; `event_rules` says what an event that fits its schema breaks all
     the same; `needs` are the pointers of what the adapter reads in every contract of its protocol.
     """
 
@@ -61,7 +62,7 @@ class Adapter:
     variables: Callable[[Judged, Receipt], Mapping[str, Json]] = _nothing
     names: Callable[[Mapping[str, Json], Mapping[str, Json]], Iterable[str]] = _no_names
     scope: Callable[[Judged], str] = _one_scope
-    beyond_schema: Callable[[Contract], Beyond | None] = _schema_only
+    event_rules: Callable[[Contract], EventRule | None] = _schema_only
     needs: tuple[str, ...] = ()
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs
 
 from mockserver.adapters import Adapter
-from mockserver.core import pointer
-from mockserver.core.contract import Form, Operation, split_target
-from mockserver.core.formats import rfc3339_ms
+from mockserver.contract.contract import Form, Operation, split_target
 from mockserver.core.gates import BoundGate, Gate
-from mockserver.core.model import Json, Judged, Receipt, Refusal
+from mockserver.core.model import Judged, Receipt, Refusal
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.formats import rfc3339_ms
 
 
 def _choose_form(operation: Operation, body: Json) -> Form | None:

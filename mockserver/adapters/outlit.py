@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from mockserver.adapters import Adapter, Beyond
-from mockserver.core import pointer
-from mockserver.core.contract import Contract
+from mockserver.adapters import Adapter, EventRule
+from mockserver.contract.contract import Contract
 from mockserver.core.events import events_of
 from mockserver.core.explain import Violation
 from mockserver.core.gates import BoundGate, Gate
-from mockserver.core.model import Json, Judged, Refusal
-from mockserver.core.pointer import MISSING
+from mockserver.core.model import Judged, Refusal
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import MISSING
 
 BATCH: Final = "batch"
 PER_EVENT: Final = "per_event"
@@ -40,7 +40,7 @@ def _any_identity(body: Json, events: list[Json], rules: Mapping[str, Json]) -> 
     return any(_applies(rule, event) and _says(event, rule["pointers"]) for event in events for rule in said_by)
 
 
-def _own_identity(contract: Contract) -> Beyond | None:
+def _own_identity(contract: Contract) -> EventRule | None:
     """Where the contract has the rule, an event from a server says itself who it is about."""
     rule: Json = contract.protocol["identity"].get(PER_EVENT)
     if rule is None:
@@ -82,6 +82,6 @@ def _has_content(value: Json) -> bool:
 
 ADAPTER = Adapter(
     gates={"identity": Gate("identity", _identity, ("missing_identity",), after=("object",))},
-    beyond_schema=_own_identity,
+    event_rules=_own_identity,
     needs=("/protocol/identity", "/protocol/messages/required"),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from mockserver.adapters import Adapter
-from mockserver.core import pointer
 from mockserver.core.answer import uuid4_of
-from mockserver.core.model import Json, Judged, Receipt
+from mockserver.core.model import Judged, Receipt
+from mockserver.jsonkit import Json, pointer
 
 
 def _variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:

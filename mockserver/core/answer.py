@@ -8,9 +8,10 @@ from typing import Final
 from uuid import UUID
 
 from mockserver.core import cors
-from mockserver.core.jsontext import render
-from mockserver.core.model import Fault, Json, Judged, Receipt, Verdict, WireReply
-from mockserver.core.template import fill, fill_text, phrase
+from mockserver.core.model import EventError, Judged, Receipt, Verdict, WireReply
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.template import fill, fill_text, phrase
 
 JSON_TYPE: Final = "application/json"
 RATE_NAMES: Final = frozenset({"rate_limit", "rate_remaining", "rate_reset_s", "retry_after_s"})
@@ -49,7 +50,7 @@ def _outcome(judged: Judged, receipt: Receipt) -> str:
     success = replies["success"]
     if receipt.replayed:
         return replies.get("replayed", success)
-    if not judged.faults:
+    if not judged.event_errors:
         return success
     if receipt.verdicts.count(Verdict.REJECTED) == len(receipt.verdicts):
         return replies.get("failed", replies.get("partial", success))
@@ -182,13 +183,15 @@ def reply_variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) 
         "created": receipt.created,
         "nothing": None,
         "idempotency_key": None if judged.idempotency is None else judged.idempotency.value,
-        "errors": [_error(judged, receipt, spec["item"], fault) for fault in judged.faults] if "item" in spec else [],
+        "errors": [_error(judged, receipt, spec["item"], fault) for fault in judged.event_errors]
+        if "item" in spec
+        else [],
     }
     variables.update(judged.contract.adapter.variables(judged, receipt))
     return variables
 
 
-def _error(judged: Judged, receipt: Receipt, item: Json, fault: Fault) -> Json:
+def _error(judged: Judged, receipt: Receipt, item: Json, fault: EventError) -> Json:
     family = judged.contract.protocol["refusals"][family_of(judged)]
     spec = {**family["default"], **family.get(fault.reason, {})}
     code = fault.code or spec.get("code")

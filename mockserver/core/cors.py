@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mockserver.core.model import Json
+from mockserver.jsonkit import Json
 
 
 def origin_allowed(origin: str, allowed: Sequence[str]) -> bool:

@@ -12,13 +12,13 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import Final
 
-from mockserver.core import pointer
-from mockserver.core.contract import Contract, Form, Window
+from mockserver.contract.contract import Contract, Form, Window
 from mockserver.core.explain import Violation
-from mockserver.core.formats import epoch_ms, rfc3339_ms
 from mockserver.core.gates import BoundGate, Gate, broken_by, refuse_violation, vendor_text
-from mockserver.core.model import Fault, Json, Judged, Refusal
-from mockserver.core.pointer import MISSING
+from mockserver.core.model import EventError, Judged, Refusal
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
+from mockserver.jsonkit.pointer import MISSING
 
 CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
 LONG_ID: Final = 64
@@ -37,11 +37,11 @@ def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
         if violation is not None:
             prefix: tuple[str | int, ...] = () if form.single else (*form.events, index)
             reason = violation.refusal or gate.reasons.get("invalid_event", "invalid_event")
-            found.append(Fault(index=index, reason=reason, message=vendor_text(judged, violation, prefix)))
-            if form.policy == "whole" or form.single:
-                judged.faults = tuple(found)
+            found.append(EventError(index=index, reason=reason, message=vendor_text(judged, violation, prefix)))
+            if form.policy == "atomic" or form.single:
+                judged.event_errors = tuple(found)
                 return refuse_violation(judged, gate, violation, prefix, "invalid_event")
-    judged.faults = tuple(found)
+    judged.event_errors = tuple(found)
     _name_claims(judged, {fault.index for fault in found})
     return None
 
@@ -59,7 +59,7 @@ def events_of(form: Form, body: Json) -> list[Json]:
 def _suspects(judged: Judged, form: Form, events: list[Json]) -> Sequence[int]:
     """Return the positions of the events that are not plainly good."""
     contract = judged.contract
-    if judged.intake.lone_surrogates or contract.beyond is not None:
+    if judged.request_body.lone_surrogates or contract.event_rule is not None:
         return range(len(events))
     suspects = _misfits(form, events)
     for _, window in contract.windows:
@@ -122,8 +122,8 @@ def first_violation(judged: Judged, form: Form, event: Json) -> Violation | None
     broken = event_violations(judged, form, event)
     if broken:
         return broken[0]
-    beyond = judged.contract.beyond
-    return (None if beyond is None else beyond(judged.body, event)) or outside_window(judged, event)
+    event_rule = judged.contract.event_rule
+    return (None if event_rule is None else event_rule(judged.body, event)) or outside_window(judged, event)
 
 
 def event_violations(judged: Judged, form: Form, event: Json) -> list[Violation]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mockserver.core import pointer
-from mockserver.core.model import Finding, Json, Severity
-from mockserver.core.pointer import MISSING
-from mockserver.core.schema import NO_SOURCE, POINTER, SOURCE, Schema
+from mockserver.contract.schema import NO_SOURCE, POINTER, SOURCE, Schema
+from mockserver.core.model import Finding, Severity
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import MISSING
 
 Spot = tuple[tuple[str | int, ...], tuple[str | int, ...]]
 """Where a keyword broke: tokens in the schema, ending in the keyword, and tokens in the value."""
@@ -33,7 +33,7 @@ class Violation:
     rank: tuple[int, ...]
     order: tuple[str, int] = ("", 0)
 
-    def finding(self, severity: Severity = "refused", *, prefix: Sequence[str | int] = ()) -> Finding:
+    def finding(self, severity: Severity = "error", *, prefix: Sequence[str | int] = ()) -> Finding:
         """Return it as a finding; `prefix` is put before its place."""
         return Finding(
             rule=self.rule,
@@ -54,7 +54,7 @@ def judge_spots(schema: Schema, value: Json) -> Iterable[Spot]:
 
 def reference_spots(schema: Schema, value: Json) -> Iterable[Spot]:
     """Ask the reference engine (jsonschema), imported only when something has to be explained."""
-    from mockserver.core.reference import validator
+    from mockserver.core.reference_engine import validator
 
     for error in validator(schema).iter_errors(value):
         yield tuple(error.absolute_schema_path), tuple(error.absolute_path)
@@ -113,7 +113,7 @@ def _first_required(branches: Sequence[Mapping[str, Json]], target: Mapping[str,
 
 
 def _plain_expectation(value: Json) -> Json:
-    from mockserver.core.schema import plain
+    from mockserver.contract.schema import plain
 
     return plain(value) if isinstance(value, dict | list) and not all(isinstance(v, str) for v in value) else value
 
@@ -182,7 +182,7 @@ def _either(kinds: Json) -> str:
 
 
 def _shown(value: Json, limit: int = 80) -> str:
-    from mockserver.core.jsontext import render
+    from mockserver.jsonkit.jsontext import render
 
     text = render(value).decode("utf-8", "replace")
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs
 
-from mockserver.core import pointer
-from mockserver.core.contract import split_target
+from mockserver.contract.contract import split_target
+from mockserver.contract.schema import Schema, drop_nulls
 from mockserver.core.cors import origin_allowed
-from mockserver.core.ecma import compile_pattern
 from mockserver.core.explain import Violation, describe, dotted, judge_spots, reference_spots, violations
-from mockserver.core.jsontext import render
-from mockserver.core.model import Finding, IdempotencyClaim, Json, Judged, Rate, Refusal
-from mockserver.core.schema import Schema, drop_nulls
-from mockserver.core.template import fill_text
+from mockserver.core.model import Finding, IdempotencyClaim, Judged, Rate, Refusal
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.template import fill_text
 
 Check = Callable[[Judged, "BoundGate"], Refusal | None]
 
@@ -69,21 +69,21 @@ class BoundGate:
         rule = rule or f"/protocol/gates/{self.name}"
         source = judged.contract.source_of(rule)
         finding = Finding(
-            rule=rule, severity="refused", pointer=place, expected=expected, got=got, source=source, message=message
+            rule=rule, severity="error", pointer=place, expected=expected, got=got, source=source, message=message
         )
         return Refusal(reason=self.reasons.get(outcome, outcome), order=self.order, finding=finding, detail=message)
 
 
 def _size(judged: Judged, gate: BoundGate) -> Refusal | None:
     limit = judged.contract.max_body
-    if judged.intake.decode(limit) != "body_too_large":
+    if judged.request_body.decode(limit) != "body_too_large":
         return None
     rule = "/protocol/limits/body/max_bytes"
     return gate.refuse(judged, "body_too_large", f"the body is longer than {limit} bytes", rule=rule, expected=limit)
 
 
 def _encoding(judged: Judged, gate: BoundGate) -> Refusal | None:
-    problem = judged.intake.decode(judged.contract.max_body)
+    problem = judged.request_body.decode(judged.contract.max_body)
     if problem is None:
         return None
     encoding = judged.request.header(b"content-encoding")
@@ -101,10 +101,10 @@ def _content_type(judged: Judged, gate: BoundGate) -> Refusal | None:
 
 
 def _json(judged: Judged, gate: BoundGate) -> Refusal | None:
-    if judged.intake.parse(judged.contract.max_body):
-        judged.body = judged.intake.value
+    if judged.request_body.parse(judged.contract.max_body):
+        judged.body = judged.request_body.value
         return None
-    return gate.refuse(judged, "invalid_json", f"the body is not JSON: {judged.intake.not_json}")
+    return gate.refuse(judged, "invalid_json", f"the body is not JSON: {judged.request_body.not_json}")
 
 
 def _object(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -223,7 +223,7 @@ def broken_by(judged: Judged, schema: Schema, value: Json) -> list[Violation]:
         return []
     if judged.contract.nulls_absent:
         value = drop_nulls(value, schema.body)
-    return violations(schema, value, judge_spots if len(judged.intake.text) <= LARGE_TEXT else reference_spots)
+    return violations(schema, value, judge_spots if len(judged.request_body.text) <= LARGE_TEXT else reference_spots)
 
 
 def vendor_text(judged: Judged, violation: Violation, prefix: tuple[str | int, ...] = ()) -> str:

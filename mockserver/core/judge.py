@@ -6,23 +6,26 @@ store claims it.
 
 from __future__ import annotations
 
-from mockserver.core.contract import Contract
+from mockserver.contract.contract import Contract
+from mockserver.core.body import RequestBody
+from mockserver.core.credentials import credentials
 from mockserver.core.events import events_of, id_key
-from mockserver.core.identity import credentials
-from mockserver.core.intake import Intake
-from mockserver.core.model import Finding, Json, Judged, Refusal, Terms
+from mockserver.core.model import Finding, Judged, Refusal, Terms
+from mockserver.jsonkit import Json
 
 ROUTING_ORDER = 0
 REQUEST_TIMEOUT = 408
 NO_TERMS = Terms(now_ms=0)
 
 
-def approach(intake: Intake, contract: Contract) -> Judged:
+def route(request_body: RequestBody, contract: Contract) -> Judged:
     """Say where a request leads under a contract and which credential it carries; nothing is judged yet."""
-    judged = Judged(intake=intake, contract=contract, terms=NO_TERMS, place=contract.locate(intake.request.target))
+    judged = Judged(
+        request_body=request_body, contract=contract, terms=NO_TERMS, place=contract.locate(request_body.request.target)
+    )
     _route(judged)
     if not judged.preflight:
-        for name, value in credentials(intake, contract, judged.place, judged.operation):
+        for name, value in credentials(request_body, contract, judged.place, judged.operation):
             judged.credential_name, judged.credential = name, value
             break
     return judged
@@ -52,9 +55,9 @@ def _see_events(judged: Judged) -> None:
     """Find the events of a refused request all the same: each gets a row that says it was rejected."""
     if judged.events or judged.operation is None or not judged.operation.forms:
         return
-    if judged.intake.parse(judged.contract.max_body) and isinstance(judged.intake.value, dict):
-        judged.form = judged.contract.adapter.choose_form(judged.operation, judged.intake.value)
-        judged.events = [] if judged.form is None else events_of(judged.form, judged.intake.value)
+    if judged.request_body.parse(judged.contract.max_body) and isinstance(judged.request_body.value, dict):
+        judged.form = judged.contract.adapter.choose_form(judged.operation, judged.request_body.value)
+        judged.events = [] if judged.form is None else events_of(judged.form, judged.request_body.value)
 
 
 def _route(judged: Judged) -> None:
@@ -79,7 +82,7 @@ def _routing_refusal(judged: Judged, reason: str, message: str, expected: Json, 
     rule = "/protocol/operations"
     finding = Finding(
         rule=rule,
-        severity="refused",
+        severity="error",
         pointer="",
         expected=expected,
         got=got,
@@ -92,7 +95,7 @@ def _routing_refusal(judged: Judged, reason: str, message: str, expected: Json, 
 def _late_refusal(size: int) -> Refusal:
     finding = Finding(
         rule="/server/body_timeout",
-        severity="refused",
+        severity="error",
         pointer="",
         expected="the whole body",
         got=f"{size} bytes of it",

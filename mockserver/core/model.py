@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from mockserver.jsonkit import Json
+from mockserver.settings import RateMode
 
 if TYPE_CHECKING:
-    from mockserver.core.contract import Contract, Form, Operation, Place
-    from mockserver.core.intake import Intake
+    from mockserver.contract.contract import Contract, Form, Operation, Place
+    from mockserver.core.body import RequestBody
 
-# A recursive alias costs mypy more than it gives here: the values are validated by contracts, not by types.
-Json: TypeAlias = Any
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
-Severity: TypeAlias = Literal["refused", "advice"]
-RateMode: TypeAlias = Literal["advise", "enforce", "off"]
+Severity: TypeAlias = Literal["error", "warning"]
 
 
 class Verdict(StrEnum):
@@ -61,7 +61,7 @@ class WireReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Why something was refused, or advised against.
+    """Why something was refused, or warned about.
 
     `rule` is the pointer of the broken fact in the contract, `pointer` the place in the event (or in the body, where
     the finding is the request's), `expected` and `got` say it in values, `source` says who states the fact.
@@ -98,7 +98,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class EventError:
     """One event of a batch that cannot be taken, with the text the vendor's reply shows for it."""
 
     index: int
@@ -136,19 +136,19 @@ class Terms:
 
     now_ms: int
     keys: frozenset[str] | None = None
-    rate_mode: RateMode = "advise"
+    rate_mode: RateMode = "warn"
 
 
 @dataclass(slots=True, kw_only=True)
 class Judged:
     """What should happen to one request, before anything is claimed.
 
-    `events` are the parsed events in order. `faults` name the bad ones; when `refusal` is set nothing is stored.
+    `events` are the parsed events in order. `event_errors` name the bad ones; when `refusal` is set nothing is stored.
     `dedup` holds an id per event or None where the event has none; `entities` holds, per event, the id of the thing it
     brings into being; `lookup` is the id a read asks for.
     """
 
-    intake: Intake
+    request_body: RequestBody
     contract: Contract
     terms: Terms
     place: Place
@@ -158,7 +158,7 @@ class Judged:
     credential_name: str | None = None
     body: Json = None
     events: list[Json] = field(default_factory=list)
-    faults: tuple[Fault, ...] = ()
+    event_errors: tuple[EventError, ...] = ()
     refusal: Refusal | None = None
     preflight: bool = False
     rate: Rate | None = None
@@ -170,7 +170,7 @@ class Judged:
     @property
     def request(self) -> WireRequest:
         """The request as it arrived."""
-        return self.intake.request
+        return self.request_body.request
 
     @property
     def operation_name(self) -> str | None:
@@ -181,9 +181,9 @@ class Judged:
 
     def engine_view(self, value: Json) -> Json:
         """Return a value of the body as the judging engine can take it: lone surrogates become U+FFFD."""
-        if not self.intake.lone_surrogates:
+        if not self.request_body.lone_surrogates:
             return value
-        from mockserver.core.jsontext import without_surrogates
+        from mockserver.jsonkit.jsontext import without_surrogates
 
         return without_surrogates(value)
 
@@ -222,7 +222,7 @@ class Injected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Special:
+class ReplyOverride:
     """What few exchanges have to say: a reply that is not the contract's own, a fault, notes on the way.
 
     `lost` says that the client got no whole answer, `rejected` which events a step made fail. `answered` is when the
@@ -234,16 +234,16 @@ class Special:
     fault: Json = None
     notes: tuple[str, ...] = ()
     lost: bool = False
-    rejected: tuple[Fault, ...] = ()
+    rejected: tuple[EventError, ...] = ()
     answered: tuple[int, int] | None = None
     received_ms: int | None = None
 
 
-NOTHING_SPECIAL = Special()
+NO_OVERRIDE = ReplyOverride()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class SharedHead:
     """What many requests of a session have in common, one object for all of them.
 
     `head` is the request without its body; `bytes` is about what it all takes.
@@ -267,7 +267,7 @@ class Exchange:
     has the same setting.
     """
 
-    setting: Setting
+    shared: SharedHead
     first: bool
     body: bytes
     now_ms: int
@@ -280,22 +280,22 @@ class Exchange:
     claims: int
     rate_remaining: int
     rate_reset_ms: int
-    special: Special = NOTHING_SPECIAL
+    override: ReplyOverride = NO_OVERRIDE
 
     @property
     def contract(self) -> Contract:
         """The contract it was judged by."""
-        return self.setting.contract
+        return self.shared.contract
 
     @property
     def operation(self) -> str | None:
         """The operation's name, as the judgement has it."""
-        return self.setting.operation
+        return self.shared.operation
 
     @property
     def received_ms(self) -> int:
         """Real time at its arrival, in ms since 1970."""
-        found = self.special.received_ms
+        found = self.override.received_ms
         return self.now_ms if found is None else found
 
     @property
@@ -306,7 +306,7 @@ class Exchange:
     @property
     def request(self) -> WireRequest:
         """The request as it arrived."""
-        head = self.setting.head
+        head = self.shared.head
         return WireRequest(
             method=head.method,
             target=head.target,
@@ -320,13 +320,13 @@ class Exchange:
     @property
     def terms(self) -> Terms:
         """The session's terms it was judged under."""
-        return Terms(now_ms=self.now_ms, keys=self.setting.keys, rate_mode=self.setting.rate_mode)
+        return Terms(now_ms=self.now_ms, keys=self.shared.keys, rate_mode=self.shared.rate_mode)
 
     @property
     def receipt(self) -> Receipt:
         """What was claimed."""
         return Receipt(
-            session=self.setting.session,
+            session=self.shared.session,
             seq=self.seq,
             first_event=self.first_event,
             verdicts=self.verdicts,
@@ -341,22 +341,22 @@ class Exchange:
     @property
     def reply(self) -> WireReply | None:
         """The reply that was sent, where it was not the contract's own."""
-        return self.special.reply
+        return self.override.reply
 
     @property
     def fault(self) -> Json:
         """The fault step that was injected."""
-        return self.special.fault
+        return self.override.fault
 
     @property
     def answered(self) -> tuple[int, int]:
         """When the answer left: real time in ms, and the number of the newest request then."""
-        return self.special.answered or (self.received_ms, self.seq)
+        return self.override.answered or (self.received_ms, self.seq)
 
     @property
     def lost(self) -> bool:
         """Whether the client got no whole answer."""
-        return self.special.lost
+        return self.override.lost
 
     @property
     def told_status(self) -> int | None:

@@ -8,19 +8,19 @@ from urllib.parse import unquote
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
-from mockserver.contracts_in_force import ContractsInForce
-from mockserver.core.contract import split_target
-from mockserver.loader import Library, library
+from mockserver.contract.contract import split_target
+from mockserver.contract.library import Library, library
+from mockserver.contract.serving import ContractsInForce
 from mockserver.server import logs
 from mockserver.server.connection import Connection
 from mockserver.server.control import UNGUARDED, Control
 from mockserver.server.handlers import Handlers
-from mockserver.server.remote import Remote
+from mockserver.server.steering import Remote
 from mockserver.server.vendor import MAX_CREDENTIAL_BYTES, Vendor
 from mockserver.server.wire import problem, unreadable
+from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
-from mockserver.stores.memory import MemoryStore
-from mockserver.stores.session import SessionSettings
 
 _log = logging.getLogger("mockserver")
 

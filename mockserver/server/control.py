@@ -14,10 +14,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import jsonschema_rs
 from aiohttp import web
 
-from mockserver import yamltext
-from mockserver.core import jsontext, pointer
-from mockserver.core.contract import split_target
-from mockserver.core.model import Json
+from mockserver.contract.contract import split_target
+from mockserver.jsonkit import Json, jsontext, pointer, yamltext
 from mockserver.server.wire import BodyTimeoutError, problem, read_body
 from mockserver.settings import Settings
 

@@ -11,18 +11,20 @@ from typing import Any, Final
 from aiohttp import web
 from multidict import CIMultiDict
 
-from mockserver import facts, publish
-from mockserver.contracts_in_force import ContractsInForce
-from mockserver.core.export import Scrubber, export_line, secrets_of
-from mockserver.core.jsontext import render
-from mockserver.core.model import Exchange, Json
-from mockserver.core.views import View
+from mockserver.contract import fidelity as facts
+from mockserver.contract import publish
+from mockserver.contract.serving import ContractsInForce
+from mockserver.core.model import Exchange
 from mockserver.errors import ContractError
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import render
+from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import control
 from mockserver.server.control import Call, RejectedError
 from mockserver.server.wire import SERVER, json_response
-from mockserver.stores.memory import MemoryStore
-from mockserver.stores.session import ProtocolSettings, Session, SessionSettings
+from mockserver.sessions.session import ProtocolSettings, Session, SessionSettings
+from mockserver.sessions.stores.memory import MemoryStore
+from mockserver.sessions.views import View
 
 MAX_SESSION_BYTES: Final = 200
 DEFAULT_LIMIT: Final = 1000

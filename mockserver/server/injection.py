@@ -9,10 +9,10 @@ from typing import Final
 
 from aiohttp import web
 
-from mockserver.core.faults import Step
 from mockserver.core.model import WireReply
-from mockserver.core.template import phrase
+from mockserver.jsonkit.template import phrase
 from mockserver.server.connection import Connection
+from mockserver.sessions.faults import Step
 
 DRIBBLE_PIECES: Final = 10
 DRIBBLE_PAUSE_MS: Final = 50

@@ -7,9 +7,9 @@ import os
 import sys
 from typing import Final
 
-from mockserver.core.formats import rfc3339_ms
-from mockserver.core.jsontext import render
-from mockserver.core.model import Json
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.jsonkit.jsontext import render
 from mockserver.settings import Settings
 
 _FIELDS: Final = "fields"

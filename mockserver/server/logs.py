@@ -6,10 +6,10 @@ import logging
 from typing import Final
 
 from mockserver.core.model import Exchange, Verdict
-from mockserver.core.redact import shorten, shorten_path
-from mockserver.core.views import View
 from mockserver.server.logformat import fields
-from mockserver.stores.session import Session
+from mockserver.sessions.session import Session
+from mockserver.sessions.shortening import shorten, shorten_path
+from mockserver.sessions.views import View
 
 log = logging.getLogger("mockserver.requests")
 
@@ -40,7 +40,7 @@ def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
     what = f"{request.method} {path} ({exchange.status})"
     said = {"session": named, "method": request.method, "path": path, "status": exchange.status}
     shown = 0
-    for row in view.event_rows(advice=False) if rejected else ():
+    for row in view.event_rows(warnings=False) if rejected else ():
         if row["verdict"] != Verdict.REJECTED:
             continue
         finding = row["findings"][0]
@@ -60,7 +60,7 @@ def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
             extra=fields(**said, index=row["index"], rule=finding["rule"], pointer=finding["pointer"]),
         )
     for finding in view.findings() if not shown else ():
-        if finding.severity == "refused":
+        if finding.severity == "error":
             said |= {"rule": finding.rule, "pointer": finding.pointer}
             log.info(
                 "refused %s in session %s: %s [%s]", what, named, finding.message, finding.rule, extra=fields(**said)

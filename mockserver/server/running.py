@@ -13,11 +13,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from mockserver.addresses import url_of
 from mockserver.errors import SettingsError
 from mockserver.server.app import App, Server
 from mockserver.server.sockets import bound_sockets
-from mockserver.settings import Settings
+from mockserver.settings import Settings, url_of
 
 _log = logging.getLogger("mockserver")
 

@@ -66,11 +66,11 @@ def _bound(family: socket.AddressFamily, address: _Address, *, both: bool) -> so
 def _fail(host: str, port: int, error: OSError) -> NoReturn:
     where = f"cannot listen on port {port} of {host}"
     if error.errno == errno.EADDRINUSE:
-        advice = "it is taken; stop what listens there, or give another --port (0 takes a free one)"
+        remedy = "it is taken; stop what listens there, or give another --port (0 takes a free one)"
     elif error.errno in (errno.EACCES, errno.EPERM):
-        advice = "this user may not; give a --port of 1024 or more"
+        remedy = "this user may not; give a --port of 1024 or more"
     elif error.errno in _NOT_HERE:
-        advice = "give --host (or HOST) an address of this machine"
+        remedy = "give --host (or HOST) an address of this machine"
     else:
-        advice = error.strerror or str(error)
-    raise SettingsError(f"{where}: {advice}")
+        remedy = error.strerror or str(error)
+    raise SettingsError(f"{where}: {remedy}")

@@ -9,19 +9,19 @@ from email.utils import formatdate
 
 from aiohttp import web
 
-from mockserver.contracts_in_force import ContractsInForce
-from mockserver.core import faults
-from mockserver.core.contract import split_target
-from mockserver.core.faults import Step
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, judge
+from mockserver.contract.contract import split_target
+from mockserver.contract.serving import ContractsInForce
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
 from mockserver.core.model import Exchange, Injected, Judged, Terms, WireReply, WireRequest
 from mockserver.server import injection, logs
 from mockserver.server.connection import Connection
 from mockserver.server.wire import BodyTimeoutError, problem, read_body, response, wire_request
+from mockserver.sessions import faults
+from mockserver.sessions.faults import Step
+from mockserver.sessions.session import Session
+from mockserver.sessions.stores.memory import DEFAULT_SESSION, MemoryStore
 from mockserver.settings import Settings
-from mockserver.stores.memory import DEFAULT_SESSION, MemoryStore
-from mockserver.stores.session import Session
 
 MAX_CREDENTIAL_BYTES = 200
 MIN_CEILING = 1024 * 1024
@@ -59,8 +59,8 @@ class Vendor:
         served = self._contracts.owner(path)
         if served is None:
             return self._unowned(path)
-        intake = Intake(await self._receive(request, target, self._ceiling_for(prefixed, served.name)))
-        judged = approach(intake, served)
+        request_body = RequestBody(await self._receive(request, target, self._ceiling_for(prefixed, served.name)))
+        judged = route(request_body, served)
         session, notes = self._session_of(judged, prefixed)
         now = real_ms()
         judged = self._judge(judged, session, now)
@@ -75,7 +75,7 @@ class Vendor:
         """Judge an approached request under what a session wants at this moment."""
         contract = self._contracts.of(session, judged.contract.name)
         if contract is not judged.contract:
-            judged = approach(judged.intake, contract)
+            judged = route(judged.request_body, contract)
         return judge(judged, self._terms(session, now))
 
     async def _receive(self, request: web.BaseRequest, target: str, ceiling: int) -> WireRequest:
@@ -121,7 +121,7 @@ class Vendor:
         try:
             held_up = step.when == "before_commit" and await injection.pause(step)
             if held_up:
-                fresh = approach(arrival.judged.intake, arrival.judged.contract)
+                fresh = route(arrival.judged.request_body, arrival.judged.contract)
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if "reject" in step.spec:
                 faults.reject(arrival.judged, step)
@@ -164,7 +164,7 @@ def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Respo
 
 def _revise(session: Session, exchange: Exchange, *, lost: bool, answered: tuple[int, int] | None = None) -> None:
     """Note on a journalled exchange what became of its answer; until that has left, it is lost."""
-    exchange.special = replace(exchange.special, lost=lost, answered=answered)
+    exchange.override = replace(exchange.override, lost=lost, answered=answered)
     session.revised += 1
 
 

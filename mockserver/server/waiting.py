@@ -9,10 +9,11 @@ from collections.abc import Iterator, Mapping
 from heapq import nsmallest
 from typing import Final, Literal
 
-from mockserver.core.matcher import ANY, Difference, differences, matches
-from mockserver.core.model import Exchange, Json, Verdict
-from mockserver.core.views import View
-from mockserver.stores.session import Session
+from mockserver.core.model import Exchange, Verdict
+from mockserver.jsonkit import Json
+from mockserver.sessions.matcher import ANY, Difference, differences, matches
+from mockserver.sessions.session import Session
+from mockserver.sessions.views import View
 
 Reason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evicted"]
 

@@ -9,8 +9,9 @@ from typing import Final
 from aiohttp import HttpVersion11, StreamReader, web
 from multidict import CIMultiDict
 
-from mockserver.core.jsontext import render
-from mockserver.core.model import Json, WireReply, WireRequest
+from mockserver.core.model import WireReply, WireRequest
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import render
 
 PROBLEM_TYPE: Final = "application/problem+json"
 SERVER: Final = "mockserver"
@@ -74,13 +75,13 @@ async def _read_refused(content: StreamReader, keep: int, deadline: float) -> by
     clock, size, kept = asyncio.get_running_loop().time, 0, bytearray()
     end = clock() + deadline
     try:
-        async with asyncio.timeout(DRAIN_SILENCE_S) as patience:
+        async with asyncio.timeout(DRAIN_SILENCE_S) as max_wait:
             async for chunk in content.iter_any():
                 kept += chunk[: keep - len(kept)]
                 size += len(chunk)
                 if size > DRAIN_LIMIT:
                     break
-                patience.reschedule(min(end, clock() + DRAIN_SILENCE_S))
+                max_wait.reschedule(min(end, clock() + DRAIN_SILENCE_S))
     except TimeoutError:
         pass
     return bytes(kept)

@@ -3,8 +3,8 @@
 This package alone, with `verify` and the pytest plugin, imports hypothesis, which is the extra `strategies`.
 """
 
-from mockserver.strategies.broken import batches, breaches, invalid, invalid_events, invalid_requests
 from mockserver.strategies.generate import events, identities, requests
+from mockserver.strategies.invalid import batches, breaches, invalid, invalid_events, invalid_requests
 from mockserver.strategies.options import Options
 from mockserver.strategies.plans import NOW_MS
 from mockserver.strategies.samples import Breach, CertificateError, Expected, Request, Sample

@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode
 
-from mockserver.core import pointer
-from mockserver.core.contract import Contract, Operation
-from mockserver.core.jsontext import render
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
+from mockserver.contract.contract import Contract, Operation
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.places import put
 from mockserver.strategies.reading import Told
 from mockserver.strategies.samples import Request

@@ -8,16 +8,16 @@ from typing import Final
 
 from hypothesis import strategies as st
 
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.drawing import DIFFERENT, ODDS, Draw, Drawing, Strategy
-from mockserver.strategies.faults import Fault, Way
 from mockserver.strategies.forms import Bad, FormPlan, Kind
 from mockserver.strategies.named import Choose, name_all, nameless, nameless_kinds
 from mockserver.strategies.naming import IDENTITY, SENDER
 from mockserver.strategies.places import apply, put
 from mockserver.strategies.plans import NOBODY
 from mockserver.strategies.samples import CertificateError
+from mockserver.strategies.schema_mutations import Mutation, Way
 
 MANY: Final = 150
 """The most events in a batch of a form that says no limit."""
@@ -28,7 +28,7 @@ class Broken:
     """One way to break one kind of event."""
 
     kind: Kind
-    fault: Fault
+    fault: Mutation
     way: Way
 
 
@@ -110,7 +110,7 @@ class Bodies:
         form.certify_bad(body, bad)
         return body, bad
 
-    def draw_enveloped(self, draw: Draw, fault: Fault, way: Way, names: Sequence[str]) -> Json:
+    def draw_enveloped(self, draw: Draw, fault: Mutation, way: Way, names: Sequence[str]) -> Json:
         """Draw a body and break its envelope."""
         form, (tokens, edit) = self.form, way
         assert form.envelope is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from mockserver.core.model import Json
+from mockserver.jsonkit import Json
 
 REPEAT: Final = "$repeat"
 LONG_TEXT: Final = 200

@@ -11,20 +11,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from mockserver.core.jsontext import render
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
-from mockserver.loader import Library, Protocol
+from mockserver.contract.library import Library, Protocol
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import Parts
-from mockserver.strategies.faults import Fault, Way
 from mockserver.strategies.forms import Bad, FormPlan, Kind
-from mockserver.strategies.gatefaults import rule_id
+from mockserver.strategies.gate_mutations import rule_id
 from mockserver.strategies.named import name_all, nameless, nameless_kinds
 from mockserver.strategies.naming import IDENTITY, SENDER
 from mockserver.strategies.places import apply, put
 from mockserver.strategies.plans import NOW_MS, OperationPlan, Plan, plan_of
+from mockserver.strategies.request_variations import variations
 from mockserver.strategies.samples import Sample
-from mockserver.strategies.transport import variations
+from mockserver.strategies.schema_mutations import Mutation, Way
 
 WAYS: Final = 2
 """How many ways of breaking one rule are shown."""
@@ -143,14 +143,14 @@ def _bad(one: OperationPlan) -> Iterator[Sample]:
                 if rule_id(fault) not in shown:
                     yield from (_broken_event(one, form, kind, fault, way) for way in fault.ways[:WAYS])
                 shown.add(rule_id(fault))
-        for fault in form.envelope_faults:
+        for fault in form.envelope_mutations:
             yield from (_broken_envelope(one, form, fault, way) for way in fault.ways[:WAYS])
         for kind in nameless_kinds(form):
             for sender in form.naming.batch["sources"]:
                 yield one.nobody(one.parts(nameless(form, form.body([kind.values.least]), sender)))
         yield from _mixed(one, form)
     body = next((form.smallest() for form in one.forms.values()), MISSING)
-    for gate in one.gate_faults:
+    for gate in one.gate_mutations:
         for change in gate.changes:
             parts = change(one.parts(body))
             if not parts.compress and not parts.padded:
@@ -162,7 +162,7 @@ def _broken(form: FormPlan, kind: Kind, way: Way) -> Json:
     return apply(kind.values.host(tokens), edit)
 
 
-def _broken_event(one: OperationPlan, form: FormPlan, kind: Kind, fault: Fault, way: Way) -> Sample:
+def _broken_event(one: OperationPlan, form: FormPlan, kind: Kind, fault: Mutation, way: Way) -> Sample:
     return _batch(one, form, [_broken(form, kind, way)], [Bad(index=0, fault=fault, tokens=way[0])])
 
 
@@ -174,7 +174,7 @@ def _batch(one: OperationPlan, form: FormPlan, events: list[Json], bad: list[Bad
     return one.mixed(form, one.parts(body), form.events_in(body), bad)
 
 
-def _broken_envelope(one: OperationPlan, form: FormPlan, fault: Fault, way: Way) -> Sample:
+def _broken_envelope(one: OperationPlan, form: FormPlan, fault: Mutation, way: Way) -> Sample:
     tokens, edit = way
     body = apply(form.envelope_host(tokens), edit)
     form.certify(body, [(fault.rule, tokens, None)])

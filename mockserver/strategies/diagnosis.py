@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from mockserver.core import pointer
-from mockserver.core.contract import Contract, Form, Operation
+from mockserver.contract.contract import Contract, Form, Operation
+from mockserver.contract.schema import Schema, drop_nulls
 from mockserver.core.explain import judge_spots, violations
-from mockserver.core.formats import epoch_ms
-from mockserver.core.jsontext import render
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
-from mockserver.core.schema import Schema, drop_nulls
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.formats import epoch_ms
+from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.naming import PER_EVENT, Naming
 from mockserver.strategies.places import Tokens, look
 

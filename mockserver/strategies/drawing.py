@@ -11,15 +11,15 @@ from typing import Any, Final, TypeAlias
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from mockserver.core.ecma import compile_pattern
-from mockserver.core.formats import rfc3339_ms
-from mockserver.core.jsontext import render
-from mockserver.core.model import Json
-from mockserver.strategies.formats import moment_texts
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.strategies.format_texts import moment_texts
 from mockserver.strategies.keywords import types_of
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plausible import DAY_MS, SCALARS
-from mockserver.strategies.schemas import Schema, is_array, is_object
+from mockserver.strategies.subschemas import Schema, is_array, is_object
 from mockserver.strategies.values import Values
 
 Strategy: TypeAlias = SearchStrategy[Json]

@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from mockserver.core import pointer
-from mockserver.core.contract import Contract, Form, Operation
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
-from mockserver.core.schema import Schema
-from mockserver.strategies import beside, faults
-from mockserver.strategies.clock import Clock
+from mockserver.contract.contract import Contract, Form, Operation
+from mockserver.contract.schema import Schema
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import MISSING
+from mockserver.strategies import non_schema_mutations as beside
+from mockserver.strategies import schema_mutations as faults
 from mockserver.strategies.diagnosis import Broken, Diagnosis
-from mockserver.strategies.faults import Fault, Way
 from mockserver.strategies.naming import IDENTITY, SENDER
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.samples import CertificateError
-from mockserver.strategies.schemas import inner
+from mockserver.strategies.schema_mutations import Mutation, Way
+from mockserver.strategies.subschemas import inner
+from mockserver.strategies.time_frame import Clock
 from mockserver.strategies.values import Values
 
-Works = Callable[[Fault], Iterable[Way]]
+Works = Callable[[Mutation], Iterable[Way]]
 """Tells which of a fault's ways break just that."""
 
 
@@ -32,8 +32,8 @@ class Kind:
     name: str
     values: Values
     schema: Schema
-    faults: list[Fault] = field(default_factory=list)
-    hidden: list[Fault] = field(default_factory=list)
+    faults: list[Mutation] = field(default_factory=list)
+    hidden: list[Mutation] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Bad:
     """One broken event of a batch: its number, the fault, where its finding points."""
 
     index: int
-    fault: Fault
+    fault: Mutation
     tokens: Tokens
 
 
@@ -74,10 +74,10 @@ class FormPlan:
         self.envelope = self._envelope()
         if self.envelope is not None and form.events is not None:
             self.envelope.fixed[form.events] = [self.padding] * max(1, self.bounds()[0])
-        self.envelope_faults: list[Fault] = []
-        self.hidden: list[Fault] = []
+        self.envelope_mutations: list[Mutation] = []
+        self.hidden: list[Mutation] = []
         if self.envelope is not None:
-            self._settle(faults.drafts(self.envelope), self._try_envelope, self.envelope_faults, self.hidden)
+            self._settle(faults.drafts(self.envelope), self._try_envelope, self.envelope_mutations, self.hidden)
         for kind in self.kinds.values():
             self._settle(self._event_drafts(kind), partial(self._try_event, kind), kind.faults, kind.hidden)
 
@@ -168,12 +168,12 @@ class FormPlan:
         single = self.form.single
         self.certify(body, [(one.fault.rule, one.tokens, None if single else one.index) for one in bad])
 
-    def _settle(self, drafted: Iterable[Fault], works: Works, kept: list[Fault], hidden: list[Fault]) -> None:
+    def _settle(self, drafted: Iterable[Mutation], works: Works, kept: list[Mutation], hidden: list[Mutation]) -> None:
         for draft in drafted:
             fault = replace(draft, ways=tuple(works(draft)))
             (kept if fault.ways else hidden).append(fault)
 
-    def _try_event(self, kind: Kind, fault: Fault) -> Iterator[Way]:
+    def _try_event(self, kind: Kind, fault: Mutation) -> Iterator[Way]:
         for tokens, edit in fault.ways:
             body = self.body([apply(kind.values.host(tokens), edit)])
             if fault.rule == IDENTITY:
@@ -181,7 +181,7 @@ class FormPlan:
             if self.diagnosis.of(body, self.clock.now_ms) == [(fault.rule, tokens, None if self.form.single else 0)]:
                 yield tokens, edit
 
-    def _try_envelope(self, fault: Fault) -> Iterator[Way]:
+    def _try_envelope(self, fault: Mutation) -> Iterator[Way]:
         assert self.envelope is not None
         for tokens, edit in fault.ways:
             if self.diagnosis.of(apply(self.envelope.host(tokens), edit), self.clock.now_ms) == [
@@ -189,7 +189,7 @@ class FormPlan:
             ]:
                 yield tokens, edit
 
-    def _event_drafts(self, kind: Kind) -> Iterator[Fault]:
+    def _event_drafts(self, kind: Kind) -> Iterator[Mutation]:
         """Yield the faults of one kind of event: its schema's, and those beside it."""
         picked = self.form.schema is None
         for fault in faults.drafts(kind.values):

@@ -13,8 +13,8 @@ from mockserver.strategies.drawing import Draw, Strategy, composed
 from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.options import Options, bodies_of, forms_of, operations_of, plan
 from mockserver.strategies.plans import OperationPlan
+from mockserver.strategies.request_variations import transports
 from mockserver.strategies.samples import Sample
-from mockserver.strategies.transport import transports
 
 IDENTIFYING: Final = "identi"
 """Operations and types of events whose names begin so say who somebody is."""

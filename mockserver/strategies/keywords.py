@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from mockserver.core.model import Json
-from mockserver.strategies.formats import FORMATS
+from mockserver.jsonkit import Json
+from mockserver.strategies.format_texts import FORMATS
 from mockserver.strategies.plausible import FACE, FREE_OBJECTS, JUNK, NUMBERS, ODD_TEXTS, SCALARS
 
 Values = Callable[[Mapping[str, Json], int], Iterable[Json]]

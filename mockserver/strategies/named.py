@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Final
 
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.naming import SENDER, says
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
-from mockserver.strategies.schemas import Schema, inner
+from mockserver.strategies.subschemas import Schema, inner
 from mockserver.strategies.values import Values
 
 Choose = Callable[[list[Json]], Json]

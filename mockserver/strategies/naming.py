@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from mockserver.core import pointer
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.places import Tokens, look
 
 SENDER: Final = "source"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypedDict, Unpack
 
-from mockserver.core.contract import Contract
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import library
 from mockserver.errors import ContractError
-from mockserver.loader import library
 from mockserver.strategies.bodies import Bodies
 from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.plans import NOW_MS, OperationPlan, Plan, plan_of

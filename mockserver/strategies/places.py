@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.pointer import MISSING
 
 Tokens: TypeAlias = tuple[str | int, ...]
 Change: TypeAlias = tuple[Tokens, Json]

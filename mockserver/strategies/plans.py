@@ -6,25 +6,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Final
 
-from mockserver.core import pointer
-from mockserver.core.contract import Contract, Form, Operation
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
+from mockserver.contract.contract import Contract, Form, Operation
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import Assembly, Parts, path_names
-from mockserver.strategies.beside import MEASURED
-from mockserver.strategies.clock import Clock
-from mockserver.strategies.faults import Fault
 from mockserver.strategies.forms import Bad, FormPlan, Kind
-from mockserver.strategies.gatefaults import GateFault, gate_faults, unknown_paths
+from mockserver.strategies.gate_mutations import GateMutation, gate_mutations, unknown_paths
+from mockserver.strategies.non_schema_mutations import MEASURED
 from mockserver.strategies.places import Tokens, put
 from mockserver.strategies.reading import BadEvent, Reading
 from mockserver.strategies.samples import Breach, Expected, Request, Sample
+from mockserver.strategies.schema_mutations import Mutation
+from mockserver.strategies.time_frame import Clock
 
 NOW_MS: Final = 1_781_438_402_000
 """The clock of generated times where none is handed in: 2026-06-14T12:00:02Z, as in the golden cases."""
 
 
-NOBODY: Final = Fault(rule="/protocol/identity/batch", keyword="missing_identity", ways=())
+NOBODY: Final = Mutation(rule="/protocol/identity/batch", keyword="missing_identity", ways=())
 
 
 class OperationPlan:
@@ -40,7 +39,7 @@ class OperationPlan:
             rules[gate.name].get("check", gate.name): rules[gate.name].get("refusals", {}) for gate in operation.gates
         }
         self._typed: dict[str, list[tuple[FormPlan, list[Kind]]]] = {}
-        self.gate_faults = list(gate_faults(plan.contract, operation))
+        self.gate_mutations = list(gate_mutations(plan.contract, operation))
 
     @cached_property
     def forms(self) -> dict[str, FormPlan]:
@@ -141,14 +140,14 @@ class OperationPlan:
         expect = self.plan.reading.reply(self.operation, told, events, ())
         return self.sample(parts, expect, events, before=self.before(parts))
 
-    def gated(self, parts: Parts, fault: GateFault) -> Sample:
+    def gated(self, parts: Parts, fault: GateMutation) -> Sample:
         """Return the sample of a request that a gate refuses; `parts` are changed already."""
         family = self.operation.family
         expect = self.plan.reading.refusal(family, fault.reason, path=self.operation.path)
         breach = Breach(rule=fault.rule, keyword=fault.keyword, pointer="", reason=fault.reason)
         return self.sample(parts, expect, bad=[breach])
 
-    def refused(self, parts: Parts, fault: Fault, tokens: Tokens) -> Sample:
+    def refused(self, parts: Parts, fault: Mutation, tokens: Tokens) -> Sample:
         """Return the sample of a request whose envelope is broken."""
         reason = fault.reason or self.reason("envelope", "invalid_request")
         detail = self.plan.reading.message(fault.keyword, fault.message, tokens, ())
@@ -167,7 +166,7 @@ class OperationPlan:
         """Return the sample of a request some of whose events are broken."""
         told = self.assembly.told(parts, self.assembly.request(parts))
         faults = [self._bad_event(form, one) for one in bad]
-        if form.form.single or form.form.policy == "whole":
+        if form.form.single or form.form.policy == "atomic":
             first = faults[0]
             expect = self.plan.reading.refusal(self.operation.family, first.reason, first.message)
         else:

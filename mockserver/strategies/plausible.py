@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mockserver.core.model import Json
+from mockserver.jsonkit import Json
 
 DAY_MS: Final = 86_400_000
 UUID: Final = "7d444840-9dc0-41d1-b245-5ffdce74fad2"

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from mockserver.core import pointer
-from mockserver.core.contract import Contract, Operation
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
+from mockserver.contract.contract import Contract, Operation
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.places import Tokens, look
 from mockserver.strategies.samples import MATCH, Expected
 

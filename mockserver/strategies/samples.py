@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from mockserver.core.model import Json, WireRequest
-from mockserver.core.pointer import MISSING
+from mockserver.core.model import WireRequest
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.compact import compact
 
 SHOWN: Final = 4000

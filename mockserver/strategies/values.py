@@ -11,19 +11,19 @@ from typing import Final
 
 import jsonschema_rs
 
-from mockserver.core.formats import FORMATS, rfc3339_ms
-from mockserver.core.jsontext import render
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
-from mockserver.core.schema import POINTER
+from mockserver.contract.schema import POINTER
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import FORMATS, rfc3339_ms
+from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import plausible
-from mockserver.strategies.clock import Clock
-from mockserver.strategies.formats import moment_texts
+from mockserver.strategies.format_texts import moment_texts
 from mockserver.strategies.keywords import LEAVES, types_of
-from mockserver.strategies.patterns import text_for
+from mockserver.strategies.pattern_texts import text_for
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
-from mockserver.strategies.schemas import Schema, inner, is_array, is_object, merged
+from mockserver.strategies.subschemas import Schema, inner, is_array, is_object, merged
+from mockserver.strategies.time_frame import Clock
 
 Fixed = dict[Tokens, Json]
 

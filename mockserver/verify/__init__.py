@@ -1,6 +1,6 @@
 """Holding any server to a contract, by what it answers alone: `mockserver verify` as a library."""
 
-from mockserver.verify.model import Finding, Outcome, Probe, Reply, Rule, Setup, Status, Step, Transport
+from mockserver.verify.rule import Finding, Outcome, Probe, Reply, Rule, Setup, Status, Step, Transport
 from mockserver.verify.rules import chosen, rules_of
 from mockserver.verify.runner import Runner, defects, verify
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
-from mockserver.core import pointer
-from mockserver.core.contract import Contract, Operation
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
+from mockserver.contract.contract import Contract, Operation
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.places import look, put
 from mockserver.strategies.reading import Unknown, fill
 from mockserver.strategies.samples import MATCH, Expected, Request, Sample, parsed
-from mockserver.verify.model import Check, Difference, Reply, Step
+from mockserver.verify.rule import Check, Difference, Reply, Step
 
 JSON_TYPE: Final = "application/json"
 CORS: Final = "access-control-"

@@ -6,26 +6,32 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from mockserver.core.contract import Contract
+from mockserver.contract.contract import Contract
 from mockserver.errors import SettingsError
-from mockserver.verify import covered, crossorigin, declared, limits, memory, names, order
-from mockserver.verify.book import Book
-from mockserver.verify.model import Rule, Setup, Transport
+from mockserver.verify import cors_rules as crossorigin
+from mockserver.verify import identity_rules as names
+from mockserver.verify import memory_rules as memory
+from mockserver.verify import order_rules as order
+from mockserver.verify import rate_rules as limits
+from mockserver.verify import sample_rules as declared
+from mockserver.verify import shadowed as covered
+from mockserver.verify.rule import Rule, Setup, Transport
+from mockserver.verify.rule_set import RuleSet
 
 
 def rules_of(contract: Contract, setup: Setup, transport: Transport) -> list[Rule]:
     """Return the rules of a contract, each with its probes, the smallest first; those that burst come last."""
-    book = Book(contract, setup, transport.now_ms())
-    declared.declare(book)
-    covered.declare(book)
-    crossorigin.declare(book)
-    order.declare(book)
-    memory.declare(book)
-    names.declare(book)
-    limits.declare(book, transport.now_ms)
-    for rule in book.rules.values():
+    rule_set = RuleSet(contract, setup, transport.now_ms())
+    declared.declare(rule_set)
+    covered.declare(rule_set)
+    crossorigin.declare(rule_set)
+    order.declare(rule_set)
+    memory.declare(rule_set)
+    names.declare(rule_set)
+    limits.declare(rule_set, transport.now_ms)
+    for rule in rule_set.rules.values():
         rule.probes.sort(key=lambda probe: probe.size)
-    return list(book.rules.values())
+    return list(rule_set.rules.values())
 
 
 def chosen(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> list[Rule]:

@@ -12,15 +12,15 @@ from typing import Final
 from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
-from mockserver.core.contract import Contract
-from mockserver.core.model import Json
+from mockserver.contract.contract import Contract
 from mockserver.errors import UnreachableError
+from mockserver.jsonkit import Json
 from mockserver.strategies.samples import Request
-from mockserver.verify.book import source_of
-from mockserver.verify.declared import NO_KEY
-from mockserver.verify.greeting import greet
-from mockserver.verify.model import NUMBER, Difference, Finding, Outcome, Probe, Reply, Rule, Setup, Status, Transport
+from mockserver.verify.handshake import handshake
+from mockserver.verify.rule import NUMBER, Difference, Finding, Outcome, Probe, Reply, Rule, Setup, Status, Transport
+from mockserver.verify.rule_set import source_of
 from mockserver.verify.rules import chosen, rules_of
+from mockserver.verify.sample_rules import NO_KEY
 
 TOO_MANY: Final = 429
 ACCEPTED: Final = "#accepted"
@@ -40,18 +40,18 @@ class Runner:
         self.sent = 0
         self._answered: Request | None = None
 
-    def greet(self, rules: Iterable[Rule]) -> None:
+    def handshake(self, rules: Iterable[Rule]) -> None:
         """Send a few good requests. Raises UnreachableError for a wrong target, SettingsError for a wrong key."""
-        self._answered = greet(self.contract, rules, self._send)
+        self._answered = handshake(self.contract, rules, self._send)
 
     def run(self, rules: Sequence[Rule], progress: Callable[[], None] = lambda: None) -> list[Outcome]:
         """Try rules; return what became of each."""
-        made, book, written = [], list(rules), self.transport.now_ms()
-        for position in range(len(book)):
+        made, rule_set, written = [], list(rules), self.transport.now_ms()
+        for position in range(len(rule_set)):
             now = self.transport.now_ms()
             if self.contract.windows and self.setup.slack_ms and abs(now - written) > self.setup.slack_ms // 2:
-                book, written = self._written_anew(rules), now
-            made.append(self.try_rule(book[position]))
+                rule_set, written = self._written_anew(rules), now
+            made.append(self.try_rule(rule_set[position]))
             progress()
         return made
 
@@ -67,7 +67,7 @@ class Runner:
         before, skipped = self.sent, ""
         for probe in rule.probes:
             longest = max(step.pause_ms for step in probe.steps)
-            if longest > self.setup.patience_ms and not any(step.limited for step in probe.steps):
+            if longest > self.setup.max_wait_ms and not any(step.limited for step in probe.steps):
                 skipped = f"it would take {longest / 1000:g} seconds"
                 continue
             finding = self.play(rule, probe)
@@ -176,7 +176,7 @@ def verify(
     rules = rules_of(contract, setup, transport)
     wanted = chosen(rules, only, skip)
     runner = Runner(contract, setup, transport)
-    runner.greet(rules)
+    runner.handshake(rules)
     return runner.run(wanted, started(len(wanted)))
 
 

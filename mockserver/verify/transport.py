@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from mockserver.errors import SettingsError, UnreachableError
 from mockserver.strategies.samples import Request
-from mockserver.verify.model import Reply
+from mockserver.verify.rule import Reply
 
 TIMEOUT_S: Final = 15.0
 """How long a whole reply may take."""

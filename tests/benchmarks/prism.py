@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from mockserver import publish
-from mockserver.loader import library
+from mockserver.contract import publish
+from mockserver.contract.library import library
 from tests.benchmarks import payloads
 from tests.benchmarks.cores import SERVER, pinned
 from tests.benchmarks.load import requests_per_second

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mockserver.addresses import DEFAULT_PORT
+from mockserver.settings import DEFAULT_PORT
 from tests.processes import ROOT, served
 
 INSTRUCTIONS = [

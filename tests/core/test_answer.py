@@ -8,6 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import Patch, library
 from mockserver.core.answer import (
     RATE_NAMES,
     REPLY_NAMES,
@@ -19,11 +21,9 @@ from mockserver.core.answer import (
     text_variables,
     uuid4_of,
 )
-from mockserver.core.contract import Contract
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, judge
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
 from mockserver.core.model import Judged, Receipt, Terms, Verdict, WireReply, WireRequest
-from mockserver.loader import Patch, library
 
 NOW = 1_781_438_402_000
 
@@ -32,7 +32,7 @@ def judged_as(contract: Contract, path: str, body: Any = None, method: str = "PO
     pairs = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
     text = b"" if body is None else json.dumps(body).encode()
     request = WireRequest(method=method, target=path, headers=pairs, fields=dict(pairs), body=text)
-    return judge(approach(Intake(request), contract), Terms(now_ms=NOW))
+    return judge(route(RequestBody(request), contract), Terms(now_ms=NOW))
 
 
 def base(protocol: str, patch: Any = None) -> Contract:

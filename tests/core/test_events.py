@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, judge
+from mockserver.contract.library import Patch, library
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
 from mockserver.core.model import Terms, WireRequest
-from mockserver.loader import Patch, library
 from mockserver.strategies import NOW_MS
 
 
@@ -17,7 +17,7 @@ def test_empty_batch_is_taken_when_the_contract_has_windows_and_lets_it_be_empty
     fields = {name.lower(): value for name, value in headers}
     body = b'{"events": []}'
     request = WireRequest(method="POST", target="/v1/events/batch", headers=headers, fields=fields, body=body)
-    judged = judge(approach(Intake(request), contract), Terms(now_ms=NOW_MS))
+    judged = judge(route(RequestBody(request), contract), Terms(now_ms=NOW_MS))
     assert contract.windows
     assert judged.refusal is None
     assert judged.events == []

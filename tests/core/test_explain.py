@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mockserver.contract.library import library
+from mockserver.contract.schema import Schema, annotate
 from mockserver.core.explain import judge_spots, reference_spots, violations
-from mockserver.core.schema import Schema, annotate
-from mockserver.loader import library
 
 ENGINES = {"judging": judge_spots, "reference": reference_spots}
 

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from mockserver.core.formats import rfc3339_ms
+from mockserver.jsonkit.formats import rfc3339_ms
 
 DAY_MS = 86_400_000
 REQUESTS = 200

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mockserver import yamltext
+from mockserver.jsonkit import yamltext
 
 CASES = Path(__file__).parent / "cases"
 SDKS = ("python", "node")

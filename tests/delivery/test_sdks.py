@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.core.formats import epoch_ms
+from mockserver.jsonkit.formats import epoch_ms
 from tests.delivery.conftest import OutcomeOf
 from tests.delivery.runner import Outcome
 from tests.delivery.table import SDKS, Case, load

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from mockserver.core.formats import epoch_ms
+from mockserver.jsonkit.formats import epoch_ms
 from tests.delivery.stress import REQUESTS, Script, Sending, script
 from tests.server.control_client import ControlClient
 

@@ -26,10 +26,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mockserver import yamltext
-from mockserver.loader import library
+from mockserver.contract.library import library
+from mockserver.jsonkit import yamltext
 from tests.docs.markdown import ROOT, Block
-from tests.processes import PATIENCE, environment
+from tests.processes import SEARCH, environment
 
 ADDRESS = re.compile(r"(127\.0\.0\.1|localhost):8207")
 INSTALL = re.compile(r"^pip install [^&\n]+(&& |\n)", re.M)
@@ -131,7 +131,7 @@ class Reader:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=4 * PATIENCE,
+            timeout=4 * SEARCH,
             check=False,
         )
         self.answer, self.printed, self.failed = done.stdout, done.stdout + done.stderr, done.returncode != 0
@@ -183,7 +183,7 @@ class Reader:
         """Stop the server, if one runs."""
         if self.server is not None:
             self.server.terminate()
-            self.server.communicate(timeout=PATIENCE)
+            self.server.communicate(timeout=SEARCH)
             self.server = None
 
 

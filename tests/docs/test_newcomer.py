@@ -14,7 +14,7 @@ from tests.docs.reader import reading
 from tests.sdks.harness import absent
 
 README = ROOT / "README.md"
-PATIENCE = 600
+SEARCH = 600
 """Seconds after which something hangs."""
 MACHINE_TIME = 120
 """Seconds of a processor that it may take until the first test is green."""
@@ -28,12 +28,12 @@ def spent() -> float:
 
 def installed(folder: Path, command: str) -> dict[str, str]:
     """Carry out an installation in a fresh virtual environment; return the environment of its shell."""
-    subprocess.run([sys.executable, "-m", "venv", folder], timeout=PATIENCE, check=True)
+    subprocess.run([sys.executable, "-m", "venv", folder], timeout=SEARCH, check=True)
     env = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     env |= {"PATH": f"{folder / 'bin'}:{env['PATH']}", "VIRTUAL_ENV": str(folder), "NO_COLOR": "1", "NO_PROXY": "*"}
     env |= {"PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     done = subprocess.run(
-        ["bash", "-c", command], cwd=ROOT, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False
+        ["bash", "-c", command], cwd=ROOT, env=env, capture_output=True, text=True, timeout=SEARCH, check=False
     )
     if done.returncode:
         absent(f"{command}: this does not work here\n{done.stdout}{done.stderr}")

@@ -11,7 +11,7 @@ import pytest
 
 from mockserver import MockServer
 from tests.docs.markdown import PAGES, Block, blocks
-from tests.processes import PATIENCE
+from tests.processes import SEARCH
 from tests.sdks.harness import Host, Session, program
 
 pytestmark = pytest.mark.sdk
@@ -44,7 +44,7 @@ def test_script_sends_events_when_node_runs_it(block: Block, server: str, packag
     text, key = told(block, server)
     (tmp_path / "node_modules").symlink_to(packages)
     (tmp_path / "snippet.mjs").write_text(text)
-    subprocess.run([program("node"), "snippet.mjs"], cwd=tmp_path, timeout=PATIENCE, check=True)
+    subprocess.run([program("node"), "snippet.mjs"], cwd=tmp_path, timeout=SEARCH, check=True)
     assert_arrived(server, key)
 
 

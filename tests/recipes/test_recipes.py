@@ -16,10 +16,12 @@ from uuid import uuid4
 import click
 import pytest
 
-from mockserver import cli, environment, yamltext
-from mockserver.addresses import DEFAULT_PORT
+from mockserver.cli import environment
+from mockserver.cli import main as cli
+from mockserver.jsonkit import yamltext
 from mockserver.server import control
-from tests.processes import PATIENCE, ROOT, ServerProcess, served
+from mockserver.settings import DEFAULT_PORT
+from tests.processes import ROOT, SEARCH, ServerProcess, served
 from tests.processes import run as mockserver
 from tests.sdks.harness import program
 
@@ -40,7 +42,7 @@ def server() -> Iterator[ServerProcess]:
 def run(command: list[str], url: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a recipe against a server."""
     env = {**os.environ, "NO_PROXY": "*", "MOCK_URL": url, **variables}
-    return subprocess.run(command, cwd=FOLDER, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return subprocess.run(command, cwd=FOLDER, env=env, capture_output=True, text=True, timeout=SEARCH, check=False)
 
 
 def texts(value: Any) -> Iterator[str]:

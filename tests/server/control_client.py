@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import jsonschema_rs
 
-from mockserver.core import pointer
+from mockserver.jsonkit import pointer
 from mockserver.server import control
 
 JSON_TYPES = ("application/json", "application/problem+json")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
-PATIENCE = 20
+SEARCH = 20
 """Seconds after which something hangs."""
 
 End = Literal["read", "half", "close", "reset"]
@@ -116,7 +116,7 @@ class Connection:
 
     async def ask(self, request: bytes, method: str = "POST") -> Answer:
         """Send one request and read its answer."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SEARCH):
             await self.send(request)
             answer = await read_answer(self.reader, method)
         assert answer is not None, f"no answer to {request[:200]!r}"
@@ -124,7 +124,7 @@ class Connection:
 
     async def answers(self, method: str = "POST") -> list[Answer]:
         """Read what comes until the server closes."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(SEARCH):
             return await _read_answers(self.reader, method)
 
     def half_close(self) -> None:

@@ -12,15 +12,15 @@ from typing import Any, Final
 
 import pytest
 
-from mockserver.core import jsontext
-from mockserver.core.export import Scrubber, export_line, secrets_of
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, judge
+from mockserver.contract.library import library
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
 from mockserver.core.model import Terms, WireRequest
-from mockserver.core.views import View
-from mockserver.loader import library
-from mockserver.stores.memory import MemoryStore
-from mockserver.stores.session import SessionSettings
+from mockserver.jsonkit import jsontext
+from mockserver.recording.export import Scrubber, export_line, secrets_of
+from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.stores.memory import MemoryStore
+from mockserver.sessions.views import View
 from tests import cases
 from tests.server.conftest import AppServer
 from tests.server.mutators import ODD_BODIES, apex, apex_server, bomb, headed, outlit, spoil, whisperr
@@ -130,7 +130,7 @@ async def test_bad_input_is_refused_in_the_vendors_shape_and_journalled(
     assert answer.headers.get("access-control-allow-origin") == (None if family in WITHOUT_CORS else ORIGIN)
     [row] = await journalled(app_server.port)
     assert row["status"] == status
-    assert [finding["message"] for finding in row["findings"] if finding["severity"] == "refused"]
+    assert [finding["message"] for finding in row["findings"] if finding["severity"] == "error"]
     assert row["reply"]["body"] == {"text": answer.body.decode()}
 
 
@@ -149,9 +149,9 @@ async def test_unusual_input_is_taken_when_it_means_what_it_should(app_server: A
         answer = await once(app_server.port, headed(change(request), ("X-Mock-Session", SESSION)))
         assert whole([answer]) == []
         assert 200 <= answer.status < 300, answer
-    advised = [finding["rule"] for row in await journalled(app_server.port) for finding in row["findings"]]
-    assert "/advice/transport/trailing_slash" in advised
-    assert "/advice/transport/leading_slashes" in advised
+    warned = [finding["rule"] for row in await journalled(app_server.port) for finding in row["findings"]]
+    assert "/warnings/transport/trailing_slash" in warned
+    assert "/warnings/transport/leading_slashes" in warned
 
 
 async def rows_of(port: int, request: Plain) -> list[Any]:
@@ -189,20 +189,20 @@ async def test_odd_value_is_shown_exactly_when_it_is_accepted(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_name_that_stands_twice_is_advised_against(app_server: AppServer, family: str) -> None:
+async def test_name_that_stands_twice_gets_a_warning(app_server: AppServer, family: str) -> None:
     request = FAMILIES[family]("pk_a", "click")
     body = request.body.replace(b'"url":', b'"url": 1, "url":').replace(b'"context":', b'"context": 1, "context":')
     twice = replace(request, body=body)
     assert twice.body != request.body
     assert [row["verdict"] for row in await rows_of(app_server.port, twice)] == ["accepted"]
     [row] = await journalled(app_server.port)
-    assert "/advice/transport/duplicate_members" in [finding["rule"] for finding in row["findings"]]
+    assert "/warnings/transport/duplicate_members" in [finding["rule"] for finding in row["findings"]]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("junk", [b"0", b"{}", b"[]", b'{"type":"x"}'])
 async def test_body_full_of_junk_is_refused_and_told_quickly(app_server: AppServer, family: str, junk: bytes) -> None:
-    """Each of these once took the server tens of seconds; the client gives up after `raw.PATIENCE`."""
+    """Each of these once took the server tens of seconds; the client gives up after `raw.SEARCH`."""
     request = FAMILIES[family]("pk_a", "click")
     events = b",".join([junk] * (1_000_000 // (len(junk) + 1)))
     full = replace(request, body=b'{"source": "server", "projectKey": "pk_a", "events": [' + events + b"]}")
@@ -226,7 +226,7 @@ async def test_every_spoiled_golden_request_is_answered_and_explained() -> None:
         contract = library().protocol(case.protocol).contract(revision, [])
         session = store.session(f"{case.protocol}/{revision}")
         keys = rng.choice([None, None, frozenset[str]()])
-        judged = judge(approach(Intake(request), contract), Terms(now_ms=case.clock, keys=keys))
+        judged = judge(route(RequestBody(request), contract), Terms(now_ms=case.clock, keys=keys))
         exchange, reply = await store.commit(session, judged, received_ms=case.clock)
         told = f"request {number} of {case}: {request}"
         assert reply.status < 500, told
@@ -234,10 +234,10 @@ async def test_every_spoiled_golden_request_is_answered_and_explained() -> None:
         assert view.reply() == reply, told
         rows, detail = list(view.event_rows()), view.request_detail()
         json.loads(jsontext.render(export_line(View(exchange), Scrubber(secrets_of(exchange)))))
-        refused = [finding for finding in detail["findings"] if finding["severity"] == "refused"]
+        refused = [finding for finding in detail["findings"] if finding["severity"] == "error"]
         assert reply.status < 400 or refused or any(row["verdict"] == "rejected" for row in rows), told
         for row in rows:
-            reasons = [finding for finding in row["findings"] if finding["severity"] == "refused"]
+            reasons = [finding for finding in row["findings"] if finding["severity"] == "error"]
             assert bool(reasons) == (row["verdict"] == "rejected"), told
 
 

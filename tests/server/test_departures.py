@@ -11,7 +11,7 @@ from mockserver.settings import Settings
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.mutators import GOOD, headed, outlit
-from tests.server.raw import PATIENCE, Connection, End, Plain, once, received, sent, unreadable, whole
+from tests.server.raw import SEARCH, Connection, End, Plain, once, received, sent, unreadable, whole
 
 KEY = "pk_shell"
 DEADLINE = 0.3
@@ -88,7 +88,7 @@ async def test_request_is_journalled_when_its_client_is_gone_before_the_answer(
     """The wait shows it: the commit wakes that, with nobody there to be told of the event."""
     good = headed(GOOD[name](KEY, "click"), ("X-Mock-Session", KEY))
     await sent(app_server.port, good.wire(), end=end)
-    status, waited = await control.post(f"/_mock/sessions/{KEY}/wait", {"count": 1, "timeout_ms": PATIENCE * 1000})
+    status, waited = await control.post(f"/_mock/sessions/{KEY}/wait", {"count": 1, "timeout_ms": SEARCH * 1000})
     assert (status, waited["reason"]) == (200, "ok")
 
 
@@ -101,7 +101,7 @@ async def test_nothing_is_journalled_when_a_client_is_gone_in_the_middle_of_a_bo
         assert await sent(app_server.port, data, end=end) == []
     left = asyncio.all_tasks() - before
     if left:
-        _, left = await asyncio.wait(left, timeout=PATIENCE)
+        _, left = await asyncio.wait(left, timeout=SEARCH)
     assert left == set()
     assert await received(app_server.port, KEY) == 0
 
@@ -113,7 +113,7 @@ async def test_wait_ends_when_its_caller_is_gone(app_server: AppServer, end: End
     assert await sent(app_server.port, call.wire(), end=end) == []
     left = asyncio.all_tasks() - before
     if left:
-        _, left = await asyncio.wait(left, timeout=PATIENCE)
+        _, left = await asyncio.wait(left, timeout=SEARCH)
     assert left == set()
     assert app_server.app.store.session(KEY).waiters == set()
 

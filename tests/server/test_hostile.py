@@ -23,7 +23,7 @@ from typing import Any, Final
 import pytest
 
 from mockserver.settings import Settings
-from tests.processes import PATIENCE, ROOT, command_line, environment
+from tests.processes import ROOT, SEARCH, command_line, environment
 from tests.server.attacks import ATTACKS
 from tests.server.conftest import AppServer
 from tests.server.mutators import GOOD, MUTATORS, headed, outlit
@@ -177,7 +177,7 @@ def test_server_stays_whole_when_good_and_hostile_requests_mix(tmp_path: Path) -
         )
         assert grown < MEMORY_LIMIT + SLACK
         server.terminate()
-        assert server.wait(PATIENCE) == 0
+        assert server.wait(SEARCH) == 0
     text = log.read_text()
     assert "Traceback" not in text
     assert [line for line in text.splitlines() if line.split(" ")[1] in ("error", "critical")] == []
@@ -204,7 +204,7 @@ async def test_nothing_is_left_of_clients_when_they_are_gone(
     assert run.wrong == []
     left = asyncio.all_tasks() - before
     if left:
-        _, left = await asyncio.wait(left, timeout=PATIENCE)
+        _, left = await asyncio.wait(left, timeout=SEARCH)
     assert left == set()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import Any
 
-from mockserver.core.ledger import deliveries
+from mockserver.sessions.ledger import deliveries
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient

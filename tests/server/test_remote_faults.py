@@ -182,7 +182,7 @@ async def test_body_of_a_step_is_sent_as_text_or_json(
         ({"reply": {"status": 503}, "when": "before_commit"}, False),
         ({"reply": {"status": 503}, "when": "after_commit"}, True),
         ({"reply": {"status": 400}}, False),
-        ({"reply": {"status": 302, "headers": {"Location": "/elsewhere"}}}, False),
+        ({"reply": {"status": 302, "headers": {"Location": "/other_sessions"}}}, False),
         ({"reply": {"status": 204}}, True),
         ({"reply": {"status": 200, "body": {"odd": True}}}, True),
         ({"reply": {"status": 202}, "when": "before_commit"}, False),
@@ -236,7 +236,7 @@ async def test_reject_fails_exactly_the_matching_events(
     expected = ["rejected" if index in hit else "accepted" for index in range(4)]
     assert await verdicts(control, session) == expected
     for row in await rows(control, session, "events"):
-        assert [finding["message"] for finding in row["findings"] if finding["severity"] == "refused"] == (
+        assert [finding["message"] for finding in row["findings"] if finding["severity"] == "error"] == (
             ["quota used up"] if row["index"] in hit else []
         )
 

@@ -78,7 +78,7 @@ async def test_unseen_session_is_there_and_empty(control: ControlClient, session
             "session": key,
             "credentials": [],
             "keys": None,
-            "rate_limits": "advise",
+            "rate_limits": "warn",
             "journal_limit": 100_000,
             "counts": {"requests": 0, "accepted": 0, "duplicate": 0, "rejected": 0},
             "evicted": 0,
@@ -106,7 +106,7 @@ async def test_change_replaces_named_members_and_leaves_the_rest(control: Contro
     assert (described["keys"], described["rate_limits"], described["journal_limit"]) == ([], "off", 7)
     cleared = {"keys": None, "rate_limits": None, "journal_limit": None, "credentials": None, "protocols": None}
     _, described = await control.patch(session, cleared)
-    assert (described["keys"], described["rate_limits"], described["journal_limit"]) == (None, "advise", 100_000)
+    assert (described["keys"], described["rate_limits"], described["journal_limit"]) == (None, "warn", 100_000)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ ANSWER = {
     "near_misses",
     "refused",
     "faults_pending",
-    "elsewhere",
+    "other_sessions",
 }
 
 
@@ -47,7 +47,7 @@ async def test_wait_is_answered_at_once_when_the_events_are_there(
     assert (answer["satisfied"], answer["reason"], answer["matched"]) == (True, "ok", 2)
     assert [row["event"]["context"]["$message_id"] for row in answer["events"]] == ["m1", "m2"]
     assert answer["next"] == answer["events"][-1]["seq"]
-    assert (answer["near_misses"], answer["refused"], answer["elsewhere"]) == ([], [], [])
+    assert (answer["near_misses"], answer["refused"], answer["other_sessions"]) == ([], [], [])
 
 
 async def test_wait_takes_no_body_for_the_first_accepted_event(
@@ -279,7 +279,7 @@ async def test_elsewhere_names_the_session_of_a_mistyped_key(
     await waits.reach(1)
     await wrong.track("m1")
     await wrong.track("m2")
-    assert (await waiting)["elsewhere"][0]["session"] == wrong.key
+    assert (await waiting)["other_sessions"][0]["session"] == wrong.key
 
 
 async def test_elsewhere_looks_back_when_the_client_was_done_before_the_wait(
@@ -289,7 +289,7 @@ async def test_elsewhere_looks_back_when_the_client_was_done_before_the_wait(
     await wrong.track("m1")
     await wrong.track("m2")
     answer = await wait(control, session, timeout_ms=20)
-    assert answer["elsewhere"] == [{"session": wrong.key, "requests": 2}]
+    assert answer["other_sessions"] == [{"session": wrong.key, "requests": 2}]
 
 
 async def test_elsewhere_leaves_out_what_came_before_this_session_got_something(
@@ -300,7 +300,7 @@ async def test_elsewhere_leaves_out_what_came_before_this_session_got_something(
     await wait(control, session, exactly=0, quiet_ms=10)
     await vendor.track("m1")
     answer = await wait(control, session, count=2, timeout_ms=20)
-    assert answer["elsewhere"] == []
+    assert answer["other_sessions"] == []
 
 
 async def test_open_wait_ends_when_its_session_is_deleted(

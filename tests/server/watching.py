@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from mockserver.core.faults import Step
 from mockserver.server import injection
 from mockserver.server.connection import Connection
-from mockserver.stores.session import Session, Waiter
+from mockserver.sessions.faults import Step
+from mockserver.sessions.session import Session, Waiter
 
 
 class Watched(set[Waiter]):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
-from mockserver.core.schema import POINTER
-from mockserver.strategies.faults import Spot, spots
+from mockserver.contract.schema import POINTER
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.places import Tokens
+from mockserver.strategies.schema_mutations import Spot, spots
 
 BOUNDS = {"minLength": -1, "maxLength": 1, "minItems": -1, "maxItems": 1, "minimum": -1, "maximum": 1}
 """Keywords with a limit, and on which side of it a value is refused."""

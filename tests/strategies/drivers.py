@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from mockserver.core.contract import Contract
-from mockserver.core.formats import rfc3339_ms
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, judge
+from mockserver.contract.contract import Contract
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
 from mockserver.core.model import Terms
-from mockserver.stores.memory import MemoryStore
-from mockserver.stores.session import SessionSettings
+from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.strategies import Request
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -42,7 +42,7 @@ class InProcess:
 
     def send(self, session: str, protocol: str, request: Request) -> Answer:
         here = self.store.session(session)
-        judged = approach(Intake(request.wire()), self.contracts[protocol])
+        judged = route(RequestBody(request.wire()), self.contracts[protocol])
         terms = Terms(now_ms=self.now[session], keys=here.settings.keys, rate_mode=here.settings.rate_limits)
         commit = self.store.commit(here, judge(judged, terms), received_ms=self.now[session])
         _, reply = asyncio.run(commit)

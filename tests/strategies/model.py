@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mockserver.core.contract import Contract
+from mockserver.contract.contract import Contract
 from mockserver.strategies import Expected
 from mockserver.strategies.reading import BadEvent, Reading, Told, Unknown, fill
 
@@ -52,7 +52,7 @@ class ModelSession:
     """What a session remembers."""
 
     now_ms: int
-    mode: str = "advise"
+    mode: str = "warn"
     keys: frozenset[str] | None = None
     seen: dict[str, set[str]] = field(default_factory=dict)
     users: set[str] = field(default_factory=set)
@@ -167,7 +167,7 @@ class Model:
 
     def _events(self, session: ModelSession, action: Action, taken: bool) -> Predicted:
         faults, form = self._faults(session, action), self._form(action)
-        if faults and (form.get("policy", "whole") == "whole" or form.get("events") == ""):
+        if faults and (form.get("policy", "atomic") == "atomic" or form.get("events") == ""):
             first = faults[0]
             verdicts = ["rejected"] * len(action.items)
             return self._refused(session, action, first.reason, first.message, verdicts, taken)

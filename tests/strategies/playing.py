@@ -9,13 +9,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
+from mockserver.contract.contract import Contract, Operation
+from mockserver.contract.library import library
 from mockserver.core.answer import answer
-from mockserver.core.contract import Contract, Operation
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, judge
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
 from mockserver.core.model import Judged, Terms, WireReply
-from mockserver.loader import library
-from mockserver.stores.session import Session, SessionSettings
+from mockserver.sessions.session import Session, SessionSettings
 from mockserver.strategies import Sample
 
 MANY = 2000
@@ -28,7 +28,7 @@ def play(contract: Contract, sample: Sample) -> tuple[WireReply, Judged]:
     """Send a sample's requests to a session of its own; return the last reply and how it was judged."""
     session = Session("sample", SessionSettings())
     for request in (*sample.before, sample.request):
-        judged = judge(approach(Intake(request.wire()), contract), Terms(now_ms=sample.now_ms))
+        judged = judge(route(RequestBody(request.wire()), contract), Terms(now_ms=sample.now_ms))
         reply = answer(judged, session.settle(judged))
     return reply, judged
 
@@ -37,9 +37,9 @@ def hold(contract: Contract, sample: Sample) -> None:
     """Hold the core to what a sample predicts."""
     reply, judged = play(contract, sample)
     assert not sample.expect.differences(reply.status, reply.body)
-    broken = bool(judged.refusal or judged.faults)
+    broken = bool(judged.refusal or judged.event_errors)
     settled_later = {"unknown_entity"} & {breach.reason for breach in sample.bad}
-    assert broken != (sample.valid or bool(settled_later)), judged.refusal or judged.faults
+    assert broken != (sample.valid or bool(settled_later)), judged.refusal or judged.event_errors
 
 
 def every(strategy: SearchStrategy[Any], examples: int, check: Callable[[Any], None]) -> int:

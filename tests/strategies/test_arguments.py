@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from mockserver import strategies
-from mockserver.cli import main
+from mockserver.cli.main import main
+from mockserver.contract.library import library
 from mockserver.errors import ContractError
-from mockserver.loader import library
 from mockserver.strategies.sampling import draw
 
 MAKERS: dict[str, Callable[..., object]] = {

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import find, settings
 
 from mockserver import strategies
-from mockserver.core.contract import Contract
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import library
+from mockserver.contract.schema import Schema, drop_nulls
 from mockserver.core.explain import judge_spots, reference_spots, violations
-from mockserver.core.model import Json
-from mockserver.core.schema import Schema, drop_nulls
-from mockserver.loader import library
+from mockserver.jsonkit import Json
 from mockserver.strategies import CertificateError
 from mockserver.strategies.bodies import Bodies, Broken
-from mockserver.strategies.clock import Clock
 from mockserver.strategies.drawing import composed
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.plans import NOW_MS, Plan, plan_of
+from mockserver.strategies.time_frame import Clock
 from tests.strategies.playing import collect, contracts
 
 

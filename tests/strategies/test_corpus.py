@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from mockserver.cli import main
-from mockserver.loader import library
+from mockserver.cli.main import main
+from mockserver.contract.library import library
 from mockserver.strategies import NOW_MS, breaches
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import plan_of

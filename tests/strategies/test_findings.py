@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from mockserver import strategies
-from mockserver.core.contract import Contract
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, judge
+from mockserver.contract.contract import Contract
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
 from mockserver.core.model import Terms
-from mockserver.core.views import View
-from mockserver.stores.memory import MemoryStore
-from mockserver.stores.session import SessionSettings
+from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.stores.memory import MemoryStore
+from mockserver.sessions.views import View
 from mockserver.strategies import NOW_MS, Sample
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import plan_of
@@ -24,14 +24,14 @@ async def _journalled(contract: Contract, sample: Sample) -> View:
     store = MemoryStore(SessionSettings(), max_bytes=1 << 30, max_sessions=2)
     session = store.session("sample")
     for request in (*sample.before, sample.request):
-        judged = judge(approach(Intake(request.wire()), contract), Terms(now_ms=sample.now_ms))
+        judged = judge(route(RequestBody(request.wire()), contract), Terms(now_ms=sample.now_ms))
         exchange, _ = await store.commit(session, judged, received_ms=sample.now_ms)
     return View(exchange)
 
 
 def _of_events(view: View) -> dict[int, Found]:
     """Return the refused findings of each refused event, but for those that only went down with the others."""
-    rows = {row["index"]: row for row in view.event_rows(advice=False) if row["verdict"] == "rejected"}
+    rows = {row["index"]: row for row in view.event_rows(warnings=False) if row["verdict"] == "rejected"}
     return {
         index: [(one["rule"], one["pointer"]) for one in row["findings"] if "whole request" not in one["message"]]
         for index, row in rows.items()
@@ -39,7 +39,7 @@ def _of_events(view: View) -> dict[int, Found]:
 
 
 def _of_request(view: View) -> Found:
-    return [(one.rule, one.pointer) for one in view.findings() if one.severity == "refused"]
+    return [(one.rule, one.pointer) for one in view.findings() if one.severity == "error"]
 
 
 async def _hold(contract: Contract, sample: Sample) -> None:

@@ -11,8 +11,8 @@ import json
 import pytest
 
 from mockserver import strategies
-from mockserver.core.contract import Contract, Operation
-from mockserver.core.model import Json
+from mockserver.contract.contract import Contract, Operation
+from mockserver.jsonkit import Json
 from mockserver.strategies import NOW_MS, Sample
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.plans import plan_of

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 
 from mockserver import strategies
-from mockserver.core.contract import Contract
-from mockserver.core.formats import rfc3339_ms
+from mockserver.contract.contract import Contract
+from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.settings import Settings
 from mockserver.strategies import NOW_MS, Sample
 from mockserver.strategies.corpus import samples

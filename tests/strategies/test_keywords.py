@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mockserver.contract.library import library
 from mockserver.core.events import EVENTS_GATE
-from mockserver.core.formats import FORMATS
 from mockserver.core.gates import GATES
-from mockserver.loader import library
-from mockserver.strategies import drawing, formats, gatefaults
-from mockserver.strategies.faults import BREAKERS, WALKED
+from mockserver.jsonkit.formats import FORMATS
+from mockserver.strategies import drawing
+from mockserver.strategies import format_texts as formats
+from mockserver.strategies import gate_mutations as gatefaults
 from mockserver.strategies.keywords import LEAVES, SAYINGS, STRUCTURE, TYPES
 from mockserver.strategies.plans import NOW_MS, plan_of
+from mockserver.strategies.schema_mutations import BREAKERS, WALKED
 from tests.strategies.playing import contracts
 
 HIDDEN = {
@@ -53,8 +55,8 @@ def test_every_type_has_values_when_the_language_is_asked() -> None:
 
 def test_every_check_is_broken_somewhere_when_the_core_is_asked() -> None:
     checks = {*GATES, EVENTS_GATE.name}.union(*(protocol.adapter.gates for protocol in library().protocols.values()))
-    assert {*gatefaults.CHECKS, *gatefaults.ELSEWHERE} == checks
-    assert not set(gatefaults.CHECKS) & set(gatefaults.ELSEWHERE)
+    assert {*gatefaults.CHECKS, *gatefaults.OTHER_CHECKS} == checks
+    assert not set(gatefaults.CHECKS) & set(gatefaults.OTHER_CHECKS)
 
 
 def _hidden() -> Iterator[str]:

@@ -9,19 +9,19 @@ from functools import cache
 import pytest
 
 from mockserver import strategies
-from mockserver.core.contract import Contract
-from mockserver.core.formats import epoch_ms
-from mockserver.core.model import Json
-from mockserver.core.pointer import parse
-from mockserver.core.schema import POINTER
+from mockserver.contract.contract import Contract
+from mockserver.contract.schema import POINTER
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import epoch_ms
+from mockserver.jsonkit.pointer import parse
 from mockserver.strategies import NOW_MS
-from mockserver.strategies.faults import Fault, spots
 from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.options import bodies_of
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plans import plan_of
 from mockserver.strategies.sampling import draw
-from mockserver.strategies.schemas import Schema
+from mockserver.strategies.schema_mutations import Mutation, spots
+from mockserver.strategies.subschemas import Schema
 from tests.strategies.census import BOUNDS, measure, standing
 from tests.strategies.playing import collect, contracts, with_census
 
@@ -33,9 +33,9 @@ def _forms(contract: Contract) -> Iterator[FormPlan]:
         yield from one.forms.values()
 
 
-def _faulted(form: FormPlan) -> Iterator[tuple[Schema, list[Fault]]]:
+def _faulted(form: FormPlan) -> Iterator[tuple[Schema, list[Mutation]]]:
     if form.envelope is not None:
-        yield form.envelope.root, form.envelope_faults
+        yield form.envelope.root, form.envelope_mutations
     yield from ((kind.values.root, kind.faults) for kind in form.kinds.values())
 
 

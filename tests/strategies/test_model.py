@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from mockserver import MockServer
-from mockserver.core.contract import Contract
-from mockserver.core.formats import rfc3339_ms
-from mockserver.core.model import Json
-from mockserver.core.pointer import MISSING
-from mockserver.loader import Patch, library
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import Patch, library
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import NOW_MS, Request
 from mockserver.strategies.assembly import Assembly, Parts
 from tests.strategies.drivers import Driver, InProcess, OverHttp
@@ -228,7 +228,7 @@ class Sessions(RuleBasedStateMachine):
 
     @rule(
         name=NAMES,
-        mode=st.sampled_from(["enforce", "enforce", "advise", "off"]),
+        mode=st.sampled_from(["enforce", "enforce", "warn", "off"]),
         listed=st.sampled_from([None, ALLOWED]),
     )
     def change_settings(self, name: str, mode: str, listed: frozenset[str] | None) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mockserver.core.contract import Contract
-from mockserver.loader import library
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import library
 from mockserver.strategies import NOW_MS, CertificateError
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.named import name_all

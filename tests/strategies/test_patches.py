@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from mockserver import strategies
-from mockserver.core.contract import Contract
-from mockserver.loader import Patch, library
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import Patch, library
 from mockserver.strategies import CertificateError
 from tests.strategies.playing import collect, hold
 
@@ -42,7 +42,7 @@ PATCHES: dict[str, tuple[str, Any]] = {
     ),
     "whole batches refused": (
         "outlit",
-        {"protocol": {"operations": {"events": {"forms": {"batch": {"policy": "whole"}}}}}},
+        {"protocol": {"operations": {"events": {"forms": {"batch": {"policy": "atomic"}}}}}},
     ),
     "another shape of refusals": (
         "outlit",

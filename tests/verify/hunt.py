@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
-from mockserver.core.contract import Contract
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError
-from mockserver.loader import Patch, library
 from mockserver.verify import Rule, Runner, Setup, rules_of
 from tests.verify.inprocess import InProcess, Ticking, setup_of
-from tests.verify.mutants import Mutant, served, touched
+from tests.verify.mutants import Mutant, dependencies, served
 from tests.verify.settings import NEW, settings_of
 
 Json = Any
@@ -93,7 +93,7 @@ def caught_by(mutant: Mutant, protocol: str, revision: str) -> str | None:
 
 def ranked(mutant: Mutant, rules: list[Rule]) -> Iterator[Rule]:
     """Yield the rules that touch a mutated fact, the nearest first."""
-    scored = [(touched(mutant, rule.touches), rule) for rule in rules]
+    scored = [(dependencies(mutant, rule.depends_on), rule) for rule in rules]
     near = [(score, rule) for score, rule in scored if score]
     near.sort(key=lambda one: (cost(one[1]) > HARD, not about(mutant, one[1]), -one[0], cost(one[1])))
     return (rule for _, rule in near)

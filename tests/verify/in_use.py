@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mockserver.core.contract import Contract, Form
+from mockserver.contract.contract import Contract, Form
+from mockserver.contract.schema import Schema, subschemas
 from mockserver.core.events import EVENTS_GATE
 from mockserver.core.gates import GATES
-from mockserver.core.schema import Schema, subschemas
-from mockserver.strategies.faults import BREAKERS
 from mockserver.strategies.keywords import LEAVES
+from mockserver.strategies.schema_mutations import BREAKERS
 
 Json = Any
 Tokens = tuple[str, ...]

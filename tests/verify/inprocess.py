@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from mockserver.contract.contract import Contract
 from mockserver.core.answer import answer
-from mockserver.core.contract import Contract
-from mockserver.core.intake import Intake
-from mockserver.core.judge import approach, judge
-from mockserver.core.model import RateMode, Terms, WireReply
-from mockserver.stores.session import Session, SessionSettings
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
+from mockserver.core.model import Terms, WireReply
+from mockserver.sessions.session import Session, SessionSettings
+from mockserver.settings import RateMode
 from mockserver.strategies import NOW_MS
 from mockserver.strategies.samples import Request
 from mockserver.verify import Reply, Setup
@@ -32,7 +33,7 @@ def setup_of(protocol: str, examples: int = 0, *, burst: bool = True) -> Setup:
         burst=burst,
         slack_ms=0,
         rate=1_000_000,
-        patience_ms=10**9,
+        max_wait_ms=10**9,
     )
 
 
@@ -70,7 +71,7 @@ class InProcess:
 
     def reply(self, request: Request) -> WireReply:
         terms = Terms(now_ms=self.clock.ms, keys=self.keys, rate_mode=self.rate_mode)
-        judged = judge(approach(Intake(request.wire()), self.contract), terms)
+        judged = judge(route(RequestBody(request.wire()), self.contract), terms)
         return answer(judged, self.session.settle(judged))
 
     def forget(self) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mockserver.core import pointer
-from mockserver.core.contract import Contract
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError
-from mockserver.loader import Patch, library
+from mockserver.jsonkit import pointer
 from tests.verify.in_use import is_label, is_scripted
 
 Json = Any
@@ -152,7 +152,7 @@ OPTIONAL: Final = frozenset({"pattern", "cors", "rate", "idempotency", "lookup",
 """Members that a contract may do without, and is looser then."""
 TEMPLATES: Final = frozenset({"body", "item", "headers"})
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
-    "policy": ("partial", "whole"),
+    "policy": ("partial", "atomic"),
     "starts": ("aligned", "first_request"),
     "members": ("absent", "refused"),
     "without_origin": ("nothing", "*"),
@@ -177,7 +177,7 @@ def _moved(contract: Contract, order: int, tokens: Tokens) -> Iterator[Mutant]:
     yield from (_mutant(tokens, change, value) for change, value in made.items() if value > 0)
 
 
-def touched(mutant: Mutant, pointers: set[str]) -> int:
+def dependencies(mutant: Mutant, pointers: set[str]) -> int:
     """Return how closely a rule's pointers are about a mutated fact: 0 for not at all."""
     place = mutant.place + "/"
     near = [len(one) for one in pointers if place.startswith(one + "/")]

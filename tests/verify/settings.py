@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 Json = Any
-Setting = tuple[Json, tuple[str, ...]]
+SharedHead = tuple[Json, tuple[str, ...]]
 RATED: Final = {"requests": 5, "window_ms": 60000, "starts": "first_request", "source": "assumed: a rate to try"}
 NEW: Final = frozenset({"rate_all", "refusals", "minLength"})
 """What settings add, where a contract has no such thing."""
 RATED_OPERATIONS: Final = ("batch", "track", "identify", "user", "user_state")
-SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
+SETTINGS: Final[Mapping[str, Mapping[str, SharedHead]]] = {
     "outlit": {
         "strict": (
             {
@@ -24,7 +24,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
             },
             (),
         ),
-        "whole": ({"operations": {"events": {"forms": {"batch": {"policy": "whole"}}}}}, ()),
+        "atomic": ({"operations": {"events": {"forms": {"batch": {"policy": "atomic"}}}}}, ()),
         "reasons of their own": (
             {
                 "gates": {
@@ -55,7 +55,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
             },
             ("/protocol/gates", "/protocol/limits/body"),
         ),
-        "whole": ({"operations": {"server_events": {"forms": {"batch": {"policy": "whole"}}}}}, ("/events",)),
+        "atomic": ({"operations": {"server_events": {"forms": {"batch": {"policy": "atomic"}}}}}, ("/events",)),
         "no keys": (
             {
                 "operations": {
@@ -102,7 +102,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
         ),
     },
     "async-2026-10": {
-        "whole": ({"operations": {"batch": {"forms": {"batch": {"policy": "whole"}}}}}, ()),
+        "atomic": ({"operations": {"batch": {"forms": {"batch": {"policy": "atomic"}}}}}, ()),
         "named in replies": (
             {"replies": {"tracked": {"body": {"event": {"id": "${event_id}", "of": "${external_id}"}}}}},
             (),
@@ -113,7 +113,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, Setting]]] = {
 with, if not all."""
 
 
-def settings_of(protocol: str, revision: str) -> Iterator[Setting]:
+def settings_of(protocol: str, revision: str) -> Iterator[SharedHead]:
     """Yield the settings of a protocol, then those of one revision only."""
     for name in (protocol, revision):
         yield from SETTINGS.get(name, {}).values()

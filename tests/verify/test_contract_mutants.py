@@ -1,7 +1,7 @@
 """Every constraint of every contract, removed, loosened or changed, one at a time: verify reports each mutant.
 
 Left out are facts that are no constraint on requests or replies: sources and titles, what is stored, how clients
-deliver, replies' schemas (which the server does not read), advice, refusals that only scripted replies use, keys of
+deliver, replies' schemas (which the server does not read), warnings, refusals that only scripted replies use, keys of
 operations where no gate looks at them, texts for keywords that no schema of the revision has; and that a body or an
 event is an object, which is seen before any schema is.
 """
@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from mockserver import yamltext
-from mockserver.loader import library
+from mockserver.contract.library import library
+from mockserver.jsonkit import yamltext
 from tests.conftest import COUNTED
 from tests.verify.hunt import caught_by, hunts, is_served
 from tests.verify.in_use import reached

@@ -9,8 +9,8 @@ from typing import Final
 
 import pytest
 
-from mockserver.core.contract import Contract
-from mockserver.loader import Patch, library
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import Patch, library
 from mockserver.verify import Rule, Runner, Setup, Status, defects, rules_of, verify
 from tests.verify.faults import FAULTS
 from tests.verify.inprocess import InProcess, setup_of
@@ -48,7 +48,7 @@ def test_fault_in_replies_is_reported_when_tried(name: str) -> None:
 JUDGED_OTHERWISE: Final[Mapping[str, tuple[str, object]]] = {
     "window inverted": ("whisperr", {"windows": {"occurred_at": {"past_ms": 300000, "future_ms": 2592000000}}}),
     "window wider by one ms": ("whisperr", {"windows": {"occurred_at": {"past_ms": 2592000001}}}),
-    "partial success off": ("outlit", {"operations": {"events": {"forms": {"batch": {"policy": "whole"}}}}}),
+    "partial success off": ("outlit", {"operations": {"events": {"forms": {"batch": {"policy": "atomic"}}}}}),
     "body limit off by one": ("outlit", {"limits": {"body": {"max_bytes": 1048577}}}),
     "key not looked at": ("apex", {"credentials": {"server_key": {"pattern": None}}}),
     "JSON before the key": ("outlit", {"gates": {"key": {"order": 55}, "allowed_key": {"order": 56}}}),

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mockserver.cli import main
+from mockserver.cli.main import main
+from mockserver.contract.library import Patch, library
 from mockserver.errors import SettingsError, UnreachableError
-from mockserver.loader import Patch, library
 from mockserver.strategies.samples import Request
 from mockserver.verify import Reply, Setup, Status, chosen, defects, rules_of, verify
 from mockserver.verify import transport as transport_module
-from mockserver.verify.report import Report
+from mockserver.verify.outcome_report import Report
 from mockserver.verify.transport import Http
+from tests.cli.test_verify import listening
 from tests.verify.inprocess import InProcess, as_reply, setup_of
-from tests.verify.test_command import listening
 
 OUTLIT = library().protocol("outlit").contract()
 ONE = "/events/custom/required/eventName"
@@ -94,7 +94,7 @@ def test_defect_is_told_once_when_good_events_are_refused_and_so_are_bad_ones() 
 
 
 def test_commands_are_few_when_it_takes_many_requests_to_see_the_defect() -> None:
-    target = InProcess(OUTLIT, rate_mode="advise")
+    target = InProcess(OUTLIT, rate_mode="warn")
     found = verify(OUTLIT, setup_of("outlit"), target, only=["/protocol/limits/rate_ingest#events"])
     commands = Report("http://target", "outlit", found, {}).as_json()["findings"][0]["curl"]
     limit = OUTLIT.protocol["limits"]["rate_ingest"]["requests"]
@@ -181,7 +181,7 @@ def test_target_is_a_usage_error_when_it_is_no_plain_url(url: str) -> None:
         ("--rate", "nan"),
         ("--rate", "inf"),
         ("--rate", "1e-320"),
-        ("--patience", "nan"),
+        ("--max_wait", "nan"),
         ("--json", "no/such/file"),
         ("--junit", "no/such/file"),
         ("--json", "-", "--junit", "-"),

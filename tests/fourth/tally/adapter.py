@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from mockserver.adapters import Adapter
 from mockserver.core.events import events_of
 from mockserver.core.gates import BoundGate, Gate
-from mockserver.core.model import Json, Judged, Receipt, Refusal, Verdict
+from mockserver.core.model import Judged, Receipt, Refusal, Verdict
+from mockserver.jsonkit import Json
 
 
 def _cents(item: Json) -> int:

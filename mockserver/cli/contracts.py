@@ -1,0 +1,171 @@
+"""`mockserver contracts`: what the server knows of each API, and who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from mockserver.cli.groups import SuggestingGroup
+from mockserver.cli.options import ProtocolName, RevisionName, contract_files
+from mockserver.cli.tables import table
+from mockserver.errors import SettingsError
+
+if TYPE_CHECKING:
+    from mockserver.contract.contract import Contract
+    from mockserver.contract.library import Protocol
+    from mockserver.jsonkit import Json
+
+EPILOG: Final = """\b
+Examples:
+  mockserver contracts list
+  mockserver contracts print outlit --revision r4-2026-08
+  mockserver contracts print apex --contract-patch strict.yaml --json
+  mockserver contracts explain outlit /protocol/limits/body/max_bytes
+"""
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _effective(function: _Function) -> _Function:
+    """Add what names one effective contract: a protocol, a revision, files."""
+    revision = click.option(
+        "--revision", type=RevisionName(), metavar="REV", help="The revision; without it, the base."
+    )
+    return click.argument("name", type=ProtocolName())(revision(contract_files(_as_json(function))))
+
+
+@click.group(cls=SuggestingGroup, epilog=EPILOG)
+def command() -> None:
+    """List, print and explain the contracts."""
+
+
+@command.command("list")
+@contract_files
+@_as_json
+def list_contracts(contracts: Sequence[Path], contract_patches: Sequence[Path], as_json: bool) -> None:
+    """List the protocols and their revisions."""
+    from mockserver.contract.library import Library
+
+    library = Library(contracts)
+    if as_json:
+        _print_json({"protocols": [_described(protocol) for protocol in library.protocols.values()]})
+        return
+    table(
+        ("PROTOCOL", "REVISION", "NOTE", "TITLE"),
+        [
+            (protocol.name, revision, ", ".join(_notes(protocol, revision)), _title(protocol, revision))
+            for protocol in library.protocols.values()
+            for revision in protocol.revision_names()
+        ],
+    )
+
+
+@command.command("print")
+@_effective
+def print_contract(
+    name: str, revision: str | None, contracts: Sequence[Path], contract_patches: Sequence[Path], as_json: bool
+) -> None:
+    """Print the effective contract of a protocol, each fact with its source.
+
+    What is printed has the form of a patch, so that a part of it can be changed and given to --contract-patch.
+    """
+    contract = _contract(name, revision, contracts, contract_patches)
+    documents = {name: document for name, document in contract.documents.items() if document}
+    if as_json:
+        _print_json(documents)
+        return
+    from mockserver.jsonkit import yamltext
+
+    click.echo(f"# {contract.name}, revision {contract.revision}, contract hash {contract.digest}")
+    for place, source in contract.patched.items():
+        click.echo(f"# {place} is changed by {source.removeprefix('patch: ')}")
+    click.echo(yamltext.dumps(documents), nl=False)
+
+
+@command.command("explain")
+@_effective
+@click.argument("pointer")
+def explain(
+    name: str,
+    pointer: str,
+    revision: str | None,
+    contracts: Sequence[Path],
+    contract_patches: Sequence[Path],
+    as_json: bool,
+) -> None:
+    """Say what stands at POINTER in a contract, and who says so.
+
+    POINTER is what findings call their rule, as /protocol/limits/body/max_bytes; an object is explained fact by fact.
+    """
+    from mockserver.contract.fidelity import explain
+
+    found = explain(_contract(name, revision, contracts, contract_patches), pointer)
+    if as_json:
+        _print_json({"facts": found})
+        return
+    for number, fact in enumerate(found):
+        if number:
+            click.echo()
+        click.secho(fact["pointer"], bold=True)
+        click.echo(f"  value   {_text(fact['value'])}")
+        click.echo(f"  source  {fact['source']}")
+        click.echo(f"  basis   {fact['basis']}")
+
+
+def _contract(name: str, revision: str | None, folders: Sequence[Path], files: Sequence[Path]) -> Contract:
+    from mockserver.contract.library import Library
+
+    library = Library(folders)
+    protocol = library.protocol(name)
+    patches = []
+    for file in files:
+        patched, patch = library.load_patch(file)
+        if patched != name:
+            raise SettingsError(f"{file} patches {patched}, not {name}")
+        patches.append(patch)
+    return protocol.contract(revision, patches)
+
+
+def _described(protocol: Protocol) -> Mapping[str, Json]:
+    document = protocol.documents["protocol"]
+    return {
+        "name": protocol.name,
+        "title": document["title"],
+        "host": document["host"]["value"],
+        "operations": list(document["operations"]),
+        "base": protocol.base,
+        "newest": document["newest"]["value"],
+        "revisions": [
+            {"name": revision, "title": _title(protocol, revision)} for revision in protocol.revision_names()
+        ],
+        "folder": str(protocol.folder),
+    }
+
+
+def _title(protocol: Protocol, revision: str) -> str:
+    if revision in protocol.revisions:
+        return protocol.revisions[revision].title
+    title: str = protocol.documents["protocol"]["title"]
+    return title
+
+
+def _notes(protocol: Protocol, revision: str) -> list[str]:
+    newest = protocol.documents["protocol"]["newest"]["value"]
+    return ["base"] * (revision == protocol.base) + ["newest"] * (revision == newest)
+
+
+def _text(value: Json) -> str:
+    from mockserver.jsonkit.jsontext import render
+
+    return value if isinstance(value, str) else render(value).decode()
+
+
+def _print_json(value: Json) -> None:
+    import json
+
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,108 @@
+"""The command line: a thin skin over library functions. Commands are loaded when they are named."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from typing import Any, Final, NoReturn
+
+import click
+
+from mockserver import __version__
+from mockserver.cli import environment
+from mockserver.cli.groups import SuggestingGroup
+from mockserver.errors import MockServerError
+
+COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "contracts")
+PROBE: Final = "ready"
+"""Stays light: it loads no other command to check the variables of that."""
+
+HELP_FLAGS: Final = ("-h", "--help")
+INTERRUPTED: Final = 130
+INTERNAL: Final = 4
+
+EPILOG: Final = """\b
+Examples:
+  mockserver serve
+  mockserver serve --port 0 --ready-file url.txt --revision outlit=r4-2026-08
+  mockserver ready http://127.0.0.1:8207 --wait
+  mockserver contracts explain outlit /protocol/limits/body/max_bytes
+
+Every flag has an environment variable, MOCKSERVER_<COMMAND>_<FLAG>; a flag wins over its variable. A variable that
+starts with MOCKSERVER_ and belongs to no flag is an error. Where a flag may be repeated, its variable holds all values,
+with whitespace between them.
+
+\b
+Exit codes: 0 clean, 1 findings, 2 usage or configuration, 3 target unreachable, 4 internal.
+
+\b
+Shell completion, for bash (also zsh_source, fish_source):
+  eval "$(_MOCKSERVER_COMPLETE=bash_source mockserver)"
+"""
+
+
+def fail(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
+    """End the command with a message on stderr."""
+    click.echo(f"Error: {message}", err=True)
+    ctx.exit(exit_code)
+
+
+class CommandLine(SuggestingGroup):
+    """The commands of this package, each loaded from its module when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands that are there."""
+        return [name for name in COMMANDS if self.get_command(ctx, name) is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command and give its flags their environment variables."""
+        module = f"mockserver.cli.{cmd_name}"
+        try:
+            command: click.Command | None = import_module(module).command if cmd_name in COMMANDS else None
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            command = None
+        if command is None:
+            return None
+        environment.name_variables(command, f"{environment.PREFIX}_{cmd_name}")
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Check the environment before a command reads it; help is given in any environment."""
+        asked = list(args)
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
+        rest = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing and not set(HELP_FLAGS) & set(asked):
+            ctx.obj = environment.take_service_links(os.environ)
+            for name in ctx.obj:
+                del os.environ[name]
+            only = PROBE if asked[:1] == [PROBE] else ""
+            try:
+                environment.check(os.environ, COMMANDS, lambda name: self.get_command(ctx, name), only)
+            except MockServerError as error:
+                fail(ctx, str(error), error.exit_code)
+        return rest
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; every way it can end has its exit code."""
+        try:
+            return super().invoke(ctx)
+        except MockServerError as error:
+            fail(ctx, str(error), error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+            raise
+        except Exception:
+            import traceback
+
+            traceback.print_exc()
+            fail(ctx, "this is a bug of mockserver; please report it with the lines above", INTERNAL)
+
+
+@click.command(cls=CommandLine, epilog=EPILOG, context_settings={"help_option_names": list(HELP_FLAGS)})
+@click.version_option(__version__, prog_name="mockserver")
+def main() -> None:
+    """Mock and contract-test the Outlit, Apex and Whisperr event-ingestion APIs."""

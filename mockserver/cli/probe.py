@@ -1,0 +1,90 @@
+"""Asking a server whether it takes requests, as lightly as a Python process can.
+
+It speaks HTTP over a plain socket: only the status line matters, and importing `http.client` would cost more than
+everything else here together.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+from mockserver.errors import SettingsError, UnreachableError
+from mockserver.settings import DEFAULT_HOST, DEFAULT_PORT, url_of
+
+PATH: Final = "/readyz"
+PAUSE_S: Final = 0.1
+PROBE_TIMEOUT_S: Final = 5.0
+WAIT_TIMEOUT_S: Final = 30.0
+MAX_STATUS_LINE: Final = 8192
+
+
+def run(url: str | None, *, wait: bool = False, timeout: float | None = None) -> None:
+    """Print that the server is ready; without a URL, the one that the environment gives to `mockserver serve`.
+
+    Raises UnreachableError when it is not, SettingsError when the URL cannot be used.
+    """
+    url = url or _own_url()
+    deadline = time.monotonic() + (timeout or (WAIT_TIMEOUT_S if wait else PROBE_TIMEOUT_S))
+    while problem := ask(url, min(deadline - time.monotonic(), PROBE_TIMEOUT_S)):
+        if not wait or time.monotonic() + PAUSE_S >= deadline:
+            raise UnreachableError(f"{url} is not ready: {problem}")
+        time.sleep(PAUSE_S)
+    print(f"{url} is ready")
+
+
+def ask(url: str, timeout: float) -> str | None:
+    """Ask once; returns None when the server is ready, else why it is not. Raises SettingsError for no usable URL."""
+    scheme, host, port, path = _parts(url)
+    try:
+        with _connect(scheme, host, port, timeout) as connection:
+            name = f"[{host}]" if ":" in host else host
+            request = f"GET {path}{PATH} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
+            connection.sendall(request.encode())
+            line = _status_line(connection, time.monotonic() + timeout)
+    except (OSError, UnicodeError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    words = line.split(" ", 2)
+    if not words[0].startswith("HTTP/") or len(words) < 2:
+        return "what answers there does not speak HTTP"
+    return None if words[1] == "200" else f"{PATH} answers {' '.join(words[1:])}"
+
+
+def _own_url() -> str:
+    host = os.environ.get("MOCKSERVER_SERVE_HOST") or os.environ.get("HOST") or DEFAULT_HOST
+    port = os.environ.get("MOCKSERVER_SERVE_PORT") or os.environ.get("PORT") or ""
+    return url_of(host, int(port) if port.isdecimal() else DEFAULT_PORT)
+
+
+def _parts(url: str) -> tuple[str, str, int, str]:
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = parts.port
+    except ValueError as error:
+        raise SettingsError(f"{url} is no URL: {error}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(f"{url} is no URL of a server; write http://{DEFAULT_HOST}:{DEFAULT_PORT}")
+    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/")
+
+
+def _connect(scheme: str, host: str, port: int, timeout: float) -> socket.socket:
+    connection = socket.create_connection((host, port), timeout)
+    if scheme == "http":
+        return connection
+    import ssl
+
+    return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+
+
+def _status_line(connection: socket.socket, deadline: float) -> str:
+    data = b""
+    while b"\n" not in data and len(data) < MAX_STATUS_LINE:
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        chunk = connection.recv(MAX_STATUS_LINE)
+        if not chunk:
+            break
+        data += chunk
+    return data.partition(b"\n")[0].decode("latin-1").strip()

@@ -1,0 +1,205 @@
+"""A session of a server, for coroutines: the same operations, awaited.
+
+Each call has a connection of its own, on the loop that awaits it. So nothing has to be closed, a cancelled call is
+given up at once, and a session may be used from one loop after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import io
+import socket
+from collections.abc import Callable, Coroutine
+from functools import update_wrapper
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+
+from mockserver.client import journal_calls as journal
+from mockserver.client import steering_calls as steering
+from mockserver.client.arguments import Wanted
+from mockserver.client.http import CALL_TIMEOUT, Call, Steps, Target, outcome, payload, unreachable
+from mockserver.client.results import Event
+from mockserver.client.session_base import Place
+from mockserver.jsonkit import Json
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Asks(Protocol):
+    """Something that belongs to a session and knows where its server is."""
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+
+    @property
+    def target(self) -> Target:
+        """Where the server is."""
+
+
+async def run(target: Target, steps: Steps[R]) -> R:
+    """Carry out an operation, one call after the other."""
+    __tracebackhide__ = True
+    try:
+        call = next(steps)
+        while True:
+            call = steps.send(await _send(target, call))
+    except StopIteration as done:
+        result: R = done.value
+        return result
+
+
+async def _send(target: Target, call: Call) -> Json:
+    try:
+        async with asyncio.timeout(CALL_TIMEOUT + call.max_wait):
+            reply = _parsed(call, await _exchanged(target, call))
+    except (OSError, TimeoutError, http.client.HTTPException) as error:
+        raise unreachable(target, call, error) from error
+    return outcome(target, call, *reply)
+
+
+async def _exchanged(target: Target, call: Call) -> bytes:
+    """Send a call on a connection of its own, and return all that comes back."""
+    reader, writer = await asyncio.open_connection(target.host, target.port, ssl=target.tls)
+    try:
+        body = payload(call) or b""
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        lines = {
+            "Host": f"{host}:{target.port}",
+            **target.headers(),
+            "Connection": "close",
+            "Content-Length": len(body),
+        }
+        head = [
+            f"{call.method} {target.prefix}{call.path} HTTP/1.1",
+            *(f"{name}: {text}" for name, text in lines.items()),
+        ]
+        writer.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
+        return await reader.read()
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+def _parsed(call: Call, received: bytes) -> tuple[int, bytes]:
+    reply = http.client.HTTPResponse(cast("socket.socket", _Received(received)), method=call.method)
+    reply.begin()
+    return reply.status, reply.read()
+
+
+class _Received:
+    """What the standard library's parser wants of a socket."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._content)
+
+
+def awaiting(
+    operation: Callable[Concatenate[str, P], Steps[R]],
+) -> Callable[Concatenate[Asks, P], Coroutine[Any, Any, R]]:
+    """Return an operation as a coroutine method."""
+
+    async def method(self: Asks, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
+        return await run(self.target, operation(self.name, *args, **kwargs))
+
+    update_wrapper(method, operation)
+    return method
+
+
+class AsyncFaults:
+    """The session's fault steps."""
+
+    def __init__(self, name: str, target: Target) -> None:
+        self.name = name
+        self.target = target
+
+    add = awaiting(steering.add_fault)
+    replace = awaiting(steering.replace_faults)
+    clear = awaiting(steering.clear_faults)
+    list = awaiting(steering.list_faults)
+
+
+class AsyncClock:
+    """The session's clock; waits and delays go by real time all the same."""
+
+    def __init__(self, name: str, target: Target) -> None:
+        self.name = name
+        self.target = target
+
+    now = awaiting(steering.now)
+    read = awaiting(steering.read_clock)
+    set = awaiting(steering.set_clock)
+    offset = awaiting(steering.offset_clock)
+    freeze = awaiting(steering.freeze_clock)
+    advance = awaiting(steering.advance_clock)
+    reset = awaiting(steering.reset_clock)
+
+
+class AsyncSession(Place):
+    """One session of a server, with the methods of `Session` as coroutines."""
+
+    def __init__(self, name: str, target: Target) -> None:
+        self._name = name
+        self._target = target
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+        return self._name
+
+    @property
+    def target(self) -> Target:
+        """Where the server is."""
+        return self._target
+
+    @property
+    def faults(self) -> AsyncFaults:
+        """What goes wrong on purpose."""
+        return AsyncFaults(self.name, self.target)
+
+    @property
+    def clock(self) -> AsyncClock:
+        """The session's time."""
+        return AsyncClock(self.name, self.target)
+
+    def session(self, name: str) -> AsyncSession:
+        """Return a view of another session of the same server."""
+        return AsyncSession(name, self.target)
+
+    events = awaiting(journal.events)
+    requests = awaiting(journal.requests)
+    request = awaiting(journal.request)
+    deliveries = awaiting(journal.deliveries)
+    export = awaiting(journal.export)
+    wait_until_quiet = awaiting(journal.wait_until_quiet)
+    key_for = awaiting(steering.key_for)
+    settings = awaiting(steering.settings)
+    patch = awaiting(steering.patch)
+    revision = awaiting(steering.revision)
+    forget = awaiting(steering.forget)
+
+    @overload
+    async def wait_for(  # type: ignore[overload-overlap]
+        self, *, count: Literal[1] = 1, exactly: None = None, **wanted: Unpack[Wanted]
+    ) -> Event: ...
+    @overload
+    async def wait_for(self, *, count: int, exactly: None = None, **wanted: Unpack[Wanted]) -> list[Event]: ...
+    @overload
+    async def wait_for(self, *, count: int = 1, exactly: int, **wanted: Unpack[Wanted]) -> list[Event]: ...
+    async def wait_for(
+        self, *, count: int = 1, exactly: int | None = None, **wanted: Unpack[Wanted]
+    ) -> Event | list[Event]:
+        """Return the event that matches, or a list where `count` or `exactly` ask for another number.
+
+        Like `Session.wait_for`, without blocking the loop.
+        """
+        __tracebackhide__ = True
+        found = await run(self.target, journal.wait(self.name, count=count, exactly=exactly, **wanted))
+        return found[0] if count == 1 and exactly is None else found

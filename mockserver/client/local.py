@@ -1,0 +1,146 @@
+"""A server in this process, for tests: on a thread of its own, or on the loop that is running."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+
+from mockserver.client.client import Client
+from mockserver.client.http import Connections, Target
+from mockserver.settings import RateMode, Settings
+
+if TYPE_CHECKING:
+    from mockserver.client.asynchronous import AsyncSession
+
+
+class Options(TypedDict, total=False):
+    """How a server in this process runs: members of `Settings`; the port is a free one unless named."""
+
+    host: str
+    port: int
+    revisions: Mapping[str, str]
+    contract_patches: tuple[Path, ...]
+    contracts: tuple[Path, ...]
+    rate_limits: RateMode
+    journal_limit: int
+    memory_limit: int
+    max_sessions: int
+    admin_token: str | None
+    allowed_hosts: tuple[str, ...]
+    body_timeout: float
+
+
+class MockServer(Client):
+    """A server that lives as long as a `with` block, and a fresh session of it.
+
+    `with` runs it on a thread of its own and gives back this object; its methods block. `async with` runs it on the
+    running loop and gives back an `AsyncSession`, whose methods are awaited. Raises ContractError, SettingsError.
+    """
+
+    def __init__(self, *, session: str | None = None, **options: Unpack[Options]) -> None:
+        options.setdefault("port", 0)
+        self.server_settings = Settings(**options)
+        self._name = session or ""
+        self._target: Target | None = None
+        self._open: Connections | None = None
+        self._thread: ServerThread | None = None
+        self._stack = contextlib.AsyncExitStack()
+
+    @staticmethod
+    def connect(url: str, admin_token: str | None = None, *, session: str | None = None) -> Client:
+        """Return the same view of a server that runs elsewhere."""
+        return Client(url, admin_token=admin_token, session=session)
+
+    @property
+    def target(self) -> Target:
+        """Where the server is. Raises RuntimeError while it does not run."""
+        if self._target is None:
+            raise RuntimeError("the server does not run: use it as a context manager")
+        return self._target
+
+    @property
+    def connections(self) -> Connections:
+        """The way to the server. Raises RuntimeError while it does not run, or runs on this loop."""
+        if self._open is None:
+            raise RuntimeError(f"{self.target.url} runs on the event loop: await the methods of what `async with` gave")
+        return self._open
+
+    def __enter__(self) -> Self:
+        self._refuse_second_start()
+        thread = ServerThread(self.server_settings)
+        self._started_at(thread.start())
+        self._thread = thread
+        self._open = Connections(self.target)
+        return self
+
+    def close(self) -> None:
+        """Stop the server; requests in flight get a moment to finish."""
+        if self._open is not None:
+            self._open.close()
+        if self._thread is not None:
+            self._thread.stop()
+        self._target = self._open = self._thread = None
+
+    async def __aenter__(self) -> AsyncSession:
+        from mockserver.server.running import serving
+
+        self._refuse_second_start()
+        _, url = await self._stack.enter_async_context(serving(self.server_settings))
+        self._started_at(url)
+        return await super().__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._target = None
+        await self._stack.aclose()
+
+    def _refuse_second_start(self) -> None:
+        if self._target is not None:
+            raise RuntimeError(f"the server runs already, on {self._target.url}")
+
+    def _started_at(self, url: str) -> None:
+        self._target = Target(url, self.server_settings.admin_token)
+
+
+class ServerThread:
+    """A thread with a loop of its own that serves until it is stopped."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._url: Future[str] = Future()
+        self._end: Callable[[], object] = lambda: None
+        self._thread = threading.Thread(target=self._main, name="mockserver", daemon=True)
+
+    def start(self) -> str:
+        """Return the server's URL once it takes requests. Raises what its start raised."""
+        self._thread.start()
+        return self._url.result()
+
+    def stop(self) -> None:
+        """Stop serving and wait for the thread."""
+        self._end()
+        self._thread.join()
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            if self._url.done():
+                raise
+            self._url.set_exception(error)
+
+    async def _serve(self) -> None:
+        from mockserver.server.running import serving
+
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        async with serving(self._settings) as (_, url):
+            self._end = lambda: loop.call_soon_threadsafe(stop.set)
+            self._url.set_result(url)
+            await stop.wait()

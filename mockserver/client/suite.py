@@ -1,0 +1,129 @@
+"""Sessions for the tests of a suite: one server, and for each test a session of its own, set up as its marks say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from mockserver.client import keys
+from mockserver.client import steering_calls as steering
+from mockserver.client.blocking import Session
+from mockserver.client.client import Client
+from mockserver.client.keys import Credentials
+from mockserver.jsonkit import Json
+
+MARK_MEMBERS: Final = ("protocol", "operation", "revision", "patch", "faults", "rate_limits", "keys")
+SLUG_LENGTH: Final = 60
+
+
+class MarkError(ValueError):
+    """A mark says something that cannot be done."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """How a session begins: the contract wanted by protocol, further settings, faults, and whose key names it."""
+
+    protocols: dict[str, dict[str, Json]] = field(default_factory=dict)
+    settings: dict[str, Json] = field(default_factory=dict)
+    faults: list[Json] = field(default_factory=list)
+    protocol: str | None = None
+    operation: str | None = None
+
+    def add(self, mark: Mapping[str, Json]) -> None:
+        """Take in a mark; what it says goes before what was said so far. Raises MarkError."""
+        unknown = [name for name in mark if name not in MARK_MEMBERS]
+        if unknown:
+            raise MarkError(f"the mark mockserver takes {', '.join(MARK_MEMBERS)}; not {', '.join(unknown)}")
+        protocol = mark.get("protocol")
+        if protocol is None and any(name in mark for name in ("operation", "revision", "patch")):
+            raise MarkError("the mark mockserver needs a protocol beside operation, revision and patch")
+        if protocol is not None:
+            self.protocol, self.operation = protocol, mark.get("operation")
+            self._contract(protocol, mark)
+        self.faults = list(mark.get("faults", self.faults))
+        self.settings |= {name: mark[name] for name in ("rate_limits", "keys") if name in mark}
+
+    def _contract(self, protocol: str, mark: Mapping[str, Json]) -> None:
+        wanted = self.protocols.setdefault(protocol, {})
+        if "revision" in mark:
+            wanted["revision"] = mark["revision"]
+        if "patch" in mark:
+            wanted["patch"] = compose(wanted.get("patch"), mark["patch"])
+
+
+def compose(first: Json, second: Json) -> Json:
+    """Return one merge patch for two that follow each other; their nulls stay, for they delete."""
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return second
+    return {**first, **{name: compose(first.get(name), member) for name, member in second.items()}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """The server of a test run; `scope` tells runs and workers that share a server apart.
+
+    A server that runs elsewhere was not started with the run's `revisions`, `contract_patches` and `rate_limits`, so
+    each session asks for them.
+    """
+
+    server: Client
+    scope: str = ""
+    revisions: Mapping[str, str] = field(default_factory=dict)
+    contract_patches: Iterable[Path] = ()
+    rate_limits: str | None = None
+
+    @cached_property
+    def _credentials(self) -> Mapping[str, Credentials]:
+        return self.server.connections.run(steering.credentials())
+
+    @cached_property
+    def _patches(self) -> Mapping[str, Json]:
+        from mockserver.jsonkit import yamltext
+
+        found: dict[str, Json] = {}
+        for path in self.contract_patches:
+            document = yamltext.load(path)
+            found[document["protocol"]] = compose(found.get(document["protocol"]), document["patch"])
+        return found
+
+    def open(self, test: str, marks: Iterable[Mapping[str, Json]] = ()) -> Session:
+        """Return a fresh session for a test, the same one each time it runs; later marks go before earlier ones.
+
+        Raises MarkError, ControlError.
+        """
+        plan = Plan()
+        for name, revision in self.revisions.items():
+            plan.protocols.setdefault(name, {})["revision"] = revision
+        for name, patch in self._patches.items():
+            plan.protocols.setdefault(name, {})["patch"] = patch
+        if self.rate_limits is not None:
+            plan.settings["rate_limits"] = self.rate_limits
+        for mark in marks:
+            plan.add(mark)
+        session = self.server.session(self._name(test, plan))
+        session.forget()
+        if plan.protocols:
+            plan.settings["protocols"] = plan.protocols
+        if plan.settings:
+            session.connections.run(steering.change_settings(session.name, plan.settings))
+        if plan.faults:
+            session.faults.replace(plan.faults)
+        return session
+
+    def _name(self, test: str, plan: Plan) -> str:
+        place, bracket, values = test.partition("[")
+        named = place.rpartition("::")[2] + bracket + values
+        words = re.sub("[^A-Za-z0-9]+", "_", named).strip("_").removeprefix("test_")
+        digest = blake2b(f"{self.scope}\n{test}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        slug = f"{words[:SLUG_LENGTH]}_{digest}"
+        if plan.protocol is None:
+            return keys.general(slug, self._credentials)
+        if plan.protocol not in self._credentials:
+            raise MarkError(f"no protocol {plan.protocol!r}; there are: {', '.join(self._credentials)}")
+        return keys.well_formed(slug, self._credentials[plan.protocol].of(plan.operation))

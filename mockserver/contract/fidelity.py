@@ -1,0 +1,109 @@
+"""The fidelity ledger: every fact of a contract, with who says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+
+from mockserver.contract.contract import Contract
+from mockserver.contract.schema import SOURCE, subschemas
+from mockserver.errors import ContractError
+from mockserver.jsonkit import Json, pointer
+
+TEMPLATES = frozenset({"shapes", "replies"})
+WHOLE = frozenset({"body", "item"})
+"""Members of the templates in protocol.yaml that are one fact although they are objects."""
+
+
+def facts(contract: Contract) -> list[dict[str, Json]]:
+    """Return each leaf of protocol.yaml, each schema object and each warning rule, as `/_mock/fidelity` lists it."""
+    found = [
+        *_protocol_facts(contract.documents["protocol"], ("protocol",), ""),
+        *(fact for name in ("requests", "events", "replies") for fact in _document_facts(contract, name)),
+        *_warning_facts(contract.documents.get("warnings", {})),
+    ]
+    patched = _patched(contract.patched, [tokens for tokens, _, _ in found])
+    made = []
+    for tokens, value, source in found:
+        source = patched.get(tokens, source)
+        made.append(
+            {
+                "protocol": contract.name,
+                "pointer": pointer.build(tokens),
+                "value": value,
+                "source": source,
+                "basis": source.partition(":")[0],
+            }
+        )
+    return made
+
+
+def explain(contract: Contract, place: str) -> list[dict[str, Json]]:
+    """Return what is known at a pointer: the fact there, or those below, or what is inside the fact above.
+
+    Raises ContractError that names the nearest pointer.
+    """
+    place = place if place.startswith("/") else f"/{place}"
+    found = facts(contract)
+    exact = [fact for fact in found if fact["pointer"] == place]
+    below = [fact for fact in found if fact["pointer"].startswith(place.rstrip("/") + "/")]
+    if exact or below:
+        return exact or below
+    value = pointer.get(contract.documents, pointer.parse(place))
+    above = [fact for fact in found if place.startswith(fact["pointer"] + "/")]
+    if value is not pointer.MISSING and above:
+        return [{**max(above, key=lambda fact: len(fact["pointer"])), "pointer": place, "value": value}]
+    near = get_close_matches(place, [fact["pointer"] for fact in found], 1, cutoff=0.0)
+    raise ContractError(contract.name, place, f"there is no such fact; the nearest is {near[0]}")
+
+
+def _patched(patched: Mapping[str, str], known: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Return the facts that patches changed without naming a source: the one around each leaf, and those inside it."""
+    made: dict[tuple[str, ...], str] = {}
+    for place, source in patched.items():
+        leaf = pointer.parse(place)
+        around = [tokens for tokens in known if leaf[: len(tokens)] == tokens]
+        inside = [tokens for tokens in known if tokens[: len(leaf)] == leaf]
+        for tokens in (*([max(around, key=len)] if around else []), *inside):
+            made[tokens] = source
+    return made
+
+
+def _protocol_facts(value: Json, tokens: tuple[str, ...], source: str) -> Iterator[tuple[tuple[str, ...], Json, str]]:
+    whole = tokens[-1] in WHOLE and tokens[1] in TEMPLATES
+    if isinstance(value, dict) and not whole:
+        source = value.get(SOURCE, source) if isinstance(value.get(SOURCE), str) else source
+        for name, member in value.items():
+            if name != SOURCE or not isinstance(member, str):
+                yield from _protocol_facts(member, (*tokens, name), source)
+    else:
+        yield tokens, value, source
+
+
+def _document_facts(contract: Contract, document: str) -> Iterator[tuple[tuple[str, ...], Json, str]]:
+    named: Mapping[str, Json] = contract.documents.get(document, {})
+    for name, schema in named.items():
+        if name == "shared":
+            for inner, shared in schema.items():
+                yield from _schema_facts(shared, (document, "shared", inner), "")
+        else:
+            yield from _schema_facts(schema, (document, name), "")
+
+
+def _schema_facts(schema: Json, tokens: tuple[str, ...], source: str) -> Iterator[tuple[tuple[str, ...], Json, str]]:
+    source = schema.get(SOURCE, source)
+    own = {
+        k: v
+        for k, v in schema.items()
+        if k not in (SOURCE, "properties", "items", "anyOf")
+        and not (k == "additionalProperties" and isinstance(v, dict))
+    }
+    yield tokens, own, source
+    for inner_tokens, inner in subschemas(schema):
+        yield from _schema_facts(inner, (*tokens, *inner_tokens), source)
+
+
+def _warning_facts(warnings: Json) -> Iterator[tuple[tuple[str, ...], Json, str]]:
+    for level, rules in warnings.items():
+        for name, rule in rules.items():
+            yield ("warnings", level, name), {k: v for k, v in rule.items() if k != SOURCE}, rule[SOURCE]

@@ -1,0 +1,69 @@
+"""A request body on its way in: decoded and parsed at most once, when a gate first needs it."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final, Literal
+
+from mockserver.core.model import WireRequest
+from mockserver.jsonkit import Json, jsontext
+
+Problem = Literal["body_too_large", "unsupported_encoding", "broken_encoding"]
+_WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+
+
+class RequestBody:
+    """The body of one request. `decode` and `parse` remember their outcome."""
+
+    __slots__ = ("_decoded", "_limit", "_parsed", "_problem", "lone_surrogates", "not_json", "request", "text", "value")
+
+    def __init__(self, request: WireRequest) -> None:
+        self.request = request
+        self.text = b""
+        self.value: Json = None
+        self.not_json: str | None = None
+        self.lone_surrogates = False
+        self._decoded = False
+        self._limit = 0
+        self._parsed = False
+        self._problem: Problem | None = None
+
+    def decode(self, limit: int) -> Problem | None:
+        """Undo the content encoding, up to `limit` bytes; return what stood in the way."""
+        if not self._decoded or limit != self._limit:
+            self._decoded, self._limit, self._parsed = True, limit, False
+            self._problem = self._decode(limit)
+        return self._problem
+
+    def _decode(self, limit: int) -> Problem | None:
+        request = self.request
+        encoding = (request.header(b"content-encoding") or "identity").strip().lower()
+        if request.truncated or len(request.body) > limit:
+            return "body_too_large"
+        if encoding in ("identity", ""):
+            self.text = request.body
+            return None
+        bits = _WINDOW_BITS.get(encoding)
+        if bits is None:
+            return "unsupported_encoding"
+        inflate = zlib.decompressobj(wbits=bits)
+        try:
+            self.text = inflate.decompress(request.body, limit + 1)
+        except zlib.error:
+            return "broken_encoding"
+        if len(self.text) > limit:
+            return "body_too_large"
+        return None if inflate.eof and not inflate.unused_data else "broken_encoding"
+
+    def parse(self, limit: int) -> bool:
+        """Parse the body as JSON into `value`; False when it cannot be decoded or is not JSON (`not_json` says why)."""
+        if self.decode(limit) is not None:
+            return False
+        if not self._parsed:
+            self._parsed = True
+            self.not_json = None
+            try:
+                self.value, self.lone_surrogates = jsontext.parse(self.text)
+            except jsontext.NotJSONError as error:
+                self.not_json = str(error)
+        return self.not_json is None

@@ -1,0 +1,38 @@
+"""The reference engine: jsonschema with ECMA patterns and our closed list of formats.
+
+Imported only to explain or to cross-check; it takes longer to import than the rest of the server together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import jsonschema
+from jsonschema.validators import extend
+
+from mockserver.contract.schema import Schema
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import FORMATS
+from mockserver.jsonkit.patterns import compile_pattern
+
+
+def _pattern(validator: object, pattern: str, instance: Json, schema: Json) -> Iterator[jsonschema.ValidationError]:
+    if isinstance(instance, str) and not compile_pattern(pattern).search(instance):
+        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+_checker = jsonschema.FormatChecker(formats=())
+for _name, _check in FORMATS.items():
+    _checker.checks(_name)(lambda value, check=_check: not isinstance(value, str) or check(value))
+
+_Validator = extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator, {"pattern": _pattern}
+)
+
+
+@lru_cache(maxsize=4096)
+def validator(schema: Schema) -> jsonschema.protocols.Validator:
+    """Return the reference validator of a compiled schema."""
+    made: jsonschema.protocols.Validator = _Validator(schema.body, format_checker=_checker)
+    return made

@@ -1,0 +1,128 @@
+"""JSON in and out: one decided answer for every text, however odd.
+
+orjson reads what it can. It refuses lone surrogates, which two published SDKs send and JSON allows, so such a text is
+read again with the standard library. NaN, infinities, numbers beyond a double, broken UTF-8, a byte order mark and
+nesting deeper than 254 levels, which is as deep as orjson writes, are not JSON here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any, Final, NoReturn
+
+import orjson
+
+from mockserver.jsonkit import Json
+
+_DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER: Final = b"0" * 17
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+MAX_DEPTH: Final = 254
+"""How deep arrays and objects may be nested: whatever is accepted can be copied, walked and written by recursion."""
+
+TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
+
+
+class NotJSONError(ValueError):
+    """The text is not JSON; the message says why in a few words."""
+
+
+def parse(text: bytes) -> tuple[Json, bool]:
+    """Read a JSON text for judging; returns the value and whether it may hold lone surrogates. Raises NotJSONError."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if b"\\ud" not in text and b"\\uD" not in text:
+            raise NotJSONError(str(error)) from None
+        return parse_exactly(text), True
+    if len(text) > 2 * MAX_DEPTH and _too_deep(value):
+        raise NotJSONError(TOO_DEEP)
+    return value, False
+
+
+def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
+    """Read a JSON text for showing: integers of any length stay what they were. Raises NotJSONError.
+
+    Names that stand twice in one object are added to `duplicates`.
+    """
+
+    def members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        made = dict(pairs)
+        if duplicates is not None and len(made) != len(pairs):
+            seen: set[str] = set()
+            duplicates.extend(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        return made
+
+    try:
+        value = json.loads(
+            text.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=members
+        )
+    except RecursionError:
+        raise NotJSONError(TOO_DEEP) from None
+    except UnicodeDecodeError as error:
+        raise NotJSONError(f"not UTF-8: {error.reason} at byte {error.start}") from None
+    except ValueError as error:
+        raise NotJSONError(str(error)) from None
+    if _too_deep(value):
+        raise NotJSONError(TOO_DEEP)
+    return value
+
+
+def _too_deep(value: Json) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:  # too deep, or something else that orjson does not write
+        return _depth(value) > MAX_DEPTH
+    return False
+
+
+def _depth(value: Json) -> int:
+    """Return how deep a value is nested; counted level by level, because recursion would have a limit of its own."""
+    depth, level = 0, [value]
+    while level := [member for member in level if isinstance(member, dict | list)]:
+        depth += 1
+        level = [inner for member in level for inner in (member.values() if isinstance(member, dict) else member)]
+    return depth
+
+
+def view(text: bytes) -> Json:
+    """Read a text that was judged before, the fast way where that loses nothing."""
+    if _LONG_NUMBER not in text.translate(_DIGITS_TO_ZERO):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass
+    return parse_exactly(text)
+
+
+def render(value: Json) -> bytes:
+    """Write JSON; what orjson cannot write (long integers, lone surrogates) comes out with ASCII escapes."""
+    try:
+        return orjson.dumps(value)
+    except (TypeError, orjson.JSONEncodeError):
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
+
+
+def without_surrogates(value: Json) -> Json:
+    """Return a copy with U+FFFD for each lone surrogate, which the judging engine cannot take."""
+    if isinstance(value, str):
+        return _SURROGATE.sub("�", value)
+    if isinstance(value, list):
+        return [without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {without_surrogates(name): without_surrogates(item) for name, item in value.items()}
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise NotJSONError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> Any:
+    number = float(text)
+    if math.isinf(number):
+        raise NotJSONError("a number is beyond the range of a double")
+    return number

@@ -1,0 +1,80 @@
+"""JSON Pointer (RFC 6901) and JSON Merge Patch (RFC 7396) over plain Python values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from mockserver.jsonkit import Json
+
+
+class Missing:
+    """The type of `MISSING`: a place in a document where nothing stands, which is not the same as null."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = Missing()
+
+
+def escape(token: str) -> str:
+    """Return one reference token as it is written inside a pointer."""
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def parse(pointer: str) -> tuple[str, ...]:
+    """Split a pointer into its tokens; `""` is the whole document. Raises ValueError when it is malformed."""
+    if not pointer:
+        return ()
+    if not pointer.startswith("/"):
+        raise ValueError(f"a JSON Pointer is empty or starts with '/': {pointer!r}")
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/"))
+
+
+def build(tokens: Iterable[str | int]) -> str:
+    """Join tokens to a pointer."""
+    return "".join("/" + escape(str(token)) for token in tokens)
+
+
+def get(value: Json, tokens: Iterable[str]) -> Json | Missing:
+    """Return what stands at the tokens, or `MISSING`."""
+    for token in tokens:
+        if isinstance(value, dict):
+            if token not in value:
+                return MISSING
+            value = value[token]
+        elif isinstance(value, list):
+            if not (token.isascii() and token.isdigit()) or int(token) >= len(value):
+                return MISSING
+            value = value[int(token)]
+        else:
+            return MISSING
+    return value
+
+
+def merge_patch(target: Json, patch: Json) -> Json:
+    """Apply an RFC 7396 merge patch and return a new value; neither argument is changed."""
+    if not isinstance(patch, dict):
+        return patch
+    merged: dict[str, Json] = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def leaves(value: Json, tokens: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Json]]:
+    """Yield each leaf of nested objects with its tokens; arrays and empty objects are leaves."""
+    if isinstance(value, dict) and value:
+        for name, member in value.items():
+            yield from leaves(member, (*tokens, name))
+    else:
+        yield tokens, value

@@ -1,0 +1,71 @@
+"""Reply templates: JSON with `${name}` in strings. A string that is one name alone becomes the value itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
+
+from mockserver.jsonkit import Json
+
+_NAME: Final = re.compile(r"\$\{([a-z0-9_]+)\}")
+_ASKED: Final = re.compile(r"\$\{([^}]*)\}?")
+Variables = Mapping[str, Json]
+
+
+def fill(template: Json, variables: Variables) -> Json:
+    """Return the template with its names replaced. Raises KeyError for a name without a value."""
+    if isinstance(template, str):
+        pieces = _pieces(template)
+        return variables[pieces[1]] if _is_one_name(pieces) else _joined(pieces, variables)
+    if isinstance(template, dict):
+        return {name: fill(member, variables) for name, member in template.items()}
+    if isinstance(template, list):
+        return [fill(item, variables) for item in template]
+    return template
+
+
+def fill_text(template: str, variables: Variables) -> str:
+    """Return a text template as a text."""
+    pieces = _pieces(template)
+    return str(variables[pieces[1]]) if _is_one_name(pieces) else _joined(pieces, variables)
+
+
+@lru_cache(maxsize=4096)
+def _pieces(template: str) -> list[str]:
+    """Split a template into text and names by turns, text first and last."""
+    return _NAME.split(template)
+
+
+def _is_one_name(pieces: list[str]) -> bool:
+    return len(pieces) == 3 and not pieces[0] and not pieces[2]
+
+
+def _joined(pieces: list[str], variables: Variables) -> str:
+    if len(pieces) == 1:
+        return pieces[0]
+    made = pieces.copy()
+    for index in range(1, len(made), 2):
+        made[index] = str(variables[made[index]])
+    return "".join(made)
+
+
+def names(template: Json) -> set[str]:
+    """Return the names a template asks for, unusable ones included."""
+    if isinstance(template, str):
+        return set(_ASKED.findall(template))
+    if isinstance(template, dict):
+        return set().union(*(names(member) for member in template.values())) if template else set()
+    if isinstance(template, list):
+        return set().union(*(names(item) for item in template)) if template else set()
+    return set()
+
+
+def phrase(status: int) -> str:
+    """Return the standard phrase of a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return f"Status {status}"

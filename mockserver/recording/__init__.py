@@ -1,0 +1,1 @@
+"""Recordings: exchanges as lines that can be kept, without credentials."""

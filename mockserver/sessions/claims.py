@@ -1,0 +1,144 @@
+"""What a session has claimed: ids seen, rate windows, idempotency keys, entities known. It outlives the journal."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Final, TypeVar, cast
+
+from mockserver.core.model import Judged, Rate, Receipt, Verdict
+
+MAX_WINDOWS: Final = 10_000
+"""Over this many rate windows or idempotency keys the ones that have run out are dropped, else the oldest half."""
+
+SHARED_VERDICTS: Final = 1000
+"""Up to so many events, equal verdicts of different requests are one object."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+Id = bytes
+Ids = dict[Id, None]
+
+_SAME: dict[tuple[Verdict, int], tuple[Verdict, ...]] = {}
+
+
+def all_of(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
+    """Return `count` times one verdict; equal ones are one object, so that a journal of good batches stays small."""
+    if count > SHARED_VERDICTS:
+        return (verdict,) * count
+    key = (verdict, count)
+    found = _SAME.get(key)
+    if found is None:
+        found = _SAME[key] = (verdict,) * count
+    return found
+
+
+def _distinct(ids: list[Id | None]) -> Ids:
+    """Return the ids there are, in order, each once."""
+    found = dict.fromkeys(ids)
+    found.pop(None, None)
+    return cast(Ids, found)
+
+
+def _newer_half(claims: dict[K, V]) -> dict[K, V]:
+    return dict(islice(claims.items(), len(claims) // 2, None))
+
+
+class Claims:
+    """The claims of one session. `remembered` counts the ids held, `forgotten` those given up for want of room."""
+
+    def __init__(self) -> None:
+        self.remembered = 0
+        self.forgotten = 0
+        self._seen: dict[str, Ids] = {}
+        self._entities: Ids = {}
+        self._windows: dict[tuple[str, str, str | None], tuple[int, int, int]] = {}
+        self._idempotency: dict[str, tuple[int, int]] = {}
+
+    def knows(self, entity: Id) -> bool:
+        """Tell whether an accepted event has brought an entity into being."""
+        return entity in self._entities
+
+    def rate(self, claim: Rate, judged: Judged, receipt: Receipt, *, take: bool) -> None:
+        """Write on the receipt how full the window is; with `take` this request fills a place of it."""
+        now, mode = judged.terms.now_ms, judged.terms.rate_mode
+        key = (judged.contract.name, claim.name, judged.credential)
+        start, used, _ = self._windows.get(key, (0, 0, 0))
+        if not 0 <= now - start < claim.window_ms:
+            start, used = (now - now % claim.window_ms if claim.aligned else now), 0
+        receipt.rate_reset_ms = start + claim.window_ms
+        if mode == "off":
+            receipt.rate_remaining = claim.limit
+            return
+        if take:
+            receipt.over_rate = used >= claim.limit
+            if receipt.over_rate and mode == "enforce":
+                receipt.refused = claim.reason
+            used += 1
+            self._windows[key] = (start, used, claim.window_ms)
+            if len(self._windows) > MAX_WINDOWS:
+                self._windows = {k: w for k, w in self._windows.items() if 0 <= now - w[0] < w[2]}
+                if len(self._windows) > MAX_WINDOWS:
+                    self._windows = _newer_half(self._windows)
+        receipt.rate_remaining = max(0, claim.limit - used)
+
+    def replayed(self, judged: Judged) -> bool:
+        """Tell whether the request's idempotency key is held already; hold it from now on when it is not."""
+        claim, now = judged.idempotency, judged.terms.now_ms
+        if claim is None:
+            return False
+        started = self._idempotency.get(claim.key)
+        if started is not None and 0 <= now - started[0] < started[1]:
+            return True
+        self._idempotency[claim.key] = (now, claim.window_ms)
+        if len(self._idempotency) > MAX_WINDOWS:
+            self._idempotency = {k: h for k, h in self._idempotency.items() if 0 <= now - h[0] < h[1]}
+            if len(self._idempotency) > MAX_WINDOWS:
+                self.forgotten += len(self._idempotency) // 2
+                self._idempotency = _newer_half(self._idempotency)
+        return False
+
+    def events(self, judged: Judged, receipt: Receipt) -> tuple[Verdict, ...]:
+        """Claim the ids of the events that will be stored; return the verdict of each event."""
+        count = len(judged.events)
+        if judged.entities is not None:
+            receipt.created = self._bring_into_being(judged.entities)
+        bad = [fault.index for fault in judged.event_errors]
+        ids = judged.dedup
+        if ids is None and not bad:
+            return all_of(Verdict.ACCEPTED, count)
+        new = self._remember(judged.contract.name, _distinct(ids or []))
+        if not bad and ids is not None and len(new) == count:
+            return all_of(Verdict.ACCEPTED, count)
+        verdicts = [Verdict.ACCEPTED] * count
+        for index in bad:
+            verdicts[index] = Verdict.REJECTED
+        for index, name in enumerate(ids or ()):
+            if name in new:
+                del new[name]
+            elif name is not None:
+                verdicts[index] = Verdict.DUPLICATE
+        first = verdicts[0] if verdicts else Verdict.ACCEPTED
+        return all_of(first, count) if verdicts.count(first) == count else tuple(verdicts)
+
+    def _remember(self, protocol: str, ids: Ids) -> Ids:
+        """Remember ids; return those that were new, which stand last in what is remembered."""
+        seen = self._seen.setdefault(protocol, {})
+        before = len(seen)
+        seen.update(ids)
+        count = len(seen) - before
+        self.remembered += count
+        return ids if count == len(ids) else dict.fromkeys(islice(reversed(seen), count))
+
+    def _bring_into_being(self, entities: list[Id | None]) -> bool:
+        known = len(self._entities)
+        self._entities.update(_distinct(entities))
+        self.remembered += len(self._entities) - known
+        return len(self._entities) > known
+
+    def forget_oldest(self, count: int) -> None:
+        """Give up the oldest ids, those of the largest memory first."""
+        memory = max([*self._seen.values(), self._entities], key=len)
+        for name in [name for name, _ in zip(memory, range(count), strict=False)]:
+            del memory[name]
+            self.remembered -= 1
+            self.forgotten += 1

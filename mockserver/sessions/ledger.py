@@ -1,0 +1,169 @@
+"""The delivery ledger: one row per logical event, over all attempts to deliver it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mockserver.contract.contract import Contract
+from mockserver.core.model import Exchange, Verdict
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.pointer import get
+from mockserver.sessions.attempts import (
+    NOTHING,
+    Brought,
+    ClientOutcome,
+    Rules,
+    brought,
+    client_outcome,
+    client_outcome_of_event,
+    fingerprint,
+    named,
+    without,
+)
+from mockserver.sessions.delivery import BY_FINGERPRINT, Delivery, Key
+
+
+class Ledger:
+    """The rows of one session, built from its exchanges in the order they were committed.
+
+    An event with an id is known by it. Without one it is known by its content: the n-th event of that content in a
+    request is the n-th that is still open, so that equal events resent in one batch stay apart, a batch may grow by
+    newer ones, and what was acknowledged never comes back.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Delivery] = []
+        self._rules: dict[Contract, Rules] = {}
+        self._by_id: dict[tuple[str, str], Delivery] = {}
+        self._open: dict[Key, dict[Delivery, None]] = {}
+        self._numbers: dict[Key, int] = {}
+        self._awaited: dict[Key, dict[Delivery, None]] = {}
+        self._latest: dict[str, int] = {}
+        self._before: tuple[Exchange | None, Brought] = (None, NOTHING)
+
+    def add(self, exchange: Exchange) -> None:
+        """Take one exchange into account."""
+        found = brought(exchange)
+        if not found.events:
+            return
+        rules = self._rules.get(exchange.contract)
+        if rules is None:
+            rules = self._rules[exchange.contract] = Rules.of(exchange.contract)
+        whole = client_outcome(exchange, rules)
+        rows = self._rows_of(found, rules)
+        for index, (row, verdict) in enumerate(zip(rows, exchange.verdicts, strict=True)):
+            if row.attempts:
+                self._compare(row, found, index, rules)
+            row.attempt(exchange, index, client_outcome_of_event(whole, verdict))
+            if verdict is not Verdict.REJECTED:
+                self._store(row, exchange)
+            if row.by == BY_FINGERPRINT:
+                self._keep_open(row)
+            else:
+                self._await(row, found.events[index], rules)
+
+    def _rows_of(self, found: Brought, rules: Rules) -> list[Delivery]:
+        ids = [_id_of(event, rules) for event in found.events]
+        together = frozenset(ids)
+        opened: dict[Key, Iterator[Delivery]] = {}
+        return [
+            self._without_id(event, kind, rules, opened)
+            if name is None
+            else self._with_id(event, kind, name, rules, together)
+            for event, kind, name in zip(found.events, found.types, ids, strict=True)
+        ]
+
+    def _with_id(
+        self, event: Json, kind: str | None, name: str, rules: Rules, together: frozenset[str | None]
+    ) -> Delivery:
+        key = (rules.protocol, name)
+        row = self._by_id.get(key)
+        if row is None:
+            row = self._by_id[key] = self._row(name, rules.by, kind, rules, fingerprint(event))
+            if self._awaited and any(other.id not in together for other in self._awaited.get(_bare(event, rules), ())):
+                row.flag("identity_changed")
+        return row
+
+    def _without_id(
+        self, event: Json, kind: str | None, rules: Rules, opened: dict[Key, Iterator[Delivery]]
+    ) -> Delivery:
+        key = (rules.protocol, fingerprint(event))
+        if key not in opened:
+            opened[key] = iter(tuple(self._open.get(key, ())))
+        row = next(opened[key], None)
+        if row is None:
+            number = self._numbers[key] = self._numbers.get(key, 0) + 1
+            row = self._row(f"{key[1].hex()}-{number}", BY_FINGERPRINT, kind, rules, key[1])
+        return row
+
+    def _row(self, name: str, by: str, kind: str | None, rules: Rules, content: bytes) -> Delivery:
+        number = len(self.rows) + 1
+        row = Delivery(number=number, id=name, by=by, protocol=rules.protocol, type=kind, content=content)
+        self.rows.append(row)
+        return row
+
+    def _store(self, row: Delivery, exchange: Exchange) -> None:
+        """Note that the server holds an event now; flag it when one that was first sent later came before it."""
+        if row.stored:
+            return
+        row.stored_by = exchange
+        if row.number < self._latest.get(row.protocol, 0):
+            row.flag("reordered")
+        else:
+            self._latest[row.protocol] = row.number
+
+    def _compare(self, row: Delivery, found: Brought, index: int, rules: Rules) -> None:
+        """Flag what is different from the attempt before."""
+        event = found.events[index]
+        if row.by != BY_FINGERPRINT and (content := fingerprint(event)) != row.content:
+            row.flag("mutated_between_attempts")
+            row.content = content
+        exchange, number = row.attempts[-1]
+        if self._before[0] is not exchange:
+            self._before = exchange, brought(exchange)
+        before = self._before[1]
+        if named(before.events[number], before.body, rules) != named(event, found.body, rules):
+            row.flag("identity_changed")
+
+    def _keep_open(self, row: Delivery) -> None:
+        """Keep a row without id findable until it is acknowledged."""
+        key = (row.protocol, row.content)
+        if not row.closed:
+            self._open.setdefault(key, {})[row] = None
+        elif key in self._open:
+            _drop(self._open, key, row)
+
+    def _await(self, row: Delivery, event: Json, rules: Rules) -> None:
+        """Remember the content of a row that is to be sent again, to notice when it comes under another id."""
+        waits = row.last is ClientOutcome.RETRY
+        if waits and row.bare is None:
+            row.bare = _bare(event, rules)
+            self._awaited.setdefault(row.bare, {})[row] = None
+        elif not waits and row.bare is not None:
+            _drop(self._awaited, row.bare, row)
+            row.bare = None
+
+
+def _id_of(event: Json, rules: Rules) -> str | None:
+    if rules.id_tokens is None:
+        return None
+    value = get(event, rules.id_tokens)
+    return value if isinstance(value, str) and value else None
+
+
+def _bare(event: Json, rules: Rules) -> Key:
+    return rules.protocol, fingerprint(without(event, rules.id_tokens or ("",)))
+
+
+def _drop(rows: dict[Key, dict[Delivery, None]], key: Key, row: Delivery) -> None:
+    rows[key].pop(row, None)
+    if not rows[key]:
+        del rows[key]
+
+
+def deliveries(exchanges: Iterable[Exchange]) -> list[Delivery]:
+    """Return the ledger of a session's exchanges, oldest event first."""
+    ledger = Ledger()
+    for exchange in exchanges:
+        ledger.add(exchange)
+    return ledger.rows

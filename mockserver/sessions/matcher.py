@@ -1,0 +1,113 @@
+"""The one matcher of the control surface: for waits, faults and searches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.pointer import MISSING
+
+ROW_MEMBERS = ("protocol", "operation", "type", "verdict")
+ANY = "any"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One place where an event is not what was asked for."""
+
+    pointer: str
+    expected: Json
+    got: Json
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the difference as the control surface shows it."""
+        return {"pointer": self.pointer, "expected": self.expected, "got": self.got}
+
+
+def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Difference]:
+    """Return how an event row differs from a matcher; empty means it matches.
+
+    `where` looks into the event as sent, and a difference there has the pointer that was asked for.
+    """
+    found: list[Difference] = []
+    for name in ROW_MEMBERS:
+        wanted = match.get(name)
+        if wanted is not None and wanted != ANY and row.get(name) != wanted:
+            found.append(Difference(pointer=f"/{name}", expected=wanted, got=row.get(name)))
+    for place, wanted in (match.get("where") or {}).items():
+        got = pointer.get(row["event"], pointer.parse(place))
+        if not fits(got, wanted):
+            found.append(Difference(pointer=place, expected=wanted, got=None if got is MISSING else got))
+    return found
+
+
+def matches(match: Mapping[str, Json], row: Mapping[str, Json]) -> bool:
+    """Tell whether there is no difference, as fast as can be: many waits look at every event."""
+    for name in ROW_MEMBERS:
+        wanted = match.get(name)
+        if wanted is not None and wanted != ANY and row.get(name) != wanted:
+            return False
+    return not match.get("where") or not differences(match, row)
+
+
+def fits(got: Json, wanted: Json) -> bool:
+    """Compare one value: with `exists`, `regex` or `in`, else for equality of JSON values."""
+    if isinstance(wanted, dict) and len(wanted) == 1:
+        name, value = next(iter(wanted.items()))
+        if name == "exists":
+            return (got is not MISSING) is bool(value)
+        if name == "regex":
+            return isinstance(got, str) and compile_pattern(value).search(got) is not None
+        if name == "in":
+            return any(equal(got, option) for option in value)
+    return equal(got, wanted)
+
+
+def equal(left: Json, right: Json) -> bool:
+    """Compare JSON values: unlike Python's, true is not 1."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(equal(left[name], right[name]) for name in left)
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(equal, left, right))
+    return type(left) is not Missing and bool(left == right)
+
+
+def problem(match: Json, place: str = "/match") -> tuple[str, str] | None:
+    """Return where and why a matcher cannot be used, or None. Its members' types are checked by the API's schema."""
+    for where, wanted in (match.get("where") or {}).items():
+        here = f"{place}/where/{pointer.escape(where)}"
+        try:
+            pointer.parse(where)
+        except ValueError as error:
+            return here, str(error)
+        bad = _unusable(wanted)
+        if bad is not None:
+            return here + bad[0], bad[1]
+    return None
+
+
+def _unusable(wanted: Json) -> tuple[str, str] | None:
+    """Return what is wrong with a value that is compared otherwise than for equality."""
+    if not isinstance(wanted, dict) or len(wanted) != 1:
+        return None
+    name, value = next(iter(wanted.items()))
+    if name == "exists" and not isinstance(value, bool):
+        return "/exists", "must be true or false"
+    if name == "in" and not isinstance(value, list):
+        return "/in", "must be an array"
+    if name == "regex":
+        if not isinstance(value, str):
+            return "/regex", "must be a string"
+        try:
+            compile_pattern(value)
+        except (re.error, ValueError) as error:
+            return "/regex", f"not a regular expression: {error}"
+    return None
+
+
+Missing = type(MISSING)

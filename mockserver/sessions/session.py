@@ -1,0 +1,200 @@
+"""One session: its settings, its clock, its claims and its journal. Nothing in here knows of another session."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final, Literal, Protocol
+
+from mockserver.core.model import Exchange, Judged, Receipt, SharedHead, Verdict
+from mockserver.jsonkit import Json
+from mockserver.sessions.claims import SHARED_VERDICTS, Claims, all_of
+from mockserver.sessions.clock import REAL_TIME, Clock
+from mockserver.sessions.faults import Step
+from mockserver.sessions.views import View
+from mockserver.settings import RateMode
+
+UNKNOWN_ENTITY: Final = "unknown_entity"
+EXCHANGE_OVERHEAD: Final = 300
+"""Bytes an exchange takes beside its bodies, measured; what the memory limit reckons with."""
+
+VERDICT_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolSettings:
+    """Which contract a session wants for one protocol."""
+
+    revision: str | None = None
+    patch: Json = None
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionSettings:
+    """What a control call may change."""
+
+    credentials: tuple[str, ...] = ()
+    keys: frozenset[str] | None = None
+    rate_limits: RateMode = "warn"
+    protocols: Mapping[str, ProtocolSettings] = field(default_factory=dict)
+    journal_limit: int = 100_000
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a session has seen."""
+
+    requests: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {
+            "requests": self.requests,
+            "accepted": self.accepted,
+            "duplicate": self.duplicate,
+            "rejected": self.rejected,
+        }
+
+
+class Waiter(Protocol):
+    """Somebody who wants to see each exchange as it is journalled."""
+
+    def offer(self, exchange: Exchange, view: View) -> None:
+        """Take a new exchange; the view of it is shared by all waiters."""
+
+    def rest(self) -> None:
+        """Learn that a request that a fault held up is answered."""
+
+    def end(self, reason: Literal["deleted", "evicted"]) -> None:
+        """Learn that the session is gone."""
+
+
+class Session:
+    """The state behind one credential. All methods are synchronous: one call is one atomic step."""
+
+    def __init__(self, name: str, settings: SessionSettings, number: int = 0) -> None:
+        self.name = name
+        self.number = number
+        self.settings = settings
+        self.clock: Clock = REAL_TIME
+        self.counts = Counts()
+        self.journal: deque[Exchange] = deque()
+        self.common: dict[Hashable, SharedHead] = {}
+        self.bytes = 0
+        self.evicted = 0
+        self.revised = 0
+        self.deleted = False
+        self.faults: list[Step] = []
+        self.waiters: set[Waiter] = set()
+        self.in_flight = 0
+        self.claims = Claims()
+        self.remembered_before = 0
+        self._next_request = 1
+        self._next_event = 1
+
+    @property
+    def newest(self) -> int:
+        """The number of the newest request; 0 where there is none."""
+        return self._next_request - 1
+
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for it right now."""
+        return bool(self.waiters) or self.in_flight > 0
+
+    def settle(self, judged: Judged) -> Receipt:
+        """Claim what the judgement names, in the order of the gates, and return the receipt."""
+        receipt, refusal, count = self._receipt(judged), judged.refusal, len(judged.events)
+        if judged.rate is not None:
+            take = refusal is None or refusal.order > judged.rate.order
+            self.claims.rate(judged.rate, judged, receipt, take=take)
+        if refusal is None and judged.lookup is not None and receipt.refused is None:
+            receipt.refused = None if self.claims.knows(judged.lookup) else UNKNOWN_ENTITY
+        if refusal is not None or receipt.refused is not None:
+            receipt.verdicts = all_of(Verdict.REJECTED, count)
+        elif self.claims.replayed(judged):
+            receipt.replayed = True
+            receipt.verdicts = all_of(Verdict.DUPLICATE, count)
+        else:
+            receipt.verdicts = self.claims.events(judged, receipt)
+        return receipt
+
+    def settle_nothing(self, judged: Judged) -> Receipt:
+        """Claim nothing: a fault strikes before the commit, and no event of the request is stored."""
+        receipt = self._receipt(judged)
+        receipt.verdicts = all_of(Verdict.REJECTED, len(judged.events))
+        if judged.rate is not None:
+            self.claims.rate(judged.rate, judged, receipt, take=False)
+        return receipt
+
+    def _receipt(self, judged: Judged) -> Receipt:
+        seq, first_event = self._next_request, self._next_event
+        if first_event == seq:
+            first_event = seq  # one object in memory, where each request has one event
+        receipt = Receipt(session=self.name, seq=seq, first_event=first_event)
+        self._next_request += 1
+        self._next_event += len(judged.events)
+        return receipt
+
+    def record(self, exchange: Exchange) -> None:
+        """Append to the journal, count, evict what is over the session's limit."""
+        counts, verdicts = self.counts, exchange.verdicts
+        counts.requests += 1
+        if verdicts:
+            first, count = verdicts[0], len(verdicts)
+            if verdicts.count(first) == count:
+                setattr(counts, first.value, getattr(counts, first.value) + count)
+            else:
+                accepted, rejected = verdicts.count(Verdict.ACCEPTED), verdicts.count(Verdict.REJECTED)
+                counts.accepted += accepted
+                counts.rejected += rejected
+                counts.duplicate += count - accepted - rejected
+        self.journal.append(exchange)
+        self.bytes += size_of(exchange)
+        if self.waiters:
+            view = View(exchange)
+            for waiter in tuple(self.waiters):
+                waiter.offer(exchange, view)
+        while len(self.journal) > self.settings.journal_limit:
+            self.evict()
+
+    def leave(self) -> None:
+        """Note that a request that a fault held up is answered."""
+        self.in_flight -= 1
+        for waiter in tuple(self.waiters):
+            waiter.rest()
+
+    def evict(self) -> int:
+        """Drop the oldest exchange; return the bytes it took."""
+        freed = size_of(self.journal.popleft())
+        self.bytes -= freed
+        self.evicted += 1
+        return freed
+
+    def exchanges(self, after: int = 0) -> Iterator[Exchange]:
+        """Yield journalled exchanges with a request number above `after`."""
+        start = bisect_left(self.journal, after + 1, key=lambda exchange: exchange.seq)
+        yield from islice(self.journal, start, None)
+
+    def exchanges_with_events(self, after: int = 0) -> Iterator[Exchange]:
+        """Yield journalled exchanges that hold an event numbered above `after`."""
+        start = bisect_left(
+            self.journal,
+            after + 1,
+            key=lambda exchange: exchange.first_event + len(exchange.verdicts) - 1,
+        )
+        yield from islice(self.journal, start, None)
+
+
+def size_of(exchange: Exchange) -> int:
+    """Return about how many bytes of memory an exchange takes."""
+    reply, events = exchange.reply, len(exchange.verdicts)
+    own_verdicts = 0 if events <= SHARED_VERDICTS else events * VERDICT_BYTES
+    reply_bytes = 0 if reply is None else len(reply.body)
+    return EXCHANGE_OVERHEAD + len(exchange.body) + exchange.first * exchange.shared.bytes + own_verdicts + reply_bytes

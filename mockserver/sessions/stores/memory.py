@@ -1,0 +1,262 @@
+"""The memory store: fast, bounded, gone when the process is."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final, Literal
+
+from mockserver.core.answer import answer
+from mockserver.core.model import (
+    CREATED,
+    NO_OVERRIDE,
+    OVER_RATE,
+    REFUSED,
+    REPLAYED,
+    Exchange,
+    Injected,
+    Judged,
+    Receipt,
+    ReplyOverride,
+    SharedHead,
+    WireReply,
+    WireRequest,
+)
+from mockserver.sessions.faults import injected_reply
+from mockserver.sessions.session import Session, SessionSettings
+from mockserver.sessions.shortening import shorten
+
+_log = logging.getLogger("mockserver.store")
+
+DEFAULT_SESSION: Final = "default"
+HEADER_BYTES: Final = 200
+"""What a header takes beside its name and value, measured."""
+
+MAX_SHARED_BYTES: Final = 8 * 1024 * 1024
+"""How much of the heads, and what goes with them, is kept at hand, so that requests can share them."""
+
+MAX_REMEMBERED: Final = 1_000_000
+"""How many ids (for dedup) and entities all sessions together remember; some 180 bytes each."""
+
+
+def override_of(judged: Judged, receipt: Receipt, injected: Injected, own: WireReply) -> ReplyOverride:
+    """Return what a fault step did to an exchange; the reply the client sees is the step's."""
+    spec = injected.spec
+    if "reply" in spec:
+        return ReplyOverride(fault=injected.step, reply=injected_reply(judged, receipt, spec["reply"], own))
+    lost = "connection" in spec and spec["connection"] != "dribble"
+    rejected = judged.event_errors if "reject" in spec else ()
+    return ReplyOverride(fault=injected.step, reply=own, lost=lost, rejected=rejected)
+
+
+class Last:
+    """Makes equal numbers that follow each other one object in memory."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def of(self, number: int) -> int:
+        """Return the number, as the object seen last where it is equal."""
+        if number != self._number:
+            self._number = number
+        return self._number
+
+
+def size_of_head(request: WireRequest) -> int:
+    """Return about how many bytes a request takes beside its body."""
+    return HEADER_BYTES + len(request.target) + sum(HEADER_BYTES + len(n) + len(v) for n, v in request.headers)
+
+
+class MemoryStore:
+    """All sessions in one process.
+
+    `max_bytes` bounds the journals of all sessions together; over it the largest journal loses its oldest requests.
+    `max_sessions` bounds the number of sessions; over it the one idle for longest goes.
+    """
+
+    def __init__(self, defaults: SessionSettings, *, max_bytes: int, max_sessions: int) -> None:
+        self._defaults = defaults
+        self._max_bytes = max_bytes
+        self._max_sessions = max_sessions
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._made = 0
+        self._owners: dict[str, str] = {}
+        self._shared_bytes = 0
+        self._last_now = Last()
+        self._last_reset = Last()
+        self._remembered = 0
+        self.bytes = 0
+        self.evicted_sessions = 0
+        self.on_new_session: Callable[[Session], None] = lambda session: None
+
+    def session(self, name: str) -> Session:
+        """Return a session, made when it is first named. It is now the one used last."""
+        found = self._sessions.get(name)
+        if found is None:
+            found = self._sessions[name] = Session(name, copy.copy(self._defaults), self._made)
+            self._made += 1
+            self.on_new_session(found)
+            if len(self._sessions) > self._max_sessions:
+                self._evict_session(keep=name)
+        self._sessions.move_to_end(name)
+        return found
+
+    def peek(self, name: str) -> Session | None:
+        """Return a session without making it."""
+        return self._sessions.get(name)
+
+    def sessions(self) -> list[Session]:
+        """Return all sessions, in the order they came into being."""
+        return sorted(self._sessions.values(), key=lambda session: session.number)
+
+    def owner(self, credential: str) -> str:
+        """Return the name of the session a credential belongs to: the one it was given to, else its own."""
+        return self._owners.get(credential, credential)
+
+    def give(self, session: Session, credentials: tuple[str, ...]) -> str | None:
+        """Make credentials the session's own, in place of those it had; return one that another session has."""
+        for credential in credentials:
+            holder = self._owners.get(credential)
+            own = self._sessions.get(credential)
+            busy = own is not None and own is not session and (own.counts.requests > 0 or self._set_up(own))
+            if (holder is not None and holder != session.name) or busy:
+                return credential
+        for credential in session.settings.credentials:
+            self._owners.pop(credential, None)
+        self._owners.update(dict.fromkeys(credentials, session.name))
+        session.settings.credentials = credentials
+        return None
+
+    def _set_up(self, session: Session) -> bool:
+        """Tell whether a test has told a session anything; only having been looked at does not count."""
+        return session.settings != self._defaults or session.clock.moved or bool(session.faults)
+
+    async def commit(
+        self,
+        session: Session,
+        judged: Judged,
+        *,
+        received_ms: int,
+        connection: str = "",
+        notes: tuple[str, ...] = (),
+        injected: Injected | None = None,
+    ) -> tuple[Exchange, WireReply]:
+        """Settle what was judged: claim, journal, and only then let the caller answer."""
+        receipt = session.settle(judged) if injected is None or injected.stored else session.settle_nothing(judged)
+        reply = answer(judged, receipt)
+        override = NO_OVERRIDE if injected is None else override_of(judged, receipt, injected, reply)
+        now_ms = judged.terms.now_ms
+        if notes or received_ms != now_ms:
+            override = replace(override, notes=notes, received_ms=None if received_ms == now_ms else received_ms)
+        shared, first = self._shared_head(judged, session)
+        whole = judged.refusal is not None or receipt.refused is not None
+        claims = receipt.replayed * REPLAYED | receipt.created * CREATED | receipt.over_rate * OVER_RATE
+        exchange = Exchange(
+            shared=shared,
+            first=first,
+            body=judged.request.body,
+            now_ms=self._last_now.of(now_ms),
+            status=reply.status if override.reply is None else override.reply.status,
+            connection=connection,
+            seq=receipt.seq,
+            first_event=receipt.first_event,
+            verdicts=receipt.verdicts,
+            claim_refused=receipt.refused,
+            claims=claims | whole * REFUSED,
+            rate_remaining=receipt.rate_remaining,
+            rate_reset_ms=self._last_reset.of(receipt.rate_reset_ms),
+            override=override,
+        )
+        self.record(session, exchange)
+        return exchange, reply
+
+    def record(self, session: Session, exchange: Exchange) -> None:
+        """Journal an exchange and keep within the bounds; a session forgotten meanwhile stays so."""
+        if session.deleted:
+            return
+        before = session.bytes
+        session.record(exchange)
+        self.bytes += session.bytes - before
+        while self.bytes > self._max_bytes and self._shrink():
+            pass
+        self._remembered += session.claims.remembered - session.remembered_before
+        session.remembered_before = session.claims.remembered
+        if self._remembered > MAX_REMEMBERED:
+            self._forget_ids()
+
+    def _forget_ids(self) -> None:
+        """Give up a tenth of the ids remembered for dedup, of the session that holds most of them."""
+        largest = max(self._sessions.values(), key=lambda session: session.claims.remembered)
+        if not largest.claims.forgotten:
+            _log.warning("too many ids remembered: session %s forgets its oldest ones", shorten(largest.name))
+        largest.claims.forget_oldest(MAX_REMEMBERED // 10)
+        self._remembered += largest.claims.remembered - largest.remembered_before
+        largest.remembered_before = largest.claims.remembered
+
+    def trim(self, session: Session) -> None:
+        """Bring a session under its journal limit after that was lowered."""
+        while len(session.journal) > session.settings.journal_limit:
+            self.bytes -= session.evict()
+
+    def _shrink(self) -> bool:
+        largest = max(self._sessions.values(), key=lambda session: session.bytes, default=None)
+        if largest is None or len(largest.journal) <= 1:
+            return False
+        if largest.evicted == 0:
+            _log.warning("journal full: session %s loses its oldest requests (--memory-limit)", shorten(largest.name))
+        self.bytes -= largest.evict()
+        return True
+
+    def _shared_head(self, judged: Judged, session: Session) -> tuple[SharedHead, bool]:
+        """Return what the request has in common with others, one object for all of them, and whether it is new."""
+        request, terms, operation = judged.request, judged.terms, judged.operation_name
+        head = (request.method, request.target, request.headers, request.truncated, request.late)
+        key = (head, judged.contract, operation, terms.rate_mode, terms.keys)
+        kept = session.common.get(key)
+        if kept is not None:
+            return kept, False
+        kept = SharedHead(
+            head=replace(request, body=b""),
+            contract=judged.contract,
+            keys=terms.keys,
+            rate_mode=terms.rate_mode,
+            operation=operation,
+            session=session.name,
+            bytes=size_of_head(request),
+        )
+        if self._shared_bytes + kept.bytes > MAX_SHARED_BYTES:
+            for one in self._sessions.values():
+                one.common.clear()
+            self._shared_bytes = 0
+        if not session.deleted:
+            self._shared_bytes += kept.bytes
+            session.common[key] = kept
+        return kept, True
+
+    def _evict_session(self, keep: str) -> None:
+        others = (session for session in self._sessions.values() if session.name != keep)
+        oldest = next(others)
+        idle = oldest if not oldest.busy else next((session for session in others if not session.busy), oldest)
+        _log.warning(
+            "session %s evicted: more than %d sessions (--max-sessions)", shorten(idle.name), self._max_sessions
+        )
+        self.evicted_sessions += 1
+        self.forget(idle.name, "evicted")
+
+    def forget(self, name: str, reason: Literal["deleted", "evicted"] = "deleted") -> bool:
+        """Delete a session; False when there was none. Its open waits are told why."""
+        session = self._sessions.pop(name, None)
+        if session is None:
+            return False
+        session.deleted = True
+        for waiter in tuple(session.waiters):
+            waiter.end(reason)
+        self.bytes -= session.bytes
+        self._shared_bytes -= sum(kept.bytes for kept in session.common.values())
+        self._remembered -= session.remembered_before
+        for credential in session.settings.credentials:
+            self._owners.pop(credential, None)
+        return True

@@ -1,0 +1,168 @@
+"""What a journalled exchange looks like to somebody who asks: rows, findings, the reply. Derived, never kept."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from functools import cached_property
+
+from mockserver.core.answer import answer
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
+from mockserver.core.model import Exchange, Finding, Judged, Verdict, WireReply
+from mockserver.core.stored import stored
+from mockserver.core.warnings import event_errors, event_warnings, request_warnings
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.sessions.attempts import Brought, brought
+
+
+class View:
+    """One exchange. It is judged again, under the contract and terms of the first time, when that is asked for."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+
+    @cached_property
+    def judged(self) -> Judged:
+        """What was to happen to the request."""
+        exchange = self.exchange
+        judged = judge(route(RequestBody(exchange.request), exchange.contract), exchange.terms)
+        if exchange.override.rejected:
+            judged.event_errors = exchange.override.rejected
+        return judged
+
+    @cached_property
+    def _brought(self) -> Brought:
+        return brought(self.exchange)
+
+    @property
+    def id(self) -> str:
+        """The request's id in its session."""
+        return f"r{self.exchange.seq}"
+
+    def events(self) -> list[Json]:
+        """Return the events as sent, integers of any length kept."""
+        return self._brought.events
+
+    def reply(self) -> WireReply:
+        """Return the reply that was sent, or would have been where the connection was cut."""
+        return self.exchange.reply or answer(self.judged, self.exchange.receipt)
+
+    @cached_property
+    def match_rows(self) -> list[dict[str, Json]]:
+        """Of each event only what a matcher may look at, and its number."""
+        found = self._brought
+        return [
+            {
+                "seq": self.exchange.first_event + index,
+                "index": index,
+                "protocol": self.exchange.contract.name,
+                "operation": self.exchange.operation,
+                "type": kind,
+                "verdict": str(self.exchange.verdicts[index]),
+                "event": event,
+            }
+            for index, (event, kind) in enumerate(zip(found.events, found.types, strict=True))
+        ]
+
+    def event_rows(self, *, warnings: bool = True) -> Iterator[dict[str, Json]]:
+        """Yield the row of each event, findings and stored form included."""
+        exchange, form = self.exchange, self.judged.form
+        if form is None:
+            return
+        for index, (event, verdict) in enumerate(zip(self.events(), exchange.verdicts, strict=True)):
+            seq = exchange.first_event + index
+            schema = form.schema_for(event)
+            kept = verdict is Verdict.ACCEPTED and schema is not None
+            findings = self._event_findings(index, event, verdict) + (
+                event_warnings(self.judged, event) if warnings and verdict is not Verdict.REJECTED else []
+            )
+            yield {
+                "id": f"e{seq}",
+                "request_id": self.id,
+                "index": index,
+                "seq": seq,
+                "received_at": rfc3339_ms(exchange.received_ms),
+                "session_time": rfc3339_ms(exchange.now_ms),
+                "protocol": exchange.contract.name,
+                "operation": exchange.operation,
+                "type": form.type_of(event),
+                "verdict": str(verdict),
+                "findings": [finding.as_json() for finding in findings],
+                "event": event,
+                "stored": stored(event, schema.name, exchange.contract, exchange.now_ms) if kept and schema else None,
+            }
+
+    def _event_findings(self, index: int, event: Json, verdict: Verdict) -> list[Finding]:
+        if verdict is not Verdict.REJECTED:
+            return []
+        injected = [
+            fault.finding for fault in self.exchange.override.rejected if fault.index == index and fault.finding
+        ]
+        return event_errors(self.judged, event) or injected or [self._whole_finding()]
+
+    def _whole_finding(self) -> Finding:
+        """The finding of a good event that was refused with its request."""
+        exchange, refusal = self.exchange, self.judged.refusal
+        if exchange.fault is not None:
+            return self._note("/fault", "the reply was injected by a fault; nothing was stored", exchange.fault)
+        if exchange.receipt.refused is not None or refusal is None:
+            rule = f"/protocol/refusals/{self._family()}/{exchange.receipt.refused}"
+            return self._note(rule, f"the whole request was refused: {exchange.receipt.refused}", None)
+        return self._note(refusal.finding.rule, f"the whole request was refused: {refusal.finding.message}", None)
+
+    def _family(self) -> str:
+        return self.judged.operation.family if self.judged.operation is not None else ""
+
+    def _note(self, rule: str, message: str, got: Json) -> Finding:
+        source = self.exchange.contract.source_of(rule)
+        return Finding(rule=rule, severity="error", pointer="", expected=None, got=got, source=source, message=message)
+
+    def findings(self) -> list[Finding]:
+        """Return the request's own findings: why it was refused as a whole, and warnings about it."""
+        found: list[Finding] = []
+        if self.judged.refusal is not None:
+            found.append(self.judged.refusal.finding)
+        elif self.exchange.receipt.refused is not None:
+            found.append(self._whole_finding())
+        elif self.exchange.refused:
+            found += [fault.finding for fault in self.judged.event_errors[:1] if fault.finding is not None]
+        return found + request_warnings(self.exchange, self.judged)
+
+    def request_row(self) -> dict[str, Json]:
+        """Return the request's row in a list."""
+        exchange = self.exchange
+        return {
+            "id": self.id,
+            "seq": exchange.seq,
+            "received_at": rfc3339_ms(exchange.received_ms),
+            "session_time": rfc3339_ms(exchange.now_ms),
+            "protocol": exchange.contract.name,
+            "operation": exchange.operation,
+            "method": exchange.request.method,
+            "path": exchange.request.target,
+            "status": exchange.told_status,
+            "events": len(exchange.verdicts),
+            "fault": exchange.fault,
+        }
+
+    def request_detail(self) -> dict[str, Json]:
+        """Return the whole exchange: what arrived, what was answered, why."""
+        request, reply = self.exchange.request, self.reply()
+        headers = [[name.decode("latin-1"), value.decode("latin-1")] for name, value in request.headers]
+        return {
+            **self.request_row(),
+            "request": {"headers": headers, "body": body_view(request.body)},
+            "reply": {"headers": [list(pair) for pair in reply.headers], "body": body_view(reply.body)},
+            "findings": [finding.as_json() for finding in self.findings()],
+            "connection": self.exchange.connection,
+        }
+
+
+def body_view(body: bytes) -> dict[str, str]:
+    """Return a body as text where it is UTF-8, else as base64."""
+    try:
+        return {"text": body.decode("utf-8")}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(body).decode("ascii")}

@@ -1,0 +1,90 @@
+"""Texts that have a format, and texts that nearly do: one entry for each format of the contract language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.strategies.plausible import UUID
+
+EAST_MS: Final = 19_800_000
+"""How far the zone +05:30 is ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormatTexts:
+    """Texts that have a format, the plainest first, and texts that do not."""
+
+    good: tuple[str, ...]
+    bad: tuple[str, ...]
+
+
+def moment_texts(ms: int) -> tuple[str, ...]:
+    """Return one moment in four forms that RFC 3339 has for it, the plainest first."""
+    utc, east = rfc3339_ms(ms), rfc3339_ms(ms + EAST_MS)
+    short = f"{utc[:-5]}Z" if utc.endswith(".000Z") else f"{utc[:-1]}000Z"
+    return (utc, short, f"{east[:-1]}+05:30", f"{utc[:-1]}-00:00")
+
+
+def _broken_times(now_ms: int) -> tuple[str, ...]:
+    day = rfc3339_ms(now_ms)[:10]
+    return (day.replace("-", "/"), f"{day}T25:00:00Z", f"{day[:4]}-02-30T00:00:00Z", "yesterday", str(now_ms), "")
+
+
+def _date_time(now_ms: int) -> FormatTexts:
+    now = rfc3339_ms(now_ms)
+    bad = (now[:10], now[:-1], now.replace("T", " "), f"{now}\n", f"{now[:-1]}+0100")
+    return FormatTexts(good=(now, *moment_texts(now_ms - 1000)), bad=(*_broken_times(now_ms), *bad))
+
+
+def _iso_8601(now_ms: int) -> FormatTexts:
+    now = rfc3339_ms(now_ms)
+    day = now[:10]
+    loose = (now[:-1], day, f"{day}T12:00", f"{day}T12:00:00,5Z", f"{day}T12:00+01")
+    bad = (now.replace("T", " "), f"{now}\n", f"{day}T12", f"{day}T12:00:00.Z")
+    return FormatTexts(good=(now, *moment_texts(now_ms - 1000), *loose), bad=(*_broken_times(now_ms), *bad))
+
+
+def _uuid(now_ms: int) -> FormatTexts:
+    return FormatTexts(
+        good=(UUID, UUID.upper(), "00000000-0000-0000-0000-000000000000"),
+        bad=(UUID[:-1], UUID.replace("-", ""), f"{UUID[:-1]}g", "visitor-123", "", f"{{{UUID}}}", f"{UUID}\n"),
+    )
+
+
+def _uri(now_ms: int) -> FormatTexts:
+    root = "https://example.com/"
+    return FormatTexts(
+        good=(root, f"{root}pricing?plan=pro#faq", "app://screen/1", "mailto:ada@example.com", "urn:x"),
+        bad=("/pricing", "example.com", "//example.com/", f"{root}a b", "", "1http://x", f"{root}<a>", f"{root}\n"),
+    )
+
+
+def _email(now_ms: int) -> FormatTexts:
+    host = "@example.com"
+    return FormatTexts(
+        good=(f"ada{host}", "o'hara+test@mail.example.co.uk", "x@localhost", "l" * 64 + host),
+        bad=(
+            "ada",
+            "ada@",
+            host,
+            f"ada@{host}",
+            "ada@example..com",
+            f"a b{host}",
+            "",
+            "l" * 65 + host,
+            "ada@.example.com",
+        ),
+    )
+
+
+FORMATS: Final[Mapping[str, Callable[[int], FormatTexts]]] = {
+    "date-time": _date_time,
+    "iso-8601": _iso_8601,
+    "uuid": _uuid,
+    "uri": _uri,
+    "email": _email,
+}
+"""Texts by format; times are near the clock handed in, in ms."""

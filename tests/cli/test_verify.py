@@ -1,0 +1,174 @@
+"""`mockserver verify` over HTTP: our own server, an unrelated one, none; what it sends, and how fast."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mockserver import MockServer
+from mockserver.cli.main import main
+from mockserver.contract.library import library
+from mockserver.strategies.samples import Request
+from mockserver.verify.curl import curl
+from mockserver.verify.transport import Http
+
+FAST = ("--rate", "100000", "--examples", "1")
+KEYS = {"outlit": "pk_verify", "apex": "apex_pk", "whisperr": "wrk_verify"}
+REVISIONS = [(name, revision) for name, one in library().protocols.items() for revision in one.revision_names()]
+
+
+def verify(target: str, protocol: str, *flags: str) -> Result:
+    words = ["verify", "--target", target, "--protocol", protocol, "--key", KEYS[protocol], *flags]
+    return CliRunner().invoke(main, words)
+
+
+@contextmanager
+def listening(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Serve in a thread of this process."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+def test_our_own_server_is_clean_when_it_serves_the_same_revision(protocol: str, revision: str) -> None:
+    with MockServer(revisions={protocol: revision}) as mock:
+        told = verify(mock.url, protocol, "--revision", revision, "--server-key", "apex_sk_verify", *FAST)
+    assert told.exit_code == 0, told.output
+
+
+def test_other_revision_is_reported_with_a_command_when_it_is_served(tmp_path: Path) -> None:
+    junit, report = tmp_path / "r.xml", tmp_path / "r.json"
+    with MockServer(revisions={"outlit": "r1-2026-01"}) as mock:
+        flags = ("--only", "/events", "--junit", str(junit), "--json", str(report))
+        told = verify(mock.url, "outlit", *flags, *FAST)
+        assert told.exit_code == 1, told.output
+        first = json.loads(report.read_text())["findings"][0]
+        again = subprocess.run(
+            first["curl"][-1],
+            shell=True,
+            capture_output=True,
+            check=True,
+            env={"MOCKSERVER_VERIFY_KEY": KEYS["outlit"], "PATH": "/usr/bin:/bin"},
+        )
+    assert f" {first['reply']['status']} " in again.stdout.decode().splitlines()[0]
+    assert KEYS["outlit"] not in told.output + report.read_text()
+    suite = ET.parse(junit).getroot()[0]
+    assert int(suite.attrib["failures"]) == len(suite.findall("testcase/failure")) > 0
+    assert len(suite.findall("testcase")) == int(suite.attrib["tests"])
+
+
+def test_assumed_facts_are_told_apart_when_only_they_are_broken(tmp_path: Path) -> None:
+    patch = tmp_path / "patch.yaml"
+    patch.write_text("protocol: outlit\npatch: {protocol: {refusals: {ingest: {unknown_path: {status: 410}}}}}\n")
+    only = ("--only", "/protocol/operations#unknown_path")
+    with MockServer(contract_patches=(patch,)) as mock:
+        told = verify(mock.url, "outlit", *only, *FAST)
+        dropped = verify(mock.url, "outlit", *only, "--assumed", "ignore", *FAST)
+    assert told.exit_code == 1
+    assert "Deviations from assumed facts" in told.output
+    assert "Deviations from documented" not in told.output
+    assert dropped.exit_code == 0, dropped.output
+
+
+def test_unrelated_server_is_named_when_it_answers() -> None:
+    asked: list[str] = []
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            asked.append(self.path)
+
+    with listening(Quiet) as url:
+        told = verify(url, "outlit", *FAST)
+    assert told.exit_code == 3
+    assert "does not speak outlit" in told.output
+    assert len(asked) < 10
+
+
+def test_nobody_there_is_told_when_the_port_is_closed() -> None:
+    told = verify("http://127.0.0.1:1", "outlit", *FAST)
+    assert told.exit_code == 3
+    assert "no answer from http://127.0.0.1:1" in told.output
+
+
+def test_requests_keep_to_the_rate_and_to_the_protocol_when_sent() -> None:
+    seen: list[tuple[float, str]] = []
+
+    class Watching(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            seen.append((time.monotonic(), self.path))
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            body = b'{"success":true,"processed":1}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    for method in ("GET", "POST", "OPTIONS", "PUT", "DELETE", "PATCH"):
+        setattr(Watching, f"do_{method}", Watching.answer)
+    with listening(Watching) as url:
+        verify(url, "outlit", "--rate", "200", "--examples", "0", "--only", "/events", "--only", "/protocol/cors")
+    assert len(seen) > 60
+    for first, later in zip(seen, seen[40:], strict=False):
+        assert later[0] - first[0] > 0.15, "40 requests take 0.2 seconds at 200 a second"
+    assert not [path for _, path in seen if "_mock" in path]
+
+
+def test_pauses_are_as_long_as_the_rate_asks_when_time_stands_still() -> None:
+    waited: list[float] = []
+    transport = Http("http://127.0.0.1:1", 4, now=lambda: 100.0, sleep=waited.append)
+    for _ in range(3):
+        transport._wait()
+    assert waited == [0.25, 0.5]
+
+
+def test_dry_run_sends_nothing_when_asked() -> None:
+    told = verify("http://127.0.0.1:1", "whisperr", "--dry-run", "--only", "/protocol/windows*")
+    assert told.exit_code == 0
+    assert "POST /v1/events/track" in told.output
+
+
+def test_key_that_fits_nothing_is_a_usage_error_when_given() -> None:
+    words = ["verify", "--target", "http://127.0.0.1:1", "--protocol", "outlit", "--key", "wrong"]
+    told = CliRunner().invoke(main, words)
+    assert told.exit_code == 2
+    assert "^pk_" in told.output
+
+
+def test_command_needs_no_package_of_the_server_when_it_runs() -> None:
+    modules = "mockserver.verify.transport, mockserver.verify.outcome_report"
+    code = f"import sys, {modules}\nprint('aiohttp' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+
+
+def test_curl_holds_any_body_when_it_is_long_or_no_text() -> None:
+    headers = (("content-type", "application/json"),)
+    short = curl("http://h", Request(method="POST", path="/a/k1", headers=headers, body=b'{"a":"\'k1"}'), {"k1": "KEY"})
+    assert "k1" not in short
+    assert short.count('"$KEY"') == 2
+    packed = curl("http://h", Request(method="POST", path="/a", headers=(), body=b"\xff" * 9000), {})
+    assert "base64 -d | gunzip | curl" in packed
+    assert len(packed) < 300

@@ -1,0 +1,281 @@
+"""`mockserver report`: what it says of a session, how it ends, what a pipeline gets to read."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.client import RemoteDisconnected
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mockserver import MockServer, Session
+from mockserver.cli.main import main
+from mockserver.client.session_report import read_report
+from tests.sending import post, send_whisperr, whisperr_event
+
+TOKEN = "let me in"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MockServer]:
+    with MockServer() as server:
+        yield server
+
+
+@pytest.fixture
+def session(server: MockServer, request: pytest.FixtureRequest) -> Session:
+    """A session of this test alone."""
+    return server.session(f"pk_{request.node.name}")
+
+
+def good(kind: str, **members: object) -> dict[str, Any]:
+    """An event that nothing is said against."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    event: dict[str, Any] = {**whisperr_event(kind), "occurred_at": at, **members}
+    return event
+
+
+def run(session: Session, *flags: str) -> Result:
+    """Run the command for a session."""
+    return CliRunner().invoke(main, ["report", session.target.url, "--session", session.name, *flags])
+
+
+def as_json(session: Session, *flags: str) -> tuple[int, Any]:
+    """Return the exit code and what --json prints."""
+    result = run(session, "--json", *flags)
+    return result.exit_code, json.loads(result.stdout)
+
+
+def cases(path: Path) -> dict[str, ET.Element]:
+    """Return the test cases of a JUnit file by their full names; the totals must be right."""
+    root = ET.parse(path).getroot()
+    found = {f"{case.get('classname')} {case.get('name')}": case for case in root.iter("testcase")}
+    for suite in (root, *root.iter("testsuite")):
+        assert suite.get("tests") == str(len(found))
+        assert suite.get("failures") == str(len(root.findall(".//failure")))
+    return found
+
+
+def test_report_passes_when_everything_was_accepted(session: Session) -> None:
+    send_whisperr(session, good("opened"), good("closed"))
+    result = run(session)
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        f"session {session.name} of {session.target.url}: 1 request; 2 events accepted, 0 duplicate, 0 rejected",
+        "deliveries: 2 accepted",
+        "passed",
+    ]
+
+
+def test_report_fails_with_rule_pointer_and_message_when_an_event_was_refused(session: Session) -> None:
+    send_whisperr(session, good("opened", occurred_at="yesterday"))
+    result = run(session)
+    assert result.exit_code == 1
+    assert "refused events:" in result.output
+    assert re.search(r" at /occurred_at \[/events/\S+; ", result.output)
+    assert "deliveries: 1 rejected" in result.output
+    assert result.output.splitlines()[-1] == "failed: 1 refused"
+    code, report = as_json(session)
+    assert (code, report["passed"], report["failures"]) == (1, False, {"refused": 1})
+    (row,) = report["refused"]
+    assert (row["verdict"], row["findings"][0]["pointer"]) == ("rejected", "/occurred_at")
+    assert row["findings"][0]["rule"].startswith("/events/")
+
+
+def test_report_fails_when_a_request_was_refused_before_its_events_could_be_read(session: Session) -> None:
+    assert post(session.url, "/v1/events/batch", b'{"events": [', {"X-API-Key": session.name}) == 400
+    result = run(session)
+    assert result.exit_code == 1
+    assert "refused requests:" in result.output
+    assert "the body is not JSON" in result.output
+    code, report = as_json(session)
+    assert (code, report["refused"], len(report["refused_requests"])) == (1, [], 1)
+
+
+def test_fault_steps_do_not_count_as_refused(session: Session) -> None:
+    session.faults.add(reply={"status": 503}, times=1)
+    event = good("opened")
+    send_whisperr(session, event)
+    send_whisperr(session, event)
+    code, report = as_json(session)
+    assert (code, report["refused"], report["injected"]) == (0, [], 1)
+    assert report["fates"] == {"accepted_after_retry": 1}
+    assert "fault steps refused events on purpose (1)" in run(session).output
+
+
+def test_pending_event_is_lost_when_no_more_attempts_come(session: Session) -> None:
+    session.faults.add(reply={"status": 503})
+    send_whisperr(session, good("opened"))
+    assert as_json(session)[1]["fates"] == {"pending": 1}
+    assert as_json(session, "--final")[1]["fates"] == {"lost": 1}
+    assert [run(session).exit_code, run(session, "--final").exit_code] == [0, 0]
+    result = run(session, "--fail-on", "lost")
+    assert result.exit_code == 1
+    assert "deliveries to look at:" in result.output
+    assert "503 -> lost" in result.output
+
+
+def test_duplicate_delivery_fails_only_where_it_is_asked_for(session: Session) -> None:
+    event = good("opened")
+    send_whisperr(session, event)
+    send_whisperr(session, event)
+    assert [run(session).exit_code, run(session, "--fail-on", "lost").exit_code] == [0, 0]
+    assert run(session, "--fail-on", "duplicate").exit_code == 1
+    assert as_json(session)[1]["flags"] == {"duplicate_delivery": 1}
+
+
+def test_repeat_after_a_lost_answer_is_no_duplicate_delivery(session: Session) -> None:
+    session.faults.add(reply={"status": 503}, when="after_commit", times=1)
+    event = good("opened")
+    send_whisperr(session, event)
+    send_whisperr(session, event)
+    assert run(session, "--fail-on", "duplicate", "--fail-on", "lost").exit_code == 0
+
+
+def test_warnings_are_counted_and_fails_only_where_it_is_asked_for(session: Session) -> None:
+    event = {"type": "custom", "eventName": "a", "userId": "u", "url": "server://u", "path": "/"}
+    for _ in range(2):
+        assert post(session.url, f"//api/i/v1/{session.name}/events", {"source": "server", "events": [event]}) == 200
+    code, report = as_json(session)
+    assert code == 0
+    (slashes,) = [one for one in report["warnings"] if one["rule"] == "/warnings/transport/leading_slashes"]
+    assert (slashes["count"], slashes["first"], slashes["case"]) == (2, "r1", ["outlit", "POST events"])
+    assert {"rule", "message", "source", "count", "first", "case"} == set(slashes)
+    assert "warnings:" in run(session).output
+    assert run(session, "--fail-on", "warnings").exit_code == 1
+
+
+def test_several_gates_are_told_apart(session: Session) -> None:
+    send_whisperr(session, good("opened"), good("Not A Name"))
+    session.faults.add(connection="drop")
+    with pytest.raises(RemoteDisconnected):
+        send_whisperr(session, good("closed"))
+    code, report = as_json(session, "--fail-on", "lost", "--fail-on", "duplicate")
+    assert (code, report["failures"]) == (1, {"refused": 2, "lost": 1})
+    assert run(session, "--fail-on", "lost").output.splitlines()[-1] == "failed: 2 refused, 1 lost"
+
+
+def test_junit_has_a_test_case_for_each_type_of_events(session: Session, tmp_path: Path) -> None:
+    send_whisperr(session, good("opened"), good("closed"))
+    send_whisperr(session, good("opened", occurred_at="never"))
+    post(session.url, "/v1/nowhere", {}, {"X-API-Key": session.name})
+    path = tmp_path / "report.xml"
+    assert run(session, "--junit", str(path)).exit_code == 1
+    found = cases(path)
+    assert list(found) == [
+        "mockserver.whisperr POST unknown path",
+        "mockserver.whisperr closed",
+        "mockserver.whisperr opened",
+    ]
+    assert found["mockserver.whisperr closed"].find("failure") is None
+    failure = found["mockserver.whisperr opened"].find("failure")
+    assert failure is not None
+    assert failure.get("type") == "refused"
+    assert "/occurred_at" in (failure.text or "")
+    output = found["mockserver.whisperr opened"].findtext("system-out")
+    assert output == "events: 2\naccepted: 1\nrejected: 1"
+
+
+def test_junit_of_a_passed_session_has_no_failures(session: Session, tmp_path: Path) -> None:
+    send_whisperr(session, good("opened"))
+    path = tmp_path / "report.xml"
+    assert run(session, "--junit", str(path)).exit_code == 0
+    assert not [case for case in cases(path).values() if case.find("failure") is not None]
+
+
+def test_junit_names_what_failed_a_gate(session: Session, tmp_path: Path) -> None:
+    event = good("opened")
+    send_whisperr(session, event)
+    send_whisperr(session, event)
+    path = tmp_path / "report.xml"
+    assert run(session, "--junit", str(path), "--fail-on", "duplicate").exit_code == 1
+    (case,) = cases(path).values()
+    failure = case.find("failure")
+    assert failure is not None
+    assert (failure.get("type"), "duplicate_delivery" in (failure.text or "")) == ("duplicate", True)
+
+
+def test_junit_stays_readable_when_very_many_events_were_refused(session: Session, tmp_path: Path) -> None:
+    send_whisperr(session, *(good("opened", occurred_at="never") for _ in range(150)))
+    path = tmp_path / "report.xml"
+    assert run(session, "--junit", str(path)).exit_code == 1
+    (case,) = cases(path).values()
+    assert (case.findtext("failure") or "").endswith("… and 50 more")
+
+
+def test_junit_holds_any_text_a_client_sends(session: Session, tmp_path: Path) -> None:
+    event = good("opened\x00<&>\ud800", occurred_at="\x1b[31m")
+    body = json.dumps({"events": [event]}).encode()
+    post(session.url, "/v1/events/batch", body, {"X-API-Key": session.name})
+    path = tmp_path / "report.xml"
+    result = run(session, "--junit", str(path))
+    assert result.exit_code == 1, result.output
+    assert list(cases(path)) == ["mockserver.whisperr opened\ufffd<&>\ufffd"]
+
+
+def test_file_that_cannot_be_written_is_a_usage_error(session: Session, tmp_path: Path) -> None:
+    send_whisperr(session, good("opened"))
+    result = run(session, "--junit", str(tmp_path / "no" / "report.xml"))
+    assert result.exit_code == 2
+    assert "--junit" in result.output
+
+
+def test_empty_session_passes_with_a_word_of_warning(session: Session, tmp_path: Path) -> None:
+    result = run(session, "--junit", str(tmp_path / "report.xml"))
+    assert result.exit_code == 0
+    assert "is it the key the client was given?" in result.stderr
+    assert cases(tmp_path / "report.xml") == {}
+
+
+def test_report_tells_that_the_journal_lost_requests(session: Session) -> None:
+    session.settings(journal_limit=1)
+    for _ in range(3):
+        send_whisperr(session, good("opened"))
+    assert "no longer holds the oldest requests (2)" in run(session).output
+
+
+def test_report_reads_every_page(session: Session) -> None:
+    for _ in range(11):
+        send_whisperr(session, *(good("opened") for _ in range(100)))
+    report = read_report(session)
+    assert (report.events, len(report.deliveries)) == ({("whisperr", "opened"): 1100}, 1100)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["report"], 2, "URL"),
+        (["report", "http://127.0.0.1:8207"], 2, "--session"),
+        (["report", "127.0.0.1:8207", "--session", "s"], 2, "expected a URL"),
+        (["report", "http://127.0.0.1:8207", "--session", "s", "--fail-on", "pending"], 2, "--fail-on"),
+    ],
+)
+def test_usage_errors_exit_2(arguments: list[str], code: int, says: str) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, says in result.output) == (code, True)
+
+
+def test_server_that_is_not_there_exits_3() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    result = CliRunner().invoke(main, ["report", f"http://127.0.0.1:{port}", "--session", "s"])
+    assert result.exit_code == 3
+    assert f"http://127.0.0.1:{port}" in result.output
+
+
+def test_token_is_asked_for_and_given() -> None:
+    with MockServer(admin_token=TOKEN) as server:
+        session = server.session("pk_token")
+        refused = run(session)
+        assert (refused.exit_code, "--admin-token" in refused.output) == (2, True)
+        assert run(session, "--admin-token", TOKEN).exit_code == 0
+        variable = {"MOCKSERVER_REPORT_ADMIN_TOKEN": TOKEN}
+        arguments = ["report", server.url, "--session", session.name]
+        assert CliRunner().invoke(main, arguments, env=variable).exit_code == 0

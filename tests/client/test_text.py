@@ -1,0 +1,76 @@
+"""What an unsatisfied wait says, member by member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mockserver.client import text
+from mockserver.client.decoding import read
+from mockserver.client.results import Counts, Waited
+
+NOTHING: dict[str, Any] = {
+    "satisfied": False,
+    "reason": "timeout",
+    "matched": 0,
+    "events": [],
+    "next": 0,
+    "near_misses": [],
+    "refused": [],
+    "faults_pending": [],
+    "other_sessions": [],
+}
+SPEC = {"match": {}, "count": 1, "quiet_ms": 500, "timeout_ms": 5000}
+
+
+def told(requests: int = 0, spec: dict[str, Any] | None = None, **members: Any) -> list[str]:
+    seen = Counts(requests=requests, accepted=0, duplicate=0, rejected=0)
+    return text.wait(spec or SPEC, read(Waited, {**NOTHING, **members}), "pk_x", seen).splitlines()
+
+
+def test_hint_is_to_look_at_the_url_when_nothing_came_anywhere() -> None:
+    assert told() == [
+        "waited for 1 accepted event: 0 came within 5 s",
+        "session pk_x: 0 requests; 0 events accepted, 0 duplicate, 0 rejected",
+        "No request came at all: is the client given this server's URL, and was it flushed?",
+    ]
+
+
+def test_hint_is_to_look_at_the_key_when_something_came_elsewhere() -> None:
+    lines = told(elsewhere=[{"session": "pk_typo", "requests": 1}])
+    assert lines[2:] == [
+        "meanwhile, in other sessions:",
+        "  pk_typo: 1 request",
+        "Nothing came to this session but something did other_sessions: is the client given this session's key?",
+    ]
+
+
+def test_wanted_events_are_named_when_the_matcher_says_much() -> None:
+    match = {
+        "protocol": "apex",
+        "operation": "events",
+        "type": "page",
+        "verdict": "any",
+        "where": {"/a": {"exists": True}},
+    }
+    (line, *_) = told(spec={**SPEC, "match": match, "exactly": 2}, reason="not_quiet")
+    assert line == (
+        'waited for exactly 2 apex events events of type page, /a {"exists": true}: '
+        "the session was not quiet for 0.5 s within 5 s"
+    )
+
+
+def test_reason_is_told_when_the_session_went_away() -> None:
+    assert "deleted meanwhile" in told(reason="deleted")[0]
+    assert "holds too many" in told(reason="evicted")[0]
+
+
+def test_lists_are_cut_when_they_are_long() -> None:
+    lines = text.block("rows", map(str, range(25)))
+    assert lines[:2] == ["rows:", "  0"]
+    assert lines[-2:] == ["  19", "  … and 5 more"]
+    assert text.block("rows", []) == []
+
+
+def test_values_are_cut_when_they_are_long() -> None:
+    assert text.value({"a": "ü"}) == '{"a": "ü"}'
+    assert len(text.value("x" * 500)) == text.SHOWN_VALUE

@@ -1,0 +1,292 @@
+"""The judging engine and the reference engine give one verdict and one story, over every schema of every contract."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import library
+from mockserver.contract.schema import Schema, annotate, drop_nulls, subschemas
+from mockserver.core.explain import judge_spots, reference_spots, violations
+from mockserver.core.reference_engine import validator
+from mockserver.jsonkit.jsontext import parse_exactly, without_surrogates
+from mockserver.jsonkit.patterns import compile_pattern, refuse_unportable
+from tests import cases
+
+KINDS = ("requests", "events", "replies", "warnings")
+
+
+def contracts() -> Iterator[Contract]:
+    for protocol in library().protocols.values():
+        for revision in protocol.revision_names():
+            yield protocol.contract(revision)
+
+
+SCHEMAS: dict[str, Schema] = {
+    f"{contract.name}-{contract.revision}-{schema.document}-{schema.name}": schema
+    for contract in contracts()
+    for kind in KINDS
+    for schema in getattr(contract, kind).values()
+}
+
+
+def own(schema: dict[str, Any]) -> Schema:
+    return Schema("events", "own", annotate(schema, "/events/own", ""))
+
+
+def agree(schema: Schema, value: Any) -> bool:
+    """Hold all engines of a schema to one verdict, and both explanations to one story; return the verdict."""
+    judged = violations(schema, value, judge_spots)
+    assert violations(schema, value, reference_spots) == judged
+    assert schema.engine.is_valid(value) is schema.is_valid(value) is (not judged)
+    assert schema.all_valid([value, value]) is (not judged and isinstance(value, dict))
+    return not judged
+
+
+def samples() -> list[Any]:
+    """Return the bodies and events of the golden exchanges: what clients send, good and bad."""
+    found: dict[str, Any] = {}
+    for case in cases.load_all():
+        for step in case.document["steps"]:
+            body = cases.spell_out(step.get("request", {}).get("json"))
+            if isinstance(body, dict) and len(json.dumps(body)) < 4000:
+                for value in (body, *body.get("events", ())) if isinstance(body.get("events"), list) else (body,):
+                    found.setdefault(json.dumps(value), value)
+    return list(found.values())
+
+
+SAMPLES = samples()
+ODD_TEXTS = [
+    "",
+    "abc\n",
+    "\nabc",
+    "pageview\n",
+    "a1b2c3d4-e5f6-7890-abcd-ef1234567890\n",
+    "2026-06-14T12:00:00.000Z\n",
+    "٢٠٢٦-06-14T12:00:00.000Z",
+    "payment_failed\u2028",
+    "\ufeff",
+    "\u0085",
+    "\x1c",
+    "\u180e",
+    "\u00a0",
+    "\x00",
+    "\ufffd",
+    "\U0001f600",
+    "e\u0301",
+    "\u212a",
+    "\u017f",
+]
+ODD_NUMBERS = [0, -0.0, 1.0, 1e308, 5e-324, -1, 2**53, 2**53 + 1, 2**63, 2**64, -(2**63) - 1, 10**30, 0.1, 1.5]
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.sampled_from(ODD_NUMBERS)
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(ODD_TEXTS)
+    | st.text(max_size=12)
+)
+values = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> Any:
+    """Draw what a client sends, with up to three of its members changed, removed, added or moved."""
+    value = json.loads(json.dumps(draw(st.sampled_from([sample for sample in SAMPLES if isinstance(sample, dict)]))))
+    for _ in range(draw(st.integers(0, 3))):
+        names = list(value) or ["x"]
+        holder, name = value, draw(st.sampled_from(names))
+        while isinstance(holder.get(name), dict) and holder[name] and draw(st.booleans()):
+            holder = holder[name]
+            name = draw(st.sampled_from(list(holder)))
+        match draw(st.sampled_from(["change", "remove", "add", "move"])):
+            case "change":
+                holder[name] = draw(values)
+            case "remove":
+                holder.pop(name, None)
+            case "add":
+                holder[draw(st.text(max_size=6))] = draw(values)
+            case _:
+                holder[draw(st.sampled_from(names))] = holder.get(name)
+    return value
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_engines_agree_on_what_clients_send(name: str) -> None:
+    verdicts = [agree(SCHEMAS[name], value) for value in SAMPLES[:: max(1, len(SAMPLES) // 40)]]
+    assert len(verdicts) >= 40
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(list(SCHEMAS.values())), mutated() | values)
+def test_engines_agree_on_generated_values(schema: Any, value: Any) -> None:
+    assert agree(schema, value) is validator(schema).is_valid(value)
+
+
+ASKING = frozenset({"pattern", "format", "enum", "const", "minLength", "maxLength", "minimum", "maximum"})
+ODD: list[Any] = [*ODD_TEXTS, *ODD_NUMBERS, None, True, [], {}]
+
+
+def scalar_schemas(schema: Any) -> Iterator[Any]:
+    """Yield each schema inside one that asks something of a text or number."""
+    if schema.keys() & ASKING:
+        yield schema
+    for _, inner in subschemas(schema):
+        yield from scalar_schemas(inner)
+
+
+def test_engines_agree_on_odd_texts_and_numbers_wherever_something_is_asked_of_them() -> None:
+    narrow = [
+        Schema(schema.document, "narrow", inner) for schema in SCHEMAS.values() for inner in scalar_schemas(schema.body)
+    ]
+    verdicts = {agree(schema, value) for schema in narrow for value in ODD}
+    assert verdicts == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits", "misfits"),
+    [
+        ("^abc$", ["abc"], ["abc\n", "\nabc", "abcabc", ""]),
+        ("abc$", ["abc", "xabc", "\nabc"], ["abc\n", "abcx"]),
+        (r"^\d+$", ["0123456789"], ["٣", "३", "１", "1\n", ""]),
+        (r"^\w+$", ["aZ_9"], ["\u00e9", "\u017f", "\u212a", "-"]),
+        (
+            r"^\s$",
+            ["\ufeff", "\u00a0", "\u2028", "\t", "\v", "\u3000"],
+            ["\u0085", "\x1c", "\x1f", "\u180e", "\u200b", "x"],
+        ),
+        (r"^\S$", ["\u0085", "\x1c", "\u200b", "x"], ["\ufeff", "\u00a0", " "]),
+        (r"^[\s\d]$", ["\ufeff", "7"], ["\u0085", "٣"]),
+        (r"^[^\s]$", ["\u0085", "x"], ["\ufeff"]),
+        ("^.$", ["x", "\U0001f600", "\r"], ["\n", "", "xx"]),
+        ("^[$]$", ["$"], ["", "\\"]),
+        ("a$|^b", ["xa", "bx"], ["a\n", "xb"]),
+        (r"^\S(?:.*\S)?$", ["a", "a b"], [" a", "a\n", "\ufeffa", "a\u2028"]),
+        ("^[a-z0-9]+(?:_[a-z0-9]+)*$", ["a", "a_1", "1a"], ["a\n", "_a", "a__b", "A", "ａ", ""]),
+        ("^(?!apex_)", ["pk_1", ""], ["apex_sk_1"]),
+    ],
+)
+def test_pattern_has_its_ecma_meaning_in_both_engines(pattern: str, fits: list[str], misfits: list[str]) -> None:
+    schema = own({"type": "string", "pattern": pattern})
+    assert [text for text in fits if not agree(schema, text)] == []
+    assert [text for text in misfits if agree(schema, text)] == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [r"^a\Z", r"\A", r"\pL", r"(a)\1", "(?P<x>a)", "(?i)a", "(?>a)", "[]a]", "[^]", r"\cA", r"\_"],
+)
+def test_pattern_is_refused_where_the_engines_would_read_it_differently(pattern: str) -> None:
+    with pytest.raises(ValueError, match="supported"):
+        refuse_unportable(pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"[\S]", r"[^\D]", r"[a\W]"])
+def test_pattern_is_refused_when_a_class_holds_the_opposite_of_another(pattern: str) -> None:
+    with pytest.raises(ValueError, match="supported"):
+        compile_pattern(pattern)
+
+
+@settings(max_examples=200)
+@given(st.sampled_from([r"^\s+$", r"^\S+$", r"^\w+$", r"^\d+$", "^[^a]$", "^.+$", "b$"]), st.text(max_size=3))
+@example(r"^\s+$", "\ufeff\u180e")
+@example("b$", "b\n")
+def test_engines_agree_on_patterns_over_any_text(pattern: str, text: str) -> None:
+    assert agree(own({"pattern": pattern}), text) is (compile_pattern(pattern).search(text) is not None)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "fits"),
+    [
+        ({"type": "integer"}, 1.0, True),
+        ({"type": "integer"}, -0.0, True),
+        ({"type": "integer"}, 1.5, False),
+        ({"type": "integer"}, 10**30, True),
+        ({"type": "integer"}, 1e300, True),
+        ({"type": "integer"}, True, False),
+        ({"type": "number"}, False, False),
+        ({"type": "number"}, 2**64, True),
+        ({"minimum": 0}, -0.0, True),
+        ({"minimum": 0}, "text", True),
+        ({"maximum": 2**53}, 2**53 + 1, False),
+        ({"minimum": 100000000000}, 99999999999.999, False),
+        ({"enum": [1, "1", None]}, 1.0, True),
+        ({"enum": [1]}, True, False),
+        ({"enum": [0]}, False, False),
+        ({"enum": [False]}, 0, False),
+        ({"const": True}, 1, False),
+        ({"const": 1}, True, False),
+        ({"const": "a"}, "a\n", False),
+        ({"minLength": 1}, "\U0001f600", True),
+        ({"maxLength": 1}, "\U0001f600", True),
+        ({"maxLength": 1}, "e\u0301", False),
+        ({"minLength": 3}, "\ufffd\ufffd", False),
+        ({"type": ["string", "null"], "pattern": "^a$"}, None, True),
+        ({"required": ["a"]}, {"a": None}, True),
+        ({"required": ["a"]}, [], True),
+        ({"additionalProperties": False, "properties": {"a": {}}}, {"a": 1, "": 2}, False),
+        ({"additionalProperties": {"type": "string"}}, {"a": 1}, False),
+        ({"minItems": 1}, [], False),
+        ({"maxItems": 1}, {"a": 1, "b": 2}, True),
+        ({"items": {"type": "string"}}, ["a", 1, None], False),
+        ({"type": "object", "properties": {"a/b~c": {"type": "string"}}}, {"a/b~c": 1}, False),
+        ({"format": "email"}, 7, True),
+        ({"format": "date-time"}, "2026-06-14T12:00:00Z\n", False),
+    ],
+)
+def test_engines_agree_on_values_that_languages_read_differently(schema: Any, value: Any, fits: bool) -> None:
+    assert agree(own(schema), value) is fits
+
+
+def test_engines_agree_deep_inside_alternatives() -> None:
+    leaf: Any = {
+        "anyOf": [{"type": "object", "required": ["a"], "properties": {"a": {"const": 1}}}, {"type": "string"}]
+    }
+    for _ in range(12):
+        leaf = {"anyOf": [{"type": "object", "required": ["in"], "properties": {"in": leaf}}, {"type": "null"}]}
+    schema = own(leaf)
+    value: Any = {"a": 1}
+    for _ in range(12):
+        value = {"in": value}
+    assert agree(schema, value)
+    wrong: list[Any] = [{"a": True}, {"a": None}, 7, [], {}]
+    for value in wrong:
+        for _ in range(12):
+            value = {"in": value}
+        assert not agree(schema, value)
+
+
+def test_engines_agree_on_values_nested_as_deep_as_a_body_may_be() -> None:
+    value: Any = "leaf"
+    for _ in range(120):
+        value = {"a": [value]}
+    assert agree(own({"type": "object", "additionalProperties": {"type": "array"}}), value)
+    assert not agree(own({"type": "object", "properties": {"a": {"items": {"type": "string"}}}}), value)
+
+
+@pytest.mark.parametrize("text", [b'"\\ud800"', b'"a\\udc00b"', b'"\\ud83d\\ude00"', b'{"\\udfff": "\\ud800\\ud800"}'])
+def test_lone_surrogates_are_judged_as_replacement_characters(text: bytes) -> None:
+    value = without_surrogates(parse_exactly(text))
+    schema = own({"type": ["string", "object"], "maxLength": 3, "additionalProperties": {"maxLength": 2}})
+    assert agree(schema, value)
+    assert json.dumps(value, ensure_ascii=False).encode()
+
+
+@settings(max_examples=100)
+@given(st.lists(st.sampled_from(["external_user_id", "traits", "channels", "x"]), unique=True))
+def test_nulls_that_count_as_absent_are_absent_to_both_engines(names: list[str]) -> None:
+    schema = library().protocol("whisperr").contract().events["identify"]
+    value = drop_nulls({**dict.fromkeys(names), "preferred_channel": "sms"}, schema.body)
+    assert agree(schema, value) is False
+    assert set(value) == {"preferred_channel"} | ({"x"} & set(names))

@@ -1,0 +1,135 @@
+"""Schemas of the contract language: laid over each other, annotated, published, and relieved of nulls."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import jsonschema
+import jsonschema_rs
+import pytest
+
+from mockserver.contract.library import library
+from mockserver.contract.schema import POINTER, Schema, annotate, drop_nulls, flatten, plain, subschemas
+
+SHARED: Any = {
+    "base": {
+        "type": "object",
+        "required": ["type", "url"],
+        "additionalProperties": False,
+        "properties": {"type": {"type": "string"}, "url": {"type": "string", "minLength": 1}},
+    }
+}
+
+
+def test_schema_wins_over_the_shared_one_it_uses() -> None:
+    own = {
+        "use": "base",
+        "required": ["url", "name"],
+        "properties": {"url": {"minLength": 3}, "name": {"type": "string"}},
+        "title": "own",
+    }
+    before = copy.deepcopy((own, SHARED))
+    assert flatten(own, SHARED) == {
+        "type": "object",
+        "title": "own",
+        "required": ["type", "url", "name"],
+        "additionalProperties": False,
+        "properties": {
+            "type": {"type": "string"},
+            "url": {"type": "string", "minLength": 3},
+            "name": {"type": "string"},
+        },
+    }
+    assert (own, SHARED) == before
+
+
+def test_schemas_inside_may_use_shared_ones_too() -> None:
+    own = {"items": {"use": "base"}, "anyOf": [{"use": "base", "title": "first"}], "properties": {"a": {"use": "base"}}}
+    made = flatten(own, SHARED)
+    assert made["items"] == made["properties"]["a"] == SHARED["base"]
+    assert made["anyOf"][0] == {**SHARED["base"], "title": "first"}
+
+
+def test_unknown_shared_schema_is_an_error() -> None:
+    with pytest.raises(KeyError, match="nowhere"):
+        flatten({"items": {"use": "nowhere"}}, SHARED)
+
+
+def test_every_schema_object_knows_its_place_and_its_source() -> None:
+    schema = {
+        "source": "seed: a",
+        "properties": {"a/b": {"type": "string"}, "c": {"source": "docs: c", "items": {"type": "number"}}},
+        "anyOf": [{"required": ["c"]}],
+        "additionalProperties": {"type": "string"},
+    }
+    made = annotate(schema, "/events/x", "assumed: above")
+    found = {inner[POINTER]: inner["source"] for inner in walk(made)}
+    assert found == {
+        "/events/x": "seed: a",
+        "/events/x/properties/a~1b": "seed: a",
+        "/events/x/properties/c": "docs: c",
+        "/events/x/properties/c/items": "docs: c",
+        "/events/x/anyOf/0": "seed: a",
+        "/events/x/additionalProperties": "seed: a",
+    }
+    assert POINTER not in schema
+
+
+def test_changed_schema_object_bears_the_source_of_the_change() -> None:
+    schema = {"source": "seed: a", "properties": {"a": {"source": "seed: b"}}}
+    made = annotate(schema, "/events/x", "", {"/events/x/properties/a": "patch: mine"})
+    assert (made["source"], made["properties"]["a"]["source"]) == ("seed: a", "patch: mine")
+
+
+def walk(schema: Any) -> Any:
+    yield schema
+    for _, inner in subschemas(schema):
+        yield from walk(inner)
+
+
+@pytest.mark.parametrize("protocol", library().protocols)
+def test_published_schema_is_plain_and_judges_alike(protocol: str) -> None:
+    contract = library().protocol(protocol).contract()
+    for schema in (*contract.events.values(), *contract.requests.values(), *contract.replies.values()):
+        published = plain(schema.body)
+        words = {word for inner in walk(published) for word in inner}
+        assert not words & {POINTER, "refusal", "message", "use", "source"}
+        assert all(inner["x-source"] for inner in walk(published) if "properties" in inner)
+        jsonschema.Draft202012Validator.check_schema(published)
+        values: list[Any] = [{}, {"type": "x"}, {"events": []}, [], None]
+        for value in values:
+            assert jsonschema_rs.is_valid(published, value) is schema.is_valid(value)
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "expected"),
+    [
+        ({"properties": {"a": {"type": "string"}}}, {"a": None, "b": None}, {"b": None}),
+        ({"properties": {"a": {"type": ["string", "null"]}}}, {"a": None}, {"a": None}),
+        ({"properties": {"a": {"type": "null"}}}, {"a": None}, {"a": None}),
+        ({"properties": {"a": {"enum": ["x"]}}}, {"a": None}, {}),
+        ({"properties": {"a": {"enum": ["x", None]}}}, {"a": None}, {"a": None}),
+        ({"properties": {"a": {"const": 1}}}, {"a": None}, {}),
+        ({"properties": {"a": {}}}, {"a": None}, {"a": None}),
+        (
+            {"properties": {"a": {"type": "object", "properties": {"b": {"type": "string"}}}}},
+            {"a": {"b": None}},
+            {"a": {}},
+        ),
+        ({"items": {"properties": {"a": {"type": "string"}}}}, [{"a": None}, None, 1], [{}, None, 1]),
+        ({"type": "string"}, None, None),
+    ],
+)
+def test_null_member_is_dropped_where_it_is_declared_and_not_allowed(schema: Any, value: Any, expected: Any) -> None:
+    before = copy.deepcopy(value)
+    assert drop_nulls(value, schema) == expected
+    assert value == before
+
+
+def test_list_fits_when_every_value_is_an_object_that_fits() -> None:
+    schema = Schema("events", "own", annotate({"required": ["a"]}, "/events/own", ""))
+    assert schema.all_valid([])
+    assert schema.all_valid([{"a": 1}, {"a": None}])
+    assert not schema.all_valid([{"a": 1}, {}])
+    assert not schema.all_valid([{"a": 1}, "text"])

@@ -1,0 +1,415 @@
+"""The delivery ledger: what becomes one row, which fate it has, what is flagged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mockserver.contract.library import Patch, library
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge, route
+from mockserver.core.model import Injected, Terms, WireRequest
+from mockserver.sessions.faults import Step, reject, take
+from mockserver.sessions.ledger import deliveries
+from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.stores.memory import MemoryStore
+
+NOW = 1_781_438_400_000
+WHISPERR = "/v1/events/batch"
+IDENTIFY = "/v1/identify"
+OUTLIT = "/api/i/v1/pk_test/events"
+APEX = "/api/events"
+
+
+class Wire:
+    """One session without a server: requests go in, the ledger comes out. Each request arrives a second later."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore(SessionSettings(), max_bytes=1 << 30, max_sessions=2)
+        self.session = self.store.session("test")
+        self.now = NOW
+
+    async def send(
+        self,
+        path: str,
+        body: object,
+        step: Mapping[str, Any] | None = None,
+        *,
+        patch: Mapping[str, Any] | None = None,
+        arrived: int | None = None,
+        answered: int | None = None,
+    ) -> int:
+        """Send a request under a fault step; returns the status that was or would have been sent."""
+        self.now += 1000
+        name = {"/v1": "whisperr", "/ap": "apex"}.get(path[:3], "") if path != OUTLIT else "outlit"
+        patches = [] if patch is None else [Patch(name="test", patch=patch)]
+        contract = library().protocol(name).contract(None, patches)
+        headers = ((b"Content-Type", b"application/json"), (b"X-API-Key", b"wrk_test"))
+        request = WireRequest(
+            method="POST",
+            target=path,
+            headers=headers,
+            fields={header.lower(): value for header, value in headers},
+            body=json.dumps(body).encode(),
+        )
+        judged = judge(route(RequestBody(request), contract), Terms(now_ms=NOW))
+        injected = None
+        if step is not None:
+            taken = take([Step(step)], judged)
+            assert taken is not None
+            if "reject" in step:
+                reject(judged, taken)
+            stored = taken.when == "after_commit" or "reject" in step
+            injected = Injected(step=taken.as_json(), spec=taken.spec, stored=stored)
+        received = self.now if arrived is None else arrived
+        exchange, _ = await self.store.commit(self.session, judged, received_ms=received, injected=injected)
+        if answered is not None:
+            exchange.override = replace(exchange.override, answered=(answered, self.session.newest))
+        return exchange.status
+
+    def rows(self, *, final: bool = False) -> list[dict[str, Any]]:
+        return [row.as_json(final=final) for row in deliveries(self.session.exchanges())]
+
+    def fates(self, *, final: bool = False) -> list[str]:
+        return [row["fate"] for row in self.rows(final=final)]
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+def track(*ids: str, **members: object) -> dict[str, Any]:
+    events = [
+        {
+            "external_user_id": "u1",
+            "event_type": "paid",
+            "properties": {"of": id},
+            **members,
+            "context": {"$message_id": id},
+        }
+        for id in ids
+    ]
+    return {"events": events}
+
+
+def clicks(*names: str, **envelope: object) -> dict[str, Any]:
+    events = [
+        {"type": "custom", "eventName": name, "userId": "u1", "url": "server://u1", "path": "/"} for name in names
+    ]
+    return {"source": "server", "events": events, **envelope}
+
+
+def page(*types: str) -> dict[str, Any]:
+    return {"projectKey": "pk_test", "events": [{"type": type, "url": "/"} for type in types]}
+
+
+UNAVAILABLE = {"reply": {"status": 503}}
+RESET = {"connection": "reset"}
+LOST_ANSWER = {"connection": "reset", "when": "after_commit"}
+BAD_REQUEST = {"reply": {"status": 400}}
+
+
+async def test_row_shows_each_attempt_when_an_event_is_retried(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), UNAVAILABLE)
+    await wire.send(WHISPERR, track("m1"), RESET)
+    await wire.send(WHISPERR, track("m1", "m0"))
+    rows = wire.rows()
+    assert [row["id"] for row in rows] == ["m1", "m0"]
+    assert rows[0] == {
+        "id": "m1",
+        "by": "$message_id",
+        "protocol": "whisperr",
+        "type": "paid",
+        "attempts": [
+            {
+                "request_id": "r1",
+                "index": 0,
+                "at": "2026-06-14T12:00:01.000Z",
+                "status": 503,
+                "fault": {**UNAVAILABLE, "remaining": None},
+            },
+            {
+                "request_id": "r2",
+                "index": 0,
+                "at": "2026-06-14T12:00:02.000Z",
+                "status": None,
+                "fault": {**RESET, "remaining": None},
+            },
+            {"request_id": "r3", "index": 0, "at": "2026-06-14T12:00:03.000Z", "status": 202, "fault": None},
+        ],
+        "fate": "accepted_after_retry",
+        "flags": [],
+    }
+    assert (rows[1]["fate"], rows[1]["flags"]) == ("accepted", [])
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "fate"),
+    [
+        (WHISPERR, 401, "pending"),
+        (WHISPERR, 403, "pending"),
+        (WHISPERR, 429, "pending"),
+        (WHISPERR, 500, "pending"),
+        (WHISPERR, 400, "rejected"),
+        (WHISPERR, 302, "rejected"),
+        (OUTLIT, 401, "rejected"),
+        (OUTLIT, 403, "rejected"),
+        (OUTLIT, 413, "rejected"),
+        (OUTLIT, 429, "pending"),
+        (OUTLIT, 503, "pending"),
+        (APEX, 400, "rejected"),
+        (APEX, 429, "pending"),
+        (APEX, 502, "pending"),
+    ],
+)
+async def test_fate_is_what_clients_of_the_protocol_make_of_a_status(
+    wire: Wire, path: str, status: int, fate: str
+) -> None:
+    body = {WHISPERR: track("m1"), OUTLIT: clicks("a"), APEX: page("a")}[path]
+    await wire.send(path, body, {"reply": {"status": status}})
+    assert wire.fates() == [fate]
+
+
+async def test_fate_follows_a_patch_when_the_contract_says_otherwise(wire: Wire) -> None:
+    patch = {"protocol": {"delivery": {"retried": {"statuses": ["418"]}}}}
+    await wire.send(WHISPERR, track("m1"), {"reply": {"status": 418}}, patch=patch)
+    await wire.send(WHISPERR, track("m2"), {"reply": {"status": 503}}, patch=patch)
+    assert wire.fates() == ["pending", "rejected"]
+
+
+@pytest.mark.parametrize("connection", ["reset", "drop", "truncate", "malformed"])
+async def test_cut_connection_leaves_an_event_pending_and_then_lost(wire: Wire, connection: str) -> None:
+    await wire.send(WHISPERR, track("m1"), {"connection": connection})
+    assert wire.fates() == ["pending"]
+    assert wire.fates(final=True) == ["lost"]
+    assert wire.rows()[0]["attempts"][0]["status"] is None
+
+
+async def test_slow_answer_counts_as_an_answer_when_the_connection_dribbles(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), {"connection": "dribble", "when": "after_commit"})
+    assert wire.fates() == ["accepted"]
+
+
+async def test_stored_event_is_not_lost_when_only_its_answer_was(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), LOST_ANSWER)
+    assert wire.fates() == ["pending"]
+    assert wire.fates(final=True) == ["accepted"]
+
+
+async def test_lost_answer_and_repeat_are_one_row_when_the_repeat_is_a_duplicate(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1", "m2"), LOST_ANSWER)
+    await wire.send(WHISPERR, track("m1", "m2"))
+    assert [(row["fate"], len(row["attempts"]), row["flags"]) for row in wire.rows()] == [
+        ("accepted_after_retry", 2, []),
+        ("accepted_after_retry", 2, []),
+    ]
+    assert wire.session.counts.accepted == 2
+
+
+async def test_event_is_rejected_then_resent_when_it_comes_back_after_a_refusal(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), BAD_REQUEST)
+    assert wire.fates() == ["rejected"]
+    await wire.send(WHISPERR, track("m1"))
+    assert wire.fates() == ["rejected_then_resent"]
+
+
+async def test_good_events_of_a_refused_batch_are_rejected(wire: Wire) -> None:
+    body = track("m1", "m2")
+    body["events"][1]["event_type"] = "Not A Name"
+    assert await wire.send(WHISPERR, body) == 400
+    assert wire.fates() == ["rejected", "rejected"]
+
+
+async def test_one_forced_failure_of_a_batch_is_one_rejected_row(wire: Wire) -> None:
+    status = await wire.send(
+        OUTLIT, clicks("a", "b", "c"), {"match": {"where": {"/eventName": "b"}}, "reject": {"message": "no"}}
+    )
+    assert status == 207
+    assert wire.fates() == ["accepted", "rejected", "accepted"]
+    assert [len(row["attempts"]) for row in wire.rows()] == [1, 1, 1]
+
+
+async def test_equal_events_are_rows_of_their_own_when_each_was_acknowledged(wire: Wire) -> None:
+    for _ in range(350):
+        await wire.send(OUTLIT, clicks("click", "click"))
+    rows = wire.rows()
+    assert len(rows) == 700
+    assert len({row["id"] for row in rows}) == 700
+    assert {row["by"] for row in rows} == {"fingerprint"}
+    assert {(row["fate"], len(row["attempts"]), tuple(row["flags"])) for row in rows} == {("accepted", 1, ())}
+
+
+async def test_equal_events_stay_apart_when_a_resend_without_ids_has_newer_ones(wire: Wire) -> None:
+    await wire.send(OUTLIT, clicks("a", "a", "b"), UNAVAILABLE)
+    await wire.send(OUTLIT, clicks("a", "a", "b", "a", "c"), RESET)
+    await wire.send(OUTLIT, clicks("a", "a", "b", "a", "c"))
+    rows = wire.rows()
+    assert [len(row["attempts"]) for row in rows] == [3, 3, 3, 2, 2]
+    assert {row["fate"] for row in rows} == {"accepted_after_retry"}
+    assert [attempt["index"] for attempt in rows[3]["attempts"]] == [3, 3]
+    assert all(row["flags"] == [] for row in rows)
+
+
+async def test_equal_events_are_told_apart_when_a_resend_is_split(wire: Wire) -> None:
+    await wire.send(OUTLIT, clicks("a", "a", "a"), UNAVAILABLE)
+    await wire.send(OUTLIT, clicks("a", "a"))
+    await wire.send(OUTLIT, clicks("a"))
+    assert [(row["fate"], len(row["attempts"])) for row in wire.rows()] == [("accepted_after_retry", 2)] * 3
+
+
+async def test_member_order_does_not_matter_when_events_are_compared(wire: Wire) -> None:
+    body = clicks("a")
+    await wire.send(OUTLIT, body, UNAVAILABLE)
+    event = dict(reversed(body["events"][0].items()))
+    await wire.send(OUTLIT, {**body, "events": [event]})
+    assert wire.fates() == ["accepted_after_retry"]
+
+
+async def test_identify_is_known_by_its_content_when_it_has_no_id(wire: Wire) -> None:
+    body = {"external_user_id": "u1", "traits": {"plan": "pro"}}
+    await wire.send(IDENTIFY, body, UNAVAILABLE)
+    await wire.send(IDENTIFY, body)
+    await wire.send(IDENTIFY, body)
+    rows = wire.rows()
+    assert [(row["by"], row["type"], row["fate"]) for row in rows] == [
+        ("fingerprint", "identify", "accepted_after_retry"),
+        ("fingerprint", "identify", "accepted"),
+    ]
+
+
+async def test_same_id_is_two_events_when_two_protocols_use_it(wire: Wire) -> None:
+    name = "0190a1b2-0000-7000-8000-000000000001"
+    body = clicks("a")
+    body["events"][0]["uuid"] = name
+    await wire.send(OUTLIT, body)
+    await wire.send(WHISPERR, track(name))
+    rows = wire.rows()
+    assert [(row["id"], row["by"], row["protocol"]) for row in rows] == [
+        (name, "uuid", "outlit"),
+        (name, "$message_id", "whisperr"),
+    ]
+
+
+@pytest.mark.parametrize(("body", "fate"), [("", "pending"), ("<html>", "pending"), ({"success": True}, "accepted")])
+async def test_success_counts_only_with_json_when_the_protocol_reads_it(wire: Wire, body: object, fate: str) -> None:
+    await wire.send(OUTLIT, clicks("a"), {"reply": {"status": 200, "body": body}})
+    assert wire.fates() == [fate]
+
+
+async def test_any_success_counts_when_the_protocol_looks_at_the_status_alone(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), {"reply": {"status": 204}})
+    assert wire.fates() == ["accepted"]
+
+
+async def test_success_is_no_delivery_when_the_event_was_never_stored(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), {"reply": {"status": 202}, "when": "before_commit"})
+    assert wire.fates() == ["rejected"]
+
+
+async def test_duplicate_delivery_is_flagged_when_an_acknowledged_event_comes_again(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"))
+    await wire.send(WHISPERR, track("m1"), UNAVAILABLE)
+    (row,) = wire.rows()
+    assert (row["fate"], row["flags"], len(row["attempts"])) == ("accepted", ["duplicate_delivery"], 2)
+
+
+async def test_duplicate_delivery_is_not_flagged_when_both_were_on_the_wire_together(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), {"delay_ms": 1, "when": "after_commit"}, arrived=NOW, answered=NOW + 500)
+    await wire.send(WHISPERR, track("m1"), arrived=NOW + 100)
+    (row,) = wire.rows()
+    assert (row["fate"], row["flags"]) == ("accepted", [])
+
+
+async def test_duplicate_delivery_is_not_flagged_when_one_request_names_an_id_twice(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1", "m1"))
+    (row,) = wire.rows()
+    assert [attempt["index"] for attempt in row["attempts"]] == [0, 1]
+    assert (row["fate"], row["flags"]) == ("accepted", [])
+
+
+async def test_mutation_is_flagged_when_an_id_returns_with_other_content(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1", "m2"), UNAVAILABLE)
+    body = track("m1", "m2")
+    body["events"][0]["occurred_at"] = "2026-06-14T11:00:00.000Z"
+    await wire.send(WHISPERR, body)
+    assert [row["flags"] for row in wire.rows()] == [["mutated_between_attempts"], []]
+
+
+async def test_mutation_is_flagged_when_integers_differ_beyond_a_double(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1", properties={"n": 2**70}), UNAVAILABLE)
+    await wire.send(WHISPERR, track("m1", properties={"n": 2**70 + 1}))
+    assert wire.rows()[0]["flags"] == ["mutated_between_attempts"]
+
+
+async def test_changed_identity_is_flagged_when_an_id_returns_for_another_user(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), UNAVAILABLE)
+    await wire.send(WHISPERR, track("m1", external_user_id="u2"))
+    assert wire.rows()[0]["flags"] == ["mutated_between_attempts", "identity_changed"]
+
+
+async def test_changed_identity_is_flagged_when_the_request_around_names_another(wire: Wire) -> None:
+    await wire.send(OUTLIT, clicks("a", userIdentity={"email": "a@example.com"}), UNAVAILABLE)
+    await wire.send(OUTLIT, clicks("a", userIdentity={"email": "b@example.com"}))
+    (row,) = wire.rows()
+    assert (row["fate"], row["flags"]) == ("accepted_after_retry", ["identity_changed"])
+
+
+async def test_changed_identity_is_flagged_when_a_retry_has_a_new_id(wire: Wire) -> None:
+    at = "2026-06-14T11:00:00.000Z"
+    await wire.send(WHISPERR, track("m1", occurred_at=at, properties={}), UNAVAILABLE)
+    await wire.send(WHISPERR, track("m2", occurred_at=at, properties={}))
+    assert [(row["id"], row["fate"], row["flags"]) for row in wire.rows(final=True)] == [
+        ("m1", "lost", []),
+        ("m2", "accepted", ["identity_changed"]),
+    ]
+
+
+@pytest.mark.parametrize("second", [("m1", "m2"), ("m2",)])
+async def test_equal_content_is_not_a_new_id_when_the_old_one_is_there_or_done(
+    wire: Wire, second: Sequence[str]
+) -> None:
+    await wire.send(WHISPERR, track("m1", properties={}), UNAVAILABLE if len(second) > 1 else None)
+    await wire.send(WHISPERR, track(*second, properties={}))
+    assert all(row["flags"] == [] for row in wire.rows())
+
+
+async def test_reordering_is_flagged_when_a_later_event_overtakes_a_retried_one(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), UNAVAILABLE)
+    await wire.send(WHISPERR, track("m2"))
+    await wire.send(WHISPERR, track("m1"))
+    assert [(row["id"], row["flags"]) for row in wire.rows()] == [("m1", ["reordered"]), ("m2", [])]
+
+
+async def test_reordering_is_flagged_when_a_retry_turns_a_batch_round(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1", "m2", "m3"), UNAVAILABLE)
+    await wire.send(WHISPERR, track("m1", "m3", "m2"))
+    assert [row["flags"] for row in wire.rows()] == [[], ["reordered"], []]
+
+
+async def test_reordering_is_not_flagged_when_the_overtaken_event_was_dropped(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), BAD_REQUEST)
+    await wire.send(WHISPERR, track("m2"))
+    await wire.send(WHISPERR, track("m3"), LOST_ANSWER)
+    await wire.send(WHISPERR, track("m4"))
+    await wire.send(WHISPERR, track("m3"))
+    assert all(row["flags"] == [] for row in wire.rows())
+
+
+async def test_requests_without_events_make_no_rows(wire: Wire) -> None:
+    await wire.send(WHISPERR, ["not an object"])
+    await wire.send(WHISPERR, {"events": []})
+    await wire.send("/v1/nowhere", track("m1"))
+    assert wire.rows() == []
+
+
+async def test_attempts_stand_in_the_order_they_arrived_when_one_was_committed_late(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), arrived=NOW + 3000)
+    await wire.send(WHISPERR, track("m1"), {"connection": "drop", "when": "after_commit"}, arrived=NOW)
+    (row,) = wire.rows()
+    assert [attempt["request_id"] for attempt in row["attempts"]] == ["r2", "r1"]
+    assert (row["fate"], row["flags"]) == ("accepted_after_retry", [])
