@@ -134,7 +134,7 @@ async def test_other_bad_requests_are_answered_in_the_vendors_shape(server: Live
 async def test_newer_revision_gives_warnings_and_can_be_pinned(server: Live) -> None:
     await collect(server, {"kind": "view", "ref": "a"})
     (row,) = await server.events("tk_one")
-    assert [(finding["severity"], finding["pointer"]) for finding in row["findings"]] == [("warnings", "/at")]
+    assert [(finding["severity"], finding["pointer"]) for finding in row["findings"]] == [("warning", "/at")]
     await server.control.patch("/_mock/sessions/tk_one", {"protocols": {"tally": {"revision": "strict"}}})
     assert (await collect(server, {"kind": "view", "ref": "b"})).status == 202
 

@@ -33,7 +33,7 @@ Exit codes: 0 passed, 1 events were refused or --fail-on found something, 2 usag
     "--fail-on",
     "gates",
     multiple=True,
-    type=click.Choice(["warnings", "lost", "duplicate"]),
+    type=click.Choice(["warning", "lost", "duplicate"]),
     help="Fail on this too: warnings, events that were never delivered (with --final), or events that came again after "
     "they were acknowledged. May be repeated.",
 )

@@ -21,8 +21,8 @@ from mockserver.jsonkit import Json
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Gate = Literal["warnings", "lost", "duplicate"]
-GATES: Final[tuple[Gate, ...]] = ("warnings", "lost", "duplicate")
+Gate = Literal["warning", "lost", "duplicate"]
+GATES: Final[tuple[Gate, ...]] = ("warning", "lost", "duplicate")
 INJECTED: Final = "/fault"
 """The rule of what a fault step refused: the test wanted that, so it is no mistake of the client."""
 DUPLICATE: Final = "duplicate_delivery"
@@ -49,7 +49,7 @@ class RepeatedWarning:
 class Failure:
     """One reason for the verdict. `case` is what it is about: a protocol, and a type of events or a kind of request."""
 
-    kind: Literal["refused", "warnings", "lost", "duplicate"]
+    kind: Literal["refused", "warning", "lost", "duplicate"]
     case: tuple[str, str]
     lines: tuple[str, ...]
 
@@ -95,8 +95,8 @@ class Report:
                 found.append(Failure(kind="lost", case=case_of(row), lines=(text.delivery(row),)))
             if "duplicate" in gates and DUPLICATE in row.flags:
                 found.append(Failure(kind="duplicate", case=case_of(row), lines=(text.delivery(row),)))
-        if "warnings" in gates:
-            found += [Failure(kind="warnings", case=one.case, lines=(_warning_line(one),)) for one in self.warnings]
+        if "warning" in gates:
+            found += [Failure(kind="warning", case=one.case, lines=(_warning_line(one),)) for one in self.warnings]
         return found
 
 

@@ -149,7 +149,7 @@ def test_warnings_are_counted_and_fails_only_where_it_is_asked_for(session: Sess
     assert (slashes["count"], slashes["first"], slashes["case"]) == (2, "r1", ["outlit", "POST events"])
     assert {"rule", "message", "source", "count", "first", "case"} == set(slashes)
     assert "warnings:" in run(session).output
-    assert run(session, "--fail-on", "warnings").exit_code == 1
+    assert run(session, "--fail-on", "warning").exit_code == 1
 
 
 def test_several_gates_are_told_apart(session: Session) -> None:

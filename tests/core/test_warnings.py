@@ -36,7 +36,7 @@ async def warnings(
         exchange, reply = await store.commit(store.session("s"), judged, received_ms=1)
         assert reply.status in (200, 202)
         findings = View(exchange).findings()
-        assert {finding.severity for finding in findings} <= {"warnings"}
+        assert {finding.severity for finding in findings} <= {"warning"}
         rules = [finding.rule.removeprefix("/warnings/transport/") for finding in findings]
     return rules
 

@@ -119,7 +119,7 @@ def test_recorded_traffic_is_judged_when_it_is_a_har(tmp_path: Path) -> None:
     path = written(tmp_path, "traffic.har", {"log": {"entries": entries}})
     (found,) = findings(path)
     assert (found["place"], found["rule"]) == ("entry 0", "/protocol/windows/occurred_at/past_ms")
-    assert "1 requests to other_sessions" in run(path).output
+    assert "1 requests to other hosts" in run(path).output
 
 
 def test_times_are_held_to_windows_only_when_it_is_known_what_time_it_was(tmp_path: Path) -> None:
