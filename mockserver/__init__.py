@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mockserver.client.journal_calls import WaitError
     from mockserver.client.local import MockServer
     from mockserver.client.results import Delivery, Event, Exchange, Request, SessionState, Waited
-    from mockserver.core.model import Finding
+    from mockserver.core.findings import Finding
     from mockserver.errors import ContractError, ControlError, MockServerError, SettingsError, UnreachableError
 
 __version__ = "0.1.0"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mockserver.core.model import WireRequest
+from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import yamltext
 from mockserver.jsonkit.formats import epoch_ms
 

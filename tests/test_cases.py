@@ -9,7 +9,8 @@ import pytest
 
 from mockserver.contract.library import Patch, library
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import judge, route
+from mockserver.core.judge import judge
+from mockserver.core.route import route
 from mockserver.core.model import Terms
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore

@@ -14,7 +14,7 @@ import pytest
 
 from mockserver.contract.library import library
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import route
+from mockserver.core.route import route
 from mockserver.settings import Settings
 from tests import cases
 from tests.live import Live, live

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs
 
-from mockserver.adapters import Adapter
-from mockserver.contract.contract import Form, Operation, split_target
-from mockserver.core.gates import BoundGate, Gate
+from mockserver.contract.contract import split_target
+from mockserver.contract.extension import CheckKind
+from mockserver.contract.operation import BoundGate, Form, Operation
+from mockserver.contract.sections import Projects
+from mockserver.core.adapter import Adapter
 from mockserver.core.model import Judged, Receipt, Refusal
+from mockserver.core.refusals import refuse
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import rfc3339_ms
 
@@ -16,76 +19,68 @@ from mockserver.jsonkit.formats import rfc3339_ms
 def _choose_form(operation: Operation, body: Json) -> Form | None:
     """The member that holds a format's events tells it, whatever its value; without it the body itself is an event."""
     forms = operation.forms.values()
-    held = (form for form in forms if form.events and pointer.get(body, form.events) is not pointer.MISSING)
-    rest = (form for form in forms if not form.events)
-    return next(held, None) or next(rest, None) or next(iter(forms), None)
+    with_array = (form for form in forms if form.events and pointer.get(body, form.events) is not pointer.MISSING)
+    without_array = (form for form in forms if not form.events)
+    return next(with_array, None) or next(without_array, None) or next(iter(forms), None)
 
 
-def _asked_project(judged: Judged) -> str | None:
-    name: str = judged.contract.protocol["projects"]["header"]
-    return (judged.request.header(name.lower().encode()) or "").strip() or None
+def _requested_project(judged: Judged, projects: Projects) -> str | None:
+    return (judged.request.header(projects.header.lower().encode()) or "").strip() or None
 
 
-def _project(judged: Judged) -> str | None:
+def _project(judged: Judged, projects: Projects) -> str | None:
     """The project asked for, else one that can be picked: the default where it is known, or the only one there is."""
-    rules: Mapping[str, Json] = judged.contract.protocol["projects"]
-    known: list[str] = rules["known"]
-    default: str = rules["default"]
-    asked = _asked_project(judged)
-    if asked is not None:
-        return asked if not known or asked in known else None
-    if not known or default in known:
-        return default
+    known, requested = projects.known, _requested_project(judged, projects)
+    if requested is not None:
+        return requested if not known or requested in known else None
+    if not known or projects.default in known:
+        return projects.default
     return known[0] if len(known) == 1 else None
 
 
 def _project_gate(judged: Judged, gate: BoundGate) -> Refusal | None:
-    if _project(judged) is not None:
+    projects = judged.contract.projects
+    if projects is None or _project(judged, projects) is not None:
         return None
-    rule = "/protocol/projects/known"
-    rules: Mapping[str, Json] = judged.contract.protocol["projects"]
-    asked = _asked_project(judged)
-    if asked is None:
-        text = f"the organisation has several projects; {rules['header']} must name one"
-        return gate.refuse(judged, "project_required", text, rule=rule, expected=rules["known"])
-    text = f"the organisation has no project {asked}"
-    return gate.refuse(judged, "unknown_project", text, rule=rule, expected=rules["known"], got=asked)
+    rule, known = "/protocol/projects/known", list(projects.known)
+    requested = _requested_project(judged, projects)
+    if requested is None:
+        text = f"the organisation has several projects; {projects.header} must name one"
+        return refuse(judged, gate, "project_required", text, rule=rule, expected=known)
+    text = f"the organisation has no project {requested}"
+    return refuse(judged, gate, "unknown_project", text, rule=rule, expected=known, got=requested)
 
 
 def _variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
-    """Add `project`, `now`, and each query member an operation asks for as `query_<name>`, in lower case."""
-    spec: Mapping[str, Json] = {} if judged.operation is None else judged.operation.spec
-    made: dict[str, Json] = {"now": rfc3339_ms(judged.terms.now_ms)}
-    if "projects" in judged.contract.protocol:
-        made["project"] = _project(judged)
-    asked = parse_qs(split_target(judged.request.target)[1])
-    for name in spec.get("query", ()):
-        made[f"query_{name.lower()}"] = asked.get(name, [None])[0]
-    return made
+    """Add `project`, `now`, and each query parameter an operation requires as `query_<name>`, in lower case."""
+    variables: dict[str, Json] = {"now": rfc3339_ms(judged.terms.now_ms)}
+    if judged.contract.projects is not None:
+        variables["project"] = _project(judged, judged.contract.projects)
+    query = parse_qs(split_target(judged.request.target)[1])
+    for name in judged.operation.query if judged.operation else ():
+        variables[f"query_{name.lower()}"] = query.get(name, [None])[0]
+    return variables
 
 
-def _names(protocol: Mapping[str, Json], operation: Mapping[str, Json]) -> Iterable[str]:
+def _reply_names(operation: Operation, projects: Projects | None) -> Iterable[str]:
     yield "now"
-    if "projects" in protocol:
+    if projects is not None:
         yield "project"
-    for name in operation.get("query", ()):
-        yield f"query_{name.lower()}"
+    yield from (f"query_{name.lower()}" for name in operation.query)
 
 
 def _scope(judged: Judged) -> str:
-    """An idempotency key is one within a project and a server key (apex §4.2)."""
-    project = _project(judged) if "projects" in judged.contract.protocol else None
+    """An idempotency key is unique within a project and a server key (apex §4.2)."""
+    projects = judged.contract.projects
+    project = None if projects is None else _project(judged, projects)
     return f"{project or ''}\0{judged.credential or ''}"
 
 
 ADAPTER = Adapter(
     choose_form=_choose_form,
-    gates={
-        "project": Gate(
-            "project", _project_gate, ("project_required", "unknown_project"), needs=("/protocol/projects",)
-        )
-    },
+    checks={"project": CheckKind(("project_required", "unknown_project"), needs=("/protocol/projects",))},
+    run={"project": _project_gate},
     variables=_variables,
-    names=_names,
+    reply_names=_reply_names,
     scope=_scope,
 )

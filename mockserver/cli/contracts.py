@@ -132,14 +132,14 @@ def _contract(name: str, revision: str | None, folders: Sequence[Path], files: S
 
 
 def _described(protocol: Protocol) -> Mapping[str, Json]:
-    document = protocol.documents["protocol"]
+    contract = protocol.contract()
     return {
         "name": protocol.name,
-        "title": document["title"],
-        "host": document["host"]["value"],
-        "operations": list(document["operations"]),
+        "title": contract.title,
+        "host": contract.host,
+        "operations": list(contract.operations),
         "base": protocol.base,
-        "newest": document["newest"]["value"],
+        "newest": protocol.newest,
         "revisions": [
             {"name": revision, "title": _title(protocol, revision)} for revision in protocol.revision_names()
         ],
@@ -150,13 +150,11 @@ def _described(protocol: Protocol) -> Mapping[str, Json]:
 def _title(protocol: Protocol, revision: str) -> str:
     if revision in protocol.revisions:
         return protocol.revisions[revision].title
-    title: str = protocol.documents["protocol"]["title"]
-    return title
+    return protocol.title
 
 
 def _notes(protocol: Protocol, revision: str) -> list[str]:
-    newest = protocol.documents["protocol"]["newest"]["value"]
-    return ["base"] * (revision == protocol.base) + ["newest"] * (revision == newest)
+    return ["base"] * (revision == protocol.base) + ["newest"] * (revision == protocol.newest)
 
 
 def _text(value: Json) -> str:

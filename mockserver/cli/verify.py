@@ -191,10 +191,8 @@ def _check_key(contract: Contract, setup: Setup) -> None:
     from mockserver.verify.rule_set import keys_of
 
     if not any(keys_of(contract, setup).values()):
-        patterns = {spec.get("pattern") for spec in contract.protocol["credentials"].values()} - {None}
-        raise SettingsError(
-            f"--key fits no credential of {contract.name}: it must match {' or '.join(sorted(patterns))}"
-        )
+        patterns = sorted({spec.pattern for spec in contract.credentials.values() if spec.pattern is not None})
+        raise SettingsError(f"--key fits no credential of {contract.name}: it must match {' or '.join(patterns)}")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from mockserver.client import text
 from mockserver.client.decoding import read
 from mockserver.client.http import Call, Steps, at
 from mockserver.client.results import Delivery, Event, Request
-from mockserver.core.model import Finding
+from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 
 MOST_ROWS: Final = 200

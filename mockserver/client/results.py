@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from mockserver.client.decoding import read
-from mockserver.core.model import Finding
+from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.settings import RateMode
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from mockserver.client import text
 from mockserver.client.blocking import Session
 from mockserver.client.results import Counts, Delivery, Event, Exchange, Request
-from mockserver.core.model import Finding
+from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 
 if TYPE_CHECKING:

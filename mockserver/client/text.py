@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from mockserver.client.results import Counts, Delivery, Event, FaultStep, Request, Waited
-from mockserver.core.model import Finding
+from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 
 SHOWN_VALUE: Final = 120

@@ -1,251 +1,151 @@
-"""From merged documents to a `Contract`: schemas compiled, gates bound in order, every name leading somewhere."""
+"""From merged documents to a `Contract`: schemas compiled, every name resolved, every template checked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any
 
 import jsonschema_rs
 
-from mockserver.adapters import Adapter
-from mockserver.contract.consistency import problems
-from mockserver.contract.contract import Contract, Form, Operation
-from mockserver.contract.schema import Schema, annotate, flatten, subschemas
-from mockserver.core.events import EVENTS_GATE
-from mockserver.core.gates import GATES, BoundGate, Gate, rate_of
-from mockserver.errors import ContractError
+from mockserver.contract import read_replies, read_sections
+from mockserver.contract.contract import Contract
+from mockserver.contract.extension import BUILT_IN, Extension, extension_of
+from mockserver.contract.raw import RawContract, fail
+from mockserver.contract.read_operations import Parts, operations
+from mockserver.contract.schema import Schema, annotate, flatten
+from mockserver.contract.template_names import unknown_names
+from mockserver.contract.written import schema_problems
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
-
-ROUTING_REASONS = ("default", "unknown_path", "method_not_allowed", "internal")
 
 
 def compile_contract(
     *,
     documents: Mapping[str, Json],
     revision: str,
-    adapter: Adapter,
-    newest: Callable[[], Contract | None],
+    adapter: str,
+    newest: Contract | None,
     patched: Mapping[str, str],
-    where: str,
 ) -> Contract:
-    """Compile merged documents. Raises ContractError naming `where` and the pointer of what leads nowhere."""
-    maker = _Maker(documents, adapter, where, patched)
-    return Contract(
+    """Compile merged documents. Raises ContractError with the pointer of what cannot be used."""
+    extension = extension_of(adapter)
+    for place in extension.needs:
+        if pointer.get(documents, pointer.parse(place)) is pointer.MISSING:
+            raise fail(place, "this protocol's adapter needs it")
+    for place, problem in schema_problems(documents):
+        raise fail(place, problem)
+    schemas = _Schemas(documents, patched)
+    raw = RawContract(
         documents=documents,
+        requests=schemas.document("requests"),
+        events=schemas.document("events"),
+        replies=schemas.document("replies"),
+    )
+    contract = _assemble(raw, schemas, extension, revision=revision, adapter=adapter, newest=newest, patched=patched)
+    for place, problem in unknown_names(contract, extension):
+        raise fail(place, problem)
+    return contract
+
+
+def _assemble(
+    raw: RawContract,
+    schemas: _Schemas,
+    extension: Extension,
+    *,
+    revision: str,
+    adapter: str,
+    newest: Contract | None,
+    patched: Mapping[str, str],
+) -> Contract:
+    protocol = raw.protocol
+    credentials, cors = read_sections.credentials(raw), read_sections.cors_rules(raw)
+    shapes, replies = read_replies.shapes(raw), read_replies.replies(raw)
+    families, windows = read_replies.families(raw, shapes), read_sections.windows(raw)
+    rates, idempotency = read_sections.rate_limits(raw), read_sections.idempotency_rules(raw)
+    parts = Parts(
+        credentials=credentials,
+        families=families,
+        replies=replies,
+        rates=rates,
+        cors=cors,
+        idempotency=idempotency,
+        windows=windows,
+        checks={**BUILT_IN, **extension.checks},
+    )
+    prefixes = read_replies.prefixes(raw, families, cors)
+    return Contract(
+        name=protocol["name"],
+        title=protocol["title"],
+        source=protocol["source"],
+        host=protocol["host"]["value"],
         revision=revision,
-        digest=blake2b(render(documents), digest_size=16).hexdigest(),
+        digest=blake2b(render(raw.documents), digest_size=16).hexdigest(),
         adapter=adapter,
         newest=newest,
-        events=maker.events,
-        requests=maker.requests,
-        replies=maker.replies,
-        warnings=maker.warnings(),
-        operations=maker.operations(),
+        documents=raw.documents,
         patched=patched,
+        nulls_absent=protocol["nulls"]["members"] == "absent",
+        max_body=protocol["limits"]["body"]["max_bytes"],
+        prefixes=prefixes,
+        credentials=credentials,
+        operations=operations(raw, parts),
+        shapes=shapes,
+        families=families,
+        replies=replies,
+        messages=read_sections.messages(raw),
+        rate_limits=rates,
+        member_limits=read_sections.member_limits(raw),
+        windows=windows,
+        content_types=read_sections.content_types(raw),
+        dedup=read_sections.dedup(raw),
+        entity=read_sections.entity(raw),
+        identity=read_sections.identity_rules(raw),
+        projects=read_sections.projects(raw),
+        id_prefixes=read_sections.id_prefixes(raw),
+        stored=read_sections.stored_rules(raw),
+        delivery=read_sections.delivery_rules(raw),
+        warnings=read_sections.warning_rules(raw, schemas.warning),
+        event_schemas=raw.events,
+        request_schemas=raw.requests,
+        reply_schemas=raw.replies,
     )
 
 
-class _Maker:
-    def __init__(self, documents: Mapping[str, Json], adapter: Adapter, where: str, patched: Mapping[str, str]) -> None:
-        self.documents = documents
-        self.protocol: Mapping[str, Json] = documents["protocol"]
-        self.where = where
-        self.changed = {place.rpartition("/")[0]: source for place, source in patched.items()}
-        self.gates = {**GATES, EVENTS_GATE.name: EVENTS_GATE, **adapter.gates}
-        for place, problem in problems(documents, adapter):
-            raise self.fail(place, problem)
-        self.events = self._schemas("events")
-        self.requests = self._schemas("requests")
-        self.replies = self._schemas("replies")
+class _Schemas:
+    """Compiles the schemas of merged documents."""
 
-    def fail(self, place: str, problem: str) -> ContractError:
-        return ContractError(self.where, place, problem)
+    def __init__(self, documents: Mapping[str, Json], patched: Mapping[str, str]) -> None:
+        self._documents = documents
+        self._changed = {place.rpartition("/")[0]: source for place, source in patched.items()}
 
-    def _schemas(self, document: str) -> dict[str, Schema]:
-        named: Mapping[str, Json] = self.documents.get(document, {})
+    def document(self, name: str) -> dict[str, Schema]:
+        """Return the schemas of one document by name."""
+        document: Mapping[str, Json] = self._documents.get(name, {})
         shared = {
-            name: annotate(schema, f"/{document}/shared/{pointer.escape(name)}", "", self.changed)
-            for name, schema in named.get("shared", {}).items()
+            inner: annotate(schema, f"/{name}/shared/{pointer.escape(inner)}", "", self._changed)
+            for inner, schema in document.get("shared", {}).items()
         }
-        made: dict[str, Schema] = {}
-        for name, schema in named.items():
-            if name != "shared":
-                made[name] = self.schema(document, name, schema, f"/{document}/{pointer.escape(name)}", shared)
-        return made
+        return {
+            inner: self._schema(name, inner, schema, f"/{name}/{pointer.escape(inner)}", shared)
+            for inner, schema in document.items()
+            if inner != "shared"
+        }
 
-    def schema(self, document: str, name: str, schema: Json, place: str, shared: Mapping[str, Json]) -> Schema:
+    def warning(self, level: str, name: str, rule: Mapping[str, Json]) -> Schema:
+        """Return the schema of a warning rule."""
+        schema = {"source": rule["source"], **rule["schema"]}
+        return self._schema(
+            "warnings", f"{level}/{name}", schema, pointer.build(("warnings", level, name, "schema")), {}
+        )
+
+    def _schema(self, document: str, name: str, schema: Json, place: str, shared: Mapping[str, Json]) -> Schema:
         try:
-            made = Schema(document, name, flatten(annotate(schema, place, "", self.changed), shared))
-            _ = made.engine
+            compiled = Schema(document, name, flatten(annotate(schema, place, "", self._changed), shared))
+            _ = compiled.engine
         except KeyError as error:
-            raise self.fail(place, f"uses a shared schema that is not there: {error.args[0]}") from None
+            raise fail(place, f"uses a shared schema that is not there: {error.args[0]}") from None
         except RecursionError:
-            raise self.fail(place, "uses a shared schema that uses itself") from None
+            raise fail(place, "uses a shared schema that uses itself") from None
         except jsonschema_rs.ValidationError as error:
-            raise self.fail(place + pointer.build(error.instance_path), error.message) from None
-        return made
-
-    def warnings(self) -> dict[str, Schema]:
-        made: dict[str, Schema] = {}
-        for level in ("events", "requests"):
-            for name, rule in self.documents.get("warnings", {}).get(level, {}).items():
-                place = f"/warnings/{level}/{pointer.escape(name)}/schema"
-                schema = {"source": rule["source"], **rule["schema"]}
-                made[f"{level}/{name}"] = self.schema("warnings", f"{level}/{name}", schema, place, {})
-        return made
-
-    def operations(self) -> dict[str, Operation]:
-        for name, prefix in self.protocol["prefixes"].items():
-            place = f"/protocol/prefixes/{name}"
-            if "family" in prefix:
-                self._family(prefix["family"], f"{place}/family")
-            if "cors" in prefix:
-                self._named("cors", prefix["cors"], f"{place}/cors")
-        return {name: self._operation(name, spec) for name, spec in self.protocol["operations"].items()}
-
-    def _operation(self, name: str, spec: Mapping[str, Json]) -> Operation:
-        place = f"/protocol/operations/{name}"
-        family = self._family(spec["family"], f"{place}/family")
-        for reply_place, reply in spec["replies"].items():
-            self._named("replies", reply, f"{place}/replies/{reply_place}")
-        for section, member in (("cors", "cors"), ("idempotency", "idempotency")):
-            if member in spec:
-                self._named(section, spec[member], f"{place}/{member}")
-        if "lookup" in spec and "{" + spec["lookup"] + "}" not in spec["path"]:
-            raise self.fail(f"{place}/lookup", f"the path has no parameter {spec['lookup']}")
-        if "lookup" in spec:
-            self._reason("unknown_entity", family, f"{place}/lookup", needed=True)
-        forms = {
-            form: self._form(f"{place}/forms/{form}", form, rules) for form, rules in spec.get("forms", {}).items()
-        }
-        for schema in self._schemas_of(forms):
-            self._check_reasons(schema.body, family, f"/{schema.document}/{schema.name}")
-        for window, rule in self.protocol.get("windows", {}).items():
-            self._reason(rule["refusal"], family, f"/protocol/windows/{window}/refusal", needed=bool(forms))
-        gates = self._gates(spec, family, place)
-        return Operation(
-            name=name,
-            method=spec["method"],
-            path=spec["path"],
-            segments=tuple(spec["path"].lstrip("/").split("/")),
-            family=family,
-            credentials=tuple(spec.get("credentials", ())),
-            gates=gates,
-            forms=forms,
-            rate=rate_of(self.protocol, spec, gates),
-            spec=spec,
-        )
-
-    def _schemas_of(self, forms: Mapping[str, Form]) -> Iterator[Schema]:
-        for form in forms.values():
-            if form.request is not None:
-                yield form.request
-            if form.schema is not None:
-                yield form.schema
-            elif form.events is not None:
-                yield from form.schemas.values()
-
-    def _gates(self, spec: Mapping[str, Json], family: str, place: str) -> tuple[BoundGate, ...]:
-        declared: Mapping[str, Json] = self.protocol["gates"]
-        names = spec.get("gates", list(declared))
-        bound: list[BoundGate] = []
-        for name in names:
-            if name not in declared:
-                raise self.fail(f"{place}/gates", f"the gate {name} is not declared under /protocol/gates")
-            rules = declared[name]
-            check = rules.get("check", name)
-            if check not in self.gates:
-                raise self.fail(f"/protocol/gates/{name}", f"no such gate; there are: {', '.join(sorted(self.gates))}")
-            gate = self.gates[check]
-            reasons: dict[str, str] = rules.get("refusals", {})
-            for outcome in reasons:
-                if outcome not in gate.outcomes:
-                    known = ", ".join(gate.outcomes) or "none"
-                    raise self.fail(
-                        f"/protocol/gates/{name}/refusals/{outcome}", f"no such outcome of this gate: {known}"
-                    )
-            for outcome in gate.outcomes:
-                self._reason(reasons.get(outcome, outcome), family, f"/protocol/gates/{name}", needed=True)
-            bound.append(BoundGate(name=name, check=gate.check, order=rules["order"], reasons=reasons))
-        bound.sort(key=lambda gate: gate.order)
-        self._check_order([self.gates[declared[gate.name].get("check", gate.name)] for gate in bound], spec, place)
-        return tuple(bound)
-
-    def _check_order(self, gates: Sequence[Gate], spec: Mapping[str, Json], place: str) -> None:
-        before: set[str] = set()
-        for gate in gates:
-            for missing in sorted(set(gate.after) - before):
-                raise self.fail(f"{place}/gates", f"the gate {gate.name} must have {missing} before it")
-            for needed in gate.needs:
-                if pointer.get(self.documents, pointer.parse(needed)) is pointer.MISSING:
-                    raise self.fail(needed, f"the gate {gate.name} needs it")
-            before.add(gate.name)
-        if "key" in before and not spec.get("credentials"):
-            raise self.fail(f"{place}/credentials", "the gate key needs at least one")
-        for form, rules in spec.get("forms", {}).items():
-            wanted = {"object"} | ({"envelope"} if "request" in rules else set())
-            for missing in sorted((wanted | ({"events"} if "events" in rules else set())) - before):
-                raise self.fail(f"{place}/forms/{form}", f"the operation does not pass the gate {missing}")
-
-    def _form(self, place: str, name: str, rules: Mapping[str, Json]) -> Form:
-        request = rules.get("request")
-        if request is not None and request not in self.requests:
-            raise self.fail(f"{place}/request", f"no schema {request} in requests.yaml")
-        schema = rules.get("schema")
-        if schema is not None and schema not in self.events:
-            raise self.fail(f"{place}/schema", f"no schema {schema} in events.yaml")
-        events = rules.get("events")
-        if events is not None and schema is None and "discriminator" not in rules:
-            raise self.fail(place, "events need a schema or a discriminator")
-        return Form(
-            name=name,
-            request=None if request is None else self.requests[request],
-            events=None if events is None else pointer.parse(events),
-            single=events == "",
-            discriminator=pointer.parse(rules.get("discriminator", "")),
-            type=rules.get("type"),
-            schema=None if schema is None else self.events[schema],
-            schemas=self.events,
-            policy=rules.get("policy", "atomic"),
-            types=tuple(sorted(self.events)),
-            quick={} if schema is not None or events is None else _LazyEngines(self.events),
-        )
-
-    def _check_reasons(self, schema: Mapping[str, Json], family: str, place: str) -> None:
-        refusal = schema.get("refusal")
-        for reason in refusal.values() if isinstance(refusal, dict) else [refusal] if refusal else []:
-            self._reason(reason, family, f"{place}/refusal", needed=True)
-        for tokens, inner in subschemas(schema):
-            self._check_reasons(inner, family, place + pointer.build(tokens))
-
-    def _family(self, family: str, place: str) -> str:
-        if family not in self.protocol["refusals"]:
-            raise self.fail(place, f"no family {family} under /protocol/refusals")
-        for reason in ROUTING_REASONS:
-            self._reason(reason, family, place, needed=True)
-        return family
-
-    def _reason(self, reason: str, family: str, place: str, *, needed: bool) -> None:
-        if needed and reason not in self.protocol["refusals"][family]:
-            raise self.fail(place, f"the reason {reason} has no answer under /protocol/refusals/{family}")
-
-    def _named(self, section: str, name: str, place: str) -> None:
-        if name not in self.protocol.get(section, {}):
-            raise self.fail(place, f"no {name} under /protocol/{section}")
-
-
-class _LazyEngines(dict[str, Callable[[Json], bool]]):
-    """Engines by event type, each built when the first event of its type comes."""
-
-    def __init__(self, schemas: Mapping[str, Schema]) -> None:
-        super().__init__()
-        self._schemas = schemas
-
-    def get(self, kind: str, default: Any = None) -> Any:
-        """Return the engine of a type, or None for an unknown one."""
-        found = super().get(kind)
-        if found is None and kind in self._schemas:
-            found = self[kind] = self._schemas[kind].quick_engine.is_valid
-        return found
+            raise fail(place + pointer.build(error.instance_path), error.message) from None
+        return compiled

@@ -12,10 +12,10 @@ from pathlib import Path
 from threading import RLock
 from typing import Final
 
-from mockserver import adapters
+from mockserver.contract.collisions import collisions, served_paths
 from mockserver.contract.compiler import compile_contract
-from mockserver.contract.consistency import collisions
 from mockserver.contract.contract import DOCUMENTS, Contract
+from mockserver.contract.extension import find_adapter
 from mockserver.contract.language import Meta
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json, pointer, yamltext
@@ -78,8 +78,10 @@ class Protocol:
             for place in _nulls(self.documents[document]):
                 raise ContractError(str(path), place, "a contract holds no null, because null deletes in a patch")
         self.name: str = self.documents["protocol"]["name"]
+        self.title: str = self.documents["protocol"]["title"]
         self.base: str = self.documents["protocol"]["base"]["value"]
-        self.adapter = adapters.find(self.name, folder)
+        self.newest: str = self.documents["protocol"]["newest"]["value"]
+        self.adapter = find_adapter(self.name, folder)
         self.revisions: dict[str, Revision] = {}
         for path in sorted((folder / "revisions").glob("*.yaml")):
             self._add_revision(path)
@@ -158,9 +160,8 @@ class Protocol:
             documents=documents,
             revision=revision,
             adapter=self.adapter,
-            newest=lambda: None if newest == revision else self.contract(newest),
+            newest=None if newest == revision else self.contract(newest),
             patched=patched,
-            where="",
         )
 
     def _located(self, error: ContractError, chain: Sequence[Patch]) -> ContractError:
@@ -214,7 +215,9 @@ class Library:
                 self.protocols[protocol.name] = protocol
                 if folder is not own:
                     protocol.check()
-        for name, place, problem in collisions([p.documents["protocol"] for p in self.protocols.values()]):
+        for name, place, problem in collisions(
+            [served_paths(protocol.documents) for protocol in self.protocols.values()]
+        ):
             raise ContractError(str(self.protocols[name].folder / "protocol.yaml"), place, problem)
 
     def protocol(self, name: str) -> Protocol:

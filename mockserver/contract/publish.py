@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from mockserver.contract.contract import Contract, Form, Operation
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Form, Operation
 from mockserver.contract.schema import Schema, plain
+from mockserver.contract.sections import Credential
 from mockserver.jsonkit import Json
 
 SCHEMA_DOCUMENTS: Final = ("requests", "events", "replies")
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
+def schemas_of(contract: Contract, document: str) -> Mapping[str, Schema]:
+    """Return the compiled schemas of one of `SCHEMA_DOCUMENTS`."""
+    documents = (contract.request_schemas, contract.event_schemas, contract.reply_schemas)
+    return dict(zip(SCHEMA_DOCUMENTS, documents, strict=True))[document]
+
+
 def schemas(contract: Contract, document: str, base: str) -> Json:
     """Return one document's schemas under `$defs`, each with an absolute `$id` below `base`."""
     here = f"{base}/_mock/schemas/{contract.name}/{document}.json"
-    compiled: Mapping[str, Schema] = getattr(contract, document)
+    compiled = schemas_of(contract, document)
     return {
         "$schema": _DIALECT,
         "$id": here,
@@ -28,61 +35,55 @@ def schemas(contract: Contract, document: str, base: str) -> Json:
 
 def openapi(contract: Contract) -> Json:
     """Return the emulated API as an OpenAPI 3.1 document."""
-    protocol = contract.protocol
     paths: dict[str, Json] = {}
     for operation in contract.operations.values():
-        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(contract, operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     return {
         "openapi": "3.1.0",
-        "info": {"title": protocol["title"], "version": contract.revision},
+        "info": {"title": contract.title, "version": contract.revision},
         "jsonSchemaDialect": _DIALECT,
-        "servers": [{"url": "/"}, {"url": protocol["host"]["value"], "description": "production"}],
+        "servers": [{"url": "/"}, {"url": contract.host, "description": "production"}],
         "paths": paths,
         "components": {
             "schemas": {
-                f"{kind}.{name}": plain(schema.body)
-                for kind in SCHEMA_DOCUMENTS
-                for name, schema in getattr(contract, kind).items()
+                f"{document}.{name}": plain(schema.body)
+                for document in SCHEMA_DOCUMENTS
+                for name, schema in schemas_of(contract, document).items()
             },
-            "securitySchemes": _security_schemes(protocol["credentials"]),
+            "securitySchemes": _security_schemes(contract.credentials.values()),
         },
     }
 
 
-def _security_schemes(credentials: Mapping[str, Json]) -> Json:
-    made: dict[str, Json] = {}
-    for name, spec in credentials.items():
-        if spec["in"] == "bearer":
-            made[name] = {"type": "http", "scheme": "bearer"}
-        elif spec["in"] in ("header", "query"):
-            made[name] = {"type": "apiKey", "in": spec["in"], "name": spec["name"]}
-    return made
+def _security_schemes(credentials: Iterable[Credential]) -> dict[str, Json]:
+    schemes: dict[str, Json] = {}
+    for credential in credentials:
+        if credential.place == "bearer":
+            schemes[credential.name] = {"type": "http", "scheme": "bearer"}
+        elif credential.place in ("header", "query"):
+            schemes[credential.name] = {"type": "apiKey", "in": credential.place, "name": credential.parameter}
+    return schemes
 
 
-def _operation(contract: Contract, operation: Operation) -> Json:
-    schemes = _security_schemes(contract.protocol["credentials"])
-    made: dict[str, Json] = {
+def _operation(operation: Operation) -> Json:
+    parameters = [(name, "path") for name in operation.parameters()] + [(name, "query") for name in operation.query]
+    published: dict[str, Json] = {
         "operationId": operation.name,
-        "summary": operation.spec["summary"],
+        "summary": operation.summary,
         "parameters": [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in re.findall(r"\{([^}]+)\}", operation.path)
-        ]
-        + [
-            {"name": name, "in": "query", "required": True, "schema": {"type": "string"}}
-            for name in operation.spec.get("query", ())
+            {"name": name, "in": place, "required": True, "schema": {"type": "string"}} for name, place in parameters
         ],
-        "responses": _responses(contract, operation),
+        "responses": _responses(operation),
     }
-    security: list[Json] = [{name: []} for name in operation.credentials if name in schemes]
+    security: list[Json] = [{name: []} for name in _security_schemes(operation.credentials)]
     if security:
-        made["security"] = security
+        published["security"] = security
     if operation.forms:
-        made["requestBody"] = {
+        published["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": _any_of(_form(form) for form in operation.forms.values())}},
         }
-    return made
+    return published
 
 
 def _any_of(options: Iterable[Json]) -> Json:
@@ -117,35 +118,32 @@ def _form(form: Form) -> Json:
     return parts[0] if len(parts) == 1 else {"allOf": parts}
 
 
-def _responses(contract: Contract, operation: Operation) -> Json:
-    protocol = contract.protocol
-    always = {} if operation.rate is None else protocol["limits"][operation.rate.name].get("headers", {})
-    made: dict[str, Json] = {}
-    for name in dict.fromkeys(operation.spec["replies"].values()):
-        spec = protocol["replies"][name]
-        _add_response(made, spec["status"], name, spec, contract)
-        _add_headers(made, spec["status"], (*always, *spec.get("headers", ())))
-    family = protocol["refusals"][operation.family]
-    for reason, spec in family.items():
-        status = spec.get("status", family["default"].get("status"))
-        shape = protocol["shapes"][spec.get("shape", family["default"].get("shape"))]
-        _add_response(made, status, reason, shape, contract)
-        _add_headers(made, status, (*always, *{**family["default"], **spec}.get("headers", ())))
-    return dict(sorted(made.items()))
+def _responses(operation: Operation) -> Json:
+    always = () if operation.rate_claim is None else tuple(operation.rate_claim.limit.headers)
+    responses: dict[str, Json] = {}
+    for reply in operation.replies.distinct():
+        _add_response(responses, reply.status, reply.name, reply.schema, reply.media_type)
+        _add_headers(responses, reply.status, (*always, *reply.headers))
+    family = operation.family
+    for refusal in (family.default, *family.reasons.values()):
+        _add_response(responses, refusal.status, refusal.reason, refusal.shape.schema, "application/json")
+        _add_headers(responses, refusal.status, (*always, *refusal.headers))
+    return dict(sorted(responses.items()))
 
 
-def _add_headers(made: dict[str, Json], status: int, names: Iterable[str]) -> None:
+def _add_headers(responses: dict[str, Json], status: int, names: Iterable[str]) -> None:
     """Say which headers replies with a status have; those of CORS depend on the request and are left out."""
     for name in names:
-        made[str(status)].setdefault("headers", {})[name] = {"schema": {"type": "string"}}
+        responses[str(status)].setdefault("headers", {})[name] = {"schema": {"type": "string"}}
 
 
-def _add_response(made: dict[str, Json], status: int, name: str, spec: Mapping[str, Json], contract: Contract) -> None:
-    entry = made.setdefault(str(status), {"description": "", "content": {}})
+def _add_response(
+    responses: dict[str, Json], status: int, name: str, reply_schema: Schema | None, media_type: str
+) -> None:
+    entry = responses.setdefault(str(status), {"description": "", "content": {}})
     entry["description"] = ", ".join(filter(None, [entry["description"], name]))
-    kind = spec.get("content_type", "application/json")
-    schema = _reference(contract.replies[spec["schema"]]) if "schema" in spec else {}
-    content = entry["content"].setdefault(kind, {"schema": schema})
+    schema = {} if reply_schema is None else _reference(reply_schema)
+    content = entry["content"].setdefault(media_type, {"schema": schema})
     if content["schema"] != schema:
         options = content["schema"].get("anyOf", [content["schema"]])
         if schema not in options:

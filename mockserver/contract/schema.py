@@ -6,7 +6,7 @@ schema object its `source` and its place in the contract, so that a finding can 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
@@ -135,9 +135,10 @@ class Schema:
         """Tell whether all values are objects and fit. They have no lone surrogates."""
         return self.list_engine.is_valid(values)
 
-    def is_valid(self, value: Json) -> bool:
-        """Tell whether the value fits. The value has no lone surrogates."""
-        return self.quick_engine.is_valid(value)
+    @cached_property
+    def is_valid(self) -> Callable[[Json], bool]:
+        """Tell whether a value fits. The value has no lone surrogates."""
+        return self.quick_engine.is_valid
 
 
 def formats_as_patterns(schema: Json) -> Json:

@@ -1,19 +1,29 @@
-"""Which contract a session's request is judged by: the server's choice, changed by what the session asked for."""
+"""Which contract a request is judged by: the server's choice, changed by what a session asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from mockserver.contract.consistency import collisions
+from mockserver.contract.collisions import collisions, served_paths
 from mockserver.contract.contract import Contract
-from mockserver.contract.library import Library, Patch, Protocol
+from mockserver.contract.library import Library, Patch
+from mockserver.contract.ownership import longest_first, owner
 from mockserver.errors import ContractError
-from mockserver.sessions.session import ProtocolSettings, Session
+from mockserver.jsonkit import Json
 from mockserver.settings import Settings
 
 
-class ContractsInForce:
-    """The server's contracts by protocol, and a session's own. Raises ContractError at start for unusable settings."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractChoice:
+    """The contract a session wants for one protocol: a revision, a merge patch over it, or both."""
+
+    revision: str | None = None
+    patch: Json = None
+
+
+class ServedContracts:
+    """The server's contract of each protocol, and a session's own. Raises ContractError for unusable settings."""
 
     def __init__(self, library: Library, settings: Settings) -> None:
         self.library = library
@@ -25,44 +35,37 @@ class ContractsInForce:
         for name in settings.revisions:
             library.protocol(name)
         self.served: dict[str, Contract] = {name: self.resolve(name, None) for name in library.protocols}
-        _refuse_collisions(self.served)
-        self._prefixes = sorted(
-            ((prefix["path"], name) for name, c in self.served.items() for prefix in c.protocol["prefixes"].values()),
-            key=lambda pair: -len(pair[0]),
-        )
+        _refuse_collisions(self.served.values())
+        self._prefixes = longest_first(prefix for contract in self.served.values() for prefix in contract.prefixes)
 
-    def resolve(self, name: str, wanted: ProtocolSettings | None) -> Contract:
-        """Return the contract of a protocol under a session's settings. Raises ContractError."""
-        protocol: Protocol = self.library.protocol(name)
+    def resolve(self, name: str, choice: ContractChoice | None) -> Contract:
+        """Return the contract of a protocol under a session's choice. Raises ContractError."""
         patches = list(self._patches.get(name, ()))
         revision = self._revisions.get(name)
-        if wanted is not None:
-            revision = wanted.revision or revision
-            if wanted.patch is not None:
-                patches.append(Patch(name="session", patch=wanted.patch))
-        return protocol.contract(revision, patches)
+        if choice is not None:
+            revision = choice.revision or revision
+            if choice.patch is not None:
+                patches.append(Patch(name="session", patch=choice.patch))
+        return self.library.protocol(name).contract(revision, patches)
 
-    def of(self, session: Session, name: str) -> Contract:
-        """Return the contract in force for one session and protocol."""
-        wanted = session.settings.protocols.get(name)
-        return self.served[name] if wanted is None else self.resolve(name, wanted)
+    def of(self, choices: Mapping[str, ContractChoice], name: str) -> Contract:
+        """Return the contract in force for one protocol under a session's choices."""
+        choice = choices.get(name)
+        return self.served[name] if choice is None else self.resolve(name, choice)
 
     def owner(self, path: str) -> Contract | None:
         """Return the server's contract of the protocol that owns a path, or None."""
-        for prefix, name in self._prefixes:
-            if path.startswith(prefix) or path + "/" == prefix:
-                return self.served[name]
-        return None
+        prefix = owner(self._prefixes, path)
+        return None if prefix is None else self.served[prefix.protocol]
 
-    def check(self, protocols: Mapping[str, ProtocolSettings]) -> None:
+    def check(self, choices: Mapping[str, ContractChoice]) -> None:
         """Compile what a session asks for, so that a bad patch is refused as a whole. Raises ContractError."""
-        for name, wanted in protocols.items():
+        for name, choice in choices.items():
             if name not in self.library.protocols:
-                raise ContractError("protocols", f"/{name}", f"there is no such protocol: {', '.join(self.served)}")
-            changed = {**self.served, name: self.resolve(name, wanted)}
-            _refuse_collisions(changed)
+                raise ContractError("protocols", f"/{name}", f"no such protocol; available: {', '.join(self.served)}")
+            _refuse_collisions({**self.served, name: self.resolve(name, choice)}.values())
 
 
-def _refuse_collisions(contracts: Mapping[str, Contract]) -> None:
-    for name, place, problem in collisions([contract.protocol for contract in contracts.values()]):
+def _refuse_collisions(contracts: Iterable[Contract]) -> None:
+    for name, place, problem in collisions([served_paths(contract.documents) for contract in contracts]):
         raise ContractError(name, f"/protocol{place}", problem)

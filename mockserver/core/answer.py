@@ -3,39 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID
 
+from mockserver.contract.sections import CorsRules, RateLimit, RefusalFamily, RefusalTemplate, ReplyTemplate
 from mockserver.core import cors
-from mockserver.core.model import EventError, Judged, Receipt, Verdict, WireReply
+from mockserver.core.adapter import adapter_of
+from mockserver.core.model import EventError, Judged, Receipt, Verdict
+from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.template import fill, fill_text, phrase
+from mockserver.jsonkit.template import Template, fill, fill_text, phrase
 
 JSON_TYPE: Final = "application/json"
-RATE_NAMES: Final = frozenset({"rate_limit", "rate_remaining", "rate_reset_s", "retry_after_s"})
-"""What templates of headers may ask for beside the names of their reply or refusal."""
-REPLY_NAMES: Final = frozenset(
-    {"processed", "accepted", "duplicates", "rejected", "batch_size", "created", "nothing", "idempotency_key", "errors"}
-)
-ITEM_NAMES: Final = frozenset({"index", "message", "code"})
-TEXT_NAMES: Final = frozenset(
-    {"phrase", "phrase_upper", "phrase_lower", "detail", "status", "allow", "request_id", "nothing"}
-)
-"""What a refusal's message and code may ask for."""
-REFUSAL_NAMES: Final = TEXT_NAMES | {"message", "code"}
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A reply before it is bytes. `template` is the contract's entry for it, None for a preflight."""
+
+    status: int
+    headers: Headers
+    body: Json = None
+    text: str | None = None
+    template: ReplyTemplate | RefusalTemplate | None = None
 
 
 def answer(judged: Judged, receipt: Receipt) -> WireReply:
-    """Shape the reply to one request."""
+    """Shape the reply to one request, as bytes."""
+    return wire(reply_to(judged, receipt))
+
+
+def wire(reply: Reply) -> WireReply:
+    """Return a reply as it goes over the wire."""
+    if reply.text is not None:
+        body = reply.text.encode("utf-8", "replace")
+    else:
+        body = b"" if reply.template is None else render(reply.body)
+    return WireReply(status=reply.status, headers=reply.headers, body=body)
+
+
+def reply_to(judged: Judged, receipt: Receipt) -> Reply:
+    """Return the reply to one request."""
     if judged.preflight:
         return _preflight(judged)
     reason = reason_of(judged, receipt)
     if reason is not None:
         return refusal_reply(judged, receipt, reason, status=judged.refusal.status if judged.refusal else None)
-    outcome = _outcome(judged, receipt)
-    return _reply(judged, receipt, judged.contract.protocol["replies"][outcome])
+    template = outcome(judged, receipt)
+    variables = reply_variables(judged, receipt, template.item)
+    headers = _headers(judged, receipt, template.media_type, template.headers, variables)
+    body = fill(template.body, variables) if template.text is None else None
+    return Reply(status=template.status, headers=headers, body=body, text=template.text, template=template)
 
 
 def reason_of(judged: Judged, receipt: Receipt) -> str | None:
@@ -45,133 +67,128 @@ def reason_of(judged: Judged, receipt: Receipt) -> str | None:
     return None if judged.refusal is None else judged.refusal.reason
 
 
-def _outcome(judged: Judged, receipt: Receipt) -> str:
-    replies: Mapping[str, str] = judged.operation.spec["replies"]  # type: ignore[union-attr]
-    success = replies["success"]
+def outcome(judged: Judged, receipt: Receipt) -> ReplyTemplate:
+    """Return which reply of the operation answers a request that is not refused as a whole."""
+    assert judged.operation is not None
+    replies = judged.operation.replies
     if receipt.replayed:
-        return replies.get("replayed", success)
+        return replies.replayed
     if not judged.event_errors:
-        return success
-    if receipt.verdicts.count(Verdict.REJECTED) == len(receipt.verdicts):
-        return replies.get("failed", replies.get("partial", success))
-    return replies.get("partial", success)
+        return replies.success
+    nothing_taken = receipt.verdicts.count(Verdict.REJECTED) == len(receipt.verdicts)
+    return replies.failed if nothing_taken else replies.partial
 
 
-def _preflight(judged: Judged) -> WireReply:
-    operations = judged.place.operations.values()
-    name = next(operation.spec["cors"] for operation in operations if "cors" in operation.spec)
-    rules = judged.contract.protocol["cors"][name]
-    made = cors.headers(rules, judged.request.header(b"origin"), preflight=True)
-    return WireReply(status=rules["preflight_status"], headers=tuple(made), body=b"")
-
-
-def _reply(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> WireReply:
-    kind = spec.get("content_type", JSON_TYPE)
-    variables = reply_variables(judged, receipt, spec)
-    body = spec["text"].encode("utf-8", "replace") if "text" in spec else render(fill(spec["body"], variables))
-    return WireReply(status=spec["status"], headers=_headers(judged, receipt, spec, kind, variables), body=body)
+def _preflight(judged: Judged) -> Reply:
+    rules = judged.place.cors
+    assert rules is not None
+    headers = cors.preflight_headers(rules, judged.request.header(b"origin"))
+    return Reply(status=rules.preflight_status, headers=headers)
 
 
 def refusal_reply(
     judged: Judged, receipt: Receipt, reason: str, *, status: int | None = None, message: str | None = None
-) -> WireReply:
+) -> Reply:
     """Return the contract's answer for a reason, in the family of the operation or of the path's prefix.
 
     With `status` the family's default answer is given that status and its standard phrase.
     """
-    family = family_of(judged)
-    spec: dict[str, Json] = {**judged.contract.protocol["refusals"][family]["default"]}
-    spec.update(judged.contract.protocol["refusals"][family].get(reason, {}))
-    status = status or spec["status"]
-    detail = "" if judged.refusal is None else judged.refusal.detail
-    variables = text_variables(judged, receipt, status, detail)
-    variables["message"] = message or fill_text(spec["message"], variables)
-    variables["code"] = fill_text(spec["code"], variables) if "code" in spec else None
-    shape = judged.contract.protocol["shapes"][spec["shape"]]
-    made = _headers(judged, receipt, spec, JSON_TYPE, variables)
-    return WireReply(status=status, headers=made, body=render(fill(shape["body"], variables)))
+    template = family_of(judged).template(reason)
+    status = status or template.status
+    variables = text_variables(judged, receipt, status, _detail(judged, receipt))
+    variables["message"] = message or fill_text(template.message, variables)
+    variables["code"] = None if template.code is None else fill_text(template.code, variables)
+    headers = _headers(judged, receipt, JSON_TYPE, template.headers, variables)
+    return Reply(status=status, headers=headers, body=fill(template.shape.body, variables), template=template)
+
+
+def _detail(judged: Judged, receipt: Receipt) -> str:
+    """Return the sentence that says why a request is refused: the contract's text, else our own words."""
+    if judged.refusal is None or receipt.refused is not None:
+        return ""
+    if judged.refusal.detail is not None:
+        return judged.refusal.detail
+    return judged.terms.placeholders.get("detail", judged.refusal.finding.message)
 
 
 def text_variables(judged: Judged, receipt: Receipt, status: int, detail: str) -> dict[str, Json]:
-    """Return the values of `TEXT_NAMES` for a refusal with a status; `detail` is ours, in one sentence."""
+    """Return the values that a refusal's texts may ask for; `detail` is one sentence, empty for the standard phrase."""
     standard = phrase(status)
     code = standard.replace("'", "").replace(" ", "_").replace("-", "_")
+    placeholders = judged.terms.placeholders
     return {
         "phrase": standard,
         "phrase_upper": code.upper(),
         "phrase_lower": code.lower(),
         "detail": detail or standard,
         "status": status,
-        "allow": ", ".join(_allowed_methods(judged)),
-        "request_id": request_id(receipt),
+        "allow": ", ".join(allowed_methods(judged)),
+        "request_id": placeholders.get("request_id") or request_id(receipt),
         "nothing": None,
     }
 
 
-def family_of(judged: Judged) -> str:
+def family_of(judged: Judged) -> RefusalFamily:
     """Return the family of refusals that answers this request."""
-    operations = judged.place.operations
-    operation = judged.operation or next(iter(operations.values()), None)
+    operation = judged.operation or judged.place.first
     if operation is not None:
         return operation.family
-    prefix = judged.contract.prefix_of(judged.request.target)
-    return str(prefix.get("family") or next(iter(judged.contract.protocol["refusals"])))
+    return judged.contract.prefix_of(judged.request.target).family
 
 
-def _allowed_methods(judged: Judged) -> list[str]:
-    operations = judged.place.operations
-    methods = sorted(operations)
-    return methods + (["OPTIONS"] if any("cors" in operation.spec for operation in operations.values()) else [])
+def allowed_methods(judged: Judged) -> list[str]:
+    """Return the methods that the place of this request serves, as an `Allow` header lists them."""
+    methods = sorted(judged.place.operations)
+    return methods if judged.place.cors is None else [*methods, "OPTIONS"]
 
 
-def _cors_name(judged: Judged) -> str | None:
-    operations = judged.place.operations
-    operation = judged.operation or next(iter(operations.values()), None)
+def cors_of(judged: Judged) -> CorsRules | None:
+    """Return the CORS rules that a reply to this request follows."""
+    operation = judged.operation or judged.place.first
     if operation is not None:
-        name: str | None = operation.spec.get("cors")
-        return name
-    return judged.contract.prefix_of(judged.request.target).get("cors")
+        return operation.cors
+    return judged.contract.prefix_of(judged.request.target).cors
 
 
 def _headers(
     judged: Judged,
     receipt: Receipt,
-    spec: Mapping[str, Json],
-    kind: str,
+    media_type: str,
+    templates: Mapping[str, str],
     variables: Mapping[str, Json],
-) -> tuple[tuple[str, str], ...]:
-    made = [("Content-Type", kind)]
-    protocol = judged.contract.protocol
-    name = _cors_name(judged)
-    if name is not None:
-        made += judged.contract.cors_headers(name, judged.request.header(b"origin"))
-    rate = judged.operation.spec.get("rate") if judged.operation is not None else None
-    limit = protocol["limits"][rate] if rate is not None else {}
-    templates = {**limit.get("headers", {}), **spec.get("headers", {})}
+) -> Headers:
+    headers = [("Content-Type", media_type)]
+    rules = cors_of(judged)
+    if rules is not None:
+        headers += cors.reply_headers(rules, judged.request.header(b"origin"))
+    rate = None if judged.operation is None else judged.operation.rate
+    if rate is not None:
+        templates = {**rate.headers, **templates}
     if templates:
-        values = {**rate_variables(judged, receipt, limit), **variables}
-        made += [(header, _line(fill_text(template, values))) for header, template in templates.items()]
-    return tuple(made)
+        values = {**rate_variables(judged, receipt, rate), **variables}
+        headers += [(header, _line(fill_text(template, values))) for header, template in templates.items()]
+    return tuple(headers)
 
 
 def _line(text: str) -> str:
-    """Return a text as a header can carry it; what a client sent may stand in it."""
+    """Return a text as a header can carry it; it may hold what a client sent."""
     return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 
 
-def rate_variables(judged: Judged, receipt: Receipt, limit: Mapping[str, Json]) -> dict[str, Json]:
-    """Return the values of `RATE_NAMES`: how full the window is after this request."""
+def rate_variables(judged: Judged, receipt: Receipt, rate: RateLimit | None) -> dict[str, Json]:
+    """Return the values that header templates may ask for about a rate: how full its window is after this request."""
     wait_ms = max(0, receipt.rate_reset_ms - judged.terms.now_ms)
-    return {
-        "rate_limit": limit.get("requests", 0),
+    variables: dict[str, Json] = {
+        "rate_limit": 0 if rate is None else rate.requests,
         "rate_remaining": receipt.rate_remaining,
         "rate_reset_s": -(-receipt.rate_reset_ms // 1000),
         "retry_after_s": max(1, -(-wait_ms // 1000)),
     }
+    return _with_placeholders(judged, variables)
 
 
-def reply_variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) -> dict[str, Json]:
-    """Return the values of `REPLY_NAMES` for one reply of the contract, and what the adapter adds."""
+def reply_variables(judged: Judged, receipt: Receipt, item: Template) -> dict[str, Json]:
+    """Return the values that one reply of the contract may ask for, and what the adapter adds."""
     verdicts = receipt.verdicts
     rejected, duplicates = verdicts.count(Verdict.REJECTED), verdicts.count(Verdict.DUPLICATE)
     variables: dict[str, Json] = {
@@ -183,22 +200,28 @@ def reply_variables(judged: Judged, receipt: Receipt, spec: Mapping[str, Json]) 
         "created": receipt.created,
         "nothing": None,
         "idempotency_key": None if judged.idempotency is None else judged.idempotency.value,
-        "errors": [_error(judged, receipt, spec["item"], fault) for fault in judged.event_errors]
-        if "item" in spec
-        else [],
+        "errors": []
+        if item is None
+        else [_listed_error(judged, receipt, item, error) for error in judged.event_errors],
     }
-    variables.update(judged.contract.adapter.variables(judged, receipt))
+    variables.update(adapter_of(judged.contract.adapter).variables(judged, receipt))
+    return _with_placeholders(judged, variables)
+
+
+def _with_placeholders(judged: Judged, variables: dict[str, Json]) -> dict[str, Json]:
+    for name, placeholder in judged.terms.placeholders.items():
+        if name in variables:
+            variables[name] = placeholder
     return variables
 
 
-def _error(judged: Judged, receipt: Receipt, item: Json, fault: EventError) -> Json:
-    family = judged.contract.protocol["refusals"][family_of(judged)]
-    spec = {**family["default"], **family.get(fault.reason, {})}
-    code = fault.code or spec.get("code")
+def _listed_error(judged: Judged, receipt: Receipt, item: Template, error: EventError) -> Json:
+    template = family_of(judged).template(error.reason)
+    code = error.code or template.code
     if code is not None and "${" in code:
-        variables = text_variables(judged, receipt, spec["status"], fault.message)
-        code = fill_text(code, {**variables, "message": fault.message})
-    return fill(item, {"index": fault.index, "message": fault.message, "code": code})
+        variables = text_variables(judged, receipt, template.status, error.message)
+        code = fill_text(code, {**variables, "message": error.message})
+    return fill(item, {"index": error.index, "message": error.message, "code": code})
 
 
 def request_id(receipt: Receipt) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Final, Literal
 
-from mockserver.core.model import WireRequest
+from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json, jsontext
 
 Problem = Literal["body_too_large", "unsupported_encoding", "broken_encoding"]

@@ -1,10 +1,14 @@
-"""Cross-origin answers, as the contract's `cors` section has them."""
+"""Cross-origin answers, as the contract's CORS rules have them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
-from mockserver.jsonkit import Json
+from mockserver.contract.sections import CorsRules
+
+HeaderPairs = tuple[tuple[str, str], ...]
+VARY = ("Vary", "Origin")
 
 
 def origin_allowed(origin: str, allowed: Sequence[str]) -> bool:
@@ -21,26 +25,30 @@ def origin_allowed(origin: str, allowed: Sequence[str]) -> bool:
     return False
 
 
-def headers(rules: Mapping[str, Json], origin: str | None, *, preflight: bool = False) -> list[tuple[str, str]]:
-    """Return the CORS headers of one reply; a refused origin gets none but `Vary`."""
-    made: list[tuple[str, str]] = []
+@lru_cache(maxsize=1024)
+def reply_headers(rules: CorsRules, origin: str | None) -> HeaderPairs:
+    """Return the CORS headers of a reply; kept, because pages repeat themselves. A refused origin gets only `Vary`."""
+    allow = _allow(rules, origin)
+    if not allow:
+        return (VARY,)
+    expose = () if rules.expose is None else (("Access-Control-Expose-Headers", rules.expose),)
+    return (*allow, VARY, *expose)
+
+
+def preflight_headers(rules: CorsRules, origin: str | None) -> HeaderPairs:
+    """Return the headers that answer a preflight. A refused origin gets only `Vary`."""
+    allow = _allow(rules, origin)
+    if not allow and origin is not None:
+        return (VARY,)
+    methods = (("Access-Control-Allow-Methods", rules.methods), ("Access-Control-Allow-Headers", rules.headers))
+    max_age = () if rules.max_age is None else (("Access-Control-Max-Age", rules.max_age),)
+    return (*allow, VARY, *methods, *max_age)
+
+
+def _allow(rules: CorsRules, origin: str | None) -> HeaderPairs:
     if origin is None:
-        if rules["without_origin"] == "*":
-            made.append(("Access-Control-Allow-Origin", "*"))
-        elif not preflight:
-            return [("Vary", "Origin")]
-    elif origin_allowed(origin, rules["allowed_origins"]):
-        made.append(("Access-Control-Allow-Origin", origin))
-        if rules["credentials"]:
-            made.append(("Access-Control-Allow-Credentials", "true"))
-    else:
-        return [("Vary", "Origin")]
-    made.append(("Vary", "Origin"))
-    if preflight:
-        made.append(("Access-Control-Allow-Methods", rules["methods"]))
-        made.append(("Access-Control-Allow-Headers", rules["headers"]))
-        if "max_age" in rules:
-            made.append(("Access-Control-Max-Age", rules["max_age"]))
-    elif "expose" in rules:
-        made.append(("Access-Control-Expose-Headers", rules["expose"]))
-    return made
+        return (("Access-Control-Allow-Origin", "*"),) if rules.wildcard_without_origin else ()
+    if not origin_allowed(origin, rules.allowed_origins):
+        return ()
+    credentials = (("Access-Control-Allow-Credentials", "true"),) if rules.credentials else ()
+    return (("Access-Control-Allow-Origin", origin), *credentials)

@@ -2,50 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qs
 
-from mockserver.contract.contract import Contract, Operation, Place, split_target
+from mockserver.contract.contract import Contract, split_target
+from mockserver.contract.operation import Operation, Place
+from mockserver.contract.sections import Credential
 from mockserver.core.body import RequestBody
-from mockserver.core.model import WireRequest
-from mockserver.jsonkit import Json, pointer
+from mockserver.core.wire import WireRequest
+from mockserver.jsonkit import pointer
 
-_ANYWHERE: Final = frozenset({"header", "bearer", "query"})
+_WITHOUT_OPERATION: Final = frozenset({"header", "bearer", "query"})
 
 
 def credentials(
     request_body: RequestBody, contract: Contract, place: Place, operation: Operation | None
-) -> Iterable[tuple[str, str]]:
-    """Yield each credential the request carries where the operation looks for one, as (name in the contract, value).
+) -> Iterable[tuple[Credential, str]]:
+    """Yield each credential the request carries where the operation looks for one, with its value.
 
     Where no operation is reached, headers and query are looked at. A key in a body that cannot be read is not seen.
     """
-    specs: Mapping[str, Json] = contract.protocol["credentials"]
-    names = operation.credentials if operation is not None else specs
-    for name in names:
-        spec = specs[name]
-        if operation is None and spec["in"] not in _ANYWHERE:
-            continue
-        value = _find(request_body, contract, place, spec)
+    if operation is not None:
+        accepted: Iterable[Credential] = operation.credentials
+    else:
+        accepted = (spec for spec in contract.credentials.values() if spec.place in _WITHOUT_OPERATION)
+    for credential in accepted:
+        value = _find(request_body, contract, place, credential)
         if value is not None:
-            yield name, value
+            yield credential, value
 
 
-def _find(request_body: RequestBody, contract: Contract, place: Place, spec: Mapping[str, Json]) -> str | None:
-    match spec["in"]:
+def _find(request_body: RequestBody, contract: Contract, place: Place, credential: Credential) -> str | None:
+    match credential.place:
         case "path":
-            return place.params.get(spec["name"])
+            return place.params.get(credential.parameter)
         case "header":
-            return _present(request_body.request.header(spec["name"].lower().encode()))
+            return _present(request_body.request.header(credential.parameter.lower().encode()))
         case "bearer":
             return bearer(request_body.request)
         case "query":
-            return _present(parse_qs(split_target(request_body.request.target)[1]).get(spec["name"], [None])[0])
+            query = parse_qs(split_target(request_body.request.target)[1])
+            return _present(query.get(credential.parameter, [None])[0])
         case _:
             if not request_body.parse(contract.max_body) or not isinstance(request_body.value, dict):
                 return None
-            value = pointer.get(request_body.value, pointer.parse(spec["pointer"]))
+            value = pointer.get(request_body.value, credential.tokens)
             return _present(value) if isinstance(value, str) else None
 
 

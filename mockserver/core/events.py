@@ -1,6 +1,6 @@
 """What becomes of the events of a request: judged by the schema of their type and by time windows, claims named.
 
-Most events are good, so a request is first asked for suspects, with as little work for each event as can be; only
+Most events are good, so a request is first searched for suspects with as little work per event as possible; only
 those are looked at closely.
 """
 
@@ -12,10 +12,13 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import Final
 
-from mockserver.contract.contract import Contract, Form, Window
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import BoundGate, Form
+from mockserver.contract.sections import Window
+from mockserver.core.adapter import EventRule, adapter_of
 from mockserver.core.explain import Violation
-from mockserver.core.gates import BoundGate, Gate, broken_by, refuse_violation, vendor_text
 from mockserver.core.model import EventError, Judged, Refusal
+from mockserver.core.refusals import broken_by, refuse_violation, vendor_text
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.jsonkit.pointer import MISSING
@@ -23,6 +26,7 @@ from mockserver.jsonkit.pointer import MISSING
 CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
 LONG_ID: Final = 64
 """Ids up to this many characters are remembered as they are, longer ones as a digest."""
+INVALID_EVENT: Final = "invalid_event"
 
 
 def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -31,18 +35,20 @@ def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
     if form is None or form.events is None:
         return None
     events = judged.events = events_of(form, judged.body)
-    found = []
-    for index in _suspects(judged, form, events):
-        violation = first_violation(judged, form, events[index])
-        if violation is not None:
-            prefix: tuple[str | int, ...] = () if form.single else (*form.events, index)
-            reason = violation.refusal or gate.reasons.get("invalid_event", "invalid_event")
-            found.append(EventError(index=index, reason=reason, message=vendor_text(judged, violation, prefix)))
-            if form.policy == "atomic" or form.single:
-                judged.event_errors = tuple(found)
-                return refuse_violation(judged, gate, violation, prefix, "invalid_event")
-    judged.event_errors = tuple(found)
-    _name_claims(judged, {fault.index for fault in found})
+    event_rule = adapter_of(judged.contract.adapter).event_rules(judged.contract)
+    errors = []
+    for index in _suspects(judged, form, events, event_rule):
+        violation = first_violation(judged, form, events[index], event_rule)
+        if violation is None:
+            continue
+        prefix: tuple[str | int, ...] = () if form.single else (*form.events, index)
+        reason = violation.refusal or gate.reason(INVALID_EVENT)
+        errors.append(EventError(index=index, reason=reason, message=vendor_text(judged, violation, prefix)))
+        if form.atomic:
+            judged.event_errors = tuple(errors)
+            return refuse_violation(judged, gate, violation, prefix, INVALID_EVENT)
+    judged.event_errors = tuple(errors)
+    _name_claims(judged, {error.index for error in errors})
     return None
 
 
@@ -52,17 +58,16 @@ def events_of(form: Form, body: Json) -> list[Json]:
         return []
     if form.single:
         return [body]
-    found = pointer.get(body, form.events)
-    return found if isinstance(found, list) else []
+    events = pointer.get(body, form.events)
+    return events if isinstance(events, list) else []
 
 
-def _suspects(judged: Judged, form: Form, events: list[Json]) -> Sequence[int]:
+def _suspects(judged: Judged, form: Form, events: list[Json], event_rule: EventRule | None) -> Sequence[int]:
     """Return the positions of the events that are not plainly good."""
-    contract = judged.contract
-    if judged.request_body.lone_surrogates or contract.event_rule is not None:
+    if judged.request_body.lone_surrogates or event_rule is not None:
         return range(len(events))
     suspects = _misfits(form, events)
-    for _, window in contract.windows:
+    for window in judged.contract.windows:
         if not _all_inside(window, events, judged.terms.now_ms):
             return range(len(events))
     return suspects
@@ -77,13 +82,13 @@ def _misfits(form: Form, events: list[Json]) -> list[int]:
         return [index for index, event in enumerate(events) if type(event) is not dict or not fits(event)]
     if len(form.discriminator) != 1:
         return list(range(len(events)))
-    name, engines, found = form.discriminator[0], form.quick, []
+    name, schemas, misfits = form.discriminator[0], form.schemas, []
     for index, event in enumerate(events):
-        kind = event.get(name) if type(event) is dict else None
-        fits_kind = engines.get(kind) if type(kind) is str else None
-        if fits_kind is None or not fits_kind(event):
-            found.append(index)
-    return found
+        type_ = event.get(name) if type(event) is dict else None
+        schema = schemas.get(type_) if type(type_) is str else None
+        if schema is None or not schema.is_valid(event):
+            misfits.append(index)
+    return misfits
 
 
 def _all_inside(window: Window, events: list[Json], now_ms: int) -> bool:
@@ -112,17 +117,16 @@ def column(events: list[Json], tokens: Sequence[str]) -> list[Json]:
         if len(tokens) == 1:
             name = tokens[0]
             return [event.get(name) if type(event) is dict else None for event in events]
-        found = (pointer.get(event, tokens) for event in events)
-        return [None if value is MISSING else value for value in found]
+        members = (pointer.get(event, tokens) for event in events)
+        return [None if value is MISSING else value for value in members]
     return values
 
 
-def first_violation(judged: Judged, form: Form, event: Json) -> Violation | None:
-    """Return the first thing an event breaks: its schema, what the adapter knows beside it, a time window."""
+def first_violation(judged: Judged, form: Form, event: Json, event_rule: EventRule | None) -> Violation | None:
+    """Return the first thing an event breaks: its schema, the adapter's rule beside it, a time window."""
     broken = event_violations(judged, form, event)
     if broken:
         return broken[0]
-    event_rule = judged.contract.event_rule
     return (None if event_rule is None else event_rule(judged.body, event)) or outside_window(judged, event)
 
 
@@ -133,14 +137,16 @@ def event_violations(judged: Judged, form: Form, event: Json) -> list[Violation]
         return broken_by(judged, schema, event)
     contract = judged.contract
     if not isinstance(event, dict):
-        return [_unpicked(contract, "not_an_object", (), "object", event)]
-    kind = pointer.get(event, form.discriminator)
-    if kind is MISSING or kind is None:
-        return [_unpicked(contract, "required", form.discriminator, [form.discriminator[-1]], None)]
-    return [_unpicked(contract, "unknown_type", form.discriminator, form.types, kind)]
+        return [_without_schema(contract, "not_an_object", (), "object", event)]
+    type_ = pointer.get(event, form.discriminator)
+    if type_ is MISSING or type_ is None:
+        return [_without_schema(contract, "required", form.discriminator, [form.discriminator[-1]], None)]
+    return [_without_schema(contract, "unknown_type", form.discriminator, list(form.types), type_)]
 
 
-def _unpicked(contract: Contract, keyword: str, tokens: tuple[str | int, ...], expected: Json, got: Json) -> Violation:
+def _without_schema(
+    contract: Contract, keyword: str, tokens: tuple[str | int, ...], expected: Json, got: Json
+) -> Violation:
     return Violation(
         keyword=keyword,
         tokens=tokens,
@@ -156,7 +162,7 @@ def _unpicked(contract: Contract, keyword: str, tokens: tuple[str | int, ...], e
 
 def outside_window(judged: Judged, event: Json) -> Violation | None:
     """Return how an event's time breaks one of the contract's windows."""
-    for name, window in judged.contract.windows:
+    for window in judged.contract.windows:
         text = pointer.get(event, window.tokens)
         moment = epoch_ms(text) if isinstance(text, str) else None
         if moment is None:
@@ -167,8 +173,8 @@ def outside_window(judged: Judged, event: Json) -> Violation | None:
         return Violation(
             keyword="window",
             tokens=window.tokens,
-            rule=f"/protocol/windows/{name}/{'future_ms' if ahead > 0 else 'past_ms'}",
-            source=judged.contract.source_of(f"/protocol/windows/{name}"),
+            rule=f"/protocol/windows/{window.name}/{'future_ms' if ahead > 0 else 'past_ms'}",
+            source=judged.contract.source_of(f"/protocol/windows/{window.name}"),
             expected={"window": {"past_ms": window.past_ms, "future_ms": window.future_ms}},
             got=text,
             refusal=window.refusal,
@@ -182,13 +188,13 @@ def _name_claims(judged: Judged, bad: set[int]) -> None:
     contract, events = judged.contract, judged.events
     good = [event for index, event in enumerate(events) if index not in bad] if bad else events
     if contract.dedup is not None:
-        judged.dedup = _spread(column(good, contract.dedup), bad, len(events))
+        judged.dedup = _spread(column(good, contract.dedup.tokens), bad, len(events))
     if contract.entity is not None:
         judged.entities = _spread(column(good, contract.entity), bad, len(events))
 
 
 def _spread(values: list[Json], bad: set[int], count: int) -> list[bytes | None] | None:
-    """Return the ids by position, None for bad events and for those without one; None when nobody has one."""
+    """Return the ids by position, None for bad events and for those without one; None when no event has one."""
     if values.count(None) == len(values):
         return None
     ids = id_keys(values)
@@ -196,8 +202,8 @@ def _spread(values: list[Json], bad: set[int], count: int) -> list[bytes | None]
         return None
     if not bad:
         return ids
-    left = iter(ids)
-    return [None if index in bad else next(left) for index in range(count)]
+    remaining = iter(ids)
+    return [None if index in bad else next(remaining) for index in range(count)]
 
 
 def id_keys(values: list[Json]) -> list[bytes | None]:
@@ -210,14 +216,11 @@ def id_keys(values: list[Json]) -> list[bytes | None]:
 
 
 def id_key(value: Json) -> bytes | None:
-    """Return what an id a client chose is remembered as, or None where there is none.
+    """Return what an id that a client chose is remembered as, or None where there is none.
 
-    Bytes take less memory than text. Of a long one it is a digest, behind a byte that no text has.
+    Bytes take less memory than text. A long id becomes a digest behind a byte that no text has.
     """
     if type(value) is not str or not value:
         return None
     text = value.encode("utf-8", "surrogatepass")
     return text if len(value) <= LONG_ID else b"\xff" + blake2b(text, digest_size=16).digest()
-
-
-EVENTS_GATE: Final = Gate("events", judge_events, ("invalid_event",), after=("object",))

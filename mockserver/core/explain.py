@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mockserver.contract.schema import NO_SOURCE, POINTER, SOURCE, Schema
-from mockserver.core.model import Finding, Severity
+from mockserver.core.findings import Finding, Severity
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 

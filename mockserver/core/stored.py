@@ -3,52 +3,47 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
 
+from mockserver.contract.sections import Fill, StoredRules, Strip, Tokens
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
-from mockserver.jsonkit.pointer import MISSING
-
-if TYPE_CHECKING:
-    from mockserver.contract.contract import Contract
 
 
-def stored(event: Json, schema_name: str, contract: Contract, now_ms: int) -> Json:
+def stored(event: Json, schema_name: str, rules: StoredRules, now_ms: int) -> Json:
     """Return the event as the vendor keeps it; `now_ms` is the session time of its arrival."""
-    rules = contract.protocol.get("stored", {})
-    made = copy.deepcopy(event)
-    for rule in rules.get("fill", {}).values():
-        if schema_name in rule.get("schemas", (schema_name,)):
-            _fill(made, pointer.parse(rule["pointer"]), rule["value"], now_ms)
-    for rule in rules.get("normalise", {}).values():
-        _normalise(made, pointer.parse(rule["pointer"]))
-    for rule in rules.get("strip", {}).values():
-        _strip(pointer.get(made, pointer.parse(rule["pointer"])), rule)
-    return made
+    kept = copy.deepcopy(event)
+    for fill in rules.fill:
+        if fill.schemas is None or schema_name in fill.schemas:
+            _fill(kept, fill, now_ms)
+    for tokens in rules.normalise:
+        _normalise(kept, tokens)
+    for strip in rules.strip:
+        _strip(kept, strip)
+    return kept
 
 
-def _fill(event: Json, tokens: tuple[str, ...], kind: str, now_ms: int) -> None:
-    holder = pointer.get(event, tokens[:-1])
-    if not isinstance(holder, dict) or holder.get(tokens[-1]) is not None:
-        return
-    value: dict[str, Json] = {"epoch_ms": now_ms, "rfc3339_ms": rfc3339_ms(now_ms), "object": {}}
-    holder[tokens[-1]] = value[kind]
+def _fill(event: Json, fill: Fill, now_ms: int) -> None:
+    *above, name = fill.tokens
+    holder = pointer.get(event, above)
+    if isinstance(holder, dict) and holder.get(name) is None:
+        values: dict[str, Json] = {"epoch_ms": now_ms, "rfc3339_ms": rfc3339_ms(now_ms), "object": {}}
+        holder[name] = values[fill.value]
 
 
-def _normalise(event: Json, tokens: tuple[str, ...]) -> None:
+def _normalise(event: Json, tokens: Tokens) -> None:
     holder = pointer.get(event, tokens[:-1])
     text = pointer.get(event, tokens)
-    if isinstance(holder, dict) and isinstance(text, str):
-        ms = epoch_ms(text)
-        if ms is not None:
-            holder[tokens[-1]] = rfc3339_ms(ms)
+    ms = epoch_ms(text) if isinstance(text, str) else None
+    if ms is not None and isinstance(holder, dict):
+        holder[tokens[-1]] = rfc3339_ms(ms)
 
 
-def _strip(holder: Json, rule: Json) -> None:
-    if holder is MISSING or not isinstance(holder, dict):
+def _strip(event: Json, strip: Strip) -> None:
+    holder = pointer.get(event, strip.tokens)
+    if not isinstance(holder, dict):
         return
-    ignored = str.maketrans("", "", rule["ignore"])
-    denied = [entry.lower().translate(ignored) for entry in rule["contains"]]
+    ignored = str.maketrans("", "", strip.ignore)
+    denied = [entry.lower().translate(ignored) for entry in strip.contains]
     for name in list(holder):
         bare = name.lower().translate(ignored)
         if any(entry in bare for entry in denied):

@@ -1,132 +1,119 @@
-"""What somebody who reads the journal is told of events and requests: why they were refused, what is unwise in them.
+"""What a reader of the journal is told about events and requests: why they were refused, what is worth a warning.
 
-All of this is worked out again, by the engine that can explain, and only where the fast one objects.
+All of this is worked out when somebody asks, by the engine that can explain, and only where the fast one objects.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
-from mockserver.contract.contract import Contract, Form
-from mockserver.contract.schema import Schema, drop_nulls
+from mockserver.contract.sections import WarningRule
+from mockserver.core.collect import explained, explained_violations
 from mockserver.core.credentials import credentials
-from mockserver.core.events import event_violations, outside_window
-from mockserver.core.explain import Violation, reference_spots, violations
-from mockserver.core.model import Exchange, Finding, Judged
-from mockserver.jsonkit import Json, jsontext, pointer
+from mockserver.core.events import outside_window
+from mockserver.core.explain import Violation
+from mockserver.core.findings import Finding
+from mockserver.core.gates import media_type
+from mockserver.core.model import Judged
+from mockserver.jsonkit import Json, jsontext
 
-SERVER_NOTES: Mapping[str, Json] = {
-    "long_credential": {
-        "message": "the credential is longer than 200 bytes, so the request went to the session named default",
-        "source": "assumed: this server's own bound on session names",
-    },
-    "long_session": {
-        "message": "X-Mock-Session is longer than 200 bytes, so the request went to the session named default",
-        "source": "assumed: this server's own bound on session names",
-    },
+SERVER_NOTES: Final[Mapping[str, WarningRule]] = {
+    name: WarningRule(
+        name=name,
+        pointer=f"/server/{name}",
+        message=f"{subject} is longer than 200 bytes, so the request went to the session named default",
+        source="assumed: this server's own bound on session names",
+    )
+    for name, subject in (("long_credential", "the credential"), ("long_session", "X-Mock-Session"))
 }
 """What the server itself has to say about a request, beside the contract."""
 
 
 def event_errors(judged: Judged, event: Json) -> list[Finding]:
-    """Return every refused finding of one event, as the reference engine sees it; windows included."""
-    form = judged.form
-    if form is None:
+    """Return every error of one event, as the reference engine sees it; windows included."""
+    if judged.form is None:
         return []
-    broken = _violations_under(judged, form, event, judged.contract)
+    broken = explained_violations(judged, judged.form, event, judged.contract)
     late = outside_window(judged, event)
     return [violation.finding() for violation in (*broken, *([late] if late else []))]
 
 
-def _violations_under(judged: Judged, form: Form, event: Json, contract: Contract) -> Sequence[Violation]:
-    schema = form.schema_for(event)
-    if schema is None:
-        return event_violations(judged, form, event)
-    missing = contract.event_rule and contract.event_rule(judged.request_body.value, event)
-    own = [missing] if missing else []
-    value = judged.engine_view(event)
-    if schema.is_valid(value):
-        return own
-    value = drop_nulls(value, schema.body) if contract.nulls_absent else value
-    return [*violations(schema, value, reference_spots), *own]
-
-
 def event_warnings(judged: Judged, event: Json) -> list[Finding]:
-    """Return what is unwise in an event that was taken, and what the newest revision would refuse in it."""
-    contract, form, operation = judged.contract, judged.form, judged.operation_name
+    """Return the warnings about an accepted event, and what the newest revision would refuse in it."""
+    form, operation = judged.form, judged.operation_name
     if form is None or operation is None:
         return []
-    found: list[Finding] = []
-    kind = form.type_of(event)
-    for name, rule in contract.documents.get("warnings", {}).get("events", {}).items():
-        if kind in rule.get("types", (kind,)) and operation in rule.get("operations", (operation,)):
-            broken = _broken(judged, contract.warnings[f"events/{name}"], event)
-            found += [_warning(f"/warnings/events/{pointer.escape(name)}", rule, violation) for violation in broken]
-    return found + _newest_warnings(judged, form, event)
+    findings: list[Finding] = []
+    type_ = form.type_of(event)
+    for rule in judged.contract.warnings.events:
+        if (rule.types is None or type_ in rule.types) and (rule.operations is None or operation in rule.operations):
+            findings += [_warning(rule, violation) for violation in _broken(judged, rule, event)]
+    return findings + _newest_warnings(judged, event)
 
 
-def _newest_warnings(judged: Judged, form: Form, event: Json) -> list[Finding]:
+def _newest_warnings(judged: Judged, event: Json) -> list[Finding]:
     newest = judged.contract.newest
     operation = None if newest is None else newest.operations.get(judged.operation_name or "")
-    theirs = None if operation is None else operation.forms.get(form.name)
-    if newest is None or theirs is None:
+    form = None if operation is None or judged.form is None else operation.forms.get(judged.form.name)
+    if newest is None or form is None:
         return []
-    found = [violation.finding("warning") for violation in _violations_under(judged, theirs, event, newest)]
+    findings = [violation.finding("warning") for violation in explained_violations(judged, form, event, newest)]
     return [
         Finding(**{**finding.as_json(), "message": f"{newest.revision} refuses this: {finding.message}"})
-        for finding in found
+        for finding in findings
     ]
 
 
-def _broken(judged: Judged, schema: Schema, value: Json) -> Sequence[Violation]:
-    return () if schema.is_valid(judged.engine_view(value)) else violations(schema, value, reference_spots)
+def _broken(judged: Judged, rule: WarningRule, value: Json) -> Sequence[Violation]:
+    return () if rule.schema is None else explained(judged, rule.schema, value, nulls_absent=False)
 
 
-def request_warnings(exchange: Exchange, judged: Judged) -> list[Finding]:
-    """Return what is unwise in how a request came and, where it was taken, in its body outside the events."""
-    warnings = exchange.contract.documents.get("warnings", {})
-    seen = [*_transport_notes(exchange, judged), *exchange.override.notes]
-    transport = warnings.get("transport", {})
-    found = [_warning(f"/warnings/transport/{name}", transport[name]) for name in seen if name in transport]
-    found += [_warning(f"/server/{name}", SERVER_NOTES[name]) for name in seen if name in SERVER_NOTES]
-    if judged.body is None or exchange.refused:
-        return found
-    for name, rule in warnings.get("requests", {}).items():
-        if exchange.operation in rule.get("operations", (exchange.operation,)):
-            broken = _broken(judged, exchange.contract.warnings[f"requests/{name}"], judged.body)
-            found += [_warning(f"/warnings/requests/{pointer.escape(name)}", rule, violation) for violation in broken]
-    return found
+def request_warnings(judged: Judged, *, notes: Sequence[str], over_rate: bool, refused: bool) -> list[Finding]:
+    """Return the warnings about how a request came and, where it was taken, about its body outside the events.
+
+    `notes` are what the server noted on the way.
+    """
+    rules = judged.contract.warnings
+    names = [*_transport_notes(judged, over_rate=over_rate), *notes]
+    findings = [_warning(rules.transport[name]) for name in names if name in rules.transport]
+    findings += [_warning(SERVER_NOTES[name]) for name in names if name in SERVER_NOTES]
+    if judged.body is None or refused:
+        return findings
+    for rule in rules.requests:
+        if rule.operations is None or judged.operation_name in rule.operations:
+            findings += [_warning(rule, violation) for violation in _broken(judged, rule, judged.body)]
+    return findings
 
 
-def _transport_notes(exchange: Exchange, judged: Judged) -> Iterator[str]:
+def _transport_notes(judged: Judged, *, over_rate: bool) -> Iterator[str]:
     place = judged.place
     if place.leading_slashes:
         yield "leading_slashes"
     if place.trailing_slash:
         yield "trailing_slash"
-    if exchange.receipt.over_rate:
+    if over_rate:
         yield "over_rate"
     if judged.operation is not None:
-        keys = credentials(judged.request_body, exchange.contract, place, judged.operation)
+        keys = credentials(judged.request_body, judged.contract, place, judged.operation)
         if len({value for _, value in keys}) > 1:
             yield "two_credentials"
     if judged.body is not None:
-        kind = (judged.request.header(b"content-type") or "").partition(";")[0].strip().lower()
-        if kind != "application/json":
+        if media_type(judged.request.header(b"content-type")) != "application/json":
             yield "content_type"
-        twice: list[str] = []
-        jsontext.parse_exactly(judged.request_body.text, twice)
-        if twice:
+        duplicates: list[str] = []
+        jsontext.parse_exactly(judged.request_body.text, duplicates)
+        if duplicates:
             yield "duplicate_members"
 
 
-def _warning(rule: str, spec: Mapping[str, Json], violation: Violation | None = None) -> Finding:
+def _warning(rule: WarningRule, violation: Violation | None = None) -> Finding:
     return Finding(
-        rule=rule,
+        rule=rule.pointer,
         severity="warning",
         pointer="" if violation is None else violation.finding().pointer,
         expected=None if violation is None else violation.expected,
         got=None if violation is None else violation.got,
-        source=spec["source"],
-        message=spec["message"],
+        source=rule.source,
+        message=rule.message,
     )

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeAlias
 
 from mockserver.jsonkit import Json
 
 _NAME: Final = re.compile(r"\$\{([a-z0-9_]+)\}")
 _ASKED: Final = re.compile(r"\$\{([^}]*)\}?")
 Variables = Mapping[str, Json]
+Template: TypeAlias = "bool | int | float | str | Sequence[Template] | Mapping[str, Template] | None"
+"""A JSON value whose strings may hold `${name}`."""
 
 
-def fill(template: Json, variables: Variables) -> Json:
+def fill(template: Template, variables: Variables) -> Json:
     """Return the template with its names replaced. Raises KeyError for a name without a value."""
     if isinstance(template, str):
         pieces = _pieces(template)
@@ -52,7 +54,7 @@ def _joined(pieces: list[str], variables: Variables) -> str:
     return "".join(made)
 
 
-def names(template: Json) -> set[str]:
+def names(template: Template) -> set[str]:
     """Return the names a template asks for, unusable ones included."""
     if isinstance(template, str):
         return set(_ASKED.findall(template))

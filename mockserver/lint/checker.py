@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from mockserver.contract.contract import Contract
+from mockserver.contract.contract import Contract, split_target
 from mockserver.contract.library import Library, Patch
+from mockserver.contract.ownership import owner
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import judge, route
-from mockserver.core.model import Finding, Judged, Terms, WireRequest
+from mockserver.core.findings import Finding
+from mockserver.core.judge import judge
+from mockserver.core.model import Judged, Terms
+from mockserver.core.route import route
 from mockserver.core.warnings import event_errors, event_warnings
+from mockserver.core.wire import WireRequest
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import NotJSONError, render
@@ -165,7 +169,7 @@ class Checker:
         for name in self._names(item):
             contract = self.contract(name, item)
             judged = route(RequestBody(item.request), contract)
-            owned = any(item.request.target.startswith(one["path"]) for one in contract.protocol["prefixes"].values())
+            owned = owner(contract.prefixes, split_target(item.request.target)[0]) is not None
             if judged.place.operations or owned or item.protocol == name:
                 request = _with_example(item.request, judged)
                 self._report(item, judge(route(RequestBody(request), contract), self._terms(item)))
@@ -268,7 +272,7 @@ def check(paths: Iterable[Path], library: Library, wanted: Wanted) -> Checked:
 def _holds_key(judged: Judged) -> bool:
     """Tell whether the credential stands in the payload itself."""
     name = judged.credential_name
-    return name is not None and bool(judged.contract.protocol["credentials"][name]["in"] == "body")
+    return name is not None and judged.contract.credentials[name].place == "body"
 
 
 def _once(findings: Iterable[Finding]) -> list[Finding]:
@@ -285,14 +289,13 @@ def _posted(contract: Contract, operation: str, body: Json) -> WireRequest:
     """Return a body as a request with the contract's own example of a key."""
     spec = contract.operations[operation]
     path, headers = spec.path, {b"content-type": b"application/json"}
-    for name in spec.credentials[:1]:
-        rule: Mapping[str, Json] = contract.protocol["credentials"][name]
-        example = str(rule.get("example", name))
-        if rule["in"] == "path":
-            path = path.replace("{" + rule["name"] + "}", example)
-        elif rule["in"] == "header":
-            headers[rule["name"].lower().encode()] = example.encode()
-        elif rule["in"] == "bearer":
+    for credential in spec.credentials[:1]:
+        example = credential.example or credential.name
+        if credential.place == "path":
+            path = path.replace("{" + credential.parameter + "}", example)
+        elif credential.place == "header":
+            headers[credential.parameter.lower().encode()] = example.encode()
+        elif credential.place == "bearer":
             headers[b"authorization"] = f"Bearer {example}".encode()
     pairs = tuple(headers.items())
     return WireRequest(method=spec.method, target=path, headers=pairs, fields=headers, body=render(body))
@@ -300,11 +303,9 @@ def _posted(contract: Contract, operation: str, body: Json) -> WireRequest:
 
 def _with_example(request: WireRequest, judged: Judged) -> WireRequest:
     """Put the contract's example of a key where an export left a placeholder."""
-    specs = judged.contract.protocol["credentials"]
-    names = judged.operation.credentials if judged.operation else ()
-    for name in names:
-        if judged.credential_name in (None, name) and "example" in specs[name]:
-            example = specs[name]["example"].encode()
+    for credential in judged.operation.credentials if judged.operation else ():
+        if judged.credential_name in (None, credential.name) and credential.example is not None:
+            example = credential.example.encode()
             fields = {key: value.replace(CREDENTIAL.encode(), example) for key, value in request.fields.items()}
             headers = tuple((key, value.replace(CREDENTIAL.encode(), example)) for key, value in request.headers)
             target = request.target.replace(CREDENTIAL, example.decode())

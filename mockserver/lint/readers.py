@@ -14,7 +14,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from mockserver.contract.library import Library
-from mockserver.core.model import WireRequest
+from mockserver.core.wire import WireRequest
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json, yamltext
 from mockserver.jsonkit.formats import epoch_ms

@@ -10,9 +10,9 @@ from typing import Final
 
 from mockserver.core.body import RequestBody
 from mockserver.core.credentials import credentials
-from mockserver.core.judge import route
-from mockserver.core.model import Exchange
+from mockserver.core.route import route
 from mockserver.jsonkit import Json
+from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.views import View, body_view
 
 PLACEHOLDER: Final = "<credential>"

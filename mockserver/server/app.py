@@ -10,7 +10,7 @@ from aiohttp.web_protocol import RequestPayloadError
 
 from mockserver.contract.contract import split_target
 from mockserver.contract.library import Library, library
-from mockserver.contract.serving import ContractsInForce
+from mockserver.contract.serving import ServedContracts
 from mockserver.server import logs
 from mockserver.server.connection import Connection
 from mockserver.server.control import UNGUARDED, Control
@@ -33,7 +33,7 @@ class App:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.contracts = ContractsInForce(Library(settings.contracts) if settings.contracts else library(), settings)
+        self.contracts = ServedContracts(Library(settings.contracts) if settings.contracts else library(), settings)
         defaults = SessionSettings(rate_limits=settings.rate_limits, journal_limit=settings.journal_limit)
         self.store = MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
         self.store.on_new_session = logs.new_session

@@ -13,8 +13,7 @@ from multidict import CIMultiDict
 
 from mockserver.contract import fidelity as facts
 from mockserver.contract import publish
-from mockserver.contract.serving import ContractsInForce
-from mockserver.core.model import Exchange
+from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
@@ -22,7 +21,8 @@ from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import control
 from mockserver.server.control import Call, RejectedError
 from mockserver.server.wire import SERVER, json_response
-from mockserver.sessions.session import ProtocolSettings, Session, SessionSettings
+from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.session import Session, SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
 
@@ -36,7 +36,7 @@ TURN_S: Final = 0.01
 class Handlers:
     """Reading handlers, by operationId of control.yaml."""
 
-    def __init__(self, contracts: ContractsInForce, store: MemoryStore, defaults: SessionSettings) -> None:
+    def __init__(self, contracts: ServedContracts, store: MemoryStore, defaults: SessionSettings) -> None:
         self.contracts = contracts
         self.store = store
         self.defaults = defaults
@@ -140,7 +140,7 @@ class Handlers:
 
     def _revision(self, name: str, revision: str) -> Any:
         try:
-            return self.contracts.resolve(name, ProtocolSettings(revision=revision))
+            return self.contracts.resolve(name, ContractChoice(revision=revision))
         except ContractError as error:
             raise RejectedError(404, "Not Found", error.problem, parameter="revision") from None
 
@@ -174,7 +174,7 @@ class Handlers:
         settings = session.settings
         protocols: dict[str, Json] = {}
         for name in self.contracts.served:
-            contract = self.contracts.of(session, name)
+            contract = self.contracts.of(session.settings.protocols, name)
             own = settings.protocols.get(name)
             patch = None if own is None else own.patch
             protocols[name] = {"revision": contract.revision, "patch": patch, "contract_hash": contract.digest}
@@ -211,9 +211,9 @@ class Handlers:
             self.store.trim(session)
         return json_response(self._describe(session))
 
-    def _protocols(self, session: Session, change: Json) -> Mapping[str, ProtocolSettings]:
+    def _protocols(self, session: Session, change: Json) -> Mapping[str, ContractChoice]:
         made = {
-            name: ProtocolSettings(revision=wanted.get("revision"), patch=wanted.get("patch"))
+            name: ContractChoice(revision=wanted.get("revision"), patch=wanted.get("patch"))
             for name, wanted in (change["protocols"] or {}).items()
             if wanted is not None
         }
@@ -293,7 +293,7 @@ def _request_wanted(exchange: Exchange, query: Mapping[str, Any]) -> bool:
     return (
         query.get("protocol") in (None, exchange.contract.name)
         and query.get("operation") in (None, exchange.operation)
-        and query.get("status") in (None, exchange.told_status)
+        and query.get("status") in (None, exchange.client_status)
     )
 
 

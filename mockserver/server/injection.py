@@ -9,7 +9,7 @@ from typing import Final
 
 from aiohttp import web
 
-from mockserver.core.model import WireReply
+from mockserver.core.wire import WireReply
 from mockserver.jsonkit.template import phrase
 from mockserver.server.connection import Connection
 from mockserver.sessions.faults import Step

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from mockserver.core.model import Exchange, Verdict
+from mockserver.core.model import Verdict
 from mockserver.server.logformat import fields
+from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
 from mockserver.sessions.shortening import shorten, shorten_path
 from mockserver.sessions.views import View

@@ -10,14 +10,17 @@ from email.utils import formatdate
 from aiohttp import web
 
 from mockserver.contract.contract import split_target
-from mockserver.contract.serving import ContractsInForce
+from mockserver.contract.serving import ServedContracts
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import judge, route
-from mockserver.core.model import Exchange, Injected, Judged, Terms, WireReply, WireRequest
+from mockserver.core.judge import judge
+from mockserver.core.model import Judged, Terms
+from mockserver.core.route import route
+from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
 from mockserver.server.connection import Connection
 from mockserver.server.wire import BodyTimeoutError, problem, read_body, response, wire_request
 from mockserver.sessions import faults
+from mockserver.sessions.exchange import Exchange, Injected
 from mockserver.sessions.faults import Step
 from mockserver.sessions.session import Session
 from mockserver.sessions.stores.memory import DEFAULT_SESSION, MemoryStore
@@ -47,7 +50,7 @@ class Arrival:
 class Vendor:
     """Answers vendor requests out of contracts and the store."""
 
-    def __init__(self, settings: Settings, contracts: ContractsInForce, store: MemoryStore) -> None:
+    def __init__(self, settings: Settings, contracts: ServedContracts, store: MemoryStore) -> None:
         self._settings = settings
         self._contracts = contracts
         self._store = store
@@ -73,7 +76,7 @@ class Vendor:
 
     def _judge(self, judged: Judged, session: Session, now: int) -> Judged:
         """Judge an approached request under what a session wants at this moment."""
-        contract = self._contracts.of(session, judged.contract.name)
+        contract = self._contracts.of(session.settings.protocols, judged.contract.name)
         if contract is not judged.contract:
             judged = route(judged.request_body, contract)
         return judge(judged, self._terms(session, now))
@@ -87,7 +90,11 @@ class Vendor:
 
     def _ceiling_for(self, prefixed: str | None, name: str) -> int:
         session = None if prefixed is None else self._store.peek(prefixed)
-        return self._ceiling if session is None else max(self._ceiling, self._contracts.of(session, name).max_body)
+        return (
+            self._ceiling
+            if session is None
+            else max(self._ceiling, self._contracts.of(session.settings.protocols, name).max_body)
+        )
 
     def _terms(self, session: Session, now: int) -> Terms:
         settings = session.settings
@@ -138,7 +145,7 @@ class Vendor:
         self, arrival: Arrival, step: Step, exchange: Exchange, own: WireReply, *, held_up: bool
     ) -> web.StreamResponse:
         """Answer as the step says, and note whether the client got all of it and when."""
-        request, reply = arrival.request, exchange.reply or own
+        request, reply = arrival.request, exchange.override.reply or own
         whole = not (held_up and injection.given_up(request))
         made: web.StreamResponse = _answer(arrival.session, exchange, reply)
         if "connection" in step.spec and not injection.gone(request):

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from heapq import nsmallest
 from typing import Final, Literal
 
-from mockserver.core.model import Exchange, Verdict
+from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json
+from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.matcher import ANY, Difference, differences, matches
 from mockserver.sessions.session import Session
 from mockserver.sessions.views import View
@@ -115,7 +116,7 @@ class Waiter:
         if not self.matched:
             return self._after
         exchange, index = self.matched[:MAX_ROWS][-1]
-        return exchange.first_event + index
+        return exchange.receipt.first_event + index
 
     def near_misses(self) -> list[Json]:
         """Return the events that came closest, each with what is different; the latest of equals first."""

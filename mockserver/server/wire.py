@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import HttpVersion11, StreamReader, web
 from multidict import CIMultiDict
 
-from mockserver.core.model import WireReply, WireRequest
+from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 

@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
+from typing import Final
 
 import orjson
 
-from mockserver.contract.contract import Contract
+from mockserver.contract.sections import DeliveryRules, Tokens
+from mockserver.core.adapter import adapter_of
 from mockserver.core.body import RequestBody
 from mockserver.core.events import events_of
-from mockserver.core.model import Exchange, Verdict
+from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json, jsontext, pointer
+from mockserver.sessions.exchange import Exchange
 
 
 class ClientOutcome(StrEnum):
@@ -26,70 +29,43 @@ class ClientOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """How a protocol's clients deliver: the contract's `delivery` and `dedup`, ready to be looked up."""
-
-    protocol: str
-    by: str
-    id_tokens: tuple[str, ...] | None
-    retried: frozenset[str]
-    acknowledged_by_json: bool
-    event_identity: tuple[tuple[str, ...], ...]
-    request_identity: tuple[tuple[str, ...], ...]
-
-    @classmethod
-    def of(cls, contract: Contract) -> Rules:
-        """Read them from a contract; without `delivery` only a cut connection is a reason to send again."""
-        facts = contract.protocol.get("delivery", {})
-        identity = facts.get("identity", {})
-        return cls(
-            protocol=contract.name,
-            by=contract.protocol.get("dedup", {}).get("by", ""),
-            id_tokens=contract.dedup,
-            retried=frozenset(facts.get("retried", {}).get("statuses", ())),
-            acknowledged_by_json=facts.get("acknowledged", {}).get("by") == "json",
-            event_identity=tuple(map(pointer.parse, identity.get("event", ()))),
-            request_identity=tuple(map(pointer.parse, identity.get("request", ()))),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
-    """The events a request brought, and what tells its sender from another."""
+class SentEvents:
+    """The events of one request as sent, with their types and the body around them."""
 
     body: Json
     events: list[Json]
     types: list[str | None]
 
 
-NOTHING = Brought(body=None, events=[], types=[])
+NO_EVENTS: Final = SentEvents(body=None, events=[], types=[])
 
 
-def brought(exchange: Exchange) -> Brought:
+def sent_events(exchange: Exchange) -> SentEvents:
     """Find the events of an exchange without judging them again."""
     contract = exchange.contract
     operation = contract.operations.get(exchange.operation or "")
     if operation is None or not exchange.verdicts:
-        return NOTHING
+        return NO_EVENTS
     request_body = RequestBody(exchange.request)
     request_body.decode(contract.max_body)
     body = jsontext.view(request_body.text)
-    form = contract.adapter.choose_form(operation, body)
+    form = adapter_of(contract.adapter).choose_form(operation, body)
     if form is None:
-        return NOTHING
+        return NO_EVENTS
     events = events_of(form, body)
-    return Brought(body=body, events=events, types=[form.type_of(event) for event in events])
+    return SentEvents(body=body, events=events, types=[form.type_of(event) for event in events])
 
 
-def client_outcome(exchange: Exchange, rules: Rules) -> ClientOutcome:
+def client_outcome(exchange: Exchange) -> ClientOutcome:
     """Say what the client makes of the reply as a whole."""
-    status = exchange.status
-    if exchange.lost:
+    status, delivery = exchange.status, exchange.contract.delivery
+    if exchange.override.lost:
         return ClientOutcome.RETRY
     if 200 <= status < 300:
-        unreadable = rules.acknowledged_by_json and exchange.reply is not None and not _is_json(exchange.reply.body)
+        reply = exchange.override.reply
+        unreadable = delivery.acknowledged_by_json and reply is not None and not _is_json(reply.body)
         return ClientOutcome.RETRY if unreadable else ClientOutcome.ACKNOWLEDGED
-    retried = str(status) in rules.retried or f"{status // 100}xx" in rules.retried
+    retried = str(status) in delivery.retried or f"{status // 100}xx" in delivery.retried
     return ClientOutcome.RETRY if retried else ClientOutcome.REFUSED
 
 
@@ -124,12 +100,12 @@ def without(value: Json, tokens: tuple[str, ...]) -> Json:
     return {**value, tokens[0]: without(value[tokens[0]], tokens[1:])}
 
 
-def named(event: Json, body: Json, rules: Rules) -> list[Json]:
+def identity_of(event: Json, body: Json, delivery: DeliveryRules) -> list[Json]:
     """Return who an event is about, in the event and in its request; null where nobody is named."""
-    return [*_at(event, rules.event_identity), *_at(body, rules.request_identity)]
+    return [*_members(event, delivery.event_identity), *_members(body, delivery.request_identity)]
 
 
-def _at(holder: Json, places: tuple[tuple[str, ...], ...]) -> Iterator[Json]:
+def _members(holder: Json, places: tuple[Tokens, ...]) -> Iterator[Json]:
     for tokens in places:
-        found = pointer.get(holder, tokens)
-        yield None if found is pointer.MISSING else found
+        value = pointer.get(holder, tokens)
+        yield None if value is pointer.MISSING else value

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import islice
 from typing import Final, TypeVar, cast
 
-from mockserver.core.model import Judged, Rate, Receipt, Verdict
+from mockserver.contract.operation import RateClaim
+from mockserver.core.model import Judged, Receipt, Verdict
 
 MAX_WINDOWS: Final = 10_000
 """Over this many rate windows or idempotency keys the ones that have run out are dropped, else the oldest half."""
-
-SHARED_VERDICTS: Final = 1000
-"""Up to so many events, equal verdicts of different requests are one object."""
 
 K = TypeVar("K")
 V = TypeVar("V")
 Id = bytes
 Ids = dict[Id, None]
 
-_SAME: dict[tuple[Verdict, int], tuple[Verdict, ...]] = {}
 
-
+@lru_cache(maxsize=1024)
 def all_of(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
     """Return `count` times one verdict; equal ones are one object, so that a journal of good batches stays small."""
-    if count > SHARED_VERDICTS:
-        return (verdict,) * count
-    key = (verdict, count)
-    found = _SAME.get(key)
-    if found is None:
-        found = _SAME[key] = (verdict,) * count
-    return found
+    return (verdict,) * count
 
 
 def _distinct(ids: list[Id | None]) -> Ids:
@@ -58,28 +50,28 @@ class Claims:
         """Tell whether an accepted event has brought an entity into being."""
         return entity in self._entities
 
-    def rate(self, claim: Rate, judged: Judged, receipt: Receipt, *, take: bool) -> None:
+    def rate(self, claim: RateClaim, judged: Judged, receipt: Receipt, *, take: bool) -> None:
         """Write on the receipt how full the window is; with `take` this request fills a place of it."""
-        now, mode = judged.terms.now_ms, judged.terms.rate_mode
-        key = (judged.contract.name, claim.name, judged.credential)
+        now, mode, limit = judged.terms.now_ms, judged.terms.rate_mode, claim.limit
+        key = (judged.contract.name, limit.name, judged.credential)
         start, used, _ = self._windows.get(key, (0, 0, 0))
-        if not 0 <= now - start < claim.window_ms:
-            start, used = (now - now % claim.window_ms if claim.aligned else now), 0
-        receipt.rate_reset_ms = start + claim.window_ms
+        if not 0 <= now - start < limit.window_ms:
+            start, used = (now - now % limit.window_ms if limit.aligned else now), 0
+        receipt.rate_reset_ms = start + limit.window_ms
         if mode == "off":
-            receipt.rate_remaining = claim.limit
+            receipt.rate_remaining = limit.requests
             return
         if take:
-            receipt.over_rate = used >= claim.limit
+            receipt.over_rate = used >= limit.requests
             if receipt.over_rate and mode == "enforce":
                 receipt.refused = claim.reason
             used += 1
-            self._windows[key] = (start, used, claim.window_ms)
+            self._windows[key] = (start, used, limit.window_ms)
             if len(self._windows) > MAX_WINDOWS:
                 self._windows = {k: w for k, w in self._windows.items() if 0 <= now - w[0] < w[2]}
                 if len(self._windows) > MAX_WINDOWS:
                     self._windows = _newer_half(self._windows)
-        receipt.rate_remaining = max(0, claim.limit - used)
+        receipt.rate_remaining = max(0, limit.requests - used)
 
     def replayed(self, judged: Judged) -> bool:
         """Tell whether the request's idempotency key is held already; hold it from now on when it is not."""
@@ -102,7 +94,7 @@ class Claims:
         count = len(judged.events)
         if judged.entities is not None:
             receipt.created = self._bring_into_being(judged.entities)
-        bad = [fault.index for fault in judged.event_errors]
+        bad = [error.index for error in judged.event_errors]
         ids = judged.dedup
         if ids is None and not bad:
             return all_of(Verdict.ACCEPTED, count)

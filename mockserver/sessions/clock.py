@@ -20,10 +20,6 @@ class Clock:
         """Return a clock that reads `now_ms` at this real moment."""
         return Clock(offset_ms=now_ms - real_ms, frozen_ms=now_ms if frozen else None)
 
-    def advance(self, ms: int, real_ms: int) -> Clock:
-        """Return a clock moved by `ms`, forwards or backwards, frozen or running as before."""
-        return self.set_to(self.now(real_ms) + ms, real_ms, frozen=self.frozen_ms is not None)
-
     @property
     def moved(self) -> bool:
         """Whether session time differs from real time."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from mockserver.core.model import Exchange
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.sessions.attempts import ClientOutcome
+from mockserver.sessions.exchange import Exchange
 
 Fate = Literal["accepted", "accepted_after_retry", "rejected", "rejected_then_resent", "pending", "lost"]
 Flag = Literal["duplicate_delivery", "mutated_between_attempts", "identity_changed", "reordered"]
@@ -118,8 +118,8 @@ class Delivery:
                     "request_id": f"r{exchange.seq}",
                     "index": index,
                     "at": rfc3339_ms(exchange.received_ms),
-                    "status": exchange.told_status,
-                    "fault": exchange.fault,
+                    "status": exchange.client_status,
+                    "fault": exchange.override.fault,
                 }
                 for exchange, index in self.attempts
             ],

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Literal
 
-from mockserver.core.answer import family_of, refusal_reply
-from mockserver.core.model import EventError, Finding, Judged, Receipt, Refusal, Verdict, WireReply
+from mockserver.core.answer import family_of, refusal_reply, wire
+from mockserver.core.findings import Finding
+from mockserver.core.model import EventError, Judged, Receipt, Refusal, Verdict
+from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.template import fill_text, names
@@ -137,7 +139,7 @@ def reject(judged: Judged, step: Step) -> None:
 
 def _forced(judged: Judged, spec: Mapping[str, Json], index: int) -> EventError:
     """Return the fault of an event that a step rejects, in the contract's own words where the step has none."""
-    template: str = judged.contract.protocol["messages"]["default"]["value"]
+    template = judged.contract.message("default")
     form = judged.form
     place = "event" if form is None or form.single or form.events is None else ".".join((*form.events, str(index)))
     words = {"field": "event", "path": place, "detail": "rejected by a fault step"}
@@ -158,8 +160,8 @@ def _forced(judged: Judged, spec: Mapping[str, Json], index: int) -> EventError:
 
 def _event_reason(judged: Judged) -> str:
     """Return the reason a bad event has in this contract: an outcome of the gate that judges events."""
-    gates = () if judged.operation is None else judged.operation.gates
-    return next((gate.reasons[INVALID_EVENT] for gate in gates if INVALID_EVENT in gate.reasons), INVALID_EVENT)
+    gate = None if judged.operation is None else judged.operation.gate("events")
+    return INVALID_EVENT if gate is None else gate.reason(INVALID_EVENT)
 
 
 def injected_reply(judged: Judged, receipt: Receipt, spec: Mapping[str, Json], own: WireReply | None) -> WireReply:
@@ -172,7 +174,7 @@ def injected_reply(judged: Judged, receipt: Receipt, spec: Mapping[str, Json], o
     if "body" in spec:
         made = _own_body(judged, receipt, spec["body"], status)
     elif status >= 400:
-        made = refusal_reply(judged, receipt, _reason_for(judged, status), status=status)
+        made = wire(refusal_reply(judged, receipt, _reason_for(judged, status), status=status))
     else:
         headers = () if own is None else own.headers
         bare = own is None or status in BODILESS
@@ -195,11 +197,9 @@ def _own_body(judged: Judged, receipt: Receipt, body: Json, status: int) -> Wire
 
 def _reason_for(judged: Judged, status: int) -> str:
     """Return the contract's reason for a status: of several the first, and before those whose text needs a detail."""
-    family = judged.contract.protocol["refusals"][family_of(judged)]
-    standard = family["default"].get("status")
-    found = [name for name, spec in family.items() if name != "default" and spec.get("status", standard) == status]
-    plain = [name for name in found if "detail" not in names(family[name].get("message", ""))]
-    return next(iter(plain or found), "default")
+    fitting = [refusal for refusal in family_of(judged).reasons.values() if refusal.status == status]
+    plain = [refusal for refusal in fitting if "detail" not in names(refusal.message)]
+    return next((refusal.reason for refusal in plain or fitting), "default")
 
 
 def problem(spec: Mapping[str, Json]) -> tuple[str, str] | None:

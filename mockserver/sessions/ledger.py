@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from mockserver.contract.contract import Contract
-from mockserver.core.model import Exchange, Verdict
+from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import get
 from mockserver.sessions.attempts import (
-    NOTHING,
-    Brought,
+    NO_EVENTS,
     ClientOutcome,
-    Rules,
-    brought,
+    SentEvents,
     client_outcome,
     client_outcome_of_event,
     fingerprint,
-    named,
+    identity_of,
+    sent_events,
     without,
 )
 from mockserver.sessions.delivery import BY_FINGERPRINT, Delivery, Key
+from mockserver.sessions.exchange import Exchange
 
 
 class Ledger:
@@ -33,72 +33,73 @@ class Ledger:
 
     def __init__(self) -> None:
         self.rows: list[Delivery] = []
-        self._rules: dict[Contract, Rules] = {}
         self._by_id: dict[tuple[str, str], Delivery] = {}
         self._open: dict[Key, dict[Delivery, None]] = {}
         self._numbers: dict[Key, int] = {}
         self._awaited: dict[Key, dict[Delivery, None]] = {}
         self._latest: dict[str, int] = {}
-        self._before: tuple[Exchange | None, Brought] = (None, NOTHING)
+        self._before: tuple[Exchange | None, SentEvents] = (None, NO_EVENTS)
 
     def add(self, exchange: Exchange) -> None:
         """Take one exchange into account."""
-        found = brought(exchange)
-        if not found.events:
+        sent = sent_events(exchange)
+        if not sent.events:
             return
-        rules = self._rules.get(exchange.contract)
-        if rules is None:
-            rules = self._rules[exchange.contract] = Rules.of(exchange.contract)
-        whole = client_outcome(exchange, rules)
-        rows = self._rows_of(found, rules)
+        contract = exchange.contract
+        whole = client_outcome(exchange)
+        rows = self._rows_of(sent, contract)
         for index, (row, verdict) in enumerate(zip(rows, exchange.verdicts, strict=True)):
             if row.attempts:
-                self._compare(row, found, index, rules)
+                self._compare(row, sent, index, contract)
             row.attempt(exchange, index, client_outcome_of_event(whole, verdict))
             if verdict is not Verdict.REJECTED:
                 self._store(row, exchange)
             if row.by == BY_FINGERPRINT:
                 self._keep_open(row)
             else:
-                self._await(row, found.events[index], rules)
+                self._await(row, sent.events[index], contract)
 
-    def _rows_of(self, found: Brought, rules: Rules) -> list[Delivery]:
-        ids = [_id_of(event, rules) for event in found.events]
+    def _rows_of(self, sent: SentEvents, contract: Contract) -> list[Delivery]:
+        ids = [_id_of(event, contract) for event in sent.events]
         together = frozenset(ids)
         opened: dict[Key, Iterator[Delivery]] = {}
         return [
-            self._without_id(event, kind, rules, opened)
+            self._without_id(event, kind, contract, opened)
             if name is None
-            else self._with_id(event, kind, name, rules, together)
-            for event, kind, name in zip(found.events, found.types, ids, strict=True)
+            else self._with_id(event, kind, name, contract, together)
+            for event, kind, name in zip(sent.events, sent.types, ids, strict=True)
         ]
 
     def _with_id(
-        self, event: Json, kind: str | None, name: str, rules: Rules, together: frozenset[str | None]
+        self, event: Json, kind: str | None, name: str, contract: Contract, together: frozenset[str | None]
     ) -> Delivery:
-        key = (rules.protocol, name)
+        key = (contract.name, name)
         row = self._by_id.get(key)
         if row is None:
-            row = self._by_id[key] = self._row(name, rules.by, kind, rules, fingerprint(event))
-            if self._awaited and any(other.id not in together for other in self._awaited.get(_bare(event, rules), ())):
+            row = self._by_id[key] = self._row(
+                name, contract.dedup.by if contract.dedup else "", kind, contract, fingerprint(event)
+            )
+            if self._awaited and any(
+                other.id not in together for other in self._awaited.get(_bare(event, contract), ())
+            ):
                 row.flag("identity_changed")
         return row
 
     def _without_id(
-        self, event: Json, kind: str | None, rules: Rules, opened: dict[Key, Iterator[Delivery]]
+        self, event: Json, kind: str | None, contract: Contract, opened: dict[Key, Iterator[Delivery]]
     ) -> Delivery:
-        key = (rules.protocol, fingerprint(event))
+        key = (contract.name, fingerprint(event))
         if key not in opened:
             opened[key] = iter(tuple(self._open.get(key, ())))
         row = next(opened[key], None)
         if row is None:
             number = self._numbers[key] = self._numbers.get(key, 0) + 1
-            row = self._row(f"{key[1].hex()}-{number}", BY_FINGERPRINT, kind, rules, key[1])
+            row = self._row(f"{key[1].hex()}-{number}", BY_FINGERPRINT, kind, contract, key[1])
         return row
 
-    def _row(self, name: str, by: str, kind: str | None, rules: Rules, content: bytes) -> Delivery:
+    def _row(self, name: str, by: str, kind: str | None, contract: Contract, content: bytes) -> Delivery:
         number = len(self.rows) + 1
-        row = Delivery(number=number, id=name, by=by, protocol=rules.protocol, type=kind, content=content)
+        row = Delivery(number=number, id=name, by=by, protocol=contract.name, type=kind, content=content)
         self.rows.append(row)
         return row
 
@@ -112,17 +113,19 @@ class Ledger:
         else:
             self._latest[row.protocol] = row.number
 
-    def _compare(self, row: Delivery, found: Brought, index: int, rules: Rules) -> None:
+    def _compare(self, row: Delivery, sent: SentEvents, index: int, contract: Contract) -> None:
         """Flag what is different from the attempt before."""
-        event = found.events[index]
+        event = sent.events[index]
         if row.by != BY_FINGERPRINT and (content := fingerprint(event)) != row.content:
             row.flag("mutated_between_attempts")
             row.content = content
         exchange, number = row.attempts[-1]
         if self._before[0] is not exchange:
-            self._before = exchange, brought(exchange)
+            self._before = exchange, sent_events(exchange)
         before = self._before[1]
-        if named(before.events[number], before.body, rules) != named(event, found.body, rules):
+        if identity_of(before.events[number], before.body, contract.delivery) != identity_of(
+            event, sent.body, contract.delivery
+        ):
             row.flag("identity_changed")
 
     def _keep_open(self, row: Delivery) -> None:
@@ -133,26 +136,26 @@ class Ledger:
         elif key in self._open:
             _drop(self._open, key, row)
 
-    def _await(self, row: Delivery, event: Json, rules: Rules) -> None:
+    def _await(self, row: Delivery, event: Json, contract: Contract) -> None:
         """Remember the content of a row that is to be sent again, to notice when it comes under another id."""
         waits = row.last is ClientOutcome.RETRY
         if waits and row.bare is None:
-            row.bare = _bare(event, rules)
+            row.bare = _bare(event, contract)
             self._awaited.setdefault(row.bare, {})[row] = None
         elif not waits and row.bare is not None:
             _drop(self._awaited, row.bare, row)
             row.bare = None
 
 
-def _id_of(event: Json, rules: Rules) -> str | None:
-    if rules.id_tokens is None:
+def _id_of(event: Json, contract: Contract) -> str | None:
+    if contract.dedup is None:
         return None
-    value = get(event, rules.id_tokens)
+    value = get(event, contract.dedup.tokens)
     return value if isinstance(value, str) and value else None
 
 
-def _bare(event: Json, rules: Rules) -> Key:
-    return rules.protocol, fingerprint(without(event, rules.id_tokens or ("",)))
+def _bare(event: Json, contract: Contract) -> Key:
+    return contract.name, fingerprint(without(event, contract.dedup.tokens if contract.dedup else ("",)))
 
 
 def _drop(rows: dict[Key, dict[Delivery, None]], key: Key, row: Delivery) -> None:

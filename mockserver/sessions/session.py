@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Literal, Protocol
 
-from mockserver.core.model import Exchange, Judged, Receipt, SharedHead, Verdict
-from mockserver.jsonkit import Json
-from mockserver.sessions.claims import SHARED_VERDICTS, Claims, all_of
+from mockserver.contract.serving import ContractChoice
+from mockserver.core.model import Judged, Receipt, Verdict
+from mockserver.sessions.claims import Claims, all_of
 from mockserver.sessions.clock import REAL_TIME, Clock
+from mockserver.sessions.exchange import Exchange, SharedHead
 from mockserver.sessions.faults import Step
 from mockserver.sessions.views import View
 from mockserver.settings import RateMode
@@ -24,14 +25,6 @@ EXCHANGE_OVERHEAD: Final = 300
 VERDICT_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolSettings:
-    """Which contract a session wants for one protocol."""
-
-    revision: str | None = None
-    patch: Json = None
-
-
 @dataclass(slots=True, kw_only=True)
 class SessionSettings:
     """What a control call may change."""
@@ -39,7 +32,7 @@ class SessionSettings:
     credentials: tuple[str, ...] = ()
     keys: frozenset[str] | None = None
     rate_limits: RateMode = "warn"
-    protocols: Mapping[str, ProtocolSettings] = field(default_factory=dict)
+    protocols: Mapping[str, ContractChoice] = field(default_factory=dict)
     journal_limit: int = 100_000
 
 
@@ -85,7 +78,7 @@ class Session:
         self.clock: Clock = REAL_TIME
         self.counts = Counts()
         self.journal: deque[Exchange] = deque()
-        self.common: dict[Hashable, SharedHead] = {}
+        self.shared_heads: dict[Hashable, SharedHead] = {}
         self.bytes = 0
         self.evicted = 0
         self.revised = 0
@@ -134,10 +127,7 @@ class Session:
         return receipt
 
     def _receipt(self, judged: Judged) -> Receipt:
-        seq, first_event = self._next_request, self._next_event
-        if first_event == seq:
-            first_event = seq  # one object in memory, where each request has one event
-        receipt = Receipt(session=self.name, seq=seq, first_event=first_event)
+        receipt = Receipt(session=self.name, seq=self._next_request, first_event=self._next_event)
         self._next_request += 1
         self._next_event += len(judged.events)
         return receipt
@@ -156,6 +146,9 @@ class Session:
                 counts.rejected += rejected
                 counts.duplicate += count - accepted - rejected
         self.journal.append(exchange)
+        if exchange.shared.uses == 0:
+            self.bytes += exchange.shared.bytes
+        exchange.shared.uses += 1
         self.bytes += size_of(exchange)
         if self.waiters:
             view = View(exchange)
@@ -172,7 +165,9 @@ class Session:
 
     def evict(self) -> int:
         """Drop the oldest exchange; return the bytes it took."""
-        freed = size_of(self.journal.popleft())
+        exchange = self.journal.popleft()
+        exchange.shared.uses -= 1
+        freed = size_of(exchange) + (exchange.shared.bytes if exchange.shared.uses == 0 else 0)
         self.bytes -= freed
         self.evicted += 1
         return freed
@@ -187,14 +182,13 @@ class Session:
         start = bisect_left(
             self.journal,
             after + 1,
-            key=lambda exchange: exchange.first_event + len(exchange.verdicts) - 1,
+            key=lambda exchange: exchange.receipt.first_event + len(exchange.verdicts) - 1,
         )
         yield from islice(self.journal, start, None)
 
 
 def size_of(exchange: Exchange) -> int:
-    """Return about how many bytes of memory an exchange takes."""
-    reply, events = exchange.reply, len(exchange.verdicts)
-    own_verdicts = 0 if events <= SHARED_VERDICTS else events * VERDICT_BYTES
+    """Return about how many bytes of memory an exchange takes beside its shared head."""
+    reply = exchange.override.reply
     reply_bytes = 0 if reply is None else len(reply.body)
-    return EXCHANGE_OVERHEAD + len(exchange.body) + exchange.first * exchange.shared.bytes + own_verdicts + reply_bytes
+    return EXCHANGE_OVERHEAD + len(exchange.body) + len(exchange.verdicts) * VERDICT_BYTES + reply_bytes

@@ -8,13 +8,17 @@ from functools import cached_property
 
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import judge, route
-from mockserver.core.model import Exchange, Finding, Judged, Verdict, WireReply
+from mockserver.core.findings import Finding
+from mockserver.core.judge import judge
+from mockserver.core.model import Judged, Verdict
+from mockserver.core.route import route
 from mockserver.core.stored import stored
 from mockserver.core.warnings import event_errors, event_warnings, request_warnings
+from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
-from mockserver.sessions.attempts import Brought, brought
+from mockserver.sessions.attempts import SentEvents, sent_events
+from mockserver.sessions.exchange import Exchange
 
 
 class View:
@@ -33,29 +37,26 @@ class View:
         return judged
 
     @cached_property
-    def _brought(self) -> Brought:
-        return brought(self.exchange)
+    def sent(self) -> SentEvents:
+        """The events as sent, integers of any length kept."""
+        return sent_events(self.exchange)
 
     @property
     def id(self) -> str:
         """The request's id in its session."""
         return f"r{self.exchange.seq}"
 
-    def events(self) -> list[Json]:
-        """Return the events as sent, integers of any length kept."""
-        return self._brought.events
-
     def reply(self) -> WireReply:
         """Return the reply that was sent, or would have been where the connection was cut."""
-        return self.exchange.reply or answer(self.judged, self.exchange.receipt)
+        return self.exchange.override.reply or answer(self.judged, self.exchange.receipt)
 
     @cached_property
     def match_rows(self) -> list[dict[str, Json]]:
         """Of each event only what a matcher may look at, and its number."""
-        found = self._brought
+        sent = self.sent
         return [
             {
-                "seq": self.exchange.first_event + index,
+                "seq": self.exchange.receipt.first_event + index,
                 "index": index,
                 "protocol": self.exchange.contract.name,
                 "operation": self.exchange.operation,
@@ -63,7 +64,7 @@ class View:
                 "verdict": str(self.exchange.verdicts[index]),
                 "event": event,
             }
-            for index, (event, kind) in enumerate(zip(found.events, found.types, strict=True))
+            for index, (event, kind) in enumerate(zip(sent.events, sent.types, strict=True))
         ]
 
     def event_rows(self, *, warnings: bool = True) -> Iterator[dict[str, Json]]:
@@ -71,8 +72,8 @@ class View:
         exchange, form = self.exchange, self.judged.form
         if form is None:
             return
-        for index, (event, verdict) in enumerate(zip(self.events(), exchange.verdicts, strict=True)):
-            seq = exchange.first_event + index
+        for index, (event, verdict) in enumerate(zip(self.sent.events, exchange.verdicts, strict=True)):
+            seq = exchange.receipt.first_event + index
             schema = form.schema_for(event)
             kept = verdict is Verdict.ACCEPTED and schema is not None
             findings = self._event_findings(index, event, verdict) + (
@@ -91,7 +92,9 @@ class View:
                 "verdict": str(verdict),
                 "findings": [finding.as_json() for finding in findings],
                 "event": event,
-                "stored": stored(event, schema.name, exchange.contract, exchange.now_ms) if kept and schema else None,
+                "stored": stored(event, schema.name, exchange.contract.stored, exchange.now_ms)
+                if kept and schema
+                else None,
             }
 
     def _event_findings(self, index: int, event: Json, verdict: Verdict) -> list[Finding]:
@@ -105,15 +108,17 @@ class View:
     def _whole_finding(self) -> Finding:
         """The finding of a good event that was refused with its request."""
         exchange, refusal = self.exchange, self.judged.refusal
-        if exchange.fault is not None:
-            return self._note("/fault", "the reply was injected by a fault; nothing was stored", exchange.fault)
+        if exchange.override.fault is not None:
+            return self._note(
+                "/fault", "the reply was injected by a fault; nothing was stored", exchange.override.fault
+            )
         if exchange.receipt.refused is not None or refusal is None:
             rule = f"/protocol/refusals/{self._family()}/{exchange.receipt.refused}"
             return self._note(rule, f"the whole request was refused: {exchange.receipt.refused}", None)
         return self._note(refusal.finding.rule, f"the whole request was refused: {refusal.finding.message}", None)
 
     def _family(self) -> str:
-        return self.judged.operation.family if self.judged.operation is not None else ""
+        return self.judged.operation.family.name if self.judged.operation is not None else ""
 
     def _note(self, rule: str, message: str, got: Json) -> Finding:
         source = self.exchange.contract.source_of(rule)
@@ -128,7 +133,12 @@ class View:
             found.append(self._whole_finding())
         elif self.exchange.refused:
             found += [fault.finding for fault in self.judged.event_errors[:1] if fault.finding is not None]
-        return found + request_warnings(self.exchange, self.judged)
+        return found + request_warnings(
+            self.judged,
+            notes=self.exchange.override.notes,
+            over_rate=self.exchange.receipt.over_rate,
+            refused=self.exchange.refused,
+        )
 
     def request_row(self) -> dict[str, Json]:
         """Return the request's row in a list."""
@@ -142,9 +152,9 @@ class View:
             "operation": exchange.operation,
             "method": exchange.request.method,
             "path": exchange.request.target,
-            "status": exchange.told_status,
+            "status": exchange.client_status,
             "events": len(exchange.verdicts),
-            "fault": exchange.fault,
+            "fault": exchange.override.fault,
         }
 
     def request_detail(self) -> dict[str, Json]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from mockserver.contract.contract import Contract, Form, Operation
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Form, Operation
 from mockserver.contract.schema import Schema, drop_nulls
 from mockserver.core.explain import judge_spots, violations
 from mockserver.jsonkit import Json, pointer

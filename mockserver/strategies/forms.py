@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from mockserver.contract.contract import Contract, Form, Operation
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Form, Operation
 from mockserver.contract.schema import Schema
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING

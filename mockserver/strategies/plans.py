@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Final
 
-from mockserver.contract.contract import Contract, Form, Operation
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Form, Operation
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import Assembly, Parts, path_names

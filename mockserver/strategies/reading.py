@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
-from mockserver.contract.contract import Contract, Operation
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Operation
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.places import Tokens, look

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from mockserver.core.model import WireRequest
+from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.compact import compact

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from mockserver.contract.contract import Operation
+from mockserver.contract.operation import Operation
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Expected, Request, Sample

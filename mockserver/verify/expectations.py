@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final
 
-from mockserver.contract.contract import Contract, Operation
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Operation
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.places import look, put

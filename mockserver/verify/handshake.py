@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from mockserver.contract.contract import Contract, Operation
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Operation
 from mockserver.errors import SettingsError, UnreachableError
 from mockserver.strategies.reading import Reading
 from mockserver.strategies.samples import Request, parsed

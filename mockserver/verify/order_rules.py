@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import judge, route
+from mockserver.core.judge import judge
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.jsonkit.patterns import compile_pattern
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import Parts

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from mockserver.contract.contract import Contract, Operation
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Operation
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.patterns import compile_pattern
 from mockserver.strategies.plans import OperationPlan, Plan, plan_of

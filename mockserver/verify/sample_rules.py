@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from mockserver.contract.contract import Form, Operation
+from mockserver.contract.operation import Form, Operation
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import batches, invalid_events, invalid_requests, requests

@@ -12,10 +12,10 @@ import pytest
 
 import mockserver
 from mockserver.contract.library import Library, Patch, Protocol, library
-from mockserver.contract.serving import ContractsInForce
+from mockserver.contract.serving import ServedContracts
 from mockserver.errors import ContractError
 from mockserver.jsonkit import pointer, yamltext
-from mockserver.sessions.session import ProtocolSettings
+from mockserver.contract.serving import ContractChoice
 from mockserver.settings import Settings
 
 HERE = Path(__file__).parent
@@ -211,22 +211,22 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 
 def test_settings_are_refused_when_a_pinned_revision_is_unknown() -> None:
     with pytest.raises(ContractError, match="no revision 'r9'"):
-        ContractsInForce(library(), Settings(revisions={"outlit": "r9"}))
+        ServedContracts(library(), Settings(revisions={"outlit": "r9"}))
 
 
 def test_patch_file_is_refused_with_file_and_place(tmp_path: Path) -> None:
     path = tmp_path / "patch.yaml"
     path.write_text("protocol: outlit\npatch: {protocol: {limits: {body: {max_bytes: many}}}}\n")
     with pytest.raises(ContractError) as caught:
-        ContractsInForce(library(), Settings(contract_patches=(path,)))
+        ServedContracts(library(), Settings(contract_patches=(path,)))
     assert (caught.value.file, caught.value.pointer) == (str(path), "/patch/protocol/limits/body/max_bytes")
 
 
 def test_session_patch_is_refused_when_it_takes_another_protocols_path() -> None:
-    in_force = ContractsInForce(library(), Settings())
+    in_force = ServedContracts(library(), Settings())
     patch = {"protocol": {"prefixes": {"ingest": {"path": "/v1/"}}, "operations": {"events": {"path": "/v1/identify"}}}}
     with pytest.raises(ContractError):
-        in_force.check({"outlit": ProtocolSettings(patch=patch)})
+        in_force.check({"outlit": ContractChoice(patch=patch)})
 
 
 def test_patch_is_refused_as_a_whole_when_one_member_of_it_is_wrong() -> None:

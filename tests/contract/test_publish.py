@@ -16,7 +16,8 @@ from mockserver.contract.contract import Contract
 from mockserver.contract.library import library
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import judge, route
+from mockserver.core.judge import judge
+from mockserver.core.route import route
 from mockserver.core.model import Receipt, Terms, Verdict
 from mockserver.jsonkit import pointer
 from mockserver.jsonkit.pointer import MISSING

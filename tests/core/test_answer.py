@@ -22,8 +22,10 @@ from mockserver.core.answer import (
     uuid4_of,
 )
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import judge, route
-from mockserver.core.model import Judged, Receipt, Terms, Verdict, WireReply, WireRequest
+from mockserver.core.judge import judge
+from mockserver.core.route import route
+from mockserver.core.model import Judged, Receipt, Terms, Verdict
+from mockserver.core.wire import WireReply, WireRequest
 
 NOW = 1_781_438_402_000
 

@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from mockserver.core.body import RequestBody
-from mockserver.core.model import WireRequest
+from mockserver.core.wire import WireRequest
 
 LIMIT = 1024 * 1024
 TEXT = b'{"type": "pageview"}'

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from mockserver.contract.contract import Contract
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import judge, route
+from mockserver.core.judge import judge
+from mockserver.core.route import route
 from mockserver.core.model import Terms
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.sessions.session import SessionSettings

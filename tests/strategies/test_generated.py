@@ -11,7 +11,8 @@ import json
 import pytest
 
 from mockserver import strategies
-from mockserver.contract.contract import Contract, Operation
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Operation
 from mockserver.jsonkit import Json
 from mockserver.strategies import NOW_MS, Sample
 from mockserver.strategies.forms import FormPlan

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from mockserver.core.model import WireReply
+from mockserver.core.wire import WireReply
 from mockserver.strategies.samples import Request
 from tests.verify.inprocess import InProcess
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from mockserver.contract.contract import Contract, Form
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Form
 from mockserver.contract.schema import Schema, subschemas
 from mockserver.core.events import EVENTS_GATE
 from mockserver.core.gates import GATES

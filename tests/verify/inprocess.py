@@ -7,8 +7,10 @@ from collections.abc import Callable
 from mockserver.contract.contract import Contract
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
-from mockserver.core.judge import judge, route
-from mockserver.core.model import Terms, WireReply
+from mockserver.core.judge import judge
+from mockserver.core.route import route
+from mockserver.core.model import Terms
+from mockserver.core.wire import WireReply
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.settings import RateMode
 from mockserver.strategies import NOW_MS

@@ -10,21 +10,9 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from mockserver.core.answer import answer
-from mockserver.core.model import (
-    CREATED,
-    NO_OVERRIDE,
-    OVER_RATE,
-    REFUSED,
-    REPLAYED,
-    Exchange,
-    Injected,
-    Judged,
-    Receipt,
-    ReplyOverride,
-    SharedHead,
-    WireReply,
-    WireRequest,
-)
+from mockserver.core.model import Judged, Receipt
+from mockserver.core.wire import WireReply, WireRequest
+from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, Injected, ReplyOverride, SharedHead
 from mockserver.sessions.faults import injected_reply
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.sessions.shortening import shorten
@@ -52,19 +40,6 @@ def override_of(judged: Judged, receipt: Receipt, injected: Injected, own: WireR
     return ReplyOverride(fault=injected.step, reply=own, lost=lost, rejected=rejected)
 
 
-class Last:
-    """Makes equal numbers that follow each other one object in memory."""
-
-    def __init__(self) -> None:
-        self._number = 0
-
-    def of(self, number: int) -> int:
-        """Return the number, as the object seen last where it is equal."""
-        if number != self._number:
-            self._number = number
-        return self._number
-
-
 def size_of_head(request: WireRequest) -> int:
     """Return about how many bytes a request takes beside its body."""
     return HEADER_BYTES + len(request.target) + sum(HEADER_BYTES + len(n) + len(v) for n, v in request.headers)
@@ -85,8 +60,6 @@ class MemoryStore:
         self._made = 0
         self._owners: dict[str, str] = {}
         self._shared_bytes = 0
-        self._last_now = Last()
-        self._last_reset = Last()
         self._remembered = 0
         self.bytes = 0
         self.evicted_sessions = 0
@@ -151,23 +124,14 @@ class MemoryStore:
         now_ms = judged.terms.now_ms
         if notes or received_ms != now_ms:
             override = replace(override, notes=notes, received_ms=None if received_ms == now_ms else received_ms)
-        shared, first = self._shared_head(judged, session)
-        whole = judged.refusal is not None or receipt.refused is not None
-        claims = receipt.replayed * REPLAYED | receipt.created * CREATED | receipt.over_rate * OVER_RATE
         exchange = Exchange(
-            shared=shared,
-            first=first,
+            shared=self._shared_head(judged, session),
             body=judged.request.body,
-            now_ms=self._last_now.of(now_ms),
+            now_ms=now_ms,
             status=reply.status if override.reply is None else override.reply.status,
             connection=connection,
-            seq=receipt.seq,
-            first_event=receipt.first_event,
-            verdicts=receipt.verdicts,
-            claim_refused=receipt.refused,
-            claims=claims | whole * REFUSED,
-            rate_remaining=receipt.rate_remaining,
-            rate_reset_ms=self._last_reset.of(receipt.rate_reset_ms),
+            refused=judged.refusal is not None or receipt.refused is not None,
+            receipt=receipt,
             override=override,
         )
         self.record(session, exchange)
@@ -210,31 +174,30 @@ class MemoryStore:
         self.bytes -= largest.evict()
         return True
 
-    def _shared_head(self, judged: Judged, session: Session) -> tuple[SharedHead, bool]:
-        """Return what the request has in common with others, one object for all of them, and whether it is new."""
+    def _shared_head(self, judged: Judged, session: Session) -> SharedHead:
+        """Return what the request has in common with others, one object for all of them."""
         request, terms, operation = judged.request, judged.terms, judged.operation_name
         head = (request.method, request.target, request.headers, request.truncated, request.late)
         key = (head, judged.contract, operation, terms.rate_mode, terms.keys)
-        kept = session.common.get(key)
+        kept = session.shared_heads.get(key)
         if kept is not None:
-            return kept, False
+            return kept
         kept = SharedHead(
             head=replace(request, body=b""),
             contract=judged.contract,
             keys=terms.keys,
             rate_mode=terms.rate_mode,
             operation=operation,
-            session=session.name,
             bytes=size_of_head(request),
         )
         if self._shared_bytes + kept.bytes > MAX_SHARED_BYTES:
             for one in self._sessions.values():
-                one.common.clear()
+                one.shared_heads.clear()
             self._shared_bytes = 0
         if not session.deleted:
             self._shared_bytes += kept.bytes
-            session.common[key] = kept
-        return kept, True
+            session.shared_heads[key] = kept
+        return kept
 
     def _evict_session(self, keep: str) -> None:
         others = (session for session in self._sessions.values() if session.name != keep)
@@ -255,7 +218,7 @@ class MemoryStore:
         for waiter in tuple(session.waiters):
             waiter.end(reason)
         self.bytes -= session.bytes
-        self._shared_bytes -= sum(kept.bytes for kept in session.common.values())
+        self._shared_bytes -= sum(kept.bytes for kept in session.shared_heads.values())
         self._remembered -= session.remembered_before
         for credential in session.settings.credentials:
             self._owners.pop(credential, None)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mockserver.adapters import Adapter
+from mockserver.contract.extension import CheckKind
+from mockserver.contract.operation import BoundGate, Operation
+from mockserver.contract.sections import Projects
+from mockserver.core.adapter import Adapter
 from mockserver.core.events import events_of
-from mockserver.core.gates import BoundGate, Gate
 from mockserver.core.model import Judged, Receipt, Refusal, Verdict
+from mockserver.core.refusals import refuse
 from mockserver.jsonkit import Json
 
 
@@ -21,7 +24,7 @@ def _total(judged: Judged, gate: BoundGate) -> Refusal | None:
     counted, said = sum(map(_cents, items)), judged.body["total"]
     if counted == said:
         return None
-    return gate.refuse(judged, "wrong_total", f"the items add up to {counted}", expected=counted, got=said)
+    return refuse(judged, gate, "wrong_total", f"the items add up to {counted}", expected=counted, got=said)
 
 
 def _variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
@@ -29,10 +32,13 @@ def _variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
     return {"worth": sum(_cents(item) for item, verdict in kept if verdict is Verdict.ACCEPTED)}
 
 
-def _names(protocol: Mapping[str, Json], operation: Mapping[str, Json]) -> Iterable[str]:
+def _reply_names(operation: Operation, projects: Projects | None) -> Iterable[str]:
     return ("worth",)
 
 
 ADAPTER = Adapter(
-    gates={"total": Gate("total", _total, ("wrong_total",), after=("envelope",))}, variables=_variables, names=_names
+    checks={"total": CheckKind(("wrong_total",), after=("envelope",))},
+    run={"total": _total},
+    variables=_variables,
+    reply_names=_reply_names,
 )

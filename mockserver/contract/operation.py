@@ -1,0 +1,161 @@
+"""One operation of a contract: where it is served, which gates a request passes, which forms its body may have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import unquote
+
+from mockserver.contract.schema import Schema
+from mockserver.contract.sections import (
+    CorsRules,
+    Credential,
+    Idempotency,
+    RateLimit,
+    RefusalFamily,
+    Replies,
+    Tokens,
+)
+from mockserver.jsonkit import Json, pointer
+
+Policy = Literal["partial", "atomic"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Form:
+    """One way a body may look. `events` are the tokens of the array; with `single` the body itself is the event.
+
+    `schema` judges every event; without it the text at `discriminator` picks one of `schemas`.
+    """
+
+    name: str
+    request: Schema | None
+    events: Tokens | None
+    single: bool
+    discriminator: Tokens
+    type: str | None
+    schema: Schema | None
+    schemas: Mapping[str, Schema]
+    policy: Policy
+    types: tuple[str, ...]
+
+    @property
+    def atomic(self) -> bool:
+        """Whether one bad event refuses the whole request."""
+        return self.single or self.policy == "atomic"
+
+    def type_of(self, event: Json) -> str | None:
+        """Return the event's type for the journal, or None where it has none."""
+        if self.type is not None:
+            return self.type
+        value = pointer.get(event, self.discriminator)
+        return value if isinstance(value, str) else None
+
+    def schema_for(self, event: Json) -> Schema | None:
+        """Return the schema that judges the event; None for an unknown type or a value that is not an object."""
+        if not isinstance(event, dict):
+            return None
+        if self.schema is not None:
+            return self.schema
+        type = self.type_of(event)
+        return None if type is None else self.schemas.get(type)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoundGate:
+    """A gate as an operation has it: which check it is, its place in the precedence, a reason for each outcome."""
+
+    name: str
+    check: str
+    order: int
+    reasons: Mapping[str, str]
+
+    @property
+    def pointer(self) -> str:
+        """The contract pointer of this gate."""
+        return f"/protocol/gates/{self.name}"
+
+    def reason(self, outcome: str) -> str:
+        """Return what the contract calls an outcome of this gate."""
+        return self.reasons.get(outcome, outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RateClaim:
+    """A rate limit as an operation has it: at its gate's place in the precedence, with the reason of its refusal."""
+
+    limit: RateLimit
+    order: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Operation:
+    """One operation.
+
+    `query` names required query parameters, `lookup` the path parameter that names an entity. `rate` is the limit its
+    replies report, `rate_claim` the same where a gate counts requests against it.
+    """
+
+    name: str
+    method: str
+    path: str
+    segments: tuple[str, ...]
+    summary: str
+    family: RefusalFamily
+    credentials: tuple[Credential, ...]
+    gates: tuple[BoundGate, ...]
+    forms: Mapping[str, Form]
+    replies: Replies
+    rate: RateLimit | None = None
+    rate_claim: RateClaim | None = None
+    cors: CorsRules | None = None
+    idempotency: Idempotency | None = None
+    query: tuple[str, ...] = ()
+    lookup: str | None = None
+
+    @property
+    def pointer(self) -> str:
+        """The contract pointer of this operation."""
+        return f"/protocol/operations/{self.name}"
+
+    def gate(self, check: str) -> BoundGate | None:
+        """Return the first gate of this operation that carries out a check."""
+        return next((gate for gate in self.gates if gate.check == check), None)
+
+    def parameters(self) -> list[str]:
+        """Return the names of the path's parameters."""
+        return [segment[1:-1] for segment in self.segments if segment.startswith("{")]
+
+    def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
+        """Return the decoded path parameters when the raw segments fit, else None."""
+        params: dict[str, str] = {}
+        for declared, raw in zip(self.segments, segments, strict=True):
+            if declared.startswith("{"):
+                if not raw:
+                    return None
+                params[declared[1:-1]] = unquote(raw, errors="replace")
+            elif declared != raw:
+                return None
+        return params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Place:
+    """Where a request target leads: the operations there by method, and the path's parameters."""
+
+    operations: Mapping[str, Operation]
+    params: Mapping[str, str] = field(default_factory=dict)
+    leading_slashes: bool = False
+    trailing_slash: bool = False
+
+    @property
+    def first(self) -> Operation | None:
+        """The first operation at this place, whatever its method."""
+        return next(iter(self.operations.values()), None)
+
+    @property
+    def cors(self) -> CorsRules | None:
+        """The rules that answer preflights here."""
+        return next((operation.cors for operation in self.operations.values() if operation.cors is not None), None)

@@ -1,0 +1,281 @@
+"""The sections of a contract as frozen values: what `protocol.yaml` and `warnings.yaml` say, names resolved.
+
+The compiler makes these; everything else reads them. They compare by identity, so they can be keys of caches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from mockserver.contract.schema import Schema
+from mockserver.jsonkit.template import Template
+
+Tokens: TypeAlias = tuple[str, ...]
+"""A parsed JSON Pointer."""
+
+CredentialPlace = Literal["path", "header", "bearer", "query", "body"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Credential:
+    """Where a key may stand. `parameter` names the path or query parameter or the header, `tokens` the body member."""
+
+    name: str
+    place: CredentialPlace
+    parameter: str = ""
+    tokens: Tokens = ()
+    pattern: str | None = None
+    example: str | None = None
+
+    @property
+    def pointer(self) -> str:
+        """The contract pointer of this credential."""
+        return f"/protocol/credentials/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CorsRules:
+    """How cross-origin requests are answered. An empty `allowed_origins` allows every origin."""
+
+    name: str
+    methods: str
+    headers: str
+    credentials: bool
+    wildcard_without_origin: bool
+    preflight_status: int
+    allowed_origins: tuple[str, ...]
+    max_age: str | None = None
+    expose: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RateLimit:
+    """`requests` per window of `window_ms`; `aligned` windows start at multiples of their length since 1970."""
+
+    name: str
+    requests: int
+    window_ms: int
+    aligned: bool
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MemberLimit:
+    """The most bytes of compact JSON that one member of an event may take; `schema` names the event schema."""
+
+    name: str
+    schema: str
+    tokens: Tokens
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Window:
+    """How far the time at `tokens` may be from now, both ends included."""
+
+    name: str
+    tokens: Tokens
+    past_ms: int
+    future_ms: int
+    refusal: str
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Idempotency:
+    """The request header that carries an idempotency key, and how long a key is remembered."""
+
+    name: str
+    header: str
+    window_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Dedup:
+    """The event member that repeats are known by; `by` is its name in the delivery ledger."""
+
+    tokens: Tokens
+    by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ContentTypes:
+    """Media types a body may have, lower case; `anything` takes any other one too."""
+
+    accepted: tuple[str, ...]
+    anything: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Shape:
+    """The body template of refusals, and the schema of what it makes."""
+
+    name: str
+    body: Template
+    schema: Schema | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RefusalTemplate:
+    """How a whole request is refused for one reason; the family's default is merged in."""
+
+    family: str
+    reason: str
+    status: int
+    shape: Shape
+    message: str
+    code: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pointer(self) -> str:
+        """The contract pointer of this refusal."""
+        return f"/protocol/refusals/{self.family}/{self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RefusalFamily:
+    """The refusals of a family of operations, by reason, in the order of the contract."""
+
+    name: str
+    default: RefusalTemplate
+    reasons: Mapping[str, RefusalTemplate]
+
+    def template(self, reason: str) -> RefusalTemplate:
+        """Return the refusal for a reason; the default where the family has no answer of its own."""
+        return self.reasons.get(reason, self.default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReplyTemplate:
+    """One reply that is not a refusal: a JSON `body` template, or a `text`; `item` makes one entry of its errors."""
+
+    name: str
+    status: int
+    media_type: str
+    body: Template = None
+    text: str | None = None
+    item: Template = None
+    schema: Schema | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def pointer(self) -> str:
+        """The contract pointer of this reply."""
+        return f"/protocol/replies/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Replies:
+    """Which reply answers which outcome of an operation."""
+
+    success: ReplyTemplate
+    partial: ReplyTemplate
+    failed: ReplyTemplate
+    replayed: ReplyTemplate
+
+    def distinct(self) -> list[ReplyTemplate]:
+        """Return each reply once."""
+        return list(dict.fromkeys((self.success, self.partial, self.failed, self.replayed)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prefix:
+    """A path prefix that a protocol owns, and how a request to an unknown path below it is answered."""
+
+    protocol: str
+    path: str
+    family: RefusalFamily
+    cors: CorsRules | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class IdentityRule:
+    """Where a request or an event says who it is about; `types` None means events of every type."""
+
+    name: str
+    pointers: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    types: frozenset[str] | None = None
+
+    @property
+    def pointer(self) -> str:
+        """The contract pointer of this rule."""
+        return f"/protocol/identity/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Projects:
+    """The projects of the organisation; an empty `known` takes any name."""
+
+    header: str
+    known: tuple[str, ...]
+    default: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fill:
+    """A member that gets a value when it is absent; `schemas` None means in every event."""
+
+    tokens: Tokens
+    value: Literal["epoch_ms", "rfc3339_ms", "object"]
+    schemas: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Strip:
+    """Members removed below `tokens`: those whose lower-case name, without `ignore`, contains one of `contains`."""
+
+    tokens: Tokens
+    contains: tuple[str, ...]
+    ignore: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StoredRules:
+    """What the vendor does to an accepted event."""
+
+    fill: tuple[Fill, ...] = ()
+    normalise: tuple[Tokens, ...] = ()
+    strip: tuple[Strip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DeliveryRules:
+    """What clients make of replies, and what stays the same between attempts.
+
+    `retried` holds statuses and classes such as `5xx`; with `acknowledged_by_json` a 2xx reply counts only when its
+    body is JSON.
+    """
+
+    retried: frozenset[str] = frozenset()
+    acknowledged_by_json: bool = False
+    event_identity: tuple[Tokens, ...] = ()
+    request_identity: tuple[Tokens, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WarningRule:
+    """Something that is accepted but worth a warning. `pointer` is its place in the contract.
+
+    Rules about the transport have no schema: the server knows them by name.
+    """
+
+    name: str
+    pointer: str
+    message: str
+    source: str
+    schema: Schema | None = None
+    types: frozenset[str] | None = None
+    operations: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class WarningRules:
+    """The warnings of a contract: about events, about bodies outside the events, about the transport by name."""
+
+    events: tuple[WarningRule, ...] = ()
+    requests: tuple[WarningRule, ...] = ()
+    transport: Mapping[str, WarningRule] = field(default_factory=dict)

@@ -1,0 +1,65 @@
+"""What one protocol does differently: one frozen value of functions, found by the name a contract carries."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from mockserver.contract.extension import Extension
+from mockserver.contract.operation import Form, Operation
+from mockserver.core.model import Judged, Receipt
+from mockserver.jsonkit import Json
+
+if TYPE_CHECKING:
+    from mockserver.contract.contract import Contract
+    from mockserver.contract.operation import BoundGate
+    from mockserver.core.explain import Violation
+    from mockserver.core.model import Refusal
+
+EventRule = Callable[[Json, Json], "Violation | None"]
+"""Takes a request's body and one of its events; says what the event breaks beside its schema."""
+
+
+def _only_form(operation: Operation, body: Json) -> Form | None:
+    return next(iter(operation.forms.values()), None)
+
+
+def _no_variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
+    return {}
+
+
+def _one_scope(judged: Judged) -> str:
+    return ""
+
+
+def _no_event_rule(contract: Contract) -> EventRule | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter(Extension):
+    """One protocol's algorithms, with a default for each.
+
+    `choose_form` tells which form a body has; `run` has the function of each check that the adapter declares;
+    `variables` gives the values of `reply_names`; `scope` is what an idempotency key is unique in; `event_rules`
+    returns a check of events that no schema can express, or None.
+    """
+
+    choose_form: Callable[[Operation, Json], Form | None] = _only_form
+    run: Mapping[str, Callable[[Judged, BoundGate], Refusal | None]] = field(default_factory=dict)
+    variables: Callable[[Judged, Receipt], Mapping[str, Json]] = _no_variables
+    scope: Callable[[Judged], str] = _one_scope
+    event_rules: Callable[[Contract], EventRule | None] = _no_event_rule
+
+
+DEFAULT: Final = Adapter()
+
+
+@cache
+def adapter_of(name: str) -> Adapter:
+    """Return the adapter in a module that the loader has imported; the default one for an empty name."""
+    adapter: Adapter = sys.modules[name].ADAPTER if name else DEFAULT
+    return adapter

@@ -1,0 +1,98 @@
+"""Everything that is broken, not only what is refused first: for the journal, for `check`, for generated requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Form
+from mockserver.contract.schema import Schema, drop_nulls
+from mockserver.core.adapter import adapter_of
+from mockserver.core.checks import checks_of
+from mockserver.core.events import event_violations, events_of, outside_window
+from mockserver.core.explain import Violation, reference_spots, violations
+from mockserver.core.model import Judged, Terms
+from mockserver.core.refusals import broken_by
+from mockserver.jsonkit import Json, pointer
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """One broken rule: its contract pointer, the place in the event or the body, the event's index (None: the body)."""
+
+    rule: str
+    tokens: tuple[str | int, ...]
+    index: int | None = None
+
+
+def everything_broken(judged: Judged, terms: Terms) -> list[BrokenRule]:
+    """Return every rule that a routed request breaks, in the order of its gates and of its events.
+
+    A check that cannot be carried out because an earlier one failed (no JSON, not an object) is left out.
+    """
+    judged.terms = terms
+    if judged.refusal is not None or judged.operation is None:
+        return [] if judged.refusal is None else [BrokenRule(judged.refusal.finding.rule, ())]
+    broken: list[BrokenRule] = []
+    checks = checks_of(judged.contract.adapter)
+    for gate in judged.operation.gates:
+        if gate.check == "envelope":
+            broken += _envelope(judged)
+        elif gate.check == "events":
+            broken += _events(judged)
+        else:
+            refusal = checks[gate.check](judged, gate)
+            if refusal is not None:
+                finding = refusal.finding
+                broken.append(BrokenRule(finding.rule, pointer.parse(finding.pointer)))
+                if gate.check in ("size", "encoding", "json", "object"):
+                    break
+    return broken
+
+
+def _envelope(judged: Judged) -> Iterator[BrokenRule]:
+    form = judged.form
+    if form is not None and form.request is not None:
+        for violation in broken_by(judged, form.request, judged.body):
+            yield BrokenRule(violation.rule, violation.tokens)
+
+
+def _events(judged: Judged) -> Iterator[BrokenRule]:
+    form = judged.form
+    if form is None or form.events is None:
+        return
+    judged.events = events_of(form, judged.body)
+    for index, event in enumerate(judged.events):
+        for violation in (*event_violations(judged, form, event), *_beside_schema(judged, judged.contract, event)):
+            yield BrokenRule(violation.rule, violation.tokens, None if form.single else index)
+
+
+def _beside_schema(judged: Judged, contract: Contract, event: Json) -> Iterator[Violation]:
+    event_rule = adapter_of(contract.adapter).event_rules(contract)
+    if isinstance(event, dict) and event_rule is not None:
+        violation = event_rule(judged.request_body.value, event)
+        if violation is not None:
+            yield violation
+    late = outside_window(judged, event)
+    if late is not None:
+        yield late
+
+
+def explained_violations(judged: Judged, form: Form, event: Json, contract: Contract) -> Sequence[Violation]:
+    """Return what an event breaks under a contract as the reference engine explains it; windows are left out."""
+    schema = form.schema_for(event)
+    if schema is None:
+        return event_violations(judged, form, event)
+    event_rule = adapter_of(contract.adapter).event_rules(contract)
+    violation = None if event_rule is None else event_rule(judged.request_body.value, event)
+    broken = explained(judged, schema, event, nulls_absent=contract.nulls_absent)
+    return [*broken, *([] if violation is None else [violation])]
+
+
+def explained(judged: Judged, schema: Schema, value: Json, *, nulls_absent: bool) -> Sequence[Violation]:
+    """Return what a value breaks in a schema, explained by the reference engine."""
+    value = judged.engine_view(value)
+    if schema.is_valid(value):
+        return ()
+    return violations(schema, drop_nulls(value, schema.body) if nulls_absent else value, reference_spots)

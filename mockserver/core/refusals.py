@@ -1,0 +1,74 @@
+"""Turning what a gate found into the refusal of a request, with the vendor's text for it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mockserver.contract.operation import BoundGate
+from mockserver.contract.schema import Schema, drop_nulls
+from mockserver.core.explain import Violation, describe, dotted, judge_spots, reference_spots, violations
+from mockserver.core.findings import Finding
+from mockserver.core.model import Judged, Refusal
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.template import fill_text
+
+LARGE_TEXT: Final = 256 * 1024
+"""Above this size the reference engine explains: the judging engine copies the whole value into each error."""
+
+
+def refuse(
+    judged: Judged,
+    gate: BoundGate,
+    outcome: str,
+    message: str,
+    *,
+    rule: str | None = None,
+    place: str = "",
+    expected: Json = None,
+    got: Json = None,
+) -> Refusal:
+    """Return the refusal of the whole request for one of a gate's outcomes. `rule` is the gate unless given."""
+    rule = rule or gate.pointer
+    finding = Finding(
+        rule=rule,
+        severity="error",
+        pointer=place,
+        expected=expected,
+        got=got,
+        source=judged.contract.source_of(rule),
+        message=message,
+    )
+    return Refusal(reason=gate.reason(outcome), order=gate.order, finding=finding)
+
+
+def refuse_violation(
+    judged: Judged, gate: BoundGate, violation: Violation, prefix: tuple[str | int, ...], outcome: str
+) -> Refusal:
+    """Turn what a schema found into a refusal of the whole request; `outcome` where the schema names no reason."""
+    return Refusal(
+        reason=violation.refusal or gate.reason(outcome),
+        order=gate.order,
+        finding=violation.finding(prefix=prefix),
+        detail=vendor_text(judged, violation, prefix),
+    )
+
+
+def broken_by(judged: Judged, schema: Schema, value: Json) -> list[Violation]:
+    """Return what the value breaks in the schema; null members that count as absent are left out first."""
+    value = judged.engine_view(value)
+    if schema.is_valid(value):
+        return []
+    if judged.contract.nulls_absent:
+        value = drop_nulls(value, schema.body)
+    return violations(schema, value, judge_spots if len(judged.request_body.text) <= LARGE_TEXT else reference_spots)
+
+
+def vendor_text(judged: Judged, violation: Violation, prefix: tuple[str | int, ...] = ()) -> str:
+    """Return the vendor's text for a violation, from the schema or from the contract's messages."""
+    template = violation.message or judged.contract.message(violation.keyword)
+    if "${" not in template:
+        return template
+    variables = {"field": dotted(violation.tokens), "path": dotted((*prefix, *violation.tokens))}
+    if "${detail}" in template:
+        variables["detail"] = judged.terms.placeholders.get("detail") or describe(violation)
+    return fill_text(template, variables)
