@@ -24,7 +24,6 @@ def compile_contract(
     documents: Mapping[str, Json],
     revision: str,
     adapter: str,
-    newest: Contract | None,
     patched: Mapping[str, str],
 ) -> Contract:
     """Compile merged documents. Raises ContractError with the pointer of what cannot be used."""
@@ -41,7 +40,7 @@ def compile_contract(
         events=schemas.document("events"),
         replies=schemas.document("replies"),
     )
-    contract = _assemble(raw, schemas, extension, revision=revision, adapter=adapter, newest=newest, patched=patched)
+    contract = _assemble(raw, schemas, extension, revision=revision, adapter=adapter, patched=patched)
     for place, problem in unknown_names(contract, extension):
         raise fail(place, problem)
     return contract
@@ -54,7 +53,6 @@ def _assemble(
     *,
     revision: str,
     adapter: str,
-    newest: Contract | None,
     patched: Mapping[str, str],
 ) -> Contract:
     protocol = raw.protocol
@@ -81,7 +79,7 @@ def _assemble(
         revision=revision,
         digest=blake2b(render(raw.documents), digest_size=16).hexdigest(),
         adapter=adapter,
-        newest=newest,
+        newest=None,
         documents=raw.documents,
         patched=patched,
         nulls_absent=protocol["nulls"]["members"] == "absent",

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import library
+from mockserver.contract.publish import SCHEMA_DOCUMENTS, schemas_of
 from mockserver.contract.schema import Schema, annotate, drop_nulls, subschemas
 from mockserver.core.explain import judge_spots, reference_spots, violations
 from mockserver.core.reference_engine import validator
 from mockserver.jsonkit.jsontext import parse_exactly, without_surrogates
 from mockserver.jsonkit.patterns import compile_pattern, refuse_unportable
 from tests import cases
-
-KINDS = ("requests", "events", "replies", "warnings")
 
 
 def contracts() -> Iterator[Contract]:
@@ -28,11 +27,17 @@ def contracts() -> Iterator[Contract]:
             yield protocol.contract(revision)
 
 
+def schemas(contract: Contract) -> Iterator[Schema]:
+    for document in SCHEMA_DOCUMENTS:
+        yield from schemas_of(contract, document).values()
+    rules = (*contract.warnings.events, *contract.warnings.requests)
+    yield from (rule.schema for rule in rules if rule.schema is not None)
+
+
 SCHEMAS: dict[str, Schema] = {
     f"{contract.name}-{contract.revision}-{schema.document}-{schema.name}": schema
     for contract in contracts()
-    for kind in KINDS
-    for schema in getattr(contract, kind).values()
+    for schema in schemas(contract)
 }
 
 
@@ -286,7 +291,7 @@ def test_lone_surrogates_are_judged_as_replacement_characters(text: bytes) -> No
 @settings(max_examples=100)
 @given(st.lists(st.sampled_from(["external_user_id", "traits", "channels", "x"]), unique=True))
 def test_nulls_that_count_as_absent_are_absent_to_both_engines(names: list[str]) -> None:
-    schema = library().protocol("whisperr").contract().events["identify"]
+    schema = library().protocol("whisperr").contract().event_schemas["identify"]
     value = drop_nulls({**dict.fromkeys(names), "preferred_channel": "sms"}, schema.body)
     assert agree(schema, value) is False
     assert set(value) == {"preferred_channel"} | ({"x"} & set(names))

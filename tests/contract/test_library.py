@@ -12,10 +12,9 @@ import pytest
 
 import mockserver
 from mockserver.contract.library import Library, Patch, Protocol, library
-from mockserver.contract.serving import ServedContracts
+from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError
 from mockserver.jsonkit import pointer, yamltext
-from mockserver.contract.serving import ContractChoice
 from mockserver.settings import Settings
 
 HERE = Path(__file__).parent

@@ -12,10 +12,10 @@ import pytest
 from mockserver.contract.library import Patch, library
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
-from mockserver.sessions.exchange import Injected
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
+from mockserver.sessions.exchange import Injected
 from mockserver.sessions.faults import Step, reject, take
 from mockserver.sessions.ledger import deliveries
 from mockserver.sessions.session import SessionSettings
