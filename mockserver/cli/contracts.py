@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from mockserver.cli.groups import SuggestingGroup
-from mockserver.cli.options import ProtocolName, RevisionName, contract_files
+from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
 from mockserver.cli.tables import table
 from mockserver.errors import SettingsError
 

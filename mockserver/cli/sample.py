@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mockserver.cli.options import ProtocolName, RevisionName, contract_files
+from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
 from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:

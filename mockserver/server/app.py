@@ -15,9 +15,9 @@ from mockserver.server import logs
 from mockserver.server.connection import Connection
 from mockserver.server.control import UNGUARDED, Control
 from mockserver.server.handlers import Handlers
+from mockserver.server.messages import problem, unreadable
 from mockserver.server.steering import Remote
 from mockserver.server.vendor import MAX_CREDENTIAL_BYTES, Vendor
-from mockserver.server.wire import problem, unreadable
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings

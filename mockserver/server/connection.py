@@ -10,7 +10,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import InvalidURLError, LineTooLong
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
-from mockserver.server.wire import SERVER, unreadable
+from mockserver.server.messages import SERVER, unreadable
 
 LINGER_S: Final = 5.0
 """How long a refused body is read away after its answer, so that its sender gets to see that."""

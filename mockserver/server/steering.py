@@ -12,9 +12,9 @@ from mockserver.server import waiting
 from mockserver.server.control import Call, Handler, RejectedError
 from mockserver.server.handlers import DEFAULT_LIMIT, Handlers
 from mockserver.server.ledger_cache import Ledgers
+from mockserver.server.messages import json_response
 from mockserver.server.other_sessions import other_sessions
 from mockserver.server.vendor import real_ms
-from mockserver.server.wire import json_response
 from mockserver.sessions.clock import REAL_TIME
 from mockserver.sessions.faults import Step
 from mockserver.sessions.faults import problem as step_problem

@@ -18,7 +18,7 @@ from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
 from mockserver.server.connection import Connection
-from mockserver.server.wire import BodyTimeoutError, problem, read_body, response, wire_request
+from mockserver.server.messages import BodyTimeoutError, problem, read_body, response, wire_request
 from mockserver.sessions import faults
 from mockserver.sessions.exchange import Exchange, Injected
 from mockserver.sessions.faults import Step

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from mockserver.__main__ import is_plain_probe
 from mockserver.cli import environment, probe
 from mockserver.cli.main import COMMANDS, main
-from mockserver.cli.options import ByteSize, Pin
+from mockserver.cli.parameters import ByteSize, Pin
 from mockserver.contract import fidelity as facts
 from mockserver.contract import library as loader
 from mockserver.jsonkit import yamltext

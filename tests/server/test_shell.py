@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from mockserver.server.connection import LINGER_S
-from mockserver.server.wire import DRAIN_LIMIT
+from mockserver.server.messages import DRAIN_LIMIT
 from tests.server.attacks import CHUNKED, CLOSE
 from tests.server.conftest import AppServer
 from tests.server.mutators import GOOD, headed, outlit
