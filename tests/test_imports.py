@@ -105,7 +105,7 @@ def test_layers_import_downwards_only() -> None:
 
 def test_version_is_all_that_is_taken_from_the_package_itself() -> None:
     """The package's own names are for users; inside, each comes from where it stands."""
-    takers = defaultdict(set)
+    takers: dict[str, set[str]] = defaultdict(set)
     for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == "mockserver":

@@ -16,10 +16,10 @@ from mockserver.server.messages import json_response
 from mockserver.server.other_sessions import other_sessions
 from mockserver.server.vendor import real_ms
 from mockserver.sessions.clock import REAL_TIME
-from mockserver.sessions.faults import Step
-from mockserver.sessions.faults import problem as step_problem
 from mockserver.sessions.matcher import problem as matcher_problem
 from mockserver.sessions.session import Session
+from mockserver.sessions.steps import Step
+from mockserver.sessions.steps import problem as step_problem
 
 DEFAULT_TIMEOUT_MS: Final = 5000
 MAX_TIME_MS: Final = 253_402_300_799_999

@@ -12,15 +12,22 @@ from mockserver.core.model import Judged, Receipt, Verdict
 MAX_WINDOWS: Final = 10_000
 """Over this many rate windows or idempotency keys the ones that have run out are dropped, else the oldest half."""
 
+SHARED_VERDICTS: Final = 1000
+"""Longer verdicts are not kept for sharing: a client chooses how many different lengths there are."""
+
 K = TypeVar("K")
 V = TypeVar("V")
 Id = bytes
 Ids = dict[Id, None]
 
 
-@lru_cache(maxsize=1024)
 def all_of(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
-    """Return `count` times one verdict; equal ones are one object, so that a journal of good batches stays small."""
+    """Return `count` times one verdict; equal short ones are one object, so that a journal of good batches is small."""
+    return _shared(verdict, count) if count <= SHARED_VERDICTS else (verdict,) * count
+
+
+@lru_cache(maxsize=1024)
+def _shared(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
     return (verdict,) * count
 
 

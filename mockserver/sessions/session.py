@@ -14,7 +14,7 @@ from mockserver.core.model import Judged, Receipt, Verdict
 from mockserver.sessions.claims import Claims, all_of
 from mockserver.sessions.clock import REAL_TIME, Clock
 from mockserver.sessions.exchange import Exchange, SharedHead
-from mockserver.sessions.faults import Step
+from mockserver.sessions.steps import Step
 from mockserver.sessions.views import View
 from mockserver.settings import RateMode
 

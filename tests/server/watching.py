@@ -8,8 +8,8 @@ import pytest
 
 from mockserver.server import injection
 from mockserver.server.connection import Connection
-from mockserver.sessions.faults import Step
 from mockserver.sessions.session import Session, Waiter
+from mockserver.sessions.steps import Step
 
 
 class Watched(set[Waiter]):
@@ -66,7 +66,7 @@ class Gate:
 
     async def pause(self, step: Step) -> bool:
         """Stand in for `injection.pause`."""
-        if "delay_ms" not in step.spec:
+        if step.delay is None:
             return False
         self.arrived.set()
         await asyncio.wait_for(self.opened.wait(), 20)
