@@ -34,5 +34,5 @@ _Validator = extend(  # type: ignore[no-untyped-call]
 @lru_cache(maxsize=4096)
 def validator(schema: Schema) -> jsonschema.protocols.Validator:
     """Return the reference validator of a compiled schema."""
-    made: jsonschema.protocols.Validator = _Validator(schema.body, format_checker=_checker)
-    return made
+    reference: jsonschema.protocols.Validator = _Validator(schema.body, format_checker=_checker)
+    return reference

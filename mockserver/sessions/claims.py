@@ -33,9 +33,9 @@ def _shared(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
 
 def _distinct(ids: list[Id | None]) -> Ids:
     """Return the ids there are, in order, each once."""
-    found = dict.fromkeys(ids)
-    found.pop(None, None)
-    return cast(Ids, found)
+    distinct = dict.fromkeys(ids)
+    distinct.pop(None, None)
+    return cast(Ids, distinct)
 
 
 def _newer_half(claims: dict[K, V]) -> dict[K, V]:

@@ -58,15 +58,15 @@ class MemoryStore:
 
     def session(self, name: str) -> Session:
         """Return a session, made when it is first named. It is now the one used last."""
-        found = self._sessions.get(name)
-        if found is None:
-            found = self._sessions[name] = Session(name, copy.copy(self._defaults), self._made)
+        session = self._sessions.get(name)
+        if session is None:
+            session = self._sessions[name] = Session(name, copy.copy(self._defaults), self._made)
             self._made += 1
-            self.on_new_session(found)
+            self.on_new_session(session)
             if len(self._sessions) > self._max_sessions:
                 self._evict_session(keep=name)
         self._sessions.move_to_end(name)
-        return found
+        return session
 
     def peek(self, name: str) -> Session | None:
         """Return a session without making it."""
@@ -170,10 +170,10 @@ class MemoryStore:
         request, terms, operation = judged.request, judged.terms, judged.operation_name
         head = (request.method, request.target, request.headers, request.truncated, request.late)
         key = (head, judged.contract, operation, terms.rate_mode, terms.keys)
-        kept = session.shared_heads.get(key)
-        if kept is not None:
-            return kept
-        kept = SharedHead(
+        shared = session.shared_heads.get(key)
+        if shared is not None:
+            return shared
+        shared = SharedHead(
             head=replace(request, body=b""),
             contract=judged.contract,
             keys=terms.keys,
@@ -181,14 +181,14 @@ class MemoryStore:
             operation=operation,
             bytes=size_of_head(request),
         )
-        if self._shared_bytes + kept.bytes > MAX_SHARED_BYTES:
-            for one in self._sessions.values():
-                one.shared_heads.clear()
+        if self._shared_bytes + shared.bytes > MAX_SHARED_BYTES:
+            for other in self._sessions.values():
+                other.shared_heads.clear()
             self._shared_bytes = 0
         if not session.deleted:
-            self._shared_bytes += kept.bytes
-            session.shared_heads[key] = kept
-        return kept
+            self._shared_bytes += shared.bytes
+            session.shared_heads[key] = shared
+        return shared
 
     def _evict_session(self, keep: str) -> None:
         others = (session for session in self._sessions.values() if session.name != keep)
