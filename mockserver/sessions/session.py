@@ -19,7 +19,7 @@ from mockserver.sessions.views import View
 from mockserver.settings import RateMode
 
 UNKNOWN_ENTITY: Final = "unknown_entity"
-EXCHANGE_OVERHEAD: Final = 300
+EXCHANGE_OVERHEAD: Final = 390
 """Bytes an exchange takes beside its bodies, measured; what the memory limit reckons with."""
 
 VERDICT_BYTES: Final = 8
