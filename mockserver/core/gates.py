@@ -18,7 +18,7 @@ from mockserver.core.explain import Violation, describe, dotted, judge_spots, re
 from mockserver.core.model import Finding, IdempotencyClaim, Judged, Rate, Refusal
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matches
 from mockserver.jsonkit.template import fill_text
 
 Check = Callable[[Judged, "BoundGate"], Refusal | None]
@@ -122,7 +122,7 @@ def _key(judged: Judged, gate: BoundGate) -> Refusal | None:
         return gate.refuse(judged, "missing", f"no key came; it may stand in {' or '.join(accepted)}", rule=rule)
     spec = credentials[judged.credential_name]
     pattern = spec.get("pattern")
-    if pattern is None or compile_pattern(pattern).search(judged.credential):
+    if pattern is None or matches(pattern, judged.credential):
         return None
     rule = f"/protocol/credentials/{judged.credential_name}/pattern"
     text = f"the key does not match {pattern}"
