@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
-import jsonschema_rs
-
+from mockserver.contract.engine import Engine, compile_schema
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import FORMATS, PATTERNS
 
@@ -116,20 +115,20 @@ class Schema:
         return f"Schema({self.document}/{self.name})"
 
     @cached_property
-    def engine(self) -> jsonschema_rs.Draft202012Validator:
+    def engine(self) -> Engine:
         """The engine that says where a value breaks the schema; built when first asked for."""
-        return jsonschema_rs.Draft202012Validator(self.body, formats=dict(FORMATS), validate_formats=True)
+        return compile_schema(self.body, FORMATS)
 
     @cached_property
-    def quick_engine(self) -> jsonschema_rs.Draft202012Validator:
+    def quick_engine(self) -> Engine:
         """The engine that only says yes or no: formats are patterns in it, so it never calls back into Python."""
-        return jsonschema_rs.Draft202012Validator(formats_as_patterns(self.body))
+        return compile_schema(formats_as_patterns(self.body))
 
     @cached_property
-    def list_engine(self) -> jsonschema_rs.Draft202012Validator:
+    def list_engine(self) -> Engine:
         """The quick engine for a list of objects that all have to fit."""
         item = {"allOf": [{"type": "object"}, formats_as_patterns(self.body)]}
-        return jsonschema_rs.Draft202012Validator({"type": "array", "items": item})
+        return compile_schema({"type": "array", "items": item})
 
     def all_valid(self, values: list[Json]) -> bool:
         """Tell whether all values are objects and fit. They have no lone surrogates."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mockserver.jsonkit import Json, pointer
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit import Json, patterns, pointer
 from mockserver.jsonkit.pointer import MISSING
 
 ROW_MEMBERS = ("protocol", "operation", "type", "verdict")
@@ -60,7 +58,7 @@ def fits(got: Json, expected: Json) -> bool:
         if name == "exists":
             return (got is not MISSING) is bool(value)
         if name == "regex":
-            return isinstance(got, str) and compile_pattern(value).search(got) is not None
+            return isinstance(got, str) and patterns.matches(value, got)
         if name == "in":
             return any(equal(got, option) for option in value)
     return equal(got, expected)
@@ -104,8 +102,8 @@ def _unusable(expected: Json) -> tuple[str, str] | None:
         if not isinstance(value, str):
             return "/regex", "must be a string"
         try:
-            compile_pattern(value)
-        except (re.error, ValueError) as error:
+            patterns.check_pattern(value)
+        except ValueError as error:
             return "/regex", f"not a regular expression: {error}"
     return None
 
