@@ -59,7 +59,8 @@ def command(
     """Print what became of the session S of the server at URL, and fail when events were refused."""
     from mockserver.client import session_report as report
     from mockserver.client.blocking import Session
-    from mockserver.client.http import Connections, Target
+    from mockserver.client.calls import Target
+    from mockserver.client.connections import Connections
 
     try:
         connections = Connections(Target(url, admin_token))
