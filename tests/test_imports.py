@@ -91,8 +91,29 @@ def test_core_reaches_for_nothing_above_it_even_in_types() -> None:
     assert above <= {"mockserver.adapters"}
 
 
-def test_only_the_server_speaks_aiohttp() -> None:
-    assert {where.split(".")[1] for where in users_of("aiohttp", "multidict", "yarl")} == {"server"}
+def test_aiohttp_is_imported_by_the_server_and_by_one_module_of_the_client() -> None:
+    users = users_of("aiohttp", "multidict", "yarl")
+    assert {where for where in users if not where.startswith("mockserver.server.")} == {"mockserver.client.http"}
+
+
+def loaded(code: str, *modules: str) -> set[str]:
+    """Return which of some modules a program has loaded when it ends."""
+    command = [sys.executable, "-c", f"{code}\nimport sys\nprint(*({set(modules)!r} & sys.modules.keys()))"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True, cwd=PACKAGE.parent).stdout.split())
+
+
+def test_client_does_not_load_the_server_side_of_aiohttp() -> None:
+    code = "import mockserver.client.http"
+    assert loaded(code, "aiohttp", "aiohttp.web") == {"aiohttp"}
+
+
+def test_aiohttp_is_not_loaded_before_a_request_is_made() -> None:
+    code = """
+import mockserver.cli.main, mockserver.cli.report, mockserver.pytest_plugin, mockserver.verify.transport
+from mockserver import AsyncSession, Client, MockServer
+Client("http://127.0.0.1:1", session="pk_x").aio
+"""
+    assert loaded(code, "aiohttp") == set()
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def command(
     failures = made.failures([gate for gate in report.GATES if gate in gates])
     click.echo(json.dumps(report.as_json(made, failures), indent=2) if as_json else report.as_text(made, failures))
     if junit is not None:
-        from mockserver.client.junit import junit as xml
+        from mockserver.client.session_junit import junit as xml
 
         try:
             junit.write_bytes(xml(made, failures))
