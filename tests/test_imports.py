@@ -137,7 +137,31 @@ def test_folder_says_in_its_first_sentence_what_it_holds(folder: Path) -> None:
 
 def test_only_the_server_serves_http() -> None:
     assert users_of("aiohttp.web", "aiohttp.web_protocol", "aiohttp.http_exceptions") == {"server"}
-    assert users_of("aiohttp", "multidict", "yarl") <= {"server", "client"}
+
+
+def test_aiohttp_is_imported_by_the_server_and_by_one_module_of_the_client() -> None:
+    users = {found.where for found in IMPORTS if found.what.partition(".")[0] in ("aiohttp", "multidict", "yarl")}
+    assert {where for where in users if not where.startswith("server.")} == {"client.http"}
+
+
+def loaded(code: str, *modules: str) -> set[str]:
+    """Return which of some modules a program has loaded when it ends."""
+    command = [sys.executable, "-c", f"{code}\nimport sys\nprint(*({set(modules)!r} & sys.modules.keys()))"]
+    return set(subprocess.run(command, capture_output=True, text=True, check=True, cwd=PACKAGE.parent).stdout.split())
+
+
+def test_client_does_not_load_the_server_side_of_aiohttp() -> None:
+    code = "import mockserver.client.http"
+    assert loaded(code, "aiohttp", "aiohttp.web") == {"aiohttp"}
+
+
+def test_aiohttp_is_not_loaded_before_a_request_is_made() -> None:
+    code = """
+import mockserver.cli.main, mockserver.cli.report, mockserver.pytest_plugin, mockserver.verify.transport
+from mockserver import AsyncSession, Client, MockServer
+Client("http://127.0.0.1:1", session="pk_x").aio
+"""
+    assert loaded(code, "aiohttp") == set()
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ from mockserver.contract.contract import split_target
 from mockserver.contract.library import Library, library
 from mockserver.contract.serving import ServedContracts
 from mockserver.server import logs
+from mockserver.server.aiohttp_io import problem, unreadable
 from mockserver.server.connection import Connection
 from mockserver.server.control import UNGUARDED, Control
 from mockserver.server.handlers import Handlers
-from mockserver.server.messages import problem, unreadable
 from mockserver.server.steering import Remote
 from mockserver.server.vendor import MAX_CREDENTIAL_BYTES, Vendor
 from mockserver.server.watched import Watched, can_be_watched

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiohttp import StreamReader, web
 
-from mockserver.server.messages import SERVER, unreadable
+from mockserver.server.aiohttp_io import SERVER, unreadable
 
 LINGER_S: Final = 5.0
 """How long a refused body is read away after its answer: with bytes unread, closing would be a reset, and the answer

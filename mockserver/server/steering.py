@@ -9,10 +9,10 @@ from aiohttp import web
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.server import waiting
+from mockserver.server.aiohttp_io import json_response
 from mockserver.server.control import Call, Handler, RejectedError
 from mockserver.server.handlers import DEFAULT_LIMIT, Handlers
 from mockserver.server.ledger_cache import Ledgers
-from mockserver.server.messages import json_response
 from mockserver.server.other_sessions import other_sessions
 from mockserver.server.vendor import real_ms
 from mockserver.sessions.clock import REAL_TIME

@@ -17,8 +17,8 @@ from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
+from mockserver.server.aiohttp_io import BodyTimeoutError, problem, read_body, response, wire_request
 from mockserver.server.connection import Connection
-from mockserver.server.messages import BodyTimeoutError, problem, read_body, response, wire_request
 from mockserver.sessions import faults, steps
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session

@@ -9,8 +9,8 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
+from mockserver.server.aiohttp_io import DRAIN_LIMIT
 from mockserver.server.connection import LINGER_S
-from mockserver.server.messages import DRAIN_LIMIT
 from tests.server.attacks import CHUNKED, CLOSE
 from tests.server.conftest import AppServer
 from tests.server.mutators import GOOD, headed, outlit
