@@ -63,7 +63,7 @@ class Claims:
         key = (judged.contract.name, limit.name, judged.credential)
         start, used, _ = self._windows.get(key, (0, 0, 0))
         if not 0 <= now - start < limit.window_ms:
-            start, used = (now - now % limit.window_ms if limit.aligned else now), 0
+            start, used = (now - now % limit.window_ms if limit.starts == "aligned" else now), 0
         receipt.rate_reset_ms = start + limit.window_ms
         if mode == "off":
             receipt.rate_remaining = limit.requests
