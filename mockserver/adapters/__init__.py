@@ -88,7 +88,7 @@ def _load(module_name: str, path: Path) -> Adapter:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise ContractError(str(path), "", f"does not load: {type(error).__name__}: {error}") from error
+        raise ContractError(str(path), "", f"failed to load: {type(error).__name__}: {error}") from error
     adapter = getattr(module, "ADAPTER", None)
     if not isinstance(adapter, Adapter):
         raise ContractError(str(path), "", "defines no ADAPTER")

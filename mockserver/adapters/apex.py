@@ -46,14 +46,14 @@ def _project_gate(judged: Judged, gate: BoundGate) -> Refusal | None:
     rules: Mapping[str, Json] = judged.contract.protocol["projects"]
     asked = _asked_project(judged)
     if asked is None:
-        text = f"the organisation has several projects; {rules['header']} must name one"
+        text = f"the organisation has several projects; set {rules['header']}"
         return gate.refuse(judged, "project_required", text, rule=rule, expected=rules["known"])
-    text = f"the organisation has no project {asked}"
+    text = f"unknown project {asked}"
     return gate.refuse(judged, "unknown_project", text, rule=rule, expected=rules["known"], got=asked)
 
 
 def _variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
-    """Add `project`, `now`, and each query member an operation asks for as `query_<name>`, in lower case."""
+    """Add `project`, `now`, and each query parameter an operation requires as `query_<name>`, in lower case."""
     spec: Mapping[str, Json] = {} if judged.operation is None else judged.operation.spec
     made: dict[str, Json] = {"now": rfc3339_ms(judged.terms.now_ms)}
     if "projects" in judged.contract.protocol:

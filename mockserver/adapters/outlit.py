@@ -29,7 +29,7 @@ def _identity(judged: Judged, gate: BoundGate) -> Refusal | None:
         return None
     if _any_identity(judged.body, events_of(judged.form, judged.body), rules):
         return None
-    text = "no event of the batch and no member of it says who it is about"
+    text = "neither an event nor the batch identifies a user"
     return gate.refuse(judged, "missing_identity", text, rule=f"/protocol/identity/{BATCH}")
 
 

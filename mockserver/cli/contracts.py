@@ -1,4 +1,4 @@
-"""`mockserver contracts`: what the server knows of each API, and who says so."""
+"""`mockserver contracts`: the facts that the server knows about each API, with their sources."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _effective(function: _Function) -> _Function:
-    """Add what names one effective contract: a protocol, a revision, files."""
+    """Add the parameters that select one effective contract: a protocol, a revision, files."""
     revision = click.option(
-        "--revision", type=RevisionName(), metavar="REV", help="The revision; without it, the base."
+        "--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract."
     )
     return click.argument("name", type=ProtocolName())(revision(contract_files(_as_json(function))))
 
@@ -72,7 +72,7 @@ def print_contract(
 ) -> None:
     """Print the effective contract of a protocol, each fact with its source.
 
-    What is printed has the form of a patch, so that a part of it can be changed and given to --contract-patch.
+    The output has the structure of a contract patch: copy a part of it, change it, and pass it to --contract-patch.
     """
     contract = _contract(name, revision, contracts, contract_patches)
     documents = {name: document for name, document in contract.documents.items() if document}
@@ -98,9 +98,10 @@ def explain(
     contract_patches: Sequence[Path],
     as_json: bool,
 ) -> None:
-    """Say what stands at POINTER in a contract, and who says so.
+    """Show the value and the source of the fact at POINTER in a contract.
 
-    POINTER is what findings call their rule, as /protocol/limits/body/max_bytes; an object is explained fact by fact.
+    POINTER is the rule of a finding, for example /protocol/limits/body/max_bytes. For an object, every fact in it is
+    shown.
     """
     from mockserver.contract.fidelity import explain
 
@@ -126,7 +127,7 @@ def _contract(name: str, revision: str | None, folders: Sequence[Path], files: S
     for file in files:
         patched, patch = library.load_patch(file)
         if patched != name:
-            raise SettingsError(f"{file} patches {patched}, not {name}")
+            raise SettingsError(f"{file} is a patch for {patched}, not for {name}")
         patches.append(patch)
     return protocol.contract(revision, patches)
 

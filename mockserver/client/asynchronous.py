@@ -1,7 +1,7 @@
-"""A session of a server, for coroutines: the same operations, awaited.
+"""A session with awaitable methods.
 
-Each call has a connection of its own, on the loop that awaits it. So nothing has to be closed, a cancelled call is
-given up at once, and a session may be used from one loop after the other.
+Each call opens its own connection on the running event loop. So nothing has to be closed, a cancelled call ends at
+once, and a session can be used from several event loops in turn.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpa
 
 from mockserver.client import journal_calls as journal
 from mockserver.client import steering_calls as steering
-from mockserver.client.arguments import Wanted
+from mockserver.client.arguments import WaitOptions
 from mockserver.client.http import CALL_TIMEOUT, Call, Steps, Target, outcome, payload, unreachable
 from mockserver.client.results import Event
 from mockserver.client.session_base import Place
@@ -28,19 +28,19 @@ R = TypeVar("R")
 
 
 class Asks(Protocol):
-    """Something that belongs to a session and knows where its server is."""
+    """An object with a session name and the address of a server."""
 
     @property
     def name(self) -> str:
-        """The session's name."""
+        """The name of the session."""
 
     @property
     def target(self) -> Target:
-        """Where the server is."""
+        """The address of the server."""
 
 
 async def run(target: Target, steps: Steps[R]) -> R:
-    """Carry out an operation, one call after the other."""
+    """Run the calls of an operation in order."""
     __tracebackhide__ = True
     try:
         call = next(steps)
@@ -61,7 +61,7 @@ async def _send(target: Target, call: Call) -> Json:
 
 
 async def _exchanged(target: Target, call: Call) -> bytes:
-    """Send a call on a connection of its own, and return all that comes back."""
+    """Send a call on a new connection and return the complete reply."""
     reader, writer = await asyncio.open_connection(target.host, target.port, ssl=target.tls)
     try:
         body = payload(call) or b""
@@ -91,7 +91,7 @@ def _parsed(call: Call, received: bytes) -> tuple[int, bytes]:
 
 
 class _Received:
-    """What the standard library's parser wants of a socket."""
+    """The part of the socket interface that http.client uses."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
@@ -103,7 +103,7 @@ class _Received:
 def awaiting(
     operation: Callable[Concatenate[str, P], Steps[R]],
 ) -> Callable[Concatenate[Asks, P], Coroutine[Any, Any, R]]:
-    """Return an operation as a coroutine method."""
+    """Return an operation as an awaitable method."""
 
     async def method(self: Asks, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
@@ -114,7 +114,7 @@ def awaiting(
 
 
 class AsyncFaults:
-    """The session's fault steps."""
+    """The fault steps of a session, with awaitable methods."""
 
     def __init__(self, name: str, target: Target) -> None:
         self.name = name
@@ -127,7 +127,7 @@ class AsyncFaults:
 
 
 class AsyncClock:
-    """The session's clock; waits and delays go by real time all the same."""
+    """The clock of the session. Waits and delays use real time."""
 
     def __init__(self, name: str, target: Target) -> None:
         self.name = name
@@ -151,26 +151,26 @@ class AsyncSession(Place):
 
     @property
     def name(self) -> str:
-        """The session's name."""
+        """The name of the session."""
         return self._name
 
     @property
     def target(self) -> Target:
-        """Where the server is."""
+        """The address of the server."""
         return self._target
 
     @property
     def faults(self) -> AsyncFaults:
-        """What goes wrong on purpose."""
+        """The fault steps of the session."""
         return AsyncFaults(self.name, self.target)
 
     @property
     def clock(self) -> AsyncClock:
-        """The session's time."""
+        """The clock of the session."""
         return AsyncClock(self.name, self.target)
 
     def session(self, name: str) -> AsyncSession:
-        """Return a view of another session of the same server."""
+        """Return another session of the same server."""
         return AsyncSession(name, self.target)
 
     events = awaiting(journal.events)
@@ -187,19 +187,19 @@ class AsyncSession(Place):
 
     @overload
     async def wait_for(  # type: ignore[overload-overlap]
-        self, *, count: Literal[1] = 1, exactly: None = None, **wanted: Unpack[Wanted]
+        self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[WaitOptions]
     ) -> Event: ...
     @overload
-    async def wait_for(self, *, count: int, exactly: None = None, **wanted: Unpack[Wanted]) -> list[Event]: ...
+    async def wait_for(self, *, count: int, exactly: None = None, **options: Unpack[WaitOptions]) -> list[Event]: ...
     @overload
-    async def wait_for(self, *, count: int = 1, exactly: int, **wanted: Unpack[Wanted]) -> list[Event]: ...
+    async def wait_for(self, *, count: int = 1, exactly: int, **options: Unpack[WaitOptions]) -> list[Event]: ...
     async def wait_for(
-        self, *, count: int = 1, exactly: int | None = None, **wanted: Unpack[Wanted]
+        self, *, count: int = 1, exactly: int | None = None, **options: Unpack[WaitOptions]
     ) -> Event | list[Event]:
-        """Return the event that matches, or a list where `count` or `exactly` ask for another number.
+        """Wait for events and return them: a single event by default, a list with `count` or `exactly`.
 
-        Like `Session.wait_for`, without blocking the loop.
+        See `Session.wait_for`.
         """
         __tracebackhide__ = True
-        found = await run(self.target, journal.wait(self.name, count=count, exactly=exactly, **wanted))
+        found = await run(self.target, journal.wait(self.name, count=count, exactly=exactly, **options))
         return found[0] if count == 1 and exactly is None else found

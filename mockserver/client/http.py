@@ -22,7 +22,7 @@ CALL_TIMEOUT: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One control call; `patience` is how many seconds the server may keep it on purpose.
+    """One control call; `max_wait` is the number of seconds that the server may hold it.
 
     The answer is JSON, or with `text` the body as it is.
     """
@@ -47,9 +47,9 @@ class Target:
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"expected a URL like http://127.0.0.1:8207, got {url!r}")
+            raise ValueError(f"expected a URL such as http://127.0.0.1:8207, got {url!r}")
         if token is not None and not (token.isascii() and token.isprintable()):
-            raise ValueError("an admin token is printable ASCII")
+            raise ValueError("an admin token must be printable ASCII")
         self.url = url.rstrip("/")
         self.token = token
         self.host = parts.hostname
@@ -64,7 +64,7 @@ class Target:
 
 
 def at(session: str, *parts: str, **query: Json) -> str:
-    """Return the path of something below a session; query members that are None are left out."""
+    """Return the path of something below a session; query parameters that are None are left out."""
     path = "/".join(["/_mock/sessions", *(quote(part, safe="") for part in (session, *parts))])
     given = {name: _queried(member) for name, member in query.items() if member is not None}
     return f"{path}?{urlencode(given)}" if given else path
@@ -93,11 +93,11 @@ def outcome(target: Target, call: Call, status: int, body: bytes) -> Json:
     try:
         answered = json.loads(body)
     except ValueError:
-        raise UnreachableError(f"{target.url} is no mockserver: {call} was answered {status} {body[:80]!r}") from None
+        raise UnreachableError(f"{target.url} is not a mockserver: {call} returned {status} {body[:80]!r}") from None
     if status < 400:
         return answered
     if not isinstance(answered, dict) or "detail" not in answered:
-        raise UnreachableError(f"{target.url} is no mockserver: {call} was answered {status} {body[:80]!r}")
+        raise UnreachableError(f"{target.url} is not a mockserver: {call} returned {status} {body[:80]!r}")
     raise ControlError(
         str(call), status, answered["detail"], answered.get("pointer") or answered.get("parameter") or None
     )

@@ -1,4 +1,4 @@
-"""A session's verdict as JUnit XML: a test case for each type of events, so that its name is the same in every run."""
+"""The verdict for a session as JUnit XML: a test case per event type, so that names are the same in every run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Final
 from mockserver.client.session_report import Failure, Report, case_of, kinds
 
 SHOWN: Final = 100
-"""Failures of one test case that are written out."""
+"""Maximum number of failures shown per test case."""
 NOT_XML: Final = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 
 
 def junit(report: Report, failures: Sequence[Failure]) -> bytes:
-    """Return the XML of a report."""
+    """Return a report as JUnit XML."""
     cases = sorted({*report.events, *map(case_of, report.deliveries), *(failure.case for failure in failures)})
     failed = {failure.case for failure in failures}
     counts = {"tests": str(len(cases)), "failures": str(len(failed)), "errors": "0", "skipped": "0", "time": "0"}
@@ -47,14 +47,14 @@ def _reasons(failures: Sequence[Failure]) -> Iterator[str]:
 
 
 def _notes(report: Report, case: tuple[str, str]) -> Iterator[str]:
-    """Say of one type how many events came, what became of them, what was warned about."""
+    """Describe the events of one type: their number, fates and warnings."""
     if case in report.events:
         yield f"events: {report.events[case]}"
     fates = [row.fate for row in report.deliveries if case_of(row) == case]
     yield from (f"{fate}: {fates.count(fate)}" for fate in dict.fromkeys(fates))
-    yield from (f"warnings: {one.message} [{one.rule}] ({one.count})" for one in report.warnings if one.case == case)
+    yield from (f"warning: {one.message} [{one.rule}] ({one.count})" for one in report.warnings if one.case == case)
 
 
 def _text(value: str) -> str:
-    """Return a text without the characters that XML cannot hold."""
+    """Replace the characters that XML does not allow."""
     return NOT_XML.sub("\ufffd", value)

@@ -30,7 +30,7 @@ def compile_contract(
     patched: Mapping[str, str],
     where: str,
 ) -> Contract:
-    """Compile merged documents. Raises ContractError naming `where` and the pointer of what leads nowhere."""
+    """Compile merged documents. Raises ContractError with the file `where` and the pointer of the problem."""
     maker = _Maker(documents, adapter, where, patched)
     return Contract(
         documents=documents,
@@ -80,9 +80,9 @@ class _Maker:
             made = Schema(document, name, flatten(annotate(schema, place, "", self.changed), shared))
             _ = made.engine
         except KeyError as error:
-            raise self.fail(place, f"uses a shared schema that is not there: {error.args[0]}") from None
+            raise self.fail(place, f"unknown shared schema: {error.args[0]}") from None
         except RecursionError:
-            raise self.fail(place, "uses a shared schema that uses itself") from None
+            raise self.fail(place, "a shared schema uses itself") from None
         except jsonschema_rs.ValidationError as error:
             raise self.fail(place + pointer.build(error.instance_path), error.message) from None
         return made
@@ -157,14 +157,15 @@ class _Maker:
             rules = declared[name]
             check = rules.get("check", name)
             if check not in self.gates:
-                raise self.fail(f"/protocol/gates/{name}", f"no such gate; there are: {', '.join(sorted(self.gates))}")
+                raise self.fail(f"/protocol/gates/{name}", f"unknown gate; available: {', '.join(sorted(self.gates))}")
             gate = self.gates[check]
             reasons: dict[str, str] = rules.get("refusals", {})
             for outcome in reasons:
                 if outcome not in gate.outcomes:
                     known = ", ".join(gate.outcomes) or "none"
                     raise self.fail(
-                        f"/protocol/gates/{name}/refusals/{outcome}", f"no such outcome of this gate: {known}"
+                        f"/protocol/gates/{name}/refusals/{outcome}",
+                        f"unknown outcome of this gate; available: {known}",
                     )
             for outcome in gate.outcomes:
                 self._reason(reasons.get(outcome, outcome), family, f"/protocol/gates/{name}", needed=True)
@@ -177,17 +178,17 @@ class _Maker:
         before: set[str] = set()
         for gate in gates:
             for missing in sorted(set(gate.after) - before):
-                raise self.fail(f"{place}/gates", f"the gate {gate.name} must have {missing} before it")
+                raise self.fail(f"{place}/gates", f"the gate {gate.name} requires the gate {missing} before it")
             for needed in gate.needs:
                 if pointer.get(self.documents, pointer.parse(needed)) is pointer.MISSING:
-                    raise self.fail(needed, f"the gate {gate.name} needs it")
+                    raise self.fail(needed, f"required by the gate {gate.name}")
             before.add(gate.name)
         if "key" in before and not spec.get("credentials"):
-            raise self.fail(f"{place}/credentials", "the gate key needs at least one")
+            raise self.fail(f"{place}/credentials", "the gate key requires at least one credential")
         for form, rules in spec.get("forms", {}).items():
             wanted = {"object"} | ({"envelope"} if "request" in rules else set())
             for missing in sorted((wanted | ({"events"} if "events" in rules else set())) - before):
-                raise self.fail(f"{place}/forms/{form}", f"the operation does not pass the gate {missing}")
+                raise self.fail(f"{place}/forms/{form}", f"requires the gate {missing} in the operation")
 
     def _form(self, place: str, name: str, rules: Mapping[str, Json]) -> Form:
         request = rules.get("request")
@@ -198,7 +199,7 @@ class _Maker:
             raise self.fail(f"{place}/schema", f"no schema {schema} in events.yaml")
         events = rules.get("events")
         if events is not None and schema is None and "discriminator" not in rules:
-            raise self.fail(place, "events need a schema or a discriminator")
+            raise self.fail(place, "requires schema or discriminator for its events")
         return Form(
             name=name,
             request=None if request is None else self.requests[request],
@@ -229,7 +230,7 @@ class _Maker:
 
     def _reason(self, reason: str, family: str, place: str, *, needed: bool) -> None:
         if needed and reason not in self.protocol["refusals"][family]:
-            raise self.fail(place, f"the reason {reason} has no answer under /protocol/refusals/{family}")
+            raise self.fail(place, f"the reason {reason} is not defined under /protocol/refusals/{family}")
 
     def _named(self, section: str, name: str, place: str) -> None:
         if name not in self.protocol.get(section, {}):

@@ -1,7 +1,7 @@
-"""What a merged contract must be beside well-formed: everything it names is there, and every template can be filled.
+"""Consistency of a merged contract: every reference resolves, and every template uses available names only.
 
-The contract language (contracts/meta) says what may stand where; here is what one place asks of another. Each check
-yields a place and what is wrong with it; the compiler raises the first.
+The contract language (contracts/meta) constrains single values; the checks here compare one part of a contract with
+another. Each check yields pointers with problems; the compiler raises the first one.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from mockserver.jsonkit.patterns import compile_pattern, refuse_unportable
 from mockserver.jsonkit.pointer import MISSING
 
 Problem: TypeAlias = tuple[str, str]
-"""A pointer into the merged documents, and what is wrong there."""
+"""A pointer into the merged documents, and the problem there."""
 
 
 def problems(documents: Mapping[str, Json], adapter: Adapter) -> Iterator[Problem]:
-    """Yield what is wrong with documents that fit the contract language."""
+    """Yield the inconsistencies of documents that are valid in the contract language."""
     protocol: Mapping[str, Json] = documents["protocol"]
     for place in adapter.needs:
         if pointer.get(documents, pointer.parse(place)) is MISSING:
-            yield place, "this protocol's adapter needs it"
+            yield place, "required by the adapter of this protocol"
     yield from _paths(protocol)
     yield from _credentials(protocol)
     yield from _references(documents)
@@ -49,35 +49,35 @@ def _paths(protocol: Mapping[str, Json]) -> Iterator[Problem]:
     for name, operation in protocol["operations"].items():
         place = f"/protocol/operations/{name}/path"
         if not any(under(operation["path"], prefix) for prefix in prefixes):
-            yield place, f"{operation['path']} is under none of the protocol's prefixes: {', '.join(prefixes)}"
+            yield place, f"{operation['path']} does not start with a prefix of the protocol: {', '.join(prefixes)}"
         other = taken.setdefault(route(operation), name)
         if other != name:
-            yield place, f"{operation['method']} {operation['path']} is served by the operation {other} already"
+            yield place, f"{operation['method']} {operation['path']} is already served by the operation {other}"
 
 
 def route(operation: Mapping[str, Json]) -> tuple[str, str]:
-    """Return what an operation answers to: its method, and its path with the parameters' names left out."""
+    """Return the method and the path of an operation, without the names of path parameters."""
     return operation["method"], re.sub(r"\{[^}]*\}", "{}", operation["path"])
 
 
 def collisions(protocols: Sequence[Mapping[str, Json]]) -> Iterator[tuple[str, str, str]]:
-    """Yield where protocols would answer each other's requests: a protocol's name, a pointer in it, the problem."""
+    """Yield conflicts between the paths of protocols: the name of a protocol, a pointer into it, the problem."""
     owners: dict[str, str] = {}
     for protocol in protocols:
         for label, prefix in protocol["prefixes"].items():
             other = owners.setdefault(prefix["path"], protocol["name"])
             if other != protocol["name"]:
-                yield protocol["name"], f"/prefixes/{label}/path", f"{prefix['path']} belongs to {other} already"
+                yield protocol["name"], f"/prefixes/{label}/path", f"{prefix['path']} already belongs to {other}"
     for protocol in protocols:
         for label, operation in protocol["operations"].items():
             longest = max((path for path in owners if under(operation["path"], path)), key=len, default=None)
             if longest is not None and owners[longest] != protocol["name"]:
-                problem = f"{operation['path']} is below {longest}, which belongs to {owners[longest]}"
+                problem = f"{operation['path']} starts with {longest}, which belongs to {owners[longest]}"
                 yield protocol["name"], f"/operations/{label}/path", problem
 
 
 def under(path: str, prefix: str) -> bool:
-    """Tell whether a path belongs to a prefix."""
+    """Return whether a path belongs to a prefix."""
     return path.startswith(prefix) or path + "/" == prefix
 
 
@@ -93,7 +93,7 @@ def _credentials(protocol: Mapping[str, Json]) -> Iterator[Problem]:
             if spec is None:
                 yield place, f"no {credential} under /protocol/credentials"
             elif spec["in"] == "path" and "{" + spec["name"] + "}" not in operation["path"]:
-                yield place, f"the path has no parameter {spec['name']}, where {credential} stands"
+                yield place, f"the path has no parameter {spec['name']} for the credential {credential}"
 
 
 def _references(documents: Mapping[str, Json]) -> Iterator[Problem]:
@@ -125,9 +125,9 @@ def _answers(documents: Mapping[str, Json]) -> Iterator[Problem]:
                 yield f"/protocol/{section}/{name}/schema", f"no schema {spec['schema']} in replies.yaml"
     for name, reply in protocol["replies"].items():
         if ("body" in reply) == ("text" in reply):
-            yield f"/protocol/replies/{name}", "needs either a body or a text"
+            yield f"/protocol/replies/{name}", "requires either body or text"
         elif "errors" in template.names(reply.get("body")) and "item" not in reply:
-            yield f"/protocol/replies/{name}", "needs an item, of which its errors are made"
+            yield f"/protocol/replies/{name}", "requires item, the template for each of its errors"
     for family, reasons in protocol["refusals"].items():
         for reason, answer in reasons.items():
             yield from _answer(protocol, {**reasons["default"], **answer}, f"/protocol/refusals/{family}/{reason}")
@@ -136,13 +136,13 @@ def _answers(documents: Mapping[str, Json]) -> Iterator[Problem]:
 def _answer(protocol: Mapping[str, Json], answer: Mapping[str, Json], place: str) -> Iterator[Problem]:
     for member in ("status", "shape", "message"):
         if member not in answer:
-            yield place, f"needs a {member}, here or in the family's default"
+            yield place, f"requires {member}, here or in the default of the family"
             return
     shape = protocol["shapes"].get(answer["shape"])
     if shape is None:
         yield f"{place}/shape", f"no {answer['shape']} under /protocol/shapes"
     elif "code" in template.names(shape["body"]) and "code" not in answer:
-        yield place, f"the shape {answer['shape']} needs a code"
+        yield place, f"requires code, because the shape {answer['shape']} uses it"
 
 
 def _templates(protocol: Mapping[str, Json], adapter: Adapter) -> Iterator[Problem]:
@@ -172,7 +172,7 @@ def _templates(protocol: Mapping[str, Json], adapter: Adapter) -> Iterator[Probl
 
 def _asked(value: Json, known: Iterable[str], place: str) -> Iterator[Problem]:
     for name in sorted(template.names(value) - set(known)):
-        yield place, f"${{{name}}} cannot be filled here; there are: {', '.join(sorted(known))}"
+        yield place, f"${{{name}}} is not available here; available: {', '.join(sorted(known))}"
 
 
 def _named_schemas(document: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Json]]:
@@ -199,4 +199,4 @@ def _pattern(pattern: str, place: str) -> Iterator[Problem]:
         compile_pattern(pattern)
         jsonschema_rs.Draft202012Validator({"pattern": pattern})
     except (re.error, ValueError) as error:
-        yield place, f"not a usable pattern: {str(error).partition(chr(10))[0]}"
+        yield place, f"invalid pattern: {str(error).partition(chr(10))[0]}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mockserver.contract.consistency import collisions
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch, Protocol
-from mockserver.errors import ContractError
+from mockserver.errors import ContractError, unknown
 from mockserver.sessions.session import ProtocolSettings, Session
 from mockserver.settings import Settings
 
@@ -58,7 +58,7 @@ class ContractsInForce:
         """Compile what a session asks for, so that a bad patch is refused as a whole. Raises ContractError."""
         for name, wanted in protocols.items():
             if name not in self.library.protocols:
-                raise ContractError("protocols", f"/{name}", f"there is no such protocol: {', '.join(self.served)}")
+                raise ContractError("protocols", f"/{name}", unknown("protocol", name, self.served))
             changed = {**self.served, name: self.resolve(name, wanted)}
             _refuse_collisions(changed)
 

@@ -144,7 +144,7 @@ def _rank(root: Mapping[str, Json], tokens: Sequence[str | int]) -> tuple[int, .
 
 
 def describe(violation: Violation) -> str:
-    """Say in one sentence what was expected and what came."""
+    """Return one sentence with the expected and the actual value."""
     place = dotted(violation.tokens) or "the value"
     wanted = violation.expected[violation.keyword]
     match violation.keyword:
@@ -157,20 +157,24 @@ def describe(violation: Violation) -> str:
         case "enum" | "unknown_type":
             return f"{place} must be one of {', '.join(map(_shown, wanted))}, got {_shown(violation.got)}"
         case "anyOf":
-            return f"{place} must fit one of {len(wanted)} alternatives, got {_shown(violation.got)}"
+            return f"{place} must match one of {len(wanted)} alternatives, got {_shown(violation.got)}"
         case "format":
             return f"{place} must be a valid {wanted}, got {_shown(violation.got)}"
         case "pattern":
             return f"{place} must match {wanted}, got {_shown(violation.got)}"
         case "minItems":
-            return f"{place} must hold at least {wanted}, got {_count(violation.got)}"
+            return f"{place} must have at least {_items(wanted)}, got {_count(violation.got)}"
         case "maxItems":
-            return f"{place} must hold at most {wanted}, got {_count(violation.got)}"
+            return f"{place} must have at most {_items(wanted)}, got {_count(violation.got)}"
         case "window":
             past, future = wanted["past_ms"], wanted["future_ms"]
             return f"{place} must be within {past} ms before and {future} ms after now, got {_shown(violation.got)}"
         case keyword:
             return f"{place} must have {keyword} {_shown(wanted)}, got {_shown(violation.got)}"
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
 
 
 def _count(got: Json) -> str:

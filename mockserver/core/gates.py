@@ -104,7 +104,7 @@ def _json(judged: Judged, gate: BoundGate) -> Refusal | None:
     if judged.request_body.parse(judged.contract.max_body):
         judged.body = judged.request_body.value
         return None
-    return gate.refuse(judged, "invalid_json", f"the body is not JSON: {judged.request_body.not_json}")
+    return gate.refuse(judged, "invalid_json", f"the body is not valid JSON: {judged.request_body.not_json}")
 
 
 def _object(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -119,7 +119,7 @@ def _key(judged: Judged, gate: BoundGate) -> Refusal | None:
     accepted = judged.operation.credentials if judged.operation else ()
     if judged.credential is None or judged.credential_name is None:
         rule = f"/protocol/credentials/{accepted[0]}"
-        return gate.refuse(judged, "missing", f"no key came; it may stand in {' or '.join(accepted)}", rule=rule)
+        return gate.refuse(judged, "missing", f"the request has no key; expected {' or '.join(accepted)}", rule=rule)
     spec = credentials[judged.credential_name]
     pattern = spec.get("pattern")
     if pattern is None or compile_pattern(pattern).search(judged.credential):
@@ -133,7 +133,7 @@ def _allowed_key(judged: Judged, gate: BoundGate) -> Refusal | None:
     keys = judged.terms.keys
     if keys is None or judged.credential in keys:
         return None
-    return gate.refuse(judged, "unknown", "the key is not in the session's list of keys", got=judged.credential)
+    return gate.refuse(judged, "unknown", "the key is not in the `keys` of the session", got=judged.credential)
 
 
 def _origin(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -145,7 +145,7 @@ def _origin(judged: Judged, gate: BoundGate) -> Refusal | None:
     if origin_allowed(origin, allowed):
         return None
     rule = f"/protocol/cors/{name}/allowed_origins"
-    text = f"the origin {origin} is not one of the allowed ones"
+    text = f"the origin {origin} is not allowed"
     return gate.refuse(judged, "origin_not_allowed", text, rule=rule, expected=allowed, got=origin)
 
 
@@ -191,7 +191,7 @@ def _query(judged: Judged, gate: BoundGate) -> Refusal | None:
     for name in wanted:
         if not got.get(name, [""])[0].strip():
             return gate.refuse(
-                judged, "invalid_request", f"the query member {name} is required", expected={"required": [name]}
+                judged, "invalid_request", f"the query parameter {name} is required", expected={"required": [name]}
             )
     return None
 
@@ -249,7 +249,7 @@ def _measures(judged: Judged, gate: BoundGate) -> Refusal | None:
             size = len(render(value)) if isinstance(value, dict | list | str) else 0
             if size > limit["max_bytes"]:
                 rule = f"/protocol/limits/{name}/max_bytes"
-                text = f"{limit['pointer'][1:]} is {size} bytes of JSON, more than {limit['max_bytes']}"
+                text = f"{limit['pointer'][1:]} has {size} bytes as JSON; the limit is {limit['max_bytes']}"
                 return gate.refuse(
                     judged,
                     "invalid_request",

@@ -32,7 +32,7 @@ def route(request_body: RequestBody, contract: Contract) -> Judged:
 
 
 def judge(judged: Judged, terms: Terms) -> Judged:
-    """Say what should happen to an approached request under a session's terms."""
+    """Decide what should happen to a routed request under the terms of its session."""
     judged.terms = terms
     operation = judged.operation
     if judged.preflight or judged.refusal is not None or operation is None:
@@ -69,13 +69,11 @@ def _route(judged: Judged) -> None:
         judged.preflight = True
     elif operations:
         judged.refusal = _routing_refusal(
-            judged, "method_not_allowed", f"{method} is not served here", sorted(operations), method
+            judged, "method_not_allowed", f"{method} is not allowed for this path", sorted(operations), method
         )
     else:
         served = sorted({operation.path for operation in judged.contract.operations.values()})
-        judged.refusal = _routing_refusal(
-            judged, "unknown_path", "nothing is served at this path", served, judged.request.target
-        )
+        judged.refusal = _routing_refusal(judged, "unknown_path", "unknown path", served, judged.request.target)
 
 
 def _routing_refusal(judged: Judged, reason: str, message: str, expected: Json, got: str) -> Refusal:
@@ -97,9 +95,9 @@ def _late_refusal(size: int) -> Refusal:
         rule="/server/body_timeout",
         severity="error",
         pointer="",
-        expected="the whole body",
-        got=f"{size} bytes of it",
-        source="assumed: this server's own bound on slow senders",
+        expected="the complete body",
+        got=f"{size} bytes",
+        source="assumed: this server's own limit for slow clients",
         message="the body did not arrive before the deadline",
     )
     return Refusal(

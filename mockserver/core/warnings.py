@@ -1,4 +1,4 @@
-"""What somebody who reads the journal is told of events and requests: why they were refused, what is unwise in them.
+"""Findings for readers of the journal: why events and requests were refused, and warnings about accepted ones.
 
 All of this is worked out again, by the engine that can explain, and only where the fast one objects.
 """
@@ -17,19 +17,19 @@ from mockserver.jsonkit import Json, jsontext, pointer
 
 SERVER_NOTES: Mapping[str, Json] = {
     "long_credential": {
-        "message": "the credential is longer than 200 bytes, so the request went to the session named default",
-        "source": "assumed: this server's own bound on session names",
+        "message": "the credential is longer than 200 bytes, so the request belongs to the session named default",
+        "source": "assumed: this server's own limit for session names",
     },
     "long_session": {
-        "message": "X-Mock-Session is longer than 200 bytes, so the request went to the session named default",
-        "source": "assumed: this server's own bound on session names",
+        "message": "X-Mock-Session is longer than 200 bytes, so the request belongs to the session named default",
+        "source": "assumed: this server's own limit for session names",
     },
 }
-"""What the server itself has to say about a request, beside the contract."""
+"""Warnings of the server itself, apart from the contract."""
 
 
 def event_errors(judged: Judged, event: Json) -> list[Finding]:
-    """Return every refused finding of one event, as the reference engine sees it; windows included."""
+    """Return all errors of one event, found by the reference engine and the time windows."""
     form = judged.form
     if form is None:
         return []
@@ -52,7 +52,7 @@ def _violations_under(judged: Judged, form: Form, event: Json, contract: Contrac
 
 
 def event_warnings(judged: Judged, event: Json) -> list[Finding]:
-    """Return what is unwise in an event that was taken, and what the newest revision would refuse in it."""
+    """Return the warnings about an accepted event, and what the newest revision would refuse in it."""
     contract, form, operation = judged.contract, judged.form, judged.operation_name
     if form is None or operation is None:
         return []
@@ -83,7 +83,7 @@ def _broken(judged: Judged, schema: Schema, value: Json) -> Sequence[Violation]:
 
 
 def request_warnings(exchange: Exchange, judged: Judged) -> list[Finding]:
-    """Return what is unwise in how a request came and, where it was taken, in its body outside the events."""
+    """Return the warnings about the transport of a request and, if accepted, about its body outside the events."""
     warnings = exchange.contract.documents.get("warnings", {})
     seen = [*_transport_notes(exchange, judged), *exchange.override.notes]
     transport = warnings.get("transport", {})

@@ -1,7 +1,7 @@
 r"""ECMA-262 patterns for Python's engine.
 
-Python lets `$` match before a final newline and reads `\d`, `\w` and `\s` differently; the real servers, and the
-judging engine, do not.
+Python's `$` also matches before a final newline, and its `\d`, `\w` and `\s` match more characters than those of the
+real servers and of the judging engine.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SPACE: Final = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u
 _CLASSES: Final = {"d": "0-9", "w": "A-Za-z0-9_", "s": _SPACE}
 _STRANGE: Final = re.compile(r"\(\?(?!:|=|!|<=|<!)")
 _ESCAPES: Final = frozenset("tnvfrbBxu^$\\.*+?()[]{}|/-")
-"""What may be escaped beside the classes: what both engines and ECMA-262 read the same way."""
+"""Characters that may be escaped, apart from classes: both engines and ECMA-262 agree on them."""
 
 
 @lru_cache(maxsize=1024)
@@ -33,7 +33,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def refuse_unportable(pattern: str) -> None:
-    """Raise ValueError for a pattern that the engines, or ECMA-262 and they, would read in different ways."""
+    """Raise ValueError for a pattern that the two engines and ECMA-262 do not interpret in the same way."""
     if _STRANGE.search(pattern):
         raise ValueError("only the groups (…), (?:…), (?=…), (?!…), (?<=…) and (?<!…) are supported")
     opened: str | None = None

@@ -1,4 +1,4 @@
-"""One client's connection: aiohttp's, with the answers that aiohttp would give in plain text, late or not at all."""
+"""A client connection based on aiohttp's, which answers parser errors in JSON and handles half-closed clients."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from mockserver.server.wire import SERVER, unreadable
 
 LINGER_S: Final = 5.0
-"""How long a refused body is read away after its answer, so that its sender gets to see that."""
+"""How long a refused body is read and discarded after the reply, so that the client can read the reply."""
 
 
 class Connection(RequestHandler):
     """One connection of a client.
 
-    A request that cannot be read is answered in JSON, and told to `on_unreadable`. A client that closes its sending
-    side still gets its answers, except that of a wait, which ends with the client. A head that does not arrive within
-    `head_timeout` seconds is given up.
+    A request that cannot be parsed gets a JSON reply, and `on_unreadable` is called. A client that closes its sending
+    side still gets its replies, except that of a wait, which is cancelled. A request head that does not arrive within
+    `head_timeout` seconds closes the connection.
     """
 
     __slots__ = ("_answered", "_half_closed", "_head_timeout", "_head_timer", "_newest", "_on_unreadable", "peer")
@@ -48,10 +48,10 @@ class Connection(RequestHandler):
         self._answered: StreamReader | None = None
         self._half_closed = False
         self.peer = ""
-        """A short name of the connection: the address and port of its client."""
+        """The name of the connection: address and port of the client."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Name the connection, once for all its requests."""
+        """Set the name of the connection."""
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
@@ -59,21 +59,21 @@ class Connection(RequestHandler):
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being read or answered; aiohttp's own way to close would stop reading its body."""
+        """Whether a request is being read or answered; closing with aiohttp would stop reading its body."""
         return self._request_in_progress or bool(self._messages)
 
     @property
     def half_closed(self) -> bool:
-        """Whether the client sends nothing more."""
+        """Whether the client has closed its sending side."""
         return self._half_closed
 
     @property
     def task(self) -> asyncio.Task[None] | None:
-        """What ends with the connection."""
+        """The task that handles the connection."""
         return self._task_handler
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; a body whose framing breaks off ends for its reader, who would wait for ever."""
+        """Process received data; end a body with invalid framing for its reader, who would wait forever."""
         super().data_received(data)
         if self._messages:
             for message, payload in reversed(self._messages):
@@ -105,7 +105,7 @@ class Connection(RequestHandler):
     def _give_up_head(self) -> None:
         self._head_timer = None
         if self.transport is not None:
-            detail = f"the head of a request did not arrive within {self._head_timeout:g} s"
+            detail = f"the request head did not arrive within {self._head_timeout:g} s"
             self._on_unreadable(detail)
             body = unreadable(408, detail).body
             assert isinstance(body, bytes)
@@ -114,12 +114,12 @@ class Connection(RequestHandler):
             self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Let go of everything."""
+        """Release the timer and other references."""
         self._stop_head_timer()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Stay open for the answer to what was sent whole; asyncio closes the connection when this is false."""
+        """Keep the connection open for replies to complete requests; asyncio closes it if this returns false."""
         if not self._answer_due():
             return False
         self._half_closed = True
@@ -133,12 +133,12 @@ class Connection(RequestHandler):
         return payload.is_eof() and not is_wait(target)
 
     def answering(self, payload: StreamReader) -> None:
-        """Learn that the request with this payload is being answered: the rest of it is only read away."""
+        """Record that the request with this payload is being answered: the rest of it is discarded."""
         self._answered = payload
         self._close_when_done()
 
     def _close_when_done(self) -> None:
-        """Close after the answer that is being made, where the client sends nothing more and nothing is queued."""
+        """Close after the current reply if the client has closed its sending side and no request is queued."""
         if self._half_closed and not self._messages:
             self.close()
 
@@ -149,22 +149,22 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what aiohttp's parser refused. Such requests are counted, not journalled."""
+        """Answer a request that aiohttp's parser rejected. Such requests are counted, not journalled."""
         status, detail = what_is_wrong(status, exc, message)
         self._on_unreadable(detail)
         return unreadable(status, detail)
 
 
 def what_is_wrong(status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
-    """Return status and one line for what the parser found; what was sent is not repeated, it may hold a key."""
+    """Return the status and a description of a parser error, without the data, which may contain a key."""
     if isinstance(error, LineTooLong):
         return 431, f"the request line or a header is longer than {error.args[1]} bytes"
     if isinstance(error, InvalidURLError):
-        return status, "the request target is not a URL"
+        return status, "the request target is not a valid URL"
     line = (message or str(error)).partition("\n")[0].strip().rstrip(":")
-    return status, line or "the request cannot be read"
+    return status, line or "the request is not valid HTTP"
 
 
 def is_wait(target: str) -> bool:
-    """Tell whether a target is that of a blocking call, which nobody needs once its caller is gone."""
+    """Return whether a target is a blocking call, which is useless once its client is gone."""
     return target.startswith("/_mock/sessions/") and target.partition("?")[0].endswith("/wait")

@@ -206,14 +206,14 @@ def problem(spec: Mapping[str, Json]) -> tuple[str, str] | None:
     """Return where and why a step cannot be used, or None. Its members' types are checked by the API's schema."""
     kinds = [kind for kind in KINDS if kind in spec]
     if len(kinds) > 1:
-        return f"/{kinds[1]}", f"a step has one of {', '.join(KINDS)}, not {' and '.join(kinds)}"
+        return f"/{kinds[1]}", f"a step can have only one of {', '.join(KINDS)}, got {' and '.join(kinds)}"
     if not kinds and "delay_ms" not in spec:
-        return "", f"a step needs one of {', '.join(KINDS)} or delay_ms"
+        return "", f"a step requires one of {', '.join(KINDS)} or delay_ms"
     if "reject" in spec and spec.get("when") == "after_commit":
-        return "/when", "events are rejected before the commit; after it they are stored"
+        return "/when", "must be before_commit: after the commit, the events are stored and cannot be rejected"
     delay = spec.get("delay_ms")
     if isinstance(delay, dict) and delay["min"] > delay["max"]:
-        return "/delay_ms/min", "min is more than max"
+        return "/delay_ms/min", "min is greater than max"
     return matcher_problem(spec.get("match") or {})
 
 
