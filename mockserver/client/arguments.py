@@ -13,7 +13,7 @@ Where = Mapping[str, Json]
 
 
 class Matcher(TypedDict, total=False):
-    """Selects events; `where` maps JSON Pointers into the event as sent to values."""
+    """Selects events. `where` maps JSON Pointers, relative to the event as sent, to expected values."""
 
     protocol: str
     operation: str

@@ -123,7 +123,7 @@ def set_clock(session: str, now: datetime | str, *, frozen: bool = False) -> Ste
 
 
 def offset_clock(session: str, by: timedelta | float, *, frozen: bool = False) -> Steps[ClockReading]:
-    """Set the offset of the session time from real time, in seconds if it is a number; negative is the past."""
+    """Set the offset from real time. A number is in seconds; a negative offset is in the past."""
     return (yield from _put_clock(session, {"offset_ms": _ms(by), "frozen": frozen}))
 
 
@@ -134,7 +134,7 @@ def freeze_clock(session: str, now: datetime | str | None = None) -> Steps[Clock
 
 
 def advance_clock(session: str, by: timedelta | float) -> Steps[ClockReading]:
-    """Advance the session time, in seconds if it is a number. A frozen clock stays frozen."""
+    """Advance the session time. A number is in seconds; a frozen clock stays frozen."""
     call = Call(method="POST", path=at(session, "clock", "advance"), body={"ms": _ms(by)})
     return ClockReading.of((yield call))
 
