@@ -42,8 +42,8 @@ def control_surface() -> str:
     text = [f"# Control surface\n\n{document['info']['description'].strip()}\n"]
     text.append(
         "The server provides this API as an OpenAPI 3.1 document at `/_mock/openapi.json`. Errors are\n"
-        "`application/problem+json`; `pointer` or `parameter` names the invalid part of the body, or the invalid path or\n"
-        "query parameter. Unknown parameters and body members are errors.\n"
+        "`application/problem+json`; `pointer` or `parameter` names the invalid part of the body, or the invalid path\n"
+        "or query parameter. Unknown parameters and body members are errors.\n"
     )
     for path, item in document["paths"].items():
         for method, spec in item.items():

@@ -28,7 +28,8 @@ def page() -> str:
     """Return the page."""
     text = [
         "# Python API and pytest plugin\n\n"
-        "Times are in seconds, except members ending in `_ms` (milliseconds). `session.aio` has the same methods as\ncoroutines.\n"
+        "Times are in seconds, except members ending in `_ms` (milliseconds). `session.aio` has the same methods as\n"
+        "coroutines.\n"
     ]
     text.append(f"## `MockServer`\n\n{inspect.getdoc(mockserver.MockServer)}\n\n{_rest(Settings)}\n")
     text.append("\n".join(_members(Options)))

@@ -27,7 +27,8 @@ A .json file holds a request body, an event, a list of these, or a HAR archive. 
 event per line, an exported session, or a corpus. A .yaml file holds a golden case or a contract patch. Use - to read
 JSON or NDJSON from stdin. What a file does not name is inferred from its path and its content.
 Time windows are checked only if the file or --now gives the time of the request. Warnings do not change the exit code.
-Exit codes: 0 no errors, 1 errors.
+
+Exit code 0: no errors; 1: errors.
 """
 
 

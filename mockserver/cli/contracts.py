@@ -70,7 +70,7 @@ def list_contracts(contracts: Sequence[Path], contract_patches: Sequence[Path], 
 def print_contract(
     name: str, revision: str | None, contracts: Sequence[Path], contract_patches: Sequence[Path], as_json: bool
 ) -> None:
-    """Print the effective contract of a protocol, each fact with its source.
+    """Print a contract with the source of each fact.
 
     The output has the structure of a contract patch: copy a part of it, change it, and pass it to --contract-patch.
     """
@@ -98,7 +98,7 @@ def explain(
     contract_patches: Sequence[Path],
     as_json: bool,
 ) -> None:
-    """Show the value and the source of the fact at POINTER in a contract.
+    """Explain a fact: its value, source and basis.
 
     POINTER is the rule of a finding, for example /protocol/limits/body/max_bytes. For an object, every fact in it is
     shown.

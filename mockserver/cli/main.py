@@ -33,7 +33,7 @@ variable that starts with MOCKSERVER_ is an error. The variable of a repeatable 
 whitespace.
 
 \b
-Exit codes: 0 success, 1 findings, 2 usage or configuration error, 3 target unreachable, 4 internal error.
+Exit code 0: success; 1: findings; 2: usage or configuration error; 3: target unreachable; 4: internal error.
 
 \b
 Shell completion, for bash (also zsh_source, fish_source):

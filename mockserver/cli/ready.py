@@ -15,7 +15,8 @@ Examples:
   mockserver ready http://mockserver:8207 --wait --timeout 60
 
 Without URL, the address that `mockserver serve` uses in the same environment is probed.
-Exit codes: 0 ready, 3 not ready.
+
+Exit code 0: ready; 3: not ready.
 """
 
 
@@ -30,5 +31,5 @@ Exit codes: 0 ready, 3 not ready.
     help="Timeout in seconds.",
 )
 def command(url: str | None, wait: bool, timeout: float | None) -> None:
-    """Check whether the server at URL is ready for requests."""
+    """Check whether the server at URL is ready."""
     probe.run(url, wait=wait, timeout=timeout)

@@ -22,7 +22,7 @@ Events that a fault step refused on purpose do not count as refused.
 The JUnit file has one test case per protocol and event type (classname mockserver.PROTOCOL, name TYPE), and one per
 kind of request that was refused as a whole. The names are the same in every run.
 
-Exit codes: 0 passed, 1 refused events or a --fail-on condition, 2 usage error, 3 no mockserver at URL.
+Exit code 0: passed; 1: refused events or a --fail-on condition; 2: usage error; 3: no mockserver at URL.
 """
 
 
@@ -56,7 +56,10 @@ def command(
     junit: Path | None,
     admin_token: str | None,
 ) -> None:
-    """Print the verdict for session S of the server at URL; exit with 1 if events were refused."""
+    """Print the verdict for session S.
+
+    URL is the address of the server. The exit code is 1 if events were refused.
+    """
     from mockserver.client import session_report as report
     from mockserver.client.blocking import Session
     from mockserver.client.http import Connections, Target

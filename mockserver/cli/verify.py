@@ -37,8 +37,9 @@ Examples:
 
 A rule is the JSON Pointer of a fact in the contract; some have the name of a check after a #. --only and --skip take
 the start of a rule or a glob pattern. Real events are sent: use a test key. Only replies are examined; rules that no
-reply can show are listed as not observable. Exit codes: 0 no deviations, 1 deviations, 3 the target is unreachable or
-does not speak the protocol.
+reply can show are listed as not observable.
+
+Exit code 0: no deviations; 1: deviations; 3: the target is unreachable or does not speak the protocol.
 """
 
 

@@ -19,7 +19,7 @@ Severity: TypeAlias = Literal["error", "warning"]
 
 
 class Verdict(StrEnum):
-    """What became of one event."""
+    """The verdict on one event."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"

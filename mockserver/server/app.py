@@ -69,7 +69,7 @@ class App:
             reply = unreadable(400, detail)
         except Exception:
             _log.exception("internal error at %s %s", request.method, request.raw_path)
-            reply = problem(500, "Internal Server Error", "a bug in this server; see its log for details")
+            reply = problem(500, "Internal Server Error", "internal error; see the log of the server for details")
         if self.handlers.stopping or not request.content.is_eof():
             reply.force_close()
         if isinstance(request.protocol, Connection):

@@ -46,7 +46,7 @@ class Step:
 
     @property
     def when(self) -> When:
-        """When the step strikes: 2xx replies after the commit, everything else before it, unless it says so itself."""
+        """When the step is applied; by default after the commit for a 2xx reply, before it for anything else."""
         named = self.spec.get("when")
         if named is not None:
             return named  # type: ignore[no-any-return]
@@ -136,7 +136,7 @@ def reject(judged: Judged, step: Step) -> None:
 
 
 def _forced(judged: Judged, spec: Mapping[str, Json], index: int) -> EventError:
-    """Return the fault of an event that a step rejects, in the contract's own words where the step has none."""
+    """Return the error of an event that a step rejects, with the contract's message unless the step has one."""
     template: str = judged.contract.protocol["messages"]["default"]["value"]
     form = judged.form
     place = "event" if form is None or form.single or form.events is None else ".".join((*form.events, str(index)))

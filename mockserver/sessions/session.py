@@ -126,7 +126,7 @@ class Session:
         return receipt
 
     def settle_nothing(self, judged: Judged) -> Receipt:
-        """Claim nothing: a fault strikes before the commit, and no event of the request is stored."""
+        """Claim nothing: a fault is applied before the commit, and no event of the request is stored."""
         receipt = self._receipt(judged)
         receipt.verdicts = all_of(Verdict.REJECTED, len(judged.events))
         if judged.rate is not None:
