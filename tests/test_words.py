@@ -153,7 +153,7 @@ def test_strings_of_the_package_have_plain_words_only(folder: str) -> None:
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_help_has_plain_words_only(words: str) -> None:
-    context = click.Context(COMMANDS[words], info_name=words, max_content_width=200, terminal_width=200)
+    context = click.Context(COMMANDS[words], info_name=words, **cli.main.context_settings)
     lines = enumerate(COMMANDS[words].get_help(context).splitlines(), 1)
     found = complaints(Line(f"{words} --help", number, line) for number, line in lines)
     assert not found, "\n".join(found)

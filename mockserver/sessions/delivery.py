@@ -95,7 +95,7 @@ class Delivery:
         return place
 
     def fate(self, *, final: bool) -> Fate:
-        """Return the fate of the event. An event that the server has stored is not lost, whatever its client was told."""
+        """Return the fate of the event. A stored event is not lost, whatever the client was told."""
         if self._resent:
             return "rejected_then_resent"
         if self.last is ClientOutcome.RETRY and not final:
