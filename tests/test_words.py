@@ -23,14 +23,14 @@ RETIRED = {
     r"\bseverity (is )?[`\"']?(refused|advice)": "error, warning",
     r"\bseed page\b|\bseed: (?!\{|int\b)": "docs, with the title of the page",
     r"\bpatience\b": "--max-wait, max_wait",
-    r"policy[:=] ?[\"']?whole\b|`whole`": "atomic",
+    r"policy[:=]\s?[\"']?whole\b|`whole`": "atomic",
     r"\bquery members?\b": "query parameter",
     r"\bremarks?\b": "warnings",
     r"\bgreetings?\b": "handshake",
     r"\bIntake\b|\bapproached\b": "RequestBody, routed",
     r"\bfault of an event\b|\bevent's fault\b": "error of an event",
     r"\bstands? twice\b|\bnamed twice\b": "duplicate key",
-    r"(?<!there )\b(is|are) no (JSON|URL|mockserver|number|RFC)\b": "is not valid JSON, is not a mockserver",
+    r"(?<!there\s)\b(is|are) no (JSON|URL|mockserver|number|RFC)\b": "is not valid JSON, is not a mockserver",
     r"\bnot a word of\b": "unknown key, did you mean",
     r"\bthere are: ": "available: ",
     r"\b1 (requests|events|errors|warnings|findings|rules)\b|\d of warnings\b": "1 finding, 2 findings",
@@ -59,7 +59,9 @@ RIDDLES = {
 }
 """Patterns of phrases that readers did not understand, with what is written now."""
 
-FORBIDDEN = [(re.compile(pattern, re.IGNORECASE), now) for pattern, now in {**RETIRED, **RIDDLES}.items()]
+FORBIDDEN = [
+    (re.compile(pattern.replace(" ", r"\s+"), re.IGNORECASE), now) for pattern, now in {**RETIRED, **RIDDLES}.items()
+]
 
 RETIRED_NAMES = re.compile(
     "advice|refusals|remarks|elsewhere|patience|approach|intake|greeting|beside|beyond|touches|covered|told|seed_basis",
@@ -86,11 +88,11 @@ FOLDERS = (
 """The folders of the package whose strings are looked at."""
 
 
-class Line(NamedTuple):
-    """A line that somebody reads: the file, or what prints it, and its number there."""
+class Text(NamedTuple):
+    """A text that somebody reads: the file, or what prints it, and the number of its first line there."""
 
     place: str
-    number: int
+    line: int
     text: str
 
 
@@ -98,29 +100,27 @@ def named(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def complaints(lines: Iterable[Line]) -> list[str]:
-    """Say of each line with a forbidden phrase where it is and what is written now."""
+def complaints(texts: Iterable[Text]) -> list[str]:
+    """Say of each forbidden phrase where it is, also across a line break, and what is written now."""
     return [
-        f"{line.place}:{line.number}: {found[0]!r} → {now}"
-        for line in lines
+        f"{place}:{line + text.count(chr(10), 0, found.start())}: {found[0]!r} → {now}"
+        for place, line, text in texts
         for pattern, now in FORBIDDEN
-        if (found := pattern.search(line.text))
+        for found in pattern.finditer(text)
     ]
 
 
-def lines_of(path: Path) -> Iterator[Line]:
-    """Yield the lines of a file; the changelog's table of renamed words names the old ones."""
-    for number, text in enumerate(path.read_text().splitlines(), 1):
-        if not (path.name == "CHANGELOG.md" and text.startswith("| ")):
-            yield Line(named(path), number, text)
+def text_of(path: Path) -> Text:
+    """Return a page; the changelog's table of renamed words, which names the old ones, is blanked out."""
+    text = path.read_text()
+    return Text(named(path), 1, re.sub(r"^\| .*", "", text, flags=re.M) if path.name == "CHANGELOG.md" else text)
 
 
-def strings_of(path: Path) -> Iterator[Line]:
-    """Yield the lines of every string literal of a module, docstrings included."""
+def strings_of(path: Path) -> Iterator[Text]:
+    """Yield every string literal of a module, docstrings included."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            for offset, text in enumerate(node.value.splitlines()):
-                yield Line(named(path), node.lineno + offset, text)
+            yield Text(named(path), node.lineno, node.value)
 
 
 def commands(command: click.Command, words: str) -> Iterator[tuple[str, click.Command]]:
@@ -139,7 +139,7 @@ COMMANDS = dict(commands(cli.main, "mockserver"))
 
 @pytest.mark.parametrize("path", [*PAGES, *DATA], ids=named)
 def test_page_has_plain_words_only(path: Path) -> None:
-    found = complaints(lines_of(path))
+    found = complaints([text_of(path)])
     assert not found, "\n".join(found)
 
 
@@ -154,8 +154,7 @@ def test_strings_of_the_package_have_plain_words_only(folder: str) -> None:
 @pytest.mark.parametrize("words", COMMANDS)
 def test_help_has_plain_words_only(words: str) -> None:
     context = click.Context(COMMANDS[words], info_name=words, **cli.main.context_settings)
-    lines = enumerate(COMMANDS[words].get_help(context).splitlines(), 1)
-    found = complaints(Line(f"{words} --help", number, line) for number, line in lines)
+    found = complaints([Text(f"{words} --help", 1, COMMANDS[words].get_help(context))])
     assert not found, "\n".join(found)
 
 
@@ -192,8 +191,9 @@ def test_public_names_are_the_words_in_use() -> None:
     ],
 )
 def test_phrase_is_found_when_it_comes_back(text: str) -> None:
-    (complaint,) = complaints(iter([Line("page.md", 7, text)]))
-    assert complaint.startswith("page.md:7: ")
+    (complaint,) = complaints([Text("page.md", 7, f"A line.\n{text.replace(' ', chr(10))}")])
+    assert complaint.startswith("page.md:")
+    assert [found.partition(": ")[0] for found in complaints([Text("page.md", 7, f"A line.\n{text}")])] == ["page.md:8"]
 
 
 @pytest.mark.parametrize(
@@ -208,4 +208,4 @@ def test_phrase_is_found_when_it_comes_back(text: str) -> None:
     ],
 )
 def test_plain_text_is_left_alone(text: str) -> None:
-    assert complaints(iter([Line("page.md", 1, text)])) == []
+    assert complaints([Text("page.md", 1, text)]) == []
