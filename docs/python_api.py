@@ -1,4 +1,4 @@
-"""The page of the Python API and the pytest plugin, out of signatures and docstrings; generate.py writes it."""
+"""The page about the Python API and the pytest plugin, from signatures and docstrings; generate.py writes it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from mockserver.client.blocking import Clock, Faults, Session
 from mockserver.client.local import Options
 from mockserver.settings import Settings
 
-HANDED_IN: Final = (types.Wanted, types.Step, types.Settings)
-GIVEN_BACK: Final = (
+PARAMETERS: Final = (types.Matcher, types.WaitOptions, types.Step, types.Settings)
+RETURNED: Final = (
     *(results.Event, mockserver.Finding, results.Request, results.Exchange, results.Message, results.Delivery),
     *(results.Attempt, results.Waited, results.NearMiss, results.FaultStep, results.ClockReading, results.SessionState),
 )
@@ -28,25 +28,26 @@ def page() -> str:
     """Return the page."""
     text = [
         "# Python API and pytest plugin\n\n"
-        "Times are seconds, but for members that end in `_ms`. A session's `aio` has the same methods as coroutines.\n"
+        "Times are in seconds, except members ending in `_ms` (milliseconds). `session.aio` has the same methods as\n"
+        "coroutines.\n"
     ]
     text.append(f"## `MockServer`\n\n{inspect.getdoc(mockserver.MockServer)}\n\n{_rest(Settings)}\n")
     text.append("\n".join(_members(Options)))
-    text.append(f"## A session\n\n{inspect.getdoc(Session)}\n")
+    text.append(f"## `Session`\n\n{inspect.getdoc(Session)}\n")
     text.append("\n".join(_methods(Session, "session.")))
-    text.append(f"## Its faults\n\n{inspect.getdoc(Faults)}\n")
+    text.append(f"## Fault steps\n\n{inspect.getdoc(Faults)}\n")
     text.append("\n".join(_methods(Faults, "session.faults.")))
-    text.append(f"## Its clock\n\n{inspect.getdoc(Clock)}\n")
+    text.append(f"## Clock\n\n{inspect.getdoc(Clock)}\n")
     text.append("\n".join(_methods(Clock, "session.clock.")))
-    text.append("## What is handed in\n")
-    text += [f"### `{kind.__name__}`\n\n{inspect.getdoc(kind)}\n\n" + "\n".join(_members(kind)) for kind in HANDED_IN]
-    text.append("## What comes back\n")
-    text += [f"### `{kind.__name__}`\n\n{inspect.getdoc(kind)}\n\n" + "\n".join(_members(kind)) for kind in GIVEN_BACK]
+    text.append("## Parameter types\n")
+    text += [f"### `{kind.__name__}`\n\n{inspect.getdoc(kind)}\n\n" + "\n".join(_members(kind)) for kind in PARAMETERS]
+    text.append("## Return types\n")
+    text += [f"### `{kind.__name__}`\n\n{inspect.getdoc(kind)}\n\n" + "\n".join(_members(kind)) for kind in RETURNED]
     return "\n".join([*text, *_plugin()])
 
 
 def _methods(kind: type, prefix: str) -> Iterator[str]:
-    yield "| Name | What it does |"
+    yield "| Name | Description |"
     yield "| --- | --- |"
     for name, member in inspect.getmembers(kind):
         if name.startswith("_") or name in ("connections", "target"):
@@ -61,7 +62,7 @@ def _methods(kind: type, prefix: str) -> Iterator[str]:
 
 
 def _signature(function: Any) -> str:
-    """Return a signature as a caller sees it: without the session, which the object knows."""
+    """Return a signature as a caller sees it, without the first parameter."""
     given = inspect.signature(function)
     shown = list(given.parameters.values())[1:]
     text = str(given.replace(parameters=shown)).replace("'", "")
@@ -81,36 +82,36 @@ def _members(kind: Any) -> Iterator[str]:
 
 
 def _rest(kind: type) -> str:
-    """Return what a docstring says after its first sentence."""
+    """Return a docstring without its first sentence."""
     return (inspect.getdoc(kind) or "").partition("\n\n")[2]
 
 
 class PluginOptions:
-    """Stands for pytest's parser, and keeps the options that the plugin adds."""
+    """A substitute for pytest's parser that records the options of the plugin."""
 
     def __init__(self) -> None:
         self.options: dict[str, str] = {}
         pytest_plugin.pytest_addoption(cast("Any", self))
 
     def getgroup(self, name: str, title: str) -> PluginOptions:
-        """Return what options are added to."""
+        """Return the group: this object."""
         return self
 
     def addoption(self, name: str, *, help: str, **more: Any) -> None:
-        """Keep an option."""
+        """Record an option."""
         self.options[name] = help
 
     def addini(self, name: str, help: str, **more: Any) -> None:
-        """Pass over the key: it is named after the option."""
+        """Ignore the ini key, which is named after the option."""
 
 
 def _plugin() -> Iterator[str]:
     yield "## The pytest plugin\n"
-    yield "| Fixture | What it is |\n| --- | --- |"
+    yield "| Fixture | Description |\n| --- | --- |"
     for function in ast.parse(inspect.getsource(pytest_plugin)).body:
         if isinstance(function, ast.FunctionDef) and function.name in ("mock_server", "mock_server_factory"):
             yield f"| `{function.name}` | {' '.join((ast.get_docstring(function) or '').split())} |"
-    yield f"\nThe mark: `{pytest_plugin.MARK_HELP}`.\n"
-    yield "| Option | Key in the ini file | What it does |\n| --- | --- | --- |"
+    yield f"\nThe marker: `{pytest_plugin.MARK_HELP}`.\n"
+    yield "| Option | Key in the ini file | Description |\n| --- | --- | --- |"
     for name, said in PluginOptions().options.items():
         yield f"| `{name}` | `{name.removeprefix('--').replace('-', '_')}` | {said} |"

@@ -51,7 +51,7 @@ _HOMES = {
     "WaitError": "mockserver.client.journal_calls",
     "Waited": "mockserver.client.results",
 }
-"""Where the public names live; the rest are errors. Each is imported when it is first used."""
+"""The modules of the public names; the others are in `errors`. Each is imported on first use."""
 
 
 def __getattr__(name: str) -> Any:

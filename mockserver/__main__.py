@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 def main() -> None:
     """Run the command line.
 
-    A container runs `mockserver ready` every few seconds, and nearly all its cost is imports: with at most a URL to
-    read, it goes without click.
+    A container runs `mockserver ready` every few seconds, and imports are most of its cost: with at most a URL as
+    argument, it runs without click.
     """
     if is_plain_probe(sys.argv[1:], os.environ):
         from mockserver.cli import probe
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def is_plain_probe(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Tell whether this is `ready` with at most a URL, and no variable that the command line would have to look at."""
+    """Return whether this is `ready` with at most a URL, and without variables that the command line must check."""
     return (
         arguments[:1] == ["ready"]
         and len(arguments) <= 2

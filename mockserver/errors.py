@@ -1,18 +1,19 @@
-"""Errors that are the operator's mistake, never a client's: those are refusals and travel in replies."""
+"""Errors caused by the operator. Errors caused by a client are refusals and are part of the reply."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
 class MockServerError(Exception):
-    """Base of every error this package raises on purpose. `exit_code` is what a command ends with when it gets here."""
+    """Base of every error that this package raises. `exit_code` is the exit code of a command that fails with it."""
 
     exit_code: ClassVar[int] = 2
 
 
 class ContractError(MockServerError):
-    """A contract, revision or patch cannot be used; the text names the file and the JSON Pointer in it."""
+    """A contract, revision or patch is invalid; the message names the file and the JSON Pointer in it."""
 
     def __init__(self, file: str, pointer: str, problem: str) -> None:
         self.file = file
@@ -22,20 +23,30 @@ class ContractError(MockServerError):
 
 
 class SettingsError(MockServerError):
-    """A flag, environment variable or session setting has an unusable value."""
+    """A flag, environment variable or session setting has an invalid value."""
 
 
 class UnreachableError(MockServerError):
-    """No server answers at a URL, or what answers there is none of ours."""
+    """No server answers at a URL, or the server is not a mockserver."""
 
     exit_code = 3
 
 
 class ControlError(MockServerError):
-    """A control call was refused; `status`, `detail` and, where one is to blame, the `member` say why."""
+    """A control call was refused. `status` and `detail` say why; `member` names the invalid member or parameter."""
 
     def __init__(self, call: str, status: int, detail: str, member: str | None = None) -> None:
         self.status = status
         self.detail = detail
         self.member = member
         super().__init__(f"{call}: {status}, {detail}")
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message for an unknown name: with the closest known name, or else with all of them."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    close = get_close_matches(name, known, 1) or [other for other in known if name and other.startswith(name)]
+    hint = f', did you mean "{close[0]}"?' if close else f"; available: {', '.join(known) or 'none'}"
+    return f'unknown {kind} "{name}"{hint}'

@@ -1,6 +1,6 @@
-"""The pytest plugin: a server for the run, a session for each test, and what it was sent in the report of a failure.
+"""The pytest plugin: a server for the run, a session for each test, and the session's data in failure reports.
 
-Nothing of the server is imported before a test asks for it.
+The server is imported only when a test requests it.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ if TYPE_CHECKING:
 SESSION: Final = pytest.StashKey["Session"]()
 MARK: Final = "mockserver"
 MARK_HELP: Final = (
-    "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys): how the session of mock_server "
-    "begins: a key of that protocol's family, its contract's revision or a merge patch over it, fault steps, settings"
+    "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys): configures the session of "
+    "mock_server: the protocol of its key, the revision or a merge patch of its contract, fault steps, settings"
 )
 RATE_MODES: Final = ("warn", "enforce", "off")
 Factory: TypeAlias = "Callable[..., MockServer]"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options and their ini keys; the command line goes before the ini file."""
-    group = parser.getgroup("mockserver", "mockserver: a session of a mock server for each test")
+    """Add the options and their ini keys; the command line overrides the ini file."""
+    group = parser.getgroup("mockserver", "mockserver: a mock server with one session per test")
 
     def option(name: str, help: str, *, ini: Any = "string", **more: Any) -> None:
         group.addoption(f"--mockserver-{name.replace('_', '-')}", dest=f"mockserver_{name}", help=help, **more)
         parser.addini(f"mockserver_{name}", help, type=ini, default=[] if ini in ("linelist", "paths") else None)
 
     option("url", "use the server at this URL instead of starting one", metavar="URL")
-    option("admin_token", "the token its control surface wants", metavar="TOKEN")
+    option("admin_token", "admin token of that server", metavar="TOKEN")
     option(
         "revision",
-        "pin a protocol's contract, such as outlit=r4-2026-08; may be repeated",
+        "pin the contract revision of a protocol, for example outlit=r4-2026-08; may be repeated",
         ini="linelist",
         action="append",
         metavar="PROTOCOL=REVISION",
     )
     option(
         "contract_patch",
-        "put a merge patch from a file over a contract; may be repeated",
+        "apply a contract patch from a file; may be repeated",
         ini="paths",
         action="append",
         type=Path,
         metavar="FILE",
     )
-    option("rate_limits", f"what going over a rate limit does: {', '.join(RATE_MODES)}", choices=RATE_MODES)
-    option("namespace", "goes into the keys: tells runs apart that share a server", metavar="TEXT")
+    option("rate_limits", f"what happens when a rate limit is exceeded: {', '.join(RATE_MODES)}", choices=RATE_MODES)
+    option("namespace", "text that is included in all keys, to separate runs that share a server", metavar="TEXT")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark, and refuse options that cannot be used before any test runs."""
+    """Register the marker, and validate the options before any test runs."""
     config.addinivalue_line("markers", MARK_HELP)
     _revisions(config)
     if _value(config, "rate_limits") not in (None, *RATE_MODES):
@@ -81,7 +81,7 @@ def _revisions(config: pytest.Config) -> dict[str, str]:
 
 
 def _options(config: pytest.Config) -> Options:
-    """Return how servers of this run are started."""
+    """Return the options for the servers of this run."""
     options: Options = {
         "revisions": _revisions(config),
         "contract_patches": tuple(_value(config, "contract_patch") or ()),
@@ -94,7 +94,7 @@ def _options(config: pytest.Config) -> Options:
 
 @pytest.fixture(scope="session")
 def _mockserver_suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
-    """The run's server, or the worker's; started when the first test asks for it."""
+    """The server of the run or worker, started when the first test requests it."""
     from mockserver.client.suite import Suite
 
     config = request.config
@@ -116,7 +116,7 @@ def _mockserver_suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
 
 @contextmanager
 def _server(config: pytest.Config, options: Options) -> Iterator[tuple[Client, bool]]:
-    """Yield the server, and whether it is one in this process."""
+    """Yield the server, and whether it runs in this process."""
     from mockserver.client.local import MockServer
 
     url = _value(config, "url")
@@ -124,13 +124,13 @@ def _server(config: pytest.Config, options: Options) -> Iterator[tuple[Client, b
         with MockServer.connect(url, options["admin_token"]) as server:
             yield server, False
         return
-    with _told(), MockServer(**options) as server:
+    with _reported_errors(), MockServer(**options) as server:
         yield server, True
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Turn an error that somebody can mend into a failure of the test without a traceback."""
+def _reported_errors() -> Iterator[None]:
+    """Turn an error that the user can fix into a test failure without a traceback."""
     from mockserver.errors import MockServerError
 
     try:
@@ -143,15 +143,15 @@ def _told() -> Iterator[None]:
 
 @pytest.fixture
 def mock_server(request: pytest.FixtureRequest, _mockserver_suite: Suite) -> Iterator[Session]:
-    """A session of the run's server that this test has to itself; `aio` is the same for coroutines.
+    """A server session for this test alone; `mock_server.aio` has awaitable methods.
 
-    Its key is made of the test's node id, so that it is the same on every run.
+    Its key is derived from the node id of the test, so that it is the same in every run.
     """
     node: pytest.Item = request.node
     marks = list(node.iter_markers(MARK))[::-1]
     if any(mark.args for mark in marks):
-        pytest.fail("the mark mockserver takes keywords only", pytrace=False)
-    with _told():
+        pytest.fail("the marker mockserver accepts keyword arguments only", pytrace=False)
+    with _reported_errors():
         session = _mockserver_suite.open(node.nodeid, [mark.kwargs for mark in marks])
     node.stash[SESSION] = session
     yield session
@@ -161,7 +161,7 @@ def mock_server(request: pytest.FixtureRequest, _mockserver_suite: Suite) -> Ite
 
 @pytest.fixture
 def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
-    """A function that starts another server in this process; its keywords go before the run's options."""
+    """A function that starts another server in this process. Its keyword arguments override the options of the run."""
     from mockserver.client.local import MockServer
 
     with ExitStack() as running:
@@ -170,7 +170,7 @@ def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add to the report of a failure what the test's session was sent."""
+    """Add the data of the session to the report of a failed test."""
     report = yield
     session = item.stash.get(SESSION, None)
     if report.failed and session is not None:
@@ -185,4 +185,4 @@ def _shown(session: Session) -> str:
     try:
         return session.connections.run(report.session(session.name))
     except MockServerError as error:
-        return f"the session cannot be shown: {error}"
+        return f"the session could not be read: {error}"

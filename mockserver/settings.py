@@ -1,4 +1,4 @@
-"""How a server runs and where it listens. Flags, environment variables and Python keywords all fill `Settings`.
+"""The settings of a server. Flags, environment variables and Python keyword arguments all fill `Settings`.
 
 Kept light (no `dataclasses`), because the health probe imports it.
 """
@@ -18,14 +18,15 @@ DEFAULT_PORT: Final = 8207
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 LogFormat: TypeAlias = Literal["text", "json"]
 RateMode: TypeAlias = Literal["warn", "enforce", "off"]
-"""What exceeding a rate limit does: adds a warning, refuses the request, or is not counted at all."""
+"""What happens when a rate limit is exceeded: a warning, a refusal, or no counting at all."""
 
 
 class Settings(NamedTuple):
-    """How a server runs.
+    """The settings of a server.
 
-    `port` 0 takes a free one. `revisions` pins a revision by protocol. `journal_limit` is in requests per session,
-    `memory_limit` in bytes over all sessions, `body_timeout` in seconds for a whole request body.
+    `port` 0 selects a free port. `revisions` maps protocols to pinned revisions. `journal_limit` is the number of
+    requests kept per session, `memory_limit` the size of all journals in bytes, `body_timeout` the time for a complete
+    request body in seconds.
     """
 
     host: str = DEFAULT_HOST
@@ -46,7 +47,7 @@ class Settings(NamedTuple):
 
 
 def url_of(host: str, port: int) -> str:
-    """Return the URL at which this machine reaches a server listening on `host`; an any-address becomes loopback."""
+    """Return the URL of a server that listens on `host`; an any-address becomes loopback."""
     if host in ("0.0.0.0", ""):
         host = DEFAULT_HOST
     elif host == "::":

@@ -134,11 +134,11 @@ def test_routes_exist_when_a_page_names_them(page: Path) -> None:
 
 
 def test_readme_tells_what_can_be_asked_when_routes_are_added() -> None:
-    told = " ".join(cells[1] for cells in table(README, "What you can ask and tell it"))
+    told = " ".join(cells[1] for cells in table(README, "Inspect and control a session"))
     of_sessions = {path.split("{session}")[1] for path in control.document()["paths"] if "{session}/" in path}
     parts = {part.split("/")[1] for part in of_sessions}
     missing = {part for part in parts if part not in told}
-    assert not missing, "README.md, What you can ask and tell it"
+    assert not missing, "README.md, Inspect and control a session"
 
 
 def test_readme_tells_what_is_served_when_operations_are_added() -> None:

@@ -186,12 +186,12 @@ def test_mark_is_refused_when_it_cannot_be_carried_out(runs: Runs) -> None:
     result.assert_outcomes(errors=6)
     result.stdout.fnmatch_lines(
         [
-            "*takes protocol, operation, * not revison",
-            "*needs a protocol beside operation, revision and patch",
-            "*no revision 'r1'*There are: *",
-            "*no protocol 'outlet'; there are: *",
-            "*a step needs one of *",
-            "*takes keywords only",
+            '*unknown argument "revison", did you mean "revision"*',
+            "*operation, revision and patch require protocol",
+            '*unknown revision "r1", did you mean *',
+            '*unknown protocol "outlet", did you mean "outlit"*',
+            "*a step requires one of *",
+            "*accepts keyword arguments only",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
@@ -231,7 +231,7 @@ def test_run_ends_with_a_hint_when_an_option_cannot_be_used(runs: Runs) -> None:
     result.stderr.fnmatch_lines(["*mockserver_revision: expected PROTOCOL=REVISION, got r1"])
     result = runs.run("--mockserver-revision", "outlit=r1")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*no revision 'r1'*"])
+    result.stdout.fnmatch_lines(['*unknown revision "r1"*'])
     result.stdout.no_fnmatch_line("*Traceback*")
     result = runs.run("--mockserver-url", "http://127.0.0.1:9")
     result.assert_outcomes(errors=1)
@@ -271,15 +271,15 @@ def test_report_shows_ledger_and_refusals_when_a_test_fails(runs: Runs) -> None:
     result.stdout.fnmatch_lines(
         [
             '>*mock_server.wait_for(type="trial_ended", timeout=0.01)',
-            "E*waited for 1 accepted event of type trial_ended: 0 came within 0.01 s",
+            "E*waited for 1 accepted event of type trial_ended: 0 arrived within 0.01 s",
             "*mockserver session pk_fails_*",
-            "3 requests; 1 event accepted, 0 duplicate, 2 rejected",
+            "3 requests; events: 1 accepted, 0 duplicate, 2 rejected",
             "  r1 POST /v1/events/batch -> 503 (1 event, fault injected: *",
             "  whisperr trial_started by $message_id trial_started-0: r1 503, r2 202 -> accepted_after_retry*",
             "refused events:",
             "*Not Good rejected*",
             "*event_type must match*",
-            "faults still pending:",
+            "pending fault steps:",
             '  {"match": {"type": "never"}, "connection": "reset"}',
         ]
     )
@@ -295,7 +295,7 @@ def test_report_says_so_when_the_session_cannot_be_shown(runs: Runs) -> None:
         """
     )
     result = runs.run()
-    result.stdout.fnmatch_lines(["the session cannot be shown: *"])
+    result.stdout.fnmatch_lines(["the session could not be read: *"])
 
 
 def test_servers_of_the_factory_are_stopped_when_the_test_ends(runs: Runs) -> None:

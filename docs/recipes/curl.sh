@@ -1,7 +1,7 @@
 #!/bin/sh
-# A batch to each API with nothing but curl, and the verdict: MOCK_URL=http://localhost:8207 sh curl.sh
+# Sends a batch to each API with curl and checks the verdicts: MOCK_URL=http://localhost:8207 sh curl.sh
 #
-# The key an API is called with names the session, so one fresh key keeps this run apart from every other.
+# The key names the session, so a new key separates this run from all others.
 set -eu
 url=${MOCK_URL:-http://localhost:8207}
 now=$(date +%s)000
@@ -15,7 +15,7 @@ send() { # method, path, body, further arguments of curl
   echo
 }
 
-expect() { # what for, a part of the answer, the answer
+expect() { # description, expected part of the reply, reply
   case $3 in
     *"$2"*) echo "ok: $1" ;;
     *) echo "not ok: $1: expected $2 in $3" >&2 && exit 1 ;;
@@ -38,21 +38,21 @@ expect 'Apex received both events' '"received":2' "$(send POST /api/events '{
 whisperr='{"events": [{"external_user_id": "user_8842", "event_type": "trial_started", "properties": {},
   "context": {"$message_id": "'"$key"'-1"}}]}'
 expect 'Whisperr accepted the event' '"accepted":1' "$(send POST /v1/events/batch "$whisperr" --header "X-API-Key: $key")"
-expect 'Whisperr answers a repeat alike' '"accepted":1' "$(send POST /v1/events/batch "$whisperr" --header "X-API-Key: $key")"
+expect 'Whisperr sends the same reply for a duplicate' '"accepted":1' "$(send POST /v1/events/batch "$whisperr" --header "X-API-Key: $key")"
 
-# The wait is answered when the events are there and the wire was quiet, so a script needs no pause of its own.
+# The wait returns when the events have arrived and no more requests follow, so the script needs no sleep.
 session=/_mock/sessions/$key
-expect 'five events in the session, the repeat not counted' '"satisfied":true' \
+expect 'five events in the session, the duplicate not counted' '"satisfied":true' \
   "$(send POST "$session/wait" '{"exactly": 5, "quiet_ms": 100, "timeout_ms": 5000}')"
-expect 'the repeat is in the journal' '"duplicate":1' "$(curl --silent --show-error --fail "$url$session")"
+expect 'the duplicate is in the journal' '"duplicate":1' "$(curl --silent --show-error --fail "$url$session")"
 
-# Why an event is refused stands in the journal; the reply says no more than the vendor's does.
-expect 'Outlit takes the good event of a batch and names the bad one' '"errors":[{"index":1,' \
+# The journal has the reason for a refusal; the reply contains only what the vendor sends.
+expect 'Outlit accepts the valid event of a batch and reports the invalid one' '"errors":[{"index":1,' \
   "$(send POST "/api/i/v1/$key-refused/events" '{
   "source": "server",
   "events": [
     {"type": "identify", "url": "server://jane@acme.com", "path": "/", "email": "jane@acme.com", "timestamp": '"$now"'},
     {"type": "purchase", "url": "server://jane@acme.com", "path": "/", "timestamp": '"$now"'}
   ]}')"
-expect 'the journal points at the member that is wrong' '"pointer":"/type"' \
+expect 'the journal has the location of the error' '"pointer":"/type"' \
   "$(curl --silent --show-error --fail "$url$session-refused/events?verdict=rejected")"

@@ -45,9 +45,9 @@ def _project_gate(judged: Judged, gate: BoundGate) -> Refusal | None:
     rule, known = "/protocol/projects/known", list(projects.known)
     requested = _requested_project(judged, projects)
     if requested is None:
-        text = f"the organisation has several projects; {projects.header} must name one"
+        text = f"the organisation has several projects; set {projects.header}"
         return refuse(judged, gate, "project_required", text, rule=rule, expected=known)
-    text = f"the organisation has no project {requested}"
+    text = f"unknown project {requested}"
     return refuse(judged, gate, "unknown_project", text, rule=rule, expected=known, got=requested)
 
 

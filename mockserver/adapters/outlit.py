@@ -25,14 +25,14 @@ PER_EVENT: Final = "per_event"
 
 
 def _identity(judged: Judged, gate: BoundGate) -> Refusal | None:
-    """Look at the raw events, before any of them is judged: a bad or repeated event still says who it is about."""
+    """Look at the raw events, before any of them is judged: a bad or repeated event still identifies a user."""
     rules = judged.contract.identity
     batch = rules.get(BATCH)
     if batch is None or judged.form is None or judged.body.get("source") not in batch.sources:
         return None
     if _any_identity(judged.body, events_of(judged.form, judged.body), rules):
         return None
-    text = "neither the batch nor any of its events says who it is about"
+    text = "neither an event nor the batch identifies a user"
     return refuse(judged, gate, "missing_identity", text, rule=batch.pointer)
 
 
@@ -44,7 +44,7 @@ def _any_identity(body: Json, events: list[Json], rules: Mapping[str, IdentityRu
 
 
 def _event_rules(contract: Contract) -> EventRule | None:
-    """Where the contract has the rule, an event from a server says itself who it is about."""
+    """Where the contract has the rule, an event from a server must identify its user itself."""
     rule = contract.identity.get(PER_EVENT)
     if rule is None:
         return None

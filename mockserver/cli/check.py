@@ -1,15 +1,19 @@
-"""`mockserver check`: lint payloads, recorded traffic, fixtures and patches against a contract."""
+"""`mockserver check`: validate payloads, recorded traffic, fixtures and patches against a contract."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
+from mockserver.errors import unknown
+
+if TYPE_CHECKING:
+    from mockserver.lint.checker import Checked
 
 FINDINGS: Final = 1
 EPILOG: Final = """\b
@@ -19,12 +23,12 @@ Examples:
   mockserver check --revision r4-2026-08 --protocol outlit recorded.har
   mockserver check fixtures/outlit/cases/accept-pageview.yaml patch.yaml --json
 
-A .json file is a body, an event, a list of them, or a HAR; .ndjson holds one of these a line, an exported session, or
-a corpus; .yaml is a golden case or a contract patch; - is stdin, JSON or lines of it. What a file does not say is
-guessed from its path and its shape.
-Times are held to windows only where the file, or --now, says when it was. Warnings are printed and do not change the
-exit code.
-Exit codes: 0 clean, 1 something would be refused.
+A .json file holds a request body, an event, a list of these, or a HAR archive. An .ndjson file holds one body or
+event per line, an exported session, or a corpus. A .yaml file holds a golden case or a contract patch. Use - to read
+JSON or NDJSON from stdin. What a file does not name is inferred from its path and its content.
+Time windows are checked only if the file or --now gives the time of the request. Warnings do not change the exit code.
+
+Exit code 0: no errors; 1: errors.
 """
 
 
@@ -32,13 +36,13 @@ Exit codes: 0 clean, 1 something would be refused.
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 )
-@click.option("--protocol", type=ProtocolName(), metavar="NAME", help="The protocol; without it, told by the file.")
-@click.option("--operation", metavar="NAME", help="The operation; without it, told by path or shape.")
-@click.option("--revision", type=RevisionName(), metavar="REV", help="The revision; without it, the base.")
+@click.option("--protocol", type=ProtocolName(), metavar="NAME", help="Protocol. Default: inferred from the file.")
+@click.option("--operation", metavar="NAME", help="Operation. Default: inferred from the path or the payload.")
+@click.option("--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract.")
 @contract_files
-@click.option("--now", metavar="TIME", help="When payloads were sent, as 2026-06-14T12:00:00Z.")
-@click.option("--no-warnings", is_flag=True, help="Leave out what would be accepted all the same.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--now", metavar="TIME", help="Time at which the payloads were sent, for example 2026-06-14T12:00:00Z.")
+@click.option("--no-warnings", is_flag=True, help="Print errors only.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -54,16 +58,16 @@ def command(
     no_warnings: bool,
     as_json: bool,
 ) -> None:
-    """Say what is wrong in files, event by event."""
+    """Validate files against the contracts, event by event."""
     from mockserver.contract.library import Library
     from mockserver.jsonkit.formats import epoch_ms
     from mockserver.lint.checker import Wanted, check
 
     if revision is not None and protocol is None:
-        raise click.UsageError("--revision needs a --protocol")
+        raise click.UsageError("--revision requires --protocol")
     now_ms = None if now is None else epoch_ms(now)
     if now is not None and now_ms is None:
-        raise click.BadParameter(f"{now!r} is no RFC 3339 time", param_hint="--now")
+        raise click.BadParameter(f"{now!r} is not a valid RFC 3339 time", param_hint="--now")
     if len([file for file in files if str(file) == "-"]) > 1:
         raise click.UsageError("stdin can be read only once")
     library = Library(contracts)
@@ -72,8 +76,8 @@ def command(
         library.protocol(protocol).contract(revision, [patch for owner, patch in patches if owner == protocol])
     names = [protocol] if protocol else list(library.protocols)
     known = sorted({one for name in names for one in library.protocol(name).contract(revision).operations})
-    if operation not in (None, *known):
-        raise click.BadParameter(f"no operation {operation!r}. There are: {', '.join(known)}", param_hint="--operation")
+    if operation is not None and operation not in known:
+        raise click.BadParameter(unknown("operation", operation, known), param_hint="--operation")
     wanted = Wanted(
         protocol=protocol,
         operation=operation,
@@ -83,7 +87,7 @@ def command(
         warnings=not no_warnings,
     )
     checked = check(files, library, wanted)
-    refused = [problem for problem in checked.problems if problem.finding.severity == "error"]
+    errors = [problem for problem in checked.problems if problem.finding.severity == "error"]
     if as_json:
         counts = {"requests": checked.requests, "events": checked.events, "skipped": checked.skipped}
         findings = [problem.as_json() for problem in checked.problems]
@@ -91,8 +95,16 @@ def command(
     else:
         for problem in checked.problems:
             click.echo(problem.text())
-        warnings = len(checked.problems) - len(refused)
-        told = f"{checked.requests} requests, {checked.events} events: {len(refused)} findings, {warnings} of warnings"
-        click.echo(told + (f"; {checked.skipped} requests to other hosts" if checked.skipped else ""))
-    if refused:
+        click.echo(_summary(checked, len(errors)))
+    if errors:
         ctx.exit(FINDINGS)
+
+
+def _summary(checked: Checked, errors: int) -> str:
+    """Return the last line of the output: what was checked and how many findings there are."""
+    from mockserver.client.text import counted
+
+    warnings = len(checked.problems) - errors
+    seen = f"{counted(checked.requests, 'request')}, {counted(checked.events, 'event')}"
+    skipped = f"; skipped {counted(checked.skipped, 'request')} to other hosts" if checked.skipped else ""
+    return f"{seen}: {counted(errors, 'error')}, {counted(warnings, 'warning')}{skipped}"

@@ -1,4 +1,4 @@
-"""`mockserver contracts`: what the server knows of each API, and who says so."""
+"""`mockserver contracts`: the facts that the server knows about each API, with their sources."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def _effective(function: _Function) -> _Function:
-    """Add what names one effective contract: a protocol, a revision, files."""
+    """Add the parameters that select one effective contract: a protocol, a revision, files."""
     revision = click.option(
-        "--revision", type=RevisionName(), metavar="REV", help="The revision; without it, the base."
+        "--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract."
     )
     return click.argument("name", type=ProtocolName())(revision(contract_files(_as_json(function))))
 
@@ -69,9 +69,9 @@ def list_contracts(contracts: Sequence[Path], contract_patches: Sequence[Path], 
 def print_contract(
     name: str, revision: str | None, contracts: Sequence[Path], contract_patches: Sequence[Path], as_json: bool
 ) -> None:
-    """Print the effective contract of a protocol, each fact with its source.
+    """Print a contract with the source of each fact.
 
-    What is printed has the form of a patch, so that a part of it can be changed and given to --contract-patch.
+    The output has the structure of a contract patch: copy a part of it, change it, and pass it to --contract-patch.
     """
     contract = load_contract(name, revision, contracts, contract_patches)
     documents = {name: document for name, document in contract.documents.items() if document}
@@ -97,9 +97,10 @@ def explain(
     contract_patches: Sequence[Path],
     as_json: bool,
 ) -> None:
-    """Say what stands at POINTER in a contract, and who says so.
+    """Explain a fact: its value, source and basis.
 
-    POINTER is what findings call their rule, as /protocol/limits/body/max_bytes; an object is explained fact by fact.
+    POINTER is the rule of a finding, for example /protocol/limits/body/max_bytes. For an object, every fact in it is
+    shown.
     """
     from mockserver.contract.fidelity import explain
 

@@ -1,8 +1,7 @@
-"""Environment variables: every flag has one, and one of ours that no flag has is a mistake.
+"""Environment variables: every flag has one, and an unknown variable with our prefix is an error.
 
-The twin of `mockserver serve --ready-file` is `MOCKSERVER_SERVE_READY_FILE`. A misspelt variable would be a setting
-that is silently not in force, so it is an error; the variables that Kubernetes makes up for a service of our name are
-not.
+The variable of `mockserver serve --ready-file` is `MOCKSERVER_SERVE_READY_FILE`. A misspelled variable would otherwise
+be ignored silently. Variables that Kubernetes sets for a service named mockserver are not errors.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ _LINK_ADDRESS: Final = re.compile(r"(tcp|udp|sctp)://")
 
 
 def name_variables(command: click.Command, prefix: str) -> None:
-    """Give each flag of a command, and of the commands under it, its variable; others it has come after."""
+    """Give each flag of a command and its subcommands a variable, which takes precedence over those it has."""
     for option in command.params:
         if isinstance(option, click.Option):
             flag = max((opt for opt in option.opts), key=len).lstrip("-")
@@ -36,7 +35,7 @@ def name_variables(command: click.Command, prefix: str) -> None:
 
 
 def variables(command: click.Command) -> Iterator[str]:
-    """Yield the variables of a command that `name_variables` was given."""
+    """Yield the variables that `name_variables` gave a command."""
     for parameter in command.params:
         envvar = parameter.envvar or []
         yield from [envvar] if isinstance(envvar, str) else envvar
@@ -53,14 +52,14 @@ def _joined(prefix: str, name: str) -> str:
 
 
 def is_service_link(name: str, value: str) -> bool:
-    """Tell whether Kubernetes made a variable, for a service called mockserver or mockserver-something."""
+    """Tell whether Kubernetes set a variable, for a service named mockserver or mockserver-something."""
     if _SERVICE_LINK.fullmatch(name):
         return True
     return name.endswith("_PORT") and _LINK_ADDRESS.match(value) is not None
 
 
 def take_service_links(environ: Mapping[str, str]) -> list[str]:
-    """Return the names of the variables that Kubernetes made."""
+    """Return the names of the variables that Kubernetes set."""
     ours = f"{PREFIX}_"
     return [name for name, value in environ.items() if name.startswith(ours) and is_service_link(name, value)]
 
@@ -68,10 +67,10 @@ def take_service_links(environ: Mapping[str, str]) -> list[str]:
 def check(
     environ: Mapping[str, str], commands: Sequence[str], load: Callable[[str], click.Command | None], only: str = ""
 ) -> None:
-    """Hold the variables with our prefix to the flags there are. Raises SettingsError that names the nearest one.
+    """Check that each variable with our prefix belongs to a flag. Raises SettingsError that suggests the closest one.
 
-    Only the commands that a variable names are loaded, so that a clean environment costs nothing. With `only`, the
-    variables of other commands are left to them.
+    Only the commands that a variable names are loaded, so that an environment without our variables costs nothing.
+    With `only`, variables of other commands are not checked.
     """
     for name in environ:
         if name.startswith(f"{PREFIX}_"):
@@ -80,9 +79,7 @@ def check(
                 continue
             if name not in _known(named, load):
                 near = _nearest(name, _known(commands, load))
-                raise SettingsError(
-                    f"the environment variable {name} sets nothing; did you mean {near}? Rename it or unset it."
-                )
+                raise SettingsError(f"unknown environment variable {name}; did you mean {near}? Rename or unset it.")
 
 
 def _known(commands: Sequence[str], load: Callable[[str], click.Command | None]) -> list[str]:

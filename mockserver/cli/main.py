@@ -1,4 +1,4 @@
-"""The command line: a thin skin over library functions. Commands are loaded when they are named."""
+"""The command line: a thin layer over library functions. A command is loaded when it is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mockserver.errors import MockServerError
 
 COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "contracts")
 PROBE: Final = "ready"
-"""Stays light: it loads no other command to check the variables of that."""
+"""Loads no other command to check that command's variables, so that it starts fast."""
 
 HELP_FLAGS: Final = ("-h", "--help")
 INTERRUPTED: Final = 130
@@ -28,12 +28,12 @@ Examples:
   mockserver ready http://127.0.0.1:8207 --wait
   mockserver contracts explain outlit /protocol/limits/body/max_bytes
 
-Every flag has an environment variable, MOCKSERVER_<COMMAND>_<FLAG>; a flag wins over its variable. A variable that
-starts with MOCKSERVER_ and belongs to no flag is an error. Where a flag may be repeated, its variable holds all values,
-with whitespace between them.
+Every flag has an environment variable, MOCKSERVER_<COMMAND>_<FLAG>; the flag overrides the variable. An unknown
+variable that starts with MOCKSERVER_ is an error. The variable of a repeatable flag holds all values, separated by
+whitespace.
 
 \b
-Exit codes: 0 clean, 1 findings, 2 usage or configuration, 3 target unreachable, 4 internal.
+Exit code 0: success; 1: findings; 2: usage or configuration error; 3: target unreachable; 4: internal error.
 
 \b
 Shell completion, for bash (also zsh_source, fish_source):
@@ -48,10 +48,10 @@ def fail(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
 
 
 class CommandLine(SuggestingGroup):
-    """The commands of this package, each loaded from its module when it is needed."""
+    """The commands of this package, each loaded from its module on first use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names of the commands that are there."""
+        """Return the names of the available commands."""
         return [name for name in COMMANDS if self.get_command(ctx, name) is not None]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -69,7 +69,7 @@ class CommandLine(SuggestingGroup):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Check the environment before a command reads it; help is given in any environment."""
+        """Check the environment before a command reads it; `--help` works in any environment."""
         asked = list(args)
         if os.environ.get("NO_COLOR"):
             ctx.color = False
@@ -86,7 +86,7 @@ class CommandLine(SuggestingGroup):
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; every way it can end has its exit code."""
+        """Run the command; each outcome has its own exit code."""
         try:
             return super().invoke(ctx)
         except MockServerError as error:
@@ -99,7 +99,7 @@ class CommandLine(SuggestingGroup):
             import traceback
 
             traceback.print_exc()
-            fail(ctx, "this is a bug of mockserver; please report it with the lines above", INTERNAL)
+            fail(ctx, "this is a bug in mockserver; please report it with the traceback above", INTERNAL)
 
 
 @click.command(cls=CommandLine, epilog=EPILOG, context_settings={"help_option_names": list(HELP_FLAGS)})

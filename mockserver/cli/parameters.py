@@ -1,4 +1,4 @@
-"""Kinds of values that flags take, and the flags that several commands share."""
+"""The value types of flags, and the flags that several commands share."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ class ByteSize(_Kind):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return bytes."""
+        """Return the size in bytes."""
         if isinstance(value, int):
             return value
         found = _SIZE.fullmatch(value)
         if found is None or int(found[1]) == 0:
-            self.fail(f"{value!r} is no number of bytes; write 67108864, 64MiB or 1GiB", param, ctx)
+            self.fail(f"{value!r} is not a valid size; write 67108864, 64MiB or 1GiB", param, ctx)
         return int(found[1]) * _UNITS[found[2]]
 
     @staticmethod
     def text(size: int) -> str:
-        """Write bytes as a user would: in the largest unit that divides them."""
+        """Format a size as a user would write it: in the largest unit that divides it."""
         unit = max((unit for unit, factor in _UNITS.items() if size % factor == 0), key=_UNITS.__getitem__)
         return f"{size // _UNITS[unit]}{unit}"
 
 
 class Pin(_Kind):
-    """A protocol and one of its revisions, as `outlit=r4-2026-08`."""
+    """A protocol and one of its revisions, for example `outlit=r4-2026-08`."""
 
     name = "protocol=revision"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Return the two names; whether there are such is for the contracts to say."""
+        """Return the two names; the contract library checks later whether they exist."""
         if isinstance(value, tuple):
             return value
         protocol, _, revision = value.partition("=")
         if not protocol or not revision:
-            self.fail(f"{value!r} names no protocol and revision; write outlit=r4-2026-08", param, ctx)
+            self.fail(f"expected PROTOCOL=REVISION, for example outlit=r4-2026-08, got {value!r}", param, ctx)
         return protocol, revision
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -69,7 +69,7 @@ class Pin(_Kind):
 
 
 class ProtocolName(_Kind):
-    """A protocol's name; the contracts say whether there is such."""
+    """The name of a protocol; the contract library checks later whether it exists."""
 
     name = "protocol"
 
@@ -81,12 +81,12 @@ class ProtocolName(_Kind):
 
 
 class RevisionName(_Kind):
-    """A revision of the protocol that the command names; the contracts say whether that has it."""
+    """A revision of the command's protocol; the contract library checks later whether it exists."""
 
     name = "revision"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer the revisions of the protocol, or of all while none is named."""
+        """Offer the revisions of the named protocol, or of all protocols."""
         from mockserver.contract.library import library
 
         protocols = library().protocols
@@ -96,32 +96,32 @@ class RevisionName(_Kind):
 
 
 class ListedPath(click.Path):
-    """A path, one of several; in a variable they stand with whitespace between them, like every other value."""
+    """A repeatable path; a variable holds several, separated by whitespace, as for every repeatable flag."""
 
     def __init__(self, **kind: bool) -> None:
         super().__init__(path_type=Path, **kind)
 
     def split_envvar_value(self, rv: str) -> list[str]:
-        """Split the text of a variable."""
+        """Split the value of a variable."""
         return rv.split()
 
 
 def pins(ctx: click.Context, param: click.Parameter, value: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """Return pinned revisions by protocol; one protocol cannot have two."""
+    """Return the pinned revisions by protocol; a protocol can have only one."""
     made = dict(value)
     if len(made) < len(set(value)):
-        raise click.BadParameter("a protocol is named twice, with different revisions", ctx, param)
+        raise click.BadParameter("two revisions for the same protocol", ctx, param)
     return made
 
 
 def contract_files(function: _Function) -> _Function:
-    """Add the flags that say where contracts come from, as `contract_patches` and `contracts`."""
+    """Add the flags for additional contracts and patches, as `contract_patches` and `contracts`."""
     folders = click.option(
         "--contracts",
         multiple=True,
         type=ListedPath(file_okay=False),
         metavar="DIR",
-        help="A folder of further protocols. May be repeated.",
+        help="Folder with additional protocols. May be repeated.",
     )
     patches = click.option(
         "--contract-patch",
@@ -129,6 +129,6 @@ def contract_files(function: _Function) -> _Function:
         multiple=True,
         type=ListedPath(dir_okay=False),
         metavar="FILE",
-        help="A patch over the contract of one protocol, applied after its revision. May be repeated.",
+        help="Contract patch for one protocol, applied after its revision. May be repeated.",
     )
     return patches(folders(function))

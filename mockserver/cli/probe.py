@@ -1,7 +1,7 @@
-"""Asking a server whether it takes requests, as lightly as a Python process can.
+"""A health probe that checks whether a server is ready, with as few imports as possible.
 
-It speaks HTTP over a plain socket: only the status line matters, and importing `http.client` would cost more than
-everything else here together.
+It speaks HTTP over a plain socket: it needs only the status line, and importing `http.client` would take longer than
+everything else here.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ MAX_STATUS_LINE: Final = 8192
 
 
 def run(url: str | None, *, wait: bool = False, timeout: float | None = None) -> None:
-    """Print that the server is ready; without a URL, the one that the environment gives to `mockserver serve`.
+    """Print that the server is ready. Without a URL, probe the address that the environment gives `mockserver serve`.
 
-    Raises UnreachableError when it is not, SettingsError when the URL cannot be used.
+    Raises UnreachableError if the server is not ready, SettingsError for an invalid URL.
     """
     url = url or _own_url()
     deadline = time.monotonic() + (timeout or (WAIT_TIMEOUT_S if wait else PROBE_TIMEOUT_S))
@@ -37,7 +37,7 @@ def run(url: str | None, *, wait: bool = False, timeout: float | None = None) ->
 
 
 def ask(url: str, timeout: float) -> str | None:
-    """Ask once; returns None when the server is ready, else why it is not. Raises SettingsError for no usable URL."""
+    """Probe once; return None if the server is ready, else the reason. Raises SettingsError for an invalid URL."""
     scheme, host, port, path = _parts(url)
     try:
         with _connect(scheme, host, port, timeout) as connection:
@@ -49,8 +49,8 @@ def ask(url: str, timeout: float) -> str | None:
         return getattr(error, "strerror", None) or str(error)
     words = line.split(" ", 2)
     if not words[0].startswith("HTTP/") or len(words) < 2:
-        return "what answers there does not speak HTTP"
-    return None if words[1] == "200" else f"{PATH} answers {' '.join(words[1:])}"
+        return "the reply is not HTTP"
+    return None if words[1] == "200" else f"{PATH} returned {' '.join(words[1:])}"
 
 
 def _own_url() -> str:
@@ -64,9 +64,9 @@ def _parts(url: str) -> tuple[str, str, int, str]:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         port = parts.port
     except ValueError as error:
-        raise SettingsError(f"{url} is no URL: {error}") from None
+        raise SettingsError(f"{url} is not a valid URL: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"{url} is no URL of a server; write http://{DEFAULT_HOST}:{DEFAULT_PORT}")
+        raise SettingsError(f"{url} is not a valid URL; example: http://{DEFAULT_HOST}:{DEFAULT_PORT}")
     return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/")
 
 

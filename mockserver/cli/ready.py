@@ -1,4 +1,4 @@
-"""`mockserver ready`: a health probe. With a URL alone, or without, `mockserver.__main__` runs it without click."""
+"""`mockserver ready`: a health probe. With at most a URL, `mockserver.__main__` runs it without click."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ Examples:
   mockserver ready http://127.0.0.1:8207
   mockserver ready http://mockserver:8207 --wait --timeout 60
 
-Without a URL it asks where `mockserver serve` listens in the same environment. Exit code 0 means that the server takes
-requests, 3 that it does not.
+Without URL, the address that `mockserver serve` uses in the same environment is probed.
+
+Exit code 0: ready; 3: not ready.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("url", required=False, envvar="MOCKSERVER_READY_URL")
-@click.option("--wait", is_flag=True, help="Ask again until the server is ready or the time is up.")
+@click.option("--wait", is_flag=True, help="Retry until the server is ready or the timeout has passed.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
     show_default=f"{probe.PROBE_TIMEOUT_S:g}, with --wait {probe.WAIT_TIMEOUT_S:g}",
-    help="When to give up.",
+    help="Timeout in seconds.",
 )
 def command(url: str | None, wait: bool, timeout: float | None) -> None:
-    """Tell whether the server at URL takes requests."""
+    """Check whether the server at URL is ready."""
     probe.run(url, wait=wait, timeout=timeout)

@@ -1,4 +1,4 @@
-"""`mockserver report`: what became of a session, and whether a pipeline may go on."""
+"""`mockserver report`: the verdict for a session, as text and as an exit code."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ Examples:
   mockserver report http://mockserver:8207 --session pk_ci --fail-on lost --fail-on duplicate --junit report.xml
   mockserver report http://127.0.0.1:8207 --session pk_ci --json
 
-What a fault step refused was asked for and does not count as refused.
+Events that a fault step refused on purpose do not count as refused.
 
-The JUnit file has one test case for each protocol and type of events (classname mockserver.PROTOCOL, name TYPE), and
-one for each kind of request that was refused without events; so names stay the same from run to run.
+The JUnit file has one test case per protocol and event type (classname mockserver.PROTOCOL, name TYPE), and one per
+kind of request that was refused as a whole. The names are the same in every run.
 
-Exit codes: 0 passed, 1 events were refused or --fail-on found something, 2 usage, 3 no mockserver at URL.
+Exit code 0: passed; 1: refused events or a --fail-on condition; 2: usage error; 3: no mockserver at URL.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("url", envvar="MOCKSERVER_REPORT_URL")
-@click.option("--session", "name", required=True, metavar="S", help="The session: the key the client was given.")
+@click.option(
+    "--session", "name", required=True, metavar="S", help="Name of the session: the key that the client uses."
+)
 @click.option(
     "--fail-on",
     "gates",
     multiple=True,
     type=click.Choice(["warning", "lost", "duplicate"]),
-    help="Fail on this too: warnings, events that were never delivered (with --final), or events that came again after "
-    "they were acknowledged. May be repeated.",
+    help="Also fail on warnings, on events that were never delivered (lost; implies --final), or on events that were "
+    "sent again after they were acknowledged (duplicate). May be repeated.",
 )
-@click.option(
-    "--final", is_flag=True, help="No more attempts will come: what is pending is lost. --fail-on lost implies it."
-)
+@click.option("--final", is_flag=True, help="No more attempts will follow: count pending events as lost.")
 @click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
 @click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML to this file."
 )
-@click.option("--admin-token", metavar="TOKEN", help="The token the server was started with.")
+@click.option("--admin-token", metavar="TOKEN", help="Admin token of the server.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -56,7 +56,10 @@ def command(
     junit: Path | None,
     admin_token: str | None,
 ) -> None:
-    """Print what became of the session S of the server at URL, and fail when events were refused."""
+    """Print the verdict for session S.
+
+    URL is the address of the server. The exit code is 1 if events were refused.
+    """
     from mockserver.client import session_report as report
     from mockserver.client.blocking import Session
     from mockserver.client.calls import Target
@@ -80,5 +83,5 @@ def command(
         except OSError as error:
             raise SettingsError(f"--junit: {error}") from None
     if not made.counts.requests:
-        click.echo(f"no request came to session {name}: is it the key the client was given?", err=True)
+        click.echo(f"session {name} received no requests: does the client use this key?", err=True)
     ctx.exit(1 if failures else 0)

@@ -1,4 +1,4 @@
-"""`mockserver sample`: good and bad requests made of the contracts, each with the reply it must get."""
+"""`mockserver sample`: valid and invalid requests generated from the contracts, with their expected replies."""
 
 from __future__ import annotations
 
@@ -26,27 +26,33 @@ Examples:
   mockserver sample --protocol apex --operation server_events --json
   mockserver sample --corpus fixtures/corpus
 
-A line is {protocol, operation, revision, valid, rule?, pointer?, request, expect}, written as the golden cases of
-fixtures/README.md are. Times are near 2026-06-14T12:00:02Z: set the session's clock to it. The same seed gives the same
-lines as long as Hypothesis is the same; the corpus does not depend on it.
+Each line is an object {protocol, operation, revision, valid, rule?, pointer?, request, expect} in the format of the
+golden cases (fixtures/README.md). Timestamps are close to 2026-06-14T12:00:02Z: set the session's clock to that time.
+The same seed gives the same samples for the same version of Hypothesis. The corpus depends on neither.
 """
 
 
 @click.command(epilog=EPILOG)
-@click.option("--protocol", type=ProtocolName(), metavar="NAME", help="One protocol; without it, all.")
-@click.option("--operation", metavar="NAME", help="One operation of the protocol.")
-@click.option("--type", "kind", metavar="NAME", help="One type of events.")
-@click.option("--revision", type=RevisionName(), metavar="REV", help="The revision; without it, the base.")
+@click.option("--protocol", type=ProtocolName(), metavar="NAME", help="Protocol. Default: all protocols.")
+@click.option("--operation", metavar="NAME", help="Operation of the protocol. Default: all operations.")
+@click.option("--type", "kind", metavar="NAME", help="Event type. Default: all types.")
+@click.option("--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract.")
 @contract_files
-@click.option("--count", type=click.IntRange(min=1), default=10, show_default=True, help="How many.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another number gives others.")
-@click.option("--invalid", is_flag=True, help="Requests that break exactly one rule.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array, indented, and not a line for each.")
+@click.option("--count", type=click.IntRange(min=1), default=10, show_default=True, help="Number of samples.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Random seed. Use a different seed to generate different samples.",
+)
+@click.option("--invalid", is_flag=True, help="Generate requests that break exactly one rule.")
+@click.option("--json", "as_json", is_flag=True, help="Print an indented JSON array instead of NDJSON.")
 @click.option(
     "--corpus",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Write the whole corpus there, one file for each protocol; everything but --contracts is ignored.",
+    help="Write the complete corpus to this folder, one file per protocol. Only --contracts is used with it.",
 )
 def command(
     protocol: str | None,
@@ -61,13 +67,13 @@ def command(
     as_json: bool,
     corpus: Path | None,
 ) -> None:
-    """Print good or bad requests with the replies they must get."""
+    """Print sample requests with the replies that a server must send."""
     need_hypothesis()
     if corpus is not None:
         _write(corpus, contracts)
         return
     if protocol is None and (operation or kind or revision):
-        raise click.UsageError("--operation, --type and --revision need a --protocol")
+        raise click.UsageError("--operation, --type and --revision require --protocol")
     from mockserver.strategies.sampling import draw
 
     wanted = [
@@ -81,7 +87,7 @@ def command(
 
 
 def _share(count: int, number: int, wanted: Sequence[object]) -> int:
-    """Split a count among several; the first ones get what is left over."""
+    """Divide a count among several; the first ones get the remainder."""
     return count // len(wanted) + (number < count % len(wanted))
 
 
@@ -108,7 +114,7 @@ def _strategy(contract: Contract, operation: str | None, kind: str | None, inval
 
 
 def _print(samples: Sequence[Sample], as_json: bool) -> None:
-    """Print in ASCII: drawn texts hold characters that move a terminal or end a line for some readers."""
+    """Print in ASCII: generated texts contain control characters and Unicode line separators."""
     lines = [sample.as_json() for sample in samples]
     if as_json:
         click.echo(json.dumps(lines, indent=2))

@@ -1,4 +1,4 @@
-"""`mockserver serve`: the server in the foreground, until it is told to stop."""
+"""`mockserver serve`: run the server in the foreground."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ Examples:
   mockserver serve --contract-patch strict.yaml
   MOCKSERVER_SERVE_REVISION="outlit=r4-2026-08 apex=documented" PORT=9000 mockserver serve
 
-The one line on stdout says where the server listens; the log goes to stderr. SIGTERM and SIGINT let requests in
-flight finish; a second one does not.
+The server prints one line with its URL to stdout; the log goes to stderr. SIGTERM or SIGINT stops the server when
+the requests in progress are done; a second signal stops it at once.
 """
 
 
 def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     if value is not None and not value.strip():
-        raise click.BadParameter("an empty token protects nothing", ctx, param)
+        raise click.BadParameter("the token must not be empty", ctx, param)
     return value
 
 
 @click.command(epilog=EPILOG)
-@click.option("--host", envvar="HOST", default=DEFAULTS.host, show_default=True, help="The address to listen on.")
+@click.option("--host", envvar="HOST", default=DEFAULTS.host, show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     envvar="PORT",
     type=click.IntRange(0, 65535),
     default=DEFAULTS.port,
     show_default=True,
-    help="The port to listen on; 0 takes a free one.",
+    help="Port to listen on; 0 selects a free port.",
 )
 @click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write the URL there once requests are taken.",
+    help="Write the URL to this file when the server is ready.",
 )
 @click.option(
     "--revision",
@@ -54,7 +54,7 @@ def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     multiple=True,
     callback=pins,
     metavar="NAME=REV",
-    help="Pin a protocol's revision. May be repeated.",
+    help="Pin the contract revision of a protocol. May be repeated.",
 )
 @contract_files
 @click.option(
@@ -62,60 +62,60 @@ def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     type=click.Choice(get_args(RateMode)),
     default=DEFAULTS.rate_limits,
     show_default=True,
-    help="What going over a rate limit means: warnings, a refusal, or nothing.",
+    help="When a rate limit is exceeded: warn adds a warning, enforce refuses the request, off does not count.",
 )
 @click.option(
     "--journal-limit",
     type=click.IntRange(1),
     default=DEFAULTS.journal_limit,
     show_default=True,
-    help="How many requests a session keeps.",
+    help="Maximum number of requests kept per session.",
 )
 @click.option(
     "--memory-limit",
     type=ByteSize(),
     default=DEFAULTS.memory_limit,
     show_default=ByteSize.text(DEFAULTS.memory_limit),
-    help="How many bytes all journals may take together; KiB, MiB and GiB may be written.",
+    help="Maximum memory for all journals together, in bytes or with a unit (KiB, MiB, GiB).",
 )
 @click.option(
     "--max-sessions",
     type=click.IntRange(1),
     default=DEFAULTS.max_sessions,
     show_default=True,
-    help="How many sessions there may be; over it the one idle for longest goes.",
+    help="Maximum number of sessions. When it is exceeded, the least recently used session is evicted.",
 )
 @click.option(
-    "--admin-token", callback=_token, metavar="TOKEN", help="Ask for this bearer token on the control surface."
+    "--admin-token", callback=_token, metavar="TOKEN", help="Require this bearer token on the control surface."
 )
 @click.option(
     "--allowed-host",
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="A further host name the control surface is reached by. May be repeated.",
+    help="Additional host name for the control surface. May be repeated.",
 )
 @click.option(
     "--log-level",
     type=click.Choice(get_args(LogLevel)),
     default=DEFAULTS.log_level,
     show_default=True,
-    help="How much to log: info has refusals and new sessions, debug every request.",
+    help="Log level: info logs new sessions and refused events, debug logs every request.",
 )
 @click.option(
     "--log-format",
     type=click.Choice(get_args(LogFormat)),
     default=DEFAULTS.log_format,
     show_default=True,
-    help="Lines for people, or one JSON object a line.",
+    help="Log format: text, or one JSON object per line.",
 )
 @click.pass_obj
 def command(service_links: list[str] | None, /, **flags: Any) -> None:
-    """Serve the three APIs until stopped."""
+    """Start the mock server."""
     import gc
     import logging
 
-    gc.disable()  # what a start makes stays, so looking for garbage only takes time; the server turns it on again
+    gc.disable()  # objects created at start-up stay, so collecting only costs time; the server enables it again
 
     from mockserver.server import logformat
     from mockserver.server.running import leave_when_told, run_forever

@@ -1,4 +1,4 @@
-"""Tables for people: aligned columns, a bold head on a terminal and plain text elsewhere."""
+"""Text tables: aligned columns, with a bold header on a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ GAP = "  "
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; the last column is as wide as it likes."""
+    """Print a table; the last column is not padded."""
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
     click.secho(_line(head, widths), bold=True)
     for row in rows:

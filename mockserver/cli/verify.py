@@ -1,4 +1,4 @@
-"""`mockserver verify`: hold any server to a contract, by what it answers alone."""
+"""`mockserver verify`: verify any server against a contract by its replies alone."""
 
 from __future__ import annotations
 
@@ -36,14 +36,16 @@ Examples:
   mockserver verify --target https://api.example.com --protocol whisperr --key wrk_1 --only /protocol/cors --rate 5
   mockserver verify --target http://127.0.0.1:8207 --protocol outlit --key pk_test --dry-run
 
-A rule is the pointer of a fact in the contract, with what of it is tried after a #; --only and --skip take its
-beginning or a glob. It sends real events: use a key made for tests. Only replies are looked at; what they cannot show
-is listed as not observable. Exit codes: 0 clean, 1 findings, 3 nothing that speaks the protocol answers there.
+A rule is the JSON Pointer of a fact in the contract; some have the name of a check after a #. --only and --skip take
+the start of a rule or a glob pattern. Real events are sent: use a test key. Only replies are examined; rules that no
+reply can show are listed as not observable.
+
+Exit code 0: no deviations; 1: deviations; 3: the target is unreachable or does not speak the protocol.
 """
 
 
 class Finite(click.FloatRange):
-    """A number in a range; NaN is in none."""
+    """A number in a range, and not NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number."""
@@ -54,39 +56,57 @@ class Finite(click.FloatRange):
 
 
 @click.command(epilog=EPILOG)
-@click.option("--target", required=True, metavar="URL", help="The server, without the protocol's own paths.")
-@click.option("--protocol", required=True, type=ProtocolName(), metavar="NAME", help="What it is to speak.")
-@click.option("--key", required=True, metavar="KEY", help="The key that requests carry.")
-@click.option("--server-key", metavar="KEY", help="The secret key of servers, where a protocol has both (Apex).")
-@click.option("--revoked-key", "revoked", multiple=True, metavar="KEY", help="A well-formed key that must be refused.")
-@click.option("--revision", type=RevisionName(), metavar="REV", help="The revision; without it, the base.")
+@click.option(
+    "--target", required=True, metavar="URL", help="Base URL of the server, without the paths of the protocol."
+)
+@click.option(
+    "--protocol", required=True, type=ProtocolName(), metavar="NAME", help="Protocol that the target implements."
+)
+@click.option("--key", required=True, metavar="KEY", help="Key to send with the requests.")
+@click.option("--server-key", metavar="KEY", help="Secret server key, for a protocol with two kinds of keys (Apex).")
+@click.option(
+    "--revoked-key",
+    "revoked",
+    multiple=True,
+    metavar="KEY",
+    help="Well-formed key that the target must refuse. May be repeated.",
+)
+@click.option("--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract.")
 @contract_files
-@click.option("--examples", type=click.IntRange(min=0), default=20, show_default=True, help="Random ones for a rule.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another number gives other random examples.")
-@click.option("--only", multiple=True, metavar="RULE", help="Try these rules. May be repeated.")
-@click.option("--skip", multiple=True, metavar="RULE", help="Leave these rules out. May be repeated.")
+@click.option(
+    "--examples", type=click.IntRange(min=0), default=20, show_default=True, help="Number of random examples per rule."
+)
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Random seed. Use a different seed to generate different examples.",
+)
+@click.option("--only", multiple=True, metavar="RULE", help="Check only these rules. May be repeated.")
+@click.option("--skip", multiple=True, metavar="RULE", help="Skip these rules. May be repeated.")
 @click.option(
     "--rate",
     type=Finite(min=0.001, max=1_000_000),
     default=50.0,
     show_default=True,
-    help="The most requests a second.",
+    help="Maximum number of requests per second.",
 )
-@click.option("--burst", is_flag=True, help="Also go over rate limits, and expect to be refused.")
+@click.option("--burst", is_flag=True, help="Also exceed the rate limits and expect refusals.")
 @click.option(
-    "--max_wait",
+    "--max-wait",
     type=Finite(min=0, max=86_400),
     default=5.0,
     show_default=True,
-    help="The longest wait for one check, in seconds.",
+    help="Maximum wait for one check, in seconds.",
 )
-@click.option("--dry-run", is_flag=True, help="List what would be sent.")
+@click.option("--dry-run", is_flag=True, help="List the requests without sending them.")
 @click.option(
     "--assumed",
     type=click.Choice(["report", "ignore"]),
     default="report",
     show_default=True,
-    help="What to do with deviations from facts that no source states.",
+    help="Report or ignore deviations from assumed facts, which no source states.",
 )
 @click.option(
     "--json",
@@ -120,7 +140,7 @@ def command(
     junit_file: Path | None,
     **given: Any,
 ) -> None:
-    """Hold a server to a contract, by what it answers."""
+    """Verify a server against a contract by its replies."""
     need_hypothesis()
     from mockserver.verify import rules_of, verify
     from mockserver.verify.outcome_report import Report
@@ -144,7 +164,7 @@ def command(
 
 
 def _check_files(files: Sequence[Path]) -> None:
-    """Refuse a report that could not be written before anything is sent."""
+    """Check that the reports can be written, before anything is sent."""
     if len(files) > 1 and files[0] == files[1]:
         raise SettingsError(f"--json and --junit both write to {files[0]}")
     for file in files:
@@ -173,7 +193,7 @@ def _setup(given: dict[str, Any]) -> Setup:
 
 
 def _check_key(contract: Contract, setup: Setup) -> None:
-    """Refuse a key that fits nothing before anything is sent."""
+    """Check that the key is valid for the protocol, before anything is sent."""
     from mockserver.verify.rule_set import keys_of
 
     if not any(keys_of(contract, setup).values()):
@@ -183,7 +203,7 @@ def _check_key(contract: Contract, setup: Setup) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int], Callable[[], None]]]:
-    """Show on a terminal how many rules are done; however that ends, the terminal is left as it was."""
+    """Show a progress bar on a terminal, and restore the terminal on any exit."""
     with ExitStack() as shown:
 
         def started(count: int) -> Callable[[], None]:
@@ -196,6 +216,7 @@ def _progress() -> Iterator[Callable[[int], Callable[[], None]]]:
 
 
 def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> None:
+    from mockserver.client.text import counted
     from mockserver.strategies.sampling import draw
     from mockserver.verify import chosen
     from mockserver.verify.outcome_report import printable
@@ -204,7 +225,7 @@ def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> No
         chance = rule.random
         drawn = [] if chance is None else [chance.probe(value) for value in draw(chance.strategy, DRAWN)]
         count = sum(len(probe.steps) for probe in (*rule.probes, *drawn))
-        click.echo(f"{rule.id} ({rule.basis}): {rule.idle or f'{count} requests'}{rule.why and ': ' + rule.why}")
+        click.echo(f"{rule.id} ({rule.basis}): {rule.idle or counted(count, 'request')}{rule.why and ': ' + rule.why}")
         for probe in (*rule.probes, *drawn):
             for step in probe.steps[:3]:
                 body = step.request.body[:SHOWN].decode("utf-8", "replace")

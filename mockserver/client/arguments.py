@@ -1,4 +1,4 @@
-"""What a test hands in: matchers, fault steps, settings, as JSON objects with typed members."""
+"""Parameters of session methods: matchers, fault steps and settings, as typed JSON objects."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from typing import Literal, TypedDict
 from mockserver.jsonkit import Json
 from mockserver.settings import RateMode
 
-VerdictWanted = Literal["accepted", "duplicate", "rejected", "any"]
+VerdictFilter = Literal["accepted", "duplicate", "rejected", "any"]
 Where = Mapping[str, Json]
 
 
 class Matcher(TypedDict, total=False):
-    """Which events are meant; `where` holds values by JSON Pointer into the event as sent."""
+    """Selects events. `where` maps JSON Pointers, relative to the event as sent, to expected values."""
 
     protocol: str
     operation: str
     type: str
-    verdict: VerdictWanted
+    verdict: VerdictFilter
     where: Where
 
 
-class Wanted(Matcher, total=False):
-    """What a wait asks for: the events meant, and in seconds how long nothing more may come and how long to wait.
+class WaitOptions(Matcher, total=False):
+    """Options of a wait: a matcher for the events, and times in seconds.
 
-    `verdict` is `accepted` unless it says otherwise, `quiet` 0, `timeout` 5; `after` is an event's `seq`.
+    `verdict` defaults to `accepted`. `quiet` (default 0) is how long no request may arrive after the events, `timeout`
+    (default 5) how long to wait. `after` is the `seq` of an event: only later events count.
     """
 
     quiet: float
@@ -34,7 +35,7 @@ class Wanted(Matcher, total=False):
 
 
 class Reply(TypedDict, total=False):
-    """A reply to send instead of the vendor's; without a body it is the vendor's own for that status."""
+    """A reply to send; without a body, the vendor's own reply for the status is sent."""
 
     status: int
     headers: Mapping[str, str]
@@ -42,14 +43,14 @@ class Reply(TypedDict, total=False):
 
 
 class Reject(TypedDict, total=False):
-    """How the matching events of a batch fail."""
+    """The error for the matching events of a batch."""
 
     message: str
     code: str
 
 
 class Delay(TypedDict):
-    """A delay drawn anew each time."""
+    """A random delay in milliseconds, different for each request."""
 
     min: float
     max: float
@@ -57,7 +58,7 @@ class Delay(TypedDict):
 
 
 class Step(TypedDict, total=False):
-    """A fault step: what it matches, how often, and one of `reply`, `connection`, `reject`, `delay_ms`."""
+    """A fault step: a matcher, the number of uses, and one of `reply`, `connection`, `reject`, `delay_ms`."""
 
     match: Matcher
     times: int
@@ -71,14 +72,14 @@ class Step(TypedDict, total=False):
 
 
 class ProtocolChange(TypedDict, total=False):
-    """The contract a session wants for one protocol; None goes back to the server's."""
+    """The contract of a session for one protocol; None resets a member to the server's."""
 
     revision: str | None
     patch: Json
 
 
 class Settings(TypedDict, total=False):
-    """What a session may change; None goes back to the server's default, each member is replaced whole."""
+    """The settings of a session. Each given member is replaced; None resets it to the server's default."""
 
     credentials: Sequence[str] | None
     keys: Sequence[str] | None

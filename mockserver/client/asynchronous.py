@@ -12,7 +12,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpa
 
 from mockserver.client import journal_calls as journal
 from mockserver.client import steering_calls as steering
-from mockserver.client.arguments import Wanted
+from mockserver.client.arguments import WaitOptions
 from mockserver.client.calls import Call, Steps, Target, answer_of, request_of, unreachable
 from mockserver.client.messages import ExchangeError
 from mockserver.client.results import Event
@@ -24,19 +24,19 @@ R = TypeVar("R")
 
 
 class Asks(Protocol):
-    """Something that belongs to a session and knows where its server is."""
+    """An object with a session name and the address of a server."""
 
     @property
     def name(self) -> str:
-        """The session's name."""
+        """The name of the session."""
 
     @property
     def target(self) -> Target:
-        """Where the server is."""
+        """The address of the server."""
 
 
 async def run(target: Target, steps: Steps[R]) -> R:
-    """Carry out an operation, one call after the other."""
+    """Run the calls of an operation in order."""
     __tracebackhide__ = True
     try:
         call = next(steps)
@@ -61,7 +61,7 @@ async def _send(target: Target, call: Call) -> Json:
 def awaiting(
     operation: Callable[Concatenate[str, P], Steps[R]],
 ) -> Callable[Concatenate[Asks, P], Coroutine[Any, Any, R]]:
-    """Return an operation as a coroutine method."""
+    """Return an operation as an awaitable method."""
 
     async def method(self: Asks, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
@@ -72,7 +72,7 @@ def awaiting(
 
 
 class AsyncFaults:
-    """The session's fault steps."""
+    """The fault steps of a session, with awaitable methods."""
 
     def __init__(self, name: str, target: Target) -> None:
         self.name = name
@@ -85,7 +85,7 @@ class AsyncFaults:
 
 
 class AsyncClock:
-    """The session's clock; waits and delays go by real time all the same."""
+    """The clock of the session. Waits and delays use real time."""
 
     def __init__(self, name: str, target: Target) -> None:
         self.name = name
@@ -109,26 +109,26 @@ class AsyncSession(Place):
 
     @property
     def name(self) -> str:
-        """The session's name."""
+        """The name of the session."""
         return self._name
 
     @property
     def target(self) -> Target:
-        """Where the server is."""
+        """The address of the server."""
         return self._target
 
     @property
     def faults(self) -> AsyncFaults:
-        """What goes wrong on purpose."""
+        """The fault steps of the session."""
         return AsyncFaults(self.name, self.target)
 
     @property
     def clock(self) -> AsyncClock:
-        """The session's time."""
+        """The clock of the session."""
         return AsyncClock(self.name, self.target)
 
     def session(self, name: str) -> AsyncSession:
-        """Return a view of another session of the same server."""
+        """Return another session of the same server."""
         return AsyncSession(name, self.target)
 
     events = awaiting(journal.events)
@@ -145,19 +145,19 @@ class AsyncSession(Place):
 
     @overload
     async def wait_for(  # type: ignore[overload-overlap]
-        self, *, count: Literal[1] = 1, exactly: None = None, **wanted: Unpack[Wanted]
+        self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[WaitOptions]
     ) -> Event: ...
     @overload
-    async def wait_for(self, *, count: int, exactly: None = None, **wanted: Unpack[Wanted]) -> list[Event]: ...
+    async def wait_for(self, *, count: int, exactly: None = None, **options: Unpack[WaitOptions]) -> list[Event]: ...
     @overload
-    async def wait_for(self, *, count: int = 1, exactly: int, **wanted: Unpack[Wanted]) -> list[Event]: ...
+    async def wait_for(self, *, count: int = 1, exactly: int, **options: Unpack[WaitOptions]) -> list[Event]: ...
     async def wait_for(
-        self, *, count: int = 1, exactly: int | None = None, **wanted: Unpack[Wanted]
+        self, *, count: int = 1, exactly: int | None = None, **options: Unpack[WaitOptions]
     ) -> Event | list[Event]:
-        """Return the event that matches, or a list where `count` or `exactly` ask for another number.
+        """Wait for events and return them: a single event by default, a list with `count` or `exactly`.
 
-        Like `Session.wait_for`, without blocking the loop.
+        See `Session.wait_for`.
         """
         __tracebackhide__ = True
-        found = await run(self.target, journal.wait(self.name, count=count, exactly=exactly, **wanted))
+        found = await run(self.target, journal.wait(self.name, count=count, exactly=exactly, **options))
         return found[0] if count == 1 and exactly is None else found

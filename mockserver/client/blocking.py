@@ -1,4 +1,4 @@
-"""A session of a server, for tests that may block."""
+"""A session with blocking methods."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Protocol, Typ
 
 from mockserver.client import journal_calls as journal
 from mockserver.client import steering_calls as steering
-from mockserver.client.arguments import Wanted
+from mockserver.client.arguments import WaitOptions
 from mockserver.client.calls import Steps, Target
 from mockserver.client.connections import Connections
 from mockserver.client.results import Event, FaultStep
@@ -22,19 +22,19 @@ R = TypeVar("R")
 
 
 class Asks(Protocol):
-    """Something that belongs to a session and can carry out its operations."""
+    """An object with a session name and connections."""
 
     @property
     def name(self) -> str:
-        """The session's name."""
+        """The name of the session."""
 
     @property
     def connections(self) -> Connections:
-        """The way to the server."""
+        """The connections to the server."""
 
 
 def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Concatenate[Asks, P], R]:
-    """Return an operation as a method that blocks until it is done."""
+    """Return an operation as a blocking method."""
 
     def method(self: Asks, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
@@ -45,7 +45,7 @@ def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Con
 
 
 class Faults:
-    """The session's fault steps: iterate over them, add, replace, clear."""
+    """The fault steps of a session: a sequence with methods to add, replace and clear."""
 
     def __init__(self, name: str, connections: Connections) -> None:
         self.name = name
@@ -67,7 +67,7 @@ class Faults:
 
 
 class Clock:
-    """The session's clock; waits and delays go by real time all the same."""
+    """The clock of the session. Waits and delays use real time."""
 
     def __init__(self, name: str, connections: Connections) -> None:
         self.name = name
@@ -83,9 +83,9 @@ class Clock:
 
 
 class Session(Place):
-    """One session of a server: what it was sent, and everything a test may change about it.
+    """One session of a server: its received events and requests, and its settings.
 
-    May be used from any thread, and from a coroutine only where blocking its loop does no harm: see `aio`.
+    Thread-safe. The methods block; use `aio` in coroutines.
     """
 
     def __init__(self, name: str, connections: Connections) -> None:
@@ -94,38 +94,38 @@ class Session(Place):
 
     @property
     def name(self) -> str:
-        """The session's name."""
+        """The name of the session."""
         return self._name
 
     @property
     def connections(self) -> Connections:
-        """The way to the server."""
+        """The connections to the server."""
         return self._connections
 
     @property
     def target(self) -> Target:
-        """Where the server is."""
+        """The address of the server."""
         return self.connections.target
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong on purpose."""
+        """The fault steps of the session."""
         return Faults(self.name, self.connections)
 
     @property
     def clock(self) -> Clock:
-        """The session's time."""
+        """The clock of the session."""
         return Clock(self.name, self.connections)
 
     @property
     def aio(self) -> AsyncSession:
-        """The same session with awaitable methods, for coroutines."""
+        """This session with awaitable methods."""
         from mockserver.client.asynchronous import AsyncSession
 
         return AsyncSession(self.name, self.target)
 
     def session(self, name: str) -> Session:
-        """Return a view of another session of the same server."""
+        """Return another session of the same server."""
         return Session(name, self.connections)
 
     events = blocking(journal.events)
@@ -142,18 +142,20 @@ class Session(Place):
 
     @overload
     def wait_for(  # type: ignore[overload-overlap]
-        self, *, count: Literal[1] = 1, exactly: None = None, **wanted: Unpack[Wanted]
+        self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[WaitOptions]
     ) -> Event: ...
     @overload
-    def wait_for(self, *, count: int, exactly: None = None, **wanted: Unpack[Wanted]) -> list[Event]: ...
+    def wait_for(self, *, count: int, exactly: None = None, **options: Unpack[WaitOptions]) -> list[Event]: ...
     @overload
-    def wait_for(self, *, count: int = 1, exactly: int, **wanted: Unpack[Wanted]) -> list[Event]: ...
-    def wait_for(self, *, count: int = 1, exactly: int | None = None, **wanted: Unpack[Wanted]) -> Event | list[Event]:
-        """Return the event that matches, or a list where `count` or `exactly` ask for another number.
+    def wait_for(self, *, count: int = 1, exactly: int, **options: Unpack[WaitOptions]) -> list[Event]: ...
+    def wait_for(
+        self, *, count: int = 1, exactly: int | None = None, **options: Unpack[WaitOptions]
+    ) -> Event | list[Event]:
+        """Wait for events and return them: a single event by default, a list with `count` or `exactly`.
 
-        Blocks until it is there, or raises WaitError. Events that came before the call count too. `quiet` asks that
-        no request came for so long; `exactly=0, quiet=0.5` is "nothing arrives". Times are seconds.
+        Events that arrived before the call count too. With `quiet`, also wait until no request has arrived for that
+        time: `exactly=0, quiet=0.5` checks that nothing arrives. Times are in seconds. Raises WaitError on timeout.
         """
         __tracebackhide__ = True
-        found = self.connections.run(journal.wait(self.name, count=count, exactly=exactly, **wanted))
+        found = self.connections.run(journal.wait(self.name, count=count, exactly=exactly, **options))
         return found[0] if count == 1 and exactly is None else found

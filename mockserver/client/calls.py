@@ -42,7 +42,7 @@ Steps: TypeAlias = Generator[Call, Json, R]
 
 
 class Target:
-    """Where a server is, and the token its control surface wants. Raises ValueError for an unusable URL."""
+    """Where a server is, and the token for its control surface. Raises ValueError for an unusable URL."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = urlsplit(url)

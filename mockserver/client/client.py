@@ -1,4 +1,4 @@
-"""A server that runs other_sessions, seen as the one in this process is."""
+"""A client for a server that is already running."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class Client(Session):
-    """A server at a URL, and a fresh session of it. Close it, or use it as a context manager.
+    """A client for the server at a URL, with a new session. Close it, or use it as a context manager.
 
-    `session` names the session instead of a random one. Raises UnreachableError as soon as the server is asked.
+    `session` is the name of the session, by default a random one. Methods raise UnreachableError if there is no server.
     """
 
     def __init__(self, url: str, *, admin_token: str | None = None, session: str | None = None) -> None:
@@ -29,7 +29,7 @@ class Client(Session):
 
     @property
     def name(self) -> str:
-        """The session's name; a random one that most protocols take as a key."""
+        """The name of the session; by default a random one that most protocols accept as a key."""
         if not self._name:
             self._name = self.connections.run(_any_name())
         return self._name

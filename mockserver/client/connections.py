@@ -130,7 +130,7 @@ class Connections:
         self._client = BlockingClient(target.host, target.port, target.tls)
 
     def run(self, steps: Steps[R]) -> R:
-        """Carry out an operation, one call after the other."""
+        """Run the calls of an operation in order."""
         __tracebackhide__ = True
         try:
             call = next(steps)

@@ -1,4 +1,4 @@
-"""A session in words, for the report of a test that failed."""
+"""A session as text, for the report of a failed test."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
 
 MOST_ROWS: Final = 200
-"""Rows that are asked for; `text.block` shows fewer and counts the rest."""
+"""Maximum number of rows to request; `text.block` shows fewer and counts the rest."""
 MOST_DETAILS: Final = 5
 
 
 def session(name: str) -> Steps[str]:
-    """Tell what a session was sent and what became of it: requests, deliveries, refusals, faults that never struck."""
+    """Describe a session: its requests, deliveries, refusals and unused fault steps."""
     seen = (yield from steering.settings(name)).counts
     requests = [read(Request, row) for row in (yield from _rows(name, "requests"))]
     ledger = [read(Delivery, row) for row in (yield from _rows(name, "deliveries"))]
@@ -30,7 +30,7 @@ def session(name: str) -> Steps[str]:
     lines += text.block("deliveries", map(text.delivery, ledger))
     lines += text.block("refused events", text.flat(map(text.refused_event, refused)))
     lines += text.block("refused requests", (yield from _refused_requests(name, requests)))
-    lines += text.block("faults still pending", map(text.fault_step, pending))
+    lines += text.block("pending fault steps", map(text.fault_step, pending))
     return "\n".join(lines)
 
 
@@ -40,7 +40,7 @@ def _rows(name: str, what: str, **query: Json) -> Steps[Iterator[Json]]:
 
 
 def _refused_requests(name: str, requests: list[Request]) -> Steps[list[str]]:
-    """Say why requests without events were refused: no event's finding tells it."""
+    """Describe why requests without events were refused, which no event row shows."""
     lines: list[str] = []
     wanted = [row for row in requests if (row.status or 0) >= 400 and not row.events and row.fault is None]
     for row in wanted[:MOST_DETAILS]:

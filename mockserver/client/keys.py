@@ -1,4 +1,4 @@
-"""Keys a protocol takes, made out of what its contract says of credentials. Pure."""
+"""Generation of keys that a protocol accepts, from the credentials in its contract. Pure."""
 
 from __future__ import annotations
 
@@ -17,61 +17,63 @@ _PREFIX = re.compile(r"\^((?:[A-Za-z0-9_-](?![*+?{|])|\\[^A-Za-z0-9](?![*+?{|]))
 
 @dataclass(slots=True, kw_only=True)
 class Credentials:
-    """What one protocol says of its keys: each credential's facts by name, and each operation's credentials."""
+    """The credentials of one protocol: the facts of each by name, and those of each operation."""
 
-    specs: dict[str, dict[str, Json]] = field(default_factory=dict)
+    credentials: dict[str, dict[str, Json]] = field(default_factory=dict)
     operations: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def of(self, operation: str | None) -> list[Mapping[str, Json]]:
-        """Return the credentials that one operation looks for, or the first that looks for any. Raises ValueError."""
+        """Return the credentials of an operation, by default of the first one that has any. Raises ValueError."""
         if operation is None:
             operation = next(iter(self.operations), None)
         if operation not in self.operations:
-            raise ValueError(f"no operation {operation!r} takes a key; there are: {', '.join(self.operations)}")
-        return [self.specs.get(name, {}) for name in self.operations[operation]]
+            raise ValueError(f"no key for the operation {operation!r}; available: {', '.join(self.operations)}")
+        return [self.credentials.get(name, {}) for name in self.operations[operation]]
 
 
 def credentials(facts: Iterable[Mapping[str, Json]]) -> dict[str, Credentials]:
-    """Read the credentials of each protocol out of the fidelity ledger."""
+    """Return the credentials of each protocol from the facts of the fidelity ledger."""
     found: dict[str, Credentials] = {}
     for fact in facts:
         of = found.setdefault(fact["protocol"], Credentials())
         match pointer.parse(fact["pointer"]):
             case ("protocol", "credentials", name, member):
-                of.specs.setdefault(name, {})[member] = fact["value"]
+                of.credentials.setdefault(name, {})[member] = fact["value"]
             case ("protocol", "operations", name, "credentials") if fact["value"]:
                 of.operations[name] = fact["value"]
     return found
 
 
-def fits(key: str, specs: Iterable[Mapping[str, Json]]) -> bool:
-    """Tell whether a key is well-formed for one of an operation's credentials."""
-    return any("pattern" not in spec or matches(spec["pattern"], key) for spec in specs)
+def fits(key: str, credentials: Iterable[Mapping[str, Json]]) -> bool:
+    """Return whether a key is well-formed for one of the credentials."""
+    return any("pattern" not in credential or matches(credential["pattern"], key) for credential in credentials)
 
 
-def well_formed(slug: str, specs: Iterable[Mapping[str, Json]]) -> str:
-    """Return a key that one of the credentials takes and that nobody else would make. Raises ValueError."""
-    listed = list(specs)
-    for spec in listed:
-        for key in _candidates(slug, spec):
-            if fits(key, [spec]):
+def well_formed(slug: str, credentials: Iterable[Mapping[str, Json]]) -> str:
+    """Return a unique key that is well-formed for one of the credentials. Raises ValueError."""
+    listed = list(credentials)
+    for credential in listed:
+        for key in _candidates(slug, credential):
+            if fits(key, [credential]):
                 return key
-    raise ValueError(f"no key could be made for {[spec.get('pattern') for spec in listed]}; name one with credentials")
+    raise ValueError(
+        f"cannot generate a key for {[credential.get('pattern') for credential in listed]}; set one with `credentials`"
+    )
 
 
 def slug_of(name: str) -> str:
-    """Return a session's name in letters, digits and underscores, told apart from other names by a digest."""
+    """Return a session name in letters, digits and underscores, made unique by a digest if it was changed."""
     slug = re.sub("[^A-Za-z0-9]+", "_", name).strip("_")[:SLUG_LENGTH]
     return (
         slug if slug == name else f"{slug}_{blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=6).hexdigest()}"
     )
 
 
-def _candidates(slug: str, spec: Mapping[str, Json]) -> Iterator[str]:
-    prefix = _PREFIX.match(spec.get("pattern", ""))
+def _candidates(slug: str, credential: Mapping[str, Json]) -> Iterator[str]:
+    prefix = _PREFIX.match(credential.get("pattern", ""))
     if prefix is not None:
         yield re.sub(r"\\(.)", r"\1", prefix[1]) + slug
-    example = spec.get("example", "")
+    example = credential.get("example", "")
     family, underscore, _ = example.partition("_")
     if underscore:
         yield f"{family}_{slug}"
@@ -80,9 +82,9 @@ def _candidates(slug: str, spec: Mapping[str, Json]) -> Iterator[str]:
 
 
 def general(slug: str, known: Mapping[str, Credentials]) -> str:
-    """Return the key that as many protocols as possible take: the name of a session that serves them all."""
-    specs = [spec for of in known.values() for spec in of.specs.values()]
-    candidates = dict.fromkeys([slug, *(key for spec in specs for key in _candidates(slug, spec))])
+    """Return the key that is well-formed for as many protocols as possible."""
+    credentials = [credential for of in known.values() for credential in of.credentials.values()]
+    candidates = dict.fromkeys([slug, *(key for credential in credentials for key in _candidates(slug, credential))])
     return max(candidates, key=lambda key: (_takers(key, known.values()), -len(key)))
 
 

@@ -1,4 +1,4 @@
-"""A server in this process, for tests: on a thread of its own, or on the loop that is running."""
+"""A server in this process, for tests: in its own thread, or on the running event loop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Options(TypedDict, total=False):
-    """How a server in this process runs: members of `Settings`; the port is a free one unless named."""
+    """Options of a server in this process, as in `Settings`; the default port is a free one."""
 
     host: str
     port: int
@@ -38,10 +38,11 @@ class Options(TypedDict, total=False):
 
 
 class MockServer(Client):
-    """A server that lives as long as a `with` block, and a fresh session of it.
+    """A server in this process, with a new session.
 
-    `with` runs it on a thread of its own and gives back this object; its methods block. `async with` runs it on the
-    running loop and gives back an `AsyncSession`, whose methods are awaited. Raises ContractError, SettingsError.
+    `with` runs the server in its own thread and returns this object, whose methods block. `async with` runs it on the
+    running event loop and returns an `AsyncSession`, whose methods are awaited. The server stops at the end of the
+    block. Raises ContractError, SettingsError.
     """
 
     def __init__(self, *, session: str | None = None, **options: Unpack[Options]) -> None:
@@ -55,21 +56,23 @@ class MockServer(Client):
 
     @staticmethod
     def connect(url: str, admin_token: str | None = None, *, session: str | None = None) -> Client:
-        """Return the same view of a server that runs elsewhere."""
+        """Return a client for a server that is already running at a URL."""
         return Client(url, admin_token=admin_token, session=session)
 
     @property
     def target(self) -> Target:
-        """Where the server is. Raises RuntimeError while it does not run."""
+        """The address of the server. Raises RuntimeError if it is not running."""
         if self._target is None:
-            raise RuntimeError("the server does not run: use it as a context manager")
+            raise RuntimeError("the server is not running: use it as a context manager")
         return self._target
 
     @property
     def connections(self) -> Connections:
-        """The way to the server. Raises RuntimeError while it does not run, or runs on this loop."""
+        """The connections to the server. Raises RuntimeError if it is not running, or runs on this event loop."""
         if self._open is None:
-            raise RuntimeError(f"{self.target.url} runs on the event loop: await the methods of what `async with` gave")
+            raise RuntimeError(
+                f"{self.target.url} runs on the event loop: await the methods of the session from `async with`"
+            )
         return self._open
 
     def __enter__(self) -> Self:
@@ -81,7 +84,7 @@ class MockServer(Client):
         return self
 
     def close(self) -> None:
-        """Stop the server; requests in flight get a moment to finish."""
+        """Stop the server after a short grace period for requests in progress."""
         if self._open is not None:
             self._open.close()
         if self._thread is not None:
@@ -104,14 +107,14 @@ class MockServer(Client):
 
     def _refuse_second_start(self) -> None:
         if self._target is not None:
-            raise RuntimeError(f"the server runs already, on {self._target.url}")
+            raise RuntimeError(f"the server is already running on {self._target.url}")
 
     def _started_at(self, url: str) -> None:
         self._target = Target(url, self.server_settings.admin_token)
 
 
 class ServerThread:
-    """A thread with a loop of its own that serves until it is stopped."""
+    """A thread with its own event loop that serves until it is stopped."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -120,12 +123,12 @@ class ServerThread:
         self._thread = threading.Thread(target=self._main, name="mockserver", daemon=True)
 
     def start(self) -> str:
-        """Return the server's URL once it takes requests. Raises what its start raised."""
+        """Return the URL of the server once it is ready. Raises the exception of a failed start."""
         self._thread.start()
         return self._url.result()
 
     def stop(self) -> None:
-        """Stop serving and wait for the thread."""
+        """Stop the server and wait for the thread."""
         self._end()
         self._thread.join()
 

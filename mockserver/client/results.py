@@ -1,4 +1,4 @@
-"""What the control surface answers, as frozen values. A member a newer server adds is passed over."""
+"""Results of control calls, as frozen values. Unknown members from newer servers are ignored."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ WaitReason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evict
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event as the server saw it.
+    """One received event with its verdict.
 
-    `event` is as sent, `stored` what the vendor would have kept, None unless accepted. `seq` orders the session's
-    events and is what `after` takes.
+    `event` is the event as sent; `stored` is the event as the vendor stores it, None unless accepted. `seq` is the
+    position in the session, for the argument `after`.
     """
 
     id: str
@@ -42,19 +42,22 @@ class Event:
     stored: Json
 
     @property
-    def refusals(self) -> tuple[Finding, ...]:
-        """Why it was refused; empty unless rejected."""
+    def errors(self) -> tuple[Finding, ...]:
+        """The reasons for a rejected event; empty for any other verdict."""
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """What was taken but is unwise."""
+        """Findings that did not cause a refusal, such as rules of a newer revision."""
         return tuple(finding for finding in self.findings if finding.severity == "warning")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One vendor request in a list; `events` is how many it held, `fault` the step that was injected, or None."""
+    """One received request; `events` is the number of its events, `fault` the fault step applied to it, or None.
+
+    `status` is None if no reply was sent.
+    """
 
     id: str
     seq: int
@@ -71,30 +74,30 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """Headers in order, and the body's bytes."""
+    """The headers in order and the body of a request or reply."""
 
     headers: tuple[tuple[str, str], ...]
     body: bytes
 
     @classmethod
     def of(cls, row: Mapping[str, Json]) -> Self:
-        """Make a message of what the control surface shows, body decoded."""
+        """Return a message from its JSON form."""
         body = row["body"]
         content = body["text"].encode() if "text" in body else base64.b64decode(body["base64"])
         return cls(headers=tuple((name, value) for name, value in row["headers"]), body=content)
 
     def header(self, name: str) -> str | None:
-        """Return the first value of a header, or None; case does not matter."""
+        """Return the first value of a header, or None; the name is case-insensitive."""
         return next((value for known, value in self.headers if known.lower() == name.lower()), None)
 
     def json(self) -> Json:
-        """Return the body parsed. Raises ValueError when it is not JSON."""
+        """Return the parsed body. Raises ValueError if it is not valid JSON."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange(Request):
-    """One vendor request with its bodies, and why it was refused as a whole."""
+    """One request with its reply, and the findings about the request as a whole."""
 
     request: Message
     reply: Message
@@ -104,7 +107,7 @@ class Exchange(Request):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One time an event was sent; `status` is None where the connection was cut."""
+    """One attempt to send an event; `status` is None if no reply was sent."""
 
     request_id: str
     index: int
@@ -115,7 +118,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One logical event over all attempts to deliver it; `by` names what tells events apart."""
+    """One logical event with all attempts to deliver it; `by` is what identifies it: an id, or its fingerprint."""
 
     id: str
     by: str
@@ -128,7 +131,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One place where an event is not what a wait asked for."""
+    """One difference between an event and a matcher."""
 
     pointer: str
     expected: Json
@@ -137,7 +140,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearMiss:
-    """An event that came close."""
+    """An event that almost matches."""
 
     event_id: str
     differences: tuple[Difference, ...]
@@ -153,21 +156,21 @@ class OtherSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultStep:
-    """A fault step as it was given, and its uses left: None is for ever."""
+    """A fault step with its remaining uses; None is unlimited."""
 
     step: Mapping[str, Json]
     remaining: int | None
 
     @classmethod
     def of(cls, row: Mapping[str, Json]) -> Self:
-        """Take `remaining` out of a step as the control surface shows it."""
+        """Return a fault step from its JSON form."""
         step = dict(row)
         return cls(remaining=step.pop("remaining"), step=step)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waited:
-    """What a wait found, and what explains it when that was not enough."""
+    """The result of a wait, with an explanation if it was not satisfied."""
 
     satisfied: bool
     reason: WaitReason
@@ -182,7 +185,7 @@ class Waited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockReading:
-    """Session time beside real time."""
+    """The session time and the real time."""
 
     now: datetime
     offset: timedelta
@@ -191,13 +194,13 @@ class ClockReading:
 
     @classmethod
     def of(cls, row: Mapping[str, Json]) -> Self:
-        """Make a reading of what the control surface says of a clock."""
+        """Return a reading from its JSON form."""
         return read(cls, {**row, "offset": timedelta(milliseconds=row["offset_ms"])})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """What a session has seen: requests, and events by verdict."""
+    """The number of requests, and of events by verdict."""
 
     requests: int
     accepted: int
@@ -207,7 +210,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolState:
-    """The contract in force for one protocol; `patch` is the session's own."""
+    """The contract in force for one protocol; `patch` is the patch of the session."""
 
     revision: str
     patch: Json
@@ -216,7 +219,7 @@ class ProtocolState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """A session's settings and counts; `keys` None takes any well-formed key."""
+    """The settings and counts of a session; `keys` None accepts any well-formed key."""
 
     session: str
     credentials: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""A session as a client is told of it: its key, and where the server is."""
+"""The attributes of a session that a client needs: its key and the URL of the server."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from mockserver.client.calls import Target
 
 
 class Place(ABC):
-    """What a session has whether it is asked by blocking or by awaiting."""
+    """The common attributes of blocking and awaitable sessions."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """The session's name."""
+        """The name of the session."""
 
     @property
     @abstractmethod
     def target(self) -> Target:
-        """Where the server is."""
+        """The address of the server."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} of {self.url}>"
 
     @property
     def key(self) -> str:
-        """The key to give a client: the session's name. `key_for` has those of protocols that want another kind."""
+        """The key for a client: the name of the session. See `key_for` for protocols with other kinds of keys."""
         return self.name
 
     @property
     def url(self) -> str:
-        """The server's URL, to give a client as its base; the key tells the session."""
+        """The base URL for a client; its key selects the session."""
         return self.target.url
 
     @property
     def base_url(self) -> str:
-        """A URL whose path tells the session, for clients whose key cannot be chosen."""
+        """The base URL for a client whose key cannot be chosen; its path selects the session."""
         return f"{self.url}/_mock/s/{quote(self.name, safe='')}"

@@ -1,6 +1,6 @@
-"""A session's verdict for a pipeline: what was refused, how deliveries fared, what was unwise; in text and JSON.
+"""The verdict for a session: refused events, deliveries and warnings, as text and JSON.
 
-Only the control surface is asked, over HTTP. Nothing here decides about an event: the server did.
+Everything is read from the control surface over HTTP. Nothing is judged here: the server did that.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 Gate = Literal["warning", "lost", "duplicate"]
 GATES: Final[tuple[Gate, ...]] = ("warning", "lost", "duplicate")
 INJECTED: Final = "/fault"
-"""The rule of what a fault step refused: the test wanted that, so it is no mistake of the client."""
+"""The rule of events refused by a fault step, on purpose: they are no error of the client."""
 DUPLICATE: Final = "duplicate_delivery"
 PLAIN_FATES: Final = frozenset({"accepted", "accepted_after_retry"})
 UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""What a client may send and a terminal should not be sent."""
+"""Characters from a client that should not be printed to a terminal."""
 READ_REQUESTS: Final = 1000
-"""Requests whose own findings are asked for, each by a call of its own."""
+"""Maximum number of requests whose own findings are read; each needs a call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepeatedWarning:
-    """One piece of warnings: how often it was given, and the first event or request that was meant."""
+    """A warning with its number of occurrences and the first event or request that it is about."""
 
     rule: str
     message: str
@@ -47,7 +47,7 @@ class RepeatedWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One reason for the verdict. `case` is what it is about: a protocol, and a type of events or a kind of request."""
+    """One reason for a failed verdict. `case` is its subject: a protocol, and an event type or a kind of request."""
 
     kind: Literal["refused", "warning", "lost", "duplicate"]
     case: tuple[str, str]
@@ -56,7 +56,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a session's journal says. `requests_read` tells of how many requests the own findings are in it."""
+    """The data of a report. `requests_read` is the number of requests whose own findings are included."""
 
     url: str
     session: str
@@ -73,16 +73,16 @@ class Report:
 
     @property
     def fates(self) -> Mapping[str, int]:
-        """How many deliveries had each fate."""
+        """The number of deliveries by fate."""
         return Counter(row.fate for row in self.deliveries)
 
     @property
     def flags(self) -> Mapping[str, int]:
-        """How many deliveries carry each flag."""
+        """The number of deliveries by flag."""
         return Counter(flag for row in self.deliveries for flag in row.flags)
 
     def failures(self, gates: Sequence[Gate] = ()) -> list[Failure]:
-        """Return what speaks against the session: always what was refused, and what the gates name."""
+        """Return the failures of the session: always refused events and requests, and those that the gates name."""
         found = [
             Failure(kind="refused", case=case_of(row), lines=tuple(text.refused_event(row))) for row in self.refused
         ]
@@ -101,12 +101,12 @@ class Report:
 
 
 def read_report(session: Session, *, final: bool = False) -> Report:
-    """Ask a server for everything a report says. Raises UnreachableError, ControlError."""
+    """Read the data of a report from a server. Raises UnreachableError, ControlError."""
     state, requests, events = session.settings(), session.requests(), session.events()
     exchanges = [session.request(row.id) for row in requests[:READ_REQUESTS]]
     later = [session.request(row.id) for row in requests[READ_REQUESTS:] if _without_events(row)]
     rejected = [row for row in events if row.verdict == "rejected"]
-    refused = [row for row in rejected if any(found.rule != INJECTED for found in row.refusals)]
+    refused = [row for row in rejected if any(found.rule != INJECTED for found in row.errors)]
     return Report(
         url=session.target.url,
         session=state.session,
@@ -115,7 +115,7 @@ def read_report(session: Session, *, final: bool = False) -> Report:
         began=requests[0].received_at if requests else None,
         events=Counter(map(case_of, events)),
         refused=refused,
-        refused_requests=[row for row in (*exchanges, *later) if _without_events(row) and _refusals(row)],
+        refused_requests=[row for row in (*exchanges, *later) if _without_events(row) and _errors(row)],
         injected=len(rejected) - len(refused),
         deliveries=session.deliveries(final=final),
         warnings=_repeated_warnings(events, exchanges),
@@ -124,25 +124,25 @@ def read_report(session: Session, *, final: bool = False) -> Report:
 
 
 def case_of(row: Event | Delivery) -> tuple[str, str]:
-    """Return the protocol of an event and its type."""
+    """Return the protocol and the type of an event."""
     return row.protocol, row.type or "no type"
 
 
 def _request_case(row: Request) -> tuple[str, str]:
-    return row.protocol or "no protocol", f"{row.method} {row.operation or 'unknown path'}"
+    return row.protocol or "unknown protocol", f"{row.method} {row.operation or 'unknown path'}"
 
 
 def _without_events(row: Request) -> bool:
-    """Tell whether a request was refused for something else than its events: those have rows that say so."""
+    """Return whether a request was refused as a whole; otherwise the rows of its events show why."""
     return row.events == 0 and row.fault is None and (row.status or 0) >= 400
 
 
-def _refusals(row: Exchange) -> list[Finding]:
+def _errors(row: Exchange) -> list[Finding]:
     return [found for found in row.findings if found.severity == "error"]
 
 
 def _repeated_warnings(events: Sequence[Event], exchanges: Sequence[Exchange]) -> list[RepeatedWarning]:
-    """Count warnings by rule and subject, the most frequent first."""
+    """Group warnings by rule and subject, the most frequent first."""
     given = [(found, row.id, case_of(row)) for row in events for found in row.warnings]
     given += [(f, row.id, _request_case(row)) for row in exchanges for f in row.findings if f.severity == "warning"]
     counted = Counter((found.rule, found.message, case) for found, _, case in given)
@@ -159,7 +159,7 @@ def _repeated_warnings(events: Sequence[Event], exchanges: Sequence[Exchange]) -
 
 def _refused_request(row: Exchange) -> Iterator[str]:
     yield text.request(row)
-    for found in _refusals(row):
+    for found in _errors(row):
         yield f"  {text.finding(found)}"
 
 
@@ -174,17 +174,17 @@ def kinds(failures: Sequence[Failure]) -> Mapping[str, int]:
 
 
 def as_text(report: Report, failures: Sequence[Failure]) -> str:
-    """Return the report for people; long lists are cut."""
-    lines = [f"session {report.session} of {report.url}: {text.counts(report.counts)}"]
+    """Return the report as text; long lists are truncated."""
+    lines = [f"session {report.session} on {report.url}: {text.counts(report.counts)}"]
     if report.evicted:
-        lines.append(f"the journal no longer holds the oldest requests ({report.evicted}); they are not in this report")
+        lines.append(f"the oldest requests ({report.evicted}) were evicted from the journal and are not in this report")
     if report.injected:
-        lines.append(f"fault steps refused events on purpose ({report.injected}); they do not count as refused")
+        lines.append(f"events refused by fault steps, not counted as refused: {report.injected}")
     lines += text.block("refused events", text.flat(map(text.refused_event, report.refused)))
     lines += text.block("refused requests", text.flat(map(_refused_request, report.refused_requests)))
     lines.append(f"deliveries: {_counted(report.fates)}" + (f"; {_counted(report.flags)}" if report.flags else ""))
     odd = [row for row in report.deliveries if row.fate not in PLAIN_FATES or row.flags]
-    lines += text.block("deliveries to look at", map(text.delivery, odd))
+    lines += text.block("deliveries with problems", map(text.delivery, odd))
     lines += text.block(f"warnings{_extent(report)}", map(_warning_line, report.warnings))
     reasons = kinds(failures)
     lines.append(f"failed: {_counted(reasons)}" if reasons else "passed")
@@ -193,7 +193,7 @@ def as_text(report: Report, failures: Sequence[Failure]) -> str:
 
 def _extent(report: Report) -> str:
     read, all = report.requests_read, report.counts.requests - report.evicted
-    return "" if read >= all else f" (on every event, and on the first {read} of {all} requests themselves)"
+    return "" if read >= all else f" (of all events, and of the first {read} of {all} requests)"
 
 
 def _counted(counts: Mapping[str, int]) -> str:
@@ -201,7 +201,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 
 def as_json(report: Report, failures: Sequence[Failure]) -> dict[str, Json]:
-    """Return the report for programs, complete."""
+    """Return the complete report as JSON."""
     requests = [{**_members(row, Request), "findings": _plain(row.findings)} for row in report.refused_requests]
     return {
         "url": report.url,
@@ -222,7 +222,7 @@ def as_json(report: Report, failures: Sequence[Failure]) -> dict[str, Json]:
 
 
 def _plain(value: Json) -> Json:
-    """Return rows as the control surface writes them."""
+    """Return rows in the format of the control surface."""
     if is_dataclass(value):
         return _members(value, type(value))  # type: ignore[arg-type]
     if isinstance(value, datetime):

@@ -1,4 +1,4 @@
-"""What a test changes of a session: contracts and settings, keys, faults, the clock; each as the calls it makes."""
+"""Operations that change a session: settings, contracts, keys, faults and the clock, as control calls."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from mockserver.jsonkit.decoding import read
 
 
 def settings(session: str, **change: Unpack[Settings]) -> Steps[SessionState]:
-    """Change the named settings, all or none, and return what is in force then; with none, only that."""
+    """Change the given settings, all or none of them, and return the settings and counts of the session."""
     if change:
         return (yield from change_settings(session, change))
     return read(SessionState, (yield Call(method="GET", path=at(session))))
 
 
 def change_settings(session: str, change: Mapping[str, Json]) -> Steps[SessionState]:
-    """Change the named settings, all or none, and return what is in force then."""
+    """Change the given settings, all or none of them, and return the settings and counts of the session."""
     return read(SessionState, (yield Call(method="PATCH", path=at(session), body=change)))
 
 
 def patch(session: str, protocol: str, patch: Mapping[str, Json] | None) -> Steps[SessionState]:
-    """Put a merge patch over one protocol's contract, in place of the session's earlier one; None takes it off."""
+    """Set the session's merge patch for the contract of a protocol, replacing an earlier one; None removes it."""
     return (yield from _change_protocol(session, protocol, {"patch": patch}))
 
 
 def revision(session: str, protocol: str, revision: str | None) -> Steps[SessionState]:
-    """Pin one protocol's revision; None goes back to the server's."""
+    """Pin the revision of a protocol; None resets it to the server's."""
     return (yield from _change_protocol(session, protocol, {"revision": revision}))
 
 
@@ -52,10 +52,10 @@ def _change_protocol(session: str, protocol: str, change: ProtocolChange) -> Ste
 
 
 def key_for(session: str, protocol: str, operation: str | None = None) -> Steps[str]:
-    """Return a key that is well-formed for a protocol and belongs to this session.
+    """Return a key of this session that is well-formed for a protocol.
 
-    Without an operation it is one for the first that takes a key. The session's own name is returned where it will do;
-    any other key is added to the session's credentials. Raises ControlError, ValueError for an unknown operation.
+    By default, the key is for the first operation with a key. If the name of the session is not a well-formed key, a
+    new key is added to the credentials of the session. Raises ControlError; ValueError for an unknown operation.
     """
     known = yield from credentials(f"?protocol={quote(protocol, safe='')}")
     specs = known[protocol].of(operation)
@@ -69,37 +69,37 @@ def key_for(session: str, protocol: str, operation: str | None = None) -> Steps[
 
 
 def general_key(slug: str) -> Steps[str]:
-    """Return a session name that as many protocols as possible take as a key."""
+    """Return a session name that is a well-formed key for as many protocols as possible."""
     return keys.general(slug, (yield from credentials()))
 
 
 def credentials(query: str = "") -> Steps[Mapping[str, Credentials]]:
-    """Return what each protocol's contract says of its keys."""
+    """Return the credentials of each protocol."""
     return keys.credentials((yield Call(method="GET", path=f"/_mock/fidelity{query}"))["facts"])
 
 
 def forget(session: str) -> Steps[None]:
-    """Forget everything of this session, and nothing of any other."""
+    """Delete this session."""
     yield Call(method="DELETE", path=at(session))
 
 
 def list_faults(session: str) -> Steps[list[FaultStep]]:
-    """Return the steps, and what is left of each."""
+    """Return the fault steps with their remaining uses."""
     return _steps((yield Call(method="GET", path=at(session, "faults"))))
 
 
 def add_fault(session: str, **step: Unpack[Step]) -> Steps[list[FaultStep]]:
-    """Append a step; returns all of them. Raises ControlError for one that cannot be used."""
+    """Append a fault step and return all steps. Raises ControlError for an invalid step."""
     return _steps((yield Call(method="POST", path=at(session, "faults"), body=step)))
 
 
 def replace_faults(session: str, steps: Sequence[Step]) -> Steps[list[FaultStep]]:
-    """Put these steps in place of all others. Raises ControlError when one cannot be used."""
+    """Replace all fault steps and return them. Raises ControlError for an invalid step."""
     return _steps((yield Call(method="PUT", path=at(session, "faults"), body=list(steps))))
 
 
 def clear_faults(session: str) -> Steps[None]:
-    """Remove all steps."""
+    """Remove all fault steps."""
     yield Call(method="DELETE", path=at(session, "faults"))
 
 
@@ -108,39 +108,39 @@ def _steps(answered: Json) -> list[FaultStep]:
 
 
 def read_clock(session: str) -> Steps[ClockReading]:
-    """Return session time beside real time."""
+    """Return the session time and the real time."""
     return ClockReading.of((yield Call(method="GET", path=at(session, "clock"))))
 
 
 def now(session: str) -> Steps[datetime]:
-    """Return session time."""
+    """Return the session time."""
     return (yield from read_clock(session)).now
 
 
 def set_clock(session: str, now: datetime | str, *, frozen: bool = False) -> Steps[ClockReading]:
-    """Set session time; it runs on from there, or stands still. Text is RFC 3339, a datetime without zone is UTC."""
+    """Set the session time, running or frozen. A string must be RFC 3339; a datetime without a time zone is UTC."""
     return (yield from _put_clock(session, {"now": _written(now), "frozen": frozen}))
 
 
 def offset_clock(session: str, by: timedelta | float, *, frozen: bool = False) -> Steps[ClockReading]:
-    """Set session time so far off real time; numbers are seconds, below zero is the past."""
+    """Set the offset from real time. A number is in seconds; a negative offset is in the past."""
     return (yield from _put_clock(session, {"offset_ms": _ms(by), "frozen": frozen}))
 
 
 def freeze_clock(session: str, now: datetime | str | None = None) -> Steps[ClockReading]:
-    """Let session time stand still, at a moment or where it is."""
+    """Freeze the session time, at a given time or at the current session time."""
     moment = (yield from read_clock(session)).now if now is None else now
     return (yield from set_clock(session, moment, frozen=True))
 
 
 def advance_clock(session: str, by: timedelta | float) -> Steps[ClockReading]:
-    """Move session time, frozen or running as before; numbers are seconds."""
+    """Advance the session time. A number is in seconds; a frozen clock stays frozen."""
     call = Call(method="POST", path=at(session, "clock", "advance"), body={"ms": _ms(by)})
     return ClockReading.of((yield call))
 
 
 def reset_clock(session: str) -> Steps[ClockReading]:
-    """Go back to real time."""
+    """Reset the session time to real time."""
     return ClockReading.of((yield Call(method="DELETE", path=at(session, "clock"))))
 
 

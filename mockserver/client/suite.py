@@ -1,4 +1,4 @@
-"""Sessions for the tests of a suite: one server, and for each test a session of its own, set up as its marks say."""
+"""Sessions for the tests of a suite: one server, and one session per test, configured by markers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mockserver.client import steering_calls as steering
 from mockserver.client.blocking import Session
 from mockserver.client.client import Client
 from mockserver.client.keys import Credentials
+from mockserver.errors import unknown
 from mockserver.jsonkit import Json
 
 MARK_MEMBERS: Final = ("protocol", "operation", "revision", "patch", "faults", "rate_limits", "keys")
@@ -22,12 +23,12 @@ SLUG_LENGTH: Final = 60
 
 
 class MarkError(ValueError):
-    """A mark says something that cannot be done."""
+    """A marker has invalid arguments."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """How a session begins: the contract wanted by protocol, further settings, faults, and whose key names it."""
+    """The initial state of a session: contracts by protocol, settings, faults, and the kind of key that names it."""
 
     protocols: dict[str, dict[str, Json]] = field(default_factory=dict)
     settings: dict[str, Json] = field(default_factory=dict)
@@ -36,13 +37,13 @@ class Plan:
     operation: str | None = None
 
     def add(self, mark: Mapping[str, Json]) -> None:
-        """Take in a mark; what it says goes before what was said so far. Raises MarkError."""
-        unknown = [name for name in mark if name not in MARK_MEMBERS]
-        if unknown:
-            raise MarkError(f"the mark mockserver takes {', '.join(MARK_MEMBERS)}; not {', '.join(unknown)}")
+        """Apply a marker; its arguments override earlier ones. Raises MarkError."""
+        other = [name for name in mark if name not in MARK_MEMBERS]
+        if other:
+            raise MarkError(f"marker mockserver: {unknown('argument', other[0], MARK_MEMBERS)}")
         protocol = mark.get("protocol")
         if protocol is None and any(name in mark for name in ("operation", "revision", "patch")):
-            raise MarkError("the mark mockserver needs a protocol beside operation, revision and patch")
+            raise MarkError("marker mockserver: operation, revision and patch require protocol")
         if protocol is not None:
             self.protocol, self.operation = protocol, mark.get("operation")
             self._contract(protocol, mark)
@@ -58,7 +59,7 @@ class Plan:
 
 
 def compose(first: Json, second: Json) -> Json:
-    """Return one merge patch for two that follow each other; their nulls stay, for they delete."""
+    """Combine two consecutive merge patches; nulls are kept, because they delete."""
     if not isinstance(first, dict) or not isinstance(second, dict):
         return second
     return {**first, **{name: compose(first.get(name), member) for name, member in second.items()}}
@@ -66,10 +67,10 @@ def compose(first: Json, second: Json) -> Json:
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """The server of a test run; `scope` tells runs and workers that share a server apart.
+    """The server of a test run; `scope` distinguishes runs and workers that share a server.
 
-    A server that runs elsewhere was not started with the run's `revisions`, `contract_patches` and `rate_limits`, so
-    each session asks for them.
+    A server outside this process was not started with the run's `revisions`, `contract_patches` and `rate_limits`, so
+    each session sets them.
     """
 
     server: Client
@@ -93,7 +94,7 @@ class Suite:
         return found
 
     def open(self, test: str, marks: Iterable[Mapping[str, Json]] = ()) -> Session:
-        """Return a fresh session for a test, the same one each time it runs; later marks go before earlier ones.
+        """Return a new session for a test, with the same name in every run; later markers override earlier ones.
 
         Raises MarkError, ControlError.
         """
@@ -125,5 +126,5 @@ class Suite:
         if plan.protocol is None:
             return keys.general(slug, self._credentials)
         if plan.protocol not in self._credentials:
-            raise MarkError(f"no protocol {plan.protocol!r}; there are: {', '.join(self._credentials)}")
+            raise MarkError(unknown("protocol", plan.protocol, self._credentials))
         return keys.well_formed(slug, self._credentials[plan.protocol].of(plan.operation))

@@ -1,4 +1,4 @@
-"""Findings, waits and sessions in words, for assertion errors and failure reports. Pure."""
+"""Findings, waits and sessions as text, for assertion errors and failure reports. Pure."""
 
 from __future__ import annotations
 
@@ -17,80 +17,79 @@ SHOWN_ROWS: Final = 20
 
 
 def finding(found: Finding) -> str:
-    """Say in one line what is wrong, where, which rule says so and who states it."""
+    """Describe a finding in one line: message, pointer, rule and source."""
     place = f" at {found.pointer}" if found.pointer else ""
     source = f"; {cut(found.source, SHOWN_SOURCE)}" if found.source else ""
     return f"{found.message}{place} [{found.rule}{source}]"
 
 
 def value(shown: Json) -> str:
-    """Write a JSON value in one line, long ones cut."""
+    """Format a JSON value in one line, truncated if it is long."""
     return cut(json.dumps(shown, ensure_ascii=False), SHOWN_VALUE)
 
 
 def cut(text: str, limit: int) -> str:
-    """Cut a text to so many characters."""
+    """Truncate a text to a number of characters."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def event(row: Event) -> str:
-    """Name an event in one line."""
+    """Describe an event in one line."""
     return f"{row.id} {row.protocol} {row.operation}: {row.type or 'no type'} {row.verdict}"
 
 
 def refused_event(row: Event) -> Iterator[str]:
-    """Name a refused event and say why, a line for each reason."""
+    """Describe a refused event, followed by one line per error."""
     yield f"{event(row)} {value(row.event)}"
-    for found in row.refusals:
+    for found in row.errors:
         yield f"  {finding(found)}"
 
 
 def request(row: Request) -> str:
-    """Name a request in one line."""
+    """Describe a request in one line."""
     fault = (
         ""
         if row.fault is None
         else f", fault injected: {value({k: v for k, v in row.fault.items() if k != 'remaining'})}"
     )
-    number = "1 event" if row.events == 1 else f"{row.events} events"
-    return f"{row.id} {row.method} {cut(row.path, SHOWN_VALUE)} -> {row.status or 'cut off'} ({number}{fault})"
+    events = counted(row.events, "event")
+    return f"{row.id} {row.method} {cut(row.path, SHOWN_VALUE)} -> {row.status or 'no reply'} ({events}{fault})"
 
 
 def fault_step(row: FaultStep) -> str:
-    """Say what a fault step does and how often it still will."""
-    return value(dict(row.step)) if row.remaining is None else f"{value(dict(row.step))}, {row.remaining} left"
+    """Describe a fault step and its remaining uses."""
+    return value(dict(row.step)) if row.remaining is None else f"{value(dict(row.step))}, {row.remaining} remaining"
 
 
 def delivery(row: Delivery) -> str:
-    """Say how one logical event fared over its attempts."""
-    tries = ", ".join(f"{tried.request_id} {tried.status or 'cut off'}" for tried in row.attempts)
+    """Describe the attempts to deliver one logical event, and its fate."""
+    tries = ", ".join(f"{tried.request_id} {tried.status or 'no reply'}" for tried in row.attempts)
     flags = f" ({', '.join(row.flags)})" if row.flags else ""
     return f"{row.protocol} {row.type or 'no type'} by {row.by} {cut(row.id, SHOWN_ID)}: {tries} -> {row.fate}{flags}"
 
 
 def counts(seen: Counts) -> str:
-    """Say what a session has seen."""
-    return (
-        f"{_number(seen.requests, 'request')}; {_number(seen.accepted, 'event')} accepted, "
-        f"{seen.duplicate} duplicate, {seen.rejected} rejected"
-    )
+    """Describe the counts of a session."""
+    requests = counted(seen.requests, "request")
+    return f"{requests}; events: {seen.accepted} accepted, {seen.duplicate} duplicate, {seen.rejected} rejected"
 
 
-def _number(count: int, noun: str) -> str:
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where English has it."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def block(title: str, lines: Iterable[str]) -> list[str]:
-    """Return a heading with lines under it, long lists cut; nothing without lines."""
+    """Return a heading with lines below it, truncated if there are many; nothing without lines."""
     listed = list(lines)
     more = [f"  … and {len(listed) - SHOWN_ROWS} more"] if len(listed) > SHOWN_ROWS else []
     return [f"{title}:", *(f"  {line}" for line in listed[:SHOWN_ROWS]), *more] if listed else []
 
 
-def wanted(spec: Mapping[str, Json]) -> str:
-    """Say what a wait asked for."""
-    match = {"verdict": "accepted", **spec["match"]}
-    number = f"exactly {spec['exactly']}" if "exactly" in spec else f"{spec['count']}"
+def wanted(request: Mapping[str, Json]) -> str:
+    """Describe the events that a wait asked for."""
+    match = {"verdict": "accepted", **request["match"]}
+    number = f"exactly {request['exactly']}" if "exactly" in request else f"{request['count']}"
     verdict = "" if match["verdict"] == "any" else f" {match['verdict']}"
     of = f" {match['protocol']}" if "protocol" in match else ""
     through = f" {match['operation']}" if "operation" in match else ""
@@ -100,31 +99,31 @@ def wanted(spec: Mapping[str, Json]) -> str:
     return f"{number}{verdict}{of}{through} {noun}{kind}{where}"
 
 
-def wait(spec: Mapping[str, Json], waited: Waited, session: str, seen: Counts) -> str:
-    """Explain a wait that was not satisfied, ending with what to look at."""
-    seconds = f"{spec['timeout_ms'] / 1000:g} s"
+def wait(request: Mapping[str, Json], waited: Waited, session: str, seen: Counts) -> str:
+    """Explain why a wait was not satisfied, with a hint at the end."""
+    seconds = f"{request['timeout_ms'] / 1000:g} s"
     outcome = {
-        "timeout": f"{waited.matched} came within {seconds}",
-        "too_many": f"{waited.matched} came",
-        "not_quiet": f"the session was not quiet for {spec.get('quiet_ms', 0) / 1000:g} s within {seconds}",
-        "deleted": "the session was deleted meanwhile",
-        "evicted": "the session was evicted meanwhile: the server holds too many",
+        "timeout": f"{waited.matched} arrived within {seconds}",
+        "too_many": f"{waited.matched} arrived",
+        "not_quiet": f"the session was not quiet for {request.get('quiet_ms', 0) / 1000:g} s within {seconds}",
+        "deleted": "the session was deleted during the wait",
+        "evicted": "the session was evicted during the wait (see --max-sessions)",
     }.get(waited.reason, waited.reason)
-    lines = [f"waited for {wanted(spec)}: {outcome}", f"session {session}: {counts(seen)}"]
+    lines = [f"waited for {wanted(request)}: {outcome}", f"session {session}: {counts(seen)}"]
     if waited.reason == "too_many":
-        lines += block("came", map(event, waited.events))
-    lines += block("nearest misses", near_misses(waited))
-    lines += block("refused, else they would have matched", flat(map(refused_event, waited.refused)))
-    lines += block("faults still pending", map(fault_step, waited.faults_pending))
+        lines += block("arrived", map(event, waited.events))
+    lines += block("closest events", near_misses(waited))
+    lines += block("refused events that match otherwise", flat(map(refused_event, waited.refused)))
+    lines += block("pending fault steps", map(fault_step, waited.faults_pending))
     lines += block(
-        "meanwhile, in other sessions",
-        (f"{s.session}: {_number(s.requests, 'request')}" for s in waited.other_sessions),
+        "requests to other sessions",
+        (f"{s.session}: {counted(s.requests, 'request')}" for s in waited.other_sessions),
     )
     return "\n".join([*lines, *_hints(waited, seen)])
 
 
 def near_misses(waited: Waited) -> Iterator[str]:
-    """Say of each near miss where it differs."""
+    """Describe the differences of each near miss."""
     for miss in waited.near_misses:
         for different in miss.differences:
             yield (
@@ -142,11 +141,9 @@ def _hints(waited: Waited, seen: Counts) -> Sequence[str]:
     if waited.reason != "timeout":
         return ()
     if waited.refused:
-        return ("The events came and were refused: see the reasons above.",)
+        return ("The events arrived but were refused; see the reasons above.",)
     if seen.requests == 0 and waited.other_sessions:
-        return (
-            "Nothing came to this session but another session got requests: is the client given this session's key?",
-        )
+        return ("This session received nothing, but another session did: does the client use the key of this session?",)
     if seen.requests == 0:
-        return ("No request came at all: is the client given this server's URL, and was it flushed?",)
+        return ("No requests arrived: does the client use the URL of this server, and was it flushed?",)
     return ()

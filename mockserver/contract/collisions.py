@@ -35,10 +35,10 @@ def collisions(served: Sequence[ServedPaths]) -> Iterator[tuple[str, str, str]]:
         for label, path in paths.prefixes.items():
             other = owners.setdefault(path, paths.protocol)
             if other != paths.protocol:
-                yield paths.protocol, f"/prefixes/{label}/path", f"{path} belongs to {other} already"
+                yield paths.protocol, f"/prefixes/{label}/path", f"{path} already belongs to {other}"
     for paths in served:
         for label, path in paths.operations.items():
             longest = max((prefix for prefix in owners if is_under(path, prefix)), key=len, default=None)
             if longest is not None and owners[longest] != paths.protocol:
-                problem = f"{path} is below {longest}, which belongs to {owners[longest]}"
+                problem = f"{path} starts with {longest}, which belongs to {owners[longest]}"
                 yield paths.protocol, f"/operations/{label}/path", problem

@@ -42,7 +42,7 @@ def compile_contract(
     extension = extension_of(adapter)
     for place in extension.needs:
         if pointer.get(documents, pointer.parse(place)) is pointer.MISSING:
-            raise fail(place, "this protocol's adapter needs it")
+            raise fail(place, "required by the adapter of this protocol")
     for place, problem in schema_problems(documents):
         raise fail(place, problem)
     schemas = _Schemas(documents, patched)
@@ -149,9 +149,9 @@ class _Schemas:
             compiled = Schema(document, name, flatten(annotate(schema, place, "", self._changed), shared))
             _ = compiled.engine
         except KeyError as error:
-            raise fail(place, f"uses a shared schema that is not there: {error.args[0]}") from None
+            raise fail(place, f"unknown shared schema: {error.args[0]}") from None
         except RecursionError:
-            raise fail(place, "uses a shared schema that uses itself") from None
+            raise fail(place, "a shared schema uses itself") from None
         except jsonschema_rs.ValidationError as error:
             raise fail(place + pointer.build(error.instance_path), error.message) from None
         return compiled

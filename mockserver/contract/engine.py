@@ -20,7 +20,7 @@ NO_FORMATS: Final[Formats] = {}
 def compile_schema(schema: Mapping[str, Json], formats: Formats = NO_FORMATS) -> Engine:
     """Compile a schema; `formats` has the check of each format. Raises ValueError for a pattern that cannot be used.
 
-    One pattern has one meaning and one bound wherever it stands: a schema in which any looks around asks `matcher`
+    One pattern has one meaning and one bound everywhere: a schema in which any looks around asks `matcher`
     about each of its patterns; in any other schema the engine matches them itself, which is faster.
     """
     looks: set[LookAround] = set()

@@ -100,7 +100,7 @@ def _import_file(name: str, path: Path) -> str:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise ContractError(str(path), "", f"does not load: {type(error).__name__}: {error}") from error
+        raise ContractError(str(path), "", f"failed to load: {type(error).__name__}: {error}") from error
     if not isinstance(getattr(module, "ADAPTER", None), Extension):
         raise ContractError(str(path), "", "defines no ADAPTER")
     return name

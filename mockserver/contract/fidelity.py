@@ -1,4 +1,4 @@
-"""The fidelity ledger: every fact of a contract, with who says so."""
+"""The fidelity ledger: every fact of a contract with its source."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mockserver.jsonkit import Json, pointer
 
 TEMPLATES = frozenset({"shapes", "replies"})
 WHOLE = frozenset({"body", "item"})
-"""Members of the templates in protocol.yaml that are one fact although they are objects."""
+"""Members of templates in protocol.yaml that count as one fact, although they are objects."""
 
 
 def facts(contract: Contract) -> list[dict[str, Json]]:
@@ -39,9 +39,9 @@ def facts(contract: Contract) -> list[dict[str, Json]]:
 
 
 def explain(contract: Contract, place: str) -> list[dict[str, Json]]:
-    """Return what is known at a pointer: the fact there, or those below, or what is inside the fact above.
+    """Return the fact at a pointer, or the facts below it, or the part of the fact above that it points to.
 
-    Raises ContractError that names the nearest pointer.
+    Raises ContractError that suggests the closest pointer.
     """
     place = place if place.startswith("/") else f"/{place}"
     known = facts(contract)
@@ -54,11 +54,11 @@ def explain(contract: Contract, place: str) -> list[dict[str, Json]]:
     if value is not pointer.MISSING and above:
         return [{**max(above, key=lambda fact: len(fact["pointer"])), "pointer": place, "value": value}]
     near = get_close_matches(place, [fact["pointer"] for fact in known], 1, cutoff=0.0)
-    raise ContractError(contract.name, place, f"there is no such fact; the nearest is {near[0]}")
+    raise ContractError(contract.name, place, f"no fact at this pointer; did you mean {near[0]}?")
 
 
 def _patched(patched: Mapping[str, str], known: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """Return the facts that patches changed without naming a source: the one around each leaf, and those inside it."""
+    """Return the source of each fact that a patch changed without naming one: around each leaf, and inside it."""
     sources: dict[tuple[str, ...], str] = {}
     for place, source in patched.items():
         leaf = pointer.parse(place)

@@ -1,21 +1,21 @@
-"""The contract language: its own schemas (contracts/meta), and the check of a document against them."""
+"""The contract language: its JSON Schemas (contracts/meta), and the validation of documents against them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import jsonschema_rs
 
-from mockserver.errors import ContractError
+from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json, pointer, yamltext
 
 LONGEST_TEXT: Final = 300
 
 
 class Meta:
-    """The contract language: its own schemas, and the check against them."""
+    """The JSON Schemas of the contract language."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -31,29 +31,45 @@ class Meta:
         return self._engines[name]
 
     def check(self, name: str, document: Json, file: str, root: str = "") -> None:
-        """Hold a document to the language. Raises ContractError with file, pointer (below `root`) and problem."""
+        """Validate a document. Raises ContractError with the file, the pointer (below `root`) and the problem."""
         engine = self._engine(name)
         try:
             errors = [] if engine.is_valid(document) else list(engine.iter_errors(document))
         except ValueError as error:
-            raise ContractError(file, root, f"holds what JSON cannot: {error}") from None
+            raise ContractError(file, root, f"not representable as JSON: {error}") from None
         if errors:
-            place, problem = _told(errors)
+            place, problem = self._explain(name, errors)
             raise ContractError(file, root + pointer.build(place), problem)
 
     def schema(self, name: str) -> Json:
         """Return one schema of the language."""
         return self._documents[name]
 
+    def _explain(self, name: str, errors: Sequence[jsonschema_rs.ValidationError]) -> tuple[list[str | int], str]:
+        """Return the place and the text of the deepest error; of alternatives, those of the best match."""
+        error = max(errors, key=lambda error: len(list(error.instance_path)))
+        place = list(error.instance_path)
+        match error.kind:
+            case jsonschema_rs.ValidationErrorKind.AnyOf(context=branches):
+                return self._explain(name, min(branches, key=len))
+            case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=keys):
+                return [*place, keys[0]], unknown("key", keys[0], self._known_keys(name, list(error.schema_path)))
+            case jsonschema_rs.ValidationErrorKind.PropertyNames(
+                error=jsonschema_rs.ValidationError(
+                    kind=jsonschema_rs.ValidationErrorKind.Enum(options=known), instance=str(key)
+                )
+            ):
+                return [*place, key], unknown("key", key, map(str, known))
+        return place, error.message if len(error.message) <= LONGEST_TEXT else f"{error.message[:LONGEST_TEXT]}…"
 
-def _told(errors: Sequence[jsonschema_rs.ValidationError]) -> tuple[list[str | int], str]:
-    """Choose of several errors the deepest, and of alternatives the one that fits best; return its place and text."""
-    error = max(errors, key=lambda error: len(list(error.instance_path)))
-    place = list(error.instance_path)
-    match error.kind:
-        case jsonschema_rs.ValidationErrorKind.AnyOf(context=branches):
-            return _told(min(branches, key=len))
-        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names):
-            return [*place, names[0]], f"{names[0]} is not a word of the contract language here"
-        case _:
-            return place, error.message if len(error.message) <= LONGEST_TEXT else f"{error.message[:LONGEST_TEXT]}…"
+    def _known_keys(self, name: str, schema_path: Sequence[str | int]) -> Iterable[str]:
+        """Return the keys that the schema object of a violated `additionalProperties` declares.
+
+        The path is relative to the document that holds the schema object: `name`, or one that it refers to.
+        """
+        tokens = [str(token) for token in schema_path[:-1]]
+        for document in (self._documents[name], *self._documents.values()):
+            holder = pointer.get(document, tokens)
+            if isinstance(holder, dict) and holder.get("additionalProperties") is False:
+                return list(holder.get("properties", {}))
+        return []

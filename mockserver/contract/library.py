@@ -1,11 +1,10 @@
-"""From files to contracts: find, read, check against the contract language, patch, compile, keep by content."""
+"""From files to contracts: find, load, validate against the contract language, patch, compile, cache by content."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
@@ -17,7 +16,7 @@ from mockserver.contract.compiler import compile_contract
 from mockserver.contract.contract import DOCUMENTS, Contract
 from mockserver.contract.extension import find_adapter
 from mockserver.contract.language import Meta
-from mockserver.errors import ContractError
+from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json, pointer, yamltext
 from mockserver.jsonkit.jsontext import render
 
@@ -32,12 +31,12 @@ _META_OF: Final = {
 
 
 def contracts_folder() -> Path:
-    """Return the folder of the contracts this package came with: inside the package, or beside it in a checkout."""
+    """Return the folder of the built-in contracts: inside the package, or next to it in a checkout."""
     package = Path(__file__).resolve().parents[1]
     for folder in (package / "contracts", package.parent / "contracts"):
         if (folder / "meta").is_dir():
             return folder
-    raise ContractError(str(package), "", "no contracts were installed with the package; install it again")
+    raise ContractError(str(package), "", "the package was installed without its contracts; reinstall it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +52,9 @@ class Revision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """A merge patch from a file or a session; `name` says where it came from, `root` where in there it stands.
+    """A merge patch from a file or a session. `name` is its origin, `root` the pointer of the patch in that file.
 
-    `source` is the source of what it changes without naming one there.
+    `source` is the source of each changed fact for which the patch itself gives none.
     """
 
     name: str
@@ -65,7 +64,7 @@ class Patch:
 
 
 class Protocol:
-    """One protocol's folder: base documents, revisions, adapter; and every contract made of them so far."""
+    """One protocol: its base documents, revisions and adapter, and a cache of the contracts compiled from them."""
 
     def __init__(self, folder: Path, meta: Meta) -> None:
         self.folder = folder
@@ -76,7 +75,9 @@ class Protocol:
             self.documents[document] = yamltext.load(path) if path.is_file() else {}
             meta.check(_META_OF[document], self.documents[document], str(path))
             for place in _nulls(self.documents[document]):
-                raise ContractError(str(path), place, "a contract holds no null, because null deletes in a patch")
+                raise ContractError(
+                    str(path), place, "null is not allowed in a contract: in a patch, it deletes a member"
+                )
         self.name: str = self.documents["protocol"]["name"]
         self.title: str = self.documents["protocol"]["title"]
         self.base: str = self.documents["protocol"]["base"]["value"]
@@ -86,7 +87,7 @@ class Protocol:
         for path in sorted((folder / "revisions").glob("*.yaml")):
             self._add_revision(path)
         if self.base in self.revisions:
-            raise ContractError(self.revisions[self.base].file, "/revision", "is the name of the base contract")
+            raise ContractError(self.revisions[self.base].file, "/revision", "is already the name of the base contract")
         self._kept: OrderedDict[str, Contract] = OrderedDict()
         self._newest: dict[str, Contract] = {}
         self._lock = RLock()
@@ -96,9 +97,9 @@ class Protocol:
         self._meta.check("revision", document, str(path))
         name = document.get("revision")
         if name != path.stem:
-            raise ContractError(str(path), "/revision", f"must be the file's name, {path.stem}")
+            raise ContractError(str(path), "/revision", f"must equal the file name, {path.stem}")
         if document["protocol"] != self.name:
-            raise ContractError(str(path), "/protocol", f"must be the folder's protocol, {self.name}")
+            raise ContractError(str(path), "/protocol", f"must equal the protocol of the folder, {self.name}")
         self.revisions[name] = Revision(
             name=name,
             title=document.get("title", ""),
@@ -117,10 +118,7 @@ class Protocol:
         chain = list(patches)
         if revision != self.base:
             if revision not in self.revisions:
-                near = get_close_matches(revision, self.revision_names(), 1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                known = ", ".join(self.revision_names())
-                raise ContractError(self.name, "/revision", f"no revision {revision!r}{hint}; available: {known}")
+                raise ContractError(self.name, "/revision", unknown("revision", revision, self.revision_names()))
             named = self.revisions[revision]
             chain.insert(0, _revision_patch(named))
         key = blake2b(render([revision, [[p.name, p.patch] for p in chain]]), digest_size=16).hexdigest()
@@ -144,7 +142,7 @@ class Protocol:
         return replace(contract, newest=self._newest[name])
 
     def check(self) -> None:
-        """Compile every revision. Raises ContractError for the first that cannot be used."""
+        """Compile every revision. Raises ContractError for the first invalid one."""
         for name in self.revision_names():
             self.contract(name)
 
@@ -163,10 +161,10 @@ class Protocol:
         for document in DOCUMENTS if documents is not self.documents else ():
             self._meta.check(_META_OF[document], documents.get(document, {}), "", f"/{document}")
         if documents["protocol"]["name"] != self.name:
-            raise ContractError("", "/protocol/name", f"stays {self.name}")
+            raise ContractError("", "/protocol/name", f"must stay {self.name}")
         newest = documents["protocol"]["newest"]["value"]
         if newest not in self.revision_names():
-            raise ContractError("", "/protocol/newest/value", f"there is no revision {newest}")
+            raise ContractError("", "/protocol/newest/value", unknown("revision", newest, self.revision_names()))
         return compile_contract(
             documents=documents,
             revision=revision,
@@ -175,7 +173,7 @@ class Protocol:
         )
 
     def _located(self, error: ContractError, chain: Sequence[Patch]) -> ContractError:
-        """Say in which file a fault of merged documents is: the last patch that changes the document, else the base."""
+        """Return the error with the file it is in: the last patch that changes the document, else the base document."""
         document, *rest = pointer.parse(error.pointer) or ("protocol",)
         for patch in reversed(chain):
             if document in patch.patch:
@@ -196,7 +194,7 @@ def _nulls(value: Json, place: str = "") -> Iterator[str]:
 
 
 def _remember_sources(patched: dict[str, str], patch: Patch, merged: Json) -> None:
-    """Note for each leaf of a patch who is its source now, unless the patch names the source that covers the leaf."""
+    """Record the source of each leaf of a patch, unless the patch itself has a source that covers the leaf."""
     for tokens, _ in pointer.leaves(dict(patch.patch)):
         depths = range(len(tokens) - 1, -1, -1)
         sourced = next((depth for depth in depths if _source(pointer.get(merged, tokens[:depth]))), 0)
@@ -212,7 +210,7 @@ def _source(holder: Json) -> bool:
 
 
 class Library:
-    """All protocols of the folders given, the package's own first; later folders may add protocols or replace them."""
+    """All protocols: the built-in ones, then those of the given folders, which may add or replace protocols."""
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         own = contracts_folder()
@@ -220,10 +218,10 @@ class Library:
         self.protocols: dict[str, Protocol] = {}
         for folder in (own, *folders):
             if not folder.is_dir():
-                raise ContractError(str(folder), "", "no such folder")
+                raise ContractError(str(folder), "", "folder not found")
             found = sorted(path.parent for path in folder.glob("*/protocol.yaml") if path.parent.name != "meta")
             if not found:
-                raise ContractError(str(folder), "", "no protocol in it: expected <name>/protocol.yaml")
+                raise ContractError(str(folder), "", "no protocols found: expected <name>/protocol.yaml")
             for path in found:
                 protocol = Protocol(path, self.meta)
                 self.protocols[protocol.name] = protocol
@@ -238,14 +236,12 @@ class Library:
         """Return a protocol by name. Raises ContractError that names the nearest one."""
         if name in self.protocols:
             return self.protocols[name]
-        near = get_close_matches(name, self.protocols, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ContractError("contracts", "", f"no protocol {name!r}{hint}; available: {', '.join(self.protocols)}")
+        raise ContractError("contracts", "", unknown("protocol", name, self.protocols))
 
     def load_patch(self, path: Path) -> tuple[str, Patch]:
-        """Read a file given with --contract-patch; returns the protocol's name and the patch."""
+        """Load a file for --contract-patch; return the name of its protocol and the patch."""
         if not path.is_file():
-            raise ContractError(str(path), "", "no such file")
+            raise ContractError(str(path), "", "file not found")
         document = yamltext.load(path)
         self.meta.check("revision", document, str(path))
         self.protocol(document["protocol"])
@@ -255,5 +251,5 @@ class Library:
 
 @cache
 def library() -> Library:
-    """Return the package's own contracts, read once."""
+    """Return the built-in contracts, loaded once."""
     return Library()

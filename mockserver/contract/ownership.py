@@ -19,5 +19,5 @@ def owner(prefixes: Sequence[Prefix], path: str) -> Prefix | None:
 
 
 def is_under(path: str, prefix: str) -> bool:
-    """Tell whether a path belongs to a prefix; `/api/v1` belongs to `/api/v1/` as well."""
+    """Return whether a path belongs to a prefix; `/api/v1` belongs to `/api/v1/` as well."""
     return path.startswith(prefix) or path + "/" == prefix

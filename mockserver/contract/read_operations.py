@@ -23,6 +23,7 @@ from mockserver.contract.sections import (
     ReplyTemplate,
     Window,
 )
+from mockserver.errors import unknown
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import Tokens
 
@@ -55,10 +56,10 @@ def _check_paths(raw: RawContract) -> None:
     for name, spec in raw.section("operations").items():
         place = f"/protocol/operations/{name}/path"
         if not any(is_under(spec["path"], prefix) for prefix in prefixes):
-            raise fail(place, f"{spec['path']} is under none of the protocol's prefixes: {', '.join(prefixes)}")
+            raise fail(place, f"{spec['path']} does not start with a prefix of the protocol: {', '.join(prefixes)}")
         other = served.setdefault((spec["method"], re.sub(r"\{[^}]*\}", "{}", spec["path"])), name)
         if other != name:
-            raise fail(place, f"{spec['method']} {spec['path']} is served by the operation {other} already")
+            raise fail(place, f"{spec['method']} {spec['path']} is already served by the operation {other}")
 
 
 def _operation(raw: RawContract, parts: Parts, name: str, spec: Mapping[str, Json]) -> Operation:
@@ -111,7 +112,7 @@ def _credentials(parts: Parts, spec: Mapping[str, Json], place: str) -> tuple[Cr
     for name in spec.get("credentials", ()):
         credential = named(parts.credentials, name, place, f"{name} under /protocol/credentials")
         if credential.place == "path" and "{" + credential.parameter + "}" not in spec["path"]:
-            raise fail(place, f"the path has no parameter {credential.parameter}, where {name} stands")
+            raise fail(place, f"the path has no parameter {credential.parameter} for the credential {name}")
         credentials.append(credential)
     return tuple(credentials)
 
@@ -135,7 +136,7 @@ def _replies(parts: Parts, names: Mapping[str, str], place: str) -> Replies:
 def _form(raw: RawContract, place: str, name: str, rules: Mapping[str, Json]) -> Form:
     request, schema, events = rules.get("request"), rules.get("schema"), rules.get("events")
     if events is not None and schema is None and "discriminator" not in rules:
-        raise fail(place, "events need a schema or a discriminator")
+        raise fail(place, "requires schema or discriminator for its events")
     return Form(
         name=name,
         request=None
@@ -197,14 +198,11 @@ def _gates(
 def _gate(parts: Parts, name: str, rules: Mapping[str, Json], family: RefusalFamily) -> BoundGate:
     place, check = f"/protocol/gates/{name}", rules.get("check", name)
     if check not in parts.checks:
-        raise fail(place, f"no check {check}; available: {', '.join(sorted(parts.checks))}")
+        raise fail(place, unknown("check", check, sorted(parts.checks)))
     outcomes, reasons = parts.checks[check].outcomes, rules.get("refusals", {})
     for outcome in reasons:
         if outcome not in outcomes:
-            raise fail(
-                f"{place}/refusals/{outcome}",
-                f"no such outcome of this gate; available: {', '.join(outcomes) or 'none'}",
-            )
+            raise fail(f"{place}/refusals/{outcome}", unknown("outcome", outcome, outcomes))
     for outcome in outcomes:
         need_reason(family, reasons.get(outcome, outcome), place)
     return BoundGate(name=name, check=check, order=rules["order"], reasons=reasons)
@@ -217,17 +215,17 @@ def _check_order(
     for gate in gates:
         kind = parts.checks[gate.check]
         for missing in sorted(set(kind.after) - passed):
-            raise fail(f"{place}/gates", f"the gate {gate.name} must have {missing} before it")
+            raise fail(f"{place}/gates", f"the gate {gate.name} requires the gate {missing} before it")
         for needed in kind.needs:
             if pointer.get(raw.documents, pointer.parse(needed)) is pointer.MISSING:
-                raise fail(needed, f"the gate {gate.name} needs it")
+                raise fail(needed, f"required by the gate {gate.name}")
         passed.add(gate.check)
     if "key" in passed and not spec.get("credentials"):
-        raise fail(f"{place}/credentials", "the gate key needs at least one")
+        raise fail(f"{place}/credentials", "the gate key requires at least one credential")
     for form, rules in spec.get("forms", {}).items():
         needed_checks = {"object"} | {check for member, check in FORM_CHECKS.items() if member in rules}
         for missing in sorted(needed_checks - passed):
-            raise fail(f"{place}/forms/{form}", f"the operation does not pass the gate {missing}")
+            raise fail(f"{place}/forms/{form}", f"requires the gate {missing} in the operation")
 
 
 FORM_CHECKS = {"request": "envelope", "events": "events"}

@@ -33,9 +33,9 @@ def replies(raw: RawContract) -> dict[str, ReplyTemplate]:
 def _reply(raw: RawContract, name: str, spec: Mapping[str, Json]) -> ReplyTemplate:
     place = f"/protocol/replies/{name}"
     if ("body" in spec) == ("text" in spec):
-        raise fail(place, "needs either a body or a text")
+        raise fail(place, "requires either body or text")
     if "errors" in template.names(spec.get("body")) and "item" not in spec:
-        raise fail(place, "needs an item, of which its errors are made")
+        raise fail(place, "requires item, the template for each of its errors")
     return ReplyTemplate(
         name=name,
         status=spec["status"],
@@ -69,10 +69,10 @@ def _refusal(family: str, reason: str, spec: Mapping[str, Json], known: Mapping[
     place = f"/protocol/refusals/{family}/{reason}"
     for member in ("status", "shape", "message"):
         if member not in spec:
-            raise fail(place, f"needs a {member}, here or in the family's default")
+            raise fail(place, f"requires {member}, here or in the default of the family")
     shape = named(known, spec["shape"], f"{place}/shape", f"{spec['shape']} under /protocol/shapes")
     if "code" in template.names(shape.body) and "code" not in spec:
-        raise fail(place, f"the shape {shape.name} needs a code")
+        raise fail(place, f"requires code, because the shape {shape.name} uses it")
     return RefusalTemplate(
         family=family,
         reason=reason,
@@ -115,4 +115,4 @@ def routed_family(known: Mapping[str, RefusalFamily], name: str, place: str) -> 
 def need_reason(family: RefusalFamily, reason: str, place: str) -> None:
     """Raise ContractError at `place` when a family has no answer for a reason."""
     if reason != DEFAULT and reason not in family.reasons:
-        raise fail(place, f"the reason {reason} has no answer under /protocol/refusals/{family.name}")
+        raise fail(place, f"the reason {reason} is not defined under /protocol/refusals/{family.name}")

@@ -104,7 +104,7 @@ def plain(schema: Json) -> Json:
 
 
 class Schema:
-    """One compiled schema. `document` and `name` say where it stands; `body` is flattened and annotated."""
+    """One compiled schema. `document` and `name` say where it is written; `body` is flattened and annotated."""
 
     def __init__(self, document: str, name: str, body: dict[str, Json]) -> None:
         self.document = document

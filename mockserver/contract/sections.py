@@ -192,7 +192,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class IdentityRule:
-    """Where a request or an event says who it is about; `types` None means events of every type."""
+    """Where a request or an event identifies its user; `types` None means events of every type."""
 
     name: str
     pointers: tuple[str, ...]

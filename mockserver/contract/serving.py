@@ -9,14 +9,14 @@ from mockserver.contract.collisions import collisions, served_paths
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch
 from mockserver.contract.ownership import longest_first, owner
-from mockserver.errors import ContractError
+from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContractChoice:
-    """The contract a session wants for one protocol: a revision, a merge patch over it, or both."""
+    """The contract that a session asks for, of one protocol: a revision, a merge patch over it, or both."""
 
     revision: str | None = None
     patch: Json = None
@@ -62,7 +62,7 @@ class ServedContracts:
         """Compile what a session asks for, so that a bad patch is refused as a whole. Raises ContractError."""
         for name, choice in choices.items():
             if name not in self.library.protocols:
-                raise ContractError("protocols", f"/{name}", f"no such protocol; available: {', '.join(self.served)}")
+                raise ContractError("protocols", f"/{name}", unknown("protocol", name, self.served))
             _refuse_collisions({**self.served, name: self.resolve(name, choice)}.values())
 
 

@@ -12,7 +12,7 @@ from mockserver.jsonkit import pointer, template
 from mockserver.jsonkit.template import Template
 
 Problem = tuple[str, str]
-"""A pointer into the merged documents, and what is wrong there."""
+"""A pointer into the merged documents, and the problem there."""
 
 RATE: Final = frozenset({"rate_limit", "rate_remaining", "rate_reset_s", "retry_after_s"})
 """Names that header templates may use beside those of their reply or refusal."""
@@ -34,17 +34,17 @@ def unknown_names(contract: Contract, extension: Extension) -> Iterator[Problem]
     for reply in contract.replies.values():
         yield from _reply(contract, extension, reply)
     for shape in contract.shapes.values():
-        yield from unknown(shape.body, REFUSAL, f"/protocol/shapes/{shape.name}/body")
+        yield from unavailable(shape.body, REFUSAL, f"/protocol/shapes/{shape.name}/body")
     for limit in contract.rate_limits.values():
-        yield from unknown(limit.headers, RATE, f"/protocol/limits/{limit.name}/headers")
+        yield from unavailable(limit.headers, RATE, f"/protocol/limits/{limit.name}/headers")
     for window in contract.windows:
-        yield from unknown(window.message, MESSAGE, f"/protocol/windows/{window.name}/message")
+        yield from unavailable(window.message, MESSAGE, f"/protocol/windows/{window.name}/message")
     for keyword, text in contract.messages.items():
-        yield from unknown(text, MESSAGE, f"/protocol/messages/{pointer.escape(keyword)}/value")
+        yield from unavailable(text, MESSAGE, f"/protocol/messages/{pointer.escape(keyword)}/value")
     for refusal in refusals(contract):
-        yield from unknown(refusal.message, TEXT, f"{refusal.pointer}/message")
-        yield from unknown(refusal.code, TEXT | {"message"}, f"{refusal.pointer}/code")
-        yield from unknown(refusal.headers, REFUSAL | RATE, f"{refusal.pointer}/headers")
+        yield from unavailable(refusal.message, TEXT, f"{refusal.pointer}/message")
+        yield from unavailable(refusal.code, TEXT | {"message"}, f"{refusal.pointer}/code")
+        yield from unavailable(refusal.headers, REFUSAL | RATE, f"{refusal.pointer}/headers")
 
 
 def refusals(contract: Contract) -> Iterator[RefusalTemplate]:
@@ -60,12 +60,12 @@ def _reply(contract: Contract, extension: Extension, reply: ReplyTemplate) -> It
         set(extension.reply_names(operation, contract.projects)) for operation in users or contract.operations.values()
     ]
     known = REPLY | (set.intersection(*added) if users else set().union(*added))
-    yield from unknown(reply.body, known, f"{reply.pointer}/body")
-    yield from unknown(reply.item, ITEM, f"{reply.pointer}/item")
-    yield from unknown(reply.headers, known | RATE, f"{reply.pointer}/headers")
+    yield from unavailable(reply.body, known, f"{reply.pointer}/body")
+    yield from unavailable(reply.item, ITEM, f"{reply.pointer}/item")
+    yield from unavailable(reply.headers, known | RATE, f"{reply.pointer}/headers")
 
 
-def unknown(value: Template | Mapping[str, str], known: Iterable[str], place: str) -> Iterator[Problem]:
+def unavailable(value: Template | Mapping[str, str], known: Iterable[str], place: str) -> Iterator[Problem]:
     """Yield each name that a template asks for and that is not known."""
     for name in sorted(template.names(value) - set(known)):
-        yield place, f"${{{name}}} cannot be filled here; available: {', '.join(sorted(known))}"
+        yield place, f"${{{name}}} is not available here; available: {', '.join(sorted(known))}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from mockserver.contract.schema import subschemas
-from mockserver.contract.template_names import MESSAGE, Problem, unknown
+from mockserver.contract.template_names import MESSAGE, Problem, unavailable
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.patterns import check_pattern
 
@@ -37,7 +37,7 @@ def _schema(schema: Mapping[str, Json], place: str) -> Iterator[Problem]:
         yield from _pattern(schema["pattern"], f"{place}/pattern")
     message = schema.get("message")
     for keyword, text in message.items() if isinstance(message, dict) else [("", message)]:
-        yield from unknown(text, MESSAGE, f"{place}/message" + (keyword and f"/{keyword}"))
+        yield from unavailable(text, MESSAGE, f"{place}/message" + (keyword and f"/{keyword}"))
     for tokens, inner in subschemas(schema):
         yield from _schema(inner, place + pointer.build(tokens))
 
@@ -46,4 +46,4 @@ def _pattern(pattern: str, place: str) -> Iterator[Problem]:
     try:
         check_pattern(pattern)
     except ValueError as error:
-        yield place, f"not a usable pattern: {error}"
+        yield place, f"invalid pattern: {error}"

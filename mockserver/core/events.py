@@ -108,7 +108,7 @@ def _all_inside(window: Window, events: list[Json], now_ms: int) -> bool:
 
 
 def column(events: list[Json], tokens: Sequence[str]) -> list[Json]:
-    """Return what stands at one place in each event, None where nothing does."""
+    """Return the value at one place in each event, None where there is none."""
     values = events
     try:
         for token in tokens:

@@ -147,7 +147,7 @@ def _rank(root: Mapping[str, Json], tokens: Sequence[str | int]) -> tuple[int, .
 
 
 def describe(violation: Violation) -> str:
-    """Say in one sentence what was expected and what came."""
+    """Return one sentence with the expected and the actual value."""
     place = dotted(violation.tokens) or "the value"
     expected = violation.expected[violation.keyword]
     match violation.keyword:
@@ -160,20 +160,24 @@ def describe(violation: Violation) -> str:
         case "enum" | "unknown_type":
             return f"{place} must be one of {', '.join(map(_shown, expected))}, got {_shown(violation.got)}"
         case "anyOf":
-            return f"{place} must fit one of {len(expected)} alternatives, got {_shown(violation.got)}"
+            return f"{place} must match one of {len(expected)} alternatives, got {_shown(violation.got)}"
         case "format":
             return f"{place} must be a valid {expected}, got {_shown(violation.got)}"
         case "pattern":
             return f"{place} must match {expected}, got {_shown(violation.got)}"
         case "minItems":
-            return f"{place} must hold at least {expected}, got {_count(violation.got)}"
+            return f"{place} must have at least {_items(expected)}, got {_count(violation.got)}"
         case "maxItems":
-            return f"{place} must hold at most {expected}, got {_count(violation.got)}"
+            return f"{place} must have at most {_items(expected)}, got {_count(violation.got)}"
         case "window":
             past, future = expected["past_ms"], expected["future_ms"]
             return f"{place} must be within {past} ms before and {future} ms after now, got {_shown(violation.got)}"
         case keyword:
             return f"{place} must have {keyword} {_shown(expected)}, got {_shown(violation.got)}"
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count} items"
 
 
 def _count(got: Json) -> str:

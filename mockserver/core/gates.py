@@ -72,7 +72,7 @@ def _object(judged: Judged, gate: BoundGate) -> Refusal | None:
 def _key(judged: Judged, gate: BoundGate) -> Refusal | None:
     accepted = judged.operation.credentials if judged.operation else ()
     if judged.credential is None or judged.credential_name is None:
-        text = f"no key was sent; accepted places: {', '.join(credential.name for credential in accepted)}"
+        text = f"the request has no key; expected {' or '.join(credential.name for credential in accepted)}"
         return refuse(judged, gate, "missing", text, rule=accepted[0].pointer)
     credential = judged.contract.credentials[judged.credential_name]
     pattern = credential.pattern
@@ -86,7 +86,7 @@ def _allowed_key(judged: Judged, gate: BoundGate) -> Refusal | None:
     keys = judged.terms.keys
     if keys is None or judged.credential in keys:
         return None
-    text = "the key is not in the session's list of keys"
+    text = "the key is not in the `keys` of the session"
     return refuse(judged, gate, "unknown", text, got=judged.credential)
 
 
@@ -145,7 +145,7 @@ def _measures(judged: Judged, gate: BoundGate) -> Refusal | None:
             size = len(render(value)) if isinstance(value, dict | list | str) else 0
             if size > limit.max_bytes:
                 place = pointer.build(limit.tokens)
-                text = f"{place[1:]} is {size} bytes of JSON, more than {limit.max_bytes}"
+                text = f"{place[1:]} has {size} bytes as JSON; the limit is {limit.max_bytes}"
                 rule = f"/protocol/limits/{limit.name}/max_bytes"
                 return refuse(
                     judged,

@@ -53,9 +53,9 @@ def _late_refusal(size: int) -> Refusal:
         rule="/server/body_timeout",
         severity="error",
         pointer="",
-        expected="the whole body",
-        got=f"{size} bytes of it",
-        source="assumed: this server's own bound on slow senders",
+        expected="the complete body",
+        got=f"{size} bytes",
+        source="assumed: this server's own limit for slow clients",
         message="the body did not arrive before the deadline",
     )
     return Refusal(reason="request_timeout", order=ROUTING_ORDER, finding=finding, status=REQUEST_TIMEOUT)

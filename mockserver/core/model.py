@@ -21,7 +21,7 @@ NO_PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Verdict(StrEnum):
-    """What became of one event."""
+    """The verdict on one event."""
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
@@ -32,7 +32,7 @@ class Verdict(StrEnum):
 class Refusal:
     """A whole request is refused: `reason` names the contract's answer, `order` the gate's place in the precedence.
 
-    `detail` is the contract's text for it; None where the contract has none and the finding's own message stands in.
+    `detail` is the contract's text for it; None where the contract has none; then the finding's own message is used.
     `status` is set where the reason is this server's own: the contract's default answer is given that status.
     """
 

@@ -37,10 +37,10 @@ def route(request_body: RequestBody, contract: Contract) -> Judged:
 def _refusal(judged: Judged) -> Refusal:
     request, operations = judged.request, judged.place.operations
     if operations:
-        text = f"{request.method} is not served here"
+        text = f"{request.method} is not allowed for this path"
         return _routing_refusal(judged, "method_not_allowed", text, sorted(operations), request.method)
     served = sorted({operation.path for operation in judged.contract.operations.values()})
-    return _routing_refusal(judged, "unknown_path", "nothing is served at this path", served, request.target)
+    return _routing_refusal(judged, "unknown_path", "unknown path", served, request.target)
 
 
 def _routing_refusal(judged: Judged, reason: str, message: str, expected: Json, got: str) -> Refusal:

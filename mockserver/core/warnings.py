@@ -22,12 +22,12 @@ SERVER_NOTES: Final[Mapping[str, WarningRule]] = {
     name: WarningRule(
         name=name,
         pointer=f"/server/{name}",
-        message=f"{subject} is longer than 200 bytes, so the request went to the session named default",
-        source="assumed: this server's own bound on session names",
+        message=f"{subject} is longer than 200 bytes, so the request belongs to the session named default",
+        source="assumed: this server's own limit for session names",
     )
     for name, subject in (("long_credential", "the credential"), ("long_session", "X-Mock-Session"))
 }
-"""What the server itself has to say about a request, beside the contract."""
+"""Warnings of the server itself, apart from the contract."""
 
 
 def event_errors(judged: Judged, event: Json) -> list[Finding]:

@@ -1,8 +1,8 @@
-"""JSON and the texts around it: parsing, pointers, patterns, formats, templates, strict YAML. Knows no protocol."""
+"""JSON and related formats: parsing, pointers, patterns, formats, templates, strict YAML. Independent of protocols."""
 
 from __future__ import annotations
 
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
-"""A JSON value that a user or a client sent. What the package itself makes has types of its own."""
+"""A JSON value from a user or a client. Values that the package creates have their own types."""

@@ -1,7 +1,7 @@
-"""The closed list of string formats a contract may use, and the one reading of a date-time.
+"""The closed list of string formats that a contract may use, and the parsing of date-times.
 
-Engines differ in their built-in formats, so each format is one ECMA pattern here, given to both engines. The pattern of
-a day knows the calendar: it takes 29 February in leap years only.
+The built-in formats of the two engines differ, so each format here is one ECMA pattern that both engines use. The
+pattern for a date knows the calendar: it accepts 29 February in leap years only.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _MS: Final = timedelta(milliseconds=1)
 
 
 def epoch_ms(text: str) -> int | None:
-    """Return an RFC 3339 date-time in milliseconds since 1970, finer digits cut off; None when it is none."""
+    """Return an RFC 3339 date-time as milliseconds since 1970, truncated; None for any other text."""
     match = _PARTS.fullmatch(text)
     if match is None or not FORMATS["date-time"](text):
         return None
@@ -56,7 +56,7 @@ def epoch_ms(text: str) -> int | None:
 
 
 def rfc3339_ms(ms: int) -> str:
-    """Write milliseconds since 1970 as UTC with three digits and `Z`; times outside years 1 to 9999 are cut to them."""
+    """Format milliseconds since 1970 as UTC with three decimals and `Z`, clamped to the years 1 to 9999."""
     seconds, rest = divmod(ms, 1000)
     if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
         seconds, rest = (_FIRST_SECOND, 0) if ms < 0 else (_LAST_SECOND, 999)
@@ -65,7 +65,7 @@ def rfc3339_ms(ms: int) -> str:
 
 @lru_cache(maxsize=256)
 def _to_the_second(seconds: int) -> str:
-    """Write seconds since 1970 as a date and a time of day; many requests of one second ask for the same."""
+    """Format seconds since 1970 as a date and time; cached, because requests of one second share it."""
     return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}".rjust(_SECOND_LENGTH, "0")
 
 

@@ -1,8 +1,8 @@
-"""JSON in and out: one decided answer for every text, however odd.
+"""Parsing and rendering of JSON.
 
-orjson reads what it can. It refuses lone surrogates, which two published SDKs send and JSON allows, so such a text is
-read again with the standard library. NaN, infinities, numbers beyond a double, broken UTF-8, a byte order mark and
-nesting deeper than 254 levels, which is as deep as orjson writes, are not JSON here.
+orjson parses most texts. It rejects lone surrogates, which JSON allows and two published SDKs send, so such a text is
+parsed again with the standard library. NaN, infinities, numbers outside the range of a double, invalid UTF-8, a byte
+order mark and nesting deeper than 254 levels (the limit of orjson's writer) are not valid JSON here.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _LONG_NUMBER: Final = b"0" * 17
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 MAX_DEPTH: Final = 254
-"""How deep arrays and objects may be nested: whatever is accepted can be copied, walked and written by recursion."""
+"""Maximum nesting of arrays and objects, so that every accepted value can be processed recursively."""
 
 TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
 
 
 class NotJSONError(ValueError):
-    """The text is not JSON; the message says why in a few words."""
+    """The text is not valid JSON; the message says why."""
 
 
 def parse(text: bytes) -> tuple[Json, bool]:
-    """Read a JSON text for judging; returns the value and whether it may hold lone surrogates. Raises NotJSONError."""
+    """Parse a JSON text; return the value and whether it may contain lone surrogates. Raises NotJSONError."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -44,9 +44,9 @@ def parse(text: bytes) -> tuple[Json, bool]:
 
 
 def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
-    """Read a JSON text for showing: integers of any length stay what they were. Raises NotJSONError.
+    """Parse a JSON text without loss: integers of any length keep their value. Raises NotJSONError.
 
-    Names that stand twice in one object are added to `duplicates`.
+    Duplicate keys of an object are added to `duplicates`.
     """
 
     def members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -80,7 +80,7 @@ def _too_deep(value: Json) -> bool:
 
 
 def _depth(value: Json) -> int:
-    """Return how deep a value is nested; counted level by level, because recursion would have a limit of its own."""
+    """Return the nesting depth of a value; iterative, because Python limits recursion."""
     depth, level = 0, [value]
     while level := [member for member in level if isinstance(member, dict | list)]:
         depth += 1
@@ -89,7 +89,7 @@ def _depth(value: Json) -> int:
 
 
 def view(text: bytes) -> Json:
-    """Read a text that was judged before, the fast way where that loses nothing."""
+    """Parse a text that is known to be valid, with orjson where that loses nothing."""
     if _LONG_NUMBER not in text.translate(_DIGITS_TO_ZERO):
         try:
             return orjson.loads(text)
@@ -99,7 +99,7 @@ def view(text: bytes) -> Json:
 
 
 def render(value: Json) -> bytes:
-    """Write JSON; what orjson cannot write (long integers, lone surrogates) comes out with ASCII escapes."""
+    """Render JSON; values that orjson cannot write (long integers, lone surrogates) get ASCII escapes."""
     try:
         return orjson.dumps(value)
     except (TypeError, orjson.JSONEncodeError):
@@ -107,7 +107,7 @@ def render(value: Json) -> bytes:
 
 
 def without_surrogates(value: Json) -> Json:
-    """Return a copy with U+FFFD for each lone surrogate, which the judging engine cannot take."""
+    """Return a copy with U+FFFD for each lone surrogate, which the validator cannot handle."""
     if isinstance(value, str):
         return _SURROGATE.sub("�", value)
     if isinstance(value, list):
@@ -118,11 +118,11 @@ def without_surrogates(value: Json) -> Json:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise NotJSONError(f"{name} is not JSON")
+    raise NotJSONError(f"{name} is not a JSON value")
 
 
 def _finite(text: str) -> Any:
     number = float(text)
     if math.isinf(number):
-        raise NotJSONError("a number is beyond the range of a double")
+        raise NotJSONError("a number is out of range for a double")
     return number

@@ -9,7 +9,7 @@ from mockserver.jsonkit import Json
 
 
 class Missing:
-    """The type of `MISSING`: a place in a document where nothing stands, which is not the same as null."""
+    """The type of `MISSING`: the value at a pointer that does not exist, as opposed to null."""
 
     __slots__ = ()
 
@@ -24,7 +24,7 @@ MISSING: Final = Missing()
 
 
 def escape(token: str) -> str:
-    """Return one reference token as it is written inside a pointer."""
+    """Escape one reference token for use in a pointer."""
     return token.replace("~", "~0").replace("/", "~1")
 
 
@@ -44,21 +44,21 @@ NOWHERE: Final = Tokens()
 
 
 def parse(pointer: str) -> tuple[str, ...]:
-    """Split a pointer into its tokens; `""` is the whole document. Raises ValueError when it is malformed."""
+    """Split a pointer into its tokens; `""` is the whole document. Raises ValueError for a malformed pointer."""
     if not pointer:
         return ()
     if not pointer.startswith("/"):
-        raise ValueError(f"a JSON Pointer is empty or starts with '/': {pointer!r}")
+        raise ValueError(f"a JSON Pointer must be empty or start with '/', got {pointer!r}")
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/"))
 
 
 def build(tokens: Iterable[str | int]) -> str:
-    """Join tokens to a pointer."""
+    """Join tokens into a pointer."""
     return "".join("/" + escape(str(token)) for token in tokens)
 
 
 def get(value: Json, tokens: Iterable[str]) -> Json | Missing:
-    """Return what stands at the tokens, or `MISSING`."""
+    """Return the value at the tokens, or `MISSING`."""
     for token in tokens:
         if isinstance(value, dict):
             if token not in value:
@@ -74,7 +74,7 @@ def get(value: Json, tokens: Iterable[str]) -> Json | Missing:
 
 
 def merge_patch(target: Json, patch: Json) -> Json:
-    """Apply an RFC 7396 merge patch and return a new value; neither argument is changed."""
+    """Apply an RFC 7396 merge patch and return a new value; the arguments are not modified."""
     if not isinstance(patch, dict):
         return patch
     merged: dict[str, Json] = dict(target) if isinstance(target, dict) else {}

@@ -1,4 +1,4 @@
-"""Reply templates: JSON with `${name}` in strings. A string that is one name alone becomes the value itself."""
+"""Reply templates: JSON with `${name}` in strings. A string that is a single name becomes the value itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Template: TypeAlias = "bool | int | float | str | Sequence[Template] | Mapping[s
 
 
 def fill(template: Template, variables: Variables) -> Json:
-    """Return the template with its names replaced. Raises KeyError for a name without a value."""
+    """Return the template with its names replaced by values. Raises KeyError for a name without a value."""
     if isinstance(template, str):
         pieces = _pieces(template)
         return variables[pieces[1]] if _is_one_name(pieces) else _joined(pieces, variables)
@@ -30,14 +30,14 @@ def fill(template: Template, variables: Variables) -> Json:
 
 
 def fill_text(template: str, variables: Variables) -> str:
-    """Return a text template as a text."""
+    """Return a text template with its names replaced."""
     pieces = _pieces(template)
     return str(variables[pieces[1]]) if _is_one_name(pieces) else _joined(pieces, variables)
 
 
 @lru_cache(maxsize=4096)
 def _pieces(template: str) -> list[str]:
-    """Split a template into text and names by turns, text first and last."""
+    """Split a template into alternating text and names, text first and last."""
     return _NAME.split(template)
 
 
@@ -55,7 +55,7 @@ def _joined(pieces: list[str], variables: Variables) -> str:
 
 
 def names(template: Template) -> set[str]:
-    """Return the names a template asks for, unusable ones included."""
+    """Return the names that a template uses, malformed ones included."""
     if isinstance(template, str):
         return set(_ASKED.findall(template))
     if isinstance(template, dict):

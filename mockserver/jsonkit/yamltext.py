@@ -1,6 +1,6 @@
-"""YAML as contracts and cases are written in it: a strict subset that other languages read the same way.
+"""The strict subset of YAML for contracts and cases, which parsers in other languages read the same way.
 
-No anchors, merge keys or tags, no duplicate keys; plain scalars are only null, true, false, decimal numbers and text.
+No anchors, merge keys, tags or duplicate keys; plain scalars are null, true, false, decimal numbers and strings.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LIKE_AN_ANCHOR = re.compile(r"(?:^|[\s\[{,:?-])[&*][^\s]")
 
 
 class _Strict(_Base):  # type: ignore[misc]
-    """The loader; resolvers are replaced below, so `on`, dates and octals stay text."""
+    """The loader; its resolvers are replaced below, so that `on`, dates and octal numbers stay strings."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -34,12 +34,10 @@ class _Strict(_Base):  # type: ignore[misc]
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"a member's name must be text, not {key!r}", key_node.start_mark
+                    None, None, f"a key must be a string, got {key!r}", key_node.start_mark
                 )
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the member {key} stands twice", key_node.start_mark
-                )
+                raise yaml.constructor.ConstructorError(None, None, f'duplicate key "{key}"', key_node.start_mark)
             seen.add(key)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
         return mapping
@@ -47,13 +45,13 @@ class _Strict(_Base):  # type: ignore[misc]
     def construct_number(self, node: yaml.ScalarNode) -> float:
         number = float(self.construct_scalar(node))
         if math.isinf(number):
-            problem = "the number is beyond the range of a double"
+            problem = "the number is out of range for a double"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return number
 
 
 class _Writer(yaml.SafeDumper):
-    """The writer; it quotes what either this subset or YAML 1.1 would read as something else than text."""
+    """The writer; it quotes strings that this subset or YAML 1.1 would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -92,7 +90,7 @@ def load(path: Path) -> Json:
 
 
 def dumps(value: Json) -> str:
-    """Write a value so that `loads` reads it back; members keep their order, short innermost ones stand on one line."""
+    """Write a value so that `loads` reads it back; keys keep their order, short innermost objects go on one line."""
     text: str = yaml.dump(
         value, Dumper=_Writer, sort_keys=False, allow_unicode=True, width=MAX_WIDTH, default_flow_style=None
     )
@@ -100,7 +98,7 @@ def dumps(value: Json) -> str:
 
 
 def loads(text: bytes | str, name: str) -> Json:
-    """Read YAML text; `name` is for the error. Raises ContractError."""
+    """Parse YAML text; `name` is used in the error. Raises ContractError."""
     try:
         _refuse_anchors(text, name)
         return yaml.load(text, Loader=_Strict)
@@ -118,9 +116,9 @@ def loads(text: bytes | str, name: str) -> Json:
 
 
 def _refuse_anchors(text: bytes | str, name: str) -> None:
-    """Look closely only where something looks like an anchor; scanning takes as long as loading."""
+    """Scan only a text that may contain an anchor, because scanning takes as long as loading."""
     if _LIKE_AN_ANCHOR.search(text if isinstance(text, str) else text.decode("utf-8")) is None:
         return
     for token in yaml.scan(text, Loader=_Base):
         if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
-            raise ContractError(name, "", f"line {token.start_mark.line + 1}: anchors and aliases are not used here")
+            raise ContractError(name, "", f"line {token.start_mark.line + 1}: anchors and aliases are not allowed")

@@ -1,1 +1,1 @@
-"""`mockserver check`: reading files that hold requests, events or contracts, and judging what is in them."""
+"""`mockserver check`: reading files with requests, events or contracts, and judging their contents."""

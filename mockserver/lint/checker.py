@@ -1,6 +1,6 @@
-"""Linting what was written or recorded: requests, events, fixtures and patches, held to a contract without a server.
+"""Validation of requests, events, fixtures and patches in files, without a server.
 
-`readers` says what a file holds; here it is judged.
+`readers` reads the files; this module judges their contents.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from mockserver.sessions.stores.memory import MemoryStore
 
 WINDOWS: Final = "/protocol/windows/"
 FAR_OFF: Final = 10
-"""How many findings it counts as, in a guess, that a payload does not look like an operation's at all."""
+"""The number of findings that a guess is charged if the payload does not look like one of the operation."""
 LIKELY: Final = 5
-"""How much a key in the body, or a type of event that only one protocol has, speaks for a guess."""
+"""The bonus of a guess for a key in the body, or for an event type that only one protocol has."""
 ROOM: Final = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing to say of a file: `place` is where in it, `event` which event of a request, where it is one's."""
+    """One finding in a file: `place` is the position in the file, `event` the index of the event, if any."""
 
     file: str
     place: str
@@ -54,7 +54,7 @@ class Problem:
         return {**own, **self.finding.as_json()}
 
     def text(self) -> str:
-        """Return the problem as a line for a reader."""
+        """Return the problem as text."""
         finding = self.finding
         where = " ".join(filter(None, [self.place, "" if self.event is None else f"event {self.event}"]))
         told = f"{self.file}{where and ' ' + where}{finding.pointer and ' ' + finding.pointer}: {finding.message}"
@@ -109,7 +109,7 @@ class Checker:
         try:
             items = list(items_of(path, self.library))
         except NotJSONError as error:
-            self._say(Item(file=str(path)), _finding("/file", f"is no JSON: {error}"))
+            self._say(Item(file=str(path)), _finding("/file", f"is not valid JSON: {error}"))
             return
         except (ContractError, ValueError, OSError) as error:
             self._say(Item(file=str(path)), _finding("/file", str(error)))
@@ -132,7 +132,7 @@ class Checker:
             self._payload(item)
 
     def contract(self, name: str, item: Item) -> Contract:
-        """Return the contract an item is held to."""
+        """Return the contract to validate an item against."""
         patches = [patch for owner, patch in self.wanted.patches if owner == name]
         if item.patch is not None:
             patches.append(Patch(name=item.file, patch=item.patch, root="/patch"))
@@ -148,7 +148,7 @@ class Checker:
         return Terms(now_ms=item.now_ms or self.wanted.now_ms or 0, keys=item.keys, rate_mode=item.rate_mode)
 
     def _replay(self, item: Item, sessions: dict[str, tuple[MemoryStore, Session]]) -> None:
-        """Play a step that says which status it is answered with."""
+        """Replay a step with an expected status."""
         contract = self.contract(self._names(item)[0], item)
         if item.session not in sessions:
             store = MemoryStore(SessionSettings(), max_bytes=ROOM, max_sessions=2)
@@ -160,11 +160,11 @@ class Checker:
         self._count(judged)
         if item.status not in (reply.status, ANY_STATUS):
             why = judged.refusal.detail if judged.refusal else ""
-            text = f"is written to be answered {item.status}, the contract answers {reply.status}{why and ': ' + why}"
+            text = f"expected status {item.status}, the contract returns {reply.status}{why and ': ' + why}"
             self._say(item, _finding("/status", text, item.status, reply.status), judged)
 
     def _request(self, item: Item) -> None:
-        """Judge a whole request under the protocol that serves its path."""
+        """Judge a complete request under the protocol that serves its path."""
         assert item.request is not None
         for name in self._names(item):
             contract = self.contract(name, item)
@@ -177,14 +177,14 @@ class Checker:
         self.checked.skipped += 1
 
     def _payload(self, item: Item) -> None:
-        """Judge a body, or an event alone, as what it looks most like."""
+        """Judge a body or a single event as the operation that fits best."""
         guesses = [guess for name in self._names(item) for guess in self._guesses(item, self.contract(name, item))]
         if not guesses:
-            asked = self.wanted.operation or "that takes a body"
-            raise ContractError(item.file, "", f"no operation {asked} to hold this to")
+            asked = self.wanted.operation or "with a request body"
+            raise ContractError(item.file, "", f"no operation {asked} to validate this against")
         best = min(guesses, key=lambda guess: guess.score)
         if best.score >= FAR_OFF and self.wanted.operation is None and self.wanted.protocol is None:
-            text = "looks like no request or event that is known; name its --protocol and --operation"
+            text = "not recognized as a request or an event; set --protocol and --operation"
             self._say(item, _finding("/file", text))
             return
         self._report(item, best.judged, alone=best.wrapped)
@@ -218,7 +218,7 @@ class Checker:
         return _Guess(judged=judged, wrapped=wrapped, score=score)
 
     def _refusals(self, judged: Judged, *, alone: bool) -> Iterator[tuple[int | None, Finding]]:
-        """Yield what would be refused: the request's own findings first, then each event's."""
+        """Yield the errors: those of the request first, then those of each event."""
         own = [found for event in judged.events for found in event_errors(judged, event)]
         refusal = judged.refusal
         if refusal is not None and not alone and all(found.rule != refusal.finding.rule for found in own):
@@ -262,7 +262,7 @@ class Checker:
 
 
 def check(paths: Iterable[Path], library: Library, wanted: Wanted) -> Checked:
-    """Return what there is to say of some files."""
+    """Check files against the contracts of a library."""
     checker = Checker(library, wanted)
     for path in paths:
         checker.check(path)
@@ -270,7 +270,7 @@ def check(paths: Iterable[Path], library: Library, wanted: Wanted) -> Checked:
 
 
 def _holds_key(judged: Judged) -> bool:
-    """Tell whether the credential stands in the payload itself."""
+    """Return whether the credential is part of the payload."""
     name = judged.credential_name
     return name is not None and judged.contract.credentials[name].place == "body"
 
@@ -286,7 +286,7 @@ def _finding(rule: str, message: str, expected: Json = None, got: Json = None) -
 
 
 def _posted(contract: Contract, operation: str, body: Json) -> WireRequest:
-    """Return a body as a request with the contract's own example of a key."""
+    """Return a request with a body and the example key of the contract."""
     spec = contract.operations[operation]
     path, headers = spec.path, {b"content-type": b"application/json"}
     for credential in spec.credentials[:1]:
@@ -302,7 +302,7 @@ def _posted(contract: Contract, operation: str, body: Json) -> WireRequest:
 
 
 def _with_example(request: WireRequest, judged: Judged) -> WireRequest:
-    """Put the contract's example of a key where an export left a placeholder."""
+    """Replace the placeholder of an export by the example key of the contract."""
     for credential in judged.operation.credentials if judged.operation else ():
         if judged.credential_name in (None, credential.name) and credential.example is not None:
             example = credential.example.encode()

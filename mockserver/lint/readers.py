@@ -1,4 +1,4 @@
-"""What files to check hold: payloads, lines, traffic, golden cases, corpora, patches; nothing is judged here."""
+"""Readers for the files to check: payloads, NDJSON, HAR, golden cases, corpora, patches. Nothing is judged here."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from mockserver.settings import RateMode
 
 CREDENTIAL: Final = "<credential>"
 CASE_CLOCK: Final = "2026-06-14T12:00:02.000Z"
-"""The clock of golden cases and corpora that name none."""
+"""The default clock of golden cases and corpora."""
 IN_SESSION: Final = re.compile(r"^/_mock/s/[^/?]+(?=/)")
-"""What a session's own address has before the paths of vendors."""
+"""The path prefix of a session's own base URL."""
 STDIN: Final = Path("-")
 LINES: Final = (".ndjson", ".jsonl")
 YAML: Final = (".yaml", ".yml")
@@ -33,9 +33,9 @@ YAML: Final = (".yaml", ".yml")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One thing to check: a whole request, or a payload that is a body or an event; `status` is what it must get.
+    """One item to check: a complete request, or a payload that is a body or an event.
 
-    `problem` says why it cannot be read.
+    `status` is the expected status of a request; `problem` says why the item cannot be read.
     """
 
     file: str
@@ -55,7 +55,7 @@ class Item:
 
 
 def items_of(path: Path, library: Library) -> Iterator[Item]:
-    """Yield what a file holds. Raises ContractError, ValueError or OSError for one that cannot be read."""
+    """Yield the items of a file. Raises ContractError, ValueError or OSError if it cannot be read."""
     if path.suffix in YAML:
         yield from _guarded(path, "", partial(_yaml, library))
         return
@@ -77,7 +77,7 @@ def items_of(path: Path, library: Library) -> Iterator[Item]:
 
 
 def _is_lines(text: bytes) -> bool:
-    """Tell whether a text has more than one line and the first that is not empty is JSON by itself."""
+    """Return whether a text is NDJSON: its first non-empty line is valid JSON and more follows."""
     first, _, rest = text.strip().partition(b"\n")
     try:
         parse_exactly(first)
@@ -87,11 +87,11 @@ def _is_lines(text: bytes) -> bool:
 
 
 def _guarded(path: Path, place: str, read: Callable[[Path, str], Iterator[Item]]) -> Iterator[Item]:
-    """Yield what is in one part of a file; where that is not what it looks like, an item that says so."""
+    """Yield the items of one part of a file, or an item with a problem if it cannot be read."""
     try:
         yield from list(read(path, place))
     except NotJSONError as error:
-        yield Item(file=str(path), place=place, problem=f"is no JSON: {error}")
+        yield Item(file=str(path), place=place, problem=f"is not valid JSON: {error}")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         yield Item(file=str(path), place=place, problem=f"cannot be read: {type(error).__name__}: {error}")
 
@@ -123,7 +123,7 @@ def _line(value: Json, path: Path, place: str) -> Iterator[Item]:
 
 
 ANY_STATUS: Final = -1
-"""The status of a step that only has to come before another."""
+"""The expected status of a step that only prepares another one."""
 
 
 def _exported(path: Path, place: str, line: Mapping[str, Json]) -> Item:
@@ -159,7 +159,7 @@ def _har(entry: Mapping[str, Json], path: Path, place: str) -> Iterator[Item]:
 def _yaml(library: Library, path: Path, place: str) -> Iterator[Item]:
     document = yamltext.load(path)
     if not isinstance(document, dict):
-        raise ContractError(str(path), "", "is neither a golden case nor a patch")
+        raise ContractError(str(path), "", "is neither a golden case nor a contract patch")
     if "steps" in document:
         yield from _case(path, document, library)
     elif "patch" in document and "revision" in document:
@@ -168,13 +168,13 @@ def _yaml(library: Library, path: Path, place: str) -> Iterator[Item]:
         name, patch = library.load_patch(path)
         library.protocol(name).contract(None, [patch])
     else:
-        raise ContractError(str(path), "", "is neither a golden case nor a patch")
+        raise ContractError(str(path), "", "is neither a golden case nor a contract patch")
 
 
 def _case(path: Path, document: Mapping[str, Json], library: Library) -> Iterator[Item]:
     protocol = path.resolve().parent.parent.name
     if protocol not in library.protocols:
-        raise ContractError(str(path), "", "a golden case stands in fixtures/<protocol>/cases")
+        raise ContractError(str(path), "", "a golden case must be in fixtures/<protocol>/cases")
     now, settings = epoch_ms(document.get("clock", CASE_CLOCK)), document.get("settings", {})
     keys = settings.get("keys")
     for number, step in enumerate(document["steps"]):
@@ -197,7 +197,7 @@ def _case(path: Path, document: Mapping[str, Json], library: Library) -> Iterato
 
 
 def _written(request: Mapping[str, Json]) -> WireRequest:
-    """Return a request as golden cases and corpora write it."""
+    """Return a request from the notation of golden cases and corpora."""
     if "json" in request:
         body = json.dumps(_spelled_out(request["json"]), ensure_ascii=False, separators=(",", ":")).encode()
     elif "text" in request:
@@ -210,7 +210,7 @@ def _written(request: Mapping[str, Json]) -> WireRequest:
 
 
 def _spelled_out(value: Json, index: int | None = None) -> Json:
-    """Replace `$repeat` by what it stands for, and `${i}` by a copy's number."""
+    """Expand `$repeat`, and replace `${i}` by the number of the copy."""
     if isinstance(value, str):
         return value if index is None else value.replace("${i}", str(index))
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Between aiohttp and our values: reading a request within its bounds, writing a reply."""
+"""Conversion between aiohttp and our values: reading a request within limits, writing a reply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mockserver.jsonkit.jsontext import render
 PROBLEM_TYPE: Final = "application/problem+json"
 SERVER: Final = "mockserver"
 DRAIN_LIMIT: Final = 64 * 1024 * 1024
-"""Bytes that are read away of a body that is refused for its size.
+"""Bytes of a body that are read and discarded when it is refused for its size.
 
 Many clients read no answer before they have sent everything, and closing a connection with bytes unread resets it: the
 refusal would be lost. The limit keeps one sender from holding the server at work without end.
@@ -27,17 +27,17 @@ DRAIN_SILENCE_S: Final = 0.5
 
 
 class BodyTimeoutError(Exception):
-    """The sender was slower than the deadline for a whole body; `body` is what had arrived by then."""
+    """The complete body did not arrive before the deadline; `body` is the part that did."""
 
     def __init__(self, body: bytes) -> None:
-        super().__init__(f"{len(body)} bytes of a body had arrived at the deadline")
+        super().__init__(f"only {len(body)} bytes of the body arrived before the deadline")
         self.body = body
 
 
 async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> tuple[bytes, bool]:
-    """Read the body up to `ceiling` bytes; returns it and whether it was longer. Raises BodyTimeoutError.
+    """Read the body up to `ceiling` bytes; return it and whether it was longer. Raises BodyTimeoutError.
 
-    What is over the ceiling is read away and never kept.
+    Bytes above the ceiling are read and discarded.
     """
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -64,7 +64,7 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
 
 
 async def _read(content: StreamReader, ceiling: int, chunks: list[bytes]) -> int:
-    """Read to the end, or until it is more than the ceiling allows; return the size of what was read."""
+    """Read to the end, or until the ceiling is exceeded; return the number of bytes read."""
     size = 0
     async for chunk in content.iter_any():
         chunks.append(chunk)
@@ -75,7 +75,7 @@ async def _read(content: StreamReader, ceiling: int, chunks: list[bytes]) -> int
 
 
 async def _read_refused(content: StreamReader, keep: int, deadline: float) -> bytes:
-    """Read what is refused anyway as long as its sender goes on sending, within bounds; return the start of it."""
+    """Read a body that will be refused, as long as the client sends and within limits; return its first bytes."""
     clock, size, kept = asyncio.get_running_loop().time, 0, bytearray()
     end = clock() + deadline
     try:
@@ -94,7 +94,7 @@ async def _read_refused(content: StreamReader, keep: int, deadline: float) -> by
 def wire_request(
     request: web.BaseRequest, target: str, body: bytes, *, truncated: bool = False, late: bool = False
 ) -> WireRequest:
-    """Return our value for a request."""
+    """Return a request as a WireRequest."""
     headers = request.raw_headers
     fields = {name.lower(): value for name, value in reversed(headers)}
     return WireRequest(
@@ -109,7 +109,7 @@ def wire_request(
 
 
 def response(reply: WireReply) -> web.Response:
-    """Return aiohttp's value for a reply."""
+    """Return a WireReply as an aiohttp response."""
     headers: CIMultiDict[str] = CIMultiDict(reply.headers)
     headers["Server"] = SERVER
     return web.Response(status=reply.status, headers=headers, body=reply.body or None)
@@ -123,7 +123,7 @@ def json_response(value: Json, status: int = 200, headers: Mapping[str, str] | N
 
 
 def problem(status: int, title: str, detail: str, **members: Json) -> web.Response:
-    """Return an RFC 9457 problem; `pointer` or `parameter` names the offending member."""
+    """Return an RFC 9457 problem; `pointer` or `parameter` names the invalid member or parameter."""
     headers = members.pop("headers", None)
     return json_response(
         {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}, status, headers
@@ -131,7 +131,7 @@ def problem(status: int, title: str, detail: str, **members: Json) -> web.Respon
 
 
 def unreadable(status: int, detail: str) -> web.Response:
-    """Return the answer to a request that cannot be read; nothing of it was journalled, and the connection ends."""
+    """Return the reply to a request that cannot be parsed; it is not journalled, and the connection is closed."""
     body = render({"error": "unreadable_request", "detail": detail, "status": status})
     made = web.Response(status=status, body=body, headers={"Content-Type": "application/json", "Server": SERVER})
     made.force_close()

@@ -30,7 +30,7 @@ SESSION_PREFIX = "/_mock/s/"
 
 
 class App:
-    """The server without its socket. Raises ContractError when its contracts cannot be used."""
+    """The server without its socket. Raises ContractError for invalid contracts."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -47,30 +47,30 @@ class App:
         return Server(self)
 
     def stop(self) -> None:
-        """Begin to stop: readiness says so, open waits are answered, connections close after their answer."""
+        """Start to stop: report as not ready, answer open waits, close connections after their reply."""
         self.handlers.stopping = True
         for session in self.store.sessions():
             for waiter in tuple(session.waiters):
                 waiter.end("evicted")
 
     def count_unreadable(self, detail: str) -> None:
-        """Count a request that cannot be journalled, because it cannot be read."""
+        """Count a request that cannot be parsed, and so cannot be journalled."""
         self.handlers.unreadable += 1
         _log.info("unreadable request: %s", detail)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request; an exception on the way is our bug and answers 500 in JSON, never a page."""
+        """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""
         try:
             reply = await self._answer(request)
         except ConnectionError:
-            reply = unreadable(400, "the client is gone")  # nobody is there to read it
+            reply = unreadable(400, "the client disconnected")  # nobody is there to read it
         except web.RequestPayloadError as error:
-            detail = f"the body cannot be read: {error}"
+            detail = f"invalid request body: {error}"
             self.count_unreadable(detail)
             reply = unreadable(400, detail)
         except Exception:
             _log.exception("internal error at %s %s", request.method, request.raw_path)
-            reply = problem(500, "Internal Server Error", "a bug of this server; its log has the details")
+            reply = problem(500, "Internal Server Error", "internal error; see the log of the server for details")
         if self.handlers.stopping or not request.content.is_eof():
             reply.force_close()
         if isinstance(request.protocol, Connection):
@@ -100,7 +100,7 @@ class App:
 
 
 class Server(web.Server):
-    """Hands out connections of our own. Made on the running loop, which is the one it serves on."""
+    """Creates `Connection` handlers. Made on the running loop, which is the one it serves on."""
 
     def __init__(self, app: App) -> None:
         super().__init__(app.handle, handler_cancellation=True)
@@ -123,7 +123,7 @@ class Server(web.Server):
         )
 
     def busy_connections(self) -> list[Watched]:
-        """Return the connections that are at a request; the others are closed."""
+        """Return the connections with a request in progress; close the others."""
         ours = [connection for connection in self.connections if isinstance(connection, Watched)]
         for connection in ours:
             if not connection.busy:

@@ -32,7 +32,7 @@ class Connection(web.RequestHandler):
         )
         self._on_unreadable = on_unreadable
         self.peer = ""
-        """A short name of the connection: the address and port of its client."""
+        """The name of the connection: address and port of the client."""
 
     @property
     def half_closed(self) -> bool:
@@ -40,10 +40,10 @@ class Connection(web.RequestHandler):
         return False
 
     def answering(self, payload: StreamReader) -> None:
-        """Learn that the request with this payload is being answered: the rest of it is only read away."""
+        """Record that the request with this payload is being answered: the rest of it is discarded."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Name the connection, once for all its requests."""
+        """Set the name of the connection."""
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
@@ -54,7 +54,7 @@ class Connection(web.RequestHandler):
         try:
             super().data_received(data)
         except ValueError:
-            self.end_with(400, "the request target is not a URL")
+            self.end_with(400, "the request target is not a valid URL")
 
     def end_with(self, status: int, detail: str) -> None:
         """Answer at once that a request cannot be read, outside of aiohttp's order of answers, and close."""
@@ -79,11 +79,11 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what aiohttp's parser refused. Such requests are counted, not journalled."""
+        """Answer a request that aiohttp's parser rejected. Such requests are counted, not journalled."""
         status, detail = self.what_is_wrong(status, exc, message)
         self._on_unreadable(detail)
         return unreadable(status, detail)
 
     def what_is_wrong(self, status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
-        """Return status and one line for what the parser found; what was sent is not repeated, it may hold a key."""
-        return status, "the request cannot be read"
+        """Return the status and a description of a parser error, without the data, which may contain a key."""
+        return status, "the request is not valid HTTP"

@@ -1,4 +1,4 @@
-"""The control surface: guards, routing and validation, all read from control.yaml; the handlers do the rest."""
+"""The control surface: guards, routing and validation as control.yaml defines them. The handlers do the rest."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import jsonschema_rs
 from aiohttp import web
 
 from mockserver.contract.contract import split_target
+from mockserver.errors import unknown
 from mockserver.jsonkit import Json, jsontext, pointer, yamltext
 from mockserver.server.aiohttp_io import BodyTimeoutError, problem, read_body
 from mockserver.settings import Settings
@@ -27,7 +28,7 @@ UNGUARDED: Final = frozenset({"/livez", "/readyz"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One control call after validation: decoded path members, typed query members, parsed body."""
+    """A validated control call: decoded path parameters, typed query parameters, parsed body."""
 
     params: Mapping[str, str]
     query: Mapping[str, Any]
@@ -59,7 +60,7 @@ def validator(place: str) -> jsonschema_rs.Draft202012Validator:
 
 
 class RejectedError(Exception):
-    """A control call that cannot be carried out; holds the problem that answers it."""
+    """A control call is invalid; `response` is the problem+json reply."""
 
     def __init__(self, status: int, title: str, detail: str, **members: Json) -> None:
         super().__init__(detail)
@@ -89,7 +90,7 @@ class _Route:
 
 
 class Control:
-    """Routes a control request to its handler. `handlers` has one entry per operationId of control.yaml."""
+    """Routes control requests. `handlers` has one handler per operationId of control.yaml."""
 
     def __init__(self, settings: Settings, handlers: Mapping[str, Handler]) -> None:
         self._settings = settings
@@ -102,7 +103,7 @@ class Control:
             self._known_routes = [
                 _Route(
                     segments=tuple(path.split("/")[1:]),
-                    methods={method.upper(): spec for method, spec in item.items() if method != "parameters"},
+                    methods={method.upper(): operation for method, operation in item.items() if method != "parameters"},
                     place=pointer.build(("paths", path)),
                 )
                 for path, item in document()["paths"].items()
@@ -110,26 +111,29 @@ class Control:
         return self._known_routes
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one control request; what is wrong with it comes back as problem+json."""
+        """Answer one control request; an invalid one gets a problem+json reply."""
         try:
             path, query = split_target(request.raw_path)
             if path not in UNGUARDED:
                 self._guard(request)
             route, params = self._find(path)
             method = "GET" if request.method == "HEAD" else request.method
-            spec = route.methods.get(method)
-            if spec is None:
+            operation = route.methods.get(method)
+            if operation is None:
                 allow = ", ".join(sorted(route.methods))
                 raise RejectedError(
-                    405, "Method Not Allowed", f"{request.method} is not served here", headers={"Allow": allow}
+                    405,
+                    "Method Not Allowed",
+                    f"{request.method} is not allowed for this path",
+                    headers={"Allow": allow},
                 )
             call = Call(
                 params=params,
-                query=_query(spec, query),
-                body=await self._body(route, method, spec, request),
+                query=_query(operation, query),
+                body=await self._body(route, method, operation, request),
                 request=request,
             )
-            return await self._handlers[spec["operationId"]](call)
+            return await self._handlers[operation["operationId"]](call)
         except RejectedError as error:
             return error.response
 
@@ -140,19 +144,19 @@ class Control:
             params = route.match(segments)
             if params is not None:
                 return route, params
-        raise RejectedError(404, "Not Found", f"the control surface has no {path}; GET /_mock/ lists what there is")
+        raise RejectedError(404, "Not Found", f"unknown path {path}; GET /_mock/ lists the available paths")
 
-    async def _body(self, route: _Route, method: str, spec: Json, request: web.BaseRequest) -> Json:
-        wanted = spec.get("requestBody")
+    async def _body(self, route: _Route, method: str, operation: Json, request: web.BaseRequest) -> Json:
+        wanted = operation.get("requestBody")
         try:
             text, truncated = await read_body(request, MAX_BODY, self._settings.body_timeout)
         except BodyTimeoutError:
             raise RejectedError(408, "Request Timeout", "the body did not arrive in time") from None
         if truncated:
-            raise RejectedError(413, "Content Too Large", f"a control call's body is at most {MAX_BODY} bytes")
+            raise RejectedError(413, "Content Too Large", f"the body is longer than {MAX_BODY} bytes")
         if wanted is None:
             if text.strip():
-                raise RejectedError(400, "Bad Request", "this call takes no body", pointer="")
+                raise RejectedError(400, "Bad Request", "this call does not accept a body", pointer="")
             return None
         if not text.strip() and not wanted.get("required"):
             return None
@@ -160,26 +164,26 @@ class Control:
         try:
             body = jsontext.parse_exactly(text, twice)
         except jsontext.NotJSONError as error:
-            raise RejectedError(400, "Bad Request", f"the body is not JSON: {error}", pointer="") from None
+            raise RejectedError(400, "Bad Request", f"the body is not valid JSON: {error}", pointer="") from None
         if twice:
-            raise RejectedError(
-                400, "Bad Request", f"the member {twice[0]} stands twice", pointer=pointer.build((twice[0],))
-            )
+            raise RejectedError(400, "Bad Request", f'duplicate key "{twice[0]}"', pointer=pointer.build((twice[0],)))
         place = pointer.build(("requestBody", "content", "application/json", "schema"))
         body = whole(body)
-        _hold(validator(f"{route.place}/{method.lower()}{place}"), body)
+        _validate(validator(f"{route.place}/{method.lower()}{place}"), body)
         return body
 
     def _guard(self, request: web.BaseRequest) -> None:
         headers = request.headers
         if headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
-            raise RejectedError(403, "Forbidden", "a page of another site may not use the control surface")
+            raise RejectedError(403, "Forbidden", "cross-site requests to the control surface are not allowed")
         host = headers.get("Host", "")
         if not self._host_allowed(host):
-            raise RejectedError(421, "Misdirected Request", f"the host {host} is not allowed here; see --allowed-host")
+            raise RejectedError(
+                421, "Misdirected Request", f"the host {host} is not allowed; add it with --allowed-host"
+            )
         origin = headers.get("Origin")
         if origin is not None and origin.partition("://")[2].lower() != host.lower():
-            raise RejectedError(403, "Forbidden", f"the origin {origin} may not use the control surface")
+            raise RejectedError(403, "Forbidden", f"the origin {origin} is not allowed on the control surface")
         token = self._settings.admin_token
         if token is not None:
             scheme, _, given = headers.get("Authorization", "").partition(" ")
@@ -189,7 +193,7 @@ class Control:
                 raise RejectedError(
                     401,
                     "Unauthorized",
-                    "the control surface needs the token given with --admin-token",
+                    "the control surface requires the bearer token set with --admin-token",
                     headers={"WWW-Authenticate": "Bearer"},
                 )
 
@@ -209,7 +213,7 @@ class Control:
 
 
 def _host_name(host: str) -> str | None:
-    """Return the name in a Host value, lower case and without port and brackets; None when it is malformed."""
+    """Return the host name of a Host header in lower case, without port and brackets; None if malformed."""
     try:
         parts = urlsplit(f"//{host}")
         _ = parts.port
@@ -220,21 +224,18 @@ def _host_name(host: str) -> str | None:
     return parts.hostname.lower()
 
 
-def _query(spec: Json, query: str) -> dict[str, Any]:
-    declared = {p["name"]: p for p in map(resolve, spec.get("parameters", ())) if p["in"] == "query"}
+def _query(operation: Json, query: str) -> dict[str, Any]:
+    declared = {p["name"]: p for p in map(resolve, operation.get("parameters", ())) if p["in"] == "query"}
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="replace")
     except ValueError:
-        raise RejectedError(400, "Bad Request", "the query cannot be read") from None
+        raise RejectedError(400, "Bad Request", "malformed query string") from None
     values: dict[str, Any] = {}
     for name, text in pairs:
         if name not in declared:
-            known = ", ".join(declared) or "none"
-            raise RejectedError(
-                400, "Bad Request", f"unknown query member {name}; this call takes: {known}", parameter=name
-            )
+            raise RejectedError(400, "Bad Request", unknown("query parameter", name, declared), parameter=name)
         if name in values:
-            raise RejectedError(400, "Bad Request", f"the query member {name} stands twice", parameter=name)
+            raise RejectedError(400, "Bad Request", f'duplicate query parameter "{name}"', parameter=name)
         values[name] = _typed(name, text, resolve(declared[name]["schema"]))
     return values
 
@@ -243,7 +244,7 @@ def _typed(name: str, text: str, schema: Json) -> Any:
     value: Any = text
     if schema.get("type") == "integer":
         if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit() or len(text) > 18:
-            raise RejectedError(400, "Bad Request", f"{name} must be a whole number, got {text!r}", parameter=name)
+            raise RejectedError(400, "Bad Request", f"{name} must be an integer, got {text!r}", parameter=name)
         value = int(text)
     elif schema.get("type") == "boolean":
         if text not in ("true", "false"):
@@ -255,7 +256,7 @@ def _typed(name: str, text: str, schema: Json) -> Any:
 
 
 def whole(value: Json) -> Json:
-    """Return a body with 3 for 3.0, which JSON Schema takes for an integer as well."""
+    """Return a body with 3 for 3.0, which JSON Schema also accepts as an integer."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
@@ -265,14 +266,25 @@ def whole(value: Json) -> Json:
     return value
 
 
-def _hold(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:
+def _validate(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:
     try:
         errors = list(engine.iter_errors(body))
     except UnicodeEncodeError:
-        raise RejectedError(400, "Bad Request", "the body holds a lone surrogate", pointer="") from None
+        raise RejectedError(400, "Bad Request", "the body contains a lone surrogate", pointer="") from None
     if errors:
         error = max(errors, key=lambda error: len(list(error.instance_path)))
-        place = pointer.build(error.instance_path)
-        if type(error.kind).__name__ in ("AdditionalProperties", "UnevaluatedProperties"):
-            place += pointer.build([next(iter(getattr(error.kind, "unexpected", [""])))])
-        raise RejectedError(400, "Bad Request", f"{place or 'the body'}: {error.message}", pointer=place)
+        place, problem = pointer.build(error.instance_path), error.message
+        unexpected = getattr(error.kind, "unexpected", None)
+        if unexpected:
+            place += pointer.build([unexpected[0]])
+            schema = pointer.get(document(), [str(token) for token in list(error.schema_path)[:-1]])
+            problem = unknown("key", unexpected[0], _members(schema))
+        raise RejectedError(400, "Bad Request", f"{place or 'the body'}: {problem}", pointer=place)
+
+
+def _members(schema: Json) -> list[str]:
+    """Return the members that a schema object declares, those of the schema it refers to included."""
+    if not isinstance(schema, dict):
+        return []
+    inherited = _members(resolve({"$ref": schema["$ref"]})) if "$ref" in schema else []
+    return [*inherited, *schema.get("properties", {})]

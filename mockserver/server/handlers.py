@@ -1,4 +1,4 @@
-"""The handlers of the control surface that read: what is served, what happened, what is known."""
+"""Handlers of the control surface for reading: protocols, contracts, sessions, requests, events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multidict import CIMultiDict
 from mockserver.contract import fidelity as facts
 from mockserver.contract import publish
 from mockserver.contract.serving import ContractChoice, ServedContracts
-from mockserver.errors import ContractError
+from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.recording.export import Scrubber, export_line, secrets_of
@@ -30,11 +30,11 @@ MAX_SESSION_BYTES: Final = 200
 DEFAULT_LIMIT: Final = 1000
 AT_ONCE: Final = 10
 TURN_S: Final = 0.01
-"""How long a journal is read at a stretch, and the exchanges between two looks at the clock."""
+"""How long a handler reads a journal before it yields to the loop; checked every `AT_ONCE` exchanges."""
 
 
 class Handlers:
-    """Reading handlers, by operationId of control.yaml."""
+    """The reading handlers, by operationId of control.yaml."""
 
     def __init__(self, contracts: ServedContracts, store: MemoryStore, defaults: SessionSettings) -> None:
         self.contracts = contracts
@@ -65,21 +65,21 @@ class Handlers:
         }
 
     async def livez(self, call: Call) -> web.Response:
-        """The process is alive."""
+        """Report that the process is alive."""
         return json_response({"status": "ok"})
 
     async def readyz(self, call: Call) -> web.Response:
-        """The server takes requests; 503 while it stops."""
+        """Report whether the server accepts requests; 503 while it stops."""
         if not self.stopping:
             return json_response({"status": "ok"})
         return json_response({"status": "stopping"}, 503, {"Content-Type": "application/json"})
 
     async def index(self, call: Call) -> web.Response:
-        """What this is and where things are."""
+        """List the protocols and the routes."""
         return self.describe()
 
     def describe(self) -> web.Response:
-        """Return the page that `/` and `/_mock/` answer with."""
+        """Return the reply for `/` and `/_mock/`."""
         links = {
             path: sorted(m.upper() for m in item if m != "parameters")
             for path, item in control.document()["paths"].items()
@@ -87,11 +87,11 @@ class Handlers:
         return json_response({"name": SERVER, "protocols": list(self.contracts.served), "routes": links})
 
     async def openapi(self, call: Call) -> web.Response:
-        """The control surface as OpenAPI."""
+        """Return the OpenAPI document of the control surface."""
         return json_response(control.document())
 
     async def protocols(self, call: Call) -> web.Response:
-        """Protocols, operations, revisions."""
+        """List the protocols with their operations and revisions."""
         return json_response(
             {
                 "protocols": [
@@ -107,15 +107,15 @@ class Handlers:
         )
 
     async def protocol_openapi(self, call: Call) -> web.Response:
-        """The emulated API."""
+        """Return the OpenAPI document of a protocol."""
         return json_response(publish.openapi(self._contract(call)))
 
     async def schemas(self, call: Call) -> web.Response:
-        """The JSON Schemas of one document."""
+        """Return the JSON Schemas of one contract document."""
         name = call.params["document"]
         if name not in publish.SCHEMA_DOCUMENTS:
-            known = ", ".join(publish.SCHEMA_DOCUMENTS)
-            raise RejectedError(404, "Not Found", f"no document {name}; there are: {known}", parameter="document")
+            problem = unknown("document", name, publish.SCHEMA_DOCUMENTS)
+            raise RejectedError(404, "Not Found", problem, parameter="document")
         base = f"http://{call.request.headers.get('Host', 'localhost')}"
         return json_response(publish.schemas(self._contract(call), name, base))
 
@@ -123,12 +123,8 @@ class Handlers:
         """Every fact with its source."""
         wanted = call.query.get("protocol")
         if wanted is not None and wanted not in self.contracts.served:
-            raise RejectedError(
-                404,
-                "Not Found",
-                f"no protocol {wanted}; there are: {', '.join(self.contracts.served)}",
-                parameter="protocol",
-            )
+            problem = unknown("protocol", wanted, self.contracts.served)
+            raise RejectedError(404, "Not Found", problem, parameter="protocol")
         found: list[Json] = []
         for name, contract in self.contracts.served.items():
             if wanted in (None, name):
@@ -147,27 +143,30 @@ class Handlers:
     def _contract(self, call: Call) -> Any:
         name = call.params["protocol"]
         if name not in self.contracts.served:
-            known = ", ".join(self.contracts.served)
-            raise RejectedError(404, "Not Found", f"no protocol {name}; there are: {known}", parameter="protocol")
+            problem = unknown("protocol", name, self.contracts.served)
+            raise RejectedError(404, "Not Found", problem, parameter="protocol")
         return self.contracts.served[name]
 
     async def sessions(self, call: Call) -> web.Response:
-        """All sessions and their counts."""
+        """List all sessions with their counts."""
         rows = [{"session": session.name, **session.counts.as_json()} for session in self.store.sessions()]
         counts = {"evicted": self.store.evicted_sessions, "unreadable": self.unreadable}
         return json_response({"sessions": rows, **counts})
 
     def named(self, call: Call) -> Session:
-        """Return the session a call names; naming makes it. Raises RejectedError for an unusable name."""
+        """Return the session of a call, created if necessary. Raises RejectedError for an invalid name."""
         name = call.params["session"]
         if not name or len(name.encode("utf-8", "surrogatepass")) > MAX_SESSION_BYTES:
             raise RejectedError(
-                400, "Bad Request", f"a session's name has 1 to {MAX_SESSION_BYTES} bytes", parameter="session"
+                400,
+                "Bad Request",
+                f"the name of a session must have 1 to {MAX_SESSION_BYTES} bytes",
+                parameter="session",
             )
         return self.store.session(self.store.owner(name))
 
     async def session(self, call: Call) -> web.Response:
-        """Settings and counts."""
+        """Return the settings and counts of a session."""
         return json_response(self._describe(self.named(call)))
 
     def _describe(self, session: Session) -> Json:
@@ -190,14 +189,17 @@ class Handlers:
         }
 
     async def change_session(self, call: Call) -> web.Response:
-        """Replace the named settings; all are checked before any takes effect."""
+        """Replace the given settings; all are validated before any is applied."""
         session, change = self.named(call), call.body
         protocols = self._protocols(session, change) if "protocols" in change else None
         if "credentials" in change:
             taken = self.store.give(session, tuple(dict.fromkeys(change["credentials"] or ())))
             if taken is not None:
                 raise RejectedError(
-                    409, "Conflict", f"the credential {taken} belongs to another session", pointer="/credentials"
+                    409,
+                    "Conflict",
+                    f"the credential {taken} already belongs to another session",
+                    pointer="/credentials",
                 )
         settings = session.settings
         if protocols is not None:
@@ -227,13 +229,13 @@ class Handlers:
         return made
 
     async def forget_session(self, call: Call) -> web.Response:
-        """Forget one session."""
+        """Delete one session."""
         name = self.store.owner(call.params["session"])
         self.store.forget(name)
         return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
 
     async def requests(self, call: Call) -> web.Response:
-        """A page of requests."""
+        """Return a page of requests."""
         limit = call.query.get("limit", DEFAULT_LIMIT)
         rows: list[Json] = []
         more = False
@@ -247,7 +249,7 @@ class Handlers:
         return json_response({"requests": rows, "next": rows[-1]["seq"] if more else None})
 
     async def request(self, call: Call) -> web.Response:
-        """One exchange with bodies."""
+        """Return one request with bodies and findings."""
         session, wanted = self.named(call), call.params["id"]
         number = wanted.removeprefix("r")
         if number.isascii() and number.isdigit() and len(number) < 18:
@@ -258,7 +260,7 @@ class Handlers:
         raise RejectedError(404, "Not Found", f"session {session.name} has no request {wanted}", parameter="id")
 
     async def events(self, call: Call) -> web.Response:
-        """A page of events."""
+        """Return a page of events."""
         limit = call.query.get("limit", DEFAULT_LIMIT)
         rows: list[Json] = []
         more = False
@@ -273,7 +275,7 @@ class Handlers:
         return json_response({"events": rows, "next": rows[-1]["seq"] if more else None})
 
     async def export(self, call: Call) -> web.StreamResponse:
-        """The session as NDJSON, sent as it is read."""
+        """Stream the exchanges of a session as NDJSON."""
         session = self.named(call)
         headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER})
         if call.request.method == "HEAD":
@@ -298,7 +300,7 @@ def _request_wanted(exchange: Exchange, query: Mapping[str, Any]) -> bool:
 
 
 async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:
-    """Yield a session's exchanges above a request number; other requests get their turn meanwhile."""
+    """Yield the exchanges of a session after a request number; regularly yields to the event loop."""
     turn = time.monotonic()
     while found := list(islice(session.exchanges(after), AT_ONCE)):
         for exchange in found:
@@ -310,7 +312,7 @@ async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:
 
 
 def event_rows(exchange: Exchange, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Json]]:
-    """Yield the rows of an exchange's events above `after` that fit the filters, oldest first."""
+    """Yield the event rows of an exchange after `after` that match the filters, oldest first."""
     verdict = query.get("verdict")
     if query.get("protocol") not in (None, exchange.contract.name):
         return

@@ -1,4 +1,4 @@
-"""Carrying out fault steps on a real connection: answers lost, changed, cut, slowed."""
+"""Fault steps on a real connection: replies that are lost, changed, truncated or delayed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MALFORMED: Final = b"HTTP/1.1 2OO Nearly\r\nContent-Length: minus one\r\n\r\n{"
 
 
 async def pause(step: Step) -> bool:
-    """Wait as long as the step says, in real time; tell whether that was any time at all."""
+    """Wait for the delay of the step in real time; return whether it has one."""
     if step.delay is None or step.connection == "dribble":
         return False
     ms = step.delay_ms()
@@ -29,17 +29,17 @@ async def pause(step: Step) -> bool:
 
 
 def gone(request: web.BaseRequest) -> bool:
-    """Tell whether the connection is closed."""
+    """Return whether the connection is closed."""
     return request.transport is None or request.transport.is_closing()
 
 
 def given_up(request: web.BaseRequest) -> bool:
-    """Tell whether the client has closed its side while it was kept waiting: it does not read the answer any more."""
+    """Return whether the client closed its side during a delay, and so will not read the reply."""
     return gone(request) or (isinstance(request.protocol, Connection) and request.protocol.half_closed)
 
 
 async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> bool:
-    """Do to the connection what the step says instead of sending `reply`; tell whether all of it went out."""
+    """Apply a connection fault instead of sending `reply`; return whether the complete reply was sent."""
     transport = request.transport
     assert transport is not None
     if request.method == "HEAD":
@@ -63,7 +63,7 @@ async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> bool:
 
 
 async def _dribble(transport: asyncio.Transport, step: Step, reply: WireReply) -> bool:
-    """Send the reply in small pieces with pauses; it arrives whole, but late."""
+    """Send the complete reply in small pieces with pauses."""
     head, body = _raw(reply, close=True)
     data = head + body
     size = -(-len(data) // DRIBBLE_PIECES)
@@ -87,14 +87,14 @@ def _raw(reply: WireReply, *, close: bool = False) -> tuple[bytes, bytes]:
 
 
 def _reset_on_close(transport: asyncio.Transport) -> None:
-    """Make the close send a RST instead of a FIN."""
+    """Make close() send a RST instead of a FIN."""
     sock = transport.get_extra_info("socket")
     if sock is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def closed() -> web.StreamResponse:
-    """Return a response for a connection that is closed already: aiohttp finds nobody to send it to."""
+    """Return a response for a closed connection, which aiohttp will not send."""
     made = web.Response()
     made.force_close()
     return made

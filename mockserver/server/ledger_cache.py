@@ -1,4 +1,4 @@
-"""The delivery ledger that was read last, kept so that its further pages and readings cost only what is new."""
+"""A cache of the most recently read delivery ledger, so that further reads process only new exchanges."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mockserver.sessions.ledger import Ledger
 from mockserver.sessions.session import Session
 
 AT_ONCE: Final = 100
-"""Exchanges taken into account before other requests get their turn."""
+"""Exchanges to process before yielding to the event loop."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,14 +24,14 @@ class _Kept:
 
 
 class Ledgers:
-    """Gives the rows of a session. One ledger is kept, that of the session asked for last while it exists."""
+    """The ledger rows of sessions. The ledger of the session read last is cached."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
         self._kept: WeakKeyDictionary[Session, _Kept] = WeakKeyDictionary()
 
     async def rows(self, session: Session) -> list[Delivery]:
-        """Return the rows of what the session's journal holds, oldest event first."""
+        """Return the delivery rows of a session's journal, oldest event first."""
         async with self._turn:
             kept = self._kept.get(session)
             state = (session.evicted, session.revised)

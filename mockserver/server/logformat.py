@@ -1,4 +1,4 @@
-"""How log lines look on stderr: text for people, one JSON object a line for collectors."""
+"""Log formats for stderr: text, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31
 
 
 def fields(**values: Json) -> dict[str, dict[str, Json]]:
-    """Return the `extra` of a log call: what its message says in words, as values for JSON lines."""
+    """Return the `extra` of a log call: the values in its message, as fields of the JSON line."""
     return {_FIELDS: values}
 
 
 class TextLines(logging.Formatter):
-    """Time, level, message; what cannot be printed is escaped, so that a client cannot forge a line."""
+    """Time, level and message; unprintable characters are escaped, so that clients cannot inject lines."""
 
     def __init__(self, *, colour: bool) -> None:
         super().__init__()
@@ -37,10 +37,10 @@ class TextLines(logging.Formatter):
 
 
 class JsonLines(logging.Formatter):
-    """One object a line: time, level, logger, message, the line's own fields, and a traceback as `exception`."""
+    """One JSON object per line: time, level, logger, message, further fields, and a traceback as `exception`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the object."""
+        """Return the JSON object as text."""
         line: dict[str, Json] = {
             "time": rfc3339_ms(int(record.created * 1000)),
             "level": record.levelname.lower(),
@@ -54,7 +54,7 @@ class JsonLines(logging.Formatter):
 
 
 def configure(settings: Settings) -> None:
-    """Send the log of this process to stderr, as the settings say."""
+    """Configure logging to stderr from the settings."""
     handler = logging.StreamHandler(sys.stderr)
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines(colour=colour))

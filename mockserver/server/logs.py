@@ -1,4 +1,4 @@
-"""What the server writes to its log: refusals and new sessions, with keys shortened."""
+"""Log messages for refusals and new sessions, with keys shortened."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SHOWN_EVENTS: Final = 10
 
 
 def new_session(session: Session) -> None:
-    """Write that a session came into being."""
+    """Log a new session."""
     named = shorten(session.name)
     log.info("new session %s", named, extra=fields(session=named))
 
 
 def exchange_done(session: Session, exchange: Exchange) -> None:
-    """Write one line per refused event, or one for a request refused without events; at debug, one per request."""
+    """Log one line per refused event, or one for a request refused as a whole; at level debug, one per request."""
     if log.isEnabledFor(logging.DEBUG):
         method, path, named = exchange.request.method, shorten_path(exchange.request.target), shorten(session.name)
         said = fields(session=named, method=method, path=path, status=exchange.status)
@@ -47,7 +47,7 @@ def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
         finding = row["findings"][0]
         shown += 1
         if shown > SHOWN_EVENTS:
-            log.info("and more refused events of that request; the control surface lists them")
+            log.info("more events of this request were refused; the control surface lists all of them")
             return
         place = finding["pointer"] or "/"
         log.info(

@@ -1,4 +1,4 @@
-"""What other sessions received while one waited: a mistyped key shows up here."""
+"""Requests that other sessions received during a wait: they reveal a mistyped key."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ SHOWN: Final = 20
 
 
 def other_sessions(store: MemoryStore, session: Session, began_ms: int, *, look_back: bool) -> list[Json]:
-    """Return the other sessions that received something since a wait began, and how many requests; the latest first.
+    """Return the other sessions that received requests since a wait began, with counts, the latest first.
 
-    A client is often done before its test begins to wait. So with `look_back` a session that received nothing since
-    then is listed for what came in the minute before, but after this session's own latest request.
+    A client is often done before its test starts to wait. With `look_back`, a session that received nothing since then
+    is listed with its requests of the last minute before the wait, but after this session's own latest request.
     """
     own, meanwhile = session.journal, began_ms + 1
     since = max(began_ms - LOOK_BACK_MS, own[-1].received_ms + 1 if own else 0) if look_back else meanwhile
@@ -31,6 +31,6 @@ def other_sessions(store: MemoryStore, session: Session, began_ms: int, *, look_
 
 
 def _received(session: Session, since: int) -> int:
-    """Return how many of the session's requests arrived at that time or later."""
+    """Return the number of requests that the session received at or after a time."""
     journal = session.journal
     return len(journal) - bisect_left(journal, since, key=lambda exchange: exchange.received_ms)

@@ -21,17 +21,17 @@ from mockserver.settings import Settings, url_of
 _log = logging.getLogger("mockserver")
 
 STOP_GRACE: Final = 2.0
-"""Seconds that requests in flight get to finish."""
+"""Seconds that requests in progress get to finish."""
 
 CUT_GRACE: Final = 0.2
-"""Seconds that those get which did not finish, to notice that they are cancelled."""
+"""Seconds that cancelled requests get to clean up."""
 
 
 @contextlib.asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
-    """Serve on the running loop; yields the app and its base URL, stops on the way out.
+    """Serve on the running loop; yield the app and its base URL, and stop on exit.
 
-    Raises SettingsError when it cannot listen there, ContractError when its contracts cannot be used.
+    Raises SettingsError if it cannot listen on the address, ContractError for invalid contracts.
     """
     app = App(settings)
     server = app.server()
@@ -49,7 +49,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
 
 
 async def _finish(server: Server) -> None:
-    """Close idle connections, give the others time for the request they are at, then close them too."""
+    """Close idle connections, and the others after their current request or the grace period."""
     if not server.watches:
         server.pre_shutdown()
         await server.shutdown(STOP_GRACE)
@@ -58,7 +58,7 @@ async def _finish(server: Server) -> None:
     if busy:
         _, late = await asyncio.wait(busy, timeout=STOP_GRACE)
         if late:
-            _log.warning("requests cut off because they did not finish within %g s: %d", STOP_GRACE, len(late))
+            _log.warning("requests cancelled because they did not finish within %g s: %d", STOP_GRACE, len(late))
     await server.shutdown(CUT_GRACE)
 
 
@@ -86,7 +86,7 @@ async def run(settings: Settings) -> None:
 
 
 def announce(url: str, ready_file: Path | None) -> None:
-    """Print the ready line, and write the URL to the file in one step so that nobody reads half of it."""
+    """Print the ready line, and write the URL to the file atomically."""
     if ready_file is not None:
         partial = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
         try:
@@ -98,7 +98,7 @@ def announce(url: str, ready_file: Path | None) -> None:
 
 
 def leave_when_told() -> None:
-    """End this process cleanly on SIGTERM while the server is not there yet; as process 1 it would not notice."""
+    """Exit cleanly on SIGTERM during start-up; process 1 would ignore the signal by default."""
 
     def leave(number: int, frame: object) -> None:
         raise SystemExit(0)
@@ -107,7 +107,7 @@ def leave_when_told() -> None:
 
 
 def run_forever(settings: Settings) -> None:
-    """Serve in this process, on uvloop where it is installed."""
+    """Serve in this process, on uvloop if it is installed."""
     try:
         import uvloop
     except ImportError:

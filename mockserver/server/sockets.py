@@ -1,4 +1,4 @@
-"""Binding: every address a host name stands for, on one port, with an error that says what to do."""
+"""Binding to every address of a host name on one port, with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _Address: TypeAlias = tuple[str | int, ...]
 
 
 def bound_sockets(host: str, port: int) -> list[socket.socket]:
-    """Return a bound socket for each address of `host`; port 0 takes a free one, the same for all.
+    """Return a bound socket for each address of `host`; port 0 selects one free port for all of them.
 
-    Raises SettingsError. `::` means every address of this machine, those of IPv4 included.
+    `::` means every address of this machine, IPv4 included. Raises SettingsError.
     """
     bound: list[socket.socket] = []
     missing: OSError | None = None
@@ -44,7 +44,7 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
         raise SettingsError(
-            f"cannot listen on {host}: there is no such host; give --host (or HOST) an address of this machine"
+            f"cannot listen on {host}: unknown host; set --host (or HOST) to an address of this machine"
         ) from None
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
@@ -64,13 +64,13 @@ def _bound(family: socket.AddressFamily, address: _Address, *, both: bool) -> so
 
 
 def _fail(host: str, port: int, error: OSError) -> NoReturn:
-    where = f"cannot listen on port {port} of {host}"
+    where = f"cannot listen on {host} port {port}"
     if error.errno == errno.EADDRINUSE:
-        remedy = "it is taken; stop what listens there, or give another --port (0 takes a free one)"
+        remedy = "the port is in use; stop the other program or choose another --port (0 selects a free one)"
     elif error.errno in (errno.EACCES, errno.EPERM):
-        remedy = "this user may not; give a --port of 1024 or more"
+        remedy = "permission denied; choose a --port of 1024 or above"
     elif error.errno in _NOT_HERE:
-        remedy = "give --host (or HOST) an address of this machine"
+        remedy = "set --host (or HOST) to an address of this machine"
     else:
         remedy = error.strerror or str(error)
     raise SettingsError(f"{where}: {remedy}")

@@ -1,4 +1,4 @@
-"""The handlers of the control surface that a test steers with: waits, faults, the clock, deliveries."""
+"""Handlers of the control surface that control a session: waits, faults, the clock, deliveries."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from mockserver.sessions.steps import problem as step_problem
 
 DEFAULT_TIMEOUT_MS: Final = 5000
 MAX_TIME_MS: Final = 253_402_300_799_999
-"""The last moment of year 9999, the latest a date-time can say."""
+"""The end of the year 9999, the latest time that an RFC 3339 date-time can express."""
 
 
 class Remote:
-    """Steering handlers, by operationId of control.yaml."""
+    """The controlling handlers, by operationId of control.yaml."""
 
     def __init__(self, handlers: Handlers) -> None:
         self._handlers = handlers
@@ -50,15 +50,15 @@ class Remote:
         }
 
     async def wait(self, call: Call) -> web.Response:
-        """Answer when the events are there, or when it is clear that they will not be."""
-        session, spec = self._handlers.named(call), call.body or {}
-        bad = matcher_problem(spec.get("match") or {})
+        """Block until the wait is satisfied or has failed."""
+        session, request = self._handlers.named(call), call.body or {}
+        bad = matcher_problem(request.get("match") or {})
         if bad is not None:
             raise RejectedError(400, "Bad Request", f"{bad[0]}: {bad[1]}", pointer=bad[0])
-        began_ms, waiter = real_ms(), waiting.Waiter(session, spec)
+        began_ms, waiter = real_ms(), waiting.Waiter(session, request)
         if self._handlers.stopping:
             waiter.end("evicted")
-        reason = await waiting.wait(waiter, spec.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000)
+        reason = await waiting.wait(waiter, request.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000)
         satisfied = reason == "ok"
         return json_response(
             {
@@ -75,42 +75,42 @@ class Remote:
         )
 
     async def faults(self, call: Call) -> web.Response:
-        """The session's steps and what is left of them."""
+        """List the fault steps of a session with their remaining uses."""
         return json_response(_steps(self._handlers.named(call)))
 
     async def replace_faults(self, call: Call) -> web.Response:
-        """Replace all steps."""
+        """Replace all fault steps."""
         session = self._handlers.named(call)
-        made = [_step(spec, f"/{index}") for index, spec in enumerate(call.body)]
+        made = [_step(step, f"/{index}") for index, step in enumerate(call.body)]
         session.faults[:] = made
         return json_response(_steps(session))
 
     async def add_fault(self, call: Call) -> web.Response:
-        """Append one step."""
+        """Append a fault step."""
         session = self._handlers.named(call)
         session.faults.append(_step(call.body, ""))
         return json_response(_steps(session))
 
     async def clear_faults(self, call: Call) -> web.Response:
-        """Remove all steps."""
+        """Remove all fault steps."""
         session = self._handlers.named(call)
         session.faults.clear()
         return json_response(_steps(session))
 
     async def clock(self, call: Call) -> web.Response:
-        """Session time beside real time."""
+        """Return the session time and the real time."""
         return json_response(_clock(self._handlers.named(call), real_ms()))
 
     async def set_clock(self, call: Call) -> web.Response:
-        """Set session time, or its distance from real time; frozen or running."""
+        """Set the session time, absolute or as an offset from real time; running or frozen."""
         session, body, real = self._handlers.named(call), call.body, real_ms()
         if ("now" in body) == ("offset_ms" in body):
-            raise RejectedError(400, "Bad Request", "give either now or offset_ms", pointer="/now")
+            raise RejectedError(400, "Bad Request", "set either now or offset_ms", pointer="/now")
         if "now" in body:
             now = body["now"] if isinstance(body["now"], int) else epoch_ms(body["now"])
             if now is None:
                 raise RejectedError(
-                    400, "Bad Request", f"/now: not an RFC 3339 date-time: {body['now']}", pointer="/now"
+                    400, "Bad Request", f"/now: {body['now']!r} is not a valid RFC 3339 date-time", pointer="/now"
                 )
         else:
             now = real + body["offset_ms"]
@@ -120,7 +120,7 @@ class Remote:
         return json_response(_clock(session, real))
 
     async def advance_clock(self, call: Call) -> web.Response:
-        """Move session time."""
+        """Advance the session time."""
         session, real = self._handlers.named(call), real_ms()
         now = session.clock.now(real) + call.body["ms"]
         self._move(session, now, real, frozen=session.clock.frozen_ms is not None, place="/ms")
@@ -128,17 +128,19 @@ class Remote:
 
     def _move(self, session: Session, now: int, real: int, *, frozen: bool, place: str) -> None:
         if not 0 <= now <= MAX_TIME_MS:
-            raise RejectedError(400, "Bad Request", f"{place}: session time stays between 1970 and 9999", pointer=place)
+            raise RejectedError(
+                400, "Bad Request", f"{place}: session time must be between the years 1970 and 9999", pointer=place
+            )
         session.clock = session.clock.set_to(now, real, frozen=frozen)
 
     async def reset_clock(self, call: Call) -> web.Response:
-        """Back to real time."""
+        """Reset the session time to real time."""
         session = self._handlers.named(call)
         session.clock = REAL_TIME
         return json_response(_clock(session, real_ms()))
 
     async def deliveries(self, call: Call) -> web.Response:
-        """One row per logical event, over all its attempts."""
+        """List the deliveries: one row per logical event with all its attempts."""
         session = self._handlers.named(call)
         after, limit = call.query.get("after", 0), call.query.get("limit", DEFAULT_LIMIT)
         rows, final = await self._ledgers.rows(session), call.query.get("final", False)
@@ -150,12 +152,12 @@ def _steps(session: Session) -> Json:
     return {"steps": [step.as_json() for step in session.faults]}
 
 
-def _step(spec: Json, place: str) -> Step:
-    bad = step_problem(spec)
+def _step(step: Json, place: str) -> Step:
+    bad = step_problem(step)
     if bad is not None:
         where = place + bad[0]
         raise RejectedError(400, "Bad Request", f"{where or 'the step'}: {bad[1]}", pointer=where)
-    return Step(spec)
+    return Step(step)
 
 
 def _clock(session: Session, real: int) -> Json:

@@ -1,4 +1,4 @@
-"""The vendor surface: a request in, judged, committed, answered as the vendor answers."""
+"""The vendor surface: judge a request, commit it, and answer as the vendor does."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def real_ms() -> int:
 
 @dataclass(slots=True, kw_only=True)
 class Arrival:
-    """One vendor request whose session is known; `judged` is renewed when it has to wait."""
+    """One vendor request with its session; it is judged again after a delay."""
 
     request: web.BaseRequest
     session: Session
@@ -48,7 +48,7 @@ class Arrival:
 
 
 class Vendor:
-    """Answers vendor requests out of contracts and the store."""
+    """Answers vendor requests from the contracts and the store."""
 
     def __init__(self, settings: Settings, contracts: ServedContracts, store: MemoryStore) -> None:
         self._settings = settings
@@ -75,7 +75,7 @@ class Vendor:
         return _answer(session, exchange, reply)
 
     def _judge(self, judged: Judged, session: Session, now: int) -> Judged:
-        """Judge an approached request under what a session wants at this moment."""
+        """Judge a routed request under the current settings of the session."""
         contract = self._contracts.of(session.settings.protocols, judged.contract.name)
         if contract is not judged.contract:
             judged = route(judged.request_body, contract)
@@ -101,7 +101,7 @@ class Vendor:
         return Terms(now_ms=session.clock.now(now), keys=settings.keys, rate_mode=settings.rate_limits)
 
     def _session_of(self, judged: Judged, prefixed: str | None) -> tuple[Session, tuple[str, ...]]:
-        """Return the session a request belongs to: prefix, header, credential, default; and notes on the way."""
+        """Return the session of a request (by prefix, header, credential, or the default one), and notes."""
         named = prefixed or judged.request.header(SESSION_HEADER)
         name = named or judged.credential
         if not name:
@@ -123,7 +123,7 @@ class Vendor:
         return exchange, reply
 
     async def _injected(self, arrival: Arrival, step: Step) -> web.StreamResponse:
-        """Carry out one fault step around the commit; a client that goes away meanwhile changes nothing but that."""
+        """Apply one fault step around the commit, even if the client disconnects meanwhile."""
         arrival.session.in_flight += 1
         try:
             held_up = step.when == "before_commit" and await injection.pause(step)
@@ -143,7 +143,7 @@ class Vendor:
     async def _answer_injected(
         self, arrival: Arrival, step: Step, exchange: Exchange, own: WireReply, *, held_up: bool
     ) -> web.StreamResponse:
-        """Answer as the step says, and note whether the client got all of it and when."""
+        """Answer as the step says, and record when and whether the complete reply was sent."""
         request, reply = arrival.request, exchange.override.reply or own
         whole = not (held_up and injection.given_up(request))
         made: web.StreamResponse = _answer(arrival.session, exchange, reply)
@@ -158,7 +158,7 @@ class Vendor:
             for contract in self._contracts.served.values()
             for operation in contract.operations.values()
         ]
-        return problem(404, "Not Found", f"no protocol serves {path}", served=served)
+        return problem(404, "Not Found", f"no protocol serves the path {path}", served=served)
 
 
 def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
@@ -169,11 +169,11 @@ def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Respo
 
 
 def _revise(session: Session, exchange: Exchange, *, lost: bool, answered: tuple[int, int] | None = None) -> None:
-    """Note on a journalled exchange what became of its answer; until that has left, it is lost."""
+    """Record on a journalled exchange whether its reply was sent; it counts as lost until then."""
     exchange.override = replace(exchange.override, lost=lost, answered=answered)
     session.revised += 1
 
 
 def connection_of(request: web.BaseRequest) -> str:
-    """Return a short name of the connection a request came on."""
+    """Return the name of the connection of a request."""
     return request.protocol.peer if isinstance(request.protocol, Connection) else ""

@@ -1,4 +1,4 @@
-"""Blocking waits: woken by the commit that satisfies them, never by looking again."""
+"""Blocking waits: woken by the commit that satisfies them, without polling."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ REFUSED_ROWS: Final = 20
 
 
 class Waiter:
-    """One open wait. `offer` takes each new exchange; `result` is done when there is something to answer."""
+    """One open wait. `offer` processes each new exchange; `result` is done when the wait is over."""
 
-    def __init__(self, session: Session, spec: Mapping[str, Json]) -> None:
+    def __init__(self, session: Session, request: Mapping[str, Json]) -> None:
         self._session = session
-        self._match: dict[str, Json] = {"verdict": "accepted", **(spec.get("match") or {})}
-        self._count: int = spec.get("count", 1)
-        self._exactly: int | None = spec.get("exactly")
-        self._quiet_s: float = spec.get("quiet_ms", 0) / 1000
-        self._after: int = spec.get("after", 0)
+        self._match: dict[str, Json] = {"verdict": "accepted", **(request.get("match") or {})}
+        self._count: int = request.get("count", 1)
+        self._exactly: int | None = request.get("exactly")
+        self._quiet_s: float = request.get("quiet_ms", 0) / 1000
+        self._after: int = request.get("after", 0)
         self._loop = asyncio.get_running_loop()
         self._quiet_since = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
@@ -40,21 +40,21 @@ class Waiter:
         self.result: asyncio.Future[Reason] = self._loop.create_future()
 
     def start(self) -> None:
-        """Count what is there already and begin to listen."""
+        """Count the events that are already there, and register for new ones."""
         for exchange in self._session.exchanges_with_events(self._after):
             self._collect(exchange, View(exchange))
         self._session.waiters.add(self)
         self._decide()
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Unregister from new events."""
         self._session.waiters.discard(self)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def offer(self, exchange: Exchange, view: View) -> None:
-        """Take a new exchange of the session: it may match, and it ends the quiet."""
+        """Process a new exchange of the session: it may match, and it restarts the quiet period."""
         if self.result.done():
             return
         self._quiet_since = time.monotonic()
@@ -62,12 +62,12 @@ class Waiter:
         self._decide()
 
     def rest(self) -> None:
-        """Learn that a request that a fault held up is answered: only now can it be quiet."""
+        """Record that a request delayed by a fault was answered: the quiet period starts only now."""
         self._quiet_since = time.monotonic()
         self._decide()
 
     def end(self, reason: Reason) -> None:
-        """Answer now, whatever was found."""
+        """End the wait now for a reason."""
         if not self.result.done():
             self.result.set_result(reason)
 
@@ -97,11 +97,11 @@ class Waiter:
         return None
 
     def on_timeout(self) -> Reason:
-        """Return why the wait failed when its time is up."""
+        """Return why the wait failed, after its timeout."""
         return "not_quiet" if self._enough else "timeout"
 
     def rows(self) -> list[dict[str, Json]]:
-        """Return the full rows of what matched."""
+        """Return the complete rows of the matched events."""
         found: list[dict[str, Json]] = []
         view: View | None = None
         for exchange, index in self.matched[:MAX_ROWS]:
@@ -112,14 +112,14 @@ class Waiter:
         return found
 
     def next(self) -> int:
-        """Return the number to pass as `after` to see only what comes later."""
+        """Return the value of `after` that selects only later events."""
         if not self.matched:
             return self._after
         exchange, index = self.matched[:MAX_ROWS][-1]
         return exchange.receipt.first_event + index
 
     def near_misses(self) -> list[Json]:
-        """Return the events that came closest, each with what is different; the latest of equals first."""
+        """Return the closest events with their differences; the latest first among equals."""
         compared = ((row, differences(self._match, row)) for _, row in self._candidates())
         missed = (pair for pair in compared if pair[1] and not _only_refused(pair[1]))
         closest = nsmallest(NEAR_MISSES, missed, key=lambda pair: (len(pair[1]), -pair[0]["seq"]))
@@ -129,7 +129,7 @@ class Waiter:
         ]
 
     def refused(self) -> list[dict[str, Json]]:
-        """Return the events that would have matched, had they not been refused; of many the latest."""
+        """Return the latest events that would have matched if they had not been refused."""
         if self._match["verdict"] in (ANY, Verdict.REJECTED):
             return []
         wanted = {**self._match, "verdict": str(Verdict.REJECTED)}
@@ -151,7 +151,7 @@ def _only_refused(found: list[Difference]) -> bool:
 
 
 async def wait(waiter: Waiter, timeout_s: float) -> Reason:
-    """Wait until there is an answer or the time is up; leaves no waiter behind, also when cancelled."""
+    """Wait until the wait is over or the timeout has passed; unregisters in any case."""
     try:
         waiter.start()
         async with asyncio.timeout(timeout_s):

@@ -31,7 +31,7 @@ ATTRIBUTES: Final = (
 )
 """Private attributes of aiohttp's connection."""
 
-# What stands in `_messages` for a request that aiohttp's parser refused, and has no body of its own.
+# The entry in `_messages` for a request that aiohttp's parser refused, and has no body of its own.
 _ERROR_MESSAGE: Final[Any] = getattr(web_protocol, "_ErrInfo", None)
 
 # Errors of the parser whose text repeats what was sent, which may hold a key: it is replaced.
@@ -82,7 +82,7 @@ class Watched(Connection):
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being read or answered; aiohttp's own way to close would stop reading its body."""
+        """Whether a request is being read or answered; closing with aiohttp would stop reading its body."""
         return self._request_in_progress or bool(self._messages)
 
     @property
@@ -92,11 +92,11 @@ class Watched(Connection):
 
     @property
     def task(self) -> asyncio.Task[None] | None:
-        """What ends with the connection."""
+        """The task that handles the connection."""
         return self._task_handler
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; a body whose framing breaks off ends for its reader, who would wait for ever."""
+        """Process received data; end a body with invalid framing for its reader, who would wait forever."""
         super().data_received(data)
         queue: Sequence[tuple[Any, StreamReader]] = self._messages
         if queue:
@@ -122,13 +122,13 @@ class Watched(Connection):
             payload.feed_eof()
 
     def what_is_wrong(self, status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
-        """Return status and one line for what the parser found; what was sent is not repeated, it may hold a key."""
+        """Return the status and a description of a parser error, without the data, which may contain a key."""
         if isinstance(error, _LINE_TOO_LONG):
             return 431, f"the request line or a header is longer than {error.args[1]} bytes"
         if isinstance(error, _INVALID_URL):
-            return status, "the request target is not a URL"
+            return status, "the request target is not a valid URL"
         line = (message or str(error)).partition("\n")[0].strip().rstrip(":")
-        return status, line or "the request cannot be read"
+        return status, line or "the request is not valid HTTP"
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
@@ -137,15 +137,15 @@ class Watched(Connection):
 
     def _give_up_head(self) -> None:
         self._head_timer = None
-        self.end_with(408, f"the head of a request did not arrive within {self._head_timeout:g} s")
+        self.end_with(408, f"the request head did not arrive within {self._head_timeout:g} s")
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Let go of everything."""
+        """Release the timer and other references."""
         self._stop_head_timer()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Stay open for the answer to what was sent whole; asyncio closes the connection when this is false."""
+        """Keep the connection open for replies to complete requests; asyncio closes it if this returns false."""
         if not self._answer_due():
             return False
         self._half_closed = True
@@ -159,16 +159,16 @@ class Watched(Connection):
         return payload.is_eof() and not is_wait(target)
 
     def answering(self, payload: StreamReader) -> None:
-        """Learn that the request with this payload is being answered: the rest of it is only read away."""
+        """Record that the request with this payload is being answered: the rest of it is discarded."""
         self._answered = payload
         self._close_when_done()
 
     def _close_when_done(self) -> None:
-        """Close after the answer that is being made, where the client sends nothing more and nothing is queued."""
+        """Close after the current reply if the client has closed its sending side and no request is queued."""
         if self._half_closed and not self._messages:
             self.close()
 
 
 def is_wait(target: str) -> bool:
-    """Tell whether a target is that of a blocking call, which nobody needs once its caller is gone."""
+    """Return whether a target is a blocking call, which is useless once its client is gone."""
     return target.startswith("/_mock/sessions/") and target.partition("?")[0].endswith("/wait")

@@ -1,4 +1,4 @@
-"""Session time: real time moved by an offset, or frozen at a moment. Pure: real time is handed in."""
+"""Session time: real time moved by an offset, or frozen at a moment. Pure: real time is an argument."""
 
 from __future__ import annotations
 

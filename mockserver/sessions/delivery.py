@@ -18,7 +18,7 @@ BY_FINGERPRINT: Final = "fingerprint"
 
 
 class Delivery:
-    """One logical event: its attempts in the order they arrived, and what became of it."""
+    """One logical event: its attempts in the order of arrival, and its fate."""
 
     __slots__ = (
         "_acknowledged",
@@ -95,7 +95,7 @@ class Delivery:
         return place
 
     def fate(self, *, final: bool) -> Fate:
-        """Say what became of the event. What the server holds is not lost, whatever the client was told."""
+        """Return the fate of the event. A stored event is not lost, whatever the client was told."""
         if self._resent:
             return "rejected_then_resent"
         if self.last is ClientOutcome.RETRY and not final:

@@ -43,7 +43,7 @@ def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Diff
 
 
 def matches(match: Mapping[str, Json], row: Mapping[str, Json]) -> bool:
-    """Tell whether there is no difference, as fast as can be: many waits look at every event."""
+    """Return whether there is no difference, as fast as can be: many waits look at every event."""
     for name in ROW_MEMBERS:
         expected = match.get(name)
         if expected is not None and expected != ANY and row.get(name) != expected:

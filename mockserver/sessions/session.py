@@ -56,7 +56,7 @@ class Counts:
 
 
 class Waiter(Protocol):
-    """Somebody who wants to see each exchange as it is journalled."""
+    """Called with each exchange as it is journalled."""
 
     def offer(self, exchange: Exchange, view: View) -> None:
         """Take a new exchange; the view of it is shared by all waiters."""
@@ -119,7 +119,7 @@ class Session:
         return receipt
 
     def settle_nothing(self, judged: Judged) -> Receipt:
-        """Claim nothing: a fault strikes before the commit, and no event of the request is stored."""
+        """Claim nothing: a fault is applied before the commit, and no event of the request is stored."""
         receipt = self._receipt(judged)
         receipt.verdicts = all_of(Verdict.REJECTED, len(judged.events))
         if judged.rate is not None:

@@ -162,10 +162,10 @@ def problem(given: Mapping[str, Json]) -> tuple[str, str] | None:
     if len(effects) > 1:
         return f"/{effects[1]}", f"a step has one of {', '.join(EFFECTS)}, not {' and '.join(effects)}"
     if not effects and "delay_ms" not in given:
-        return "", f"a step needs one of {', '.join(EFFECTS)} or delay_ms"
+        return "", f"a step requires one of {', '.join(EFFECTS)} or delay_ms"
     if "reject" in given and given.get("when") == "after_commit":
-        return "/when", "events are rejected before the commit; after it they are stored"
+        return "/when", "must be before_commit: after the commit, the events are stored and cannot be rejected"
     delay = _delay(given.get("delay_ms"))
     if delay is not None and delay.min > delay.max:
-        return "/delay_ms/min", "min is more than max"
+        return "/delay_ms/min", "min is greater than max"
     return matcher_problem(given.get("match") or {})

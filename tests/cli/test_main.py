@@ -162,17 +162,17 @@ def test_sizes_are_bytes_with_or_without_a_unit(text: str, size: int) -> None:
     ("flags", "said"),
     [
         (["--memory-limit", "64MB"], "write 67108864, 64MiB or 1GiB"),
-        (["--memory-limit", "0"], "no number of bytes"),
+        (["--memory-limit", "0"], "not a valid size"),
         (["--port", "70000"], "--port"),
-        (["--revision", "outlit"], "write outlit=r4-2026-08"),
-        (["--revision", "apex=base", "--revision", "apex=documented"], "named twice"),
-        (["--revision", "outlit=r4-2026"], "did you mean r4-2026-08?"),
-        (["--revision", "outlet=r4-2026-08"], "did you mean outlit?"),
-        (["--admin-token", ""], "empty token"),
+        (["--revision", "outlit"], "for example outlit=r4-2026-08"),
+        (["--revision", "apex=base", "--revision", "apex=documented"], "two revisions for the same protocol"),
+        (["--revision", "outlit=r4-2026"], 'did you mean "r4-2026-08"?'),
+        (["--revision", "outlet=r4-2026-08"], 'did you mean "outlit"?'),
+        (["--admin-token", ""], "must not be empty"),
         (["--contracts", "no/such/folder"], "no/such/folder"),
         (["--contract-patch", "no/such/file.yaml"], "no/such/file.yaml"),
         (["--prot", "1"], "--port"),
-        (["--host", "192.0.2.1"], "give --host"),
+        (["--host", "192.0.2.1"], "set --host"),
     ],
 )
 def test_a_flag_that_cannot_be_used_ends_with_2_and_says_why(flags: list[str], said: str) -> None:
@@ -197,7 +197,7 @@ def test_a_taken_port_ends_with_2_and_says_what_to_do() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ended = run("serve", variables={"PORT": str(taken.getsockname()[1])})
     assert ended.returncode == 2
-    assert "it is taken; stop what listens there, or give another --port" in ended.stderr
+    assert "the port is in use; stop the other program or choose another --port" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_taken_port_ends_with_2_and_says_what_to_do() -> None:
 def test_a_variable_of_no_flag_ends_with_2_and_names_the_nearest(name: str, nearest: str) -> None:
     ended = invoke("serve", **{name: "1"})
     assert ended.exit_code == 2
-    assert ended.output.startswith(f"Error: the environment variable {name} sets nothing; did you mean {nearest}?")
+    assert ended.output.startswith(f"Error: unknown environment variable {name}; did you mean {nearest}?")
 
 
 def test_help_is_given_whatever_the_environment() -> None:
@@ -258,9 +258,9 @@ def test_what_only_looks_like_a_variable_of_kubernetes_is_not_ignored(name: str,
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["serv"], "No such command: serv. Did you mean serve?"),
-        (["contracts", "explian"], "Did you mean explain?"),
-        (["contracts", "print", "outlet"], "did you mean outlit?"),
+        (["serv"], 'unknown command "serv", did you mean "serve"?'),
+        (["contracts", "explian"], 'did you mean "explain"?'),
+        (["contracts", "print", "outlet"], 'did you mean "outlit"?'),
         (["contracts", "print", "outlit", "--revison", "x"], "--revision"),
     ],
 )
@@ -273,7 +273,7 @@ def test_a_mistyped_name_ends_with_2_and_the_nearest(arguments: list[str], said:
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
-        (RuntimeError("out of order"), 4, "RuntimeError: out of order\nError: this is a bug of mockserver"),
+        (RuntimeError("out of order"), 4, "RuntimeError: out of order\nError: this is a bug in mockserver"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -338,10 +338,10 @@ def test_ready_ends_with_3_when_nobody_answers(more: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
-        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "/readyz answers 503 Service Unavailable"),
-        (b"HTTP/1.1 404 Not Found\r\n\r\n", "/readyz answers 404 Not Found"),
-        (b"SSH-2.0-OpenSSH\r\n", "does not speak HTTP"),
-        (b"", "does not speak HTTP"),
+        (b"HTTP/1.1 503 Service Unavailable\r\n\r\n", "/readyz returned 503 Service Unavailable"),
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", "/readyz returned 404 Not Found"),
+        (b"SSH-2.0-OpenSSH\r\n", "the reply is not HTTP"),
+        (b"", "the reply is not HTTP"),
     ],
 )
 def test_ready_ends_with_3_when_something_else_answers(reply: bytes, said: str) -> None:
@@ -359,7 +359,7 @@ def test_ready_gives_up_on_a_server_that_says_nothing() -> None:
 
 
 def test_ready_asks_again_until_the_server_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: Iterator[str | None] = iter(["Connection refused", "/readyz answers 503", None])
+    answers: Iterator[str | None] = iter(["Connection refused", "/readyz returned 503", None])
     monkeypatch.setattr(probe, "ask", lambda *_: next(answers))
     monkeypatch.setattr(probe, "PAUSE_S", 0)
     assert invoke("ready", "--wait").exit_code == 0
@@ -370,7 +370,7 @@ def test_ready_asks_again_until_the_server_is(monkeypatch: pytest.MonkeyPatch) -
 def test_ready_ends_with_2_for_what_is_no_url(url: str) -> None:
     ended = run("ready", url)
     assert ended.returncode == 2
-    assert ended.stderr.startswith(f"Error: {url} is no URL")
+    assert ended.stderr.startswith(f"Error: {url} is not a valid URL")
 
 
 @pytest.mark.parametrize(
@@ -550,7 +550,7 @@ def test_contracts_explain_looks_inside_a_fact() -> None:
 def test_contracts_explain_names_the_nearest_pointer() -> None:
     ended = invoke("contracts", "explain", "outlit", "/protocol/limits/body/max_byte")
     assert ended.exit_code == 2
-    assert f"there is no such fact; the nearest is {LIMIT}" in ended.output
+    assert f"no fact at this pointer; did you mean {LIMIT}?" in ended.output
 
 
 def test_contracts_list_has_every_revision_of_every_protocol() -> None:

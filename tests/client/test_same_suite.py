@@ -17,7 +17,7 @@ from whisperr import Whisperr
 from mockserver import Client, ControlError, MockServer, Session, WaitError
 from tests.sending import post, send_whisperr, whisperr_event
 
-PLACES = ["in process", "other_sessions"]
+PLACES = ["in process", "over HTTP"]
 GIVEN_URL = os.environ.get("SAME_SUITE_URL")
 NOON = datetime(2026, 6, 14, 12, tzinfo=UTC)
 
@@ -80,7 +80,7 @@ def test_events_are_filtered_when_members_are_named(session: Session) -> None:
     assert [event.seq for event in session.events(after=1)] == [2, 3]
     assert session.events(protocol="outlit") == []
     (refused,) = session.events(type="Not Good")
-    assert refused.refusals[0].pointer == "/event_type"
+    assert refused.errors[0].pointer == "/event_type"
     assert refused.stored is None
 
 
@@ -95,7 +95,7 @@ def test_requests_are_told_when_bodies_are_asked_for(session: Session) -> None:
     assert detail.request.json()["events"][0]["event_type"] == "seen"
     assert detail.request.header("x-api-key") == session.key
     assert detail.reply.json()
-    assert [finding.severity for finding in session.request(second.id).findings] == ["refused"]
+    assert [finding.severity for finding in session.request(second.id).findings] == ["error"]
 
 
 def test_wait_returns_one_event_or_a_list_when_count_says_so(session: Session) -> None:
@@ -119,8 +119,8 @@ def test_wait_explains_itself_when_nothing_fits(server: Client, session: Session
     with pytest.raises(WaitError) as refused:
         session.wait_for(type="trial_ended", timeout=0.05)
     assert "/occurred_at" in str(refused.value)
-    assert refused.value.waited.refused[0].refusals[0].rule in str(refused.value)
-    with pytest.raises(WaitError, match="waited for exactly 0 accepted events: 1 came"):
+    assert refused.value.waited.refused[0].errors[0].rule in str(refused.value)
+    with pytest.raises(WaitError, match="waited for exactly 0 accepted events: 1 arrived"):
         session.wait_for(exactly=0, timeout=0.05)
 
 
@@ -193,7 +193,7 @@ def test_keys_of_all_families_belong_to_the_session_when_asked_for(session: Sess
     assert session.settings().credentials == (server_key,)
     post(session.url, "/api/v1/events", {}, {"x-api-key": server_key})
     assert [(row.protocol, row.operation) for row in session.requests()] == [("apex", "server_events")]
-    with pytest.raises(ControlError, match="no protocol"):
+    with pytest.raises(ControlError, match="unknown protocol"):
         session.key_for("apx")
     with pytest.raises(ValueError, match="server_events"):
         session.key_for("apex", "server_event")

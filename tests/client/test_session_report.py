@@ -68,7 +68,7 @@ def test_report_passes_when_everything_was_accepted(session: Session) -> None:
     result = run(session)
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
-        f"session {session.name} of {session.target.url}: 1 request; 2 events accepted, 0 duplicate, 0 rejected",
+        f"session {session.name} on {session.target.url}: 1 request; events: 2 accepted, 0 duplicate, 0 rejected",
         "deliveries: 2 accepted",
         "passed",
     ]
@@ -94,7 +94,7 @@ def test_report_fails_when_a_request_was_refused_before_its_events_could_be_read
     result = run(session)
     assert result.exit_code == 1
     assert "refused requests:" in result.output
-    assert "the body is not JSON" in result.output
+    assert "the body is not valid JSON" in result.output
     code, report = as_json(session)
     assert (code, report["refused"], len(report["refused_requests"])) == (1, [], 1)
 
@@ -107,7 +107,7 @@ def test_fault_steps_do_not_count_as_refused(session: Session) -> None:
     code, report = as_json(session)
     assert (code, report["refused"], report["injected"]) == (0, [], 1)
     assert report["fates"] == {"accepted_after_retry": 1}
-    assert "fault steps refused events on purpose (1)" in run(session).output
+    assert "events refused by fault steps, not counted as refused: 1" in run(session).output
 
 
 def test_pending_event_is_lost_when_no_more_attempts_come(session: Session) -> None:
@@ -118,7 +118,7 @@ def test_pending_event_is_lost_when_no_more_attempts_come(session: Session) -> N
     assert [run(session).exit_code, run(session, "--final").exit_code] == [0, 0]
     result = run(session, "--fail-on", "lost")
     assert result.exit_code == 1
-    assert "deliveries to look at:" in result.output
+    assert "deliveries with problems:" in result.output
     assert "503 -> lost" in result.output
 
 
@@ -230,7 +230,7 @@ def test_file_that_cannot_be_written_is_a_usage_error(session: Session, tmp_path
 def test_empty_session_passes_with_a_word_of_warning(session: Session, tmp_path: Path) -> None:
     result = run(session, "--junit", str(tmp_path / "report.xml"))
     assert result.exit_code == 0
-    assert "is it the key the client was given?" in result.stderr
+    assert "does the client use this key?" in result.stderr
     assert cases(tmp_path / "report.xml") == {}
 
 
@@ -238,7 +238,7 @@ def test_report_tells_that_the_journal_lost_requests(session: Session) -> None:
     session.settings(journal_limit=1)
     for _ in range(3):
         send_whisperr(session, good("opened"))
-    assert "no longer holds the oldest requests (2)" in run(session).output
+    assert "the oldest requests (2) were evicted" in run(session).output
 
 
 def test_report_reads_every_page(session: Session) -> None:

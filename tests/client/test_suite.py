@@ -56,5 +56,5 @@ def test_later_marks_go_first_when_several_speak() -> None:
 
 @pytest.mark.parametrize("mark", [{"colour": 1}, {"patch": {}}, {"operation": "track"}])
 def test_mark_is_refused_when_it_makes_no_sense(mark: dict[str, Any]) -> None:
-    with pytest.raises(MarkError, match="the mark mockserver"):
+    with pytest.raises(MarkError, match="marker mockserver"):
         Plan().add(mark)

@@ -29,18 +29,18 @@ def told(requests: int = 0, spec: dict[str, Any] | None = None, **members: Any) 
 
 def test_hint_is_to_look_at_the_url_when_nothing_came_anywhere() -> None:
     assert told() == [
-        "waited for 1 accepted event: 0 came within 5 s",
-        "session pk_x: 0 requests; 0 events accepted, 0 duplicate, 0 rejected",
-        "No request came at all: is the client given this server's URL, and was it flushed?",
+        "waited for 1 accepted event: 0 arrived within 5 s",
+        "session pk_x: 0 requests; events: 0 accepted, 0 duplicate, 0 rejected",
+        "No requests arrived: does the client use the URL of this server, and was it flushed?",
     ]
 
 
-def test_hint_is_to_look_at_the_key_when_something_came_elsewhere() -> None:
-    lines = told(elsewhere=[{"session": "pk_typo", "requests": 1}])
+def test_hint_is_to_look_at_the_key_when_another_session_got_requests() -> None:
+    lines = told(other_sessions=[{"session": "pk_typo", "requests": 1}])
     assert lines[2:] == [
-        "meanwhile, in other sessions:",
+        "requests to other sessions:",
         "  pk_typo: 1 request",
-        "Nothing came to this session but something did other_sessions: is the client given this session's key?",
+        "This session received nothing, but another session did: does the client use the key of this session?",
     ]
 
 
@@ -60,8 +60,8 @@ def test_wanted_events_are_named_when_the_matcher_says_much() -> None:
 
 
 def test_reason_is_told_when_the_session_went_away() -> None:
-    assert "deleted meanwhile" in told(reason="deleted")[0]
-    assert "holds too many" in told(reason="evicted")[0]
+    assert "deleted during the wait" in told(reason="deleted")[0]
+    assert "--max-sessions" in told(reason="evicted")[0]
 
 
 def test_lists_are_cut_when_they_are_long() -> None:

@@ -95,7 +95,7 @@ def test_protocol_is_told_by_the_shape_when_nobody_names_it(
 
 def test_unlike_anything_is_said_when_a_payload_is_no_event(tmp_path: Path) -> None:
     (found,) = findings(written(tmp_path, "payload.json", {"hello": "world"}))
-    assert "name its --protocol" in found["message"]
+    assert "set --protocol" in found["message"]
 
 
 def test_each_line_is_judged_when_there_are_many(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_recorded_traffic_is_judged_when_it_is_a_har(tmp_path: Path) -> None:
     path = written(tmp_path, "traffic.har", {"log": {"entries": entries}})
     (found,) = findings(path)
     assert (found["place"], found["rule"]) == ("entry 0", "/protocol/windows/occurred_at/past_ms")
-    assert "1 requests to other hosts" in run(path).output
+    assert "skipped 1 request to other hosts" in run(path).output
 
 
 def test_times_are_held_to_windows_only_when_it_is_known_what_time_it_was(tmp_path: Path) -> None:
@@ -167,9 +167,9 @@ def test_unreadable_file_is_a_finding_when_checked(tmp_path: Path) -> None:
     ("name", "content", "told"),
     [
         ("deep.json", b"[" * 100_000, "nested deeper"),
-        ("binary.json", b"\x00\xff\xfe", "is no JSON: not UTF-8"),
-        ("nan.json", b'{"type":"pageview","url":"u","path":"/","x":NaN}', "NaN is not JSON"),
-        ("empty.json", b"", "is no JSON"),
+        ("binary.json", b"\x00\xff\xfe", "is not valid JSON: not UTF-8"),
+        ("nan.json", b'{"type":"pageview","url":"u","path":"/","x":NaN}', "NaN is not a JSON value"),
+        ("empty.json", b"", "is not valid JSON"),
         ("entry.har", b'{"log":{"entries":[{"request":{}}]}}', "entry 0"),
         ("text.har", b'{"log":{"entries":"x"}}', "entry 0"),
         ("null.har", b'{"log":{"entries":[null,{"request":null},{"request":{"method":5,"url":7}}]}}', "entry 2"),
@@ -219,7 +219,7 @@ def test_usage_error_is_told_when_operation_or_stdin_cannot_be_meant(tmp_path: P
     unknown = CliRunner().invoke(main, ["check", str(path), "--protocol", "apex", "--operation", "track"])
     twice = CliRunner().invoke(main, ["check", "-", "-"], input="{}")
     assert (unknown.exit_code, twice.exit_code) == (2, 2)
-    assert "There are: apex_js, events," in unknown.output
+    assert "available: apex_js, events," in unknown.output
 
 
 def test_address_of_a_session_is_looked_through_when_traffic_was_recorded_there(tmp_path: Path) -> None:

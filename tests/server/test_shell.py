@@ -81,7 +81,7 @@ async def test_handler_is_told_when_the_framing_of_the_body_breaks_off(
     await connection.close()
     assert whole(answers) == []
     assert [(answer.status, answer.json["error"]) for answer in answers] == [(400, "unreadable_request")]
-    assert answers[0].json["detail"].startswith("the body cannot be read")
+    assert answers[0].json["detail"].startswith("invalid request body")
     assert await unreadable(app_server.port) == 1
     assert await received(app_server.port, KEY) == 0
 

@@ -36,8 +36,8 @@ def test_strategy_is_a_type_error_when_an_option_is_none_of_its_own(name: str, o
 @pytest.mark.parametrize(
     ("protocol", "options", "told"),
     [
-        ("nosuch", {}, "There are: apex, outlit, whisperr"),
-        ("outlit", {"revision": "r9"}, "There are: compat, r1-2026-01"),
+        ("nosuch", {}, "available: apex, outlit, whisperr"),
+        ("outlit", {"revision": "r9"}, "available: compat, r1-2026-01"),
         ("outlit", {"keys": {"key": "pk_1"}}, "There are: public_key"),
         ("outlit", {"contract": library().protocol("apex").contract()}, "is not the contract of outlit"),
     ],

@@ -1,9 +1,9 @@
-// One session of a running mock server, over its control surface: all a JavaScript test needs, in one file to copy.
+// A client for one session of a running mock server, in one file to copy into a JavaScript test suite.
 import { randomUUID } from 'node:crypto';
 
 export const url = process.env.MOCK_URL ?? 'http://localhost:8207';
 
-/** A session of its own for each test: the key that the client under test is given names it. */
+/** A new session for each test. Its name is the key of the client under test. */
 export function session(key = `pk_${randomUUID()}`) {
   const call = async (method, path, body) => {
     const reply = await fetch(`${url}/_mock/sessions/${encodeURIComponent(key)}${path}`, {
@@ -16,10 +16,10 @@ export function session(key = `pk_${randomUUID()}`) {
   };
   return {
     key,
-    /** Resolves once the events are there, or once it is clear that they are not; throws what the server knows of why. */
+    /** Resolves with the events when they have arrived. Throws an error with an explanation if they do not. */
     async wait(match, options = {}) {
       const answer = await call('POST', '/wait', { match, ...options });
-      if (!answer.satisfied) throw new Error(`the wait ended with ${answer.reason}: ${JSON.stringify(answer, null, 2)}`);
+      if (!answer.satisfied) throw new Error(`the wait failed with ${answer.reason}: ${JSON.stringify(answer, null, 2)}`);
       return answer.events;
     },
     events: async (query = '') => (await call('GET', `/events${query}`)).events,

@@ -1,4 +1,4 @@
-// Stands for the code under test: a small client of the Whisperr API that sends again after 429, 5xx and lost answers.
+// An example of code to test: a small client of the Whisperr API that retries after 429, 5xx and lost replies.
 import { randomUUID } from 'node:crypto';
 
 export function sender({ apiKey, baseUrl, attempts = 3 }) {

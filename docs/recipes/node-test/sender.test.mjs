@@ -7,7 +7,7 @@ import { sender } from './sender.mjs';
 
 const start = (mock) => sender({ apiKey: mock.key, baseUrl: url });
 
-test('an event arrives as it was tracked', async () => {
+test('an event arrives unchanged', async () => {
   const mock = session();
   const client = start(mock);
   client.track('user_1', 'trial_started');
@@ -22,7 +22,7 @@ test('nothing is sent before a flush', async () => {
   await mock.wait({ verdict: 'any' }, { exactly: 0, quiet_ms: 100 });
 });
 
-test('a refused event is explained, down to the member', async () => {
+test('a refused event has a finding with its location', async () => {
   const mock = session();
   const client = start(mock);
   client.track('user_1', 'Trial Started!');
@@ -31,7 +31,7 @@ test('a refused event is explained, down to the member', async () => {
   assert.equal(row.findings[0].pointer, '/event_type');
 });
 
-test('a batch is sent again, under the same ids, when the API is down', async () => {
+test('a batch is retried with the same ids when the API is down', async () => {
   const mock = session();
   await mock.faults({ match: { protocol: 'whisperr' }, times: 2, reply: { status: 503 } });
   const client = start(mock);
@@ -43,7 +43,7 @@ test('a batch is sent again, under the same ids, when the API is down', async ()
   assert.deepEqual(delivery.attempts.map((attempt) => attempt.status), [503, 503, 202]);
 });
 
-test('an event whose acknowledgement was lost is stored once', async () => {
+test('an event is stored once when its reply was lost', async () => {
   const mock = session();
   await mock.faults({ times: 1, connection: 'drop', when: 'after_commit' });
   const client = start(mock);
@@ -53,7 +53,7 @@ test('an event whose acknowledgement was lost is stored once', async () => {
   assert.deepEqual((await mock.events()).map((row) => row.verdict), ['accepted', 'duplicate']);
 });
 
-test('an event that was kept for too long is refused', async () => {
+test('an event that is too old is refused', async () => {
   const mock = session();
   const noon = new Date('2026-06-14T12:00:00Z');
   await mock.setClock(noon);

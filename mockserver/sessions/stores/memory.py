@@ -39,8 +39,8 @@ def size_of_head(request: WireRequest) -> int:
 class MemoryStore:
     """All sessions in one process.
 
-    `max_bytes` bounds the journals of all sessions together; over it the largest journal loses its oldest requests.
-    `max_sessions` bounds the number of sessions; over it the one idle for longest goes.
+    `max_bytes` bounds the journals of all sessions together; when it is exceeded, the largest journal drops its oldest
+    requests. `max_sessions` bounds the number of sessions; when it is exceeded, the least recently used one is evicted.
     """
 
     def __init__(self, defaults: SessionSettings, *, max_bytes: int, max_sessions: int) -> None:
@@ -146,7 +146,7 @@ class MemoryStore:
         """Give up a tenth of the ids remembered for dedup, of the session that holds most of them."""
         largest = max(self._sessions.values(), key=lambda session: session.claims.remembered)
         if not largest.claims.forgotten:
-            _log.warning("too many ids remembered: session %s forgets its oldest ones", shorten(largest.name))
+            _log.warning("dedup memory full: session %s drops its oldest ids", shorten(largest.name))
         largest.claims.forget_oldest(MAX_REMEMBERED // 10)
         self._remembered += largest.claims.remembered - largest.remembered_before
         largest.remembered_before = largest.claims.remembered
@@ -161,7 +161,7 @@ class MemoryStore:
         if largest is None or len(largest.journal) <= 1:
             return False
         if largest.evicted == 0:
-            _log.warning("journal full: session %s loses its oldest requests (--memory-limit)", shorten(largest.name))
+            _log.warning("journal full: session %s drops its oldest requests (--memory-limit)", shorten(largest.name))
         self.bytes -= largest.evict()
         return True
 
