@@ -1,4 +1,4 @@
-"""What several commands need before they start: contracts as the flags name them, and Hypothesis."""
+"""Loading the contracts that flags name, and checking for Hypothesis, for the commands that need them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def need_hypothesis() -> None:
 
 
 def load_contract(protocol: str, revision: str | None, folders: Sequence[Path], files: Sequence[Path]) -> Contract:
-    """Load the effective contract of a protocol. Raises ContractError, and SettingsError for another one's patch."""
+    """Load the effective contract of a protocol. Raises ContractError, SettingsError for a patch of another one."""
     (contract,) = load_contracts(protocol, revision, folders, files)
     return contract
 
@@ -29,7 +29,7 @@ def load_contract(protocol: str, revision: str | None, folders: Sequence[Path], 
 def load_contracts(
     protocol: str | None, revision: str | None, folders: Sequence[Path], files: Sequence[Path]
 ) -> list[Contract]:
-    """Load the effective contract of a protocol, or without a name of every protocol. Raises as `load_contract`."""
+    """Load the effective contracts of one protocol, or of all for None. Raises like `load_contract`."""
     from mockserver.contract.library import Library
 
     library = Library(folders)

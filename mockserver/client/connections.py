@@ -1,4 +1,4 @@
-"""Kept-alive connections to a server for callers that block: the HTTP client, on a loop in a thread of its own."""
+"""Kept-alive connections for callers that block: the HTTP client, on an event loop in its own thread."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 STOP_TIMEOUT: Final = 5.0
-"""Seconds that closing connections may take."""
+"""Maximum time in seconds to wait for connections to close."""
 
 
 class BlockingClient:
-    """An HTTP client of one server for any thread. Its own thread starts with the first request, also after `close`.
+    """A thread-safe HTTP client for one server. Its event loop starts with the first request, also after `close`.
 
-    A client that nobody closed ends when it is no longer referenced, or when the interpreter exits.
+    A client that was not closed ends when it is garbage-collected or when the interpreter exits.
     """
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
@@ -34,7 +34,7 @@ class BlockingClient:
         self._thread: _LoopThread | None = None
 
     def exchange(self, request: HttpRequest) -> HttpReply:
-        """Send a request and return its reply; an interrupted caller cancels it. Raises ExchangeError."""
+        """Send a request and return its reply. An interrupt cancels the request. Raises ExchangeError."""
         with self._lock:
             if self._thread is None:
                 self._thread = _LoopThread(*self._server)
@@ -48,7 +48,7 @@ class BlockingClient:
             raise
 
     def close(self) -> None:
-        """Close the connections. While other threads have requests in flight, that happens after their replies."""
+        """Close the connections, without waiting for requests of other threads: those finish first."""
         with self._lock:
             thread, self._thread = self._thread, None
             if thread is None:
@@ -59,7 +59,7 @@ class BlockingClient:
 
 
 class _LoopThread:
-    """A daemon thread with a loop and an HTTP client on it."""
+    """A daemon thread that runs an event loop with an HTTP client."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._server = host, port, tls
@@ -71,21 +71,21 @@ class _LoopThread:
         self._loop = self._started.result()
 
     def submit(self, request: HttpRequest) -> Future[HttpReply]:
-        """Start a request, and return its reply to come."""
+        """Start a request and return a future of its reply."""
         return asyncio.run_coroutine_threadsafe(self._client.exchange(request), self._loop)
 
     def stop(self) -> None:
-        """End the thread once its requests are done, without waiting for it."""
+        """Ask the thread to end after its requests in progress, without waiting for it."""
         with suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._stopping.set)
 
     def wait_until_idle(self) -> None:
-        """Wait until the connections are closed, or only requests of other threads keep them open."""
+        """Wait until the connections are closed, or kept open only by requests in progress."""
         self._idle.wait(STOP_TIMEOUT)
 
     def _main(self) -> None:
         try:
-            # A selector loop on every platform: the client's sockets rely on how it writes.
+            # A selector loop on every platform: it writes with the send method of the client's sockets.
             with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                 runner.run(self._serve())
         except BaseException as error:
@@ -114,7 +114,7 @@ _running: Final[set[_LoopThread]] = set()
 
 @atexit.register
 def _stop_all() -> None:
-    """Stop the threads of clients that nobody closed, so that no connection is open when the interpreter ends."""
+    """Stop the threads of clients that were not closed, so that the interpreter exits without open connections."""
     threads = list(_running)
     for thread in threads:
         thread.stop()
@@ -123,7 +123,7 @@ def _stop_all() -> None:
 
 
 class Connections:
-    """Control calls to one server, from any thread."""
+    """Thread-safe control calls to one server."""
 
     def __init__(self, target: Target) -> None:
         self.target = target

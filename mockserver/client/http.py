@@ -1,7 +1,6 @@
-"""The HTTP client, for coroutines. Everything of ours that speaks HTTP as a client goes through it.
+"""The HTTP client, for coroutines. Sessions and verify use it; only the health probe has its own socket.
 
-Only the health probe does not: it must start faster than aiohttp can be imported. For the same reason other modules
-import this one inside functions.
+Importing aiohttp takes longer than most commands, so other modules import this one inside functions.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ CLOSING_TURNS: Final = 10
 
 
 class HttpClient:
-    """A client of one server, for the event loop that enters it.
+    """An HTTP client for one server, on the event loop that enters it.
 
-    With `keep_alive` connections stay open between requests and are shared; without it each request has its own.
-    Follows no redirects, keeps no cookies, decodes no bodies, and never sends a request twice.
+    With `keep_alive`, connections are reused; without it, each request opens its own. Redirects are not followed,
+    cookies are not kept, bodies are not decoded, and no request is sent twice.
     """
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, *, keep_alive: bool) -> None:
@@ -106,12 +105,12 @@ class HttpClient:
             return HttpReply(status=reply.status, headers=_joined(reply.raw_headers), body=bytes(body))
 
     def _url(self, target: str) -> URL:
-        """Return the URL of a raw target. The query is left in the path: an empty one would be dropped elsewhere."""
+        """Return the URL of a raw target. The query is part of the path here, so that an empty one is not dropped."""
         scheme = "http" if self._tls is None else "https"
         return URL.build(scheme=scheme, host=self._host, port=self._port).with_path(target, encoded=True)
 
     async def _close_sockets(self) -> None:
-        """Close what the session leaves open: sockets with data to send that the server does not read."""
+        """Close the sockets that the session leaves open: those with unsent data that the server does not read."""
         for _ in range(CLOSING_TURNS):
             open_sockets = [link for link in self._sockets if link.fileno() != -1]
             if not open_sockets:
@@ -129,7 +128,7 @@ class HttpClient:
 
 
 class _Body(aiohttp.Payload):
-    """A body of any length; aiohttp's own kind warns of more than 1 MiB."""
+    """A body of any size; aiohttp warns about its own kind above 1 MiB."""
 
     _autoclose = True
 
@@ -142,22 +141,22 @@ class _Body(aiohttp.Payload):
         return str(self._value, encoding, errors)
 
     async def write(self, writer: AbstractStreamWriter) -> None:
-        """Write the body in chunks, so that an early reply ends the writing."""
+        """Write the body in chunks, so that an early reply stops the upload."""
         content = memoryview(self._value)
         for start in range(0, len(content), CHUNK):
             await writer.write(content[start : start + CHUNK])
 
 
 class _Socket(socket.socket):
-    """A socket whose writes do not fail when the server has hung up.
+    """A socket whose writes do not fail after the server has closed the connection.
 
-    A server may reply before it has read a whole request, and hang up. asyncio closes a connection at the first write
-    that fails, together with what was received and not read yet: the reply. So the loss is left to the reading side,
-    which notices it once the reply has been read.
+    A server may reply before it has read the whole request, and close. At the first failed write, asyncio closes the
+    connection and drops the received data that was not read yet, which is the reply. So a failed write is ignored
+    here, and the read side notices the closed connection after the reply.
     """
 
     def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
-        """Send data, or drop it when nobody receives it any more."""
+        """Send data, or drop it if the server has closed the connection."""
         try:
             return super().send(data, flags)
         except (BrokenPipeError, ConnectionResetError):
@@ -166,7 +165,7 @@ class _Socket(socket.socket):
     def sendmsg(
         self, buffers: Iterable[ReadableBuffer], ancdata: Iterable[Any] = (), flags: int = 0, address: Any = None, /
     ) -> int:
-        """Send buffers, or drop them when nobody receives them any more."""
+        """Send buffers, or drop them if the server has closed the connection."""
         listed = list(buffers)
         try:
             return super().sendmsg(listed, ancdata, flags, address)
@@ -175,7 +174,7 @@ class _Socket(socket.socket):
 
 
 class _BrokenConnectionError(aiohttp.ClientError):
-    """A connection broke, in a form that aiohttp does not take as a reason to send the request again."""
+    """A lost connection, as an exception after which aiohttp does not send the request again."""
 
 
 async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -200,7 +199,7 @@ def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def _reason(error: BaseException, request: HttpRequest) -> Exception:
-    """Return an error in the words of the operating system and of HTTP rather than those of aiohttp."""
+    """Translate an error of aiohttp into one of the operating system, of ssl, or a ReplyError."""
     match error:
         case _BrokenConnectionError(__cause__=BaseException() as cause):
             return _reason(cause, request)

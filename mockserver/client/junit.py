@@ -1,4 +1,4 @@
-"""JUnit XML as CI systems read it: suites of test cases that passed, failed or were skipped."""
+"""A writer of JUnit XML: suites of test cases that passed, failed or were skipped."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from datetime import datetime
 from typing import Final
 
 NOT_XML: Final = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
-"""What XML does not allow, and the control characters that it only discourages."""
+"""The characters that XML does not allow, and the control characters that it discourages."""
 UNMEASURED: Final = "0"
-"""The time of everything: CI systems expect one, and no test case here has a duration."""
+"""The duration of every case: CI systems expect one, and none is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseFailure:
-    """Why a test case failed: a kind of failure, a line about it, and everything about it."""
+    """The failure of a test case: its kind, a one-line message, and the details."""
 
     kind: str
     message: str
@@ -26,7 +26,7 @@ class CaseFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A test case. It passed unless it has a failure or a reason why it was skipped; `output` is shown either way."""
+    """A test case. It passed unless it has a `failure` or `skipped`, the reason why it was skipped."""
 
     classname: str
     name: str
@@ -37,7 +37,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """Test cases under a name."""
+    """A named group of test cases."""
 
     name: str
     cases: Sequence[Case]
@@ -45,7 +45,7 @@ class Suite:
 
 
 def document(suites: Sequence[Suite]) -> bytes:
-    """Return suites as an XML document."""
+    """Return the XML document of some suites."""
     totals = _counts([case for suite in suites for case in suite.cases])
     del totals["skipped"]  # the schema of Jenkins' xUnit plugin has it for a single suite only
     root = ET.Element("testsuites", {"name": "mockserver", **totals})

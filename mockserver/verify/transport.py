@@ -1,4 +1,4 @@
-"""The way to a target over HTTP: no faster than allowed, on one connection that is kept open."""
+"""The HTTP transport of verify: paced requests over one kept-alive connection."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mockserver.strategies.samples import Request
 from mockserver.verify.rule import Reply
 
 TIMEOUT_S: Final = 15.0
-"""How long a whole reply may take."""
+"""Maximum time for a complete reply."""
 LARGEST: Final = 16 * 1024 * 1024
-"""How much of a reply is read; the largest ones repeat an id as long as a request may be."""
+"""Maximum size of a reply in bytes; a reply may repeat an id that is as long as a request."""
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Http:
-    """Sends requests to one target, at most `rate` a second; never in a burst, whatever was left unused before."""
+    """Send requests to one target, at most `rate` per second and evenly spaced, with no bursts after a pause."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class Http:
         return int(time.time() * 1000)
 
     def pause(self, ms: int) -> None:
-        """Let time pass."""
+        """Sleep."""
         self._sleep(ms / 1000)
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class Http:
         self._client.close()
 
     def send(self, request: Request) -> Reply:
-        """Send one request. Raises UnreachableError where no reply comes."""
+        """Send a request and return the reply. Raises UnreachableError if there is none."""
         outgoing = HttpRequest(
             method=request.method,
             target=self.prefix + request.path,
@@ -69,12 +69,13 @@ class Http:
             reply = self._paced(outgoing)
         except ExchangeError as error:
             reason = f"{type(error.reason).__name__}: {str(error).strip()}"
-            asked = f"{request.method} {request.path}"
-            raise UnreachableError(f"no answer from {self.target} to {asked}: {reason}") from None
+            raise UnreachableError(
+                f"no answer from {self.target} to {request.method} {request.path}: {reason}"
+            ) from None
         return Reply(status=reply.status, headers=reply.headers, body=reply.body)
 
     def _paced(self, outgoing: HttpRequest) -> HttpReply:
-        """Exchange once, and once more over a new connection if a kept one turns out to be closed."""
+        """Send at the allowed rate, and once more over a new connection if a kept-alive one was closed."""
         self._wait()
         try:
             return self._client.exchange(outgoing)
@@ -93,7 +94,7 @@ class Http:
 
 
 def _parts(target: str) -> SplitResult:
-    """Take a target apart. Raises SettingsError where it is not a URL, or has parts that would be ignored."""
+    """Split a target URL. Raises SettingsError if it is not valid, or has parts that would be ignored."""
     problem = SettingsError(f"--target {target!r} is not a URL; write http://127.0.0.1:8207")
     try:
         parts = urlsplit(target)
