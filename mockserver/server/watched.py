@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import StreamReader, http_exceptions, web, web_protocol
 
-from mockserver.server.connection import Connection
+from mockserver.server.connection import NOT_A_URL, Connection
 
 _log = logging.getLogger("mockserver")
 
@@ -126,7 +126,7 @@ class Watched(Connection):
         if isinstance(error, _LINE_TOO_LONG):
             return 431, f"the request line or a header is longer than {error.args[1]} bytes"
         if isinstance(error, _INVALID_URL):
-            return status, "the request target is not a URL"
+            return status, NOT_A_URL
         line = (message or str(error)).partition("\n")[0].strip().rstrip(":")
         return status, line or "the request cannot be read"
 
