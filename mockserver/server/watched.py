@@ -45,7 +45,7 @@ CLASSES: Final = {"_ErrInfo": _ERROR_MESSAGE, "LineTooLong": _LINE_TOO_LONG, "In
 def can_be_watched(connection: web.RequestHandler) -> bool:
     """Tell whether aiohttp has every name that `Watched` needs; log one warning where it has not."""
     missing = [name for name in ATTRIBUTES if not hasattr(connection, name)]
-    missing += [name for name, found in CLASSES.items() if found is None]
+    missing += [name for name, value in CLASSES.items() if value is None]
     if missing:
         _log.warning(
             "aiohttp %s has no %s: requests are served, but there is no deadline for the head of a request, no answer "
