@@ -117,6 +117,18 @@ def test_ci_runs_the_tests_as_the_readme_says() -> None:
     assert OWN_TESTS in (ROOT / ".ci" / "run").read_text()
 
 
+def test_ci_runs_the_tests_with_the_newest_and_the_lowest_versions() -> None:
+    newest, lowest = (ROOT / ".ci" / "run").read_text().partition("fresh newest\n")[2].split("fresh lowest\n")
+    assert OWN_TESTS in newest
+    assert "--resolution lowest-direct" in newest  # the function that the lowest run installs with
+    assert [line for line in lowest.splitlines() if line.startswith(("lowest", "pytest"))] == [
+        "lowest .",
+        "lowest '.[test]'",
+        "pytest",
+    ]
+    assert [run.count("start_and_stop\n") for run in (newest, lowest)] == [1, 1]
+
+
 @cache
 def routes() -> set[tuple[str, str]]:
     """Return method and path of everything that is served; a parameter is `{}`."""

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import tomllib
 import urllib.request
 import venv
 import zipfile
@@ -30,6 +31,7 @@ PATTERNS = (
 )
 METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
 RUNTIME = {"aiohttp", "click", "jsonschema", "jsonschema-rs", "orjson", "pyyaml", "uvloop"}
+NAME = "mockserver["
 NOT_NEEDED = ("hypothesis", "pytest", "mypy", "ruff", "whisperr")
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -58,6 +60,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = folder / "bin" / "python"
     pip("--python", str(python), "install", "--quiet", str(wheel))
     return python
+
+
+def test_ranges_have_a_lowest_version_and_only_aiohttp_a_highest() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    asked = [text for listed in (project["dependencies"], *extras) for text in listed if not text.startswith(NAME)]
+    assert [text for text in asked if ">=" not in text] == []
+    assert [text for text in asked if re.search("[<~!]|==[^ ]*$", text.partition(";")[0])] == ["aiohttp>=3.14,<4"]
 
 
 def names_in(wheel: Path) -> list[str]:

@@ -26,9 +26,9 @@ def compile_schema(schema: Mapping[str, Json], formats: Formats = NO_FORMATS) ->
     looks: set[LookAround] = set()
 
     def for_engine(pattern: str) -> str:
-        read = parse(pattern)
-        looks.add(read.look_around)
-        return engine_text(read)
+        parsed = parse(pattern)
+        looks.add(parsed.look_around)
+        return engine_text(parsed)
 
     linear = _with_patterns(schema, for_engine)
     if looks <= {LookAround.NONE}:

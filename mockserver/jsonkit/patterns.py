@@ -57,10 +57,10 @@ def matcher(pattern: str) -> Callable[[str], bool]:
     """
     import jsonschema_rs
 
-    read = parse(pattern)
+    parsed = parse(pattern)
     try:
-        schema = {"pattern": engine_text(read)}
-        is_valid = jsonschema_rs.Draft202012Validator(schema, pattern_options=options(read.look_around)).is_valid
+        schema = {"pattern": engine_text(parsed)}
+        is_valid = jsonschema_rs.Draft202012Validator(schema, pattern_options=options(parsed.look_around)).is_valid
     except jsonschema_rs.ValidationError:
         raise ValueError("it is too large, nested too deeply, or repeats nothing but look-around") from None
 
@@ -72,7 +72,7 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
             return is_valid(without_surrogates(text))
 
-    if read.look_around is LookAround.ANYWHERE:
+    if parsed.look_around is LookAround.ANYWHERE:
         return lambda text: len(text) <= LONGEST_TEXT and fits(text)
     return fits
 

@@ -14,6 +14,8 @@ LINGER_S: Final = 5.0
 """How long a refused body is read away after its answer: with bytes unread, closing would be a reset, and the answer
 would be lost on its way to a client that is still sending."""
 
+NOT_A_URL: Final = "the request target is not a valid URL"
+
 
 class Connection(web.RequestHandler):
     """One connection of a client. What aiohttp's parser refuses is answered in JSON, and told to `on_unreadable`."""
@@ -50,11 +52,18 @@ class Connection(web.RequestHandler):
             self.peer = f"{peer[0]}:{peer[1]}"
 
     def data_received(self, data: bytes) -> None:
-        """Take what came. Before 3.14.4 aiohttp's parser lets the URL's own error escape, which asyncio would drop."""
+        """Take what came. Before 3.14.4, the parser lets the error of a target that is not a URL escape."""
         try:
             super().data_received(data)
         except ValueError:
-            self.end_with(400, "the request target is not a valid URL")
+            self.end_with(400, NOT_A_URL)
+
+    async def start(self) -> None:
+        """Answer requests, one after the other. Before 3.14.4, a target such as `http://a:99999` ends this too."""
+        try:
+            await super().start()
+        except ValueError:
+            self.end_with(400, NOT_A_URL)
 
     def end_with(self, status: int, detail: str) -> None:
         """Answer at once that a request cannot be read, outside of aiohttp's order of answers, and close."""

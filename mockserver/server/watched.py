@@ -14,7 +14,7 @@ from typing import Any, Final
 import aiohttp
 from aiohttp import StreamReader, http_exceptions, web, web_protocol
 
-from mockserver.server.connection import Connection
+from mockserver.server.connection import NOT_A_URL, Connection
 
 _log = logging.getLogger("mockserver")
 
@@ -45,7 +45,7 @@ CLASSES: Final = {"_ErrInfo": _ERROR_MESSAGE, "LineTooLong": _LINE_TOO_LONG, "In
 def can_be_watched(connection: web.RequestHandler) -> bool:
     """Tell whether aiohttp has every name that `Watched` needs; log one warning where it has not."""
     missing = [name for name in ATTRIBUTES if not hasattr(connection, name)]
-    missing += [name for name, found in CLASSES.items() if found is None]
+    missing += [name for name, value in CLASSES.items() if value is None]
     if missing:
         _log.warning(
             "aiohttp %s has no %s: requests are served, but there is no deadline for the head of a request, no answer "
@@ -126,7 +126,7 @@ class Watched(Connection):
         if isinstance(error, _LINE_TOO_LONG):
             return 431, f"the request line or a header is longer than {error.args[1]} bytes"
         if isinstance(error, _INVALID_URL):
-            return status, "the request target is not a valid URL"
+            return status, NOT_A_URL
         line = (message or str(error)).partition("\n")[0].strip().rstrip(":")
         return status, line or "the request is not valid HTTP"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from mockserver.cli.main import main
+from tests.command import run_command
 
 
 def run(*words: str) -> Result:
-    return CliRunner().invoke(main, ["sample", *words])
+    return run_command("sample", *words)
 
 
 def lines(*words: str) -> list[dict[str, Any]]:

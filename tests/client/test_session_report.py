@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from mockserver import MockServer, Session
 from mockserver.cli.main import main
 from mockserver.client.session_report import read_report
+from tests.command import run_command
 from tests.sending import post, send_whisperr, whisperr_event
 
 TOKEN = "let me in"
@@ -228,7 +229,8 @@ def test_file_that_cannot_be_written_is_a_usage_error(session: Session, tmp_path
 
 
 def test_empty_session_passes_with_a_word_of_warning(session: Session, tmp_path: Path) -> None:
-    result = run(session, "--junit", str(tmp_path / "report.xml"))
+    junit = str(tmp_path / "report.xml")
+    result = run_command("report", session.target.url, "--session", session.name, "--junit", junit)
     assert result.exit_code == 0
     assert "does the client use this key?" in result.stderr
     assert cases(tmp_path / "report.xml") == {}

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 from typing import Final
 
+import aiohttp
+
 from tests.server.raw import Attack, Plain, chunk
 
 Maker = Callable[[Random, Plain], Attack]
 ATTACKS: Final[dict[str, Maker]] = {}
+
+WEBSOCKET_OFFERS_HAVE_BODIES: Final = tuple(map(int, re.findall("[0-9]+", aiohttp.__version__)[:3])) >= (3, 14, 2)
+"""Before 3.14.2, aiohttp takes the body of a request that offers a websocket for the websocket's own bytes, and drops
+the connection."""
 
 CHUNKED: Final = "Transfer-Encoding: chunked"
 CLOSE: Final = "Connection: close"
@@ -151,7 +158,8 @@ def expectation_left(rng: Random, request: Plain) -> Attack:
 def upgrade(rng: Random, request: Plain) -> Attack:
     websocket = ("Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
     plain_h2 = ("Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")
-    data = request.wire("Connection: Upgrade", *rng.choice([websocket, plain_h2, ("Upgrade: \xff",)]))
+    offers = [plain_h2, ("Upgrade: \xff",), *([websocket] if WEBSOCKET_OFFERS_HAVE_BODIES else [])]
+    data = request.wire("Connection: Upgrade", *rng.choice(offers))
     return Attack(pieces=(data, request.wire()), end="half")
 
 
