@@ -78,8 +78,8 @@ class Drawing:
     def _varied(self, schema: Schema, tokens: Tokens) -> Strategy | None:
         if "enum" in schema or "const" in schema:
             return None
-        reach = self.values.clock.inside(tokens)
-        now_ms = self.values.clock.now_ms
+        reach = self.values.time_frame.inside(tokens)
+        now_ms = self.values.time_frame.now_ms
         if reach is not None:
             return _moments(now_ms, *reach)
         if "format" in schema:

@@ -23,7 +23,7 @@ from mockserver.strategies.pattern_texts import text_for
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.subschemas import Schema, inner, is_array, is_object, merged
-from mockserver.strategies.time_frame import Clock
+from mockserver.strategies.time_frame import TimeFrame
 
 Fixed = dict[Tokens, Json]
 
@@ -35,9 +35,9 @@ LIMITING: Final = frozenset(LEAVES) - {"type"}
 class Values:
     """The values of one root schema. `fixed` says what always stands at a place."""
 
-    def __init__(self, root: Schema, clock: Clock, fixed: Fixed, *, nulls_absent: bool) -> None:
+    def __init__(self, root: Schema, time_frame: TimeFrame, fixed: Fixed, *, nulls_absent: bool) -> None:
         self.root = root
-        self.clock = clock
+        self.time_frame = time_frame
         self.fixed = fixed
         self.extra: dict[Tokens, list[Json]] = {}
         self.nulls_absent = nulls_absent
@@ -103,21 +103,21 @@ class Values:
         return found
 
     def _leaves(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
-        reach = self.clock.inside(tokens)
+        reach = self.time_frame.inside(tokens)
         if reach is not None:
             inside = [offset for offset in (0, -1000, *reach) if reach[0] <= offset <= reach[1]]
-            yield from (rfc3339_ms(self.clock.now_ms + offset) for offset in inside)
-            yield from (text for end in reach for text in moment_texts(self.clock.now_ms + end))
+            yield from (rfc3339_ms(self.time_frame.now_ms + offset) for offset in inside)
+            yield from (text for end in reach for text in moment_texts(self.time_frame.now_ms + end))
             return
         yield from schema.get("examples", ())
-        named = plausible.by_name(str(tokens[-1]) if tokens else "", self.clock.now_ms)
+        named = plausible.by_name(str(tokens[-1]) if tokens else "", self.time_frame.now_ms)
         if "format" not in schema and "enum" not in schema:
             yield from named
         for keyword, entry in LEAVES.items():
             if keyword in schema and keyword != "type":
-                yield from entry.inside(schema, self.clock.now_ms)
+                yield from entry.inside(schema, self.time_frame.now_ms)
         if "enum" not in schema and "const" not in schema:
-            yield from LEAVES["type"].inside(schema, self.clock.now_ms)
+            yield from LEAVES["type"].inside(schema, self.time_frame.now_ms)
 
     def _objects(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
         for branch in self.branches(schema):
