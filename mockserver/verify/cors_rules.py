@@ -8,7 +8,6 @@ from functools import partial
 from typing import Final
 
 from mockserver.contract.sections import CorsRules
-from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.expectations import with_header
@@ -66,7 +65,7 @@ def _preflight(
 def _from_pages(rule_set: RuleSet) -> None:
     """Send one accepted request of each operation, and one for each reason to refuse, as a page sends it."""
     seen: set[tuple[str | None, str]] = set()
-    for sample in samples(rule_set.plan):
+    for sample in rule_set.samples:
         rules = _rules_of(rule_set, sample)
         outcome = (sample.operation, sample.breach.reason if sample.bad else "accepted")
         has_origin = any(name.lower() == "origin" for name, _ in sample.request.headers)

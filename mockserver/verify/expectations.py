@@ -45,7 +45,7 @@ class Expectations:
         def run(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
             same_kind = (reply.status >= 400) == (prediction.status >= 400)
             content_fact = prediction.fact or cors_fact
-            for text in _content_differences(prediction, reply)[:MANY]:
+            for text in content_differences(prediction, reply)[:MANY]:
                 yield Difference(content_fact if same_kind else fact, text)
             if reply.status == prediction.status:
                 yield from _schema_differences(prediction, reply)
@@ -64,7 +64,7 @@ class Expectations:
             yield from _header_difference(prediction, reply, name)
 
 
-def _content_differences(prediction: Prediction, reply: Reply) -> list[str]:
+def content_differences(prediction: Prediction, reply: Reply) -> list[str]:
     """Return how status and body differ. The body of a preflight's reply, which has no entry, is free."""
     if not prediction.fact:
         text = f"status: expected {prediction.status}, got {reply.status} with {reply.body[:300]!r}"
@@ -126,10 +126,13 @@ def _cors_rules(contract: Contract, request: Request) -> CorsRules | None:
 
 def _header_names(contract: Contract) -> Iterator[str]:
     """Yield the names of all headers that a limit, a reply or a refusal has."""
-    families = contract.families.values()
-    refusals = (refusal for family in families for refusal in (family.default, *family.reasons.values()))
-    for holder in (*contract.rate_limits.values(), *contract.replies.values(), *refusals):
-        yield from holder.headers
+    for limit in contract.rate_limits.values():
+        yield from limit.headers
+    for template in contract.replies.values():
+        yield from template.headers
+    for family in contract.families.values():
+        for refusal in (family.default, *family.reasons.values()):
+            yield from refusal.headers
 
 
 def with_header(request: Request, name: str, value: str) -> Request:

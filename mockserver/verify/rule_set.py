@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Final
 
 from mockserver.contract.contract import Contract
@@ -11,9 +12,10 @@ from mockserver.core.answer import reply_to
 from mockserver.core.model import Receipt
 from mockserver.jsonkit import pointer
 from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import OperationPlan, Plan, plan_of
 from mockserver.strategies.prediction import Prediction, predict, prediction_of
-from mockserver.strategies.samples import Request
+from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.expectations import Expectations
 from mockserver.verify.rule import Draft, Probe, Random, Rule, Setup, Status, Step
 
@@ -35,6 +37,11 @@ class RuleSet:
         self.rules: dict[str, Rule] = {}
         self._facts = {operation.name: _facts_of(operation) for operation in contract.operations.values()}
         self._numbers = 0
+
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """The samples of the corpus."""
+        return list(samples(self.plan))
 
     def number(self) -> str:
         """Return a text that no earlier request of any run contains."""
@@ -83,7 +90,9 @@ class RuleSet:
         """Return the reply to a request of an operation whose rate is used up, where nothing before refuses it."""
         judged, _ = predict(self.contract, [request.wire()], self.now_ms)
         refused = None if judged.rate is None else judged.rate.reason
-        return prediction_of(self.contract, reply_to(judged, Receipt(session="", seq=1, first_event=1, refused=refused)))
+        return prediction_of(
+            self.contract, reply_to(judged, Receipt(session="", seq=1, first_event=1, refused=refused))
+        )
 
     def step(
         self,
@@ -106,7 +115,9 @@ class RuleSet:
 def _facts_of(operation: Operation) -> set[str]:
     """Return the pointers of the facts that every request to an operation, and every reply, depends on."""
     facts = {operation.pointer, *GENERAL_FACTS}
-    facts |= {part.pointer for part in (*operation.credentials, *operation.gates, *operation.replies.distinct())}
+    facts |= {credential.pointer for credential in operation.credentials}
+    facts |= {gate.pointer for gate in operation.gates}
+    facts |= {reply.pointer for reply in operation.replies.distinct()}
     facts |= set() if operation.cors is None else {f"/protocol/cors/{operation.cors.name}"}
     facts |= set() if operation.rate is None else {f"/protocol/limits/{operation.rate.name}"}
     facts |= set() if operation.idempotency is None else {f"/protocol/idempotency/{operation.idempotency.name}"}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from hypothesis.strategies import SearchStrategy
+
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import batches, invalid_events, invalid_requests, requests
-from mockserver.strategies.corpus import samples
 from mockserver.strategies.forms import BadEvent
 from mockserver.strategies.options import Options
 from mockserver.strategies.places import apply
@@ -29,7 +30,7 @@ EVERYWHERE: Final = ("shapes", "prefixes", "messages/default", "windows", "ids",
 
 def declare(rule_set: RuleSet) -> None:
     """Add a rule for every fact that samples try."""
-    for sample in samples(rule_set.plan):
+    for sample in rule_set.samples:
         _add(rule_set, sample)
     for plan in rule_set.operations():
         for sample in _bulky(plan):
@@ -148,6 +149,7 @@ def _random(rule_set: RuleSet, plan: OperationPlan) -> None:
         "keys": rule_set.known_keys,
     }
     forms = [form for form in plan.operation.forms.values() if form.events is not None]
+    strategies: dict[str, Callable[..., SearchStrategy[Sample]]]
     strategies = {"accepted": requests, "refused": invalid_requests}
     strategies |= {"events": invalid_events} if forms else {}
     strategies |= {"batches": batches} if any(not form.single for form in forms) else {}
