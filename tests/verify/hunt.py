@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -11,7 +11,7 @@ from typing import Any, Final
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError
-from mockserver.verify import Rule, Runner, Setup, rules_of
+from mockserver.verify import Probe, Rule, Runner, Setup, rules_of
 from tests.verify.inprocess import InProcess, Ticking, setup_of
 from tests.verify.mutants import Mutant, dependencies, served
 from tests.verify.settings import NEW, settings_of
@@ -22,6 +22,15 @@ HARD: Final = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A rule with its probes, and how many bytes they send."""
+
+    rule: Rule
+    probes: list[Probe]
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
 class Hunt:
     """One way to hunt: the contract that verify holds the target to, how the target is set up, the rules to try."""
 
@@ -29,17 +38,13 @@ class Hunt:
     patch: Json
     open_doors: bool
     clock: Ticking
-    rules: list[Rule]
+    rules: list[Prepared]
 
-    def setup(self) -> Setup:
-        return _setup(self.contract.name, open_doors=self.open_doors)
-
-    def target(self, contract: Contract) -> InProcess:
-        return InProcess(contract, allow_all=self.open_doors, clock=self.clock)
-
-    def finds(self, rule: Rule, contract: Contract) -> bool:
+    def finds(self, prepared: Prepared, contract: Contract) -> bool:
         """Tell whether a rule finds anything wrong with a server of a contract."""
-        return Runner(self.contract, self.setup(), self.target(contract)).try_rule(rule).finding is not None
+        target = InProcess(contract, allow_all=self.open_doors, clock=self.clock)
+        runner = Runner(self.contract, _setup(self.contract.name, open_doors=self.open_doors), target)
+        return any(runner.play(prepared.rule, probe) is not None for probe in prepared.probes)
 
 
 def _setup(protocol: str, *, open_doors: bool) -> Setup:
@@ -63,9 +68,17 @@ def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, o
     patches = [] if patch is None else [Patch(name="settings", patch=patch)]
     contract, clock = library().protocol(protocol).contract(revision, patches), Ticking()
     target = InProcess(contract, allow_all=open_doors, clock=clock)
-    rules = rules_of(contract, _setup(protocol, open_doors=open_doors), target)
-    wanted = [rule for rule in rules if rule.probes and (not only or rule.id.startswith(only))]
-    return Hunt(contract, patch, open_doors, clock, wanted)
+    rules = [
+        _prepared(rule)
+        for rule in rules_of(contract, _setup(protocol, open_doors=open_doors), target)
+        if not only or rule.id.startswith(only)
+    ]
+    return Hunt(contract, patch, open_doors, clock, [prepared for prepared in rules if prepared.probes])
+
+
+def _prepared(rule: Rule) -> Prepared:
+    probes = rule.probes()
+    return Prepared(rule, probes, sum(probe.size for probe in probes))
 
 
 def _there(patch: Json, documents: Json) -> Json:
@@ -81,32 +94,27 @@ def _there(patch: Json, documents: Json) -> Json:
 
 
 def caught_by(mutant: Mutant, protocol: str, revision: str) -> str | None:
-    """Return the first rule that tells a mutant from the contract; only rules that touch it are tried."""
+    """Return the first rule that tells a mutant from the contract; only rules that depend on it are tried."""
     for hunt in hunts(protocol, revision):
         contract = served(hunt.contract, mutant, hunt.patch)
         if contract is not None and contract.digest != hunt.contract.digest:
-            for rule in ranked(mutant, hunt.rules):
-                if hunt.finds(rule, contract):
-                    return rule.id
+            for prepared in ranked(mutant, hunt.rules):
+                if hunt.finds(prepared, contract):
+                    return prepared.rule.id
     return None
 
 
-def ranked(mutant: Mutant, rules: list[Rule]) -> Iterator[Rule]:
-    """Yield the rules that touch a mutated fact, the nearest first."""
-    scored = [(dependencies(mutant, rule.depends_on), rule) for rule in rules]
-    near = [(score, rule) for score, rule in scored if score]
-    near.sort(key=lambda one: (cost(one[1]) > HARD, not about(mutant, one[1]), -one[0], cost(one[1])))
-    return (rule for _, rule in near)
+def ranked(mutant: Mutant, rules: list[Prepared]) -> list[Prepared]:
+    """Return the rules that depend on a mutated fact, the nearest first."""
+    scores = [(dependencies(mutant, prepared.rule.depends_on), prepared) for prepared in rules]
+    near = [(score, prepared) for score, prepared in scores if score]
+    near.sort(key=lambda pair: (pair[1].cost > HARD, not about(mutant, pair[1].rule), -pair[0], pair[1].cost))
+    return [prepared for _, prepared in near]
 
 
 def about(mutant: Mutant, rule: Rule) -> bool:
     """Tell whether a mutated fact is the rule's own."""
     return mutant.place.startswith(rule.fact) or rule.fact.startswith(mutant.place)
-
-
-def cost(rule: Rule) -> int:
-    """Return how many bytes a rule sends."""
-    return sum(probe.size for probe in rule.probes)
 
 
 def is_served(mutant: Mutant, protocol: str, revision: str) -> bool:

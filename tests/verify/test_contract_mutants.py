@@ -108,7 +108,7 @@ def test_mutant_is_still_one_when_listed_as_equivalent_of_a_revision() -> None:
 @pytest.mark.parametrize("protocol", BASES)
 def test_no_rule_finds_anything_when_nothing_is_mutated(protocol: str) -> None:
     for hunt in hunts(protocol, BASES[protocol]):
-        assert [rule.id for rule in hunt.rules if hunt.finds(rule, hunt.contract)] == [], hunt.patch
+        assert [prepared.rule.id for prepared in hunt.rules if hunt.finds(prepared, hunt.contract)] == [], hunt.patch
 
 
 @pytest.mark.parametrize("protocol", BASES)
@@ -123,7 +123,7 @@ def test_refusals_that_no_request_leads_to_are_those_listed(protocol: str) -> No
 @pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
 def test_no_rule_finds_anything_when_nothing_of_a_revision_is_mutated(protocol: str, revision: str) -> None:
     for hunt in hunts(protocol, revision):
-        assert [rule.id for rule in hunt.rules if hunt.finds(rule, hunt.contract)] == [], hunt.patch
+        assert [prepared.rule.id for prepared in hunt.rules if hunt.finds(prepared, hunt.contract)] == [], hunt.patch
 
 
 @pytest.mark.full

@@ -11,7 +11,7 @@ import pytest
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
-from mockserver.verify import Rule, Runner, Setup, Status, defects, rules_of, verify
+from mockserver.verify import Probe, Rule, Runner, Setup, Status, defects, rules_of, verify
 from tests.verify.faults import FAULTS
 from tests.verify.inprocess import InProcess, setup_of
 
@@ -21,10 +21,12 @@ def _base(protocol: str) -> Contract:
 
 
 @cache
-def _rules(protocol: str, *, keys_known: bool) -> list[Rule]:
+def _probes(protocol: str, *, keys_known: bool) -> list[tuple[Rule, Probe]]:
+    """Return every probe of every rule, those of rules with small ones first."""
     setup = _setup(protocol, keys_known=keys_known)
-    rules = [rule for rule in rules_of(_base(protocol), setup, InProcess(_base(protocol))) if rule.probes]
-    return sorted(rules, key=lambda rule: rule.probes[0].size)
+    rules = [(rule, rule.probes()) for rule in rules_of(_base(protocol), setup, InProcess(_base(protocol)))]
+    rules.sort(key=lambda pair: min((probe.size for probe in pair[1]), default=0))
+    return [(rule, probe) for rule, probes in rules for probe in probes]
 
 
 def _setup(protocol: str, *, keys_known: bool) -> Setup:
@@ -35,8 +37,8 @@ def _setup(protocol: str, *, keys_known: bool) -> Setup:
 def _reported(protocol: str, target: InProcess, *, keys_known: bool = True) -> str | None:
     """Return the first rule that a target fails."""
     runner = Runner(_base(protocol), _setup(protocol, keys_known=keys_known), target)
-    outcomes = (runner.try_rule(rule) for rule in _rules(protocol, keys_known=keys_known))
-    return next((outcome.rule.id for outcome in outcomes if outcome.status is Status.FAILED), None)
+    failed = (rule.id for rule, probe in _probes(protocol, keys_known=keys_known) if runner.play(rule, probe))
+    return next(failed, None)
 
 
 @pytest.mark.parametrize("name", FAULTS)

@@ -97,7 +97,7 @@ def test_commands_are_few_when_it_takes_many_requests_to_see_the_defect() -> Non
     target = InProcess(OUTLIT, rate_mode="warn")
     found = verify(OUTLIT, setup_of("outlit"), target, only=["/protocol/limits/rate_ingest#events"])
     commands = Report("http://target", "outlit", found, {}).as_json()["findings"][0]["curl"]
-    limit = OUTLIT.protocol["limits"]["rate_ingest"]["requests"]
+    limit = OUTLIT.rate_limits["rate_ingest"].requests
     assert commands[0].startswith("sleep ")
     assert any(f"for n in $(seq {limit}); do curl" in command for command in commands)
 
