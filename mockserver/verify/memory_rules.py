@@ -58,8 +58,9 @@ def _idempotency(rule_set: RuleSet, plan: OperationPlan) -> None:
     projects = rule_set.contract.projects
     if projects is not None and not projects.known:
         drafts[f"{fact}#scope"] = partial(keyed.in_other_scope, {projects.header: "prj_other"})
+    replies = {plan.operation.replies.success.pointer, plan.operation.replies.replayed.pointer}
     for rule_id, draft in drafts.items():
-        rule_set.add(rule_id, plan.operation.name, draft)
+        rule_set.add(rule_id, plan.operation.name, draft, replies)
 
 
 class _Keyed:
@@ -109,11 +110,11 @@ class _Keyed:
 
 def _dedup(rule_set: RuleSet, plan: OperationPlan) -> None:
     """Try repeats where a reply names or counts events: a repeat is the same event, another id another one."""
-    dedup, template = rule_set.contract.dedup, plan.operation.replies.success.body
+    dedup, success = rule_set.contract.dedup, plan.operation.replies.success
     if dedup is None:
         return
-    named = list(_places_of("${event_id}", template))
-    counted = any(name in json.dumps(template) for name in COUNTS)
+    named = list(_places_of("${event_id}", success.body))
+    counted = any(name in json.dumps(success.body) for name in COUNTS)
     for form in plan.forms.values():
         for kind in list(form.kinds.values())[:1]:
             holder = kind.values.host(dedup.tokens)
@@ -121,10 +122,10 @@ def _dedup(rule_set: RuleSet, plan: OperationPlan) -> None:
                 continue
             if form.form.single and named:
                 draft = partial(_named_repeats, rule_set, plan, form, holder, named[0])
-                rule_set.add(f"{DEDUP}#repeats", plan.operation.name, draft)
+                rule_set.add(f"{DEDUP}#repeats", plan.operation.name, draft, {success.pointer})
             elif counted and not form.form.single and not form.diagnosis.of(_repeats(rule_set, form, holder)):
                 draft = partial(_counted_repeats, rule_set, plan, form, holder)
-                rule_set.add(f"{DEDUP}#repeats", plan.operation.name, draft)
+                rule_set.add(f"{DEDUP}#repeats", plan.operation.name, draft, {success.pointer})
 
 
 def _events(rule_set: RuleSet, form: FormPlan, event: Json) -> list[Json]:
@@ -199,12 +200,12 @@ def _entities(rule_set: RuleSet, plan: OperationPlan) -> None:
     if operation.lookup is not None:
         draft = partial(_read_before_and_after, rule_set, plan, operation.lookup)
         refusal = f"/protocol/refusals/{operation.family.name}/{UNKNOWN_ENTITY}"
-        rule_set.add(f"{ENTITIES}#known", operation.name, draft, {refusal})
+        rule_set.add(f"{ENTITIES}#known", operation.name, draft, {refusal, operation.replies.success.pointer})
     for form in plan.forms.values():
         if form.form.single and list(_places_of("${created}", operation.replies.success.body)):
             event = next(iter(form.kinds.values())).values.host(entity)
             draft = partial(_created_once, rule_set, plan, form, event, entity)
-            rule_set.add(f"{ENTITIES}#created", operation.name, draft)
+            rule_set.add(f"{ENTITIES}#created", operation.name, draft, {operation.replies.success.pointer})
 
 
 def _created_once(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, event: Json, place: Tokens) -> Probe:

@@ -133,7 +133,7 @@ def _add(rule_set: RuleSet, plan: OperationPlan, first: list[Spoiled], second: l
     if any(draft() is not None for draft in drafts):
         for draft, (earlier, later) in zip(drafts, ((a, b) for a in first for b in second), strict=True):
             rule = f"{earlier.gate.pointer}/order#before-{later.gate.name}"
-            facts = {*facts_of(rule_set, earlier.sample), later.gate.pointer}
+            facts = {*facts_of(rule_set, earlier.sample), f"{later.gate.pointer}/order"}
             rule_set.add(rule, plan.operation.name, draft, facts)
 
 
@@ -172,8 +172,10 @@ def _unknown_key(rule_set: RuleSet, plan: OperationPlan, spoiled: list[Spoiled])
     facts = {f"/protocol/refusals/{operation.family.name}/{gate.reason('unknown')}"}
     draft = partial(_with_revoked_key, rule_set, plan, UNCHANGED, gate.pointer)
     rule_set.add(f"{gate.pointer}#unknown-key", operation.name, draft, facts)
+    facts |= {f"{gate.pointer}/order"}
     for other in spoiled:
         if other.gate.check not in ("key", "allowed_key"):
+            facts.add(f"{other.gate.pointer}/order")
             first, second = sorted((gate, other.gate), key=operation.gates.index)
             draft = partial(_with_revoked_key, rule_set, plan, other.change, f"{first.pointer}/order")
             rule_set.add(f"{first.pointer}/order#before-{second.name}", operation.name, draft, facts)

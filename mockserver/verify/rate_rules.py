@@ -45,10 +45,10 @@ def declare(rule_set: RuleSet, now: Now) -> None:
                 *(partial(bursts.refused_first, number) for number in range(FEW)),
                 bursts.unknown,
             ]
+            facts = {f"/protocol/refusals/{operation.family.name}/{claim.reason}", operation.replies.success.pointer}
+            facts |= {f"{gate.pointer}/order" for gate in operation.gates}
             for draft in drafts:
-                rule_set.add(
-                    rule, operation.name, draft, {f"/protocol/refusals/{operation.family.name}/{claim.reason}"}
-                )
+                rule_set.add(rule, operation.name, draft, facts)
 
 
 class _Bursts:

@@ -113,11 +113,10 @@ class RuleSet:
 
 
 def _facts_of(operation: Operation) -> set[str]:
-    """Return the pointers of the facts that every request to an operation, and every reply, depends on."""
+    """Return the pointers of the facts that every reply of an operation depends on, whichever it is."""
     facts = {operation.pointer, *GENERAL_FACTS}
     facts |= {credential.pointer for credential in operation.credentials}
     facts |= {gate.pointer for gate in operation.gates}
-    facts |= {reply.pointer for reply in operation.replies.distinct()}
     facts |= set() if operation.cors is None else {f"/protocol/cors/{operation.cors.name}"}
     facts |= set() if operation.rate is None else {f"/protocol/limits/{operation.rate.name}"}
     facts |= set() if operation.idempotency is None else {f"/protocol/idempotency/{operation.idempotency.name}"}

@@ -9,6 +9,7 @@ from typing import Final
 
 from hypothesis.strategies import SearchStrategy
 
+from mockserver.contract.sections import RefusalFamily
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import batches, invalid_events, invalid_requests, requests
 from mockserver.strategies.forms import BadEvent
@@ -24,7 +25,7 @@ IDEMPOTENCY_KEY: Final = "key-1"
 """The idempotency key of samples; each probe gets one of its own in its place."""
 NULLS: Final = "/protocol/nulls/members"
 NO_KEY: Final = "no key was given for it"
-EVERYWHERE: Final = ("shapes", "prefixes", "messages/default", "windows", "ids", "identity")
+EVERYWHERE: Final = ("prefixes", "messages/default", "windows", "ids", "identity")
 """Sections of the protocol that the reply to any sample may be made of."""
 
 
@@ -127,14 +128,19 @@ def facts_of(rule_set: RuleSet, sample: Sample) -> set[str]:
     facts = {sample.prediction.fact, *(f"/protocol/{section}" for section in EVERYWHERE)}
     for breach in sample.bad:
         facts |= {breach.rule, breach.rule.rpartition("/")[0], f"/protocol/messages/{breach.keyword}"}
-    operation = rule_set.contract.operations.get(sample.operation or "")
-    if operation is not None:
-        family = f"/protocol/refusals/{operation.family.name}"
-        facts |= {f"{family}/default", *(f"{family}/{breach.reason}" for breach in sample.bad)}
+        family = family_of(rule_set, sample)
+        facts |= {f"/protocol/refusals/{family.name}/{breach.reason}", f"/protocol/refusals/{family.name}/default"}
+        facts.add(f"/protocol/shapes/{family.template(breach.reason).shape.name}")
     if sample.form is not None:
         facts |= set() if sample.form.request is None else {f"/requests/{sample.form.request.name}"}
         facts |= set() if sample.form.events is None else {"/events/shared", f"/events/{kind_of(sample)}"}
     return facts
+
+
+def family_of(rule_set: RuleSet, sample: Sample) -> RefusalFamily:
+    """Return the refusals that answer a sample's request."""
+    operation = rule_set.contract.operations.get(sample.operation or "")
+    return rule_set.contract.prefix_of(sample.request.path).family if operation is None else operation.family
 
 
 def _random(rule_set: RuleSet, plan: OperationPlan) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
 from mockserver.contract.contract import Contract
@@ -30,7 +31,7 @@ class Prepared:
     cost: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Hunt:
     """One way to hunt: the contract that verify holds the target to, how the target is set up, the rules to try."""
 
@@ -95,26 +96,34 @@ def _there(patch: Json, documents: Json) -> Json:
 
 def caught_by(mutant: Mutant, protocol: str, revision: str) -> str | None:
     """Return the first rule that tells a mutant from the contract; only rules that depend on it are tried."""
-    for hunt in hunts(protocol, revision):
-        contract = served(hunt.contract, mutant, hunt.patch)
-        if contract is not None and contract.digest != hunt.contract.digest:
-            for prepared in ranked(mutant, hunt.rules):
-                if hunt.finds(prepared, contract):
-                    return prepared.rule.id
+    served_under: dict[Hunt, Contract | None] = {}
+    for hunt, prepared in ranked(mutant, hunts(protocol, revision)):
+        if hunt not in served_under:
+            contract = served(hunt.contract, mutant, hunt.patch)
+            changed = contract is not None and contract.digest != hunt.contract.digest
+            served_under[hunt] = contract if changed else None
+        contract = served_under[hunt]
+        if contract is not None and hunt.finds(prepared, contract):
+            return prepared.rule.id
     return None
 
 
-def ranked(mutant: Mutant, rules: list[Prepared]) -> list[Prepared]:
-    """Return the rules that depend on a mutated fact, the nearest first."""
-    scores = [(dependencies(mutant, prepared.rule.depends_on), prepared) for prepared in rules]
-    near = [(score, prepared) for score, prepared in scores if score]
-    near.sort(key=lambda pair: (pair[1].cost > HARD, not about(mutant, pair[1].rule), -pair[0], pair[1].cost))
-    return [prepared for _, prepared in near]
+def ranked(mutant: Mutant, hunts: Iterable[Hunt]) -> list[tuple[Hunt, Prepared]]:
+    """Return the rules that depend on a mutated fact: first, in all hunts, those about it; long ones last."""
+    keyed = []
+    for number, hunt in enumerate(hunts):
+        for prepared in hunt.rules:
+            score = dependencies(mutant, prepared.rule.depends_on)
+            key = (prepared.cost > HARD, not _is_about(mutant, prepared.rule), number, -score, prepared.cost)
+            keyed += [(key, hunt, prepared)] if score else []
+    return [(hunt, prepared) for _, hunt, prepared in sorted(keyed, key=itemgetter(0))]
 
 
-def about(mutant: Mutant, rule: Rule) -> bool:
-    """Tell whether a mutated fact is the rule's own."""
-    return mutant.place.startswith(rule.fact) or rule.fact.startswith(mutant.place)
+def _is_about(mutant: Mutant, rule: Rule) -> bool:
+    """Tell whether a mutated fact is one of the rule's own, or right beside it."""
+    fact, place = rule.fact, mutant.place
+    own = place.startswith(fact) or fact.startswith(place) or place in rule.depends_on
+    return own or fact.rpartition("/")[0] == place.rpartition("/")[0]
 
 
 def is_served(mutant: Mutant, protocol: str, revision: str) -> bool:
