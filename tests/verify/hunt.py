@@ -20,15 +20,18 @@ from tests.verify.settings import NEW, settings_of
 Json = Any
 HARD: Final = 3_000_000
 """Rules that send so many bytes are tried last."""
+RATE: Final = "rate"
+"""What limits, gates, refusals and members of operations are named after that have to do with a rate limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A rule with its probes, and how many bytes they send."""
+    """A rule with its probes: how many bytes they send, and whether they exceed a rate limit."""
 
     rule: Rule
     probes: list[Probe]
     cost: int
+    bursts: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +82,8 @@ def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, o
 
 def _prepared(rule: Rule) -> Prepared:
     probes = rule.probes()
-    return Prepared(rule, probes, sum(probe.size for probe in probes))
+    bursts = any(step.limited for probe in probes for step in probe.steps)
+    return Prepared(rule, probes, sum(probe.size for probe in probes), bursts)
 
 
 def _there(patch: Json, documents: Json) -> Json:
@@ -109,13 +113,15 @@ def caught_by(mutant: Mutant, protocol: str, revision: str) -> str | None:
 
 
 def ranked(mutant: Mutant, hunts: Iterable[Hunt]) -> list[tuple[Hunt, Prepared]]:
-    """Return the rules that depend on a mutated fact: first, in all hunts, those about it; long ones last."""
+    """Return the rules that depend on a mutated fact, those about it first, in all hunts; bursts only if about it."""
     keyed = []
     for number, hunt in enumerate(hunts):
         for prepared in hunt.rules:
             score = dependencies(mutant, prepared.rule.depends_on)
-            key = (prepared.cost > HARD, not _is_about(mutant, prepared.rule), number, -score, prepared.cost)
-            keyed += [(key, hunt, prepared)] if score else []
+            about = prepared.bursts and RATE in mutant.id or _is_about(mutant, prepared.rule)
+            if score and (about or not prepared.bursts):
+                key = (not about, prepared.bursts, prepared.cost > HARD, number, -score, prepared.cost)
+                keyed.append((key, hunt, prepared))
     return [(hunt, prepared) for _, hunt, prepared in sorted(keyed, key=itemgetter(0))]
 
 
