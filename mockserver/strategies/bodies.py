@@ -39,7 +39,7 @@ class Bodies:
         self.form = form
         self.kinds = {name: Drawing(kind.values) for name, kind in form.kinds.items()}
         self.envelope = None if form.envelope is None else Drawing(form.envelope)
-        self.least, self.most = form.bounds()
+        self.least, self.most = form.bounds
         few = [self.least + more for more in (0, 1, 2, 3) if self.most is None or self.least + more <= self.most]
         few = [size for size in few if size] or few
         edges = [self.least, MANY if self.most is None else self.most]

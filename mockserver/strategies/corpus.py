@@ -99,7 +99,7 @@ def _sizes(form: FormPlan) -> Iterator[list[Json]]:
     """Yield as few and as many events as there may be, and the same event twice."""
     if form.form.events is None or form.form.single:
         return
-    least, most = form.bounds()
+    least, most = form.bounds
     yield numbered(form, least)
     yield numbered(form, 2)
     if most is not None:

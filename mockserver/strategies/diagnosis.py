@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from mockserver.contract.contract import Contract
@@ -17,6 +18,18 @@ from mockserver.jsonkit import Json
 
 OTHER_FORM: Final = BrokenRule(OPERATIONS, ())
 """What a body breaks that another form of the operation takes."""
+ELSEWHERE: Final = (
+    "size",
+    "encoding",
+    "content_type",
+    "allowed_key",
+    "origin",
+    "rate",
+    "idempotency",
+    "query",
+    "project",
+)
+"""Checks that look at other parts of a request than the value of its body."""
 
 
 class Diagnosis:
@@ -24,10 +37,14 @@ class Diagnosis:
 
     def __init__(self, contract: Contract, operation: Operation, form: Form, request: WireRequest, now_ms: int) -> None:
         self.contract = contract
-        self.operation = operation
         self.form = form
         self.request = request
         self.terms = Terms(now_ms=now_ms)
+        self._keyed = any(credential.place == "body" for credential in operation.credentials)
+        left_out = ELSEWHERE if self._keyed else (*ELSEWHERE, "key")
+        gates = tuple(gate for gate in operation.gates if gate.check not in left_out)
+        self.operation = replace(operation, gates=gates)
+        self._place = contract.locate(request.target)
 
     def of(self, body: Json) -> list[BrokenRule]:
         """Return what a body breaks, in the order of the gates and of its events."""
@@ -52,6 +69,13 @@ class Diagnosis:
         return checks_of(self.contract.adapter)[gate.check](judged, gate) is not None
 
     def _routed(self, body: Json) -> Judged:
-        judged = route(RequestBody.of_value(self.request, body, self.contract.max_body), self.contract)
-        judged.terms = self.terms
+        """Return the judgement to be of a request with this body; routing finds nothing new but a key in the body."""
+        request_body, contract = RequestBody.of_value(self.request, body, self.contract.max_body), self.contract
+        if not self._keyed:
+            place, operation = self._place, self.operation
+            return Judged(
+                request_body=request_body, contract=contract, terms=self.terms, place=place, operation=operation
+            )
+        judged = route(request_body, contract)
+        judged.operation, judged.terms = self.operation, self.terms
         return judged

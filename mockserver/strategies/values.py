@@ -43,6 +43,7 @@ class Values:
         self.nulls_absent = nulls_absent
         self._engines: dict[int, tuple[Schema, Callable[[Json], bool]]] = {}
         self._branches: dict[int, tuple[Schema, list[Schema]]] = {}
+        self._hosts: dict[Tokens, Json] = {}
         self._edges: dict[tuple[int, Tokens], tuple[Schema, list[Json]]] = {}
 
     @cached_property
@@ -133,7 +134,10 @@ class Values:
 
     def host(self, tokens: Tokens) -> Json:
         """Return the smallest value that has the holder of this place."""
-        return self.with_holder(self.least, tokens)
+        host = self._hosts.get(tokens)
+        if host is None:
+            host = self._hosts[tokens] = self.with_holder(self.least, tokens)
+        return host
 
     def with_holder(self, value: Json, tokens: Tokens) -> Json:
         """Return the value with everything above a place filled in, as small as it goes."""

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.operation import Operation
 from mockserver.contract.library import library
+from mockserver.contract.operation import Operation
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Judged, Terms
+from mockserver.core.route import route
 from mockserver.core.wire import WireReply
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.strategies import Sample
@@ -62,7 +62,7 @@ def every(strategy: SearchStrategy[Any], examples: int, check: Callable[[Any], N
 
 def collect(strategy: SearchStrategy[Any], examples: int) -> list[Any]:
     """Return generated values, without shrinking."""
-    found: list[Any] = []
+    values: list[Any] = []
 
     @settings(
         max_examples=examples,
@@ -74,10 +74,10 @@ def collect(strategy: SearchStrategy[Any], examples: int) -> list[Any]:
     )
     @given(strategy)
     def run(value: Any) -> None:
-        found.append(value)
+        values.append(value)
 
     run()
-    return found
+    return values
 
 
 def contracts() -> list[Contract]:
@@ -94,22 +94,24 @@ def is_prompt(contract: Contract) -> bool:
     return contract.revision in (library().protocol(contract.name).base, ONE_REVISION)
 
 
-def cases(wanted: Callable[[Operation], bool]) -> list[Any]:
+def cases(chosen: Callable[[Operation], bool]) -> list[Any]:
     """Return (contract, operation, examples): many for the bases and one revision, few for others but with -m full."""
-    made = []
+    params = []
     for contract in contracts():
         for name, operation in contract.operations.items():
-            if wanted(operation):
+            if chosen(operation):
                 label, prompt = f"{contract.name}-{contract.revision}-{name}", is_prompt(contract)
-                made.append(pytest.param(contract, name, MANY if prompt else FEW, id=label))
+                params.append(pytest.param(contract, name, MANY if prompt else FEW, id=label))
                 if not prompt:
-                    made.append(pytest.param(contract, name, MANY, id=f"{label}-full", marks=pytest.mark.full))
-    return made
+                    params.append(pytest.param(contract, name, MANY, id=f"{label}-full", marks=pytest.mark.full))
+    return params
 
 
 def with_census() -> list[Any]:
     """Return the contracts, those but the bases and one revision only with -m full."""
     return [
-        pytest.param(one, id=f"{one.name}-{one.revision}", marks=() if is_prompt(one) else pytest.mark.full)
-        for one in contracts()
+        pytest.param(
+            contract, id=f"{contract.name}-{contract.revision}", marks=() if is_prompt(contract) else pytest.mark.full
+        )
+        for contract in contracts()
     ]

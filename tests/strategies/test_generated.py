@@ -55,7 +55,7 @@ def _never_seen(form: FormPlan, drawn: list[Sample]) -> list[str]:
     for sample in drawn:
         if "content-encoding" not in dict(sample.request.headers):
             body = json.loads(sample.request.body)
-            if form.contract.adapter.choose_form(form.diagnosis.operation, body) is form.form:
+            if sample.form is form.form:
                 bodies.append(body)
                 for event in form.events_in(body):
                     events[_kind(form, event)].append(event)
