@@ -10,10 +10,9 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from mockserver.contract.operation import Operation
-from mockserver.contract.sections import Tokens
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit.pointer import MISSING, Tokens
 from mockserver.strategies.places import put
 from mockserver.strategies.samples import Request
 
@@ -58,8 +57,8 @@ class Assembly:
 
     def body_keys(self) -> list[tuple[Tokens, str]]:
         """Return where in a body the operation looks for a credential, and which one it gets."""
-        credentials = self.operation.credentials
-        return [(credential.tokens, self.keys[credential.name]) for credential in credentials if credential.tokens]
+        in_body = (credential for credential in self.operation.credentials if credential.place == "body")
+        return [(credential.tokens, self.keys[credential.name]) for credential in in_body]
 
     def request(self, parts: Parts) -> Request:
         """Return the request."""
