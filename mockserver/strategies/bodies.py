@@ -42,8 +42,7 @@ class Bodies:
         self.least, self.most = form.bounds
         few = [self.least + more for more in (0, 1, 2, 3) if self.most is None or self.least + more <= self.most]
         few = [size for size in few if size] or few
-        edges = [self.least, MANY if self.most is None else self.most]
-        self.sizes = st.sampled_from(few * ODDS + edges * 2)
+        self.sizes = few * ODDS + [self.least, MANY if self.most is None else self.most] * 2
         self.nameless = nameless_kinds(form)
 
     def event(self, names: Sequence[str]) -> Strategy:
@@ -75,7 +74,7 @@ class Bodies:
         if form.form.events is None:
             body = self.draw_envelope(draw)
         else:
-            size = 1 if form.form.single else draw(self.sizes)
+            size = 1 if form.form.single else draw(st.sampled_from(self.sizes))
             body = form.body(self.draw_events(draw, names, size), self.draw_envelope(draw))
             body = name_all(form, body, chooser(draw))
         form.certify(body, [])

@@ -67,13 +67,18 @@ class Drawing:
 
     def _leaf(self, schema: Schema, tokens: Tokens, *, null: bool = False) -> Strategy:
         """Draw an edge; now and then something in between. One draw is what most values cost."""
-        edges = _weighted(self.values.edges(schema, tokens))
-        varied = self._varied(schema, tokens)
-        chances = [None] * (len(edges) // 8 + 1) if null else []
+        edges, varied = self.choices(schema, tokens), self._varied(schema, tokens)
+        nulls = [None] * (len(edges) // 8 + 1) if null else []
         if varied is None:
-            return st.sampled_from([*edges, *chances])
-        options = st.sampled_from([*edges, *chances, *([VARIED] * (len(edges) // 2))])
+            return st.sampled_from([*edges, *nulls])
+        options = st.sampled_from([*edges, *nulls, *([VARIED] * (len(edges) // 2))])
         return composed(lambda draw: draw(varied) if (value := draw(options)) is VARIED else value)
+
+    def choices(self, schema: Schema, tokens: Tokens) -> list[Json]:
+        """Return what a value drawn whole is picked from: every edge, short ones several times."""
+        edges = self.values.edges(schema, tokens)
+        short = [edge for edge in edges if len(render(edge)) <= LONG]
+        return short * ODDS + [edge for edge in edges if len(render(edge)) > LONG]
 
     def _varied(self, schema: Schema, tokens: Tokens) -> Strategy | None:
         if "enum" in schema or "const" in schema:
@@ -132,10 +137,15 @@ class Drawing:
         return sized(self.at(schema["items"], (*tokens, 0)), schema.get("minItems", 0), schema.get("maxItems"))
 
 
+def lengths(least: int, most: int | None) -> list[int]:
+    """Return how long arrays are drawn: few items, and as many as there may be."""
+    few = [length for length in (least, least + 1, least + 2, least + 3) if most is None or length <= most]
+    return few + ([most] if most is not None else [])
+
+
 def sized(item: Strategy, least: int, most: int | None) -> Strategy:
-    """Return arrays of few items, and now and then as many as there may be."""
-    few = [size for size in (least, least + 1, least + 2, least + 3) if most is None or size <= most]
-    sizes = st.sampled_from(few + ([most] if most is not None else []))
+    """Return arrays of items, of each of the `lengths`."""
+    sizes = st.sampled_from(lengths(least, most))
 
     def build(draw: Draw) -> Json:
         size = draw(sizes)
@@ -162,12 +172,6 @@ def _masks(bits: int) -> Strategy:
 def _is_leaf(schema: Schema) -> bool:
     """Tell whether a schema's values are drawn whole, not member by member."""
     return not (is_object(schema) and schema.get("properties")) and not (is_array(schema) and "items" in schema)
-
-
-def _weighted(edges: list[Json]) -> list[Json]:
-    """Return the edges, short ones several times."""
-    short = [edge for edge in edges if len(render(edge)) <= LONG]
-    return short * ODDS + [edge for edge in edges if len(render(edge)) > LONG]
 
 
 def _of_type(kind: str, schema: Schema) -> Strategy | None:
