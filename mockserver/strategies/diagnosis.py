@@ -10,7 +10,6 @@ from mockserver.contract.operation import Form, Operation
 from mockserver.core.body import RequestBody
 from mockserver.core.checks import checks_of
 from mockserver.core.collect import BrokenRule, everything_broken
-from mockserver.core.events import event_violations, outside_window
 from mockserver.core.model import Judged, Terms
 from mockserver.core.route import OPERATIONS, route
 from mockserver.core.wire import WireRequest
@@ -51,13 +50,6 @@ class Diagnosis:
         judged = self._routed(body)
         broken = everything_broken(judged, self.terms)
         return broken if judged.form is self.form else [OTHER_FORM]
-
-    def of_event(self, event: Json) -> list[BrokenRule]:
-        """Return what an event breaks, whatever body it is in."""
-        judged = self._routed(event)
-        late = outside_window(judged, event)
-        violations = [*event_violations(judged, self.form, event), *([] if late is None else [late])]
-        return [BrokenRule(violation.rule, violation.tokens) for violation in violations]
 
     def names_nobody(self, body: Json) -> bool:
         """Tell whether a batch that must name somebody names nobody."""

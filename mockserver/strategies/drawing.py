@@ -61,8 +61,7 @@ class Drawing:
         if _is_leaf(schema):
             return self._leaf(schema, tokens)
         if is_object(schema):
-            built = [self._object(branch, tokens) for branch in self.values.branches(schema)]
-            return st.one_of(built)
+            return st.one_of([self._object(branch, tokens) for branch in self.values.branches(schema)])
         return self._array(schema, tokens)
 
     def _leaf(self, schema: Schema, tokens: Tokens, *, null: bool = False) -> Strategy:
@@ -96,8 +95,8 @@ class Drawing:
             texts = st.from_regex(regex, alphabet=st.characters(codec="utf-8", exclude_characters="\x00"))
             return texts.filter(lambda text: self.values.fits(schema, text))
         options = [_of_type(kind, schema) for kind in types_of(schema)]
-        found = [option for option in options if option is not None]
-        return st.one_of(found) if found else None
+        known = [option for option in options if option is not None]
+        return st.one_of(known) if known else None
 
     def _object(self, schema: Schema, tokens: Tokens) -> Strategy:
         required = set(schema.get("required", ()))
@@ -108,14 +107,14 @@ class Drawing:
         optional = sum(not always for _, always, _ in members)
 
         def build(draw: Draw) -> Json:
-            mask, made = draw(_masks(optional)), {}
+            mask, value = draw(_masks(optional)), {}
             for name, always, strategy in members:
                 if not always:
                     here, mask = mask & 1, mask >> 1
                     if not here:
                         continue
-                made[name] = draw(strategy)
-            return made
+                value[name] = draw(strategy)
+            return value
 
         return composed(build)
 
