@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from mockserver.contract.operation import Operation
-from mockserver.contract.sections import Tokens
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit.pointer import MISSING, Tokens
 from mockserver.strategies.places import put
 from mockserver.strategies.samples import Request
 
@@ -58,68 +57,61 @@ class Assembly:
 
     def body_keys(self) -> list[tuple[Tokens, str]]:
         """Return where in a body the operation looks for a credential, and which one it gets."""
-        credentials = self.operation.credentials
-        return [(credential.tokens, self.keys[credential.name]) for credential in credentials if credential.tokens]
+        in_body = (credential for credential in self.operation.credentials if credential.place == "body")
+        return [(credential.tokens, self.keys[credential.name]) for credential in in_body]
 
     def request(self, parts: Parts) -> Request:
         """Return the request."""
-        headers: dict[str, str] = {} if parts.content_type is None else {"content-type": parts.content_type}
-        params, query = dict(parts.params), dict(parts.query)
-        body = self._with_credential(parts, headers, params, query)
-        content, value = _content(parts, body)
-        if body is MISSING and parts.raw is None:
-            headers.pop("content-type", None)
+        parts = self._with_credential(parts)
+        headers: dict[str, str] = {}
+        if parts.content_type is not None and not (parts.body is MISSING and parts.raw is None):
+            headers["content-type"] = parts.content_type
+        headers |= parts.headers
         if parts.encoding is not None:
             headers["content-encoding"] = parts.encoding
-        return Request(
-            method=parts.method or self.operation.method,
-            path=self._path(parts, params, query),
-            headers=tuple({**headers, **parts.headers}.items()),
-            body=content,
-            json=value,
-        )
+        content, value = _content(parts)
+        method, path = parts.method or self.operation.method, self._path(parts)
+        return Request(method=method, path=path, headers=tuple(headers.items()), body=content, json=value)
 
-    def _with_credential(
-        self, parts: Parts, headers: dict[str, str], params: dict[str, str], query: dict[str, str]
-    ) -> Json:
-        """Put the credential where it belongs; return the body, with it or without any."""
+    def _with_credential(self, parts: Parts) -> Parts:
+        """Put the credential where it belongs, or take away those that stand in the body."""
         body, credentials = parts.body, self.operation.credentials
         if parts.credential == NO_CREDENTIAL:
             for tokens, _ in self.body_keys() if isinstance(body, dict) else ():
                 body = put(body, tokens, MISSING)
-        elif credentials:
-            credential = credentials[parts.credential % len(credentials)]
-            key = self.keys[credential.name] if parts.key is None else parts.key
-            match credential.place:
-                case "path":
-                    params[credential.parameter] = key
-                case "header":
-                    headers[credential.parameter.lower()] = key
-                case "bearer":
-                    headers["authorization"] = f"Bearer {key}"
-                case "query":
-                    query[credential.parameter] = key
-                case "body" if isinstance(body, dict):
-                    body = put(body, credential.tokens, key)
-        return body
+            return replace(parts, body=body)
+        if not credentials:
+            return parts
+        credential = credentials[parts.credential % len(credentials)]
+        name, key = credential.parameter, self.keys[credential.name] if parts.key is None else parts.key
+        match credential.place:
+            case "path":
+                return replace(parts, params={**parts.params, name: key})
+            case "query":
+                return replace(parts, query={**parts.query, name: key})
+            case "header":
+                return replace(parts, headers={name.lower(): key, **parts.headers})
+            case "bearer":
+                return replace(parts, headers={"authorization": f"Bearer {key}", **parts.headers})
+        return replace(parts, body=put(body, credential.tokens, key)) if isinstance(body, dict) else parts
 
-    def _path(self, parts: Parts, params: Mapping[str, str], query: Mapping[str, str]) -> str:
+    def _path(self, parts: Parts) -> str:
         path = self.operation.path
         for name in self.operation.parameters():
-            path = path.replace("{" + name + "}", quote(params.get(name, f"{name}_1"), safe=""))
-        parameters = f"?{urlencode(query)}" if query else ""
-        return f"{parts.before_path}{path}{parts.after_path}{parameters}"
+            path = path.replace("{" + name + "}", quote(parts.params.get(name, f"{name}_1"), safe=""))
+        query = f"?{urlencode(parts.query)}" if parts.query else ""
+        return f"{parts.before_path}{path}{parts.after_path}{query}"
 
 
-def _content(parts: Parts, body: Json) -> tuple[bytes, Json]:
+def _content(parts: Parts) -> tuple[bytes, Json]:
     """Return a body's bytes, and its value where the bytes are just that value's compact JSON."""
     text = parts.raw
     if text is None:
-        text = b"" if body is MISSING else render(body)
+        text = b"" if parts.body is MISSING else render(parts.body)
     if parts.compress:
         return _compressed(text, parts.padded), MISSING
     plain = parts.raw is None and not parts.padded
-    return text.ljust(parts.padded), body if plain else MISSING
+    return text.ljust(parts.padded), parts.body if plain else MISSING
 
 
 @lru_cache(maxsize=256)

@@ -99,7 +99,7 @@ def _sizes(form: FormPlan) -> Iterator[list[Json]]:
     """Yield as few and as many events as there may be, and the same event twice."""
     if form.form.events is None or form.form.single:
         return
-    least, most = form.bounds()
+    least, most = form.bounds
     yield numbered(form, least)
     yield numbered(form, 2)
     if most is not None:
@@ -113,7 +113,8 @@ def numbered(form: FormPlan, count: int) -> list[Json]:
     if dedup is None:
         return [values.least] * count
     events = [put(values.host(dedup.tokens), dedup.tokens, f"m-{index}") for index in range(count)]
-    return [values.least] * count if any(map(form.diagnosis.of_event, events[:1])) else events
+    good = not form.diagnosis.of(form.body(events[:1]))
+    return events if good else [values.least] * count
 
 
 def _longest(form: FormPlan) -> Iterator[Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from mockserver.contract.contract import Contract
@@ -9,7 +10,6 @@ from mockserver.contract.operation import Form, Operation
 from mockserver.core.body import RequestBody
 from mockserver.core.checks import checks_of
 from mockserver.core.collect import BrokenRule, everything_broken
-from mockserver.core.events import event_violations, outside_window
 from mockserver.core.model import Judged, Terms
 from mockserver.core.route import OPERATIONS, route
 from mockserver.core.wire import WireRequest
@@ -17,6 +17,18 @@ from mockserver.jsonkit import Json
 
 OTHER_FORM: Final = BrokenRule(OPERATIONS, ())
 """What a body breaks that another form of the operation takes."""
+ELSEWHERE: Final = (
+    "size",
+    "encoding",
+    "content_type",
+    "allowed_key",
+    "origin",
+    "rate",
+    "idempotency",
+    "query",
+    "project",
+)
+"""Checks that look at other parts of a request than the value of its body."""
 
 
 class Diagnosis:
@@ -24,23 +36,20 @@ class Diagnosis:
 
     def __init__(self, contract: Contract, operation: Operation, form: Form, request: WireRequest, now_ms: int) -> None:
         self.contract = contract
-        self.operation = operation
         self.form = form
         self.request = request
         self.terms = Terms(now_ms=now_ms)
+        self._keyed = any(credential.place == "body" for credential in operation.credentials)
+        left_out = ELSEWHERE if self._keyed else (*ELSEWHERE, "key")
+        gates = tuple(gate for gate in operation.gates if gate.check not in left_out)
+        self.operation = replace(operation, gates=gates)
+        self._place = contract.locate(request.target)
 
     def of(self, body: Json) -> list[BrokenRule]:
         """Return what a body breaks, in the order of the gates and of its events."""
         judged = self._routed(body)
         broken = everything_broken(judged, self.terms)
         return broken if judged.form is self.form else [OTHER_FORM]
-
-    def of_event(self, event: Json) -> list[BrokenRule]:
-        """Return what an event breaks, whatever body it is in."""
-        judged = self._routed(event)
-        late = outside_window(judged, event)
-        violations = [*event_violations(judged, self.form, event), *([] if late is None else [late])]
-        return [BrokenRule(violation.rule, violation.tokens) for violation in violations]
 
     def names_nobody(self, body: Json) -> bool:
         """Tell whether a batch that must name somebody names nobody."""
@@ -52,6 +61,13 @@ class Diagnosis:
         return checks_of(self.contract.adapter)[gate.check](judged, gate) is not None
 
     def _routed(self, body: Json) -> Judged:
-        judged = route(RequestBody.of_value(self.request, body, self.contract.max_body), self.contract)
-        judged.terms = self.terms
+        """Return the judgement to be of a request with this body; routing finds nothing new but a key in the body."""
+        request_body, contract = RequestBody.of_value(self.request, body, self.contract.max_body), self.contract
+        if not self._keyed:
+            place, operation = self._place, self.operation
+            return Judged(
+                request_body=request_body, contract=contract, terms=self.terms, place=place, operation=operation
+            )
+        judged = route(request_body, contract)
+        judged.operation, judged.terms = self.operation, self.terms
         return judged

@@ -14,9 +14,9 @@ from hypothesis.strategies import SearchStrategy
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.patterns import compile_pattern
 from mockserver.strategies.format_texts import moment_texts
 from mockserver.strategies.keywords import types_of
+from mockserver.strategies.pattern_texts import python_regex
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plausible import DAY_MS, SCALARS
 from mockserver.strategies.subschemas import Schema, is_array, is_object
@@ -61,19 +61,23 @@ class Drawing:
         if _is_leaf(schema):
             return self._leaf(schema, tokens)
         if is_object(schema):
-            built = [self._object(branch, tokens) for branch in self.values.branches(schema)]
-            return st.one_of(built)
+            return st.one_of([self._object(branch, tokens) for branch in self.values.branches(schema)])
         return self._array(schema, tokens)
 
     def _leaf(self, schema: Schema, tokens: Tokens, *, null: bool = False) -> Strategy:
         """Draw an edge; now and then something in between. One draw is what most values cost."""
-        edges = _weighted(self.values.edges(schema, tokens))
-        varied = self._varied(schema, tokens)
-        chances = [None] * (len(edges) // 8 + 1) if null else []
+        edges, varied = self.choices(schema, tokens), self._varied(schema, tokens)
+        nulls = [None] * (len(edges) // 8 + 1) if null else []
         if varied is None:
-            return st.sampled_from([*edges, *chances])
-        options = st.sampled_from([*edges, *chances, *([VARIED] * (len(edges) // 2))])
+            return st.sampled_from([*edges, *nulls])
+        options = st.sampled_from([*edges, *nulls, *([VARIED] * (len(edges) // 2))])
         return composed(lambda draw: draw(varied) if (value := draw(options)) is VARIED else value)
+
+    def choices(self, schema: Schema, tokens: Tokens) -> list[Json]:
+        """Return what a value drawn whole is picked from: every edge, short ones several times."""
+        edges = self.values.edges(schema, tokens)
+        short = [edge for edge in edges if len(render(edge)) <= LONG]
+        return short * ODDS + [edge for edge in edges if len(render(edge)) > LONG]
 
     def _varied(self, schema: Schema, tokens: Tokens) -> Strategy | None:
         if "enum" in schema or "const" in schema:
@@ -85,13 +89,14 @@ class Drawing:
         if "format" in schema:
             return FORMATS[schema["format"]](now_ms)
         if "pattern" in schema:
-            pattern = st.from_regex(
-                compile_pattern(schema["pattern"]), alphabet=st.characters(codec="utf-8", exclude_characters="\x00")
-            )
-            return pattern.filter(lambda text: self.values.fits(schema, text))
+            regex = python_regex(schema["pattern"])
+            if regex is None:
+                return None
+            texts = st.from_regex(regex, alphabet=st.characters(codec="utf-8", exclude_characters="\x00"))
+            return texts.filter(lambda text: self.values.fits(schema, text))
         options = [_of_type(kind, schema) for kind in types_of(schema)]
-        found = [option for option in options if option is not None]
-        return st.one_of(found) if found else None
+        known = [option for option in options if option is not None]
+        return st.one_of(known) if known else None
 
     def _object(self, schema: Schema, tokens: Tokens) -> Strategy:
         required = set(schema.get("required", ()))
@@ -102,14 +107,14 @@ class Drawing:
         optional = sum(not always for _, always, _ in members)
 
         def build(draw: Draw) -> Json:
-            mask, made = draw(_masks(optional)), {}
+            mask, value = draw(_masks(optional)), {}
             for name, always, strategy in members:
                 if not always:
                     here, mask = mask & 1, mask >> 1
                     if not here:
                         continue
-                made[name] = draw(strategy)
-            return made
+                value[name] = draw(strategy)
+            return value
 
         return composed(build)
 
@@ -131,10 +136,15 @@ class Drawing:
         return sized(self.at(schema["items"], (*tokens, 0)), schema.get("minItems", 0), schema.get("maxItems"))
 
 
+def lengths(least: int, most: int | None) -> list[int]:
+    """Return how long arrays are drawn: few items, and as many as there may be."""
+    few = [length for length in (least, least + 1, least + 2, least + 3) if most is None or length <= most]
+    return few + ([most] if most is not None else [])
+
+
 def sized(item: Strategy, least: int, most: int | None) -> Strategy:
-    """Return arrays of few items, and now and then as many as there may be."""
-    few = [size for size in (least, least + 1, least + 2, least + 3) if most is None or size <= most]
-    sizes = st.sampled_from(few + ([most] if most is not None else []))
+    """Return arrays of items, of each of the `lengths`."""
+    sizes = st.sampled_from(lengths(least, most))
 
     def build(draw: Draw) -> Json:
         size = draw(sizes)
@@ -161,12 +171,6 @@ def _masks(bits: int) -> Strategy:
 def _is_leaf(schema: Schema) -> bool:
     """Tell whether a schema's values are drawn whole, not member by member."""
     return not (is_object(schema) and schema.get("properties")) and not (is_array(schema) and "items" in schema)
-
-
-def _weighted(edges: list[Json]) -> list[Json]:
-    """Return the edges, short ones several times."""
-    short = [edge for edge in edges if len(render(edge)) <= LONG]
-    return short * ODDS + [edge for edge in edges if len(render(edge)) > LONG]
 
 
 def _of_type(kind: str, schema: Schema) -> Strategy | None:

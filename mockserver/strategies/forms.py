@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TypeAlias
 
 from mockserver.contract.schema import Schema
 from mockserver.core.collect import BrokenRule
@@ -20,19 +21,31 @@ from mockserver.strategies.subschemas import inner
 from mockserver.strategies.time_frame import TimeFrame
 from mockserver.strategies.values import Values
 
-Works = Callable[[Mutation], Iterable[Way]]
-"""Tells which ways of a mutation break just its rule."""
+Sorted: TypeAlias = tuple[list[Mutation], list[Mutation]]
+"""The mutations that break their rule alone, and those that other keywords shadow."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of event: its values, the ways to break it, and the mutations that other keywords shadow."""
+    """One kind of event: its values, and the ways to break it, found when they are first asked for."""
 
-    name: str
-    values: Values
-    schema: Schema
-    mutations: list[Mutation] = field(default_factory=list)
-    shadowed: list[Mutation] = field(default_factory=list)
+    def __init__(self, name: str, values: Values, sort: Callable[[Kind], Sorted]) -> None:
+        self.name = name
+        self.values = values
+        self._sort = sort
+
+    @cached_property
+    def _sorted(self) -> Sorted:
+        return self._sort(self)
+
+    @property
+    def mutations(self) -> list[Mutation]:
+        """What breaks events of this kind, each with the ways that break just one rule."""
+        return self._sorted[0]
+
+    @property
+    def shadowed(self) -> list[Mutation]:
+        """What breaks no event of this kind alone: another keyword is broken by every way too."""
+        return self._sorted[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +82,7 @@ class FormPlan:
         self.kinds = {kind.name: kind for kind in self._kinds()}
         self.envelope = None if form.request is None else self._values(form.request, self.fixed)
         if self.envelope is not None and form.events is not None:
-            self.envelope.fixed[form.events] = [self.padding] * max(1, self.bounds()[0])
-        self.envelope_mutations: list[Mutation] = []
-        self.shadowed: list[Mutation] = []
-        if self.envelope is not None:
-            drafts = schema_mutations.drafts(self.envelope)
-            _sort_out(drafts, self._try_envelope, self.envelope_mutations, self.shadowed)
-        for kind in self.kinds.values():
-            _sort_out(self._event_drafts(kind), partial(self._try_event, kind), kind.mutations, kind.shadowed)
+            self.envelope.fixed[form.events] = [self.padding] * max(1, self.bounds[0])
 
     def _kinds(self) -> Iterator[Kind]:
         form = self.form
@@ -86,11 +92,10 @@ class FormPlan:
             fixed = dict(self.fixed) if form.single else {}
             if self.type is not None:
                 fixed[form.discriminator] = self.type
-            values = self._values(form.schema, fixed)
-            yield Kind(name=form.type or form.schema.name, values=values, schema=form.schema)
+            yield Kind(form.type or form.schema.name, self._values(form.schema, fixed), self._sort_events)
             return
         for name, schema in form.schemas.items():
-            yield Kind(name=name, values=self._values(schema, {form.discriminator: name}), schema=schema)
+            yield Kind(name, self._values(schema, {form.discriminator: name}), self._sort_events)
 
     def _values(self, schema: Schema, fixed: dict[Tokens, Json]) -> Values:
         values = Values(schema.body, self.time_frame, dict(fixed), nulls_absent=self.contract.nulls_absent)
@@ -110,8 +115,9 @@ class FormPlan:
         """
         if self.form.single:
             return events[0]
-        if self.form.events is not None and len(events) < self.bounds()[0]:
-            events = [*events, *[self.padding] * (self.bounds()[0] - len(events))]
+        least = self.bounds[0]
+        if self.form.events is not None and len(events) < least:
+            events = [*events, *[self.padding] * (least - len(events))]
         if self.envelope is not None:
             envelope = self.envelope.least if envelope is MISSING else envelope
         elif self.form.events is not None:
@@ -125,8 +131,9 @@ class FormPlan:
         events = body if self.form.single else look(body, self.form.events)
         return [body] if self.form.single else events if isinstance(events, list) else []
 
+    @cached_property
     def bounds(self) -> tuple[int, int | None]:
-        """Return the fewest and the most events a body may have; None where the contract says no limit."""
+        """The fewest and the most events a body may have; None where the contract says no limit."""
         if self.form.single:
             return 1, 1
         if self.envelope is None or self.form.events is None:
@@ -163,6 +170,24 @@ class FormPlan:
         """Return what an event breaks that was made by a mutation."""
         return BrokenRule(mutation.rule, tokens, None if self.form.single else index)
 
+    @cached_property
+    def _sorted_envelope(self) -> Sorted:
+        drafts = () if self.envelope is None else schema_mutations.drafts(self.envelope)
+        return _sort_out(drafts, self._try_envelope)
+
+    @property
+    def envelope_mutations(self) -> list[Mutation]:
+        """What breaks the envelope, each with the ways that break just one rule."""
+        return self._sorted_envelope[0]
+
+    @property
+    def shadowed(self) -> list[Mutation]:
+        """What breaks no envelope alone: another keyword is broken by every way too."""
+        return self._sorted_envelope[1]
+
+    def _sort_events(self, kind: Kind) -> Sorted:
+        return _sort_out(self._event_drafts(kind), partial(self._try_event, kind))
+
     def _try_event(self, kind: Kind, mutation: Mutation) -> Iterator[Way]:
         for tokens, edit in mutation.ways:
             body = self.body([apply(kind.values.host(tokens), edit)])
@@ -192,7 +217,7 @@ class FormPlan:
         yield from identity(self.naming, kind.values)
 
 
-def _sort_out(drafts: Iterable[Mutation], works: Works, kept: list[Mutation], shadowed: list[Mutation]) -> None:
-    for draft in drafts:
-        mutation = replace(draft, ways=tuple(works(draft)))
-        (kept if mutation.ways else shadowed).append(mutation)
+def _sort_out(drafts: Iterable[Mutation], works: Callable[[Mutation], Iterable[Way]]) -> Sorted:
+    """Keep of each mutation the ways that work."""
+    tried = [replace(draft, ways=tuple(works(draft))) for draft in drafts]
+    return [mutation for mutation in tried if mutation.ways], [mutation for mutation in tried if not mutation.ways]

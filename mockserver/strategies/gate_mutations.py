@@ -15,7 +15,7 @@ from mockserver.contract.operation import BoundGate, Operation
 from mockserver.core.route import OPERATIONS
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matcher
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.assembly import NO_CREDENTIAL, Parts
@@ -143,7 +143,7 @@ def _key(site: GateSite) -> Iterator[GateMutation]:
         yield site.mutation("missing", changed(credential=NO_CREDENTIAL), *blank, rule=rule)
     for number, credential in enumerate(credentials):
         if credential.pattern is not None:
-            fits = compile_pattern(credential.pattern).search
+            fits = matcher(credential.pattern)
             keys = [changed(key=text, credential=number) for text in WRONG_KEYS if not fits(text)]
             yield site.mutation("malformed", *keys, rule=f"{credential.pointer}/pattern")
 

@@ -27,6 +27,8 @@ AnyMutation = TypeVar("AnyMutation", Mutation, GateMutation)
 Rules = Collection[str] | None
 """Ids of rules as `breaches` lists them; only those are broken. None stands for all."""
 Samples = SearchStrategy[Sample]
+Slots = list[EventMutation | None]
+"""What is done to each event of a batch."""
 
 
 def invalid_events(
@@ -49,9 +51,9 @@ def batches(protocol: str, *, operation: str | None = None, rules: Rules = None,
     """Return batches of good and bad events, in any order, at least one of them bad."""
     plan = compiled(protocol, **options)
     strategies = [
-        _mixed(owner, form, kinds, broken)
+        _with_bad(owner, form, kinds, _slots(form, mutations))
         for owner, form, kinds in forms_of(plan, operation, None)
-        for broken in _event_mutations(kinds, rules)
+        for mutations in _event_mutations(kinds, rules)
         if not form.form.single
     ]
     return _any_of(strategies, plan, rules)
@@ -109,8 +111,8 @@ def _chosen(mutations: Iterable[AnyMutation], rules: Rules) -> list[AnyMutation]
 
 def _bad_events(plan: Plan, operation: str | None, type: str | None, rules: Rules) -> Iterator[Samples]:
     for owner, form, kinds in forms_of(plan, operation, type):
-        for broken in _event_mutations(kinds, rules):
-            yield _one_bad(owner, form, kinds, broken)
+        for mutations in _event_mutations(kinds, rules):
+            yield _with_bad(owner, form, kinds, _one_slot(form, mutations))
 
 
 def _event_mutations(kinds: Sequence[Kind], rules: Rules) -> Iterator[SearchStrategy[EventMutation]]:
@@ -130,35 +132,39 @@ def _event_mutations(kinds: Sequence[Kind], rules: Rules) -> Iterator[SearchStra
         yield composed(build)
 
 
-def _one_bad(
-    owner: OperationPlan, form: FormPlan, kinds: Sequence[Kind], broken: SearchStrategy[EventMutation]
-) -> Samples:
-    bodies, names = bodies_of(form), [kind.name for kind in kinds]
-    room = 1 if bodies.most is None else min(bodies.most, 4)
+def _one_slot(form: FormPlan, mutations: SearchStrategy[EventMutation]) -> SearchStrategy[Slots]:
+    """Return places for events of which one is bad, alone more often than not."""
+    room = 1 if form.bounds[1] is None else min(form.bounds[1], 4)
     places = [(0, 0)] * 4 + [(before, after) for before in (0, 1, 2) for after in (0, 1) if before + after < room]
 
-    def build(draw: Draw) -> Sample:
-        slot = draw(broken)
+    def build(draw: Draw) -> Slots:
+        mutation = draw(mutations)
         before, after = (0, 0) if form.form.single else draw(st.sampled_from(places))
-        body, bad = bodies.draw_mixed(draw, [None] * before + [slot] + [None] * after, names)
-        return owner.mixed(owner.parts(body), form.events_in(body), bad)
+        return [*[None] * before, mutation, *[None] * after]
 
     return composed(build)
 
 
-def _mixed(
-    owner: OperationPlan, form: FormPlan, kinds: Sequence[Kind], broken: SearchStrategy[EventMutation]
-) -> Samples:
+def _slots(form: FormPlan, mutations: SearchStrategy[EventMutation]) -> SearchStrategy[Slots]:
+    """Return places for events of which at least one is bad."""
+    least, most = form.bounds
+    size = max(1, least, min(6, most or 6))
+    lists = st.lists(st.one_of(st.none(), mutations), min_size=max(1, least), max_size=size)
+
+    def build(draw: Draw) -> Slots:
+        slots: Slots = draw(lists)
+        if not any(slots):
+            slots[draw(st.integers(0, len(slots) - 1))] = draw(mutations)
+        return slots
+
+    return composed(build)
+
+
+def _with_bad(owner: OperationPlan, form: FormPlan, kinds: Sequence[Kind], slots: SearchStrategy[Slots]) -> Samples:
     bodies, names = bodies_of(form), [kind.name for kind in kinds]
-    least = max(1, bodies.least)
-    most = max(least, 6) if bodies.most is None else min(bodies.most, max(least, 6))
-    lists = st.lists(st.one_of(st.none(), broken), min_size=least, max_size=most)
 
     def build(draw: Draw) -> Sample:
-        slots = draw(lists)
-        if not any(slots):
-            slots[draw(st.integers(0, len(slots) - 1))] = draw(broken)
-        body, bad = bodies.draw_mixed(draw, slots, names)
+        body, bad = bodies.draw_mixed(draw, draw(slots), names)
         return owner.mixed(owner.parts(body), form.events_in(body), bad)
 
     return composed(build)

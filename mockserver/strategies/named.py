@@ -73,7 +73,7 @@ def _named(form: FormPlan, values: Values, value: Json, tokens: Tokens) -> list[
 
 def _with_introduction(form: FormPlan, body: Json, choose: Choose, avoid: Container[int]) -> Json:
     """Add an event that can name somebody to a batch whose events cannot; in a full one it takes another's place."""
-    events, most = look(body, form.naming.events), form.bounds()[1]
+    events, most = look(body, form.naming.events), form.bounds[1]
     places = [len(events)]
     if most is not None and len(events) >= most:
         places = [index for index in range(len(events)) if index not in avoid][-1:]

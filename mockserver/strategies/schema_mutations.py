@@ -72,7 +72,7 @@ def drafts(values: Values) -> Iterator[Mutation]:
     for spot in spots(values.root):
         for keyword in spot.schema:
             if keyword in LEAVES and (spot.tokens or keyword != "type"):
-                outside = LEAVES[keyword].outside(spot.schema, values.time_frame.now_ms)
+                outside = LEAVES[keyword].outside(spot.schema[keyword], values.time_frame.now_ms)
                 yield _mutation(spot, keyword, [(spot.tokens, ((spot.tokens, value),)) for value in outside])
             elif keyword in BREAKERS:
                 yield from BREAKERS[keyword](spot, values)

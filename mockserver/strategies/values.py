@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
-import jsonschema_rs
-
+from mockserver.contract.engine import compile_schema
 from mockserver.contract.schema import POINTER
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import FORMATS, rfc3339_ms
@@ -43,6 +42,7 @@ class Values:
         self.nulls_absent = nulls_absent
         self._engines: dict[int, tuple[Schema, Callable[[Json], bool]]] = {}
         self._branches: dict[int, tuple[Schema, list[Schema]]] = {}
+        self._hosts: dict[Tokens, Json] = {}
         self._edges: dict[tuple[int, Tokens], tuple[Schema, list[Json]]] = {}
 
     @cached_property
@@ -53,15 +53,14 @@ class Values:
     def fits(self, schema: Schema, value: Json) -> bool:
         """Tell whether a value fits a schema."""
         if id(schema) not in self._engines:
-            engine = jsonschema_rs.Draft202012Validator(dict(schema), formats=dict(FORMATS), validate_formats=True)
-            self._engines[id(schema)] = (schema, engine.is_valid)
+            self._engines[id(schema)] = (schema, compile_schema(schema, FORMATS).is_valid)
         return self._engines[id(schema)][1](value)
 
     def branches(self, schema: Schema) -> list[Schema]:
         """Return a schema's alternatives, each laid over what they share; the schema itself where it has none."""
         if id(schema) not in self._branches:
-            made = [merged(schema, branch) for branch in schema["anyOf"]] if "anyOf" in schema else [schema]
-            self._branches[id(schema)] = (schema, made)
+            branches = [merged(schema, branch) for branch in schema["anyOf"]] if "anyOf" in schema else [schema]
+            self._branches[id(schema)] = (schema, branches)
         return self._branches[id(schema)][1]
 
     def smallest(self, schema: Schema, tokens: Tokens) -> Json:
@@ -76,18 +75,17 @@ class Values:
 
     def object_with(self, schema: Schema, tokens: Tokens, names: Iterable[str]) -> dict[str, Json]:
         """Return the smallest object that also has the members named."""
-        wanted = {*schema.get("required", ()), *names}
+        chosen = {*schema.get("required", ()), *names}
         declared = schema.get("properties", {})
-        listed = [*(name for name in declared if name in wanted), *sorted(wanted - set(declared))]
+        listed = [*(name for name in declared if name in chosen), *sorted(chosen - set(declared))]
         return {name: self.smallest(declared.get(name, {}), (*tokens, name)) for name in listed}
 
     def edges(self, schema: Schema, tokens: Tokens) -> list[Json]:
         """Return the values worth trying at this place, plainest first."""
         key = (id(schema), tokens)
         if key not in self._edges:
-            found = [self.fixed[tokens]] if tokens in self.fixed else self._find_edges(schema, tokens)
-            found += self.extra.get(tokens, ())
-            self._edges[key] = (schema, found)
+            edges = [self.fixed[tokens]] if tokens in self.fixed else self._find_edges(schema, tokens)
+            self._edges[key] = (schema, [*edges, *self.extra.get(tokens, ())])
         return self._edges[key][1]
 
     def _find_edges(self, schema: Schema, tokens: Tokens) -> list[Json]:
@@ -95,12 +93,12 @@ class Values:
             return list(distinct(self._objects(schema, tokens)))
         if is_array(schema) and "items" in schema:
             return list(distinct(self._arrays(schema, tokens)))
-        found = list(distinct(value for value in self._leaves(schema, tokens) if self.fits(schema, value)))
-        if not found and "pattern" in schema:
-            found = list[Json](text_for(schema["pattern"], lambda text: self.fits(schema, text)))
-        if not found:
+        edges = list(distinct(value for value in self._leaves(schema, tokens) if self.fits(schema, value)))
+        if not edges and "pattern" in schema:
+            edges = list[Json](text_for(schema["pattern"], lambda text: self.fits(schema, text)))
+        if not edges:
             raise CertificateError(f"no value is known that fits {dict(schema)}")
-        return found
+        return edges
 
     def _leaves(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
         reach = self.time_frame.inside(tokens)
@@ -115,9 +113,9 @@ class Values:
             yield from named
         for keyword, entry in LEAVES.items():
             if keyword in schema and keyword != "type":
-                yield from entry.inside(schema, self.time_frame.now_ms)
+                yield from entry.inside(schema[keyword], self.time_frame.now_ms)
         if "enum" not in schema and "const" not in schema:
-            yield from LEAVES["type"].inside(schema, self.time_frame.now_ms)
+            yield from LEAVES["type"].inside(schema.get("type"), self.time_frame.now_ms)
 
     def _objects(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
         for branch in self.branches(schema):
@@ -133,7 +131,10 @@ class Values:
 
     def host(self, tokens: Tokens) -> Json:
         """Return the smallest value that has the holder of this place."""
-        return self.with_holder(self.least, tokens)
+        host = self._hosts.get(tokens)
+        if host is None:
+            host = self._hosts[tokens] = self.with_holder(self.least, tokens)
+        return host
 
     def with_holder(self, value: Json, tokens: Tokens) -> Json:
         """Return the value with everything above a place filled in, as small as it goes."""
@@ -141,15 +142,14 @@ class Values:
         for depth, token in enumerate(tokens[:-1], 1):
             schema = inner(schema, token)
             here = tokens[:depth]
-            found = look(value, here)
-            if found is MISSING or found is None:
+            if look(value, here) in (MISSING, None):
                 value = _put_item(value, here, self.smallest(schema, here))
             if isinstance(tokens[depth], int) and not look(value, here):
                 value = put(value, here, [self.smallest(inner(schema, 0), (*here, 0))])
         return value
 
     def steady(self, value: Json) -> Json:
-        """Return the value with the first alternative of every `anyOf` met, so that a fault elsewhere breaks none."""
+        """Return the value with the first alternative of every `anyOf` met, so that a mutation elsewhere breaks none."""
         return self._steady(self.root, (), value)
 
     def _steady(self, schema: Schema, tokens: Tokens, value: Json) -> Json:
@@ -195,8 +195,8 @@ class Values:
         if is_object(member) and member.get("properties"):
             yield from self._variants(member, place, put(host, place, self.smallest(member, place)), known)
         elif is_array(member) and is_object(member.get("items", {})) and "items" in member:
-            one = put(host, place, [self.smallest(member["items"], (*place, 0))])
-            yield from self._variants(member["items"], (*place, 0), one, known)
+            single = put(host, place, [self.smallest(member["items"], (*place, 0))])
+            yield from self._variants(member["items"], (*place, 0), single, known)
 
     def may_be_null(self, schema: Schema, name: str) -> bool:
         """Tell whether an optional member may be null because null counts as absent."""

@@ -10,7 +10,6 @@ from typing import Final
 
 from mockserver.contract.extension import BUILT_IN, extension_of
 from mockserver.contract.operation import BoundGate, Operation
-from mockserver.jsonkit.patterns import compile_pattern
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import Parts
 from mockserver.strategies.forms import BadEvent, FormPlan
@@ -22,7 +21,7 @@ from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.prediction import predict
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.rule import Probe, Status
-from mockserver.verify.rule_set import RuleSet
+from mockserver.verify.rule_set import RuleSet, is_key_for
 from mockserver.verify.sample_rules import facts_of
 
 FEW: Final = 2
@@ -150,10 +149,7 @@ def _broken_twice(rule_set: RuleSet, plan: OperationPlan, first: Spoiled, second
 
 def revoked_key(rule_set: RuleSet, operation: Operation) -> str | None:
     """Return a key for the operation's first credential that the target must refuse."""
-    pattern = operation.credentials[0].pattern
-    return next(
-        (key for key in rule_set.setup.revoked if pattern is None or compile_pattern(pattern).search(key)), None
-    )
+    return next((key for key in rule_set.setup.revoked if is_key_for(operation.credentials[0], key)), None)
 
 
 def revoked_request(rule_set: RuleSet, plan: OperationPlan, change: Change = UNCHANGED) -> Request | None:

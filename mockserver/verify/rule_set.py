@@ -8,10 +8,11 @@ from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Operation
+from mockserver.contract.sections import Credential
 from mockserver.core.answer import reply_to
 from mockserver.core.model import Receipt
 from mockserver.jsonkit import pointer
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matches
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import OperationPlan, Plan, plan_of
 from mockserver.strategies.prediction import Prediction, predict, prediction_of
@@ -146,7 +147,10 @@ def keys_of(contract: Contract, setup: Setup) -> dict[str, str | None]:
     for credential in credentials:
         secret = has_public and credential.place in SECRET_PLACES
         key = setup.server_key if secret else setup.key
-        pattern = credential.pattern
-        fits = key is not None and (pattern is None or compile_pattern(pattern).search(key))
-        keys[credential.name] = key if fits else None
+        keys[credential.name] = key if key is not None and is_key_for(credential, key) else None
     return keys
+
+
+def is_key_for(credential: Credential, key: str) -> bool:
+    """Tell whether a key is well formed."""
+    return credential.pattern is None or matches(credential.pattern, key)
