@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
-from mockserver.contract.sections import Idempotency, Tokens
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.gate_mutations import changed
-from mockserver.strategies.places import apply, look, put
+from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request, parsed
 from mockserver.verify.rule import Check, Difference, Draft, Probe, Reply, Status, Step
@@ -23,6 +22,7 @@ from mockserver.verify.rule_set import RuleSet
 
 DEDUP: Final = "/protocol/dedup"
 ENTITIES: Final = "/protocol/entities"
+NO_HEADERS: Final[Mapping[str, str]] = {}
 COUNTS: Final = ("${accepted}", "${duplicates}")
 """What tells repeats from first events, where a reply has it."""
 
@@ -43,69 +43,44 @@ def declare(rule_set: RuleSet) -> None:
 
 
 def _idempotency(rule_set: RuleSet, plan: OperationPlan) -> None:
-    rule = plan.operation.idempotency
+    rule, replies = plan.operation.idempotency, plan.operation.replies
     if rule is None:
         return
     fact, slack = f"/protocol/idempotency/{rule.name}", rule_set.setup.slack_ms
     inside, outside = max(0, rule.window_ms - 1 - slack), 1 + 2 * slack
-    keyed = _Keyed(rule_set, plan, rule, fact)
+    form, new_key = next(iter(plan.forms.values())), rule_set.number
+
+    def keyed(key: str, body: Json = MISSING, headers: Mapping[str, str] = NO_HEADERS) -> Request:
+        parts = plan.parts(form.smallest() if body is MISSING else body)
+        return plan.assembly.request(replace(parts, headers={**parts.headers, **headers, rule.header: key}))
+
+    def replayed() -> Probe:
+        return rule_set.sequence(fact, *[keyed(new_key())] * 2)
+
+    def replayed_until_forgotten() -> Probe:
+        first, again = replayed().steps
+        return Probe((first, replace(again, pause_ms=inside), replace(first, pause_ms=outside)))
+
+    def accepted_after_refusal() -> Probe:
+        key, mutation = new_key(), form.envelope_mutations[0]
+        tokens, edit = mutation.ways[0]
+        return rule_set.sequence(fact, keyed(key, apply(form.envelope_host(tokens), edit)), keyed(key))
+
+    def accepted_in_other_scope(headers: Mapping[str, str]) -> Probe:
+        key = new_key()
+        return rule_set.sequence(fact, keyed(key), keyed(key, headers=headers))
+
     drafts: dict[str, Draft] = {
-        f"{fact}#replayed": keyed.replayed,
-        f"{fact}#other-key": keyed.with_other_key,
-        f"{fact}#refused-claims-nothing": keyed.refused_before,
-        f"{fact}/window_ms": partial(keyed.replayed, pause_ms=inside, over_ms=outside),
+        f"{fact}#replayed": replayed,
+        f"{fact}#other-key": lambda: rule_set.sequence(fact, keyed(new_key()), keyed(new_key())),
+        f"{fact}#refused-claims-nothing": accepted_after_refusal,
+        f"{fact}/window_ms": replayed_until_forgotten,
     }
     projects = rule_set.contract.projects
     if projects is not None and not projects.known:
-        drafts[f"{fact}#scope"] = partial(keyed.in_other_scope, {projects.header: "prj_other"})
-    replies = {plan.operation.replies.success.pointer, plan.operation.replies.replayed.pointer}
+        drafts[f"{fact}#scope"] = partial(accepted_in_other_scope, {projects.header: "prj_other"})
     for rule_id, draft in drafts.items():
-        rule_set.add(rule_id, plan.operation.name, draft, replies)
-
-
-class _Keyed:
-    """Probes of requests with idempotency keys, a new key for each."""
-
-    def __init__(self, rule_set: RuleSet, plan: OperationPlan, rule: Idempotency, fact: str) -> None:
-        self.rule_set = rule_set
-        self.plan = plan
-        self.header = rule.header
-        self.fact = fact
-        self.body = next(iter(plan.forms.values())).smallest()
-
-    def replayed(self, pause_ms: int = 0, over_ms: int | None = None) -> Probe:
-        """Send a request, again after a pause, and once more when its key is forgotten."""
-        request = self._request(self.rule_set.number())
-        first, again = self._step(request), self._step(request, earlier=[request], pause_ms=pause_ms)
-        return Probe((first, again) if over_ms is None else (first, again, replace(first, pause_ms=over_ms)))
-
-    def with_other_key(self) -> Probe:
-        """Send the same body under two keys."""
-        first, second = (self._request(self.rule_set.number()) for _ in range(2))
-        return Probe((self._step(first), self._step(second, earlier=[first])))
-
-    def in_other_scope(self, headers: Mapping[str, str]) -> Probe:
-        """Send the same key once more where it counts as another one."""
-        key = self.rule_set.number()
-        first, second = self._request(key), self._request(key, headers=headers)
-        return Probe((self._step(first), self._step(second, earlier=[first])))
-
-    def refused_before(self) -> Probe:
-        """Send a request that is refused after its key was read, by its envelope, then a good one with that key."""
-        key, form = self.rule_set.number(), next(iter(self.plan.forms.values()))
-        mutation = form.envelope_mutations[0]
-        tokens, edit = mutation.ways[0]
-        refused, good = self._request(key, apply(form.envelope_host(tokens), edit)), self._request(key)
-        return Probe((self.rule_set.step(refused, mutation.rule), self._step(good, earlier=[refused])))
-
-    def _request(self, key: str, body: Json = MISSING, headers: Mapping[str, str] | None = None) -> Request:
-        parts = self.plan.parts(self.body if body is MISSING else body)
-        return self.plan.assembly.request(
-            replace(parts, headers={**parts.headers, **(headers or {}), self.header: key})
-        )
-
-    def _step(self, request: Request, *, earlier: Sequence[Request] = (), pause_ms: int = 0) -> Step:
-        return self.rule_set.step(request, self.fact, earlier=earlier, pause_ms=pause_ms)
+        rule_set.add(rule_id, plan.operation.name, draft, {replies.success.pointer, replies.replayed.pointer})
 
 
 def _dedup(rule_set: RuleSet, plan: OperationPlan) -> None:
@@ -117,64 +92,53 @@ def _dedup(rule_set: RuleSet, plan: OperationPlan) -> None:
     counted = any(name in json.dumps(success.body) for name in COUNTS)
     for form in plan.forms.values():
         for kind in list(form.kinds.values())[:1]:
-            holder = kind.values.host(dedup.tokens)
-            if not isinstance(look(holder, dedup.tokens[:-1]), dict):
+            event = kind.values.host(dedup.tokens)
+            if not isinstance(look(event, dedup.tokens[:-1]), dict):
                 continue
+            events = partial(_repeated_events, rule_set, form, event, dedup.tokens)
+            draft: Draft | None = None
             if form.form.single and named:
-                draft = partial(_named_repeats, rule_set, plan, form, holder, named[0])
-                rule_set.add(f"{DEDUP}#repeats", plan.operation.name, draft, {success.pointer})
-            elif counted and not form.form.single and not form.diagnosis.of(_repeats(rule_set, form, holder)):
-                draft = partial(_counted_repeats, rule_set, plan, form, holder)
+                draft = partial(_named_repeats, rule_set, plan, form, events, named[0])
+            elif counted and not form.form.single and not form.diagnosis.of(form.body(events())):
+                draft = partial(_counted_repeats, rule_set, plan, form, events)
+            if draft is not None:
                 rule_set.add(f"{DEDUP}#repeats", plan.operation.name, draft, {success.pointer})
 
 
-def _events(rule_set: RuleSet, form: FormPlan, event: Json) -> list[Json]:
+def _repeated_events(rule_set: RuleSet, form: FormPlan, event: Json, place: Tokens) -> list[Json]:
     """Return an event, its repeat, and another one: with new ids, which are UUIDs where plain texts are invalid."""
     events: list[Json] = []
-    dedup = rule_set.contract.dedup
-    assert dedup is not None
     for text in (rule_set.number(), rule_set.number()):
-        plain = put(event, dedup.tokens, text)
+        plain = put(event, place, text)
         good = not form.diagnosis.of(form.body([plain]))
-        events.append(plain if good else put(event, dedup.tokens, str(uuid5(NAMESPACE_URL, text))))
+        events.append(plain if good else put(event, place, str(uuid5(NAMESPACE_URL, text))))
     return [events[0], *events]
 
 
-def _repeats(rule_set: RuleSet, form: FormPlan, event: Json) -> Json:
-    return form.body(_events(rule_set, form, event))
+def _counted_repeats(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, events: Callable[[], list[Json]]) -> Probe:
+    return rule_set.sequence(DEDUP, plan.assembly.request(plan.parts(form.body(events()))))
 
 
-def _counted_repeats(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, event: Json) -> Probe:
-    request = plan.assembly.request(plan.parts(_repeats(rule_set, form, event)))
-    return rule_set.probe(request, DEDUP)
+def _named_repeats(
+    rule_set: RuleSet, plan: OperationPlan, form: FormPlan, events: Callable[[], list[Json]], place: Tokens
+) -> Probe:
+    requests = [plan.assembly.request(plan.parts(form.body([event]))) for event in events()]
+    first, again, other = rule_set.sequence(DEDUP, *requests).steps
+    again = replace(again, check=_compared(again.check, place, same=True))
+    return Probe((first, again, replace(other, check=_compared(other.check, place, same=False))))
 
 
-def _named_repeats(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, event: Json, place: Tokens) -> Probe:
-    events = _events(rule_set, form, event)
-    requests = [plan.assembly.request(plan.parts(form.body([each]))) for each in events]
-    first, again, other = (rule_set.step(request, DEDUP) for request in requests)
-    again = replace(again, check=_both(again.check, _compared(place, same=True)))
-    return Probe((first, again, replace(other, check=_both(other.check, _compared(place, same=False)))))
+def _compared(check: Check, place: Tokens, *, same: bool) -> Check:
+    """Return a check with one more: that a member of a reply is, or is not, that of the probe's first reply."""
 
-
-def _both(first: Check, second: Check) -> Check:
-    def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
-        yield from first(reply, earlier)
-        yield from second(reply, earlier)
-
-    return check
-
-
-def _compared(place: Tokens, *, same: bool) -> Check:
-    """Return the check that a member of a reply is, or is not, that of the probe's first reply."""
-
-    def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
+    def run(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
+        yield from check(reply, earlier)
         before, now = _value(earlier[0].body, place), _value(reply.body, place)
         if (before == now) != same:
             expected = "the same as before" if same else "another one than before"
             yield Difference(DEDUP, f"body{pointer.build(place)}: expected {expected}, got {now!r} after {before!r}")
 
-    return check
+    return run
 
 
 def _value(body: bytes, place: Tokens) -> Json:
@@ -197,28 +161,25 @@ def _entities(rule_set: RuleSet, plan: OperationPlan) -> None:
     entity, operation = rule_set.contract.entity, plan.operation
     if entity is None:
         return
+    facts = {operation.replies.success.pointer}
     if operation.lookup is not None:
         draft = partial(_read_before_and_after, rule_set, plan, operation.lookup)
         refusal = f"/protocol/refusals/{operation.family.name}/{UNKNOWN_ENTITY}"
-        rule_set.add(f"{ENTITIES}#known", operation.name, draft, {refusal, operation.replies.success.pointer})
+        rule_set.add(f"{ENTITIES}#known", operation.name, draft, {*facts, refusal})
     for form in plan.forms.values():
         if form.form.single and list(_places_of("${created}", operation.replies.success.body)):
-            event = next(iter(form.kinds.values())).values.host(entity)
-            draft = partial(_created_once, rule_set, plan, form, event, entity)
-            rule_set.add(f"{ENTITIES}#created", operation.name, draft, {operation.replies.success.pointer})
+            draft = partial(_created_once, rule_set, plan, form, entity)
+            rule_set.add(f"{ENTITIES}#created", operation.name, draft, facts)
 
 
-def _created_once(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, event: Json, place: Tokens) -> Probe:
-    body = form.body([put(event, place, rule_set.number())])
-    request = plan.assembly.request(plan.parts(body))
-    predictions = [rule_set.predict(request, earlier) for earlier in ((), (request,))]
-    certain = [replace(prediction, history=()) for prediction in predictions]
-    return Probe(tuple(rule_set.step(request, ENTITIES, prediction) for prediction in certain))
+def _created_once(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, place: Tokens) -> Probe:
+    event = put(next(iter(form.kinds.values())).values.host(place), place, rule_set.number())
+    request = plan.assembly.request(plan.parts(form.body([event])))
+    return rule_set.sequence(ENTITIES, request, request, certain=True)
 
 
 def _read_before_and_after(rule_set: RuleSet, plan: OperationPlan, parameter: str) -> Probe:
-    parts = changed(params={parameter: rule_set.number()})(plan.parts())
-    sample = plan.good(parts)
+    sample = plan.good(changed(params={parameter: rule_set.number()})(plan.parts()))
     before = rule_set.step(sample.request, ENTITIES)
     after = rule_set.step(sample.request, ENTITIES, sample.prediction)
     return Probe((before, *(Step(request=request) for request in sample.before), after))

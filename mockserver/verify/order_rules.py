@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from typing import Final
 
 from mockserver.contract.extension import BUILT_IN, extension_of
@@ -128,9 +128,10 @@ def _few(mutation: GateMutation) -> list[Change]:
 
 def _add(rule_set: RuleSet, plan: OperationPlan, first: list[Spoiled], second: list[Spoiled]) -> None:
     """Add requests broken at two gates, where there is one that the first of them refuses."""
-    drafts = [partial(_broken_twice, rule_set, plan, earlier, later) for earlier in first for later in second]
+    pairs = list(product(first, second))
+    drafts = [partial(_broken_twice, rule_set, plan, *pair) for pair in pairs]
     if any(draft() is not None for draft in drafts):
-        for draft, (earlier, later) in zip(drafts, ((a, b) for a in first for b in second), strict=True):
+        for draft, (earlier, later) in zip(drafts, pairs, strict=True):
             rule = f"{earlier.gate.pointer}/order#before-{later.gate.name}"
             facts = {*facts_of(rule_set, earlier.sample), f"{later.gate.pointer}/order"}
             rule_set.add(rule, plan.operation.name, draft, facts)
@@ -142,7 +143,7 @@ def _broken_twice(rule_set: RuleSet, plan: OperationPlan, first: Spoiled, second
     for change, other in ((first.change, second.change), (second.change, first.change)):
         request = plan.assembly.request(other(change(parts)))
         judged, prediction = predict(rule_set.contract, [request.wire()], rule_set.now_ms)
-        if judged.refusal is not None and judged.refusal.reason == first.sample.breach.reason:
+        if judged.refusal is not None and judged.refusal.order == first.gate.order:
             return rule_set.probe(request, f"{first.gate.pointer}/order", prediction)
     return None
 

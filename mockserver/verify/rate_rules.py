@@ -146,7 +146,7 @@ class _Window:
         def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
             now, window_ms = self.now(), self.limit.window_ms
             if opens:
-                self.start = now - now % window_ms if self.limit.aligned else now
+                self.start = now - now % window_ms if self.limit.starts == "aligned" else now
             ends = (self.start or 0) + window_ms
             if now < ends:
                 yield from inner(reply, earlier)

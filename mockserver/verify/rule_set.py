@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
@@ -95,22 +96,25 @@ class RuleSet:
             self.contract, reply_to(judged, Receipt(session="", seq=1, first_event=1, refused=refused))
         )
 
-    def step(
-        self,
-        request: Request,
-        fact: str,
-        prediction: Prediction | None = None,
-        *,
-        earlier: Sequence[Request] = (),
-        pause_ms: int = 0,
-    ) -> Step:
+    def step(self, request: Request, fact: str, prediction: Prediction | None = None) -> Step:
         """Return the step that sends a request to try a fact, with the check of its reply."""
-        prediction = prediction or self.predict(request, earlier)
-        return Step(request=request, check=self.expectations.check(request, prediction, fact), pause_ms=pause_ms)
+        prediction = prediction or self.predict(request)
+        return Step(request=request, check=self.expectations.check(request, prediction, fact))
 
     def probe(self, request: Request, fact: str, prediction: Prediction | None = None) -> Probe:
         """Return the probe of one request."""
         return Probe((self.step(request, fact, prediction),))
+
+    def sequence(self, fact: str, *requests: Request, certain: bool = False) -> Probe:
+        """Return the probe of requests that change each other's replies.
+
+        They are `certain` if nothing from before the probe can change a reply.
+        """
+        steps = []
+        for number, request in enumerate(requests):
+            prediction = self.predict(request, requests[:number])
+            steps.append(self.step(request, fact, replace(prediction, history=()) if certain else prediction))
+        return Probe(tuple(steps))
 
 
 def _facts_of(operation: Operation) -> set[str]:

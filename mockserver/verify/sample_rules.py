@@ -108,9 +108,9 @@ def kind_of(sample: Sample) -> str | None:
 def probe_of(rule_set: RuleSet, sample: Sample, request: Request | None = None) -> Probe:
     """Return the probe of a sample: what comes before it, then itself, or a changed `request` in its place."""
     changed = _with_own_key(rule_set, request or sample.request)
-    prediction = sample.prediction if changed is sample.request else None
-    fact = rule_of(sample).partition("#")[0]
-    step = rule_set.step(changed, fact, prediction, earlier=sample.before)
+    same = changed is sample.request
+    prediction = sample.prediction if same else rule_set.predict(changed, sample.before)
+    step = rule_set.step(changed, rule_of(sample).partition("#")[0], prediction)
     return Probe((*(Step(request=each) for each in sample.before), step))
 
 
@@ -126,10 +126,11 @@ def _with_own_key(rule_set: RuleSet, request: Request) -> Request:
 def facts_of(rule_set: RuleSet, sample: Sample) -> set[str]:
     """Return the pointers of the facts that the prediction for a sample depends on, beside those of its operation."""
     facts = {sample.prediction.fact, *(f"/protocol/{section}" for section in EVERYWHERE)}
+    family = family_of(rule_set, sample)
+    refusals = f"/protocol/refusals/{family.name}"
     for breach in sample.bad:
         facts |= {breach.rule, breach.rule.rpartition("/")[0], f"/protocol/messages/{breach.keyword}"}
-        family = family_of(rule_set, sample)
-        facts |= {f"/protocol/refusals/{family.name}/{breach.reason}", f"/protocol/refusals/{family.name}/default"}
+        facts |= {f"{refusals}/default", f"{refusals}/{breach.reason}"}
         facts.add(f"/protocol/shapes/{family.template(breach.reason).shape.name}")
     if sample.form is not None:
         facts |= set() if sample.form.request is None else {f"/requests/{sample.form.request.name}"}

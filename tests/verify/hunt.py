@@ -12,7 +12,7 @@ from typing import Any, Final
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError
-from mockserver.verify import Probe, Rule, Runner, Setup, rules_of
+from mockserver.verify import Probe, Rule, Runner, Setup, Step, rules_of
 from tests.verify.inprocess import InProcess, Ticking, setup_of
 from tests.verify.mutants import Mutant, dependencies, served
 from tests.verify.settings import NEW, settings_of
@@ -20,6 +20,7 @@ from tests.verify.settings import NEW, settings_of
 Json = Any
 HARD: Final = 3_000_000
 """Rules that send so many bytes are tried last."""
+LONG: Final = 100_000
 RATE: Final = "rate"
 """What limits, gates, refusals and members of operations are named after that have to do with a rate limit."""
 
@@ -59,11 +60,11 @@ def _setup(protocol: str, *, open_doors: bool) -> Setup:
 @cache
 def hunts(protocol: str, revision: str) -> list[Hunt]:
     """Return every way to hunt mutants of a contract: with keys to refuse, without, under each of the settings."""
-    found = [_hunt(protocol, revision, None, (), open_doors=open_doors) for open_doors in (False, True)]
+    every = [_hunt(protocol, revision, None, (), open_doors=open_doors) for open_doors in (False, True)]
     for patch, only in settings_of(protocol, revision):
         with suppress(ContractError):  # a revision may lack what the settings are about
-            found.append(_hunt(protocol, revision, {"protocol": patch}, only, open_doors=False))
-    return found
+            every.append(_hunt(protocol, revision, {"protocol": patch}, only, open_doors=False))
+    return every
 
 
 def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, open_doors: bool) -> Hunt:
@@ -81,21 +82,32 @@ def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, o
 
 
 def _prepared(rule: Rule) -> Prepared:
-    probes = rule.probes()
+    probes = [Probe(tuple(map(_with_shared_body, probe.steps))) for probe in rule.probes()]
     bursts = any(step.limited for probe in probes for step in probe.steps)
-    return Prepared(rule, probes, sum(probe.size for probe in probes), bursts)
+    return Prepared(replace(rule, drafts=[]), probes, sum(probe.size for probe in probes), bursts)
+
+
+def _with_shared_body(step: Step) -> Step:
+    """Return the step with a body that equal ones share: hundreds of them are a megabyte long."""
+    body = step.request.body
+    return step if len(body) < LONG else replace(step, request=replace(step.request, body=_shared(body)))
+
+
+@cache
+def _shared(body: bytes) -> bytes:
+    return body
 
 
 def _there(patch: Json, documents: Json) -> Json:
     """Return a patch without what it says of operations, gates and the like that a revision does not have."""
-    made: dict[str, Json] = {}
+    kept: dict[str, Json] = {}
     for name, value in patch.items():
         known = documents.get(name) if isinstance(documents, Mapping) else None
         if isinstance(value, dict) and isinstance(known, Mapping):
-            made[name] = _there(value, known)
+            kept[name] = _there(value, known)
         elif not isinstance(value, dict) or name in NEW:
-            made[name] = value
-    return made
+            kept[name] = value
+    return kept
 
 
 def caught_by(mutant: Mutant, protocol: str, revision: str) -> str | None:
@@ -118,7 +130,7 @@ def ranked(mutant: Mutant, hunts: Iterable[Hunt]) -> list[tuple[Hunt, Prepared]]
     for number, hunt in enumerate(hunts):
         for prepared in hunt.rules:
             score = dependencies(mutant, prepared.rule.depends_on)
-            about = prepared.bursts and RATE in mutant.id or _is_about(mutant, prepared.rule)
+            about = (prepared.bursts and RATE in mutant.id) or _is_about(mutant, prepared.rule)
             if score and (about or not prepared.bursts):
                 key = (not about, prepared.bursts, prepared.cost > HARD, number, -score, prepared.cost)
                 keyed.append((key, hunt, prepared))
