@@ -74,7 +74,7 @@ class Finite(click.FloatRange):
 )
 @click.option("--burst", is_flag=True, help="Also go over rate limits, and expect to be refused.")
 @click.option(
-    "--max_wait",
+    "--max-wait",
     type=Finite(min=0, max=86_400),
     default=5.0,
     show_default=True,

@@ -62,6 +62,7 @@ class RuleSet:
         """Add one more probe to a rule; `depends_on` are facts beside those that its operation is made of."""
         rule = self.rule(rule_id, operation)
         rule.drafts.append(draft)
+        rule.idle, rule.why = None, ""
         rule.depends_on.update(depends_on, self._facts.get(operation or "", ()))
 
     def draw(self, rule_id: str, operation: str, random: Random) -> None:

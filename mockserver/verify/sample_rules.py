@@ -9,7 +9,6 @@ from typing import Final
 
 from hypothesis.strategies import SearchStrategy
 
-from mockserver.contract.sections import RefusalFamily
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import batches, invalid_events, invalid_requests, requests
 from mockserver.strategies.forms import BadEvent
@@ -126,22 +125,16 @@ def _with_own_key(rule_set: RuleSet, request: Request) -> Request:
 def facts_of(rule_set: RuleSet, sample: Sample) -> set[str]:
     """Return the pointers of the facts that the prediction for a sample depends on, beside those of its operation."""
     facts = {sample.prediction.fact, *(f"/protocol/{section}" for section in EVERYWHERE)}
-    family = family_of(rule_set, sample)
-    refusals = f"/protocol/refusals/{family.name}"
+    operation = rule_set.contract.operations.get(sample.operation or "")
+    family = operation.family if operation else rule_set.contract.prefix_of(sample.request.path).family
     for breach in sample.bad:
+        refusal = family.template(breach.reason)
         facts |= {breach.rule, breach.rule.rpartition("/")[0], f"/protocol/messages/{breach.keyword}"}
-        facts |= {f"{refusals}/default", f"{refusals}/{breach.reason}"}
-        facts.add(f"/protocol/shapes/{family.template(breach.reason).shape.name}")
+        facts |= {family.default.pointer, refusal.pointer, f"/protocol/shapes/{refusal.shape.name}"}
     if sample.form is not None:
         facts |= set() if sample.form.request is None else {f"/requests/{sample.form.request.name}"}
         facts |= set() if sample.form.events is None else {"/events/shared", f"/events/{kind_of(sample)}"}
     return facts
-
-
-def family_of(rule_set: RuleSet, sample: Sample) -> RefusalFamily:
-    """Return the refusals that answer a sample's request."""
-    operation = rule_set.contract.operations.get(sample.operation or "")
-    return rule_set.contract.prefix_of(sample.request.path).family if operation is None else operation.family
 
 
 def _random(rule_set: RuleSet, plan: OperationPlan) -> None:

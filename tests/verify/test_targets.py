@@ -182,7 +182,7 @@ def test_target_is_a_usage_error_when_it_is_no_plain_url(url: str) -> None:
         ("--rate", "nan"),
         ("--rate", "inf"),
         ("--rate", "1e-320"),
-        ("--max_wait", "nan"),
+        ("--max-wait", "nan"),
         ("--json", "no/such/file"),
         ("--junit", "no/such/file"),
         ("--json", "-", "--junit", "-"),
