@@ -34,7 +34,7 @@ ODDS: Final = 6
 DIFFERENT: Final = 4
 """Long arrays are made of so many different items, which come again."""
 VARIED: Final = object()
-EXTRA_NAMES: Final = ("x_extra", "Größe", "x-note")
+EXTRA_NAME: Final = "x_extra"
 
 
 class Drawing:
@@ -103,7 +103,7 @@ class Drawing:
         members = [(name, name in required, self._member(schema, name, tokens)) for name in schema["properties"]]
         members += [(name, True, st.just("x")) for name in required - set(schema["properties"])]
         if schema.get("additionalProperties") is not False:
-            members.append((EXTRA_NAMES[0], False, self._extra(schema, tokens)))
+            members.append((EXTRA_NAME, False, self._extra(schema, tokens)))
         optional = sum(not always for _, always, _ in members)
 
         def build(draw: Draw) -> Json:
@@ -129,7 +129,7 @@ class Drawing:
     def _extra(self, schema: Schema, tokens: Tokens) -> Strategy:
         inner = schema.get("additionalProperties", {})
         if isinstance(inner, dict) and inner:
-            return self.at(inner, (*tokens, EXTRA_NAMES[0]))
+            return self.at(inner, (*tokens, EXTRA_NAME))
         return st.sampled_from(SCALARS)
 
     def _array(self, schema: Schema, tokens: Tokens) -> Strategy:
