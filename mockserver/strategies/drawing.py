@@ -5,7 +5,7 @@ Everything shrinks to the plainest: no optional member, the first alternative, t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ ODDS: Final = 6
 DIFFERENT: Final = 4
 """Long arrays are made of so many different items, which come again."""
 VARIED: Final = object()
-EXTRA_NAMES: Final = ("x_extra", "Größe", "x-note")
+EXTRA_NAME: Final = "x_extra"
 
 
 class Drawing:
@@ -98,16 +98,20 @@ class Drawing:
         known = [option for option in options if option is not None]
         return st.one_of(known) if known else None
 
-    def _object(self, schema: Schema, tokens: Tokens) -> Strategy:
-        required = set(schema.get("required", ()))
-        members = [(name, name in required, self._member(schema, name, tokens)) for name in schema["properties"]]
-        members += [(name, True, st.just("x")) for name in required - set(schema["properties"])]
+    def members(self, schema: Schema, tokens: Tokens) -> Iterator[tuple[str, bool, Strategy]]:
+        """Yield the members of an object, each with whether it is always there: else it is as often as not."""
+        required, declared = set(schema.get("required", ())), schema["properties"]
+        yield from ((name, name in required, self._member(schema, name, tokens)) for name in declared)
+        yield from ((name, True, st.just("x")) for name in required - set(declared))
         if schema.get("additionalProperties") is not False:
-            members.append((EXTRA_NAMES[0], False, self._extra(schema, tokens)))
-        optional = sum(not always for _, always, _ in members)
+            yield EXTRA_NAME, False, self._extra(schema, tokens)
+
+    def _object(self, schema: Schema, tokens: Tokens) -> Strategy:
+        members = list(self.members(schema, tokens))
+        masks = st.integers(0, (1 << sum(not always for _, always, _ in members)) - 1)
 
         def build(draw: Draw) -> Json:
-            mask, value = draw(_masks(optional)), {}
+            mask, value = draw(masks), {}
             for name, always, strategy in members:
                 if not always:
                     here, mask = mask & 1, mask >> 1
@@ -129,7 +133,7 @@ class Drawing:
     def _extra(self, schema: Schema, tokens: Tokens) -> Strategy:
         inner = schema.get("additionalProperties", {})
         if isinstance(inner, dict) and inner:
-            return self.at(inner, (*tokens, EXTRA_NAMES[0]))
+            return self.at(inner, (*tokens, EXTRA_NAME))
         return st.sampled_from(SCALARS)
 
     def _array(self, schema: Schema, tokens: Tokens) -> Strategy:
@@ -162,10 +166,6 @@ def composed(build: Callable[[Draw], Json]) -> Strategy:
         return build(draw)
 
     return drawn()
-
-
-def _masks(bits: int) -> Strategy:
-    return st.integers(0, (1 << bits) - 1) if bits else st.just(0)
 
 
 def _is_leaf(schema: Schema) -> bool:

@@ -42,11 +42,8 @@ NO_JSON: Final = (
     b"{}{}",
 )
 NO_OBJECTS: Final[tuple[Json, ...]] = ([], None, 1, "text", True)
-WRONG_KEYS: Final = (
-    "wrong_key_1",
-    "sk_1",
-    *(text for text in JUNK if text and text.strip() == text and text.isascii()),
-)
+PRINTABLE: Final = tuple(text for text in JUNK if text and text.strip() == text and text.isascii())
+WRONG_KEYS: Final = ("wrong_key_1", "sk_1", *PRINTABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +111,11 @@ def _encoding(site: GateSite) -> Iterator[GateMutation]:
 def _content_type(site: GateSite) -> Iterator[GateMutation]:
     types = site.contract.content_types
     if types is not None and not types.anything:
-        changes = [changed(content_type=media_type) for media_type in MEDIA_TYPES if media_type not in types.accepted]
+        changes = [
+            changed(content_type=media_type)
+            for media_type in (*MEDIA_TYPES, "json")
+            if media_type not in types.accepted
+        ]
         rule = "/protocol/content_types/accepted"
         yield site.mutation("content_type_invalid", *changes, changed(content_type=None), rule=rule)
 

@@ -14,7 +14,7 @@ from mockserver.jsonkit import Json
 from mockserver.strategies.format_texts import FORMATS
 from mockserver.strategies.plausible import FACE, FREE_OBJECTS, JUNK, NUMBERS, ODD_TEXTS, SCALARS
 
-Values = Callable[[Json, int], Iterable[Json]]
+Candidates = Callable[[Json, int], Iterable[Json]]
 """Takes what a schema has for the keyword, and the clock in ms."""
 
 
@@ -26,8 +26,8 @@ def _none(value: Json, now_ms: int) -> Iterable[Json]:
 class Keyword:
     """What one keyword contributes: `inside` values it just takes, `outside` values it refuses."""
 
-    inside: Values = _none
-    outside: Values = _none
+    inside: Candidates = _none
+    outside: Candidates = _none
 
 
 TYPES: Final[Mapping[str, tuple[Json, ...]]] = {
@@ -68,14 +68,8 @@ LEAVES: Final[Mapping[str, Keyword]] = {
     "enum": Keyword(lambda entries, now_ms: entries, _not_listed),
     "const": Keyword(lambda value, now_ms: [value], lambda value, now_ms: ["unheard_of", *SCALARS]),
     "pattern": Keyword(outside=lambda pattern, now_ms: JUNK),
-    "format": Keyword(
-        lambda name, now_ms: FORMATS[name](now_ms).good,
-        lambda name, now_ms: FORMATS[name](now_ms).bad,
-    ),
-    "minLength": Keyword(
-        lambda length, now_ms: _long(length),
-        lambda length, now_ms: _long(length - 1),
-    ),
+    "format": Keyword(lambda name, now_ms: FORMATS[name](now_ms).good, lambda name, now_ms: FORMATS[name](now_ms).bad),
+    "minLength": Keyword(lambda length, now_ms: _long(length), lambda length, now_ms: _long(length - 1)),
     "maxLength": Keyword(
         lambda length, now_ms: _long(length),
         lambda length, now_ms: [*_long(length + 1), "x" * (length * 2 + 100)],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
+from itertools import chain, islice
 from typing import Final
 
 from mockserver.jsonkit import Json
@@ -11,6 +13,7 @@ from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.naming import NAMES_NOBODY, SENDER
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
+from mockserver.strategies.subschemas import Schema, inner
 from mockserver.strategies.values import Values
 
 Choose = Callable[[list[Json]], Json]
@@ -35,7 +38,7 @@ def name_all(form: FormPlan, body: Json, choose: Choose = first, avoid: Mapping[
         return body
     for index, event in enumerate(events):
         if naming.unnamed(body, event):
-            ways = _own_ways(form, event, avoid.get(index))
+            ways = _own_ways(form, body, event, avoid.get(index))
             body = put(body, form.prefix(index), choose(ways)) if ways else body
     if not naming.nobody(body):
         return body
@@ -43,32 +46,42 @@ def name_all(form: FormPlan, body: Json, choose: Choose = first, avoid: Mapping[
     return choose(ways) if ways else _with_introduction(form, body, choose, avoid)
 
 
-def _own_ways(form: FormPlan, event: Json, avoid: Tokens | None) -> list[Json]:
-    """Return the event in every form that names somebody; what is broken at one of the places stays broken."""
+def _own_ways(form: FormPlan, body: Json, event: Json, avoid: Tokens | None) -> list[Json]:
+    """Return the event in several forms that name somebody; what is broken at one of the places stays broken."""
     kind, places = kind_of(form, event), form.naming.own_places()
     if kind is None or avoid in ANYWHERE:
         return []
     free = [place for place in places if avoid is None or avoid[: len(place)] != place[: len(avoid)]]
-    return [way for place in free for way in _named(form, kind.values, event, place)]
+    named = (_filled(kind.values, event, place, lambda way: not form.naming.unnamed(body, way)) for place in free)
+    return list(chain.from_iterable(named))
 
 
 def _batch_ways(form: FormPlan, body: Json, avoid: Container[int]) -> Iterator[Json]:
-    """Yield the body in every form that names somebody, but for changes of events to avoid."""
-    for tokens, index in form.naming.places(body):
+    """Yield the body in several forms that name somebody, but for changes of events to avoid."""
+    naming, events = form.naming, look(body, form.naming.events)
+
+    def named(envelope: Json, *chosen: Json) -> bool:
+        return not naming.nobody(put(envelope, naming.events, list(chosen)))
+
+    for tokens, index in naming.places(body):
         if index is None and form.envelope is not None:
-            yield from _named(form, form.envelope, body, tokens)
+            yield from _filled(form.envelope, body, tokens, named)
         elif index is not None and index not in avoid:
-            at = form.prefix(index)
-            event = look(body, at)
-            kind = kind_of(form, event)
+            kind, at = kind_of(form, events[index]), form.prefix(index)
             if kind is not None:
-                yield from (put(body, at, way) for way in _named(form, kind.values, event, tokens[len(at) :]))
+                ways = _filled(kind.values, events[index], tokens[len(at) :], partial(named, body))
+                yield from (put(body, at, way) for way in ways)
 
 
-def _named(form: FormPlan, values: Values, value: Json, tokens: Tokens) -> list[Json]:
-    """Return the value with something that names somebody at a place."""
-    options = form.naming.options(values, tokens)
-    return [put(values.with_holder(value, tokens), tokens, option) for option in options]
+def _filled(values: Values, value: Json, tokens: Tokens, named: Callable[[Json], bool]) -> Iterator[Json]:
+    """Yield a value with something at a place that names somebody, two at most; none where there is no such place."""
+    schema: Schema = values.root
+    for token in tokens:
+        if token not in schema.get("properties", {}) and schema.get("additionalProperties") is False:
+            return
+        schema = inner(schema, token)
+    host = values.with_holder(value, tokens)
+    yield from islice(filter(named, (put(host, tokens, edge) for edge in values.edges(schema, tokens))), 2)
 
 
 def _with_introduction(form: FormPlan, body: Json, choose: Choose, avoid: Container[int]) -> Json:

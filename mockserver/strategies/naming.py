@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 from typing import Final
 
 from mockserver.contract.contract import Contract
@@ -15,7 +14,6 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.diagnosis import Diagnosis
 from mockserver.strategies.places import Tokens, look
 from mockserver.strategies.schema_mutations import Mutation
-from mockserver.strategies.subschemas import Schema, inner
 from mockserver.strategies.values import Values
 
 SENDER: Final = "source"
@@ -42,7 +40,6 @@ class Naming:
         self.events = self.form.events or ()
         self.nobody = diagnosis.names_nobody
         self._event_rule = adapter_of(contract.adapter).event_rules(contract)
-        self._options: dict[tuple[int, Tokens], list[Json]] = {}
 
     @property
     def asks(self) -> bool:
@@ -70,43 +67,6 @@ class Naming:
     def own_places(self) -> list[Tokens]:
         """Return where an event that must do so may name somebody."""
         return [pointer.parse(place) for place in self.per_event.pointers]
-
-    def options(self, values: Values, tokens: Tokens) -> list[Json]:
-        """Return values that name somebody at a place; none where the schema has no such place."""
-        key = id(values), tokens
-        if key not in self._options:
-            schema = _schema_at(values.root, tokens)
-            edges = () if schema is None else (edge for edge in values.edges(schema, tokens) if self._says(edge))
-            self._options[key] = list(islice(edges, 2))
-        return self._options[key]
-
-    def _says(self, value: Json) -> bool:
-        """Tell whether a value names somebody where an event, or a batch, has to."""
-        if self.per_event.sources:
-            return not self.unnamed({SENDER: self.per_event.sources[0]}, self._event(self.per_event, value))
-        batch: Json = {SENDER: self.batch.sources[0]}
-        if self.batch.pointers:
-            return not self.nobody(_nested(batch, pointer.parse(self.batch.pointers[0]), value))
-        return any(not self.nobody(_nested(batch, self.events, [self._event(rule, value)])) for rule in self.others)
-
-    def _event(self, rule: IdentityRule, value: Json) -> Json:
-        """Return an event that an identity rule is about, with a value where it may name somebody."""
-        event: Json = {} if rule.types is None else _nested({}, self.form.discriminator, min(rule.types))
-        return _nested(event, pointer.parse(rule.pointers[0]), value)
-
-
-def _nested(holder: Json, tokens: Tokens, value: Json) -> Json:
-    for token in reversed(tokens[1:]):
-        value = {token: value}
-    return {**holder, tokens[0]: value}
-
-
-def _schema_at(schema: Schema, tokens: Tokens) -> Schema | None:
-    for token in tokens:
-        if token not in schema.get("properties", {}) and schema.get("additionalProperties") is False:
-            return None
-        schema = inner(schema, token)
-    return schema
 
 
 def identity(naming: Naming, values: Values) -> Iterator[Mutation]:

@@ -190,7 +190,7 @@ class Plan:
 
 
 def _with_reasons(judged: Judged, bad: Sequence[Breach]) -> Iterator[Breach]:
-    """Yield breaches with the reasons the core gives for them. Raises CertificateError for what it gives others for."""
+    """Yield the breaches with the core's reasons. Raises CertificateError where the core refuses something else."""
     reasons = {error.index: error.reason for error in judged.event_errors}
     refusal = judged.refusal
     if refusal is not None:

@@ -149,7 +149,7 @@ class Values:
         return value
 
     def steady(self, value: Json) -> Json:
-        """Return the value with the first alternative of every `anyOf` met, so that a mutation elsewhere breaks none."""
+        """Return the value with the first alternative of every `anyOf` met; a mutation elsewhere then breaks none."""
         return self._steady(self.root, (), value)
 
     def _steady(self, schema: Schema, tokens: Tokens, value: Json) -> Json:

@@ -1,6 +1,6 @@
 """What good values of a schema must show: members present and absent, every value of an enumeration, every limit.
 
-Values and limits are looked for among the edges that strategies draw from; presence is counted in what was drawn.
+All of it is looked for in what strategies draw from; presence is also counted in what was drawn, where that is much.
 """
 
 from __future__ import annotations
@@ -44,13 +44,17 @@ def measure(keyword: str, value: Json) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def edges_left_out(drawing: Drawing, fixed: Iterable[Tokens]) -> Iterator[str]:
-    """Yield values of enumerations and limits that no edge shows; places in `fixed` always hold the same."""
+def left_out(drawing: Drawing, fixed: Iterable[Tokens]) -> Iterator[str]:
+    """Yield values of enumerations and limits that no edge shows, and optional members that are always there or never.
+
+    Places in `fixed` always hold the same.
+    """
     for spot in spots(drawing.values.root):
         if spot.tokens in fixed:
             continue
         choices = drawing.choices(spot.schema, spot.tokens)
         name = spot.schema[POINTER]
+        yield from (f"{name}/properties/{member}: never optional" for member in _never_optional(drawing, spot, fixed))
         yield from (f"{name}: never {entry!r}" for entry in spot.schema.get("enum", ()) if entry not in choices)
         for keyword in BOUNDS.keys() & spot.schema.keys():
             if keyword.endswith("Items"):
@@ -59,6 +63,13 @@ def edges_left_out(drawing: Drawing, fixed: Iterable[Tokens]) -> Iterator[str]:
                 sizes = {measure(keyword, choice) for choice in choices}
             if spot.schema[keyword] not in sizes and not _shadowed(keyword, spot):
                 yield f"{name}/{keyword}: never at {spot.schema[keyword]}"
+
+
+def _never_optional(drawing: Drawing, spot: Spot, fixed: Iterable[Tokens]) -> Iterator[str]:
+    for branch in drawing.values.branches(spot.schema) if spot.schema.get("properties") else ():
+        optional = {name for name, always, _ in drawing.members(branch, spot.tokens) if not always}
+        names = branch["properties"].keys() - set(branch.get("required", ())) - optional
+        yield from (name for name in names if (*spot.tokens, name) not in fixed)
 
 
 def _shadowed(keyword: str, spot: Spot) -> bool:

@@ -107,7 +107,7 @@ def is_prompt(contract: Contract) -> bool:
 
 
 def cases(chosen: Callable[[Operation], bool]) -> list[Any]:
-    """Return (contract, operation, examples): many for the bases and one revision, few for others; most with -m full."""
+    """Return (contract, operation, examples): many for the bases and one revision; most with -m full."""
     params = []
     for contract in contracts():
         for name, operation in contract.operations.items():

@@ -1,7 +1,7 @@
 """What the strategies say of a request holds: good ones are taken, bad ones refused, each with the predicted reply.
 
-On the way the members of good requests are counted: each optional one is there, and is not. Of bad requests seven in
-ten have a bad event and three in ten are bad as a whole.
+Where many are drawn, the members of good requests are counted: each optional one is there, and is not. Of bad requests
+seven in ten have a bad event and three in ten are bad as a whole.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mockserver.strategies import NOW_MS, Sample
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.plans import plan_of
 from tests.strategies.census import kinds_fixed, never_seen
-from tests.strategies.playing import MANY, cases, every, hold
+from tests.strategies.playing import FULL, cases, every, hold
 
 
 def _any(operation: Operation) -> bool:
@@ -43,7 +43,7 @@ def test_good_requests_are_taken_when_generated(contract: Contract, operation: s
         hold(contract, sample)
 
     assert every(good, examples, check)
-    if examples >= MANY:
+    if examples >= FULL:
         for form in plan_of(contract, NOW_MS, 0, ()).operations[operation].forms.values():
             assert _never_seen(form, drawn) == []
 

@@ -21,7 +21,7 @@ from mockserver.strategies.plans import plan_of
 from mockserver.strategies.request_variations import transports
 from mockserver.strategies.schema_mutations import Mutation, spots
 from mockserver.strategies.subschemas import Schema, inner
-from tests.strategies.census import BOUNDS, edges_left_out, kinds_fixed, measure
+from tests.strategies.census import BOUNDS, kinds_fixed, left_out, measure
 from tests.strategies.playing import collect, contracts, with_census
 
 BASES = [contract for contract in contracts() if contract.revision == library().protocol(contract.name).base]
@@ -58,16 +58,16 @@ def test_every_limit_of_a_schema_is_just_exceeded_when_broken(contract: Contract
     assert limits or contract.name == "apex"
 
 
-def test_every_limit_and_enumeration_is_among_the_edges_when_values_are_good() -> None:
+def test_every_limit_enumeration_and_optional_member_is_drawn_from_when_values_are_good() -> None:
     asked = 0
     for contract in contracts():
         for form in _forms(contract):
             bodies, around = bodies_of(form), {*form.fixed, form.form.events or ()}
-            assert bodies.envelope is None or list(edges_left_out(bodies.envelope, around)) == []
+            assert bodies.envelope is None or list(left_out(bodies.envelope, around)) == []
             assert {bodies.least, bodies.most or bodies.least} <= set(bodies.sizes)
             for drawing in bodies.kinds.values():
                 asked += 1
-                assert list(edges_left_out(drawing, kinds_fixed(form))) == []
+                assert list(left_out(drawing, kinds_fixed(form))) == []
     assert asked > 50
 
 
