@@ -14,9 +14,8 @@ from mockserver.strategies.named import nameless
 from mockserver.strategies.naming import BATCH, IDENTITY, NAMES_NOBODY, PER_EVENT, SENDER
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plans import OperationPlan
-from mockserver.strategies.samples import Sample
 from mockserver.verify.rule_set import RuleSet
-from mockserver.verify.sample_rules import facts_of
+from mockserver.verify.sample_rules import add_sample
 
 SOMEBODY: Final = "somebody@example.com"
 NAMES: Final[tuple[Json, ...]] = (SOMEBODY, {"email": SOMEBODY}, {"customerId": SOMEBODY})
@@ -34,16 +33,11 @@ def declare(rule_set: RuleSet) -> None:
                         _declare(rule_set, plan, form, rule, place)
 
 
-def _add(rule_set: RuleSet, rule_id: str, fact: str, sample: Sample) -> None:
-    depends_on = {*facts_of(rule_set, sample), fact}
-    rule_set.add(rule_id, sample.operation, lambda: rule_set.probe(sample.request, fact, sample.prediction), depends_on)
-
-
 def _declare(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule: IdentityRule, place: str) -> None:
     for body in _bodies(form, _kinds(form, rule), rule, pointer.parse(place)):
         if not form.diagnosis.of(body):
             sample = plan.good(plan.parts(body), form.events_in(body))
-            _add(rule_set, f"{rule.pointer}/pointers#{place}", rule.pointer, sample)
+            add_sample(rule_set, f"{rule.pointer}/pointers#{place}", sample)
 
 
 def _declare_own(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None:
@@ -56,7 +50,7 @@ def _declare_own(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None
                 if form.diagnosis.of(body) == [BrokenRule(IDENTITY, tokens, 0)]:
                     bad = BadEvent(index=0, mutation=mutation, tokens=tokens)
                     sample = plan.mixed(plan.parts(body), form.events_in(body), [bad])
-                    _add(rule_set, f"{IDENTITY}/sources#{sender}", IDENTITY, sample)
+                    add_sample(rule_set, f"{IDENTITY}/sources#{sender}", sample)
 
 
 def _declare_others(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule: IdentityRule) -> None:
@@ -67,7 +61,7 @@ def _declare_others(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule
     for place in rule.pointers:
         for body in _nameless_bodies(plan, form, _bodies(form, others, rule, pointer.parse(place))):
             sample = plan.nobody(plan.parts(body))
-            _add(rule_set, f"{rule.pointer}/types#{place}", rule.pointer, sample)
+            add_sample(rule_set, f"{rule.pointer}/types#{place}", sample)
 
 
 def _nameless_bodies(plan: OperationPlan, form: FormPlan, bodies: Iterable[Json]) -> list[Json]:

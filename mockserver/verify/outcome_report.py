@@ -18,7 +18,7 @@ OTHERS: Final = 8
 
 
 class Report:
-    """The outcomes of one run against one target. `keys` are variables by the secret they stand for."""
+    """The outcomes of one run against one target. `keys` has the variable of each secret."""
 
     def __init__(self, target: str, name: str, outcomes: Sequence[Outcome], keys: Mapping[str, str]) -> None:
         self.target = target
@@ -35,7 +35,7 @@ class Report:
         return not self.documented and not self.assumed
 
     def without_assumed(self) -> Report:
-        """Return the report with deviations from assumed facts dropped."""
+        """Return the report without deviations from assumed facts."""
         kept = [
             replace(outcome, status=Status.PASSED, finding=None)
             if outcome.finding is not None and outcome.finding.assumed

@@ -79,7 +79,8 @@ def _add(rule_set: RuleSet, sample: Sample) -> None:
 
 def add_sample(rule_set: RuleSet, rule_id: str, sample: Sample) -> None:
     """Add the probe of a sample to a rule."""
-    rule_set.add(rule_id, sample.operation, partial(probe_of, rule_set, sample), facts_of(rule_set, sample))
+    draft = partial(probe_of, rule_set, sample, fact=rule_id.partition("#")[0])
+    rule_set.add(rule_id, sample.operation, draft, facts_of(rule_set, sample))
 
 
 def rule_of(sample: Sample) -> str:
@@ -104,12 +105,15 @@ def kind_of(sample: Sample) -> str | None:
     return types.pop() if len(types) == 1 else None
 
 
-def probe_of(rule_set: RuleSet, sample: Sample, request: Request | None = None) -> Probe:
-    """Return the probe of a sample: what comes before it, then itself, or a changed `request` in its place."""
+def probe_of(rule_set: RuleSet, sample: Sample, request: Request | None = None, fact: str = "") -> Probe:
+    """Return the probe of a sample: what comes before it, then itself, or a changed `request` in its place.
+
+    `fact` is what it tries: what the sample breaks, unless given.
+    """
     changed = _with_own_key(rule_set, request or sample.request)
     same = changed is sample.request
     prediction = sample.prediction if same else rule_set.predict(changed, sample.before)
-    step = rule_set.step(changed, rule_of(sample).partition("#")[0], prediction)
+    step = rule_set.step(changed, fact or rule_of(sample).partition("#")[0], prediction)
     return Probe((*(Step(request=each) for each in sample.before), step))
 
 

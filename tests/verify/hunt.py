@@ -110,10 +110,12 @@ def _there(patch: Json, documents: Json) -> Json:
     return kept
 
 
-def caught_by(mutant: Mutant, protocol: str, revision: str) -> str | None:
-    """Return the first rule that tells a mutant from the contract; only rules that depend on it are tried."""
+def caught_by(mutant: Mutant, protocol: str, revision: str, *, everything: bool = False) -> str | None:
+    """Return the first rule that tells a mutant from the contract; only those that depend on it, or `everything`."""
     served_under: dict[Hunt, Contract | None] = {}
-    for hunt, prepared in ranked(mutant, hunts(protocol, revision)):
+    every = hunts(protocol, revision)
+    chosen = [(hunt, prepared) for hunt in every for prepared in hunt.rules] if everything else ranked(mutant, every)
+    for hunt, prepared in chosen:
         if hunt not in served_under:
             contract = served(hunt.contract, mutant, hunt.patch)
             changed = contract is not None and contract.digest != hunt.contract.digest

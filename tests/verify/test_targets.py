@@ -298,3 +298,10 @@ def test_ids_are_new_when_rules_are_declared_again() -> None:
     declared = [RuleSet(OUTLIT, setup_of("outlit"), START_MS + number) for number in range(2)]
     numbers = [rule_set.number() for rule_set in declared for _ in range(3)]
     assert len(set(numbers)) == len(numbers)
+
+
+def test_rule_is_tried_when_only_one_of_its_operations_has_a_key() -> None:
+    contract = library().protocol("apex").contract()
+    setup = replace(setup_of("apex"), server_key=None)
+    outcomes = verify(contract, setup, InProcess(contract), only=["/protocol/gates/query#invalid_request"])
+    assert [outcome.status for outcome in outcomes] == [Status.PASSED]
