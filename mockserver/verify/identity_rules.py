@@ -37,7 +37,7 @@ def _declare(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule: Ident
     for body in _bodies(form, _kinds(form, rule), rule, pointer.parse(place)):
         if not form.diagnosis.of(body):
             sample = plan.good(plan.parts(body), form.events_in(body))
-            add_sample(rule_set, f"{rule.pointer}/pointers#{place}", sample)
+            add_sample(rule_set, f"{rule.pointer}/pointers#{place}", sample, rule.pointer)
 
 
 def _declare_own(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None:
@@ -50,7 +50,7 @@ def _declare_own(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None
                 if form.diagnosis.of(body) == [BrokenRule(IDENTITY, tokens, 0)]:
                     bad = BadEvent(index=0, mutation=mutation, tokens=tokens)
                     sample = plan.mixed(plan.parts(body), form.events_in(body), [bad])
-                    add_sample(rule_set, f"{IDENTITY}/sources#{sender}", sample)
+                    add_sample(rule_set, f"{IDENTITY}/sources#{sender}", sample, IDENTITY)
 
 
 def _declare_others(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule: IdentityRule) -> None:
@@ -61,7 +61,7 @@ def _declare_others(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule
     for place in rule.pointers:
         for body in _nameless_bodies(plan, form, _bodies(form, others, rule, pointer.parse(place))):
             sample = plan.nobody(plan.parts(body))
-            add_sample(rule_set, f"{rule.pointer}/types#{place}", sample)
+            add_sample(rule_set, f"{rule.pointer}/types#{place}", sample, rule.pointer)
 
 
 def _nameless_bodies(plan: OperationPlan, form: FormPlan, bodies: Iterable[Json]) -> list[Json]:

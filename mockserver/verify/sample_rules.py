@@ -77,10 +77,10 @@ def _add(rule_set: RuleSet, sample: Sample) -> None:
         rule_set.idle(rule_of(sample), sample.operation, Status.NOT_EXERCISED, NO_KEY)
 
 
-def add_sample(rule_set: RuleSet, rule_id: str, sample: Sample) -> None:
-    """Add the probe of a sample to a rule."""
-    draft = partial(probe_of, rule_set, sample, fact=rule_id.partition("#")[0])
-    rule_set.add(rule_id, sample.operation, draft, facts_of(rule_set, sample))
+def add_sample(rule_set: RuleSet, rule_id: str, sample: Sample, fact: str = "") -> None:
+    """Add the probe of a sample to a rule; `fact` is what it tries, if that is not what the sample breaks."""
+    draft = partial(probe_of, rule_set, sample, fact=fact)
+    rule_set.add(rule_id, sample.operation, draft, {*facts_of(rule_set, sample), *([fact] if fact else [])})
 
 
 def rule_of(sample: Sample) -> str:
