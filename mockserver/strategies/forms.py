@@ -76,8 +76,8 @@ class FormPlan:
         self.time_frame = time_frame
         self.type = type
         self.naming = Naming(self.contract, diagnosis)
-        limits = self.contract.member_limits.values() if form.single and form.schema is not None else ()
-        self.measures = [limit for limit in limits if form.schema is not None and limit.schema == form.schema.name]
+        measured = form.schema.name if form.single and form.schema is not None else None
+        self.measures = [limit for limit in self.contract.member_limits.values() if limit.schema == measured]
         self.fixed: dict[Tokens, Json] = dict(keys)
         self.kinds = {kind.name: kind for kind in self._kinds()}
         self.envelope = None if form.request is None else self._values(form.request, self.fixed)
