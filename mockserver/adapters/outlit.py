@@ -68,7 +68,10 @@ def _event_rules(contract: Contract) -> EventRule | None:
 
 
 def _applies(rule: IdentityRule, event: Json) -> bool:
-    return isinstance(event, dict) and (rule.types is None or event.get("type") in rule.types)
+    if not isinstance(event, dict):
+        return False
+    type_ = event.get("type")
+    return rule.types is None or (isinstance(type_, str) and type_ in rule.types)
 
 
 def _says(holder: Json, pointers: Iterable[str]) -> bool:

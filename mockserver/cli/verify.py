@@ -222,11 +222,12 @@ def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> No
     from mockserver.verify.outcome_report import printable
 
     for rule in chosen(rules, only, skip):
-        chance = rule.random
-        drawn = [] if chance is None else [chance.probe(value) for value in draw(chance.strategy, DRAWN)]
-        count = sum(len(probe.steps) for probe in (*rule.probes, *drawn))
+        probes = rule.probes()
+        if rule.random is not None:
+            probes += [rule.random.probe(sample) for sample in draw(rule.random.strategy(), DRAWN)]
+        count = sum(len(probe.steps) for probe in probes)
         click.echo(f"{rule.id} ({rule.basis}): {rule.idle or counted(count, 'request')}{rule.why and ': ' + rule.why}")
-        for probe in (*rule.probes, *drawn):
+        for probe in probes:
             for step in probe.steps[:3]:
                 body = step.request.body[:SHOWN].decode("utf-8", "replace")
                 click.echo(printable(f"  {step.request.method} {step.request.path} {body}".rstrip()))

@@ -28,6 +28,14 @@ class RequestBody:
         self._parsed = False
         self._problem: Problem | None = None
 
+    @classmethod
+    def of_value(cls, request: WireRequest, value: Json, limit: int) -> RequestBody:
+        """Return a body of at most `limit` bytes that was parsed as `value`, in which no text has lone surrogates."""
+        request_body = cls(request)
+        request_body.value = value
+        request_body._decoded, request_body._limit, request_body._parsed = True, limit, True
+        return request_body
+
     def decode(self, limit: int) -> Problem | None:
         """Undo the content encoding, up to `limit` bytes; return what stood in the way."""
         if not self._decoded or limit != self._limit:

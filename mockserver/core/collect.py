@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Form
 from mockserver.contract.schema import Schema, drop_nulls
-from mockserver.core.adapter import adapter_of
+from mockserver.core.adapter import EventRule, adapter_of
 from mockserver.core.checks import checks_of
 from mockserver.core.events import event_violations, events_of, outside_window
 from mockserver.core.explain import Violation, reference_spots, violations
@@ -63,17 +63,17 @@ def _events(judged: Judged) -> Iterator[BrokenRule]:
     if form is None or form.events is None:
         return
     judged.events = events_of(form, judged.body)
+    event_rule = adapter_of(judged.contract.adapter).event_rules(judged.contract)
     for index, event in enumerate(judged.events):
-        for violation in (*event_violations(judged, form, event), *_beside_schema(judged, judged.contract, event)):
+        for violation in (*event_violations(judged, form, event), *_beside_schema(judged, form, event, event_rule)):
             yield BrokenRule(violation.rule, violation.tokens, None if form.single else index)
 
 
-def _beside_schema(judged: Judged, contract: Contract, event: Json) -> Iterator[Violation]:
-    event_rule = adapter_of(contract.adapter).event_rules(contract)
-    if isinstance(event, dict) and event_rule is not None:
-        violation = event_rule(judged.request_body.value, event)
-        if violation is not None:
-            yield violation
+def _beside_schema(judged: Judged, form: Form, event: Json, event_rule: EventRule | None) -> Iterator[Violation]:
+    """Yield what an event breaks beside its schema; an event of no known type is asked for nothing but its time."""
+    violation = event_rule(judged.body, event) if event_rule is not None and form.schema_for(event) else None
+    if violation is not None:
+        yield violation
     late = outside_window(judged, event)
     if late is not None:
         yield late

@@ -3,7 +3,7 @@
 This package alone, with `verify` and the pytest plugin, imports hypothesis, which is the extra `strategies`.
 """
 
-from mockserver.strategies.generate import events, identities, requests
+from mockserver.strategies.generate import events, requests
 from mockserver.strategies.invalid import batches, breaches, invalid, invalid_events, invalid_requests
 from mockserver.strategies.options import Options
 from mockserver.strategies.plans import NOW_MS
@@ -20,7 +20,6 @@ __all__ = [
     "batches",
     "breaches",
     "events",
-    "identities",
     "invalid",
     "invalid_events",
     "invalid_requests",

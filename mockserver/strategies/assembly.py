@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
-from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Operation
-from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit.pointer import MISSING, Tokens
 from mockserver.strategies.places import put
-from mockserver.strategies.reading import Told
 from mockserver.strategies.samples import Request
 
 JSON_TYPE: Final = "application/json"
@@ -42,7 +41,6 @@ class Parts:
     params: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     method: str | None = None
-    path: str | None = None
     before_path: str = ""
     after_path: str = ""
 
@@ -50,76 +48,73 @@ class Parts:
 class Assembly:
     """Puts requests of one operation together. `keys` gives credentials by their names in the contract."""
 
-    def __init__(self, contract: Contract, operation: Operation, keys: Mapping[str, str]) -> None:
+    def __init__(self, operation: Operation, keys: Mapping[str, str]) -> None:
         self.operation = operation
-        self.specs: Mapping[str, Json] = contract.protocol["credentials"]
-        self.keys = {name: keys.get(name, self.specs[name].get("example", "key_1")) for name in operation.credentials}
+        self.keys = {
+            credential.name: keys.get(credential.name, credential.example or "key_1")
+            for credential in operation.credentials
+        }
 
-    def body_keys(self) -> list[tuple[tuple[str, ...], str]]:
+    def body_keys(self) -> list[tuple[Tokens, str]]:
         """Return where in a body the operation looks for a credential, and which one it gets."""
-        specs = ((name, self.specs[name]) for name in self.operation.credentials)
-        return [(pointer.parse(spec["pointer"]), self.keys[name]) for name, spec in specs if spec["in"] == "body"]
+        in_body = (credential for credential in self.operation.credentials if credential.place == "body")
+        return [(credential.tokens, self.keys[credential.name]) for credential in in_body]
 
     def request(self, parts: Parts) -> Request:
         """Return the request."""
-        headers: dict[str, str] = {} if parts.content_type is None else {"content-type": parts.content_type}
-        params, query, body = dict(parts.params), dict(parts.query), parts.body
-        if self.keys and parts.credential != NO_CREDENTIAL:
-            name = self.operation.credentials[parts.credential % len(self.operation.credentials)]
-            key = self.keys[name] if parts.key is None else parts.key
-            match self.specs[name]["in"]:
-                case "path":
-                    params[self.specs[name]["name"]] = key
-                case "header":
-                    headers[self.specs[name]["name"].lower()] = key
-                case "bearer":
-                    headers["authorization"] = f"Bearer {key}"
-                case "query":
-                    query[self.specs[name]["name"]] = key
-                case _ if isinstance(body, dict):
-                    body = put(body, pointer.parse(self.specs[name]["pointer"]), key)
-        if parts.credential == NO_CREDENTIAL and isinstance(body, dict):
-            for tokens, _ in self.body_keys():
-                body = put(body, tokens, MISSING)
-        content, value = _content(parts, body)
-        if body is MISSING and parts.raw is None:
-            headers.pop("content-type", None)
+        parts = self._with_credential(parts)
+        headers: dict[str, str] = {}
+        if parts.content_type is not None and not (parts.body is MISSING and parts.raw is None):
+            headers["content-type"] = parts.content_type
+        headers |= parts.headers
         if parts.encoding is not None:
             headers["content-encoding"] = parts.encoding
-        return Request(
-            method=parts.method or self.operation.method,
-            path=self._path(parts, params, query),
-            headers=tuple({**headers, **parts.headers}.items()),
-            body=content,
-            json=value,
-        )
+        content, value = _content(parts)
+        method, path = parts.method or self.operation.method, self._path(parts)
+        return Request(method=method, path=path, headers=tuple(headers.items()), body=content, json=value)
 
-    def _path(self, parts: Parts, params: Mapping[str, str], query: Mapping[str, str]) -> str:
-        path = parts.path or self.operation.path
-        for name in path_names(path):
-            path = path.replace("{" + name + "}", quote(params.get(name, f"{name}_1"), safe=""))
-        asked = f"?{urlencode(query)}" if query else ""
-        return f"{parts.before_path}{path}{parts.after_path}{asked}"
+    def _with_credential(self, parts: Parts) -> Parts:
+        """Put the credential where it belongs, or take away those that stand in the body."""
+        body, credentials = parts.body, self.operation.credentials
+        if parts.credential == NO_CREDENTIAL:
+            for tokens, _ in self.body_keys() if isinstance(body, dict) else ():
+                body = put(body, tokens, MISSING)
+            return replace(parts, body=body)
+        if not credentials:
+            return parts
+        credential = credentials[parts.credential % len(credentials)]
+        name, key = credential.parameter, self.keys[credential.name] if parts.key is None else parts.key
+        match credential.place:
+            case "path":
+                return replace(parts, params={**parts.params, name: key})
+            case "query":
+                return replace(parts, query={**parts.query, name: key})
+            case "header":
+                return replace(parts, headers={name.lower(): key, **parts.headers})
+            case "bearer":
+                return replace(parts, headers={"authorization": f"Bearer {key}", **parts.headers})
+        return replace(parts, body=put(body, credential.tokens, key)) if isinstance(body, dict) else parts
 
-    def told(self, parts: Parts, request: Request) -> Told:
-        """Return what of a request its reply may repeat."""
-        query = dict(parse_qsl(request.path.partition("?")[2]))
-        headers = {name.lower(): value for name, value in request.headers}
-        return Told(body=parts.body, params=parts.params, query=query, headers=headers)
+    def _path(self, parts: Parts) -> str:
+        path = self.operation.path
+        for name in self.operation.parameters():
+            path = path.replace("{" + name + "}", quote(parts.params.get(name, f"{name}_1"), safe=""))
+        query = f"?{urlencode(parts.query)}" if parts.query else ""
+        return f"{parts.before_path}{path}{parts.after_path}{query}"
 
 
-def path_names(path: str) -> list[str]:
-    """Return the names of a path's parameters."""
-    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
-
-
-def _content(parts: Parts, body: Json) -> tuple[bytes, Json]:
+def _content(parts: Parts) -> tuple[bytes, Json]:
     """Return a body's bytes, and its value where the bytes are just that value's compact JSON."""
-    content = parts.raw
-    if content is None:
-        content = b"" if body is MISSING else render(body)
-    plain = parts.raw is None and not parts.padded and not parts.compress
-    content = content.ljust(parts.padded)
+    text = parts.raw
+    if text is None:
+        text = b"" if parts.body is MISSING else render(parts.body)
     if parts.compress:
-        content = gzip.compress(content, mtime=0)
-    return content, body if plain else MISSING
+        return _compressed(text, parts.padded), MISSING
+    plain = parts.raw is None and not parts.padded
+    return text.ljust(parts.padded), parts.body if plain else MISSING
+
+
+@lru_cache(maxsize=256)
+def _compressed(text: bytes, length: int) -> bytes:
+    """Compress a text filled up with spaces: megabytes, which callers ask for again and again."""
+    return gzip.compress(text.ljust(length), compresslevel=1, mtime=0)

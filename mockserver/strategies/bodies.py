@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from hypothesis import strategies as st
 
+from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.drawing import DIFFERENT, ODDS, Draw, Drawing, Strategy
-from mockserver.strategies.forms import Bad, FormPlan, Kind
+from mockserver.strategies.forms import BadEvent, FormPlan, Kind
 from mockserver.strategies.named import Choose, name_all, nameless, nameless_kinds
-from mockserver.strategies.naming import IDENTITY, SENDER
+from mockserver.strategies.naming import IDENTITY, NAMES_NOBODY, SENDER
 from mockserver.strategies.places import apply, put
-from mockserver.strategies.plans import NOBODY
-from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.schema_mutations import Mutation, Way
 
 MANY: Final = 150
@@ -24,11 +23,11 @@ MANY: Final = 150
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class EventMutation:
     """One way to break one kind of event."""
 
     kind: Kind
-    fault: Mutation
+    mutation: Mutation
     way: Way
 
 
@@ -39,27 +38,19 @@ class Bodies:
         self.form = form
         self.kinds = {name: Drawing(kind.values) for name, kind in form.kinds.items()}
         self.envelope = None if form.envelope is None else Drawing(form.envelope)
-        self.least, self.most = form.bounds()
+        self.least, self.most = form.bounds
         few = [self.least + more for more in (0, 1, 2, 3) if self.most is None or self.least + more <= self.most]
         few = [size for size in few if size] or few
-        edges = [self.least, MANY if self.most is None else self.most]
-        self.sizes = st.sampled_from(few * ODDS + edges * 2)
+        self.sizes = few * ODDS + [self.least, MANY if self.most is None else self.most] * 2
         self.nameless = nameless_kinds(form)
 
     def event(self, names: Sequence[str]) -> Strategy:
-        """Return the strategy of one good event of the kinds named, certified by its schema."""
-        return st.one_of([self.kinds[name].whole().map(self._certified(name)) for name in names])
+        """Return the strategy of one good event of the kinds named."""
+        return st.one_of([self.kinds[name].whole() for name in names]).map(self._certified)
 
-    def _certified(self, name: str) -> Callable[[Json], Json]:
-        schema, form = self.form.kinds[name].schema, self.form
-
-        def check(event: Json) -> Json:
-            found = form.diagnosis.breaks(schema, event) or list(form.diagnosis.late(event, form.clock.now_ms))
-            if found:
-                raise CertificateError(f"made to be a good {name}, breaks {found}: {event!r}"[:4000])
-            return event
-
-        return check
+    def _certified(self, event: Json) -> Json:
+        self.form.certify(self.form.body([event]), [])
+        return event
 
     def draw_envelope(self, draw: Draw) -> Json:
         """Draw what stands around the events."""
@@ -77,40 +68,41 @@ class Bodies:
         if form.form.events is None:
             body = self.draw_envelope(draw)
         else:
-            size = 1 if form.form.single else draw(self.sizes)
+            size = 1 if form.form.single else draw(st.sampled_from(self.sizes))
             body = form.body(self.draw_events(draw, names, size), self.draw_envelope(draw))
             body = name_all(form, body, chooser(draw))
         form.certify(body, [])
         return body
 
-    def draw_broken_event(self, draw: Draw, broken: Broken) -> Json:
+    def draw_bad_event(self, draw: Draw, broken: EventMutation) -> Json:
         """Draw an event of a kind and break it."""
         values, (tokens, edit) = broken.kind.values, broken.way
         event = values.steady(draw(self.kinds[broken.kind.name].whole()))
         return apply(values.with_holder(event, tokens), edit)
 
-    def draw_mixed(self, draw: Draw, plan: Sequence[Broken | None], names: Sequence[str]) -> tuple[Json, list[Bad]]:
-        """Draw a body whose events are good where `plan` has None and broken where it says how."""
-        form = self.form
-        kinds = st.sampled_from(list(names))
+    def draw_mixed(
+        self, draw: Draw, slots: Sequence[EventMutation | None], names: Sequence[str]
+    ) -> tuple[Json, list[BadEvent]]:
+        """Draw a body whose events are good where `slots` has None and broken where it says how."""
+        form, kinds = self.form, st.sampled_from(list(names))
         events = [
-            draw(self.kinds[draw(kinds)].whole()) if broken is None else self.draw_broken_event(draw, broken)
-            for broken in plan
+            draw(self.kinds[draw(kinds)].whole()) if broken is None else self.draw_bad_event(draw, broken)
+            for broken in slots
         ]
         bad = [
-            Bad(index=index, fault=broken.fault, tokens=broken.way[0])
-            for index, broken in enumerate(plan)
+            BadEvent(index=index, mutation=broken.mutation, tokens=broken.way[0])
+            for index, broken in enumerate(slots)
             if broken is not None
         ]
         body = form.body(events, self.draw_envelope(draw))
-        if any(one.fault.rule == IDENTITY for one in bad):
-            body = put(body, (SENDER,), draw(st.sampled_from(form.naming.per_event["sources"])))
-        own = {one.index: () if one.fault.rule == IDENTITY else one.tokens for one in bad}
-        body = name_all(form, body, chooser(draw), avoid=own)
+        if any(event.mutation.rule == IDENTITY for event in bad):
+            body = put(body, (SENDER,), draw(st.sampled_from(form.naming.per_event.sources)))
+        avoid = {event.index: () if event.mutation.rule == IDENTITY else event.tokens for event in bad}
+        body = name_all(form, body, chooser(draw), avoid)
         form.certify_bad(body, bad)
         return body, bad
 
-    def draw_enveloped(self, draw: Draw, fault: Mutation, way: Way, names: Sequence[str]) -> Json:
+    def draw_enveloped(self, draw: Draw, mutation: Mutation, way: Way, names: Sequence[str]) -> Json:
         """Draw a body and break its envelope."""
         form, (tokens, edit) = self.form, way
         assert form.envelope is not None
@@ -121,7 +113,7 @@ class Bodies:
         if form.naming.asks:
             body = put(body, (SENDER,), MISSING)
         body = apply(form.envelope.with_holder(body, tokens), edit)
-        form.certify(body, [(fault.rule, tokens, None)])
+        form.certify(body, [BrokenRule(mutation.rule, tokens)])
         return body
 
     def draw_nameless(self, draw: Draw) -> Json:
@@ -132,8 +124,8 @@ class Bodies:
         size = draw(st.integers(least, min(least + 2, self.most or least + 2)))
         chosen = [draw(st.sampled_from(events)) for _ in range(size)]
         body = form.body(chosen, self.draw_envelope(draw))
-        body = nameless(form, body, draw(st.sampled_from(form.naming.batch["sources"])))
-        form.certify(body, [(NOBODY.rule, (), None)])
+        body = nameless(form, body, draw(st.sampled_from(form.naming.batch.sources)))
+        form.certify(body, [NAMES_NOBODY])
         return body
 
 

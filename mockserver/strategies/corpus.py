@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Final
 
 from mockserver.contract.library import Library, Protocol
+from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import Parts
-from mockserver.strategies.forms import Bad, FormPlan, Kind
-from mockserver.strategies.gate_mutations import rule_id
+from mockserver.strategies.forms import BadEvent, FormPlan, Kind
 from mockserver.strategies.named import name_all, nameless, nameless_kinds
 from mockserver.strategies.naming import IDENTITY, SENDER
 from mockserver.strategies.places import apply, put
@@ -56,54 +56,50 @@ def lines(protocol: Protocol) -> Iterator[bytes]:
 def samples(plan: Plan) -> Iterator[Sample]:
     """Yield the samples of one contract."""
     tried: set[str] = set()
-    for one in plan.operations.values():
-        yield from _good(one, tried)
-        yield from _bad(one)
+    for owner in plan.operations.values():
+        yield from _good(owner, tried)
+        yield from _bad(owner)
     yield from plan.unserved()
 
 
-def _good(one: OperationPlan, tried: set[str]) -> Iterator[Sample]:
-    if not one.forms:
-        yield from _faces(one, one.parts(), ())
-    for form in one.forms.values():
+def _good(owner: OperationPlan, tried: set[str]) -> Iterator[Sample]:
+    if not owner.forms:
+        yield from _faces(owner, owner.parts(), ())
+    for form in owner.forms.values():
         for body in _good_bodies(form, tried):
             body = name_all(form, body)
             form.certify(body, [])
-            yield one.good(one.parts(body), form.events_in(body))
+            yield owner.good(owner.parts(body), form.events_in(body))
         body = form.smallest()
-        yield from _faces(one, one.parts(body), form.events_in(body))
+        yield from _faces(owner, owner.parts(body), form.events_in(body))
 
 
-def _faces(one: OperationPlan, parts: Parts, events: Sequence[Json]) -> Iterator[Sample]:
+def _faces(owner: OperationPlan, parts: Parts, events: Sequence[Json]) -> Iterator[Sample]:
     """Yield one request in each of its forms; those whose bytes depend on a library or are long are left out."""
-    yield one.good(parts, events)
-    for change in variations(one):
+    yield owner.good(parts, events)
+    for change in variations(owner):
         changed = change(parts)
         if not changed.compress and not changed.padded:
-            yield one.good(changed, events)
+            yield owner.good(changed, events)
 
 
 def _good_bodies(form: FormPlan, tried: set[str]) -> Iterator[Json]:
     for kind in form.kinds.values():
         yield from (form.body([event]) for event in kind.values.variants(tried))
-        for sender in (*form.naming.batch["sources"], *form.naming.per_event["sources"]):
+        for sender in (*form.naming.batch.sources, *form.naming.per_event.sources):
             yield put(form.body([kind.values.least]), (SENDER,), sender)
     if form.envelope is not None and not form.form.single:
         for envelope in form.envelope.variants(tried):
-            yield envelope if form.form.events is None else form.body([_first(form).values.least], envelope)
+            yield envelope if form.form.events is None else form.body([form.padding], envelope)
     yield from (form.body(events) for events in _sizes(form))
     yield from _longest(form)
-
-
-def _first(form: FormPlan) -> Kind:
-    return next(iter(form.kinds.values()))
 
 
 def _sizes(form: FormPlan) -> Iterator[list[Json]]:
     """Yield as few and as many events as there may be, and the same event twice."""
     if form.form.events is None or form.form.single:
         return
-    least, most = form.bounds()
+    least, most = form.bounds
     yield numbered(form, least)
     yield numbered(form, 2)
     if most is not None:
@@ -113,12 +109,12 @@ def _sizes(form: FormPlan) -> Iterator[list[Json]]:
 
 def numbered(form: FormPlan, count: int) -> list[Json]:
     """Return so many smallest events, each with an id of its own where the contract knows repeats by one."""
-    values, place = _first(form).values, form.contract.dedup
-    if place is None:
+    values, dedup = next(iter(form.kinds.values())).values, form.contract.dedup
+    if dedup is None:
         return [values.least] * count
-    known = [put(values.host(place), place, f"m-{index}") for index in range(count)]
-    good = all(not form.diagnosis.breaks(_first(form).schema, event) for event in known[:1])
-    return known if good else [values.least] * count
+    events = [put(values.host(dedup.tokens), dedup.tokens, f"m-{index}") for index in range(count)]
+    good = not form.diagnosis.of(form.body(events[:1]))
+    return events if good else [values.least] * count
 
 
 def _longest(form: FormPlan) -> Iterator[Json]:
@@ -130,69 +126,69 @@ def _longest(form: FormPlan) -> Iterator[Json]:
             empty = form.body([put(kind.values.least, (name,), "")])
             text = "x" * (form.contract.max_body - len(render(empty)))
             body = form.body([put(kind.values.least, (name,), text)])
-            if not form.diagnosis.of(body, form.clock.now_ms):
+            if not form.diagnosis.of(body):
                 yield body
                 return
 
 
-def _bad(one: OperationPlan) -> Iterator[Sample]:
-    for form in one.forms.values():
+def _bad(owner: OperationPlan) -> Iterator[Sample]:
+    for form in owner.forms.values():
         shown: set[str] = set()
         for kind in form.kinds.values():
-            for fault in kind.faults:
-                if rule_id(fault) not in shown:
-                    yield from (_broken_event(one, form, kind, fault, way) for way in fault.ways[:WAYS])
-                shown.add(rule_id(fault))
-        for fault in form.envelope_mutations:
-            yield from (_broken_envelope(one, form, fault, way) for way in fault.ways[:WAYS])
+            for mutation in kind.mutations:
+                if mutation.id not in shown:
+                    yield from (_bad_event(owner, form, kind, mutation, way) for way in mutation.ways[:WAYS])
+                shown.add(mutation.id)
+        for mutation in form.envelope_mutations:
+            yield from (_broken_envelope(owner, form, mutation, way) for way in mutation.ways[:WAYS])
         for kind in nameless_kinds(form):
-            for sender in form.naming.batch["sources"]:
-                yield one.nobody(one.parts(nameless(form, form.body([kind.values.least]), sender)))
-        yield from _mixed(one, form)
-    body = next((form.smallest() for form in one.forms.values()), MISSING)
-    for gate in one.gate_mutations:
+            for sender in form.naming.batch.sources:
+                yield owner.nobody(owner.parts(nameless(form, form.body([kind.values.least]), sender)))
+        yield from _mixed(owner, form)
+    body = next((form.smallest() for form in owner.forms.values()), MISSING)
+    for gate in owner.gate_mutations:
         for change in gate.changes:
-            parts = change(one.parts(body))
+            parts = change(owner.parts(body))
             if not parts.compress and not parts.padded:
-                yield one.gated(parts, gate)
+                yield owner.gated(parts, gate)
 
 
-def _broken(form: FormPlan, kind: Kind, way: Way) -> Json:
+def _broken(kind: Kind, way: Way) -> Json:
     tokens, edit = way
     return apply(kind.values.host(tokens), edit)
 
 
-def _broken_event(one: OperationPlan, form: FormPlan, kind: Kind, fault: Mutation, way: Way) -> Sample:
-    return _batch(one, form, [_broken(form, kind, way)], [Bad(index=0, fault=fault, tokens=way[0])])
+def _bad_event(owner: OperationPlan, form: FormPlan, kind: Kind, mutation: Mutation, way: Way) -> Sample:
+    return _batch(owner, form, [_broken(kind, way)], [BadEvent(index=0, mutation=mutation, tokens=way[0])])
 
 
-def _batch(one: OperationPlan, form: FormPlan, events: list[Json], bad: list[Bad]) -> Sample:
+def _batch(owner: OperationPlan, form: FormPlan, events: list[Json], bad: list[BadEvent]) -> Sample:
     body = form.body(events)
-    if any(one_bad.fault.rule == IDENTITY for one_bad in bad):
-        body = put(body, (SENDER,), form.naming.per_event["sources"][0])
+    if any(event.mutation.rule == IDENTITY for event in bad):
+        body = put(body, (SENDER,), form.naming.per_event.sources[0])
     form.certify_bad(body, bad)
-    return one.mixed(form, one.parts(body), form.events_in(body), bad)
+    return owner.mixed(owner.parts(body), form.events_in(body), bad)
 
 
-def _broken_envelope(one: OperationPlan, form: FormPlan, fault: Mutation, way: Way) -> Sample:
+def _broken_envelope(owner: OperationPlan, form: FormPlan, mutation: Mutation, way: Way) -> Sample:
     tokens, edit = way
     body = apply(form.envelope_host(tokens), edit)
-    form.certify(body, [(fault.rule, tokens, None)])
-    return one.refused(one.parts(body), fault, tokens)
+    form.certify(body, [BrokenRule(mutation.rule, tokens)])
+    return owner.refused(owner.parts(body), mutation, tokens)
 
 
-def _mixed(one: OperationPlan, form: FormPlan) -> Iterator[Sample]:
+def _mixed(owner: OperationPlan, form: FormPlan) -> Iterator[Sample]:
     """Yield batches of good events and bad ones: one bad first, in the middle, last, and all bad."""
     if form.form.events is None or form.form.single:
         return
     kinds = list(form.kinds.values())
     for number, kind in enumerate(kinds):
         good = kinds[number - 1].values.least
-        fault = next(fault for fault in kind.faults if fault.rule != IDENTITY)
-        other = next(fault for fault in reversed(kind.faults) if fault.rule != IDENTITY)
-        first, last = _broken(form, kind, fault.ways[0]), _broken(form, kind, other.ways[0])
+        usable = [mutation for mutation in kind.mutations if mutation.rule != IDENTITY]
+        first, last = (_broken(kind, mutation.ways[0]) for mutation in (usable[0], usable[-1]))
         for events in ([first, good], [good, first, good, last], [good, last], [first, last]):
             broken = [
-                (index, fault if event is first else other) for index, event in enumerate(events) if event is not good
+                (index, usable[0 if event is first else -1]) for index, event in enumerate(events) if event is not good
             ]
-            yield _batch(one, form, events, [Bad(index=at, fault=f, tokens=f.ways[0][0]) for at, f in broken])
+            bad = [BadEvent(index=index, mutation=mutation, tokens=mutation.ways[0][0]) for index, mutation in broken]
+            yield _batch(owner, form, events, bad)

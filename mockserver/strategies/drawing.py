@@ -5,7 +5,7 @@ Everything shrinks to the plainest: no optional member, the first alternative, t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 from hypothesis import strategies as st
@@ -34,7 +34,7 @@ ODDS: Final = 6
 DIFFERENT: Final = 4
 """Long arrays are made of so many different items, which come again."""
 VARIED: Final = object()
-EXTRA_NAMES: Final = ("x_extra", "Größe", "x-note")
+EXTRA_NAME: Final = "x_extra"
 
 
 class Drawing:
@@ -61,25 +61,29 @@ class Drawing:
         if _is_leaf(schema):
             return self._leaf(schema, tokens)
         if is_object(schema):
-            built = [self._object(branch, tokens) for branch in self.values.branches(schema)]
-            return st.one_of(built)
+            return st.one_of([self._object(branch, tokens) for branch in self.values.branches(schema)])
         return self._array(schema, tokens)
 
     def _leaf(self, schema: Schema, tokens: Tokens, *, null: bool = False) -> Strategy:
         """Draw an edge; now and then something in between. One draw is what most values cost."""
-        edges = _weighted(self.values.edges(schema, tokens))
-        varied = self._varied(schema, tokens)
-        chances = [None] * (len(edges) // 8 + 1) if null else []
+        edges, varied = self.choices(schema, tokens), self._varied(schema, tokens)
+        nulls = [None] * (len(edges) // 8 + 1) if null else []
         if varied is None:
-            return st.sampled_from([*edges, *chances])
-        options = st.sampled_from([*edges, *chances, *([VARIED] * (len(edges) // 2))])
+            return st.sampled_from([*edges, *nulls])
+        options = st.sampled_from([*edges, *nulls, *([VARIED] * (len(edges) // 2))])
         return composed(lambda draw: draw(varied) if (value := draw(options)) is VARIED else value)
+
+    def choices(self, schema: Schema, tokens: Tokens) -> list[Json]:
+        """Return what a value drawn whole is picked from: every edge, short ones several times."""
+        edges = self.values.edges(schema, tokens)
+        short = [edge for edge in edges if len(render(edge)) <= LONG]
+        return short * ODDS + [edge for edge in edges if len(render(edge)) > LONG]
 
     def _varied(self, schema: Schema, tokens: Tokens) -> Strategy | None:
         if "enum" in schema or "const" in schema:
             return None
-        reach = self.values.clock.inside(tokens)
-        now_ms = self.values.clock.now_ms
+        reach = self.values.time_frame.inside(tokens)
+        now_ms = self.values.time_frame.now_ms
         if reach is not None:
             return _moments(now_ms, *reach)
         if "format" in schema:
@@ -91,26 +95,30 @@ class Drawing:
             texts = st.from_regex(regex, alphabet=st.characters(codec="utf-8", exclude_characters="\x00"))
             return texts.filter(lambda text: self.values.fits(schema, text))
         options = [_of_type(kind, schema) for kind in types_of(schema)]
-        found = [option for option in options if option is not None]
-        return st.one_of(found) if found else None
+        known = [option for option in options if option is not None]
+        return st.one_of(known) if known else None
+
+    def members(self, schema: Schema, tokens: Tokens) -> Iterator[tuple[str, bool, Strategy]]:
+        """Yield the members of an object, each with whether it is always there: else it is as often as not."""
+        required, declared = set(schema.get("required", ())), schema["properties"]
+        yield from ((name, name in required, self._member(schema, name, tokens)) for name in declared)
+        yield from ((name, True, st.just("x")) for name in required - set(declared))
+        if schema.get("additionalProperties") is not False:
+            yield EXTRA_NAME, False, self._extra(schema, tokens)
 
     def _object(self, schema: Schema, tokens: Tokens) -> Strategy:
-        required = set(schema.get("required", ()))
-        members = [(name, name in required, self._member(schema, name, tokens)) for name in schema["properties"]]
-        members += [(name, True, st.just("x")) for name in required - set(schema["properties"])]
-        if schema.get("additionalProperties") is not False:
-            members.append((EXTRA_NAMES[0], False, self._extra(schema, tokens)))
-        optional = sum(not always for _, always, _ in members)
+        members = list(self.members(schema, tokens))
+        masks = st.integers(0, (1 << sum(not always for _, always, _ in members)) - 1)
 
         def build(draw: Draw) -> Json:
-            mask, made = draw(_masks(optional)), {}
+            mask, value = draw(masks), {}
             for name, always, strategy in members:
                 if not always:
                     here, mask = mask & 1, mask >> 1
                     if not here:
                         continue
-                made[name] = draw(strategy)
-            return made
+                value[name] = draw(strategy)
+            return value
 
         return composed(build)
 
@@ -125,17 +133,22 @@ class Drawing:
     def _extra(self, schema: Schema, tokens: Tokens) -> Strategy:
         inner = schema.get("additionalProperties", {})
         if isinstance(inner, dict) and inner:
-            return self.at(inner, (*tokens, EXTRA_NAMES[0]))
+            return self.at(inner, (*tokens, EXTRA_NAME))
         return st.sampled_from(SCALARS)
 
     def _array(self, schema: Schema, tokens: Tokens) -> Strategy:
         return sized(self.at(schema["items"], (*tokens, 0)), schema.get("minItems", 0), schema.get("maxItems"))
 
 
+def lengths(least: int, most: int | None) -> list[int]:
+    """Return how long arrays are drawn: few items, and as many as there may be."""
+    few = [length for length in (least, least + 1, least + 2, least + 3) if most is None or length <= most]
+    return few + ([most] if most is not None else [])
+
+
 def sized(item: Strategy, least: int, most: int | None) -> Strategy:
-    """Return arrays of few items, and now and then as many as there may be."""
-    few = [size for size in (least, least + 1, least + 2, least + 3) if most is None or size <= most]
-    sizes = st.sampled_from(few + ([most] if most is not None else []))
+    """Return arrays of items, of each of the `lengths`."""
+    sizes = st.sampled_from(lengths(least, most))
 
     def build(draw: Draw) -> Json:
         size = draw(sizes)
@@ -155,19 +168,9 @@ def composed(build: Callable[[Draw], Json]) -> Strategy:
     return drawn()
 
 
-def _masks(bits: int) -> Strategy:
-    return st.integers(0, (1 << bits) - 1) if bits else st.just(0)
-
-
 def _is_leaf(schema: Schema) -> bool:
     """Tell whether a schema's values are drawn whole, not member by member."""
     return not (is_object(schema) and schema.get("properties")) and not (is_array(schema) and "items" in schema)
-
-
-def _weighted(edges: list[Json]) -> list[Json]:
-    """Return the edges, short ones several times."""
-    short = [edge for edge in edges if len(render(edge)) <= LONG]
-    return short * ODDS + [edge for edge in edges if len(render(edge)) > LONG]
 
 
 def _of_type(kind: str, schema: Schema) -> Strategy | None:

@@ -3,109 +3,105 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TypeAlias
 
-from mockserver.contract.contract import Contract
-from mockserver.contract.operation import Form, Operation
 from mockserver.contract.schema import Schema
-from mockserver.jsonkit import Json, pointer
+from mockserver.core.collect import BrokenRule
+from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
-from mockserver.strategies import non_schema_mutations as beside
-from mockserver.strategies import schema_mutations as faults
-from mockserver.strategies.diagnosis import Broken, Diagnosis
-from mockserver.strategies.naming import IDENTITY, SENDER
+from mockserver.strategies import non_schema_mutations, schema_mutations
+from mockserver.strategies.diagnosis import Diagnosis
+from mockserver.strategies.naming import IDENTITY, SENDER, Naming, identity
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.schema_mutations import Mutation, Way
 from mockserver.strategies.subschemas import inner
-from mockserver.strategies.time_frame import Clock
+from mockserver.strategies.time_frame import TimeFrame
 from mockserver.strategies.values import Values
 
-Works = Callable[[Mutation], Iterable[Way]]
-"""Tells which of a fault's ways break just that."""
+Sorted: TypeAlias = tuple[list[Mutation], list[Mutation]]
+"""The mutations that break their rule alone, and those that other keywords shadow."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of event: its values, the ways to break it, and the rules that cannot be broken alone."""
+    """One kind of event: its values, and the ways to break it, found when they are first asked for."""
 
-    name: str
-    values: Values
-    schema: Schema
-    faults: list[Mutation] = field(default_factory=list)
-    hidden: list[Mutation] = field(default_factory=list)
+    def __init__(self, name: str, values: Values, sort: Callable[[Kind], Sorted]) -> None:
+        self.name = name
+        self.values = values
+        self._sort = sort
+
+    @cached_property
+    def _sorted(self) -> Sorted:
+        return self._sort(self)
+
+    @property
+    def mutations(self) -> list[Mutation]:
+        """What breaks events of this kind, each with the ways that break just one rule."""
+        return self._sorted[0]
+
+    @property
+    def shadowed(self) -> list[Mutation]:
+        """What breaks no event of this kind alone: another keyword is broken by every way too."""
+        return self._sorted[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bad:
-    """One broken event of a batch: its number, the fault, where its finding points."""
+class BadEvent:
+    """One broken event of a batch: its number, the mutation, where its finding points."""
 
     index: int
-    fault: Mutation
+    mutation: Mutation
     tokens: Tokens
 
 
 class FormPlan:
     """A compiled form. `keys` are the places of credentials in its bodies, with their values.
 
-    `measured` is the reason for refusing a member over its size. With `typed` the events of a form with one schema for
-    all are of that type.
+    With `type` the events of a form with one schema for all are of that type.
     """
 
     def __init__(
         self,
-        contract: Contract,
-        operation: Operation,
-        form: Form,
-        clock: Clock,
-        keys: list[tuple[tuple[str, ...], str]],
-        measured: str,
-        typed: str | None = None,
+        diagnosis: Diagnosis,
+        time_frame: TimeFrame,
+        keys: Iterable[tuple[Tokens, str]],
+        type: str | None = None,
     ) -> None:
-        self.contract = contract
-        self.form = form
-        self.clock = clock
-        self.measured = measured
-        self.typed = typed
-        self.diagnosis = Diagnosis(contract, operation, form, [tokens for tokens, _ in keys])
-        self.naming = self.diagnosis.naming
+        self.contract = diagnosis.contract
+        self.form = form = diagnosis.form
+        self.diagnosis = diagnosis
+        self.time_frame = time_frame
+        self.type = type
+        self.naming = Naming(self.contract, diagnosis)
+        measured = form.schema.name if form.single and form.schema is not None else None
+        self.measures = [limit for limit in self.contract.member_limits.values() if limit.schema == measured]
         self.fixed: dict[Tokens, Json] = dict(keys)
         self.kinds = {kind.name: kind for kind in self._kinds()}
-        self.envelope = self._envelope()
+        self.envelope = None if form.request is None else self._values(form.request, self.fixed)
         if self.envelope is not None and form.events is not None:
-            self.envelope.fixed[form.events] = [self.padding] * max(1, self.bounds()[0])
-        self.envelope_mutations: list[Mutation] = []
-        self.hidden: list[Mutation] = []
-        if self.envelope is not None:
-            self._settle(faults.drafts(self.envelope), self._try_envelope, self.envelope_mutations, self.hidden)
-        for kind in self.kinds.values():
-            self._settle(self._event_drafts(kind), partial(self._try_event, kind), kind.faults, kind.hidden)
+            self.envelope.fixed[form.events] = [self.padding] * max(1, self.bounds[0])
 
     def _kinds(self) -> Iterator[Kind]:
         form = self.form
         if form.events is None:
             return
         if form.schema is not None:
-            extra = dict(self.fixed) if form.single else {}
-            if self.typed is not None:
-                extra[form.discriminator] = self.typed
-            yield self._kind(form.type or form.schema.name, form.schema, extra)
+            fixed = dict(self.fixed) if form.single else {}
+            if self.type is not None:
+                fixed[form.discriminator] = self.type
+            yield Kind(form.type or form.schema.name, self._values(form.schema, fixed), self._sort_events)
             return
         for name, schema in form.schemas.items():
-            yield self._kind(name, schema, {form.discriminator: name})
+            yield Kind(name, self._values(schema, {form.discriminator: name}), self._sort_events)
 
-    def _kind(self, name: str, schema: Schema, fixed: dict[Tokens, Json]) -> Kind:
-        values = Values(schema.body, self.clock, fixed, nulls_absent=self.contract.nulls_absent)
-        for limit in self.diagnosis.measures.values():
-            values.extra[pointer.parse(limit["pointer"])] = [beside.sized(limit["max_bytes"])]
-        return Kind(name=name, values=values, schema=schema)
-
-    def _envelope(self) -> Values | None:
-        form = self.form
-        if form.request is None:
-            return None
-        return Values(form.request.body, self.clock, dict(self.fixed), nulls_absent=self.contract.nulls_absent)
+    def _values(self, schema: Schema, fixed: dict[Tokens, Json]) -> Values:
+        values = Values(schema.body, self.time_frame, dict(fixed), nulls_absent=self.contract.nulls_absent)
+        if schema is self.form.schema:
+            values.extra = {limit.tokens: [non_schema_mutations.sized(limit.max_bytes)] for limit in self.measures}
+        return values
 
     @property
     def padding(self) -> Json:
@@ -119,8 +115,9 @@ class FormPlan:
         """
         if self.form.single:
             return events[0]
-        if self.form.events is not None and len(events) < self.bounds()[0]:
-            events = [*events, *[self.padding] * (self.bounds()[0] - len(events))]
+        least = self.bounds[0]
+        if self.form.events is not None and len(events) < least:
+            events = [*events, *[self.padding] * (least - len(events))]
         if self.envelope is not None:
             envelope = self.envelope.least if envelope is MISSING else envelope
         elif self.form.events is not None:
@@ -131,11 +128,12 @@ class FormPlan:
         """Return the events of a body."""
         if self.form.events is None:
             return []
-        found = body if self.form.single else look(body, self.form.events)
-        return [body] if self.form.single else found if isinstance(found, list) else []
+        events = body if self.form.single else look(body, self.form.events)
+        return [body] if self.form.single else events if isinstance(events, list) else []
 
+    @cached_property
     def bounds(self) -> tuple[int, int | None]:
-        """Return the fewest and the most events a body may have; None where the contract says no limit."""
+        """The fewest and the most events a body may have; None where the contract says no limit."""
         if self.form.single:
             return 1, 1
         if self.envelope is None or self.form.events is None:
@@ -158,48 +156,68 @@ class FormPlan:
         assert self.envelope is not None
         return self.envelope.host(tokens)
 
-    def certify(self, body: Json, expected: Iterable[Broken]) -> None:
+    def certify(self, body: Json, expected: Iterable[BrokenRule]) -> None:
         """Hold a body to what it was made to break. Raises CertificateError."""
-        found, wanted = self.diagnosis.of(body, self.clock.now_ms), list(expected)
-        if found != wanted:
-            raise CertificateError(f"made to break {wanted}, breaks {found}: {body!r}"[:4000])
+        broken, intended = self.diagnosis.of(body), list(expected)
+        if broken != intended:
+            raise CertificateError(f"made to break {intended}, breaks {broken}: {body!r}"[:4000])
 
-    def certify_bad(self, body: Json, bad: Iterable[Bad]) -> None:
+    def certify_bad(self, body: Json, bad: Iterable[BadEvent]) -> None:
         """Hold a body to breaking just this. Raises CertificateError."""
-        single = self.form.single
-        self.certify(body, [(one.fault.rule, one.tokens, None if single else one.index) for one in bad])
+        self.certify(body, [self.broken(event.mutation, event.tokens, event.index) for event in bad])
 
-    def _settle(self, drafted: Iterable[Mutation], works: Works, kept: list[Mutation], hidden: list[Mutation]) -> None:
-        for draft in drafted:
-            fault = replace(draft, ways=tuple(works(draft)))
-            (kept if fault.ways else hidden).append(fault)
+    def broken(self, mutation: Mutation, tokens: Tokens, index: int) -> BrokenRule:
+        """Return what an event breaks that was made by a mutation."""
+        return BrokenRule(mutation.rule, tokens, None if self.form.single else index)
 
-    def _try_event(self, kind: Kind, fault: Mutation) -> Iterator[Way]:
-        for tokens, edit in fault.ways:
+    @cached_property
+    def _sorted_envelope(self) -> Sorted:
+        drafts = () if self.envelope is None else schema_mutations.drafts(self.envelope)
+        return _sort_out(drafts, self._try_envelope)
+
+    @property
+    def envelope_mutations(self) -> list[Mutation]:
+        """What breaks the envelope, each with the ways that break just one rule."""
+        return self._sorted_envelope[0]
+
+    @property
+    def shadowed(self) -> list[Mutation]:
+        """What breaks no envelope alone: another keyword is broken by every way too."""
+        return self._sorted_envelope[1]
+
+    def _sort_events(self, kind: Kind) -> Sorted:
+        return _sort_out(self._event_drafts(kind), partial(self._try_event, kind))
+
+    def _try_event(self, kind: Kind, mutation: Mutation) -> Iterator[Way]:
+        for tokens, edit in mutation.ways:
             body = self.body([apply(kind.values.host(tokens), edit)])
-            if fault.rule == IDENTITY:
-                body = put(body, (SENDER,), self.naming.per_event["sources"][0])
-            if self.diagnosis.of(body, self.clock.now_ms) == [(fault.rule, tokens, None if self.form.single else 0)]:
+            if mutation.rule == IDENTITY:
+                body = put(body, (SENDER,), self.naming.per_event.sources[0])
+            if self.diagnosis.of(body) == [self.broken(mutation, tokens, 0)]:
                 yield tokens, edit
 
-    def _try_envelope(self, fault: Mutation) -> Iterator[Way]:
-        assert self.envelope is not None
-        for tokens, edit in fault.ways:
-            if self.diagnosis.of(apply(self.envelope.host(tokens), edit), self.clock.now_ms) == [
-                (fault.rule, tokens, None)
-            ]:
+    def _try_envelope(self, mutation: Mutation) -> Iterator[Way]:
+        for tokens, edit in mutation.ways:
+            body = apply(self.envelope_host(tokens), edit)
+            if self.diagnosis.of(body) == [BrokenRule(mutation.rule, tokens)]:
                 yield tokens, edit
 
     def _event_drafts(self, kind: Kind) -> Iterator[Mutation]:
-        """Yield the faults of one kind of event: its schema's, and those beside it."""
+        """Yield the mutations of one kind of event: its schema's, and those beside it."""
         picked = self.form.schema is None
-        for fault in faults.drafts(kind.values):
-            if not (picked and fault.ways and fault.ways[0][0] == self.form.discriminator):
-                yield fault
+        for mutation in schema_mutations.drafts(kind.values):
+            if not (picked and mutation.ways and mutation.ways[0][0] == self.form.discriminator):
+                yield mutation
         if picked:
-            yield from beside.types(kind.name, self.form.discriminator)
+            yield from non_schema_mutations.types(kind.name, self.form.discriminator)
         if not self.form.single:
-            yield beside.not_an_object()
-        yield from beside.windows(self.contract, self.clock, kind.values)
-        yield from beside.measures(self.diagnosis.measures, self.measured)
-        yield from beside.identity(self.contract, self.naming, kind.values)
+            yield non_schema_mutations.not_an_object()
+        yield from non_schema_mutations.windows(kind.values)
+        yield from non_schema_mutations.measures(self.measures)
+        yield from identity(self.naming, kind.values)
+
+
+def _sort_out(drafts: Iterable[Mutation], works: Callable[[Mutation], Iterable[Way]]) -> Sorted:
+    """Keep of each mutation the ways that work."""
+    tried = [replace(draft, ways=tuple(works(draft))) for draft in drafts]
+    return [mutation for mutation in tried if mutation.ways], [mutation for mutation in tried if not mutation.ways]

@@ -11,28 +11,54 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.operation import Operation
+from mockserver.contract.operation import BoundGate, Operation
+from mockserver.core.route import OPERATIONS
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.patterns import matcher
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.assembly import NO_CREDENTIAL, Parts
 from mockserver.strategies.plausible import JUNK
-from mockserver.strategies.samples import Breach
-from mockserver.strategies.schema_mutations import Mutation
+from mockserver.strategies.samples import rule_id
 
 Change = Callable[[Parts], Parts]
+MEDIA_TYPES: Final = (
+    "text/plain",
+    "application/x-www-form-urlencoded",
+    "application/json5",
+    "application/vnd.api+json",
+    "json",
+)
+NO_JSON: Final = (
+    b"",
+    b"{",
+    b"{'a': 1}",
+    b"not json",
+    b'{"a": 1,}',
+    b'{"a": NaN}',
+    b"\xff\xfe{}",
+    b"\xef\xbb\xbf{}",
+    b"{}{}",
+)
 NO_OBJECTS: Final[tuple[Json, ...]] = ([], None, 1, "text", True)
+PRINTABLE: Final = tuple(text for text in JUNK if text and text.strip() == text and text.isascii())
+WRONG_KEYS: Final = ("wrong_key_1", "sk_1", *PRINTABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateMutation:
-    """One outcome of one gate, and the changes of a good request that lead to it."""
+    """One outcome of one gate, the contract's reason for it, and the changes of a good request that lead to it."""
 
     rule: str
     keyword: str
     reason: str
     changes: tuple[Change, ...]
+
+    @property
+    def id(self) -> str:
+        """The id of the rule as `breaches` lists it."""
+        return rule_id(self.rule, self.keyword)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,24 +67,13 @@ class GateSite:
 
     contract: Contract
     operation: Operation
-    name: str
-    reasons: Mapping[str, str]
+    gate: BoundGate
     early_key: bool
 
-    def fault(self, rule: str, outcome: str, *changes: Change) -> GateMutation:
-        """Return the fault of one outcome."""
-        reason = self.reasons.get(outcome, outcome)
-        return GateMutation(rule=rule, keyword=outcome, reason=reason, changes=changes)
-
-    @property
-    def rule(self) -> str:
-        """The gate's own pointer."""
-        return f"/protocol/gates/{self.name}"
-
-
-def rule_id(fault: Mutation | GateMutation) -> str:
-    """Return a fault's rule, with what of it is broken where the pointer does not say that."""
-    return Breach(rule=fault.rule, keyword=fault.keyword, pointer="", reason="").id
+    def mutation(self, outcome: str, *changes: Change, rule: str | None = None) -> GateMutation:
+        """Return the mutation that leads to one outcome; what it breaks is the gate unless a `rule` is given."""
+        reason = self.gate.reason(outcome)
+        return GateMutation(rule=rule or self.gate.pointer, keyword=outcome, reason=reason, changes=changes)
 
 
 def changed(**members: Json) -> Change:
@@ -78,48 +93,37 @@ def _text(parts: Parts) -> bytes:
 def _size(site: GateSite) -> Iterator[GateMutation]:
     limit = site.contract.max_body
     if not site.early_key:
-        rule = "/protocol/limits/body/max_bytes"
-        yield site.fault(
-            rule,
-            "body_too_large",
+        changes = (
             changed(body=MISSING, raw=b" " * (limit + 1)),
             changed(padded=limit + 1),
             changed(padded=limit + 1, compress=True, encoding="gzip"),
         )
+        yield site.mutation("body_too_large", *changes, rule="/protocol/limits/body/max_bytes")
 
 
 def _encoding(site: GateSite) -> Iterator[GateMutation]:
     if not site.early_key:
-        broken = [changed(encoding="gzip"), changed(raw=b"\x1f\x8b\x08\x00", body=MISSING, encoding="gzip")]
-        yield site.fault(site.rule, "broken_encoding", *broken)
-        yield site.fault(site.rule, "unsupported_encoding", changed(encoding="br"), changed(encoding="zstd"))
+        broken = changed(encoding="gzip"), changed(raw=b"\x1f\x8b\x08\x00", body=MISSING, encoding="gzip")
+        yield site.mutation("broken_encoding", *broken)
+        yield site.mutation("unsupported_encoding", changed(encoding="br"), changed(encoding="zstd"))
 
 
 def _content_type(site: GateSite) -> Iterator[GateMutation]:
-    rule = site.contract.protocol["content_types"]
-    kinds = ("text/plain", "application/x-www-form-urlencoded", "application/json5", "application/vnd.api+json", "json")
-    if not rule["anything"]:
-        changes = [changed(content_type=kind) for kind in kinds if kind not in rule["accepted"]]
-        yield site.fault(
-            "/protocol/content_types/accepted", "content_type_invalid", *changes, changed(content_type=None)
-        )
+    types = site.contract.content_types
+    if types is not None and not types.anything:
+        changes = [
+            changed(content_type=media_type)
+            for media_type in (*MEDIA_TYPES, "json")
+            if media_type not in types.accepted
+        ]
+        rule = "/protocol/content_types/accepted"
+        yield site.mutation("content_type_invalid", *changes, changed(content_type=None), rule=rule)
 
 
 def _json(site: GateSite) -> Iterator[GateMutation]:
     if not site.early_key:
-        texts = (
-            b"",
-            b"{",
-            b"{'a': 1}",
-            b"not json",
-            b'{"a": 1,}',
-            b'{"a": NaN}',
-            b"\xff\xfe{}",
-            b"\xef\xbb\xbf{}",
-            b"{}{}",
-        )
-        whole = [changed(raw=text, body=MISSING) for text in texts]
-        yield site.fault(site.rule, "invalid_json", *whole, _cut, lambda parts: replace(parts, raw=_text(parts) + b"]"))
+        texts = [changed(raw=text, body=MISSING) for text in NO_JSON]
+        yield site.mutation("invalid_json", *texts, _cut, lambda parts: replace(parts, raw=_text(parts) + b"]"))
 
 
 def _cut(parts: Parts) -> Parts:
@@ -128,55 +132,50 @@ def _cut(parts: Parts) -> Parts:
 
 def _object(site: GateSite) -> Iterator[GateMutation]:
     if not site.early_key:
-        whole = [changed(body=value) for value in NO_OBJECTS]
-        yield site.fault(site.rule, "not_an_object", *whole, lambda parts: replace(parts, body=[parts.body]))
+        values = [changed(body=value) for value in NO_OBJECTS]
+        yield site.mutation("not_an_object", *values, lambda parts: replace(parts, body=[parts.body]))
 
 
 def _key(site: GateSite) -> Iterator[GateMutation]:
-    specs = site.contract.protocol["credentials"]
-    names = site.operation.credentials
-    blank = [changed(key=" ", credential=number) for number, name in enumerate(names) if specs[name]["in"] != "path"]
-    if not any(specs[name]["in"] == "path" for name in names):
-        rule = f"/protocol/credentials/{names[0]}"
-        yield site.fault(rule, "missing", changed(credential=NO_CREDENTIAL), *blank)
-    for number, name in enumerate(names):
-        if "pattern" in specs[name]:
-            fits = matcher(specs[name]["pattern"])
-            texts = [
-                text for text in ("wrong_key_1", "sk_1", *JUNK) if text.strip() == text and text.isascii() and text
-            ]
-            keys = [changed(key=text, credential=number) for text in texts if not fits(text)]
-            yield site.fault(f"/protocol/credentials/{name}/pattern", "malformed", *keys)
+    credentials = site.operation.credentials
+    if all(credential.place != "path" for credential in credentials):
+        blank = [changed(key=" ", credential=number) for number in range(len(credentials))]
+        rule = credentials[0].pointer
+        yield site.mutation("missing", changed(credential=NO_CREDENTIAL), *blank, rule=rule)
+    for number, credential in enumerate(credentials):
+        if credential.pattern is not None:
+            fits = matcher(credential.pattern)
+            keys = [changed(key=text, credential=number) for text in WRONG_KEYS if not fits(text)]
+            yield site.mutation("malformed", *keys, rule=f"{credential.pointer}/pattern")
 
 
 def _origin(site: GateSite) -> Iterator[GateMutation]:
-    name = site.operation.spec.get("cors")
-    if name is not None and site.contract.protocol["cors"][name]["allowed_origins"]:
-        rule = f"/protocol/cors/{name}/allowed_origins"
-        yield site.fault(rule, "origin_not_allowed", headed("origin", "https://elsewhere.invalid"))
+    cors = site.operation.cors
+    if cors is not None and cors.allowed_origins:
+        rule = f"/protocol/cors/{cors.name}/allowed_origins"
+        yield site.mutation("origin_not_allowed", headed("origin", "https://elsewhere.invalid"), rule=rule)
 
 
 def _query(site: GateSite) -> Iterator[GateMutation]:
-    wanted = site.operation.spec.get("query", ())
-    if wanted:
-        blank = [lambda parts, n=name: replace(parts, query={**parts.query, n: " "}) for name in wanted]
-        gone = changed(query={}, credential=NO_CREDENTIAL) if _by_query(site) else changed(query={})
-        yield site.fault(site.rule, "invalid_request", gone, *([] if _by_query(site) else blank))
+    """Leave out required parameters; where one of them may be the key, all of them and the key."""
+    if not site.operation.query:
+        return
+    if any(credential.place == "query" for credential in site.operation.credentials):
+        yield site.mutation("invalid_request", changed(query={}, credential=NO_CREDENTIAL))
+    else:
+        yield site.mutation("invalid_request", changed(query={}), *map(_blank_parameter, site.operation.query))
 
 
-def _by_query(site: GateSite) -> bool:
-    specs = site.contract.protocol["credentials"]
-    return any(specs[name]["in"] == "query" for name in site.operation.credentials)
+def _blank_parameter(name: str) -> Change:
+    return lambda parts: replace(parts, query={**parts.query, name: " "})
 
 
 def _project(site: GateSite) -> Iterator[GateMutation]:
-    rule = site.contract.protocol["projects"]
-    known, header = rule["known"], rule["header"]
-    if known:
-        unknown = headed(header, "prj_unheard_of")
-        yield site.fault("/protocol/projects/known", "unknown_project", unknown)
-    if len(known) > 1 and rule["default"] not in known:
-        yield site.fault("/protocol/projects/known", "project_required", changed(headers={}))
+    projects, rule = site.contract.projects, "/protocol/projects/known"
+    if projects is not None and projects.known:
+        yield site.mutation("unknown_project", headed(projects.header, "prj_unheard_of"), rule=rule)
+        if len(projects.known) > 1 and projects.default not in projects.known:
+            yield site.mutation("project_required", changed(headers={}), rule=rule)
 
 
 CHECKS: Final[Mapping[str, Callable[[GateSite], Iterator[GateMutation]]]] = {
@@ -195,41 +194,29 @@ OTHER_CHECKS: Final = ("allowed_key", "rate", "idempotency", "envelope", "measur
 
 
 def gate_mutations(contract: Contract, operation: Operation) -> Iterator[GateMutation]:
-    """Yield every fault of an operation's gates, and of the way to it."""
-    specs = contract.protocol["credentials"]
-    in_body = bool(operation.credentials) and all(specs[name]["in"] == "body" for name in operation.credentials)
-    key_seen = False
+    """Yield every mutation of an operation's gates, and of the way to it."""
+    credentials, key_seen = operation.credentials, False
+    in_body = bool(credentials) and all(credential.place == "body" for credential in credentials)
     for gate in operation.gates:
-        rule = contract.protocol["gates"][gate.name]
-        check = rule.get("check", gate.name)
-        reasons = rule.get("refusals", {})
-        early = key_seen and in_body
-        key_seen = key_seen or check == "key"
-        if check in CHECKS:
-            site = GateSite(contract=contract, operation=operation, name=gate.name, reasons=reasons, early_key=early)
-            yield from CHECKS[check](site)
+        site = GateSite(contract=contract, operation=operation, gate=gate, early_key=key_seen and in_body)
+        key_seen = key_seen or gate.check == "key"
+        if gate.check in CHECKS:
+            yield from CHECKS[gate.check](site)
     yield from _routing(contract, operation)
 
 
 def _routing(contract: Contract, operation: Operation) -> Iterator[GateMutation]:
     served = {other.method for other in contract.operations.values() if other.path == operation.path}
-    others = [method for method in ("DELETE", "PUT", "PATCH") if method not in served]
-    wrong = [changed(method=method) for method in others]
-    yield GateMutation(
-        rule="/protocol/operations", keyword="method_not_allowed", reason="method_not_allowed", changes=tuple(wrong)
-    )
-    if "lookup" in operation.spec:
-        rule = f"/protocol/refusals/{operation.family}/unknown_entity"
-        nobody = changed(params={operation.spec["lookup"]: "nobody_ever_saw_me"})
-        yield GateMutation(rule=rule, keyword="unknown_entity", reason="unknown_entity", changes=(nobody,))
+    wrong = tuple(changed(method=method) for method in ("DELETE", "PUT", "PATCH") if method not in served)
+    reason = "method_not_allowed"
+    yield GateMutation(rule=OPERATIONS, keyword=reason, reason=reason, changes=wrong)
+    if operation.lookup is not None:
+        reason, nobody = UNKNOWN_ENTITY, changed(params={operation.lookup: "nobody_ever_saw_me"})
+        rule = f"/protocol/refusals/{operation.family.name}/{reason}"
+        yield GateMutation(rule=rule, keyword=reason, reason=reason, changes=(nobody,))
 
 
-def unknown_paths(contract: Contract) -> Iterator[tuple[str, str]]:
-    """Yield paths that a prefix of the protocol owns and nothing serves, each with its family of refusals."""
-    prefixes = contract.protocol["prefixes"].values()
-    for prefix in prefixes:
-        path = prefix["path"].rstrip("/") + "/nothing_is_served_here"
-        owners = [other for other in prefixes if path.startswith(other["path"])]
-        if owners:
-            owner = max(owners, key=lambda other: len(other["path"]))
-            yield path, owner.get("family") or next(iter(contract.protocol["refusals"]))
+def unserved_paths(contract: Contract) -> Iterator[str]:
+    """Yield a path below each prefix of the protocol that nothing serves."""
+    for prefix in reversed(contract.prefixes):
+        yield prefix.path.rstrip("/") + "/nothing_is_served_here"

@@ -6,21 +6,29 @@ What a protocol's adapter checks in code, and no contract says, is not known her
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Unpack
+from typing import TypeVar, Unpack
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from mockserver.errors import ContractError
 from mockserver.jsonkit.pointer import MISSING
-from mockserver.strategies.bodies import Bodies, Broken
+from mockserver.strategies.bodies import Bodies, EventMutation
 from mockserver.strategies.drawing import Draw, composed
 from mockserver.strategies.forms import FormPlan, Kind
-from mockserver.strategies.gate_mutations import Change, GateMutation, rule_id
-from mockserver.strategies.options import Options, bodies_of, forms_of, operations_of, plan
-from mockserver.strategies.plans import NOBODY, OperationPlan, Plan
+from mockserver.strategies.gate_mutations import GateMutation
+from mockserver.strategies.naming import NOBODY
+from mockserver.strategies.options import Options, bodies_of, compiled, forms_of, operations_of
+from mockserver.strategies.plans import OperationPlan, Plan
 from mockserver.strategies.samples import Sample
 from mockserver.strategies.schema_mutations import Mutation
+
+AnyMutation = TypeVar("AnyMutation", Mutation, GateMutation)
+Rules = Collection[str] | None
+"""Ids of rules as `breaches` lists them; only those are broken. None stands for all."""
+Samples = SearchStrategy[Sample]
+Slots = list[EventMutation | None]
+"""What is done to each event of a batch."""
 
 
 def invalid_events(
@@ -28,204 +36,181 @@ def invalid_events(
     *,
     operation: str | None = None,
     type: str | None = None,
-    rules: Collection[str] | None = None,
+    rules: Rules = None,
     **options: Unpack[Options],
-) -> SearchStrategy[Sample]:
+) -> Samples:
     """Return requests in which one event breaks exactly one rule; the others in its batch are good.
 
     `rules` are ids of rules as `breaches` lists them; only those are broken.
     """
-    found = plan(protocol, **options)
-    return _any_of(_bad_events(found, operation, type, rules), found, rules)
+    plan = compiled(protocol, **options)
+    return _any_of(_bad_events(plan, operation, type, rules), plan, rules)
 
 
-def _any_of(
-    made: Iterable[SearchStrategy[Sample]], found: Plan, rules: Collection[str] | None
-) -> SearchStrategy[Sample]:
-    """Return one of some strategies. Raises ContractError where there are none, or a rule is unknown."""
-    known, strategies = breaches_of(found, None) if rules else [], list(made)
-    unknown = [rules] if isinstance(rules, str) else [rule for rule in rules or () if rule not in known]
-    if unknown or not strategies:
-        told = f"no rule {unknown[0]!r}" if unknown else "no rule of this kind"
-        problem = f"{told} can be broken here; rules are given as a list of ids that breaches() has"
-        raise ContractError(found.contract.name, "", problem)
-    return st.one_of(strategies)
-
-
-def _bad_events(
-    found: Plan, operation: str | None, type: str | None, rules: Collection[str] | None
-) -> Iterator[SearchStrategy[Sample]]:
-    for one, form, kinds in forms_of(found, operation, type):
-        strategy = _one_bad(one, form, kinds, rules)
-        if strategy is not None:
-            yield strategy
-
-
-def _chosen(kinds: Sequence[Kind], rules: Collection[str] | None) -> dict[str, list[tuple[Kind, Mutation]]]:
-    """Return the faults to choose from, by rule: each rule is as likely as the others."""
-    made: dict[str, list[tuple[Kind, Mutation]]] = {}
-    for kind in kinds:
-        for fault in kind.faults:
-            name = rule_id(fault)
-            if rules is None or name in rules:
-                made.setdefault(name, []).append((kind, fault))
-    return made
-
-
-def _broken(kinds: Sequence[Kind], rules: Collection[str] | None) -> SearchStrategy[Broken] | None:
-    chosen = list(_chosen(kinds, rules).values())
-    if not chosen:
-        return None
-
-    def build(draw: Draw) -> Broken:
-        options = draw(st.sampled_from(chosen))
-        kind, fault = options[0] if len(options) == 1 else draw(st.sampled_from(options))
-        return Broken(kind, fault, fault.ways[draw(st.integers(0, len(fault.ways) - 1))])
-
-    return composed(build)
-
-
-def _one_bad(
-    one: OperationPlan, form: FormPlan, kinds: Sequence[Kind], rules: Collection[str] | None
-) -> SearchStrategy[Sample] | None:
-    bodies, broken = bodies_of(form), _broken(kinds, rules)
-    if broken is None:
-        return None
-    names = [kind.name for kind in kinds]
-    room = 1 if bodies.most is None else min(bodies.most, 4)
-    places = [(0, 0)] * 4 + [(before, after) for before in (0, 1, 2) for after in (0, 1) if before + after < room]
-
-    def build(draw: Draw) -> Sample:
-        fault = draw(broken)
-        before, after = (0, 0) if form.form.single else draw(st.sampled_from(places))
-        body, bad = bodies.draw_mixed(draw, [None] * before + [fault] + [None] * after, names)
-        return one.mixed(form, one.parts(body), form.events_in(body), bad)
-
-    return composed(build)
-
-
-def batches(
-    protocol: str, *, operation: str | None = None, rules: Collection[str] | None = None, **options: Unpack[Options]
-) -> SearchStrategy[Sample]:
+def batches(protocol: str, *, operation: str | None = None, rules: Rules = None, **options: Unpack[Options]) -> Samples:
     """Return batches of good and bad events, in any order, at least one of them bad."""
-    found, made = plan(protocol, **options), []
-    for one, form, kinds in forms_of(found, operation, None):
-        strategy = None if form.form.single else _mixed(one, form, kinds, rules)
-        if strategy is not None:
-            made.append(strategy)
-    return _any_of(made, found, rules)
-
-
-def _mixed(
-    one: OperationPlan, form: FormPlan, kinds: Sequence[Kind], rules: Collection[str] | None
-) -> SearchStrategy[Sample] | None:
-    bodies, broken = bodies_of(form), _broken(kinds, rules)
-    if broken is None:
-        return None
-    names = [kind.name for kind in kinds]
-    least = max(1, bodies.least)
-    most = max(least, 6) if bodies.most is None else min(bodies.most, max(least, 6))
-    slots = st.lists(st.one_of(st.none(), broken), min_size=least, max_size=most)
-
-    def build(draw: Draw) -> Sample:
-        slotted = draw(slots)
-        if not any(slotted):
-            slotted[draw(st.integers(0, len(slotted) - 1))] = draw(broken)
-        body, bad = bodies.draw_mixed(draw, slotted, names)
-        return one.mixed(form, one.parts(body), form.events_in(body), bad)
-
-    return composed(build)
+    plan = compiled(protocol, **options)
+    strategies = [
+        _with_bad(owner, form, kinds, _slots(form, mutations))
+        for owner, form, kinds in forms_of(plan, operation, None)
+        for mutations in _event_mutations(kinds, rules)
+        if not form.form.single
+    ]
+    return _any_of(strategies, plan, rules)
 
 
 def invalid_requests(
-    protocol: str, *, operation: str | None = None, rules: Collection[str] | None = None, **options: Unpack[Options]
-) -> SearchStrategy[Sample]:
+    protocol: str, *, operation: str | None = None, rules: Rules = None, **options: Unpack[Options]
+) -> Samples:
     """Return requests that break exactly one rule beside those of events: envelope, size, JSON, credential, path."""
-    found = plan(protocol, **options)
-    return _any_of(_bad_requests(found, operation, rules), found, rules)
+    plan = compiled(protocol, **options)
+    return _any_of(_bad_requests(plan, operation, rules), plan, rules)
 
 
-def _bad_requests(
-    found: Plan, operation: str | None, rules: Collection[str] | None
-) -> Iterator[SearchStrategy[Sample]]:
-    for one in operations_of(found, operation):
-        yield from _broken_requests(one, rules)
-    unserved = [sample for sample in found.unserved() if rules is None or sample.breach.id in rules]
-    if operation is None and unserved:
-        yield st.sampled_from(unserved)
-
-
-def _broken_requests(one: OperationPlan, rules: Collection[str] | None) -> Iterator[SearchStrategy[Sample]]:
-    for form in one.forms.values():
-        faults = [fault for fault in form.envelope_mutations if rules is None or rule_id(fault) in rules]
-        if faults:
-            yield _broken_envelope(one, form, faults)
-        bodies = bodies_of(form)
-        if bodies.nameless and (rules is None or rule_id(NOBODY) in rules):
-            yield _nameless(one, bodies)
-    gates = [fault for fault in one.gate_mutations if fault.changes and (rules is None or rule_id(fault) in rules)]
-    if gates:
-        yield _gated(one, gates)
-
-
-def _broken_envelope(one: OperationPlan, form: FormPlan, faults: Sequence[Mutation]) -> SearchStrategy[Sample]:
-    bodies, names = bodies_of(form), list(form.kinds)
-
-    def build(draw: Draw) -> Sample:
-        fault = draw(st.sampled_from(faults))
-        way = fault.ways[draw(st.integers(0, len(fault.ways) - 1))]
-        body = bodies.draw_enveloped(draw, fault, way, names)
-        return one.refused(one.parts(body), fault, way[0])
-
-    return composed(build)
-
-
-def _nameless(one: OperationPlan, bodies: Bodies) -> SearchStrategy[Sample]:
-    def build(draw: Draw) -> Sample:
-        return one.nobody(one.parts(bodies.draw_nameless(draw)))
-
-    return composed(build)
-
-
-def _gated(one: OperationPlan, faults: Sequence[GateMutation]) -> SearchStrategy[Sample]:
-    forms = list(one.forms.values())
-
-    def build(draw: Draw) -> Sample:
-        fault = draw(st.sampled_from(faults))
-        change: Change = draw(st.sampled_from(fault.changes))
-        body = MISSING
-        if forms:
-            form = draw(st.sampled_from(forms))
-            body = bodies_of(form).draw_good(draw, list(form.kinds))
-        return one.gated(change(one.parts(body)), fault)
-
-    return composed(build)
-
-
-def invalid(
-    protocol: str, *, operation: str | None = None, rules: Collection[str] | None = None, **options: Unpack[Options]
-) -> SearchStrategy[Sample]:
+def invalid(protocol: str, *, operation: str | None = None, rules: Rules = None, **options: Unpack[Options]) -> Samples:
     """Return requests that break exactly one rule of any kind: `invalid_events` and `invalid_requests` together."""
-    found = plan(protocol, **options)
-    made = list(_bad_requests(found, operation, rules))
-    if any(form.kinds for one in operations_of(found, operation) for form in one.forms.values()):
-        made += _bad_events(found, operation, None, rules)
-    return _any_of(made, found, rules)
+    plan = compiled(protocol, **options)
+    strategies = list(_bad_requests(plan, operation, rules))
+    if any(form.kinds for owner in operations_of(plan, operation) for form in owner.forms.values()):
+        strategies += _bad_events(plan, operation, None, rules)
+    return _any_of(strategies, plan, rules)
 
 
 def breaches(protocol: str, *, operation: str | None = None, **options: Unpack[Options]) -> list[str]:
     """Return the id of every rule that the strategies can break alone, for all operations or one."""
-    return breaches_of(plan(protocol, **options), operation)
+    return breaches_of(compiled(protocol, **options), operation)
 
 
-def breaches_of(found: Plan, operation: str | None) -> list[str]:
+def breaches_of(plan: Plan, operation: str | None) -> list[str]:
     """Return the ids of a plan."""
     ids: list[str] = []
-    for one in operations_of(found, operation):
-        for form in one.forms.values():
-            ids += [rule_id(fault) for fault in form.envelope_mutations]
-            ids += [rule_id(fault) for kind in form.kinds.values() for fault in kind.faults]
-            ids += [rule_id(NOBODY)] if bodies_of(form).nameless else []
-        ids += [rule_id(fault) for fault in one.gate_mutations if fault.changes]
-    ids += [] if operation else [sample.breach.id for sample in found.unserved()]
+    for owner in operations_of(plan, operation):
+        for form in owner.forms.values():
+            ids += [mutation.id for mutation in form.envelope_mutations]
+            ids += [mutation.id for kind in form.kinds.values() for mutation in kind.mutations]
+            ids += [NOBODY.id] if bodies_of(form).nameless else []
+        ids += [mutation.id for mutation in owner.gate_mutations if mutation.changes]
+    ids += [] if operation else [sample.breach.id for sample in plan.unserved()]
     return list(dict.fromkeys(ids))
+
+
+def _any_of(strategies: Iterable[Samples], plan: Plan, rules: Rules) -> Samples:
+    """Return one of some strategies. Raises ContractError where there are none, or a rule is unknown."""
+    known, options = breaches_of(plan, None) if rules else [], list(strategies)
+    unknown = [rules] if isinstance(rules, str) else [rule for rule in rules or () if rule not in known]
+    if unknown or not options:
+        subject = f"no rule {unknown[0]!r}" if unknown else "no rule of this kind"
+        problem = f"{subject} can be broken here; rules are given as a list of ids that breaches() has"
+        raise ContractError(plan.contract.name, "", problem)
+    return st.one_of(options)
+
+
+def _chosen(mutations: Iterable[AnyMutation], rules: Rules) -> list[AnyMutation]:
+    return [mutation for mutation in mutations if rules is None or mutation.id in rules]
+
+
+def _bad_events(plan: Plan, operation: str | None, type: str | None, rules: Rules) -> Iterator[Samples]:
+    for owner, form, kinds in forms_of(plan, operation, type):
+        for mutations in _event_mutations(kinds, rules):
+            yield _with_bad(owner, form, kinds, _one_slot(form, mutations))
+
+
+def _event_mutations(kinds: Sequence[Kind], rules: Rules) -> Iterator[SearchStrategy[EventMutation]]:
+    """Yield a strategy of ways to break an event, each rule as likely as the others, if there is any."""
+    by_rule: dict[str, list[tuple[Kind, Mutation]]] = {}
+    for kind in kinds:
+        for mutation in _chosen(kind.mutations, rules):
+            by_rule.setdefault(mutation.id, []).append((kind, mutation))
+    choices = list(by_rule.values())
+
+    def build(draw: Draw) -> EventMutation:
+        options = draw(st.sampled_from(choices))
+        kind, mutation = options[0] if len(options) == 1 else draw(st.sampled_from(options))
+        return EventMutation(kind, mutation, mutation.ways[draw(st.integers(0, len(mutation.ways) - 1))])
+
+    if choices:
+        yield composed(build)
+
+
+def _one_slot(form: FormPlan, mutations: SearchStrategy[EventMutation]) -> SearchStrategy[Slots]:
+    """Return places for events of which one is bad, alone more often than not."""
+    room = 1 if form.bounds[1] is None else min(form.bounds[1], 4)
+    places = [(0, 0)] * 4 + [(before, after) for before in (0, 1, 2) for after in (0, 1) if before + after < room]
+
+    def build(draw: Draw) -> Slots:
+        mutation = draw(mutations)
+        before, after = (0, 0) if form.form.single else draw(st.sampled_from(places))
+        return [*[None] * before, mutation, *[None] * after]
+
+    return composed(build)
+
+
+def _slots(form: FormPlan, mutations: SearchStrategy[EventMutation]) -> SearchStrategy[Slots]:
+    """Return places for events of which at least one is bad."""
+    least, most = form.bounds
+    size = max(1, least, min(6, most or 6))
+    lists = st.lists(st.one_of(st.none(), mutations), min_size=max(1, least), max_size=size)
+
+    def build(draw: Draw) -> Slots:
+        slots: Slots = draw(lists)
+        if not any(slots):
+            slots[draw(st.integers(0, len(slots) - 1))] = draw(mutations)
+        return slots
+
+    return composed(build)
+
+
+def _with_bad(owner: OperationPlan, form: FormPlan, kinds: Sequence[Kind], slots: SearchStrategy[Slots]) -> Samples:
+    bodies, names = bodies_of(form), [kind.name for kind in kinds]
+
+    def build(draw: Draw) -> Sample:
+        body, bad = bodies.draw_mixed(draw, draw(slots), names)
+        return owner.mixed(owner.parts(body), form.events_in(body), bad)
+
+    return composed(build)
+
+
+def _bad_requests(plan: Plan, operation: str | None, rules: Rules) -> Iterator[Samples]:
+    for owner in operations_of(plan, operation):
+        for form in owner.forms.values():
+            mutations = _chosen(form.envelope_mutations, rules)
+            if mutations:
+                yield _broken_envelope(owner, form, mutations)
+            if bodies_of(form).nameless and (rules is None or NOBODY.id in rules):
+                yield _nameless(owner, bodies_of(form))
+        gates = [mutation for mutation in _chosen(owner.gate_mutations, rules) if mutation.changes]
+        if gates:
+            yield _gated(owner, gates)
+    unserved = [sample for sample in plan.unserved() if rules is None or sample.breach.id in rules]
+    if operation is None and unserved:
+        yield st.sampled_from(unserved)
+
+
+def _broken_envelope(owner: OperationPlan, form: FormPlan, mutations: Sequence[Mutation]) -> Samples:
+    bodies, names = bodies_of(form), list(form.kinds)
+
+    def build(draw: Draw) -> Sample:
+        mutation = draw(st.sampled_from(mutations))
+        way = mutation.ways[draw(st.integers(0, len(mutation.ways) - 1))]
+        body = bodies.draw_enveloped(draw, mutation, way, names)
+        return owner.refused(owner.parts(body), mutation, way[0])
+
+    return composed(build)
+
+
+def _nameless(owner: OperationPlan, bodies: Bodies) -> Samples:
+    return composed(lambda draw: owner.nobody(owner.parts(bodies.draw_nameless(draw))))
+
+
+def _gated(owner: OperationPlan, mutations: Sequence[GateMutation]) -> Samples:
+    forms = list(owner.forms.values())
+
+    def build(draw: Draw) -> Sample:
+        mutation = draw(st.sampled_from(mutations))
+        change, body = draw(st.sampled_from(mutation.changes)), MISSING
+        if forms:
+            form = draw(st.sampled_from(forms))
+            body = bodies_of(form).draw_good(draw, list(form.kinds))
+        return owner.gated(change(owner.parts(body)), mutation)
+
+    return composed(build)

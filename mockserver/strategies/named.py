@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping
+from functools import partial
+from itertools import chain, islice
 from typing import Final
 
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.forms import FormPlan, Kind
-from mockserver.strategies.naming import SENDER, says
+from mockserver.strategies.naming import NAMES_NOBODY, SENDER
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.subschemas import Schema, inner
@@ -30,46 +32,61 @@ def name_all(form: FormPlan, body: Json, choose: Choose = first, avoid: Mapping[
 
     `avoid` gives the numbers of events that are broken on purpose, and where: there nothing is changed.
     """
-    if not form.naming.asks or not isinstance(body, dict):
-        return body
-    events = look(body, form.naming.events)
+    naming = form.naming
+    events = look(body, naming.events) if naming.asks and isinstance(body, dict) else None
     if not isinstance(events, list):
         return body
     for index, event in enumerate(events):
-        if form.naming.unnamed(body, event):
-            ways = _own_ways(form, event, avoid.get(index))
+        if naming.unnamed(body, event):
+            ways = _own_ways(form, body, event, avoid.get(index))
             body = put(body, form.prefix(index), choose(ways)) if ways else body
-    if not form.naming.nobody(body):
+    if not naming.nobody(body):
         return body
     ways = list(_batch_ways(form, body, avoid))
     return choose(ways) if ways else _with_introduction(form, body, choose, avoid)
 
 
-def _own_ways(form: FormPlan, event: Json, avoid: Tokens | None) -> list[Json]:
-    """Return the event in every form that names somebody; a fault at one of the places stays what it is."""
+def _own_ways(form: FormPlan, body: Json, event: Json, avoid: Tokens | None) -> list[Json]:
+    """Return the event in several forms that name somebody; what is broken at one of the places stays broken."""
     kind, places = kind_of(form, event), form.naming.own_places()
     if kind is None or avoid in ANYWHERE:
         return []
     free = [place for place in places if avoid is None or avoid[: len(place)] != place[: len(avoid)]]
-    return [way for place in free for way in _set(kind.values, event, place)]
+    named = (_filled(kind.values, event, place, lambda way: not form.naming.unnamed(body, way)) for place in free)
+    return list(chain.from_iterable(named))
 
 
 def _batch_ways(form: FormPlan, body: Json, avoid: Container[int]) -> Iterator[Json]:
-    """Yield the body in every form that names somebody, but for changes of events to avoid."""
-    for tokens, index in form.naming.places(body):
+    """Yield the body in several forms that name somebody, but for changes of events to avoid."""
+    naming, events = form.naming, look(body, form.naming.events)
+
+    def named(envelope: Json, *chosen: Json) -> bool:
+        return not naming.nobody(put(envelope, naming.events, list(chosen)))
+
+    for tokens, index in naming.places(body):
         if index is None and form.envelope is not None:
-            yield from _set(form.envelope, body, tokens)
+            yield from _filled(form.envelope, body, tokens, named)
         elif index is not None and index not in avoid:
-            at = form.prefix(index)
-            event = look(body, at)
-            kind = kind_of(form, event)
+            kind, at = kind_of(form, events[index]), form.prefix(index)
             if kind is not None:
-                yield from (put(body, at, way) for way in _set(kind.values, event, tokens[len(at) :]))
+                ways = _filled(kind.values, events[index], tokens[len(at) :], partial(named, body))
+                yield from (put(body, at, way) for way in ways)
+
+
+def _filled(values: Values, value: Json, tokens: Tokens, named: Callable[[Json], bool]) -> Iterator[Json]:
+    """Yield a value with something at a place that names somebody, two at most; none where there is no such place."""
+    schema: Schema = values.root
+    for token in tokens:
+        if token not in schema.get("properties", {}) and schema.get("additionalProperties") is False:
+            return
+        schema = inner(schema, token)
+    host = values.with_holder(value, tokens)
+    yield from islice(filter(named, (put(host, tokens, edge) for edge in values.edges(schema, tokens))), 2)
 
 
 def _with_introduction(form: FormPlan, body: Json, choose: Choose, avoid: Container[int]) -> Json:
     """Add an event that can name somebody to a batch whose events cannot; in a full one it takes another's place."""
-    events, most = look(body, form.naming.events), form.bounds()[1]
+    events, most = look(body, form.naming.events), form.bounds[1]
     places = [len(events)]
     if most is not None and len(events) >= most:
         places = [index for index in range(len(events)) if index not in avoid][-1:]
@@ -85,24 +102,11 @@ def _with_introduction(form: FormPlan, body: Json, choose: Choose, avoid: Contai
     return choose(options)
 
 
-def _set(values: Values, value: Json, tokens: Tokens) -> list[Json]:
-    """Return the value with something that names somebody at a place, or nothing where the schema has no such place."""
-    schema: Schema = values.root
-    for token in tokens:
-        declared = token in schema.get("properties", {})
-        if not declared and schema.get("additionalProperties") is False:
-            return []
-        schema = inner(schema, token)
-    options = [found for found in values.edges(schema, tokens) if says(found)]
-    return [put(values.with_holder(value, tokens), tokens, option) for option in options[:2]]
-
-
 def kind_of(form: FormPlan, event: Json) -> Kind | None:
     """Return the kind an event is of, or None where its type tells none."""
     if form.form.schema is not None:
         return next(iter(form.kinds.values()))
-    name = look(event, form.form.discriminator)
-    return form.kinds.get(name) if isinstance(name, str) else None
+    return form.kinds.get(form.form.type_of(event) or "")
 
 
 def nameless(form: FormPlan, body: Json, sender: str) -> Json:
@@ -115,13 +119,8 @@ def nameless(form: FormPlan, body: Json, sender: str) -> Json:
 
 def nameless_kinds(form: FormPlan) -> list[Kind]:
     """Return the kinds of events that are good without naming anybody."""
-    if not form.naming.batch["sources"]:
+    if not form.naming.batch.sources:
         return []
-    sender = form.naming.batch["sources"][0]
-    nobody = [("/protocol/identity/batch", (), None)]
-    found = []
-    for kind in form.kinds.values():
-        body = nameless(form, form.body([kind.values.least]), sender)
-        if form.diagnosis.of(body, form.clock.now_ms) == nobody:
-            found.append(kind)
-    return found
+    sender = form.naming.batch.sources[0]
+    bodies = {name: nameless(form, form.body([kind.values.least]), sender) for name, kind in form.kinds.items()}
+    return [form.kinds[name] for name, body in bodies.items() if form.diagnosis.of(body) == [NAMES_NOBODY]]

@@ -28,8 +28,8 @@ class Options(TypedDict, total=False):
     keys: Mapping[str, str]
 
 
-def plan(protocol: str, **options: Unpack[Options]) -> Plan:
-    """Return the compiled plan of a contract. Raises ContractError, and TypeError for options there are not."""
+def compiled(protocol: str, **options: Unpack[Options]) -> Plan:
+    """Return the compiled plan of a contract. Raises ContractError, and TypeError for unknown options."""
     unknown = sorted(options.keys() - Options.__annotations__.keys())
     if unknown:
         raise TypeError(f"no option {unknown[0]!r} here; every strategy takes {', '.join(Options.__annotations__)}")
@@ -41,9 +41,9 @@ def plan(protocol: str, **options: Unpack[Options]) -> Plan:
         raise ContractError(contract.name, "", f"is not the contract of {protocol}")
     keys = options.get("keys", {})
     for name in keys:
-        if name not in contract.protocol["credentials"]:
-            known = ", ".join(contract.protocol["credentials"])
-            raise ContractError(contract.name, "/protocol/credentials", f"no credential {name!r}. There are: {known}")
+        if name not in contract.credentials:
+            known = ", ".join(contract.credentials)
+            raise ContractError(contract.name, "/protocol/credentials", f"no credential {name!r}; available: {known}")
     return plan_of(contract, *times, tuple(sorted(keys.items())))
 
 
@@ -53,27 +53,24 @@ def bodies_of(form: FormPlan) -> Bodies:
     return Bodies(form)
 
 
-def operations_of(found: Plan, operation: str | None) -> list[OperationPlan]:
+def operations_of(plan: Plan, operation: str | None) -> list[OperationPlan]:
     """Return all operations, or the one named. Raises ContractError for an unknown one."""
     if operation is None:
-        return list(found.operations.values())
-    if not isinstance(operation, str) or operation not in found.operations:
-        known = ", ".join(found.operations)
-        raise ContractError(
-            found.contract.name, "/protocol/operations", f"no operation {operation!r}. There are: {known}"
-        )
-    return [found.operations[operation]]
+        return list(plan.operations.values())
+    if not isinstance(operation, str) or operation not in plan.operations:
+        problem = f"no operation {operation!r}; available: {', '.join(plan.operations)}"
+        raise ContractError(plan.contract.name, "/protocol/operations", problem)
+    return [plan.operations[operation]]
 
 
-def forms_of(found: Plan, operation: str | None, type: str | None) -> list[tuple[OperationPlan, FormPlan, list[Kind]]]:
+def forms_of(plan: Plan, operation: str | None, type: str | None) -> list[tuple[OperationPlan, FormPlan, list[Kind]]]:
     """Return the forms that hold events of a type, each with the kinds meant. Raises ContractError for none."""
-    made: list[tuple[OperationPlan, FormPlan, list[Kind]]] = []
-    for one in operations_of(found, operation):
-        every = [(form, list(form.kinds.values())) for form in one.forms.values() if form.kinds]
-        made += [(one, form, kinds) for form, kinds in (every if type is None else one.of_type(type))]
-    if not made:
-        told = "no operation takes" if operation is None else f"operation {operation!r} does not take"
-        raise ContractError(
-            found.contract.name, "/events", f"{told} events{'' if type is None else f' of type {type!r}'}"
-        )
-    return made
+    forms: list[tuple[OperationPlan, FormPlan, list[Kind]]] = []
+    for owner in operations_of(plan, operation):
+        every = [(form, list(form.kinds.values())) for form in owner.forms.values() if form.kinds]
+        forms += [(owner, form, kinds) for form, kinds in (every if type is None else owner.of_type(type))]
+    if not forms:
+        subject = "no operation takes" if operation is None else f"operation {operation!r} does not take"
+        events = "events" if type is None else f"events of type {type!r}"
+        raise ContractError(plan.contract.name, "/events", f"{subject} {events}")
+    return forms

@@ -31,9 +31,7 @@ def put(value: Json, tokens: Sequence[str | int], new: Json) -> Json:
         return value if tokens else new
     head, rest = tokens[0], tokens[1:]
     if isinstance(value, list) and isinstance(head, int):
-        made = list(value)
-        made[head] = put(value[head], rest, new)
-        return made
+        return [*value[:head], put(value[head], rest, new), *value[head + 1 :]]
     if not isinstance(value, dict) or not isinstance(head, str):
         raise KeyError(head)
     if rest:

@@ -133,5 +133,5 @@ def _escaped(text: str) -> str:
 
 def _places_of(name: str, template: Json, place: str = "") -> list[str]:
     if isinstance(template, dict):
-        return [found for key, member in template.items() for found in _places_of(name, member, f"{place}/{key}")]
+        return [inner for key, member in template.items() for inner in _places_of(name, member, f"{place}/{key}")]
     return [place] if template == name else []

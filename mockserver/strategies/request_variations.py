@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from mockserver.strategies.assembly import Parts, path_names
+from mockserver.strategies.assembly import Parts
 from mockserver.strategies.gate_mutations import Change, changed, headed
 from mockserver.strategies.plans import OperationPlan
 
@@ -21,29 +21,28 @@ def _as_it_is(parts: Parts) -> Parts:
     return parts
 
 
-def transports(one: OperationPlan) -> list[Change]:
+def transports(plan: OperationPlan) -> list[Change]:
     """Return the changes that leave a request of this operation good, the plain one first and most often."""
-    return [_as_it_is] * PLAIN + list(variations(one))
+    return [_as_it_is] * PLAIN + list(variations(plan))
 
 
-def variations(one: OperationPlan) -> Iterator[Change]:
+def variations(plan: OperationPlan) -> Iterator[Change]:
     """Yield each of the changes that leave a request of this operation good."""
+    operation, projects = plan.operation, plan.contract.projects
     yield changed(after_path="/")
     yield changed(before_path="/")
-    yield from (changed(credential=number) for number in range(1, len(one.operation.credentials)))
-    if one.takes_body:
-        yield from _bodily(one)
-    if "idempotency" in one.operation.spec:
-        header = one.contract.protocol["idempotency"][one.operation.spec["idempotency"]]["header"]
-        yield headed(header, "key-1")
-    if "project" in one.gates and not one.contract.protocol["projects"]["known"]:
-        yield headed(one.contract.protocol["projects"]["header"], "prj_other")
-    if "cors" in one.operation.spec and not _origins(one):
+    yield from (changed(credential=number) for number in range(1, len(operation.credentials)))
+    if plan.takes_body:
+        yield from _bodily(plan)
+    if operation.idempotency is not None:
+        yield headed(operation.idempotency.header, "key-1")
+    if projects is not None and not projects.known and operation.gate("project") is not None:
+        yield headed(projects.header, "prj_other")
+    if operation.cors is not None and not operation.cors.allowed_origins:
         yield headed("origin", "https://app.example.com")
-    specs = one.contract.protocol["credentials"]
-    own = {specs[name].get("name") for name in one.operation.credentials if specs[name]["in"] == "path"}
-    for name in path_names(one.operation.path):
-        if name not in own:
+    keys = {credential.parameter for credential in operation.credentials if credential.place == "path"}
+    for name in operation.parameters():
+        if name not in keys:
             yield from (_with_parameter(name, text) for text in PARAMETERS)
 
 
@@ -51,16 +50,12 @@ def _with_parameter(name: str, text: str) -> Change:
     return lambda parts: replace(parts, params={**parts.params, name: text})
 
 
-def _origins(one: OperationPlan) -> bool:
-    rules = one.contract.protocol["cors"][one.operation.spec["cors"]]
-    return bool(rules["allowed_origins"])
-
-
-def _bodily(one: OperationPlan) -> Iterator[Change]:
-    yield from (changed(content_type=kind) for kind in JSON_TYPES)
-    if "content_type" not in one.gates or one.contract.protocol["content_types"]["anything"]:
-        yield from (changed(content_type=kind) for kind in (*OTHER_TYPES, None))
-    if "encoding" in one.gates:
+def _bodily(plan: OperationPlan) -> Iterator[Change]:
+    operation, types = plan.operation, plan.contract.content_types
+    yield from (changed(content_type=media_type) for media_type in JSON_TYPES)
+    if operation.gate("content_type") is None or types is None or types.anything:
+        yield from (changed(content_type=media_type) for media_type in (*OTHER_TYPES, None))
+    if operation.gate("encoding") is not None:
         yield changed(compress=True, encoding="gzip")
-    if "size" in one.gates:
-        yield changed(padded=one.contract.max_body)
+    if operation.gate("size") is not None:
+        yield changed(padded=plan.contract.max_body)

@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from mockserver.contract.operation import Form
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.compact import compact
+from mockserver.strategies.prediction import MATCH, Prediction
 
 SHOWN: Final = 4000
-MATCH: Final = "$match"
-"""In expected values `{"$match": regex}` stands for any text that matches as a whole."""
 
 
 class Printer(Protocol):
@@ -65,15 +65,15 @@ class Request:
 
     def as_json(self) -> dict[str, Json]:
         """Return the request as a golden case writes it; long repetitions become `$repeat`."""
-        made: dict[str, Json] = {"method": self.method, "path": self.path, "headers": dict(self.headers)}
+        written: dict[str, Json] = {"method": self.method, "path": self.path, "headers": dict(self.headers)}
         if self.json is not MISSING:
-            made["json"] = compact(self.json)
+            written["json"] = compact(self.json)
         elif self.body:
             try:
-                made["text"] = compact(self.body.decode("utf-8"))
+                written["text"] = compact(self.body.decode("utf-8"))
             except UnicodeDecodeError:
-                made["base64"] = base64.b64encode(self.body).decode("ascii")
-        return made
+                written["base64"] = base64.b64encode(self.body).decode("ascii")
+        return written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +91,14 @@ class Expected:
 
     def differences(self, status: int, body: bytes) -> list[str]:
         """Return how a reply differs; empty when it is the expected one."""
-        found = [] if status == self.status else [f"status: expected {self.status}, got {status} with {body[:300]!r}"]
+        shown = body[:300]
+        texts = [] if status == self.status else [f"status: expected {self.status}, got {status} with {shown!r}"]
         if self.text is not None:
-            return (
-                found if body == self.text.encode() else [*found, f"body: expected {self.text!r}, got {body[:300]!r}"]
-            )
+            return texts if body == self.text.encode() else [*texts, f"body: expected {self.text!r}, got {shown!r}"]
         try:
-            return found + list(differences(self.body, parsed(body)))
+            return [*texts, *differences(self.body, parsed(body))]
         except ValueError:
-            return [*found, f"body: expected JSON, got {body[:300]!r}"]
+            return [*texts, f"body: expected JSON, got {shown!r}"]
 
     def as_json(self) -> dict[str, Json]:
         """Return the expectation as a golden case writes it."""
@@ -109,11 +108,11 @@ class Expected:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Sample:
-    """One generated request with its expected reply.
+    """One generated request with the reply it must get.
 
-    `before` are requests to send first. A valid sample has no `rule`. An invalid one breaks exactly the rule: `rule` is
-    the pointer of the broken fact in the contract, `keyword` what of it is broken, `reason` the contract's refusal,
-    `pointer` the place (in the event where `index` is set, else in the body), `value` what stands there.
+    `before` are requests to send first. `form` is the form of the body, None where no form applies. `bad` is empty in a
+    valid sample; an invalid one breaks these rules and no others. `prediction` has all of the reply, `expect` its
+    status and body.
     """
 
     protocol: str
@@ -121,7 +120,8 @@ class Sample:
     revision: str
     now_ms: int
     request: Request
-    expect: Expected
+    form: Form | None
+    prediction: Prediction
     before: tuple[Request, ...] = ()
     events: tuple[Json, ...] = ()
     bad: tuple[Breach, ...] = ()
@@ -131,6 +131,12 @@ class Sample:
 
     def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
         printer.text(repr(self))
+
+    @property
+    def expect(self) -> Expected:
+        """The status and body of the reply it must get."""
+        reply = self.prediction
+        return Expected(status=reply.status, body=reply.body, text=reply.text, history=reply.history)
 
     @property
     def valid(self) -> bool:
@@ -144,40 +150,50 @@ class Sample:
 
     def as_json(self) -> dict[str, Json]:
         """Return the sample as one line of the corpus."""
-        made: dict[str, Json] = {
+        line: dict[str, Json] = {
             "protocol": self.protocol,
             "operation": self.operation,
             "revision": self.revision,
             "valid": self.valid,
         }
         if len(self.bad) == 1:
-            made.update(self.bad[0].as_json())
+            line.update(self.bad[0].as_json())
         elif self.bad:
-            made["bad"] = [breach.as_json() for breach in self.bad]
+            line["bad"] = [breach.as_json() for breach in self.bad]
         if self.before:
-            made["before"] = [request.as_json() for request in self.before]
-        return {**made, "request": self.request.as_json(), "expect": self.expect.as_json()}
+            line["before"] = [request.as_json() for request in self.before]
+        return {**line, "request": self.request.as_json(), "expect": self.expect.as_json()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breach:
-    """One broken rule: which, where, and what the contract says about it."""
+    """One broken rule.
+
+    `rule` is the pointer of the broken fact in the contract, `keyword` what of it is broken, `pointer` the place (in
+    the event where `index` is set, else in the body), `reason` the contract's refusal that answers it. Where the first
+    bad event refuses its whole batch, all events of the batch are refused for its reason.
+    """
 
     rule: str
     keyword: str
     pointer: str
-    reason: str
+    reason: str = ""
     index: int | None = None
 
     @property
     def id(self) -> str:
-        """The rule with what of it is broken, where the pointer alone does not say that."""
-        return self.rule if self.keyword in self.rule.split("/") else f"{self.rule}#{self.keyword}"
+        """The id of the rule as `breaches` lists it."""
+        return rule_id(self.rule, self.keyword)
 
     def as_json(self) -> dict[str, Json]:
         """Return the breach as the corpus writes it."""
-        made: dict[str, Json] = {"rule": self.rule, "keyword": self.keyword, "pointer": self.pointer}
-        return made if self.index is None else {**made, "index": self.index}
+        line: dict[str, Json] = {"rule": self.rule, "keyword": self.keyword, "pointer": self.pointer}
+        return line if self.index is None else {**line, "index": self.index}
+
+
+def rule_id(rule: str, keyword: str) -> str:
+    """Return a rule's pointer, with what of it is broken where the pointer does not say that."""
+    return rule if keyword in rule.split("/") else f"{rule}#{keyword}"
 
 
 def parsed(body: bytes) -> Json:

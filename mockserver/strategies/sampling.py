@@ -15,7 +15,7 @@ def draw(strategy: SearchStrategy[T], count: int, number: int = 0) -> list[T]:
 
     The seed `number` gives the same values again with the same version of Hypothesis, not with every one.
     """
-    found: list[T] = []
+    values: list[T] = []
 
     @seed(number)
     @settings(
@@ -27,7 +27,7 @@ def draw(strategy: SearchStrategy[T], count: int, number: int = 0) -> list[T]:
     )
     @given(strategy)
     def collect(value: T) -> None:
-        found.append(value)
+        values.append(value)
 
     collect()
-    return found[:count]
+    return values[:count]

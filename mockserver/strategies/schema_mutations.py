@@ -2,7 +2,7 @@
 
 Each keyword proposes edits of a good value. An edit is kept when the validator finds, in the smallest good value it can
 be made in, exactly the one violation it was made for; this happens once, when the schema is compiled. A keyword left
-without an edit cannot be broken alone: `hidden` names it.
+without an edit cannot be broken alone: other keywords shadow it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.keywords import LEAVES
 from mockserver.strategies.places import Change, Edit, Tokens
 from mockserver.strategies.plausible import NEW_NAMES, SCALARS
+from mockserver.strategies.samples import rule_id
 from mockserver.strategies.subschemas import Schema, inner
 from mockserver.strategies.values import Values
 
@@ -28,15 +29,10 @@ MOST_WAYS: Final = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """One schema object inside another: where it stands, and every schema above it."""
+    """One schema object inside another, and where it stands."""
 
     tokens: Tokens
-    levels: tuple[Schema, ...]
-
-    @property
-    def schema(self) -> Schema:
-        """The schema object itself."""
-        return self.levels[-1]
+    schema: Schema
 
 
 Way: TypeAlias = tuple[Tokens, Edit]
@@ -45,25 +41,27 @@ Way: TypeAlias = tuple[Tokens, Edit]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutation:
-    """One rule and the ways to break it. `reason` and `message` are None where the contract has its defaults."""
+    """One rule, what of it is broken, and the ways to break it."""
 
     rule: str
     keyword: str
     ways: tuple[Way, ...]
-    reason: str | None = None
-    message: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of the rule as `breaches` lists it."""
+        return rule_id(self.rule, self.keyword)
 
 
-def spots(schema: Schema, tokens: Tokens = (), above: tuple[Schema, ...] = ()) -> Iterator[Spot]:
+def spots(schema: Schema, tokens: Tokens = ()) -> Iterator[Spot]:
     """Yield a schema and those inside it, but for the branches of `anyOf`, which are broken together."""
-    levels = (*above, schema)
-    yield Spot(tokens=tokens, levels=levels)
+    yield Spot(tokens=tokens, schema=schema)
     for name, member in schema.get("properties", {}).items():
-        yield from spots(member, (*tokens, name), levels)
+        yield from spots(member, (*tokens, name))
     if "items" in schema:
-        yield from spots(schema["items"], (*tokens, 0), levels)
+        yield from spots(schema["items"], (*tokens, 0))
     if isinstance(schema.get("additionalProperties"), Mapping):
-        yield from spots(schema["additionalProperties"], (*tokens, NEW_ITEM), levels)
+        yield from spots(schema["additionalProperties"], (*tokens, NEW_ITEM))
 
 
 def drafts(values: Values) -> Iterator[Mutation]:
@@ -74,40 +72,22 @@ def drafts(values: Values) -> Iterator[Mutation]:
     for spot in spots(values.root):
         for keyword in spot.schema:
             if keyword in LEAVES and (spot.tokens or keyword != "type"):
-                outside = LEAVES[keyword].outside(spot.schema, values.clock.now_ms)
-                yield _fault(spot, keyword, [(spot.tokens, ((spot.tokens, value),)) for value in outside])
+                outside = LEAVES[keyword].outside(spot.schema[keyword], values.time_frame.now_ms)
+                yield _mutation(spot, keyword, [(spot.tokens, ((spot.tokens, value),)) for value in outside])
             elif keyword in BREAKERS:
                 yield from BREAKERS[keyword](spot, values)
 
 
-def _fault(spot: Spot, keyword: str, ways: Iterable[Way], *, name: str | None = None) -> Mutation:
-    """`name` is the member that a `required` asks for."""
-    levels = list(spot.levels)
-    if name is not None and name in spot.schema.get("properties", {}):
-        levels.append(spot.schema["properties"][name])
-    return Mutation(
-        rule=spot.schema[POINTER] + pointer.build([keyword] if name is None else [keyword, name]),
-        keyword=keyword,
-        ways=tuple(ways),
-        reason=nearest(levels, "refusal", keyword),
-        message=nearest(levels, "message", keyword),
-    )
-
-
-def nearest(levels: Iterable[Schema], member: str, keyword: str) -> str | None:
-    """Return what the nearest schema above a broken keyword says of it."""
-    for level in reversed(list(levels)):
-        said = level.get(member)
-        said = said.get(keyword) if isinstance(said, Mapping) else said
-        if said is not None:
-            return str(said)
-    return None
+def _mutation(spot: Spot, keyword: str, ways: Iterable[Way], *, member: str | None = None) -> Mutation:
+    """Return the mutation of one keyword; of a `required`, of one `member` that it asks for."""
+    rule = spot.schema[POINTER] + pointer.build([keyword] if member is None else [keyword, member])
+    return Mutation(rule=rule, keyword=keyword, ways=tuple(ways))
 
 
 def _required(spot: Spot, values: Values) -> Iterator[Mutation]:
     for name in spot.schema["required"]:
         place = (*spot.tokens, name)
-        yield _fault(spot, "required", [(place, ((place, MISSING),)), (place, ((place, None),))], name=name)
+        yield _mutation(spot, "required", [(place, ((place, MISSING),)), (place, ((place, None),))], member=name)
 
 
 def _additional(spot: Spot, values: Values) -> Iterator[Mutation]:
@@ -115,23 +95,23 @@ def _additional(spot: Spot, values: Values) -> Iterator[Mutation]:
         declared = spot.schema.get("properties", {})
         names = [*NEW_NAMES, *(name.upper() for name in declared), *(f"{name} " for name in declared)]
         places = [(*spot.tokens, name) for name in dict.fromkeys(names) if name not in declared]
-        yield _fault(spot, "additionalProperties", [(at, ((at, value),)) for at in places for value in ("x", None)])
+        yield _mutation(spot, "additionalProperties", [(at, ((at, value),)) for at in places for value in ("x", None)])
 
 
 def _items(spot: Spot, values: Values, size: int) -> Way:
-    made = values.fixed.get(spot.tokens)
+    fixed = values.fixed.get(spot.tokens)
     schema = spot.schema.get("items", {})
-    item = made[0] if isinstance(made, list) and made else values.smallest(schema, (*spot.tokens, 0))
+    item = fixed[0] if isinstance(fixed, list) and fixed else values.smallest(schema, (*spot.tokens, 0))
     return spot.tokens, ((spot.tokens, [item] * size),)
 
 
 def _min_items(spot: Spot, values: Values) -> Iterator[Mutation]:
     sizes = [size for size in dict.fromkeys((spot.schema["minItems"] - 1, 0)) if 0 <= size < spot.schema["minItems"]]
-    yield _fault(spot, "minItems", [_items(spot, values, size) for size in sizes])
+    yield _mutation(spot, "minItems", [_items(spot, values, size) for size in sizes])
 
 
 def _max_items(spot: Spot, values: Values) -> Iterator[Mutation]:
-    yield _fault(spot, "maxItems", [_items(spot, values, spot.schema["maxItems"] + 1)])
+    yield _mutation(spot, "maxItems", [_items(spot, values, spot.schema["maxItems"] + 1)])
 
 
 def _any_of(spot: Spot, values: Values) -> Iterator[Mutation]:
@@ -140,7 +120,7 @@ def _any_of(spot: Spot, values: Values) -> Iterator[Mutation]:
     edits: list[Edit] = [tuple(dict(way).items()) for way, _ in zip(product(*each), range(MOST_WAYS), strict=False)]
     if not each[0]:
         edits = [((spot.tokens, value),) for value in SCALARS]
-    yield _fault(spot, "anyOf", [(_pointed_at(spot, edit), edit) for edit in edits])
+    yield _mutation(spot, "anyOf", [(_pointed_at(spot, edit), edit) for edit in edits])
 
 
 def _branch_changes(spot: Spot, branch: Schema, values: Values) -> Iterator[Change]:

@@ -23,22 +23,22 @@ def is_array(schema: Schema) -> bool:
 
 def merged(schema: Schema, branch: Schema) -> Schema:
     """Lay an alternative over what it shares with the others."""
-    made = {**{name: value for name, value in schema.items() if name != "anyOf"}, **branch}
+    both = {**{name: value for name, value in schema.items() if name != "anyOf"}, **branch}
     required = [*schema.get("required", ()), *branch.get("required", ())]
     declared = dict(schema.get("properties", {}))
     for name, member in branch.get("properties", {}).items():
         declared[name] = {**declared.get(name, {}), **member}
     if required:
-        made["required"] = list(dict.fromkeys(required))
+        both["required"] = list(dict.fromkeys(required))
     if declared:
-        made["properties"] = declared
-    return made
+        both["properties"] = declared
+    return both
 
 
 def inner(schema: Schema, token: str | int) -> Schema:
     """Return the schema of a member or of the items; an open one where nothing is said."""
     if isinstance(token, int):
-        found = schema.get("items", {})
+        member = schema.get("items", {})
     else:
-        found = schema.get("properties", {}).get(token, schema.get("additionalProperties", {}))
-    return found if isinstance(found, Mapping) else {}
+        member = schema.get("properties", {}).get(token, schema.get("additionalProperties", {}))
+    return member if isinstance(member, Mapping) else {}

@@ -22,7 +22,7 @@ from mockserver.strategies.pattern_texts import text_for
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.subschemas import Schema, inner, is_array, is_object, merged
-from mockserver.strategies.time_frame import Clock
+from mockserver.strategies.time_frame import TimeFrame
 
 Fixed = dict[Tokens, Json]
 
@@ -34,14 +34,15 @@ LIMITING: Final = frozenset(LEAVES) - {"type"}
 class Values:
     """The values of one root schema. `fixed` says what always stands at a place."""
 
-    def __init__(self, root: Schema, clock: Clock, fixed: Fixed, *, nulls_absent: bool) -> None:
+    def __init__(self, root: Schema, time_frame: TimeFrame, fixed: Fixed, *, nulls_absent: bool) -> None:
         self.root = root
-        self.clock = clock
+        self.time_frame = time_frame
         self.fixed = fixed
         self.extra: dict[Tokens, list[Json]] = {}
         self.nulls_absent = nulls_absent
         self._engines: dict[int, tuple[Schema, Callable[[Json], bool]]] = {}
         self._branches: dict[int, tuple[Schema, list[Schema]]] = {}
+        self._hosts: dict[Tokens, Json] = {}
         self._edges: dict[tuple[int, Tokens], tuple[Schema, list[Json]]] = {}
 
     @cached_property
@@ -58,8 +59,8 @@ class Values:
     def branches(self, schema: Schema) -> list[Schema]:
         """Return a schema's alternatives, each laid over what they share; the schema itself where it has none."""
         if id(schema) not in self._branches:
-            made = [merged(schema, branch) for branch in schema["anyOf"]] if "anyOf" in schema else [schema]
-            self._branches[id(schema)] = (schema, made)
+            branches = [merged(schema, branch) for branch in schema["anyOf"]] if "anyOf" in schema else [schema]
+            self._branches[id(schema)] = (schema, branches)
         return self._branches[id(schema)][1]
 
     def smallest(self, schema: Schema, tokens: Tokens) -> Json:
@@ -74,18 +75,17 @@ class Values:
 
     def object_with(self, schema: Schema, tokens: Tokens, names: Iterable[str]) -> dict[str, Json]:
         """Return the smallest object that also has the members named."""
-        wanted = {*schema.get("required", ()), *names}
+        chosen = {*schema.get("required", ()), *names}
         declared = schema.get("properties", {})
-        listed = [*(name for name in declared if name in wanted), *sorted(wanted - set(declared))]
+        listed = [*(name for name in declared if name in chosen), *sorted(chosen - set(declared))]
         return {name: self.smallest(declared.get(name, {}), (*tokens, name)) for name in listed}
 
     def edges(self, schema: Schema, tokens: Tokens) -> list[Json]:
         """Return the values worth trying at this place, plainest first."""
         key = (id(schema), tokens)
         if key not in self._edges:
-            found = [self.fixed[tokens]] if tokens in self.fixed else self._find_edges(schema, tokens)
-            found += self.extra.get(tokens, ())
-            self._edges[key] = (schema, found)
+            edges = [self.fixed[tokens]] if tokens in self.fixed else self._find_edges(schema, tokens)
+            self._edges[key] = (schema, [*edges, *self.extra.get(tokens, ())])
         return self._edges[key][1]
 
     def _find_edges(self, schema: Schema, tokens: Tokens) -> list[Json]:
@@ -93,29 +93,29 @@ class Values:
             return list(distinct(self._objects(schema, tokens)))
         if is_array(schema) and "items" in schema:
             return list(distinct(self._arrays(schema, tokens)))
-        found = list(distinct(value for value in self._leaves(schema, tokens) if self.fits(schema, value)))
-        if not found and "pattern" in schema:
-            found = list[Json](text_for(schema["pattern"], lambda text: self.fits(schema, text)))
-        if not found:
+        edges = list(distinct(value for value in self._leaves(schema, tokens) if self.fits(schema, value)))
+        if not edges and "pattern" in schema:
+            edges = list[Json](text_for(schema["pattern"], lambda text: self.fits(schema, text)))
+        if not edges:
             raise CertificateError(f"no value is known that fits {dict(schema)}")
-        return found
+        return edges
 
     def _leaves(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
-        reach = self.clock.inside(tokens)
+        reach = self.time_frame.inside(tokens)
         if reach is not None:
             inside = [offset for offset in (0, -1000, *reach) if reach[0] <= offset <= reach[1]]
-            yield from (rfc3339_ms(self.clock.now_ms + offset) for offset in inside)
-            yield from (text for end in reach for text in moment_texts(self.clock.now_ms + end))
+            yield from (rfc3339_ms(self.time_frame.now_ms + offset) for offset in inside)
+            yield from (text for end in reach for text in moment_texts(self.time_frame.now_ms + end))
             return
         yield from schema.get("examples", ())
-        named = plausible.by_name(str(tokens[-1]) if tokens else "", self.clock.now_ms)
+        named = plausible.by_name(str(tokens[-1]) if tokens else "", self.time_frame.now_ms)
         if "format" not in schema and "enum" not in schema:
             yield from named
         for keyword, entry in LEAVES.items():
             if keyword in schema and keyword != "type":
-                yield from entry.inside(schema, self.clock.now_ms)
+                yield from entry.inside(schema[keyword], self.time_frame.now_ms)
         if "enum" not in schema and "const" not in schema:
-            yield from LEAVES["type"].inside(schema, self.clock.now_ms)
+            yield from LEAVES["type"].inside(schema.get("type"), self.time_frame.now_ms)
 
     def _objects(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
         for branch in self.branches(schema):
@@ -131,7 +131,10 @@ class Values:
 
     def host(self, tokens: Tokens) -> Json:
         """Return the smallest value that has the holder of this place."""
-        return self.with_holder(self.least, tokens)
+        host = self._hosts.get(tokens)
+        if host is None:
+            host = self._hosts[tokens] = self.with_holder(self.least, tokens)
+        return host
 
     def with_holder(self, value: Json, tokens: Tokens) -> Json:
         """Return the value with everything above a place filled in, as small as it goes."""
@@ -139,15 +142,14 @@ class Values:
         for depth, token in enumerate(tokens[:-1], 1):
             schema = inner(schema, token)
             here = tokens[:depth]
-            found = look(value, here)
-            if found is MISSING or found is None:
+            if look(value, here) in (MISSING, None):
                 value = _put_item(value, here, self.smallest(schema, here))
             if isinstance(tokens[depth], int) and not look(value, here):
                 value = put(value, here, [self.smallest(inner(schema, 0), (*here, 0))])
         return value
 
     def steady(self, value: Json) -> Json:
-        """Return the value with the first alternative of every `anyOf` met, so that a fault elsewhere breaks none."""
+        """Return the value with the first alternative of every `anyOf` met; a mutation elsewhere then breaks none."""
         return self._steady(self.root, (), value)
 
     def _steady(self, schema: Schema, tokens: Tokens, value: Json) -> Json:
@@ -193,8 +195,8 @@ class Values:
         if is_object(member) and member.get("properties"):
             yield from self._variants(member, place, put(host, place, self.smallest(member, place)), known)
         elif is_array(member) and is_object(member.get("items", {})) and "items" in member:
-            one = put(host, place, [self.smallest(member["items"], (*place, 0))])
-            yield from self._variants(member["items"], (*place, 0), one, known)
+            single = put(host, place, [self.smallest(member["items"], (*place, 0))])
+            yield from self._variants(member["items"], (*place, 0), single, known)
 
     def may_be_null(self, schema: Schema, name: str) -> bool:
         """Tell whether an optional member may be null because null counts as absent."""

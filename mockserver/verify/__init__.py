@@ -1,4 +1,4 @@
-"""Holding any server to a contract, by what it answers alone: `mockserver verify` as a library."""
+"""Verify any server against a contract by its replies alone: `mockserver verify` as a library."""
 
 from mockserver.verify.rule import Finding, Outcome, Probe, Reply, Rule, Setup, Status, Step, Transport
 from mockserver.verify.rules import chosen, rules_of

@@ -1,4 +1,4 @@
-"""A request as a shell command, with the keys left to variables."""
+"""A request as a shell command, with variables in place of the keys."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mockserver.strategies.samples import Request
 
 LONG: Final = 4000
 UNSEEN: Final = ("Cc", "Cf", "Zl", "Zp")
-"""Kinds of characters that control a terminal, hide in it or break a line."""
+"""Unicode categories of characters that control a terminal, are invisible or break a line."""
 NO_TYPE: Final = "content-type:"
-"""Without it curl says of each body that it is a form."""
+"""Without it, curl declares each body to be a form."""
 
 
 def curl(target: str, request: Request, keys: Mapping[str, str]) -> str:
-    """Return the command that sends a request; `keys` are variables by the secret they stand for."""
+    """Return the command that sends a request; `keys` has the variable of each secret."""
     words = ["curl", "-i", "--path-as-is", "-X", request.method, _quoted(target.rstrip("/") + request.path, keys)]
     for name, value in request.headers:
         words += ["-H", _quoted(f"{name}: {value}", keys)]
@@ -35,7 +35,7 @@ def curl(target: str, request: Request, keys: Mapping[str, str]) -> str:
 
 
 def _text(body: bytes) -> str | None:
-    """Return a body as an argument can hold it: short, nothing that moves a terminal, no leading @."""
+    """Return a body that can be an argument: short, without control characters, without a leading @."""
     if len(body) > LONG or body.startswith(b"@"):
         return None
     try:

@@ -1,168 +1,144 @@
-"""What replies show of a target's memory: repeats of ids and idempotency keys, entities that come into being."""
+"""What replies show of a target's memory: repeated ids and idempotency keys, entities that come into being."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.gate_mutations import changed
-from mockserver.strategies.places import Tokens, look, put
+from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plans import OperationPlan
-from mockserver.strategies.samples import Expected, parsed
-from mockserver.verify.expectations import Wanted
-from mockserver.verify.rule import Check, Difference, Probe, Reply, Status, Step
+from mockserver.strategies.samples import Request, parsed
+from mockserver.verify.rule import Check, Difference, Draft, Probe, Reply, Status, Step
 from mockserver.verify.rule_set import RuleSet
-from mockserver.verify.sample_rules import dependencies_of
 
+DEDUP: Final = "/protocol/dedup"
+ENTITIES: Final = "/protocol/entities"
 NO_HEADERS: Final[Mapping[str, str]] = {}
 COUNTS: Final = ("${accepted}", "${duplicates}")
 """What tells repeats from first events, where a reply has it."""
-HIDDEN: Final = {
-    "stored": "what is stored of an event is in no reply",
-    "delivery": "what clients do with replies is for clients",
-}
 
 
 def declare(rule_set: RuleSet) -> None:
-    """Write down what can be seen of dedup, idempotency and entities, and what cannot."""
-    for one in rule_set.operations():
-        _idempotency(rule_set, one)
-        _dedup(rule_set, one)
-        _entities(rule_set, one)
-    if "dedup" in rule_set.contract.protocol:
-        why = "replies to a repeat are those to a first event"
-        rule_set.idle("/protocol/dedup#repeats", None, Status.NOT_OBSERVABLE, why)
-    for section, why in HIDDEN.items():
-        if section in rule_set.contract.protocol:
-            rule_set.idle(f"/protocol/{section}", None, Status.NOT_OBSERVABLE, why)
+    """Add what can be seen of dedup, idempotency and entities, and what cannot."""
+    for plan in rule_set.operations():
+        _idempotency(rule_set, plan)
+        _dedup(rule_set, plan)
+        _entities(rule_set, plan)
+    contract, hidden = rule_set.contract, Status.NOT_OBSERVABLE
+    if contract.dedup is not None:
+        rule_set.idle(f"{DEDUP}#repeats", None, hidden, "replies to a repeat are those to a first event")
+    if contract.stored.fill or contract.stored.normalise or contract.stored.strip:
+        rule_set.idle("/protocol/stored", None, hidden, "what is stored of an event is in no reply")
+    if contract.delivery.retried:
+        rule_set.idle("/protocol/delivery", None, hidden, "what clients do with replies is for clients")
 
 
-def _idempotency(rule_set: RuleSet, one: OperationPlan) -> None:
-    name = one.operation.spec.get("idempotency")
-    if name is None:
+def _idempotency(rule_set: RuleSet, plan: OperationPlan) -> None:
+    rule, replies = plan.operation.idempotency, plan.operation.replies
+    if rule is None:
         return
-    rule, operation = f"/protocol/idempotency/{name}", one.operation
-    header, window_ms = (rule_set.contract.protocol["idempotency"][name][member] for member in ("header", "window_ms"))
+    fact, slack = f"/protocol/idempotency/{rule.name}", rule_set.setup.slack_ms
+    inside, outside = max(0, rule.window_ms - 1 - slack), 1 + 2 * slack
+    form, new_key = next(iter(plan.forms.values())), rule_set.number
 
-    def step(key: str, *, replayed: bool = False, pause_ms: int = 0, headers: Mapping[str, str] = NO_HEADERS) -> Step:
-        return replace(_keyed(rule_set, one, header, key, replayed=replayed, headers=headers), pause_ms=pause_ms)
+    def keyed(key: str, body: Json = MISSING, headers: Mapping[str, str] = NO_HEADERS) -> Request:
+        parts = plan.parts(form.smallest() if body is MISSING else body)
+        return plan.assembly.request(replace(parts, headers={**parts.headers, **headers, rule.header: key}))
 
-    def refused(key: str) -> Step:
-        return _keyed_refusal(rule_set, one, header, key)
+    def replayed() -> Probe:
+        return rule_set.sequence(fact, *[keyed(new_key())] * 2)
 
-    dependencies = dependencies_of(rule_set, operation)
-    first, second, third, fourth, fifth = (rule_set.number() for _ in range(5))
-    slack = rule_set.setup.slack_ms
-    inside, outside = max(0, window_ms - 1 - slack), 1 + 2 * slack
-    rule_set.add(f"{rule}#replayed", operation.name, Probe((step(first), step(first, replayed=True))), dependencies)
-    rule_set.add(f"{rule}#other-key", operation.name, Probe((step(second), step(rule_set.number()))), dependencies)
-    rule_set.add(f"{rule}#refused-claims-nothing", operation.name, Probe((refused(third), step(third))), dependencies)
-    waits = step(fourth), step(fourth, replayed=True, pause_ms=inside), step(fourth, pause_ms=outside)
-    rule_set.add(f"{rule}/window_ms", operation.name, Probe(waits), dependencies)
-    if "projects" in rule_set.contract.protocol and not rule_set.contract.protocol["projects"]["known"]:
-        other = {rule_set.contract.protocol["projects"]["header"]: "prj_other"}
-        rule_set.add(f"{rule}#scope", operation.name, Probe((step(fifth), step(fifth, headers=other))), dependencies)
+    def replayed_until_forgotten() -> Probe:
+        first, again = replayed().steps
+        return Probe((first, replace(again, pause_ms=inside), replace(first, pause_ms=outside)))
 
+    def accepted_after_refusal() -> Probe:
+        key, mutation = new_key(), form.envelope_mutations[0]
+        tokens, edit = mutation.ways[0]
+        return rule_set.sequence(fact, keyed(key, apply(form.envelope_host(tokens), edit)), keyed(key))
 
-def _parts(one: OperationPlan) -> tuple[FormPlan, Json]:
-    form = next(iter(one.forms.values()))
-    return form, form.smallest()
+    def accepted_in_other_scope(headers: Mapping[str, str]) -> Probe:
+        key = new_key()
+        return rule_set.sequence(fact, keyed(key), keyed(key, headers=headers))
 
-
-def _keyed(
-    rule_set: RuleSet, one: OperationPlan, header: str, key: str, *, replayed: bool, headers: Mapping[str, str]
-) -> Step:
-    form, body = _parts(one)
-    parts = changed(headers={header: key, **headers})(one.parts(body))
-    request = one.assembly.request(parts)
-    operation, names = one.operation, one.operation.spec["replies"]
-    name = names.get("replayed", names["success"]) if replayed else names["success"]
-    told = one.assembly.told(parts, request)
-    spec = {**operation.spec, "replies": {"success": name}}
-    expect = rule_set.plan.reading.reply(replace(operation, spec=spec), told, form.events_in(body), ())
-    rule = f"/protocol/idempotency/{operation.spec['idempotency']}"
-    return rule_set.expectations.step(rule_set.expectations.success(operation, expect, name), request, rule)
+    drafts: dict[str, Draft] = {
+        f"{fact}#replayed": replayed,
+        f"{fact}#other-key": lambda: rule_set.sequence(fact, keyed(new_key()), keyed(new_key())),
+        f"{fact}#refused-claims-nothing": accepted_after_refusal,
+        f"{fact}/window_ms": replayed_until_forgotten,
+    }
+    projects = rule_set.contract.projects
+    if projects is not None and not projects.known:
+        drafts[f"{fact}#scope"] = partial(accepted_in_other_scope, {projects.header: "prj_other"})
+    for rule_id, draft in drafts.items():
+        rule_set.add(rule_id, plan.operation.name, draft, {replies.success.pointer, replies.replayed.pointer})
 
 
-def _keyed_refusal(rule_set: RuleSet, one: OperationPlan, header: str, key: str) -> Step:
-    """Return a request that is refused after its key was read, by the last thing that can refuse all of it."""
-    form, _ = _parts(one)
-    fault = form.envelope_mutations[0]
-    tokens, edit = fault.ways[0]
-    body = form.envelope_host(tokens)
-    for place, value in edit:
-        body = put(body, place, value)
-    sample = one.refused(changed(headers={header: key})(one.parts(body)), fault, tokens)
-    return rule_set.expectations.step(rule_set.expectations.of(sample), sample.request, fault.rule)
-
-
-def _dedup(rule_set: RuleSet, one: OperationPlan) -> None:
-    """Try repeats where a reply names the event: a repeat is the same event, another id another one."""
-    place, operation = rule_set.contract.dedup, one.operation
-    if place is None:
+def _dedup(rule_set: RuleSet, plan: OperationPlan) -> None:
+    """Try repeats where a reply names or counts events: a repeat is the same event, another id another one."""
+    dedup, success = rule_set.contract.dedup, plan.operation.replies.success
+    if dedup is None:
         return
-    spec = rule_set.contract.protocol["replies"][operation.spec["replies"]["success"]]
-    named = list(_places_of("${event_id}", spec.get("body", {})))
-    counted = any(name in json.dumps(spec.get("body")) for name in COUNTS)
-    for form in one.forms.values():
+    named = list(_places_of("${event_id}", success.body))
+    counted = any(name in json.dumps(success.body) for name in COUNTS)
+    for form in plan.forms.values():
         for kind in list(form.kinds.values())[:1]:
-            holder = kind.values.host(place)
-            if not isinstance(look(holder, place[:-1]), dict):
+            event = kind.values.host(dedup.tokens)
+            if not isinstance(look(event, dedup.tokens[:-1]), dict):
                 continue
-            event, other = (_with_id(rule_set, form, holder, place) for _ in range(2))
-            events = [event, event, other]
+            events = partial(_repeated_events, rule_set, form, event, dedup.tokens)
+            draft: Draft | None = None
             if form.form.single and named:
-                _add_dedup(rule_set, one, form, events, named[0])
-            elif counted and not form.form.single and not form.diagnosis.of(form.body(events), rule_set.now_ms):
-                sample = one.good(one.parts(form.body(events)), events)
-                step = rule_set.expectations.step(rule_set.expectations.of(sample), sample.request, "/protocol/dedup")
-                rule_set.add(
-                    "/protocol/dedup#repeats", operation.name, Probe((step,)), dependencies_of(rule_set, operation)
-                )
+                draft = partial(_named_repeats, rule_set, plan, form, events, named[0])
+            elif counted and not form.form.single and not form.diagnosis.of(form.body(events())):
+                draft = partial(_counted_repeats, rule_set, plan, form, events)
+            if draft is not None:
+                rule_set.add(f"{DEDUP}#repeats", plan.operation.name, draft, {success.pointer})
 
 
-def _with_id(rule_set: RuleSet, form: FormPlan, event: Json, place: Tokens) -> Json:
-    """Return the event with an id that no other has: a UUID where a plain text is no good one."""
-    own = rule_set.number()
-    plain = put(event, place, own)
-    good = not form.diagnosis.of(form.body([plain]), rule_set.now_ms)
-    return plain if good else put(event, place, str(uuid5(NAMESPACE_URL, own)))
+def _repeated_events(rule_set: RuleSet, form: FormPlan, event: Json, place: Tokens) -> list[Json]:
+    """Return an event, its repeat, and another one: with new ids, which are UUIDs where plain texts are invalid."""
+    events: list[Json] = []
+    for text in (rule_set.number(), rule_set.number()):
+        plain = put(event, place, text)
+        good = not form.diagnosis.of(form.body([plain]))
+        events.append(plain if good else put(event, place, str(uuid5(NAMESPACE_URL, text))))
+    return [events[0], *events]
 
 
-def _add_dedup(rule_set: RuleSet, one: OperationPlan, form: FormPlan, events: list[Json], named: Tokens) -> None:
-    steps = []
-    for index, event in enumerate(events):
-        sample = one.good(one.parts(form.body([event])), [event])
-        step = rule_set.expectations.step(rule_set.expectations.of(sample), sample.request, "/protocol/dedup")
-        steps.append(replace(step, check=_both(step.check, _compared(named, same=index == 1))) if index else step)
-    rule_set.add(
-        "/protocol/dedup#repeats", one.operation.name, Probe(tuple(steps)), dependencies_of(rule_set, one.operation)
-    )
+def _counted_repeats(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, events: Callable[[], list[Json]]) -> Probe:
+    return rule_set.sequence(DEDUP, plan.assembly.request(plan.parts(form.body(events()))))
 
 
-def _both(first: Check, second: Check) -> Check:
-    def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
-        yield from first(reply, earlier)
-        yield from second(reply, earlier)
+def _named_repeats(
+    rule_set: RuleSet, plan: OperationPlan, form: FormPlan, events: Callable[[], list[Json]], place: Tokens
+) -> Probe:
+    requests = [plan.assembly.request(plan.parts(form.body([event]))) for event in events()]
+    first, again, other = rule_set.sequence(DEDUP, *requests).steps
+    again = replace(again, check=_compared(again.check, place, same=True))
+    return Probe((first, again, replace(other, check=_compared(other.check, place, same=False))))
 
-    return check
 
+def _compared(check: Check, place: Tokens, *, same: bool) -> Check:
+    """Return a check with one more: that a member of a reply is, or is not, that of the probe's first reply."""
 
-def _compared(place: Tokens, *, same: bool) -> Check:
-    def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
-        was, now = _value(earlier[0].body, place), _value(reply.body, place)
-        if (was == now) != same:
-            told = "the same as before" if same else "another one than before"
-            text = f"body{pointer.build(place)}: expected {told}, got {now!r} after {was!r}"
-            yield Difference("/protocol/dedup", text)
+    def run(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
+        yield from check(reply, earlier)
+        before, now = _value(earlier[0].body, place), _value(reply.body, place)
+        if (before == now) != same:
+            expected = "the same as before" if same else "another one than before"
+            yield Difference(DEDUP, f"body{pointer.build(place)}: expected {expected}, got {now!r} after {before!r}")
 
-    return check
+    return run
 
 
 def _value(body: bytes, place: Tokens) -> Json:
@@ -180,41 +156,30 @@ def _places_of(name: str, template: Json, tokens: Tokens = ()) -> Iterator[Token
         yield tokens
 
 
-def _entities(rule_set: RuleSet, one: OperationPlan) -> None:
+def _entities(rule_set: RuleSet, plan: OperationPlan) -> None:
     """Try that an entity is unknown until an event names it, and new only once."""
-    place, operation = rule_set.contract.entity, one.operation
-    if place is None:
+    entity, operation = rule_set.contract.entity, plan.operation
+    if entity is None:
         return
-    if "lookup" in operation.spec:
-        _read_before_and_after(rule_set, one)
-    name = operation.spec["replies"]["success"]
-    created = list(_places_of("${created}", rule_set.contract.protocol["replies"][name].get("body", {})))
-    for form in one.forms.values():
-        if created and form.form.single:
-            kind = next(iter(form.kinds.values()))
-            event = put(kind.values.host(place), place, rule_set.number())
-            steps = tuple(_told_new(rule_set, one, form, event, created[0], new=new) for new in (True, False))
-            rule_set.add(
-                "/protocol/entities#created", operation.name, Probe(steps), dependencies_of(rule_set, operation)
-            )
+    facts = {operation.replies.success.pointer}
+    if operation.lookup is not None:
+        draft = partial(_read_before_and_after, rule_set, plan, operation.lookup)
+        refusal = f"/protocol/refusals/{operation.family.name}/{UNKNOWN_ENTITY}"
+        rule_set.add(f"{ENTITIES}#known", operation.name, draft, {*facts, refusal})
+    for form in plan.forms.values():
+        if form.form.single and list(_places_of("${created}", operation.replies.success.body)):
+            draft = partial(_created_once, rule_set, plan, form, entity)
+            rule_set.add(f"{ENTITIES}#created", operation.name, draft, facts)
 
 
-def _told_new(rule_set: RuleSet, one: OperationPlan, form: FormPlan, event: Json, place: Tokens, *, new: bool) -> Step:
-    sample = one.good(one.parts(form.body([event])), [event])
-    expect = replace(sample.expect, body=put(sample.expect.body, place, new), history=())
-    wanted: Wanted = rule_set.expectations.success(one.operation, expect)
-    return rule_set.expectations.step(wanted, sample.request, "/protocol/entities")
+def _created_once(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, place: Tokens) -> Probe:
+    event = put(next(iter(form.kinds.values())).values.host(place), place, rule_set.number())
+    request = plan.assembly.request(plan.parts(form.body([event])))
+    return rule_set.sequence(ENTITIES, request, request, certain=True)
 
 
-def _read_before_and_after(rule_set: RuleSet, one: OperationPlan) -> None:
-    operation, own = one.operation, rule_set.number()
-    parts = changed(params={operation.spec["lookup"]: own})(one.parts())
-    request = one.assembly.request(parts)
-    refused: Expected = rule_set.plan.reading.refusal(operation.family, "unknown_entity", path=operation.path)
-    gone = rule_set.expectations.refusal(operation.family, "unknown_entity", refused, operation, request.path)
-    sample = one.good(parts)
-    steps = [rule_set.expectations.step(gone, request, "/protocol/entities")]
-    steps += [Step(request=before, check=lambda reply, earlier: ()) for before in sample.before]
-    steps.append(rule_set.expectations.step(rule_set.expectations.of(sample), request, "/protocol/entities"))
-    dependencies = {*dependencies_of(rule_set, operation), f"/protocol/refusals/{operation.family}/unknown_entity"}
-    rule_set.add("/protocol/entities#known", operation.name, Probe(tuple(steps)), dependencies)
+def _read_before_and_after(rule_set: RuleSet, plan: OperationPlan, parameter: str) -> Probe:
+    sample = plan.good(changed(params={parameter: rule_set.number()})(plan.parts()))
+    before = rule_set.step(sample.request, ENTITIES)
+    after = rule_set.step(sample.request, ENTITIES, sample.prediction)
+    return Probe((before, *(Step(request=request) for request in sample.before), after))

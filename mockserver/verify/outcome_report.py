@@ -1,8 +1,9 @@
-"""What came of a run: as text, as JSON, as JUnit XML with one test case for each rule."""
+"""The outcome of a run: as text, as JSON, as JUnit XML with one test case for each rule."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
@@ -17,16 +18,16 @@ OTHERS: Final = 8
 
 
 class Report:
-    """The outcomes of one run against one target. `keys` are variables by the secret they stand for."""
+    """The outcomes of one run against one target. `keys` has the variable of each secret."""
 
     def __init__(self, target: str, name: str, outcomes: Sequence[Outcome], keys: Mapping[str, str]) -> None:
         self.target = target
         self.name = name
         self.outcomes = outcomes
         self.keys = keys
-        found = list(defects(outcomes))
-        self.documented = [one for one in found if not one[0].assumed]
-        self.assumed = [one for one in found if one[0].assumed]
+        every = list(defects(outcomes))
+        self.documented = [defect for defect in every if not defect[0].assumed]
+        self.assumed = [defect for defect in every if defect[0].assumed]
 
     @property
     def clean(self) -> bool:
@@ -34,43 +35,43 @@ class Report:
         return not self.documented and not self.assumed
 
     def without_assumed(self) -> Report:
-        """Return the report with deviations from assumed facts dropped."""
+        """Return the report without deviations from assumed facts."""
         kept = [
-            Outcome(rule=one.rule, status=Status.PASSED, requests=one.requests)
-            if one.finding is not None and one.finding.assumed
-            else one
-            for one in self.outcomes
+            replace(outcome, status=Status.PASSED, finding=None)
+            if outcome.finding is not None and outcome.finding.assumed
+            else outcome
+            for outcome in self.outcomes
         ]
         return Report(self.target, self.name, kept, self.keys)
 
     def counts(self) -> dict[str, int]:
         """Return how many rules there are of each status."""
-        return {status.value: sum(one.status is status for one in self.outcomes) for status in Status}
+        return {status.value: sum(outcome.status is status for outcome in self.outcomes) for status in Status}
 
     def text(self) -> str:
         """Return the report for a reader."""
         lines = [f"{self.name} at {self.target}"]
-        for heading, found in (
+        for heading, group in (
             ("Deviations from documented facts", self.documented),
             ("Deviations from assumed facts (no source states them)", self.assumed),
         ):
-            if found:
-                lines += ["", f"{heading}: {len(found)}"]
-                lines += [line for one, others in found for line in self._finding(one, others)]
+            if group:
+                lines += ["", f"{heading}: {len(group)}"]
+                lines += [line for finding, others in group for line in self._finding(finding, others)]
         for status in (Status.NOT_EXERCISED, Status.NOT_OBSERVABLE):
-            idle = [one for one in self.outcomes if one.status is status]
+            idle = [outcome for outcome in self.outcomes if outcome.status is status]
             if idle:
                 lines += ["", f"{status.value.capitalize()}: {len(idle)}"]
                 lines += [f"  {why}: {', '.join(rules)}" for why, rules in _by_reason(idle).items()]
-        told = ", ".join(f"{count} {name}" for name, count in self.counts().items() if count)
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts().items() if count)
         if not self.clean and self.keys:
             lines += ["", f"The commands take keys from {' and '.join(self.keys.values())}: export what they need."]
-        return "\n".join([*lines, "", f"{len(self.outcomes)} rules: {told}; {self.requests} requests"])
+        return "\n".join([*lines, "", f"{len(self.outcomes)} rules: {counts}; {self.requests} requests"])
 
     @property
     def requests(self) -> int:
         """How many requests were sent for rules."""
-        return sum(one.requests for one in self.outcomes)
+        return sum(outcome.requests for outcome in self.outcomes)
 
     def _finding(self, finding: Finding, others: Sequence[str]) -> Iterator[str]:
         yield ""
@@ -86,13 +87,13 @@ class Report:
             yield f"    shown by {', '.join(others[:OTHERS])}{more} as well"
 
     def commands(self, finding: Finding) -> list[str]:
-        """Return the commands that lead to the finding; equal ones in a row are one that repeats."""
+        """Return the commands that lead to the finding; equal ones in a row become one that repeats."""
         steps = finding.probe.steps[: finding.at + 1]
-        made = [
+        commands = [
             _repeated(curl(self.target, request, self.keys), len(list(same)), pause_ms)
             for (request, pause_ms), same in groupby(steps, lambda step: (step.request, step.pause_ms))
         ]
-        return made[-OTHERS:]
+        return commands[-OTHERS:]
 
     def as_json(self) -> Json:
         """Return the report as JSON."""
@@ -102,18 +103,18 @@ class Report:
             "clean": self.clean,
             "counts": self.counts(),
             "requests": self.requests,
-            "findings": [self._as_json(*one) for one in (*self.documented, *self.assumed)],
+            "findings": [self._as_json(*defect) for defect in (*self.documented, *self.assumed)],
             "rules": [
                 {
-                    "rule": one.rule.id,
-                    "operation": one.rule.operation,
-                    "source": one.rule.source,
-                    "basis": one.rule.basis,
-                    "status": one.status.value,
-                    "requests": one.requests,
-                    **({"why": one.why} if one.why else {}),
+                    "rule": outcome.rule.id,
+                    "operation": outcome.rule.operation,
+                    "source": outcome.rule.source,
+                    "basis": outcome.rule.basis,
+                    "status": outcome.status.value,
+                    "requests": outcome.requests,
+                    **({"why": outcome.why} if outcome.why else {}),
                 }
-                for one in self.outcomes
+                for outcome in self.outcomes
             ],
         }
 
@@ -126,7 +127,7 @@ class Report:
             "assumed": finding.assumed,
             "differences": list(finding.differences),
             "curl": self.commands(finding),
-            "reply": _replied(finding.reply),
+            "reply": _shown(finding.reply),
             "also": list(others),
         }
 
@@ -149,10 +150,10 @@ class Report:
 
 
 def _by_reason(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
-    made: dict[str, list[str]] = {}
-    for one in outcomes:
-        made.setdefault(one.why, []).append(one.rule.id)
-    return made
+    rules: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        rules.setdefault(outcome.why, []).append(outcome.rule.id)
+    return rules
 
 
 def _repeated(command: str, times: int, pause_ms: int) -> str:
@@ -160,7 +161,7 @@ def _repeated(command: str, times: int, pause_ms: int) -> str:
     return once if times == 1 else f"for n in $(seq {times}); do {once}; done"
 
 
-def _replied(reply: Reply | None) -> Json:
+def _shown(reply: Reply | None) -> Json:
     if reply is None:
         return None
     return {"status": reply.status, "body": reply.body[:SHOWN].decode("utf-8", "replace")}

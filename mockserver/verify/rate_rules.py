@@ -1,141 +1,139 @@
-"""Rates: what the headers of each reply tell, and, where asked for, what comes after the last allowed request."""
+"""Rates: the numbers in the headers of each reply, and, where asked for, the reply after the last allowed request."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
-from mockserver.jsonkit import Json
-from mockserver.jsonkit.pointer import MISSING
+from mockserver.contract.operation import RateClaim
+from mockserver.contract.sections import RateLimit
 from mockserver.strategies.plans import OperationPlan
-from mockserver.strategies.samples import Expected, Request
-from mockserver.verify.expectations import Wanted
-from mockserver.verify.order_rules import spoiled, unknown_key
-from mockserver.verify.rule import NUMBER, Check, Difference, Probe, Reply, Status, Step
+from mockserver.strategies.prediction import Prediction
+from mockserver.strategies.samples import Request
+from mockserver.verify.order_rules import Spoiled, plainest, revoked_request, spoiled_requests
+from mockserver.verify.rule import NUMBER, Check, Difference, Draft, Probe, Reply, Status, Step
 from mockserver.verify.rule_set import RuleSet
-from mockserver.verify.sample_rules import dependencies_of
 
 TOO_MANY: Final = 429
 HEADROOM: Final = 1.2
-"""How much faster than a rate requests must be, to go over it for certain."""
+"""How much faster than a rate requests must be, to exceed it for certain."""
 FEW: Final = 2
-NOT_ASKED: Final = "going over a rate may lock others out; --burst does it"
-Now = Callable[[], int]
+NOT_ASKED: Final = "exceeding a rate may lock others out; --burst does it"
+Now: TypeAlias = Callable[[], int]
 
 
 def declare(rule_set: RuleSet, now: Now) -> None:
-    """Write down one rule for each rate; `now` tells the time while the probes are sent."""
-    limits: Mapping[str, Json] = rule_set.contract.protocol["limits"]
-    for one in rule_set.operations():
-        name = one.operation.spec.get("rate")
-        gated = any(_check(rule_set, gate.name) == "rate" for gate in one.operation.gates)
-        if name is None or not gated:
+    """Add one rule for each rate of an operation; `now` tells the time while the probes are sent."""
+    for plan in rule_set.operations():
+        operation, claim = plan.operation, plan.operation.rate_claim
+        if claim is None:
             continue
-        limit, rule = limits[name], f"/protocol/limits/{name}#{one.operation.name}"
-        needed = limit["requests"] * 1000 / limit["window_ms"] * HEADROOM
+        rule = f"/protocol/limits/{claim.limit.name}#{operation.name}"
+        needed = claim.limit.requests * 1000 / claim.limit.window_ms * HEADROOM
         if not rule_set.setup.burst:
-            rule_set.idle(rule, one.operation.name, Status.NOT_EXERCISED, NOT_ASKED)
+            rule_set.idle(rule, operation.name, Status.NOT_EXERCISED, NOT_ASKED)
         elif rule_set.setup.rate < needed:
             why = f"--rate {rule_set.setup.rate:g} is too slow: it takes {math.ceil(needed)} requests a second"
-            rule_set.idle(rule, one.operation.name, Status.NOT_EXERCISED, why)
+            rule_set.idle(rule, operation.name, Status.NOT_EXERCISED, why)
         else:
-            dependencies = {
-                *dependencies_of(rule_set, one.operation),
-                f"/protocol/refusals/{one.operation.family}/rate_limited",
-            }
-            rule_set.add(rule, one.operation.name, Probe(tuple(_burst(rule_set, one, name, now))), dependencies)
-            for probe in (*_refused_bursts(rule_set, one, limit), *_unknown_bursts(rule_set, one, name, now)):
-                rule_set.add(rule, one.operation.name, probe, dependencies)
+            bursts = _Bursts(rule_set, plan, claim, now)
+            drafts: list[Draft] = [
+                bursts.over,
+                *(partial(bursts.refused_first, number) for number in range(FEW)),
+                bursts.unknown,
+            ]
+            facts = {f"/protocol/refusals/{operation.family.name}/{claim.reason}", operation.replies.success.pointer}
+            facts |= {f"{gate.pointer}/order" for gate in operation.gates}
+            for draft in drafts:
+                rule_set.add(rule, operation.name, draft, facts)
 
 
-def _check(rule_set: RuleSet, gate: str) -> str:
-    found: str = rule_set.contract.protocol["gates"][gate].get("check", gate)
-    return found
+class _Bursts:
+    """The probes of one operation's rate."""
 
+    def __init__(self, rule_set: RuleSet, plan: OperationPlan, claim: RateClaim, now: Now) -> None:
+        self.rule_set = rule_set
+        self.plan = plan
+        self.limit = claim.limit
+        self.gates = plan.operation.gates
+        self.gate = next(gate for gate in self.gates if gate.check == "rate")
+        self.now = now
 
-def _burst(rule_set: RuleSet, one: OperationPlan, name: str, now: Now) -> Iterator[Step]:
-    """Yield as many requests as a window takes, all to be taken, and one more, to be refused."""
-    limit = rule_set.contract.protocol["limits"][name]
-    form = next(iter(one.forms.values()), None)
-    parts = one.parts(MISSING if form is None else form.smallest())
-    good = one.good(parts, [] if form is None else form.events_in(parts.body))
-    taken = rule_set.expectations.check(rule_set.expectations.of(good), good.request, f"/protocol/limits/{name}")
-    window = _Window(limit, rule_set.setup.slack_ms, now, f"/protocol/limits/{name}")
-    yield from (Step(request=before, check=lambda reply, earlier: ()) for before in good.before)
-    for number in range(limit["requests"]):
-        check = window.counted(taken, limit["requests"] - number - 1, opens=number == 0)
-        pause = limit["window_ms"] if number == 0 else 0
-        yield Step(request=good.request, check=check, limited=True, pause_ms=pause)
-    family = one.operation.family
-    reason = one.reason("rate", "rate_limited")
-    expect: Expected = rule_set.plan.reading.refusal(family, reason)
-    refused = rule_set.expectations.refusal(family, reason, expect, one.operation, good.request.path)
-    over = rule_set.expectations.check(refused, good.request, f"/protocol/limits/{name}")
-    yield Step(request=good.request, check=window.counted(over, 0), limited=True)
-    for _, request, wanted in _spoiled(rule_set, one, after=True):
-        late = replace(refused, fact=wanted.fact)
-        check = rule_set.expectations.check(late, request, "/protocol/gates")
-        yield Step(request=request, check=window.counted(check, 0), limited=True)
+    def over(self) -> Probe:
+        """Send as many requests as a window takes, which are accepted, and more, which are refused."""
+        form, parts = next(iter(self.plan.forms.values()), None), plainest(self.plan)
+        good = self.plan.good(parts, [] if form is None else form.events_in(parts.body))
+        fact = f"/protocol/limits/{self.limit.name}"
+        window = self._window(fact)
+        steps = [Step(request=request) for request in good.before]
+        steps += self._filled(window, good.request, good.prediction, fact)
+        steps.append(self._counted(window, good.request, self.rule_set.predict_over_rate(good.request), fact))
+        for spoiled in self._spoiled(after=True):
+            request = spoiled.sample.request
+            prediction = replace(self.rule_set.predict_over_rate(request), fact=spoiled.sample.prediction.fact)
+            steps.append(self._counted(window, request, prediction, "/protocol/gates"))
+        return Probe(tuple(steps))
 
+    def unknown(self) -> Probe | None:
+        """Send more requests than a window takes with a refused key, where the rate comes first: it counts them."""
+        gate, request = self.plan.operation.gate("allowed_key"), revoked_request(self.rule_set, self.plan)
+        if gate is None or request is None or self._is_before(gate.name):
+            return None
+        fact = f"{self.gate.pointer}/order"
+        window = self._window(fact)
+        steps = self._filled(window, request, self.rule_set.predict(request, all_keys=False), fact)
+        return Probe((*steps, self._counted(window, request, self.rule_set.predict_over_rate(request), fact)))
 
-def _unknown_bursts(rule_set: RuleSet, one: OperationPlan, name: str, now: Now) -> Iterator[Probe]:
-    """Yield more requests than a window takes with a refused key, where the rate comes first: it counts them."""
-    order = [gate.name for gate in one.operation.gates]
-    rate = next(index for index, gate in enumerate(order) if _check(rule_set, gate) == "rate")
-    gate = next((gate for gate in order if _check(rule_set, gate) == "allowed_key"), None)
-    if gate is None or order.index(gate) < rate:
-        return
-    limit, fact = rule_set.contract.protocol["limits"][name], f"/protocol/gates/{order[rate]}/order"
-    for _, request, wanted in unknown_key(rule_set, one, gate):
-        window = _Window(limit, rule_set.setup.slack_ms, now, fact)
-        counted = rule_set.expectations.check(wanted, request, fact)
-        steps = [
-            Step(
-                request=request,
-                check=window.counted(counted, limit["requests"] - number - 1, opens=number == 0),
-                limited=True,
-                pause_ms=0 if number else limit["window_ms"],
-            )
-            for number in range(limit["requests"])
-        ]
-        reason = one.reason("rate", "rate_limited")
-        expect: Expected = rule_set.plan.reading.refusal(one.operation.family, reason)
-        refused = rule_set.expectations.refusal(one.operation.family, reason, expect, one.operation, request.path)
-        over = window.counted(rule_set.expectations.check(refused, request, fact), 0)
-        yield Probe((*steps, Step(request=request, check=over, limited=True)))
+    def refused_first(self, number: int) -> Probe | None:
+        """Send more requests than a window takes that an earlier gate refuses: none of them exceeds the rate."""
+        refused = [(each.gate, each.sample.request, each.sample.prediction) for each in self._spoiled(after=False)]
+        gate, request = self.plan.operation.gate("allowed_key"), revoked_request(self.rule_set, self.plan)
+        if gate is not None and request is not None and self._is_before(gate.name):
+            refused.append((gate, request, self.rule_set.predict(request, all_keys=False)))
+        refused.sort(key=lambda each: self.gates.index(each[0]))
+        if number >= len(refused):
+            return None
+        gate, request, prediction = refused[-1 - number]
+        step = replace(self.rule_set.step(request, f"{gate.pointer}/order", prediction), limited=True)
+        return Probe((replace(step, pause_ms=self.limit.window_ms), *([step] * self.limit.requests)))
 
+    def _is_before(self, gate: str) -> bool:
+        names = [each.name for each in self.gates]
+        return names.index(gate) < names.index(self.gate.name)
 
-def _spoiled(rule_set: RuleSet, one: OperationPlan, *, after: bool) -> Iterator[tuple[str, Request, Wanted]]:
-    """Yield a request for each gate after the rate's, or before it, that this gate alone refuses."""
-    order = [gate.name for gate in one.operation.gates]
-    rate = next(index for index, name in enumerate(order) if _check(rule_set, name) == "rate")
-    seen: set[str] = set()
-    for found in spoiled(one):
-        keyed = found.sample.breach.keyword not in ("missing", "malformed") or not after
-        if found.gate in order and found.gate not in seen and keyed and (order.index(found.gate) > rate) == after:
-            seen.add(found.gate)
-            yield found.gate, found.sample.request, rule_set.expectations.of(found.sample)
-    key = next((name for name in order if _check(rule_set, name) == "allowed_key"), None)
-    if key is not None and (order.index(key) > rate) == after and not after:
-        yield from unknown_key(rule_set, one, key)
+    def _spoiled(self, *, after: bool) -> Iterator[Spoiled]:
+        """Yield a request for each gate after the rate's, or before it, that this gate alone refuses."""
+        seen: set[str] = set()
+        for spoiled in spoiled_requests(self.plan):
+            gate = spoiled.gate
+            keyed = gate.check != "key" or not after  # the rate is counted by key
+            if gate.name not in seen and keyed and self._is_before(gate.name) != after:
+                seen.add(gate.name)
+                yield spoiled
 
+    def _window(self, fact: str) -> _Window:
+        return _Window(self.limit, self.rule_set.setup.slack_ms, self.now, fact)
 
-def _refused_bursts(rule_set: RuleSet, one: OperationPlan, limit: Mapping[str, Json]) -> Iterator[Probe]:
-    """Yield more requests than a window takes that are refused before they count: none is over the rate."""
-    order = [gate.name for gate in one.operation.gates]
-    found = sorted(_spoiled(rule_set, one, after=False), key=lambda one: order.index(one[0]))
-    for gate, request, wanted in found[-FEW:]:
-        check = rule_set.expectations.check(wanted, request, f"/protocol/gates/{gate}/order")
-        step = Step(request=request, check=check, limited=True)
-        yield Probe((replace(step, pause_ms=limit["window_ms"]), *([step] * limit["requests"])))
+    def _filled(self, window: _Window, request: Request, prediction: Prediction, fact: str) -> list[Step]:
+        """Return as many steps as a window takes; the first waits for a new one."""
+        check, most = self.rule_set.expectations.check(request, prediction, fact), self.limit.requests
+        checks = [window.counted(check, most - number, opens=number == 1) for number in range(1, most + 1)]
+        steps = [Step(request=request, check=check, limited=True) for check in checks]
+        return [replace(steps[0], pause_ms=self.limit.window_ms), *steps[1:]]
+
+    def _counted(self, window: _Window, request: Request, prediction: Prediction, fact: str) -> Step:
+        """Return a step in a window that is full."""
+        check = window.counted(self.rule_set.expectations.check(request, prediction, fact), 0)
+        return Step(request=request, check=check, limited=True)
 
 
 class _Window:
-    """One window of a rate, from the first request on."""
+    """One window of a rate, from its first request on."""
 
-    def __init__(self, limit: Mapping[str, Json], slack_ms: int, now: Now, fact: str) -> None:
+    def __init__(self, limit: RateLimit, slack_ms: int, now: Now, fact: str) -> None:
         self.limit = limit
         self.slack_ms = slack_ms
         self.now = now
@@ -143,26 +141,22 @@ class _Window:
         self.start: int | None = None
 
     def counted(self, inner: Check, left: int, *, opens: bool = False) -> Check:
-        """Return the check of one reply with so many places left after it; `opens` for the first one of a window."""
+        """Return the check of a reply with so many places left after it; `opens` for the first one of a window."""
 
         def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
+            now, window_ms = self.now(), self.limit.window_ms
             if opens:
-                self.start = self._begin()
-            ends = (self.start or 0) + self.limit["window_ms"]
-            if self.now() >= ends:
-                return
-            yield from inner(reply, earlier)
-            yield from self._told(reply, left, ends)
+                self.start = now - now % window_ms if self.limit.starts == "aligned" else now
+            ends = (self.start or 0) + window_ms
+            if now < ends:
+                yield from inner(reply, earlier)
+                yield from self._numbers(reply, left, ends)
 
         return check
 
-    def _begin(self) -> int:
-        now, window = self.now(), self.limit["window_ms"]
-        return now - now % window if self.limit["starts"] == "aligned" else now
-
-    def _told(self, reply: Reply, left: int, ends: int) -> Iterator[Difference]:
-        """Hold the numbers in headers to the window, as exactly as the target's clock is known."""
-        for name, template in self.limit.get("headers", {}).items():
+    def _numbers(self, reply: Reply, left: int, ends: int) -> Iterator[Difference]:
+        """Compare the numbers in headers with the window, as exactly as the target's clock is known."""
+        for name, template in self.limit.headers.items():
             if template == "${rate_remaining}":
                 yield from self._number(reply, name, left, 0)
             elif template == "${rate_reset_s}":
@@ -171,7 +165,7 @@ class _Window:
             wait = max(1, -(-(ends - self.now()) // 1000))
             yield from self._number(reply, "Retry-After", wait, min(2, self.slack_ms // 1000))
 
-    def _number(self, reply: Reply, name: str, wanted: int, off: int) -> Iterator[Difference]:
+    def _number(self, reply: Reply, name: str, expected: int, tolerance: int) -> Iterator[Difference]:
         got = reply.headers.get(name.lower(), "")
-        if not NUMBER.fullmatch(got) or abs(int(got) - wanted) > off:
-            yield Difference(self.fact, f"header {name}: expected {wanted}, got {got!r}")
+        if not NUMBER.fullmatch(got) or abs(int(got) - expected) > tolerance:
+            yield Difference(self.fact, f"header {name}: expected {expected}, got {got!r}")

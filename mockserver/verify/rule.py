@@ -1,4 +1,4 @@
-"""The words of verify: a rule, the probes that try it, what a probe's replies must be, what came of it."""
+"""The types of verify: a rule, the probes that try it, the checks of their replies, the outcome."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from hypothesis.strategies import SearchStrategy
 
-from mockserver.jsonkit import Json
-from mockserver.strategies.samples import Request
+from mockserver.strategies.samples import Request, Sample
 
 ASSUMED = "assumed"
 NUMBER: Final = re.compile("[0-9]{1,15}")
-"""A number as headers have it."""
+"""A number in a header."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What came back: header names are lower case, repeated ones joined with commas."""
+    """A target's reply: header names are lower case, repeated ones joined with commas."""
 
     status: int
     headers: Mapping[str, str]
@@ -29,22 +28,27 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing in a reply that is not as the contract has it; `fact` is the contract's pointer that says so."""
+    """One way in which a reply deviates; `fact` is the contract pointer of the broken fact."""
 
     fact: str
     text: str
 
 
-Check = Callable[[Reply, Sequence[Reply]], Iterable[Difference]]
-"""Says what is wrong with a reply, given the replies of the probe's earlier steps."""
+Check: TypeAlias = Callable[[Reply, Sequence[Reply]], Iterable[Difference]]
+"""Says how a reply deviates, given the replies to the probe's earlier steps."""
+
+
+def anything(reply: Reply, earlier: Sequence[Reply]) -> Iterable[Difference]:
+    """Accept every reply."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One request and what its reply must be; `pause_ms` is waited before it. `limited` lets it be refused as 429."""
+    """One request and the check of its reply; `pause_ms` is waited before it. `limited` expects 429 to be an answer."""
 
     request: Request
-    check: Check
+    check: Check = anything
     pause_ms: int = 0
     limited: bool = False
 
@@ -61,12 +65,16 @@ class Probe:
         return sum(100 + len(step.request.path) + len(step.request.body) for step in self.steps)
 
 
+Draft: TypeAlias = Callable[[], Probe | None]
+"""Makes a probe when its rule is tried; None where it turns out that there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Random:
-    """Probes by chance: what they are drawn from, and how a drawn value becomes one."""
+    """Probes of drawn samples; `strategy` makes what they are drawn from."""
 
-    strategy: SearchStrategy[Json]
-    probe: Callable[[Json], Probe]
+    strategy: Callable[[], SearchStrategy[Sample]]
+    probe: Callable[[Sample], Probe]
 
 
 class Status(StrEnum):
@@ -80,16 +88,16 @@ class Status(StrEnum):
 
 @dataclass(slots=True, kw_only=True)
 class Rule:
-    """One thing a contract says that replies show.
+    """One statement of a contract that shows in replies.
 
-    `id` is the pointer of the fact with, after `#`, what of it is tried; `depends_on` are the pointers of all facts
-    that its expectations are made of. Where `idle` is set it is not tried, and `why` says the reason.
+    `id` is the pointer of the fact with, after `#`, what of it is tried; `depends_on` are the pointers of the facts
+    that its expectations are made of. Where `idle` is set the rule is not tried, and `why` says the reason.
     """
 
     id: str
     operation: str | None
     source: str
-    probes: list[Probe] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
     random: Random | None = None
     depends_on: set[str] = field(default_factory=set)
     idle: Status | None = None
@@ -105,12 +113,17 @@ class Rule:
         """The pointer of the rule's own fact."""
         return self.id.partition("#")[0]
 
+    def probes(self) -> list[Probe]:
+        """Build the probes, the smallest first."""
+        probes = (draft() for draft in self.drafts)
+        return sorted((probe for probe in probes if probe is not None), key=lambda probe: probe.size)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One deviation: the smallest probe that shows it, its last reply, and who states the fact that is broken.
+    """One deviation: the probe that shows it, the number of the failed step, its reply, who states the broken fact.
 
-    There is no `reply` where the target gave none to this request, and does to others.
+    `reply` is None where the target answers other requests but not this one.
     """
 
     rule: str
@@ -154,16 +167,16 @@ class Transport(Protocol):
         """Let time pass."""
 
     def now_ms(self) -> int:
-        """Return the time in ms since 1970, as near to the target's as can be told."""
+        """Return the time in ms since 1970, as close to the target's clock as possible."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What a run is given.
+    """The settings of a run.
 
-    `revoked` are well-formed keys that the target must refuse; `burst` goes over rate limits and waits for refusals;
-    `slack_ms` is how far the target's clock may be off; `rate` the most requests a second; `max_wait_ms` the longest
-    pause a probe may ask for.
+    `revoked` are well-formed keys that the target must refuse; `burst` exceeds rate limits on purpose; `slack_ms` is
+    how far the target's clock may be off; `rate` the most requests a second; `max_wait_ms` the longest pause of a
+    probe; `nonce` keeps the ids of this run apart from those of others.
     """
 
     key: str

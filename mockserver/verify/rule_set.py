@@ -1,98 +1,161 @@
-"""Collecting rules: what several families of checks make is merged by rule."""
+"""Collecting rules: the drafts of several families of checks are merged by rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Operation
-from mockserver.jsonkit import Json, pointer
+from mockserver.contract.sections import Credential
+from mockserver.core.answer import reply_to
+from mockserver.core.model import Receipt
+from mockserver.jsonkit import pointer
 from mockserver.jsonkit.patterns import matches
+from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import OperationPlan, Plan, plan_of
+from mockserver.strategies.prediction import Prediction, predict, prediction_of
+from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.expectations import Expectations
-from mockserver.verify.rule import Probe, Random, Rule, Setup, Status
+from mockserver.verify.rule import Draft, Probe, Random, Rule, Setup, Status, Step
 
 SECRET_PLACES: Final = ("header", "bearer")
-OPEN_PLACES: Final = ("path", "query", "body")
+GENERAL_FACTS: Final = ("/protocol/nulls", "/protocol/content_types", "/protocol/limits/body", "/protocol/projects")
 
 
 class RuleSet:
-    """The rules of one contract under one setup, as they are written down."""
+    """The rules of one contract under one setup, while they are declared."""
 
     def __init__(self, contract: Contract, setup: Setup, now_ms: int) -> None:
         self.contract = contract
         self.setup = setup
         self.now_ms = now_ms
-        self.expectations = Expectations(contract)
         self.keys = keys_of(contract, setup)
-        told = tuple(sorted((name, key) for name, key in self.keys.items() if key is not None))
-        self.plan: Plan = plan_of(contract, now_ms, setup.slack_ms, told)
+        self.known_keys = {name: key for name, key in self.keys.items() if key is not None}
+        self.plan: Plan = plan_of(contract, now_ms, setup.slack_ms, tuple(sorted(self.known_keys.items())))
+        self.expectations = Expectations(contract)
         self.rules: dict[str, Rule] = {}
+        self._facts = {operation.name: _facts_of(operation) for operation in contract.operations.values()}
         self._numbers = 0
 
+    @cached_property
+    def samples(self) -> list[Sample]:
+        """The samples of the corpus."""
+        return list(samples(self.plan))
+
     def number(self) -> str:
-        """Return a text that no earlier request of any run has in it."""
+        """Return a text that no earlier request of any run contains."""
         self._numbers += 1
-        return f"verify-{self.setup.nonce}-{self._numbers}"
+        return f"verify-{self.setup.nonce}-{self.now_ms:x}-{self._numbers}"
 
     def rule(self, rule_id: str, operation: str | None) -> Rule:
-        """Return the rule of an id, made when it is first named."""
+        """Return the rule of an id, created when it is first named."""
         if rule_id not in self.rules:
             source = source_of(self.contract, rule_id.partition("#")[0])
-            self.rules[rule_id] = Rule(id=rule_id, operation=operation, source=source)
-        found = self.rules[rule_id]
-        found.depends_on.add(found.fact)
-        return found
+            rule = self.rules[rule_id] = Rule(id=rule_id, operation=operation, source=source)
+            rule.depends_on.add(rule.fact)
+        return self.rules[rule_id]
 
-    def add(self, rule_id: str, operation: str | None, probe: Probe, depends_on: Iterable[str] = ()) -> None:
-        """Note one more probe of a rule."""
-        found = self.rule(rule_id, operation)
-        found.probes.append(probe)
-        found.depends_on.update(depends_on)
+    def add(self, rule_id: str, operation: str | None, draft: Draft, depends_on: Iterable[str] = ()) -> None:
+        """Add one more probe to a rule; `depends_on` are facts beside those that its operation is made of."""
+        rule = self.rule(rule_id, operation)
+        rule.drafts.append(draft)
+        rule.idle, rule.why = None, ""
+        rule.depends_on.update(depends_on, self._facts.get(operation or "", ()))
 
     def draw(self, rule_id: str, operation: str, random: Random) -> None:
-        """Note a rule that is tried by chance."""
+        """Add a rule that is tried with drawn samples."""
         self.rule(rule_id, operation).random = random
 
     def idle(self, rule_id: str, operation: str | None, status: Status, why: str) -> None:
-        """Note a rule that is not tried, with the reason."""
-        found = self.rule(rule_id, operation)
-        if not found.probes and found.random is None:
-            found.idle, found.why = status, why
+        """Add a rule that is not tried, with the reason."""
+        rule = self.rule(rule_id, operation)
+        if not rule.drafts and rule.random is None:
+            rule.idle, rule.why = status, why
 
     def operations(self) -> list[OperationPlan]:
         """Return the operations whose keys were given."""
-        return [one for one in self.plan.operations.values() if self.has_key(one.operation)]
+        return [plan for plan in self.plan.operations.values() if self.has_key(plan.operation)]
 
     def has_key(self, operation: Operation) -> bool:
-        """Tell whether a key was given that the operation takes."""
-        return not operation.credentials or all(self.keys[name] is not None for name in operation.credentials)
+        """Tell whether every key that the operation takes was given."""
+        return all(self.keys[credential.name] is not None for credential in operation.credentials)
+
+    def predict(self, request: Request, earlier: Sequence[Request] = (), *, all_keys: bool = True) -> Prediction:
+        """Return the reply to a request after earlier ones; without `all_keys` a target knows only the given keys."""
+        keys = None if all_keys else frozenset(self.known_keys.values())
+        requests = [each.wire() for each in (*earlier, request)]
+        return predict(self.contract, requests, self.now_ms, keys=keys)[1]
+
+    def predict_over_rate(self, request: Request) -> Prediction:
+        """Return the reply to a request of an operation whose rate is used up, where nothing before refuses it."""
+        judged, _ = predict(self.contract, [request.wire()], self.now_ms)
+        refused = None if judged.rate is None else judged.rate.reason
+        return prediction_of(
+            self.contract, reply_to(judged, Receipt(session="", seq=1, first_event=1, refused=refused))
+        )
+
+    def step(self, request: Request, fact: str, prediction: Prediction | None = None) -> Step:
+        """Return the step that sends a request to try a fact, with the check of its reply."""
+        prediction = prediction or self.predict(request)
+        return Step(request=request, check=self.expectations.check(request, prediction, fact))
+
+    def probe(self, request: Request, fact: str, prediction: Prediction | None = None) -> Probe:
+        """Return the probe of one request."""
+        return Probe((self.step(request, fact, prediction),))
+
+    def sequence(self, fact: str, *requests: Request, certain: bool = False) -> Probe:
+        """Return the probe of requests that change each other's replies.
+
+        They are `certain` if nothing from before the probe can change a reply.
+        """
+        steps = []
+        for number, request in enumerate(requests):
+            prediction = self.predict(request, requests[:number])
+            steps.append(self.step(request, fact, replace(prediction, history=()) if certain else prediction))
+        return Probe(tuple(steps))
+
+
+def _facts_of(operation: Operation) -> set[str]:
+    """Return the pointers of the facts that every reply of an operation depends on, whichever it is."""
+    facts = {operation.pointer, *GENERAL_FACTS}
+    facts |= {credential.pointer for credential in operation.credentials}
+    facts |= {gate.pointer for gate in operation.gates}
+    facts |= set() if operation.cors is None else {f"/protocol/cors/{operation.cors.name}"}
+    facts |= set() if operation.rate is None else {f"/protocol/limits/{operation.rate.name}"}
+    facts |= set() if operation.idempotency is None else {f"/protocol/idempotency/{operation.idempotency.name}"}
+    return facts
 
 
 def source_of(contract: Contract, place: str) -> str:
     """Return who states a fact; for a schema's keyword or member, who states the schema."""
     tokens = pointer.parse(place)
     while tokens:
-        found = contract.source_of(pointer.build(tokens))
-        if found:
-            return found
+        source = contract.source_of(pointer.build(tokens))
+        if source:
+            return source
         tokens = tokens[:-1]
-    return str(contract.protocol["source"])
+    return contract.source
 
 
 def keys_of(contract: Contract, setup: Setup) -> dict[str, str | None]:
-    """Return the key for each credential; None where no key that was given fits.
+    """Return the key for each credential; None where no given key fits.
 
-    Where a protocol has credentials that pages may hold (in a path, a query, a body) those in headers are the secret
+    Where a protocol has credentials that pages may hold (in a path, a query, a body), those in headers are the secret
     ones, and take the server's key.
     """
-    specs: Mapping[str, Json] = contract.protocol["credentials"]
-    open_ones = any(spec["in"] in OPEN_PLACES for spec in specs.values())
-    made: dict[str, str | None] = {}
-    for name, spec in specs.items():
-        secret = open_ones and spec["in"] in SECRET_PLACES
+    credentials = contract.credentials.values()
+    has_public = any(credential.place not in SECRET_PLACES for credential in credentials)
+    keys: dict[str, str | None] = {}
+    for credential in credentials:
+        secret = has_public and credential.place in SECRET_PLACES
         key = setup.server_key if secret else setup.key
-        fits = key is not None and ("pattern" not in spec or matches(spec["pattern"], key))
-        made[name] = key if fits else None
-    return made
+        keys[credential.name] = key if key is not None and is_key_for(credential, key) else None
+    return keys
+
+
+def is_key_for(credential: Credential, key: str) -> bool:
+    """Tell whether a key is well formed."""
+    return credential.pattern is None or matches(credential.pattern, key)

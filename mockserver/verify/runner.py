@@ -1,4 +1,4 @@
-"""Trying rules against a target: each until it fails, what fails made small, one defect told once."""
+"""Trying rules against a target: each until it fails, failing requests made small, one defect reported once."""
 
 from __future__ import annotations
 
@@ -14,20 +14,29 @@ from hypothesis.errors import NoSuchExample
 
 from mockserver.contract.contract import Contract
 from mockserver.errors import UnreachableError
-from mockserver.jsonkit import Json
-from mockserver.strategies.samples import Request
-from mockserver.verify.handshake import handshake
-from mockserver.verify.rule import NUMBER, Difference, Finding, Outcome, Probe, Reply, Rule, Setup, Status, Transport
+from mockserver.strategies.samples import Request, Sample
+from mockserver.verify.handshake import ACCEPTED, handshake
+from mockserver.verify.rule import (
+    NUMBER,
+    Difference,
+    Finding,
+    Outcome,
+    Probe,
+    Random,
+    Reply,
+    Rule,
+    Setup,
+    Status,
+    Transport,
+)
 from mockserver.verify.rule_set import source_of
 from mockserver.verify.rules import chosen, rules_of
 from mockserver.verify.sample_rules import NO_KEY
 
 TOO_MANY: Final = 429
-ACCEPTED: Final = "#accepted"
-"""How the rules end that good requests try."""
 IDS: Final = re.compile(rb"[0-9A-Za-z_-]{16,}")
 SHRINKING: Final = 150
-"""How many requests may go into making one failing request small."""
+"""How many requests may be spent on making one failing request small."""
 
 
 class Runner:
@@ -42,30 +51,27 @@ class Runner:
 
     def handshake(self, rules: Iterable[Rule]) -> None:
         """Send a few good requests. Raises UnreachableError for a wrong target, SettingsError for a wrong key."""
-        self._answered = handshake(self.contract, rules, self._send)
+        self._answered = handshake(self.contract, rules, self._send, self.transport.now_ms())
 
     def run(self, rules: Sequence[Rule], progress: Callable[[], None] = lambda: None) -> list[Outcome]:
-        """Try rules; return what became of each."""
-        made, rule_set, written = [], list(rules), self.transport.now_ms()
-        for position in range(len(rule_set)):
+        """Try rules; return what became of each. Where time has passed, what is left is declared anew."""
+        outcomes: list[Outcome] = []
+        declared, declared_at = {rule.id: rule for rule in rules}, self.transport.now_ms()
+        for rule in rules:
             now = self.transport.now_ms()
-            if self.contract.windows and self.setup.slack_ms and abs(now - written) > self.setup.slack_ms // 2:
-                rule_set, written = self._written_anew(rules), now
-            made.append(self.try_rule(rule_set[position]))
+            if self.contract.windows and self.setup.slack_ms and abs(now - declared_at) > self.setup.slack_ms // 2:
+                declared |= {fresh.id: fresh for fresh in rules_of(self.contract, self.setup, self.transport)}
+                declared_at = now
+            outcomes.append(self.try_rule(declared[rule.id]))
             progress()
-        return made
-
-    def _written_anew(self, rules: Sequence[Rule]) -> list[Rule]:
-        """Make the same rules with times near now."""
-        fresh = {rule.id: rule for rule in rules_of(self.contract, self.setup, self.transport)}
-        return [fresh.get(rule.id, rule) for rule in rules]
+        return outcomes
 
     def try_rule(self, rule: Rule) -> Outcome:
-        """Try one rule, its smallest probe first; the first that fails is told."""
+        """Try one rule, its smallest probe first; the first that fails is reported."""
         if rule.idle is not None:
             return Outcome(rule=rule, status=rule.idle, why=rule.why)
         before, skipped = self.sent, ""
-        for probe in rule.probes:
+        for probe in rule.probes():
             longest = max(step.pause_ms for step in probe.steps)
             if longest > self.setup.max_wait_ms and not any(step.limited for step in probe.steps):
                 skipped = f"it would take {longest / 1000:g} seconds"
@@ -73,14 +79,11 @@ class Runner:
             finding = self.play(rule, probe)
             if finding is not None:
                 return self._failed(rule, finding, before)
-        if rule.random is not None:
-            finding = self._by_chance(rule)
-            if finding is not None:
-                return self._failed(rule, finding, before)
-        if skipped and self.sent == before:
-            return Outcome(rule=rule, status=Status.NOT_EXERCISED, why=skipped)
+        finding = None if rule.random is None else self._try_drawn(rule, rule.random)
+        if finding is not None:
+            return self._failed(rule, finding, before)
         if self.sent == before:
-            return Outcome(rule=rule, status=Status.NOT_EXERCISED, why=rule.why or NO_KEY)
+            return Outcome(rule=rule, status=Status.NOT_EXERCISED, why=skipped or rule.why or NO_KEY)
         return Outcome(rule=rule, status=Status.PASSED, requests=self.sent - before)
 
     def _failed(self, rule: Rule, finding: Finding, before: int) -> Outcome:
@@ -97,26 +100,28 @@ class Runner:
             except UnreachableError as error:
                 self._ask_again(error)
                 return self._finding(rule, probe, at, None, [Difference(rule.fact, str(error))])
-            found = list(step.check(reply, replies))
+            differences = list(step.check(reply, replies))
             replies.append(reply)
-            if found:
-                return self._finding(rule, probe, at, reply, found)
+            if differences:
+                return self._finding(rule, probe, at, reply, differences)
         return None
 
     def _ask_again(self, error: UnreachableError) -> None:
-        """Send what was answered before. Raises UnreachableError where the target is gone, and not dumb just once."""
+        """Send what was answered before. Raises UnreachableError where the target is gone, and not silent just once."""
         if self._answered is None:
             raise error
         self._send(self._answered)
 
-    def _finding(self, rule: Rule, probe: Probe, at: int, reply: Reply | None, found: Sequence[Difference]) -> Finding:
-        fact = found[0].fact
+    def _finding(
+        self, rule: Rule, probe: Probe, at: int, reply: Reply | None, differences: Sequence[Difference]
+    ) -> Finding:
+        fact = differences[0].fact
         return Finding(
             rule=rule.id,
             operation=rule.operation,
             fact=fact,
             source=rule.source if fact == rule.fact else source_of(self.contract, fact),
-            differences=tuple(one.text for one in found),
+            differences=tuple(difference.text for difference in differences),
             probe=probe,
             at=at,
             reply=reply,
@@ -127,22 +132,21 @@ class Runner:
         self.sent += 1
         reply = self.transport.send(request)
         if reply.status == TOO_MANY and not limited:
-            told = reply.headers.get("retry-after", "")
-            self.transport.pause(1000 * min(60, int(told) if NUMBER.fullmatch(told) else 1))
+            wait = reply.headers.get("retry-after", "")
+            self.transport.pause(1000 * min(60, int(wait) if NUMBER.fullmatch(wait) else 1))
             self.sent += 1
             reply = self.transport.send(request)
         return reply
 
-    def _by_chance(self, rule: Rule) -> Finding | None:
+    def _try_drawn(self, rule: Rule, draws: Random) -> Finding | None:
         """Draw examples; where one fails, let Hypothesis look for the smallest that does."""
-        assert rule.random is not None
-        make, budget, kept = rule.random.probe, self.sent + self.setup.examples + SHRINKING, list[Finding]()
+        budget, findings = self.sent + self.setup.examples + SHRINKING, list[Finding]()
 
-        def fails(value: Json) -> bool:
-            if self.sent > budget or (kept and kept[-1].reply is None):
+        def fails(sample: Sample) -> bool:
+            if self.sent > budget or (findings and findings[-1].reply is None):
                 return False
-            finding = self.play(rule, make(value))
-            kept.extend([finding] if finding is not None else [])
+            finding = self.play(rule, draws.probe(sample))
+            findings.extend([finding] if finding is not None else [])
             return finding is not None
 
         quiet = settings(
@@ -153,8 +157,8 @@ class Runner:
             suppress_health_check=list(HealthCheck),
         )
         with suppress(NoSuchExample):
-            find(rule.random.strategy, fails, settings=quiet, random=random.Random(self.setup.seed))
-        return min(kept, key=lambda finding: finding.probe.size, default=None)
+            find(draws.strategy(), fails, settings=quiet, random=random.Random(self.setup.seed))
+        return min(findings, key=lambda finding: finding.probe.size, default=None)
 
 
 def verify(
@@ -166,35 +170,32 @@ def verify(
     skip: Sequence[str] = (),
     started: Callable[[int], Callable[[], None]] = lambda count: lambda: None,
 ) -> list[Outcome]:
-    """Hold a target to a contract.
+    """Verify a target against a contract.
 
-    Raises UnreachableError where nothing of the kind is there, SettingsError where it takes no key, or `only` or `skip`
-    names no rule.
-
-    `started` is told how many rules there are and returns what to call after each.
+    `started` gets the number of rules and returns what to call after each. Raises UnreachableError where the target
+    does not speak the protocol, SettingsError where it takes no key, or `only` or `skip` names no rule.
     """
     rules = rules_of(contract, setup, transport)
-    wanted = chosen(rules, only, skip)
+    left = chosen(rules, only, skip)
     runner = Runner(contract, setup, transport)
     runner.handshake(rules)
-    return runner.run(wanted, started(len(wanted)))
+    return runner.run(left, started(len(left)))
 
 
 def defects(outcomes: Iterable[Outcome]) -> Iterator[tuple[Finding, list[str]]]:
-    """Yield each defect once, by its smallest probe, with the other rules that show the same.
+    """Yield each defect once, by its smallest probe, with the ids of the other rules that show the same.
 
-    Where good requests of an operation are refused, those that are bad in some way are refused with the same words:
-    that is one defect.
+    Where good requests of an operation are refused, and bad ones with the same words, that is one defect.
     """
-    every = [outcome.finding for outcome in outcomes if outcome.finding is not None]
-    roots = {_refusal(one): _difference(one) for one in every if one.rule.endswith(ACCEPTED)}
+    findings = [outcome.finding for outcome in outcomes if outcome.finding is not None]
+    roots = {_refusal(finding): _difference(finding) for finding in findings if finding.rule.endswith(ACCEPTED)}
     same: dict[tuple[str, tuple[str, ...]], list[Finding]] = {}
-    for one in every:
-        refusal = _refusal(one)
-        same.setdefault(_difference(one) if refusal is None else roots.get(refusal, _difference(one)), []).append(one)
-    for key, found in same.items():
-        smallest = min(found, key=lambda one: (_difference(one) != key, one.probe.size))
-        yield smallest, [finding.rule for finding in found if finding is not smallest]
+    for finding in findings:
+        refusal, difference = _refusal(finding), _difference(finding)
+        same.setdefault(difference if refusal is None else roots.get(refusal, difference), []).append(finding)
+    for difference, group in same.items():
+        smallest = min(group, key=lambda finding: (_difference(finding) != difference, finding.probe.size))
+        yield smallest, [finding.rule for finding in group if finding is not smallest]
 
 
 def _difference(finding: Finding) -> tuple[str, tuple[str, ...]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
-from mockserver.contract.operation import Form, Operation
-from mockserver.jsonkit import Json
+from hypothesis.strategies import SearchStrategy
+
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import batches, invalid_events, invalid_requests, requests
-from mockserver.strategies.corpus import samples
-from mockserver.strategies.forms import Bad
+from mockserver.strategies.forms import BadEvent
+from mockserver.strategies.options import Options
 from mockserver.strategies.places import apply
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.request_variations import variations
@@ -20,178 +20,143 @@ from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.rule import Probe, Random, Status, Step
 from mockserver.verify.rule_set import RuleSet
 
-PLAIN: Final = "key-1"
-"""The idempotency key of generated requests; each probe gets one of its own in its place."""
+IDEMPOTENCY_KEY: Final = "key-1"
+"""The idempotency key of samples; each probe gets one of its own in its place."""
 NULLS: Final = "/protocol/nulls/members"
 NO_KEY: Final = "no key was given for it"
+EVERYWHERE: Final = ("prefixes", "messages/default", "windows", "ids", "identity")
+"""Sections of the protocol that the reply to any sample may be made of."""
 
 
 def declare(rule_set: RuleSet) -> None:
-    """Write down a rule for every fact that samples try."""
-    for sample in samples(rule_set.plan):
+    """Add a rule for every fact that samples try."""
+    for sample in rule_set.samples:
         _add(rule_set, sample)
-    for one in rule_set.operations():
-        for sample in _bulky(one):
+    for plan in rule_set.operations():
+        for sample in _bulky(plan):
             _add(rule_set, sample)
-        for sample in _nulls(one):
-            dependencies = depends_on(rule_set, sample) | {NULLS}
-            rule_set.add(f"{NULLS}#refused", one.operation.name, probe_of(rule_set, sample), dependencies)
-        _by_chance(rule_set, one)
+        for sample in _nulls(plan):
+            add_sample(rule_set, f"{NULLS}#refused", sample)
+        _random(rule_set, plan)
 
 
-def _nulls(one: OperationPlan) -> Iterator[Sample]:
+def _nulls(plan: OperationPlan) -> Iterator[Sample]:
     """Yield, of each kind of event, one with a null that is refused, where nulls are."""
-    for form in one.forms.values():
+    for form in plan.forms.values():
         for kind in form.kinds.values():
-            for fault in kind.faults:
-                way = next((way for way in fault.ways if way[1] == ((way[0], None),)), None)
-                if fault.keyword == "type" and way is not None:
+            for mutation in kind.mutations:
+                way = next((way for way in mutation.ways if way[1] == ((way[0], None),)), None)
+                if mutation.keyword == "type" and way is not None:
                     event = apply(kind.values.host(way[0]), way[1])
-                    body = form.body([event])
-                    bad = Bad(index=0, fault=fault, tokens=way[0])
-                    yield one.mixed(form, one.parts(body), [event], [bad])
+                    bad = BadEvent(index=0, mutation=mutation, tokens=way[0])
+                    yield plan.mixed(plan.parts(form.body([event])), [event], [bad])
                     break
 
 
-def _bulky(one: OperationPlan) -> Iterator[Sample]:
-    """Yield what no corpus keeps: compressed requests, and ones as long as may be or longer."""
-    form = next(iter(one.forms.values()), None)
-    parts = one.parts(MISSING if form is None else form.smallest())
+def _bulky(plan: OperationPlan) -> Iterator[Sample]:
+    """Yield what no corpus keeps: compressed requests, and ones of the maximum length or longer."""
+    form = next(iter(plan.forms.values()), None)
+    parts = plan.parts(MISSING if form is None else form.smallest())
     events = [] if form is None else form.events_in(parts.body)
-    for change in variations(one):
+    for change in variations(plan):
         changed = change(parts)
         if changed.compress or changed.padded:
-            yield one.good(changed, events)
-    for fault in one.gate_mutations:
-        for change in fault.changes:
+            yield plan.good(changed, events)
+    for mutation in plan.gate_mutations:
+        for change in mutation.changes:
             changed = change(parts)
             if changed.compress or changed.padded:
-                yield one.gated(changed, fault)
+                yield plan.gated(changed, mutation)
 
 
 def _add(rule_set: RuleSet, sample: Sample) -> None:
-    rule = rule_of(rule_set, sample)
-    if sample.operation is not None and not rule_set.has_key(rule_set.contract.operations[sample.operation]):
-        rule_set.idle(rule, sample.operation, Status.NOT_EXERCISED, NO_KEY)
-        return
-    rule_set.add(rule, sample.operation, probe_of(rule_set, sample), depends_on(rule_set, sample))
+    operation = rule_set.contract.operations.get(sample.operation or "")
+    if operation is None or rule_set.has_key(operation):
+        add_sample(rule_set, rule_of(sample), sample)
+    else:
+        rule_set.idle(rule_of(sample), sample.operation, Status.NOT_EXERCISED, NO_KEY)
 
 
-def rule_of(rule_set: RuleSet, sample: Sample) -> str:
-    """Return the id of the rule that a sample tries: what it breaks, else what is taken."""
+def add_sample(rule_set: RuleSet, rule_id: str, sample: Sample, fact: str = "") -> None:
+    """Add the probe of a sample to a rule; `fact` is what it tries, if that is not what the sample breaks."""
+    draft = partial(probe_of, rule_set, sample, fact=fact)
+    rule_set.add(rule_id, sample.operation, draft, {*facts_of(rule_set, sample), *([fact] if fact else [])})
+
+
+def rule_of(sample: Sample) -> str:
+    """Return the id of the rule that a sample tries: what it breaks, else what is accepted."""
+    if len(sample.bad) == 1:
+        return sample.breach.id
+    operation = f"/protocol/operations/{sample.operation}"
     if sample.bad:
-        return sample.breach.id if len(sample.bad) == 1 else f"/protocol/operations/{sample.operation}#mixed"
-    kind = kind_of(rule_set, sample)
-    return f"/protocol/operations/{sample.operation}#accepted" if kind is None else f"/events/{kind}#accepted"
+        return f"{operation}#mixed"
+    kind = kind_of(sample)
+    return f"{operation}#accepted" if kind is None else f"/events/{kind}#accepted"
 
 
-def form_of(rule_set: RuleSet, sample: Sample) -> Form | None:
-    """Return the form of a sample's body."""
-    if sample.operation is None:
-        return None
-    operation = rule_set.contract.operations[sample.operation]
-    return rule_set.contract.adapter.choose_form(operation, body_of(sample.request))
-
-
-def body_of(request: Request) -> Json:
-    """Return the JSON of a request's body, or MISSING."""
-    if request.json is not MISSING:
-        return request.json
-    try:
-        return json.loads(request.body)
-    except ValueError:
-        return MISSING
-
-
-def kind_of(rule_set: RuleSet, sample: Sample) -> str | None:
-    """Return the one schema that all events of a sample have."""
-    form = form_of(rule_set, sample)
+def kind_of(sample: Sample) -> str | None:
+    """Return the schema that all events of a sample have, None where they have several or there are none."""
+    form = sample.form
     if form is None or form.events is None or not sample.events:
         return None
     if form.schema is not None:
         return form.schema.name
-    kinds = {form.type_of(event) for event in sample.events}
-    return kinds.pop() if len(kinds) == 1 else None
+    types = {form.type_of(event) for event in sample.events}
+    return types.pop() if len(types) == 1 else None
 
 
-def probe_of(rule_set: RuleSet, sample: Sample) -> Probe:
-    """Return the probe of a sample: what comes before it, then itself."""
-    sample = _with_own_key(rule_set, sample)
-    before = [Step(request=request, check=lambda reply, earlier: ()) for request in sample.before]
-    wanted = rule_set.expectations.of(sample)
-    return Probe(
-        (*before, rule_set.expectations.step(wanted, sample.request, rule_of(rule_set, sample).partition("#")[0]))
-    )
+def probe_of(rule_set: RuleSet, sample: Sample, request: Request | None = None, fact: str = "") -> Probe:
+    """Return the probe of a sample: what comes before it, then itself, or a changed `request` in its place.
+
+    `fact` is what it tries: what the sample breaks, unless given.
+    """
+    changed = _with_own_key(rule_set, request or sample.request)
+    same = changed is sample.request
+    prediction = sample.prediction if same else rule_set.predict(changed, sample.before)
+    step = rule_set.step(changed, fact or rule_of(sample).partition("#")[0], prediction)
+    return Probe((*(Step(request=each) for each in sample.before), step))
 
 
-def _with_own_key(rule_set: RuleSet, sample: Sample) -> Sample:
+def _with_own_key(rule_set: RuleSet, request: Request) -> Request:
     """Give a request with an idempotency key one that no request had before."""
-    if all(value != PLAIN for _, value in sample.request.headers):
-        return sample
-    own = rule_set.number()
-    headers = tuple((name, own if value == PLAIN else value) for name, value in sample.request.headers)
-    expect = replace(sample.expect, body=_replaced(sample.expect.body, own))
-    return replace(sample, request=replace(sample.request, headers=headers), expect=expect)
+    if all(value != IDEMPOTENCY_KEY for _, value in request.headers):
+        return request
+    key = rule_set.number()
+    headers = tuple((name, key if value == IDEMPOTENCY_KEY else value) for name, value in request.headers)
+    return replace(request, headers=headers)
 
 
-def _replaced(value: Json, own: str) -> Json:
-    if isinstance(value, dict):
-        return {name: _replaced(member, own) for name, member in value.items()}
-    return own if value == PLAIN else value
-
-
-def depends_on(rule_set: RuleSet, sample: Sample) -> set[str]:
-    """Return the pointers of the facts that the expectation of a sample is made of."""
-    protocol = rule_set.contract.protocol
-    found = {rule_set.expectations.of(sample).fact, "/protocol/shapes", "/protocol/prefixes"}
+def facts_of(rule_set: RuleSet, sample: Sample) -> set[str]:
+    """Return the pointers of the facts that the prediction for a sample depends on, beside those of its operation."""
+    facts = {sample.prediction.fact, *(f"/protocol/{section}" for section in EVERYWHERE)}
+    operation = rule_set.contract.operations.get(sample.operation or "")
+    family = operation.family if operation else rule_set.contract.prefix_of(sample.request.path).family
     for breach in sample.bad:
-        found |= {breach.rule, breach.rule.rpartition("/")[0]}
-        found |= {f"/protocol/messages/{breach.keyword}", "/protocol/messages/default"}
-    if sample.operation is None:
-        return found
-    operation = rule_set.contract.operations[sample.operation]
-    found |= {f"/protocol/refusals/{operation.family}/{breach.reason}" for breach in sample.bad}
-    found |= {f"/protocol/refusals/{operation.family}/default", *dependencies_of(rule_set, operation)}
-    form = form_of(rule_set, sample)
-    if form is not None:
-        found |= set() if form.request is None else {f"/requests/{form.request.name}"}
-        found |= {"/events/shared", f"/events/{kind_of(rule_set, sample)}"} if form.events is not None else set()
-    return found | {f"/protocol/{section}" for section in ("windows", "ids", "identity") if section in protocol}
+        refusal = family.template(breach.reason)
+        facts |= {breach.rule, breach.rule.rpartition("/")[0], f"/protocol/messages/{breach.keyword}"}
+        facts |= {family.default.pointer, refusal.pointer, f"/protocol/shapes/{refusal.shape.name}"}
+    if sample.form is not None:
+        facts |= set() if sample.form.request is None else {f"/requests/{sample.form.request.name}"}
+        facts |= set() if sample.form.events is None else {"/events/shared", f"/events/{kind_of(sample)}"}
+    return facts
 
 
-def dependencies_of(rule_set: RuleSet, operation: Operation) -> set[str]:
-    """Return the pointers of what an operation is made of."""
-    spec = operation.spec
-    found = {f"/protocol/operations/{operation.name}", "/protocol/nulls", "/protocol/content_types"}
-    found |= {f"/protocol/credentials/{name}" for name in operation.credentials}
-    found |= {f"/protocol/gates/{gate.name}" for gate in operation.gates}
-    found |= {f"/protocol/replies/{name}" for name in spec["replies"].values()}
-    found |= {f"/protocol/{section}/{spec[member]}" for section, member in SECTIONS if member in spec}
-    return found | {"/protocol/limits/body", "/protocol/projects"}
-
-
-SECTIONS: Final = (("cors", "cors"), ("limits", "rate"), ("idempotency", "idempotency"))
-
-
-def _by_chance(rule_set: RuleSet, one: OperationPlan) -> None:
+def _random(rule_set: RuleSet, plan: OperationPlan) -> None:
+    """Add rules that are tried with drawn samples: good requests, bad ones, and batches of events."""
     if not rule_set.setup.examples:
         return
-    name, operation, contract = rule_set.contract.name, one.operation.name, rule_set.contract
-    slack, now = rule_set.setup.slack_ms, rule_set.now_ms
-    keys = {credential: key for credential, key in rule_set.keys.items() if key is not None}
-    place = f"/protocol/operations/{operation}"
-
-    def probe(sample: Sample) -> Probe:
-        return probe_of(rule_set, sample)
-
-    good = requests(name, operation=operation, contract=contract, now_ms=now, slack_ms=slack, keys=keys)
-    bad = invalid_requests(name, operation=operation, contract=contract, now_ms=now, slack_ms=slack, keys=keys)
-    rule_set.draw(f"{place}#random-accepted", operation, Random(good, probe))
-    rule_set.draw(f"{place}#random-refused", operation, Random(bad, probe))
-    forms = one.operation.forms.values()
-    if any(form.events is not None for form in forms):
-        broken = invalid_events(name, operation=operation, contract=contract, now_ms=now, slack_ms=slack, keys=keys)
-        rule_set.draw(f"{place}#random-events", operation, Random(broken, probe))
-    if any(form.events is not None and not form.single for form in forms):
-        mixed = batches(name, operation=operation, contract=contract, now_ms=now, slack_ms=slack, keys=keys)
-        rule_set.draw(f"{place}#random-batches", operation, Random(mixed, probe))
+    name, operation = rule_set.contract.name, plan.operation.name
+    options: Options = {
+        "contract": rule_set.contract,
+        "now_ms": rule_set.now_ms,
+        "slack_ms": rule_set.setup.slack_ms,
+        "keys": rule_set.known_keys,
+    }
+    forms = [form for form in plan.operation.forms.values() if form.events is not None]
+    strategies: dict[str, Callable[..., SearchStrategy[Sample]]]
+    strategies = {"accepted": requests, "refused": invalid_requests}
+    strategies |= {"events": invalid_events} if forms else {}
+    strategies |= {"batches": batches} if any(not form.single for form in forms) else {}
+    for what, strategy in strategies.items():
+        draws = Random(partial(strategy, name, operation=operation, **options), partial(probe_of, rule_set))
+        rule_set.draw(f"{plan.operation.pointer}#random-{what}", operation, draws)

@@ -66,7 +66,7 @@ def test_patches_count_when_given(tmp_path: Path) -> None:
         (("--operation", "track"), "require --protocol"),
         (("--protocol", "outlet"), 'did you mean "outlit"'),
         (("--protocol", "outlit", "--revision", "r5"), 'unknown revision "r5"'),
-        (("--protocol", "outlit", "--operation", "event"), "There are: events, bootstrap"),
+        (("--protocol", "outlit", "--operation", "event"), "available: events, bootstrap"),
         (("--protocol", "outlit", "--type", "sale"), "no operation takes events of type 'sale'"),
     ],
 )

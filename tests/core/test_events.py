@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from mockserver.contract.library import Patch, library
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
 from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
+from mockserver.jsonkit import Json
 from mockserver.strategies import NOW_MS
 
 
@@ -23,3 +28,16 @@ def test_empty_batch_is_taken_when_the_contract_has_windows_and_lets_it_be_empty
     assert contract.windows
     assert judged.refusal is None
     assert judged.events == []
+
+
+@pytest.mark.parametrize("type_", [[], {}, 5, None])
+def test_server_batch_that_names_nobody_is_refused_when_the_type_of_an_event_is_no_text(type_: Json) -> None:
+    contract = library().protocol("outlit").contract()
+    body = json.dumps({"source": "server", "events": [{"type": type_}]}).encode()
+    headers = ((b"content-type", b"application/json"),)
+    request = WireRequest(
+        method="POST", target="/api/i/v1/pk_1/events", headers=headers, fields=dict(headers), body=body
+    )
+    judged = judge(route(RequestBody(request), contract), Terms(now_ms=NOW_MS))
+    assert judged.refusal is not None
+    assert judged.refusal.reason == "missing_identity"

@@ -1,13 +1,17 @@
-"""Counting what was generated: members present and absent, values of enumerations, both sides of every bound."""
+"""What good values of a schema must show: members present and absent, every value of an enumeration, every limit.
+
+All of it is looked for in what strategies draw from; presence is also counted in what was drawn, where that is much.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mockserver.contract.schema import POINTER
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.strategies.drawing import Drawing, lengths
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.schema_mutations import Spot, spots
@@ -24,9 +28,9 @@ def standing(value: Json, tokens: Tokens) -> Iterator[Json]:
         for item in value if isinstance(value, list) else ():
             yield from standing(item, tokens[1:])
     elif isinstance(value, dict):
-        found = value.get(str(tokens[0]), MISSING)
-        if found is not MISSING:
-            yield from standing(found, tokens[1:])
+        member = value.get(str(tokens[0]), MISSING)
+        if member is not MISSING:
+            yield from standing(member, tokens[1:])
         elif len(tokens) == 1:
             yield MISSING
 
@@ -40,38 +44,51 @@ def measure(keyword: str, value: Json) -> float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def unseen(schema: Mapping[str, Any], values: list[Json], fixed: frozenset[Tokens]) -> Iterator[str]:
-    """Yield what good values of a schema should have shown and did not."""
-    for spot in spots(schema):
+def left_out(drawing: Drawing, fixed: Iterable[Tokens]) -> Iterator[str]:
+    """Yield values of enumerations and limits that no edge shows, and optional members that are always there or never.
+
+    Places in `fixed` always hold the same.
+    """
+    for spot in spots(drawing.values.root):
         if spot.tokens in fixed:
             continue
-        found = [one for value in values for one in standing(value, spot.tokens)]
+        choices = drawing.choices(spot.schema, spot.tokens)
         name = spot.schema[POINTER]
-        yield from _presence(spot, values, name, fixed)
-        if "enum" in spot.schema:
-            yield from (f"{name}: never {entry!r}" for entry in spot.schema["enum"] if entry not in found)
-        for keyword in BOUNDS:
-            if keyword in spot.schema:
-                sizes = {measure(keyword, one) for one in found}
-                if spot.schema[keyword] not in sizes and not _hidden_by(keyword, spot):
-                    yield f"{name}/{keyword}: never at {spot.schema[keyword]}"
+        yield from (f"{name}/properties/{member}: never optional" for member in _never_optional(drawing, spot, fixed))
+        yield from (f"{name}: never {entry!r}" for entry in spot.schema.get("enum", ()) if entry not in choices)
+        for keyword in BOUNDS.keys() & spot.schema.keys():
+            if keyword.endswith("Items"):
+                sizes: set[float | None] = {*lengths(spot.schema.get("minItems", 0), spot.schema.get("maxItems"))}
+            else:
+                sizes = {measure(keyword, choice) for choice in choices}
+            if spot.schema[keyword] not in sizes and not _shadowed(keyword, spot):
+                yield f"{name}/{keyword}: never at {spot.schema[keyword]}"
 
 
-def _hidden_by(keyword: str, spot: Spot) -> bool:
+def _never_optional(drawing: Drawing, spot: Spot, fixed: Iterable[Tokens]) -> Iterator[str]:
+    for branch in drawing.values.branches(spot.schema) if spot.schema.get("properties") else ():
+        optional = {name for name, always, _ in drawing.members(branch, spot.tokens) if not always}
+        names = branch["properties"].keys() - set(branch.get("required", ())) - optional
+        yield from (name for name in names if (*spot.tokens, name) not in fixed)
+
+
+def _shadowed(keyword: str, spot: Spot) -> bool:
     """A format or pattern may leave no room at a length's limit."""
     return keyword.endswith("Length") and ("format" in spot.schema or "pattern" in spot.schema)
 
 
-def _presence(spot: Spot, values: list[Json], name: str, fixed: frozenset[Tokens]) -> Iterator[str]:
-    for member in spot.schema.get("properties", {}):
-        place = (*spot.tokens, member)
-        if place in fixed or member in spot.schema.get("required", ()):
-            continue
-        found = [one is not MISSING for value in values for one in standing(value, place)]
-        if True not in found:
-            yield f"{name}/properties/{member}: never present"
-        if False not in found:
-            yield f"{name}/properties/{member}: never absent"
+def never_seen(schema: Mapping[str, Any], values: list[Json], fixed: frozenset[Tokens]) -> Iterator[str]:
+    """Yield optional members that were never there, or always, in good values of a schema."""
+    for spot in spots(schema):
+        for member in () if spot.tokens in fixed else spot.schema.get("properties", {}):
+            place = (*spot.tokens, member)
+            if place in fixed or member in spot.schema.get("required", ()):
+                continue
+            present = {each is not MISSING for value in values for each in standing(value, place)}
+            if True not in present:
+                yield f"{spot.schema[POINTER]}/properties/{member}: never present"
+            if False not in present:
+                yield f"{spot.schema[POINTER]}/properties/{member}: never absent"
 
 
 def kinds_fixed(form: FormPlan) -> frozenset[Tokens]:

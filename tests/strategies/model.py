@@ -6,13 +6,13 @@ that tell about rates.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mockserver.contract.contract import Contract
 from mockserver.strategies import Expected
-from mockserver.strategies.reading import BadEvent, Reading, Told, Unknown, fill
+from tests.strategies.naive_reading import SENTENCE, NaiveReading, RefusedEvent, Repeated, fill
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +66,14 @@ class ModelSession:
 class Model:
     """Predicts what a server with these contracts answers.
 
-    `item_fault` says, by protocol, which member of a broken event is broken and which keyword of it.
+    `broken_keyword` says, by protocol, which member of a broken event is broken and which keyword of it.
     """
 
-    def __init__(self, contracts: dict[str, Contract], item_fault: dict[str, tuple[str, str]]) -> None:
-        self.contracts = contracts
-        self.readings = {name: Reading(contract) for name, contract in contracts.items()}
-        self.item_fault = item_fault
-        rules = [rule for one in contracts.values() for rule in one.protocol.get("idempotency", {}).values()]
+    def __init__(self, contracts: dict[str, Contract], broken_keyword: dict[str, tuple[str, str]]) -> None:
+        self.protocols = {name: contract.documents["protocol"] for name, contract in contracts.items()}
+        self.readings = {name: NaiveReading(contract) for name, contract in contracts.items()}
+        self.broken_keyword = broken_keyword
+        rules = [rule for protocol in self.protocols.values() for rule in protocol.get("idempotency", {}).values()]
         (self.held_ms,) = [rule["window_ms"] for rule in rules]
 
     def send(self, session: ModelSession, action: Action) -> Predicted:
@@ -90,19 +90,12 @@ class Model:
         begun = session.windows.get((action.protocol, name, action.key))
         return None if begun is None else (begun[0], begun[0] + limit["window_ms"])
 
-    def _checks(self, action: Action) -> Iterator[tuple[str, str, dict[str, str]]]:
-        protocol = self.contracts[action.protocol].protocol
-        operation = protocol["operations"][action.operation]
-        names = operation.get("gates", list(protocol["gates"]))
-        for name in sorted(names, key=lambda name: protocol["gates"][name]["order"]):
-            yield protocol["gates"][name].get("check", name), name, protocol["gates"][name].get("refusals", {})
-
     def _send(self, session: ModelSession, action: Action) -> Predicted:
         """Walk the gates in their order; the first one that refuses decides."""
         seen_events = len(action.items) if action.readable else 0
         refused = ["rejected"] * seen_events
         taken = False
-        for check, _, reasons in self._checks(action):
+        for check, reasons in self.readings[action.protocol].gates(self._spec(action)):
             reason = None
             if check == "rate":
                 taken = True
@@ -115,13 +108,13 @@ class Model:
             elif check == "json" and not action.readable:
                 reason = reasons.get("invalid_json", "invalid_json")
             if reason is not None:
-                return self._refused(session, action, reason, Unknown(r"[\s\S]+"), refused, taken)
+                return self._refused(session, action, reason, SENTENCE, refused, taken)
         if "lookup" in self._spec(action) and action.asked not in session.users:
-            return self._refused(session, action, "unknown_entity", Unknown(r"[\s\S]+"), [], taken)
+            return self._refused(session, action, "unknown_entity", SENTENCE, [], taken)
         return self._events(session, action, taken)
 
     def _spec(self, action: Action) -> Any:
-        return self.contracts[action.protocol].protocol["operations"][action.operation]
+        return self.protocols[action.protocol]["operations"][action.operation]
 
     def _refused(
         self, session: ModelSession, action: Action, reason: str, detail: Any, verdicts: list[str], taken: bool
@@ -133,29 +126,25 @@ class Model:
             headers.update(self._retry(session, action))
         return Predicted(expect=expect, headers=headers, verdicts=verdicts)
 
-    def _faults(self, session: ModelSession, action: Action) -> list[BadEvent]:
-        reading = self.readings[action.protocol]
-        prefix = ("events",) if len(self._form(action).get("events", "")) else ()
-        found = []
+    def _refused_events(self, session: ModelSession, action: Action) -> list[RefusedEvent]:
+        reading, spec = self.readings[action.protocol], self._spec(action)
+        batched = bool(self._form(action).get("events"))
+        refused = []
         for index, item in enumerate(action.items):
-            place = (*prefix, index) if prefix else ()
-            member, keyword = self.item_fault[action.protocol]
+            place = ("events", index) if batched else ()
+            member, keyword = self.broken_keyword[action.protocol]
             late = self._late(session, action, item)
             if item.broken:
                 text = reading.message(keyword, None, (member,), place)
-                found.append(
-                    BadEvent(index=index, reason=self._reason(action, "events", "invalid_event"), message=text)
-                )
+                reason = reading.reason(spec, "events", "invalid_event")
+                refused.append(RefusedEvent(index=index, reason=reason, message=text))
             elif late is not None:
                 text = reading.message("window", late.get("message"), (late["pointer"][1:],), place)
-                found.append(BadEvent(index=index, reason=late["refusal"], message=text))
-        return found
-
-    def _reason(self, action: Action, wanted: str, outcome: str) -> str:
-        return next(reasons.get(outcome, outcome) for check, _, reasons in self._checks(action) if check == wanted)
+                refused.append(RefusedEvent(index=index, reason=late["refusal"], message=text))
+        return refused
 
     def _late(self, session: ModelSession, action: Action, item: Item) -> Any:
-        for rule in self.contracts[action.protocol].protocol.get("windows", {}).values():
+        for rule in self.protocols[action.protocol].get("windows", {}).values():
             if item.at_ms is not None:
                 age = session.now_ms - item.at_ms
                 if age > rule["past_ms"] or -age > rule["future_ms"]:
@@ -166,24 +155,24 @@ class Model:
         return next(iter(self._spec(action).get("forms", {"": {}}).values()))
 
     def _events(self, session: ModelSession, action: Action, taken: bool) -> Predicted:
-        faults, form = self._faults(session, action), self._form(action)
-        if faults and (form.get("policy", "atomic") == "atomic" or form.get("events") == ""):
-            first = faults[0]
+        refused, form = self._refused_events(session, action), self._form(action)
+        if refused and (form.get("policy", "atomic") == "atomic" or form.get("events") == ""):
+            first = refused[0]
             verdicts = ["rejected"] * len(action.items)
             return self._refused(session, action, first.reason, first.message, verdicts, taken)
         replayed = self._replayed(session, action)
-        bad = {fault.index for fault in faults}
+        bad = {event.index for event in refused}
         if replayed:
             verdicts = ["duplicate"] * len(action.items)
             created = False
         else:
             created = self._meet(session, action, bad)
             verdicts = self._claim(session, action, bad)
-        expect = self._reply(action, verdicts, faults, replayed, created)
+        expect = self._reply(action, verdicts, refused, replayed, created)
         return Predicted(expect=expect, headers=self._headers(session, action, taken), verdicts=verdicts)
 
     def _meet(self, session: ModelSession, action: Action, bad: set[int]) -> bool:
-        if "entities" not in self.contracts[action.protocol].protocol:
+        if "entities" not in self.protocols[action.protocol]:
             return False
         users = {item.user for index, item in enumerate(action.items) if index not in bad}
         new = users - session.users
@@ -191,7 +180,7 @@ class Model:
         return bool(new)
 
     def _claim(self, session: ModelSession, action: Action, bad: set[int]) -> list[str]:
-        knows = "dedup" in self.contracts[action.protocol].protocol
+        knows = "dedup" in self.protocols[action.protocol]
         seen = session.seen.setdefault(action.protocol, set())
         verdicts = []
         for index, item in enumerate(action.items):
@@ -206,27 +195,29 @@ class Model:
         return verdicts
 
     def _reply(
-        self, action: Action, verdicts: Sequence[str], faults: Sequence[BadEvent], replayed: bool, created: bool
+        self, action: Action, verdicts: Sequence[str], refused: Sequence[RefusedEvent], replayed: bool, created: bool
     ) -> Expected:
-        contract, reading = self.contracts[action.protocol], self.readings[action.protocol]
-        names = self._spec(action)["replies"]
+        protocol, reading, spec = self.protocols[action.protocol], self.readings[action.protocol], self._spec(action)
+        names = spec["replies"]
         name = names["success"]
         if replayed:
             name = names["replayed"]
-        elif faults and len(faults) == len(action.items):
+        elif refused and len(refused) == len(action.items):
             name = names.get("failed", names.get("partial", name))
-        elif faults:
+        elif refused:
             name = names.get("partial", name)
-        spec = contract.protocol["replies"][name]
-        operation = contract.operations[action.operation]
-        header = contract.protocol.get("idempotency", {}).get(operation.spec.get("idempotency"), {}).get("header", "")
-        told = Told(
-            params={operation.spec.get("lookup", ""): action.asked},
+        template = protocol["replies"][name]
+        header = protocol.get("idempotency", {}).get(spec.get("idempotency"), {}).get("header", "")
+        repeated = Repeated(
+            params={spec.get("lookup", ""): action.asked},
             query={},
             headers={} if action.once is None else {header.lower(): action.once},
         )
-        known = {**reading.facts(operation, told), "errors": reading.errors(operation, spec.get("item", {}), faults)}
-        known["external_id"] = action.asked or (action.items[0].user if action.items else "")
+        known = {
+            **reading.facts(spec, repeated),
+            "errors": reading.errors(spec, template.get("item", {}), refused),
+            "external_id": action.asked or (action.items[0].user if action.items else ""),
+        }
         known.update(
             processed=len(verdicts) - verdicts.count("rejected"),
             accepted=verdicts.count("accepted"),
@@ -236,13 +227,13 @@ class Model:
             created=created,
             nothing=None,
         )
-        return Expected(status=spec["status"], body=fill(spec["body"], known))
+        return Expected(status=template["status"], body=fill(template["body"], known))
 
     def _replayed(self, session: ModelSession, action: Action) -> bool:
         name = self._spec(action).get("idempotency")
         if name is None or action.once is None:
             return False
-        length = self.contracts[action.protocol].protocol["idempotency"][name]["window_ms"]
+        length = self.protocols[action.protocol]["idempotency"][name]["window_ms"]
         start = session.once.get((action.key, action.once))
         if start is not None and start <= session.now_ms < start + length:
             return True
@@ -251,7 +242,7 @@ class Model:
 
     def _limit(self, action: Action) -> tuple[str, Any]:
         name = self._spec(action).get("rate")
-        return name, self.contracts[action.protocol].protocol["limits"].get(name, {})
+        return name, self.protocols[action.protocol]["limits"].get(name, {})
 
     def _window(self, session: ModelSession, action: Action) -> tuple[int, int]:
         """Return when the window began that a request falls into, and how many requests it has seen."""
@@ -289,6 +280,6 @@ class Model:
         _, limit = self._limit(action)
         start, _ = self._window(session, action)
         wait = max(1, -(-(start + limit["window_ms"] - session.now_ms) // 1000))
-        family = self.contracts[action.protocol].protocol["refusals"][self._spec(action)["family"]]
+        family = self.protocols[action.protocol]["refusals"][self._spec(action)["family"]]
         headers = family["rate_limited"].get("headers", {})
         return {name.lower(): str(fill(text, {"retry_after_s": wait})) for name, text in headers.items()}

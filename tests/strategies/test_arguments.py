@@ -17,7 +17,7 @@ from mockserver.strategies.sampling import draw
 
 MAKERS: dict[str, Callable[..., object]] = {
     name: getattr(strategies, name)
-    for name in ("events", "requests", "batches", "identities", "invalid", "invalid_events", "invalid_requests")
+    for name in ("events", "requests", "batches", "invalid", "invalid_events", "invalid_requests")
 }
 BAD = ("batches", "invalid", "invalid_events", "invalid_requests")
 RULE = "/events/pageview/required/url"
@@ -34,18 +34,18 @@ def test_strategy_is_a_type_error_when_an_option_is_none_of_its_own(name: str, o
 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize(
-    ("protocol", "options", "told"),
+    ("protocol", "options", "message"),
     [
         ("nosuch", {}, "available: apex, outlit, whisperr"),
         ("outlit", {"revision": "r9"}, "available: compat, r1-2026-01"),
-        ("outlit", {"keys": {"key": "pk_1"}}, "There are: public_key"),
+        ("outlit", {"keys": {"key": "pk_1"}}, "available: public_key"),
         ("outlit", {"contract": library().protocol("apex").contract()}, "is not the contract of outlit"),
     ],
 )
 def test_strategy_says_what_there_is_when_asked_for_something_else(
-    name: str, protocol: str, options: dict[str, Any], told: str
+    name: str, protocol: str, options: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ContractError, match=told):
+    with pytest.raises(ContractError, match=message):
         MAKERS[name](protocol, **options)
 
 
@@ -70,6 +70,6 @@ def test_operation_is_named_when_it_takes_no_events() -> None:
 
 
 def test_corpus_is_a_usage_error_when_it_cannot_be_written() -> None:
-    told = CliRunner().invoke(main, ["sample", "--corpus", "/dev/null/corpus"])
-    assert told.exit_code == 2
-    assert "--corpus /dev/null/corpus: Not a directory" in told.output
+    done = CliRunner().invoke(main, ["sample", "--corpus", "/dev/null/corpus"])
+    assert done.exit_code == 2
+    assert "--corpus /dev/null/corpus: Not a directory" in done.output

@@ -15,25 +15,25 @@ from mockserver.contract.schema import Schema, drop_nulls
 from mockserver.core.explain import judge_spots, reference_spots, violations
 from mockserver.jsonkit import Json
 from mockserver.strategies import CertificateError
-from mockserver.strategies.bodies import Bodies, Broken
+from mockserver.strategies.bodies import Bodies, EventMutation
 from mockserver.strategies.drawing import composed
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.plans import NOW_MS, Plan, plan_of
-from mockserver.strategies.time_frame import Clock
+from mockserver.strategies.time_frame import TimeFrame
 from tests.strategies.playing import collect, contracts
 
 
 def _form() -> FormPlan:
-    plan = Plan(library().protocol("outlit").contract(), Clock(library().protocol("outlit").contract(), NOW_MS), {})
-    return plan.operations["events"].forms["batch"]
+    contract = library().protocol("outlit").contract()
+    return Plan(contract, TimeFrame(contract, NOW_MS), {}).operations["events"].forms["batch"]
 
 
 def test_harmless_edit_is_an_error_of_ours_when_it_should_break_something() -> None:
     form = _form()
     kind = form.kinds["pageview"]
-    harmless = replace(kind.faults[0], ways=((("title",), ((("title",), "fine"),)),))
+    harmless = replace(kind.mutations[0], ways=((("title",), ((("title",), "fine"),)),))
     bodies = Bodies(form)
-    broken = Broken(kind, harmless, harmless.ways[0])
+    broken = EventMutation(kind, harmless, harmless.ways[0])
     drawn = composed(lambda draw: bodies.draw_mixed(draw, [broken], ["pageview"]))
     with pytest.raises(CertificateError, match="breaks \\[\\]"):
         find(drawn, lambda value: True, settings=settings(database=None))
@@ -42,10 +42,10 @@ def test_harmless_edit_is_an_error_of_ours_when_it_should_break_something() -> N
 def test_edit_that_breaks_two_rules_is_an_error_of_ours() -> None:
     form = _form()
     kind = form.kinds["custom"]
-    fault = next(fault for fault in kind.faults if fault.rule.endswith("/required/eventName"))
-    both = (("eventName",), (*fault.ways[0][1], (("url",), 5)))
+    mutation = next(mutation for mutation in kind.mutations if mutation.rule.endswith("/required/eventName"))
+    both = (("eventName",), (*mutation.ways[0][1], (("url",), 5)))
     bodies = Bodies(form)
-    drawn = composed(lambda draw: bodies.draw_mixed(draw, [Broken(kind, fault, both)], ["custom"]))
+    drawn = composed(lambda draw: bodies.draw_mixed(draw, [EventMutation(kind, mutation, both)], ["custom"]))
     with pytest.raises(CertificateError, match="url/type"):
         find(drawn, lambda value: True, settings=settings(database=None))
 
@@ -62,7 +62,7 @@ def _findings(contract: Contract, schema: Schema, event: Json) -> list[list[tupl
     """Return what each engine finds in an event."""
     value = drop_nulls(event, schema.body) if contract.nulls_absent else event
     each = [violations(schema, value, spots) for spots in (judge_spots, reference_spots)]
-    return [[(found.rule, found.finding().pointer) for found in engine] for engine in each]
+    return [[(violation.rule, violation.finding().pointer) for violation in engine] for engine in each]
 
 
 @pytest.mark.parametrize("contract", list(contracts()), ids=repr)
@@ -72,7 +72,7 @@ def test_both_engines_find_just_the_rule_when_an_event_is_broken(contract: Contr
         if not breach.rule.startswith("/events/") or breach.index is None:
             continue
         event, forms = sample.events[breach.index], contract.operations[sample.operation or ""].forms.values()
-        schemas = [form.schema or contract.events[event["type"]] for form in forms]
+        schemas = [form.schema or contract.event_schemas[event["type"]] for form in forms]
         exact = [[(breach.rule, breach.pointer)]] * 2
         assert any(_findings(contract, schema, event) == exact for schema in schemas), sample
 

@@ -18,7 +18,8 @@ from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import plan_of
 from tests.strategies.playing import collect, contracts
 
-Found = list[tuple[str, str]]
+Places = list[tuple[str, str]]
+"""Rules with the places where they are broken."""
 
 
 async def _journalled(contract: Contract, sample: Sample) -> View:
@@ -30,27 +31,30 @@ async def _journalled(contract: Contract, sample: Sample) -> View:
     return View(exchange)
 
 
-def _of_events(view: View) -> dict[int, Found]:
-    """Return the refused findings of each refused event, but for those that only went down with the others."""
+def _of_events(view: View) -> dict[int, Places]:
+    """Return the errors of each rejected event, but for those that only went down with the others."""
     rows = {row["index"]: row for row in view.event_rows(warnings=False) if row["verdict"] == "rejected"}
     return {
-        index: [(one["rule"], one["pointer"]) for one in row["findings"] if "whole request" not in one["message"]]
+        index: [
+            (finding["rule"], finding["pointer"])
+            for finding in row["findings"]
+            if "whole request" not in finding["message"]
+        ]
         for index, row in rows.items()
     }
 
 
-def _of_request(view: View) -> Found:
-    return [(one.rule, one.pointer) for one in view.findings() if one.severity == "error"]
+def _of_request(view: View) -> Places:
+    return [(finding.rule, finding.pointer) for finding in view.findings() if finding.severity == "error"]
 
 
 async def _hold(contract: Contract, sample: Sample) -> None:
     view = await _journalled(contract, sample)
-    wanted = {breach.index: [(breach.rule, breach.pointer)] for breach in sample.bad}
-    if None in wanted:
-        assert _of_request(view) == wanted[None], sample
+    expected = {breach.index: [(breach.rule, breach.pointer)] for breach in sample.bad}
+    if None in expected:
+        assert _of_request(view) == expected[None], sample
         return
-    found = {index: findings for index, findings in _of_events(view).items() if findings}
-    assert found == wanted, sample
+    assert {index: places for index, places in _of_events(view).items() if places} == expected, sample
 
 
 @pytest.mark.parametrize("contract", contracts(), ids=repr)

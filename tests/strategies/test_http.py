@@ -49,13 +49,13 @@ async def _all(server: Live, contract: Contract, chosen: Iterable[Sample]) -> in
     return played
 
 
-@pytest.mark.parametrize("contract", [one for one in contracts() if is_prompt(one)], ids=repr)
+@pytest.mark.parametrize("contract", [contract for contract in contracts() if is_prompt(contract)], ids=repr)
 async def test_corpus_is_answered_as_written_when_sent(server: Live, contract: Contract) -> None:
     chosen = list(samples(plan_of(contract, NOW_MS, 0, ())))[::SLICE]
     assert await _all(server, contract, chosen) > 50
 
 
-@pytest.mark.parametrize("contract", [one for one in contracts() if is_prompt(one)], ids=repr)
+@pytest.mark.parametrize("contract", [contract for contract in contracts() if is_prompt(contract)], ids=repr)
 async def test_generated_requests_are_answered_as_predicted_when_sent(server: Live, contract: Contract) -> None:
     good = collect(strategies.requests(contract.name, contract=contract), GENERATED)
     bad = collect(strategies.invalid(contract.name, contract=contract), GENERATED)

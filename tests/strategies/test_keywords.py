@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mockserver.contract.extension import BUILT_IN, extension_of
 from mockserver.contract.library import library
-from mockserver.core.events import EVENTS_GATE
-from mockserver.core.gates import GATES
+from mockserver.core.checks import checks_of
 from mockserver.jsonkit.formats import FORMATS
-from mockserver.strategies import drawing
-from mockserver.strategies import format_texts as formats
-from mockserver.strategies import gate_mutations as gatefaults
+from mockserver.strategies import drawing, format_texts, gate_mutations
 from mockserver.strategies.keywords import LEAVES, SAYINGS, STRUCTURE, TYPES
 from mockserver.strategies.plans import NOW_MS, plan_of
 from mockserver.strategies.schema_mutations import BREAKERS, WALKED
 from tests.strategies.playing import contracts
 
-HIDDEN = {
+SHADOWED = {
     "/requests/envelope/properties/visitorId/minLength": "its format or pattern refuses the empty text as well",
     "/events/shared/common/properties/url/minLength": "its format refuses the empty text as well",
     "/requests/batch/required/projectKey": "the key gate has asked for it before",
@@ -46,7 +44,7 @@ def test_every_keyword_has_one_builder_when_the_language_is_asked() -> None:
 
 def test_every_format_has_texts_and_a_strategy_when_the_language_is_asked() -> None:
     _, named = _language()
-    assert set(formats.FORMATS) == set(drawing.FORMATS) == named == set(FORMATS)
+    assert set(format_texts.FORMATS) == set(drawing.FORMATS) == named == set(FORMATS)
 
 
 def test_every_type_has_values_when_the_language_is_asked() -> None:
@@ -54,18 +52,20 @@ def test_every_type_has_values_when_the_language_is_asked() -> None:
 
 
 def test_every_check_is_broken_somewhere_when_the_core_is_asked() -> None:
-    checks = {*GATES, EVENTS_GATE.name}.union(*(protocol.adapter.gates for protocol in library().protocols.values()))
-    assert {*gatefaults.CHECKS, *gatefaults.OTHER_CHECKS} == checks
-    assert not set(gatefaults.CHECKS) & set(gatefaults.OTHER_CHECKS)
+    adapters = [protocol.adapter for protocol in library().protocols.values()]
+    declared = {*BUILT_IN}.union(*(extension_of(adapter).checks for adapter in adapters))
+    assert {*gate_mutations.CHECKS, *gate_mutations.OTHER_CHECKS} == declared
+    assert declared == set[str]().union(*map(checks_of, adapters))
+    assert not set(gate_mutations.CHECKS) & set(gate_mutations.OTHER_CHECKS)
 
 
-def _hidden() -> Iterator[str]:
+def _shadowed() -> Iterator[str]:
     for contract in contracts():
-        for one in plan_of(contract, NOW_MS, 0, ()).operations.values():
-            for form in one.forms.values():
-                yield from (fault.rule for fault in form.hidden)
-                yield from (fault.rule for kind in form.kinds.values() for fault in kind.hidden)
+        for operation in plan_of(contract, NOW_MS, 0, ()).operations.values():
+            for form in operation.forms.values():
+                yield from (mutation.rule for mutation in form.shadowed)
+                yield from (mutation.rule for kind in form.kinds.values() for mutation in kind.shadowed)
 
 
-def test_every_rule_can_be_broken_alone_but_for_those_another_one_covers() -> None:
-    assert set(_hidden()) == set(HIDDEN)
+def test_every_rule_can_be_broken_alone_but_for_those_another_one_shadows() -> None:
+    assert set(_shadowed()) == set(SHADOWED)

@@ -4,49 +4,48 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import cache
 
 import pytest
 
 from mockserver import strategies
 from mockserver.contract.contract import Contract
+from mockserver.contract.library import library
 from mockserver.contract.schema import POINTER
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import epoch_ms
-from mockserver.jsonkit.pointer import parse
 from mockserver.strategies import NOW_MS
 from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.options import bodies_of
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plans import plan_of
-from mockserver.strategies.sampling import draw
+from mockserver.strategies.request_variations import transports
 from mockserver.strategies.schema_mutations import Mutation, spots
-from mockserver.strategies.subschemas import Schema
-from tests.strategies.census import BOUNDS, measure, standing
+from mockserver.strategies.subschemas import Schema, inner
+from tests.strategies.census import BOUNDS, kinds_fixed, left_out, measure
 from tests.strategies.playing import collect, contracts, with_census
 
-BASES = [one for one in contracts() if one.revision == one.protocol["base"]["value"]]
+BASES = [contract for contract in contracts() if contract.revision == library().protocol(contract.name).base]
 
 
 def _forms(contract: Contract) -> Iterator[FormPlan]:
-    for one in plan_of(contract, NOW_MS, 0, ()).operations.values():
-        yield from one.forms.values()
+    for operation in plan_of(contract, NOW_MS, 0, ()).operations.values():
+        yield from operation.forms.values()
 
 
-def _faulted(form: FormPlan) -> Iterator[tuple[Schema, list[Mutation]]]:
+def _mutated(form: FormPlan) -> Iterator[tuple[Schema, list[Mutation]]]:
     if form.envelope is not None:
         yield form.envelope.root, form.envelope_mutations
-    yield from ((kind.values.root, kind.faults) for kind in form.kinds.values())
+    yield from ((kind.values.root, kind.mutations) for kind in form.kinds.values())
 
 
 def _limits(contract: Contract) -> Iterator[tuple[str, float, set[float | None]]]:
     """Yield each limit's rule, the first value beyond it, and what is measured of the values made to break it."""
     for form in _forms(contract):
-        for root, faults in _faulted(form):
+        for root, mutations in _mutated(form):
             for spot in spots(root):
                 for keyword in BOUNDS.keys() & spot.schema.keys():
                     rule = f"{spot.schema[POINTER]}/{keyword}"
-                    edits = [edit for fault in faults if fault.rule == rule for _, edit in fault.ways]
+                    edits = [edit for mutation in mutations if mutation.rule == rule for _, edit in mutation.ways]
                     if edits:
                         sizes = {measure(keyword, value) for edit in edits for _, value in edit}
                         yield rule, spot.schema[keyword] + BOUNDS[keyword], sizes
@@ -54,38 +53,50 @@ def _limits(contract: Contract) -> Iterator[tuple[str, float, set[float | None]]
 
 @pytest.mark.parametrize("contract", contracts(), ids=repr)
 def test_every_limit_of_a_schema_is_just_exceeded_when_broken(contract: Contract) -> None:
-    found = list(_limits(contract))
-    assert [rule for rule, beyond, sizes in found if beyond not in sizes] == []
-    assert found or contract.name == "apex"
+    limits = list(_limits(contract))
+    assert [rule for rule, beyond, sizes in limits if beyond not in sizes] == []
+    assert limits or contract.name == "apex"
 
 
-@cache
-def _drawn(form: FormPlan, kind: str) -> list[Json]:
-    """Return events of several seeds: what one of them draws depends on the modules that are loaded."""
-    events = bodies_of(form).event([kind])
-    return [event for number in range(6) for event in draw(events, 500, number)]
+def test_every_limit_enumeration_and_optional_member_is_drawn_from_when_values_are_good() -> None:
+    asked = 0
+    for contract in contracts():
+        for form in _forms(contract):
+            bodies, around = bodies_of(form), {*form.fixed, form.form.events or ()}
+            assert bodies.envelope is None or list(left_out(bodies.envelope, around)) == []
+            assert {bodies.least, bodies.most or bodies.least} <= set(bodies.sizes)
+            for drawing in bodies.kinds.values():
+                asked += 1
+                assert list(left_out(drawing, kinds_fixed(form))) == []
+    assert asked > 50
 
 
-def _broken(kind: Kind, prefix: str, place: Tokens) -> set[Json]:
+def _good(form: FormPlan, kind: Kind, place: Tokens) -> list[Json]:
+    """Return what good events of a kind are given at a place."""
+    schema = kind.values.root
+    for token in place:
+        schema = inner(schema, token)
+    return bodies_of(form).kinds[kind.name].choices(schema, place)
+
+
+def _bad(kind: Kind, prefix: str, place: Tokens) -> list[Json]:
     """Return what stands at a place in events made to break the rules under a pointer."""
-    ways = [edit for fault in kind.faults if fault.rule.startswith(prefix) for _, edit in fault.ways]
-    return {json.dumps(value) for edit in ways for tokens, value in edit if tokens == place}
+    ways = [edit for mutation in kind.mutations if mutation.rule.startswith(prefix) for _, edit in mutation.ways]
+    return [value for edit in ways for tokens, value in edit if tokens == place]
 
 
-def test_both_ends_of_every_window_are_drawn_when_events_are_good_and_just_missed_when_bad() -> None:
+def test_both_ends_of_every_window_are_given_when_events_are_good_and_just_missed_when_bad() -> None:
     asked = 0
     for contract in BASES:
-        for name, window in contract.windows:
+        for window in contract.windows:
             for form in _forms(contract):
                 for kind in form.kinds.values():
-                    late = _broken(kind, f"/protocol/windows/{name}/", window.tokens)
+                    late = _bad(kind, f"/protocol/windows/{window.name}/", window.tokens)
                     if late:
                         asked += 1
-                        drawn = _drawn(form, kind.name)
-                        good = {_offset(value) for event in drawn for value in standing(event, window.tokens)}
+                        good = {_offset(value) for value in _good(form, kind, window.tokens)}
                         assert {-window.past_ms, window.future_ms} <= good
-                        bad = {_offset(json.loads(value)) for value in late}
-                        assert {-window.past_ms - 1, window.future_ms + 1} <= bad
+                        assert {-window.past_ms - 1, window.future_ms + 1} <= {_offset(value) for value in late}
     assert asked == 2
 
 
@@ -102,24 +113,24 @@ def test_measured_members_are_as_large_as_may_be_when_good_and_one_byte_larger_w
     asked = 0
     for contract in BASES:
         for form in _forms(contract):
-            for name, limit in form.diagnosis.measures.items():
+            for limit in form.measures:
                 asked += 1
                 (kind,) = form.kinds.values()
-                place = parse(limit["pointer"])
-                good = {_size(v) for event in _drawn(form, kind.name) for v in standing(event, place) if v}
-                assert limit["max_bytes"] in good
-                bad = {_size(json.loads(text)) for text in _broken(kind, f"/protocol/limits/{name}/", place)}
-                assert limit["max_bytes"] + 1 in bad
+                assert limit.max_bytes in {_size(value) for value in _good(form, kind, limit.tokens)}
+                bad = _bad(kind, f"/protocol/limits/{limit.name}/", limit.tokens)
+                assert limit.max_bytes + 1 in {_size(value) for value in bad}
     assert asked == 1
 
 
 @pytest.mark.parametrize("contract", BASES, ids=repr)
 def test_bodies_are_as_long_as_may_be_when_good_and_one_byte_longer_when_bad(contract: Contract) -> None:
-    operation = next(name for name, one in contract.operations.items() if one.forms)
-    good = collect(strategies.requests(contract.name, operation=operation, contract=contract), 600)
+    owner = next(each for each in plan_of(contract, NOW_MS, 0, ()).operations.values() if each.forms)
+    parts = owner.parts(next(iter(owner.forms.values())).smallest())
+    good = [owner.good(change(parts)) for change in transports(owner)]
     assert max(len(sample.request.body) for sample in good) == contract.max_body
     rule = "/protocol/limits/body/max_bytes#body_too_large"
-    bad = collect(strategies.invalid(contract.name, operation=operation, contract=contract, rules=[rule]), 20)
+    mutation = next(mutation for mutation in owner.gate_mutations if mutation.id == rule)
+    bad = [owner.gated(change(parts), mutation) for change in mutation.changes]
     assert contract.max_body + 1 in {len(sample.request.body) for sample in bad}
 
 

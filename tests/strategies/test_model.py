@@ -38,7 +38,7 @@ KEYS = {
     "apex": ("apex_sk_one", "apex_sk_two"),
     "whisperr": ("wrk_one", "wrk_two"),
 }
-ITEM_FAULT = {"outlit": ("path", "type"), "apex": ("data", "type"), "whisperr": ("event_type", "pattern")}
+BROKEN_KEYWORD = {"outlit": ("path", "type"), "apex": ("data", "type"), "whisperr": ("event_type", "pattern")}
 """What is wrong with a broken event: which member, which keyword."""
 ALLOWED = frozenset({"pk_one", "apex_sk_one", "wrk_one"})
 IDS = st.sampled_from([None, "id-1", "id-2", "id-3"])
@@ -88,8 +88,9 @@ def body_of(action: Action) -> Json:
 def request_of(action: Action, contract: Contract) -> Request:
     """Write an action down as a request; an unreadable one is cut off."""
     operation = contract.operations[action.operation]
-    assembly = Assembly(contract, operation, dict.fromkeys(operation.credentials, action.key))
-    params = {operation.spec.get("lookup", ""): action.asked}
+    keys = {credential.name: action.key for credential in operation.credentials}
+    assembly = Assembly(operation, keys)
+    params = {operation.lookup or "": action.asked}
     headers = {} if action.once is None else {"idempotency-key": action.once}
     body = body_of(action)
     raw = None if action.readable else b'{"events": ['
@@ -144,7 +145,7 @@ class Sessions(RuleBasedStateMachine):
         if action.once is not None:
             self.held[self.last] = None
         predicted = self.model.send(self.sessions[name], action)
-        request = request_of(action, self.model.contracts[action.protocol])
+        request = request_of(action, CONTRACTS[action.protocol])
         status, headers, body = self.driver.send(name, action.protocol, request)
         assert not predicted.expect.differences(status, body), action
         assert {field: headers.get(field) for field in predicted.headers} == predicted.headers, action
@@ -255,7 +256,7 @@ def machine(make: Callable[[], Driver]) -> type[Sessions]:
     class Driven(Sessions):
         def __init__(self) -> None:
             super().__init__()
-            self.driver, self.model = make(), Model(CONTRACTS, ITEM_FAULT)
+            self.driver, self.model = make(), Model(CONTRACTS, BROKEN_KEYWORD)
 
     return Driven
 

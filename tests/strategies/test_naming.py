@@ -16,7 +16,7 @@ from tests.strategies.playing import contracts
 
 PAGEVIEW = {"type": "pageview", "url": "https://example.com/", "path": "/"}
 SERVER = {"source": "server"}
-ASKING = [one for one in contracts() if one.protocol.get("identity", {}).get("batch")]
+ASKING = [contract for contract in contracts() if "batch" in contract.identity]
 
 
 def _form(contract: Contract) -> FormPlan:
@@ -28,7 +28,7 @@ def _form(contract: Contract) -> FormPlan:
 def test_batch_names_somebody_and_stays_within_its_limit_when_its_events_cannot(contract: Contract, size: int) -> None:
     form = _form(contract)
     body = name_all(form, {**SERVER, "events": [PAGEVIEW] * size})
-    assert form.diagnosis.of(body, NOW_MS) == []
+    assert form.diagnosis.of(body) == []
     assert size <= len(body["events"]) <= min(size + 1, 100)
 
 
@@ -52,5 +52,5 @@ def test_each_event_that_must_names_somebody_itself_when_the_revision_asks() -> 
     form = _form(library().protocol("outlit").contract("r4-2026-08"))
     custom = {"type": "custom", "timestamp": 1, "url": "https://example.com/", "path": "/", "eventName": "a"}
     body = name_all(form, {**SERVER, "events": [custom, {**custom, "userId": "u"}]})
-    assert form.diagnosis.of(body, NOW_MS) == []
+    assert form.diagnosis.of(body) == []
     assert body["events"][1] == {**custom, "userId": "u"}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError
-from mockserver.verify import Rule, Runner, Setup, rules_of
+from mockserver.verify import Probe, Rule, Runner, Setup, Step, rules_of
 from tests.verify.inprocess import InProcess, Ticking, setup_of
 from tests.verify.mutants import Mutant, dependencies, served
 from tests.verify.settings import NEW, settings_of
@@ -19,9 +20,22 @@ from tests.verify.settings import NEW, settings_of
 Json = Any
 HARD: Final = 3_000_000
 """Rules that send so many bytes are tried last."""
+LONG: Final = 100_000
+RATE: Final = "rate"
+"""What limits, gates, refusals and members of operations are named after that have to do with a rate limit."""
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A rule with its probes: how many bytes they send, and whether they exceed a rate limit."""
+
+    rule: Rule
+    probes: list[Probe]
+    cost: int
+    bursts: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Hunt:
     """One way to hunt: the contract that verify holds the target to, how the target is set up, the rules to try."""
 
@@ -29,17 +43,13 @@ class Hunt:
     patch: Json
     open_doors: bool
     clock: Ticking
-    rules: list[Rule]
+    rules: list[Prepared]
 
-    def setup(self) -> Setup:
-        return _setup(self.contract.name, open_doors=self.open_doors)
-
-    def target(self, contract: Contract) -> InProcess:
-        return InProcess(contract, allow_all=self.open_doors, clock=self.clock)
-
-    def finds(self, rule: Rule, contract: Contract) -> bool:
+    def finds(self, prepared: Prepared, contract: Contract) -> bool:
         """Tell whether a rule finds anything wrong with a server of a contract."""
-        return Runner(self.contract, self.setup(), self.target(contract)).try_rule(rule).finding is not None
+        target = InProcess(contract, allow_all=self.open_doors, clock=self.clock)
+        runner = Runner(self.contract, _setup(self.contract.name, open_doors=self.open_doors), target)
+        return any(runner.play(prepared.rule, probe) is not None for probe in prepared.probes)
 
 
 def _setup(protocol: str, *, open_doors: bool) -> Setup:
@@ -50,11 +60,11 @@ def _setup(protocol: str, *, open_doors: bool) -> Setup:
 @cache
 def hunts(protocol: str, revision: str) -> list[Hunt]:
     """Return every way to hunt mutants of a contract: with keys to refuse, without, under each of the settings."""
-    found = [_hunt(protocol, revision, None, (), open_doors=open_doors) for open_doors in (False, True)]
+    every = [_hunt(protocol, revision, None, (), open_doors=open_doors) for open_doors in (False, True)]
     for patch, only in settings_of(protocol, revision):
         with suppress(ContractError):  # a revision may lack what the settings are about
-            found.append(_hunt(protocol, revision, {"protocol": patch}, only, open_doors=False))
-    return found
+            every.append(_hunt(protocol, revision, {"protocol": patch}, only, open_doors=False))
+    return every
 
 
 def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, open_doors: bool) -> Hunt:
@@ -63,50 +73,77 @@ def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, o
     patches = [] if patch is None else [Patch(name="settings", patch=patch)]
     contract, clock = library().protocol(protocol).contract(revision, patches), Ticking()
     target = InProcess(contract, allow_all=open_doors, clock=clock)
-    rules = rules_of(contract, _setup(protocol, open_doors=open_doors), target)
-    wanted = [rule for rule in rules if rule.probes and (not only or rule.id.startswith(only))]
-    return Hunt(contract, patch, open_doors, clock, wanted)
+    rules = [
+        _prepared(rule)
+        for rule in rules_of(contract, _setup(protocol, open_doors=open_doors), target)
+        if not only or rule.id.startswith(only)
+    ]
+    return Hunt(contract, patch, open_doors, clock, [prepared for prepared in rules if prepared.probes])
+
+
+def _prepared(rule: Rule) -> Prepared:
+    probes = [Probe(tuple(map(_with_shared_body, probe.steps))) for probe in rule.probes()]
+    bursts = any(step.limited for probe in probes for step in probe.steps)
+    return Prepared(replace(rule, drafts=[]), probes, sum(probe.size for probe in probes), bursts)
+
+
+def _with_shared_body(step: Step) -> Step:
+    """Return the step with a body that equal ones share: hundreds of them are a megabyte long."""
+    body = step.request.body
+    return step if len(body) < LONG else replace(step, request=replace(step.request, body=_shared(body)))
+
+
+@cache
+def _shared(body: bytes) -> bytes:
+    return body
 
 
 def _there(patch: Json, documents: Json) -> Json:
     """Return a patch without what it says of operations, gates and the like that a revision does not have."""
-    made: dict[str, Json] = {}
+    kept: dict[str, Json] = {}
     for name, value in patch.items():
         known = documents.get(name) if isinstance(documents, Mapping) else None
         if isinstance(value, dict) and isinstance(known, Mapping):
-            made[name] = _there(value, known)
+            kept[name] = _there(value, known)
         elif not isinstance(value, dict) or name in NEW:
-            made[name] = value
-    return made
+            kept[name] = value
+    return kept
 
 
-def caught_by(mutant: Mutant, protocol: str, revision: str) -> str | None:
-    """Return the first rule that tells a mutant from the contract; only rules that touch it are tried."""
-    for hunt in hunts(protocol, revision):
-        contract = served(hunt.contract, mutant, hunt.patch)
-        if contract is not None and contract.digest != hunt.contract.digest:
-            for rule in ranked(mutant, hunt.rules):
-                if hunt.finds(rule, contract):
-                    return rule.id
+def caught_by(mutant: Mutant, protocol: str, revision: str, *, everything: bool = False) -> str | None:
+    """Return the first rule that tells a mutant from the contract; only those that depend on it, or `everything`."""
+    served_under: dict[Hunt, Contract | None] = {}
+    every = hunts(protocol, revision)
+    chosen = [(hunt, prepared) for hunt in every for prepared in hunt.rules] if everything else ranked(mutant, every)
+    for hunt, prepared in chosen:
+        if hunt not in served_under:
+            contract = served(hunt.contract, mutant, hunt.patch)
+            changed = contract is not None and contract.digest != hunt.contract.digest
+            served_under[hunt] = contract if changed else None
+        contract = served_under[hunt]
+        if contract is not None and hunt.finds(prepared, contract):
+            return prepared.rule.id
     return None
 
 
-def ranked(mutant: Mutant, rules: list[Rule]) -> Iterator[Rule]:
-    """Yield the rules that touch a mutated fact, the nearest first."""
-    scored = [(dependencies(mutant, rule.depends_on), rule) for rule in rules]
-    near = [(score, rule) for score, rule in scored if score]
-    near.sort(key=lambda one: (cost(one[1]) > HARD, not about(mutant, one[1]), -one[0], cost(one[1])))
-    return (rule for _, rule in near)
+def ranked(mutant: Mutant, hunts: Iterable[Hunt]) -> list[tuple[Hunt, Prepared]]:
+    """Return the rules that depend on a mutated fact, those about it first, in all hunts; bursts only if about it."""
+    keyed = []
+    for number, hunt in enumerate(hunts):
+        for prepared in hunt.rules:
+            score = dependencies(mutant, prepared.rule.depends_on)
+            about = (prepared.bursts and RATE in mutant.id) or _is_about(mutant, prepared.rule)
+            if score and (about or not prepared.bursts):
+                key = (not about, prepared.bursts, prepared.cost > HARD, number, -score, prepared.cost)
+                keyed.append((key, hunt, prepared))
+    return [(hunt, prepared) for _, hunt, prepared in sorted(keyed, key=itemgetter(0))]
 
 
-def about(mutant: Mutant, rule: Rule) -> bool:
-    """Tell whether a mutated fact is the rule's own."""
-    return mutant.place.startswith(rule.fact) or rule.fact.startswith(mutant.place)
-
-
-def cost(rule: Rule) -> int:
-    """Return how many bytes a rule sends."""
-    return sum(probe.size for probe in rule.probes)
+def _is_about(mutant: Mutant, rule: Rule) -> bool:
+    """Tell whether a mutated fact is one of the rule's own, or right beside it."""
+    fact, place = rule.fact, mutant.place
+    own = place.startswith(fact) or fact.startswith(place) or place in rule.depends_on
+    return own or fact.rpartition("/")[0] == place.rpartition("/")[0]
 
 
 def is_served(mutant: Mutant, protocol: str, revision: str) -> bool:

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.operation import Form
+from mockserver.contract.extension import BUILT_IN, extension_of
+from mockserver.contract.operation import Form, Operation
 from mockserver.contract.schema import Schema, subschemas
-from mockserver.core.events import EVENTS_GATE
-from mockserver.core.gates import GATES
 from mockserver.strategies.keywords import LEAVES
 from mockserver.strategies.schema_mutations import BREAKERS
 
@@ -31,19 +30,21 @@ def is_label(contract: Contract, tokens: Tokens) -> bool:
     if tokens[1] == "messages" and len(tokens) > 2:
         return tokens[2] in KEYWORDS and tokens[2] not in asked(contract)
     if tokens[1] == "replies" and len(tokens) > 2:
-        return all(tokens[2] not in one.spec["replies"].values() for one in contract.operations.values())
+        return all(tokens[2] not in _reply_names(operation) for operation in contract.operations.values())
     if tokens[1] == "operations" and tokens[3:] == ("credentials",):
-        return not contract.operations[tokens[2]].gates or not _reads_keys(contract, tokens[2])
+        return not _reads_keys(contract.operations[tokens[2]])
     if len(tokens) != 6 or tokens[3] != "forms" or tokens[5] not in ("type", "discriminator"):
         return False
-    return "schema" in contract.documents["protocol"]["operations"][tokens[2]]["forms"][tokens[4]]
+    return contract.operations[tokens[2]].forms[tokens[4]].schema is not None
 
 
-def _reads_keys(contract: Contract, operation: str) -> bool:
+def _reply_names(operation: Operation) -> set[str]:
+    return {reply.name for reply in operation.replies.distinct()}
+
+
+def _reads_keys(operation: Operation) -> bool:
     """Tell whether a gate of an operation looks at its key; without one, the key only names a session."""
-    rules = contract.documents["protocol"]["gates"]
-    checks = {rules[gate.name].get("check", gate.name) for gate in contract.operations[operation].gates}
-    return bool(checks & {"key", "allowed_key", "rate"})
+    return any(operation.gate(check) is not None for check in ("key", "allowed_key", "rate"))
 
 
 def is_scripted(contract: Contract, tokens: Tokens) -> bool:
@@ -60,19 +61,15 @@ def is_scripted(contract: Contract, tokens: Tokens) -> bool:
 
 def reached(contract: Contract, family: str) -> set[str]:
     """Return the reasons of a family that requests can be refused for."""
-    protocol, found = contract.documents["protocol"], {"unknown_path", "method_not_allowed"}
+    checks = {**BUILT_IN, **extension_of(contract.adapter).checks}
+    reasons = {"unknown_path", "method_not_allowed", *(window.refusal for window in contract.windows)}
     for operation in contract.operations.values():
-        if operation.family != family:
-            continue
-        found |= {"unknown_entity"} if "lookup" in operation.spec else set()
-        for gate in operation.gates:
-            rule = protocol["gates"][gate.name]
-            known = {**GATES, EVENTS_GATE.name: EVENTS_GATE, **contract.adapter.gates}[rule.get("check", gate.name)]
-            found |= {rule.get("refusals", {}).get(outcome, outcome) for outcome in known.outcomes}
-        for form in operation.forms.values():
-            found |= {reason for schema in _schemas_of(form) for reason in _refusals(schema.body)}
-        found |= {window["refusal"] for window in protocol.get("windows", {}).values()}
-    return found
+        if operation.family.name == family:
+            reasons |= {"unknown_entity"} if operation.lookup is not None else set()
+            reasons |= {gate.reason(outcome) for gate in operation.gates for outcome in checks[gate.check].outcomes}
+            schemas = (schema for form in operation.forms.values() for schema in _schemas_of(form))
+            reasons |= {reason for schema in schemas for reason in _refusals(schema.body)}
+    return reasons
 
 
 def asked(contract: Contract) -> set[str]:

@@ -69,10 +69,10 @@ def served(contract: Contract, mutant: Mutant, scenario: Json = None) -> Contrac
 
 
 def _mutant(tokens: Tokens, change: str, value: Json) -> Mutant:
-    made: Json = value
+    patch: Json = value
     for token in reversed(tokens):
-        made = {token: made}
-    return Mutant(place=pointer.build(tokens), change=change, patch=made)
+        patch = {token: patch}
+    return Mutant(place=pointer.build(tokens), change=change, patch=patch)
 
 
 def _schema(contract: Contract, schema: Mapping[str, Json], tokens: Tokens) -> Iterator[Mutant]:
@@ -111,8 +111,8 @@ def _named(place: Tokens, value: Json) -> Iterator[Mutant]:
 def _without_each(place: Tokens, value: list[Json]) -> Iterator[Mutant]:
     for index, entry in enumerate(value):
         rest = [*value[:index], *value[index + 1 :]]
-        told = entry if isinstance(entry, str) else index
-        yield _mutant(place, f"without {told}", rest or None)
+        name = entry if isinstance(entry, str) else index
+        yield _mutant(place, f"without {name}", rest or None)
 
 
 def _facts(contract: Contract, value: Json, tokens: Tokens) -> Iterator[Mutant]:
@@ -163,7 +163,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 
 def _moved(contract: Contract, order: int, tokens: Tokens) -> Iterator[Mutant]:
     """Put a gate just behind the next one of an operation, and just before the one before."""
-    made: dict[str, int] = {}
+    moves: dict[str, int] = {}
     for operation in contract.operations.values():
         orders = [gate.order for gate in operation.gates]
         names = [gate.name for gate in operation.gates]
@@ -171,15 +171,15 @@ def _moved(contract: Contract, order: int, tokens: Tokens) -> Iterator[Mutant]:
             continue
         at = names.index(tokens[2])
         if at + 1 < len(orders):
-            made[f"behind {names[at + 1]}"] = orders[at + 1] + 1
+            moves[f"behind {names[at + 1]}"] = orders[at + 1] + 1
         if at:
-            made[f"before {names[at - 1]}"] = orders[at - 1] - 1
-    yield from (_mutant(tokens, change, value) for change, value in made.items() if value > 0)
+            moves[f"before {names[at - 1]}"] = orders[at - 1] - 1
+    yield from (_mutant(tokens, change, value) for change, value in moves.items() if value > 0)
 
 
 def dependencies(mutant: Mutant, pointers: set[str]) -> int:
     """Return how closely a rule's pointers are about a mutated fact: 0 for not at all."""
     place = mutant.place + "/"
-    near = [len(one) for one in pointers if place.startswith(one + "/")]
-    inside = [len(place) for one in pointers if one.startswith(place)]
+    near = [len(each) for each in pointers if place.startswith(each + "/")]
+    inside = [len(place) for each in pointers if each.startswith(place)]
     return max([*near, *inside], default=0)

@@ -82,7 +82,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, SharedHead]]] = {
             ("/protocol/limits/rate_all", "/protocol/gates"),
         ),
     },
-    "seed": {
+    "documented": {
         "no key gate": (
             {
                 "operations": {

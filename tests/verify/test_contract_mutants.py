@@ -27,36 +27,36 @@ MOST_EQUIVALENT = 0.02
 
 
 @cache
-def made(protocol: str, revision: str) -> list[Mutant]:
+def mutants_of(protocol: str, revision: str) -> list[Mutant]:
     """Return the mutants of a contract that are contracts themselves, and other ones."""
     contract = library().protocol(protocol).contract(revision)
     return [mutant for mutant in mutants(contract) if is_served(mutant, protocol, revision)]
 
 
-def missed(protocol: str, revision: str, chosen: list[Mutant]) -> list[str]:
-    return [mutant.id for mutant in chosen if caught_by(mutant, protocol, revision) is None]
+def missed(protocol: str, revision: str, chosen: list[Mutant], *, everything: bool = False) -> list[str]:
+    return [mutant.id for mutant in chosen if caught_by(mutant, protocol, revision, everything=everything) is None]
 
 
 def listed(protocol: str, revision: str) -> dict[str, str]:
     """Return the mutants of a contract that are listed as equivalent: its own, and those of the base it has too."""
     if revision == BASES[protocol]:
         return dict(LISTED["equivalent"][protocol])
-    there = {mutant.id for mutant in made(protocol, revision)}
+    there = {mutant.id for mutant in mutants_of(protocol, revision)}
     taken_over = {name: why for name, why in LISTED["equivalent"][protocol].items() if name in there}
     return {**taken_over, **LISTED["revisions"].get(revision, {})}
 
 
 def hunted(protocol: str, revision: str, record_property: Callable[[str, object], None]) -> list[str]:
     """Hunt every mutant of a contract that is not listed, and count; return those that nothing reports."""
-    every, equivalent = made(protocol, revision), listed(protocol, revision)
-    found = missed(protocol, revision, [mutant for mutant in every if mutant.id not in equivalent])
-    told = f"{len(every) - len(equivalent) - len(found)} of {len(every)} mutants of {protocol} {revision}"
-    record_property(COUNTED, f"{told} reported by verify, {len(equivalent)} equivalent")
-    return found
+    every, equivalent = mutants_of(protocol, revision), listed(protocol, revision)
+    unreported = missed(protocol, revision, [mutant for mutant in every if mutant.id not in equivalent])
+    count = f"{len(every) - len(equivalent) - len(unreported)} of {len(every)} mutants of {protocol} {revision}"
+    record_property(COUNTED, f"{count} reported by verify, {len(equivalent)} equivalent")
+    return unreported
 
 
-BASES = {name: one.base for name, one in library().protocols.items()}
-REVISIONS = [(name, revision) for name, one in library().protocols.items() for revision in one.revisions]
+BASES = {name: each.base for name, each in library().protocols.items()}
+REVISIONS = [(name, revision) for name, each in library().protocols.items() for revision in each.revisions]
 CONTRACTS = [*BASES.items(), *REVISIONS]
 
 
@@ -77,7 +77,7 @@ def test_mutant_is_reported_when_a_constraint_of_a_revision_is_broken(
 
 @pytest.mark.parametrize("protocol", BASES)
 def test_few_mutants_are_equivalent_when_those_of_a_base_are_counted(protocol: str) -> None:
-    count = len(made(protocol, BASES[protocol]))
+    count = len(mutants_of(protocol, BASES[protocol]))
     assert len(listed(protocol, BASES[protocol])) <= MOST_EQUIVALENT * count
 
 
@@ -85,22 +85,22 @@ def test_few_mutants_are_equivalent_when_those_of_a_base_are_counted(protocol: s
 def test_few_mutants_are_equivalent_when_those_of_every_revision_are_counted(
     record_property: Callable[[str, object], None],
 ) -> None:
-    counts = {one: (len(listed(*one)), len(made(*one))) for one in CONTRACTS}
+    counts = {names: (len(listed(*names)), len(mutants_of(*names))) for names in CONTRACTS}
     equivalent, count = (sum(numbers) for numbers in zip(*counts.values(), strict=True))
     record_property(COUNTED, f"{equivalent} of {count} mutants of all contracts equivalent, {equivalent / count:.1%}")
-    assert [one for one, (some, every) in counts.items() if some > MOST_EQUIVALENT * every] == []
+    assert [names for names, (some, every) in counts.items() if some > MOST_EQUIVALENT * every] == []
 
 
 @pytest.mark.parametrize("protocol", BASES)
 def test_mutant_is_still_one_when_listed_as_equivalent(protocol: str) -> None:
-    assert set(LISTED["equivalent"][protocol]) <= {mutant.id for mutant in made(protocol, BASES[protocol])}
+    assert set(LISTED["equivalent"][protocol]) <= {mutant.id for mutant in mutants_of(protocol, BASES[protocol])}
 
 
 def test_mutant_is_still_one_when_listed_as_equivalent_of_a_revision() -> None:
     named = {revision: protocol for protocol, revision in REVISIONS}
     for revision, own in LISTED["revisions"].items():
         protocol = named[revision]
-        there = {mutant.id for mutant in made(protocol, revision)}
+        there = {mutant.id for mutant in mutants_of(protocol, revision)}
         assert set(own) <= there, revision
         assert not set(own) & set(LISTED["equivalent"][protocol]), revision
 
@@ -108,26 +108,26 @@ def test_mutant_is_still_one_when_listed_as_equivalent_of_a_revision() -> None:
 @pytest.mark.parametrize("protocol", BASES)
 def test_no_rule_finds_anything_when_nothing_is_mutated(protocol: str) -> None:
     for hunt in hunts(protocol, BASES[protocol]):
-        assert [rule.id for rule in hunt.rules if hunt.finds(rule, hunt.contract)] == [], hunt.patch
+        assert [prepared.rule.id for prepared in hunt.rules if hunt.finds(prepared, hunt.contract)] == [], hunt.patch
 
 
 @pytest.mark.parametrize("protocol", BASES)
 def test_refusals_that_no_request_leads_to_are_those_listed(protocol: str) -> None:
     contract = library().protocol(protocol).contract()
     families = contract.documents["protocol"]["refusals"]
-    found = {family: sorted(set(families[family]) - {"default"} - reached(contract, family)) for family in families}
-    assert found == LISTED["scripted"][protocol]
+    unreached = {family: sorted(set(families[family]) - {"default"} - reached(contract, family)) for family in families}
+    assert unreached == LISTED["scripted"][protocol]
 
 
 @pytest.mark.full
 @pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
 def test_no_rule_finds_anything_when_nothing_of_a_revision_is_mutated(protocol: str, revision: str) -> None:
     for hunt in hunts(protocol, revision):
-        assert [rule.id for rule in hunt.rules if hunt.finds(rule, hunt.contract)] == [], hunt.patch
+        assert [prepared.rule.id for prepared in hunt.rules if hunt.finds(prepared, hunt.contract)] == [], hunt.patch
 
 
 @pytest.mark.full
 @pytest.mark.parametrize(("protocol", "revision"), CONTRACTS)
-def test_equivalent_mutant_is_told_by_nothing_when_everything_is_tried(protocol: str, revision: str) -> None:
-    chosen = [mutant for mutant in made(protocol, revision) if mutant.id in listed(protocol, revision)]
-    assert missed(protocol, revision, chosen) == [mutant.id for mutant in chosen]
+def test_equivalent_mutant_is_reported_by_nothing_when_everything_is_tried(protocol: str, revision: str) -> None:
+    chosen = [mutant for mutant in mutants_of(protocol, revision) if mutant.id in listed(protocol, revision)]
+    assert missed(protocol, revision, chosen, everything=True) == [mutant.id for mutant in chosen]

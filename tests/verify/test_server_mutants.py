@@ -11,9 +11,11 @@ import pytest
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
-from mockserver.verify import Rule, Runner, Setup, Status, defects, rules_of, verify
+from mockserver.verify import Probe, Rule, Runner, Setup, Status, defects, rules_of, verify
 from tests.verify.faults import FAULTS
 from tests.verify.inprocess import InProcess, setup_of
+
+REVISIONS = [(name, revision) for name, each in library().protocols.items() for revision in each.revision_names()]
 
 
 def _base(protocol: str) -> Contract:
@@ -21,10 +23,12 @@ def _base(protocol: str) -> Contract:
 
 
 @cache
-def _rules(protocol: str, *, keys_known: bool) -> list[Rule]:
+def _probes(protocol: str, *, keys_known: bool) -> list[tuple[Rule, Probe]]:
+    """Return every probe of every rule, those of rules with small ones first."""
     setup = _setup(protocol, keys_known=keys_known)
-    rules = [rule for rule in rules_of(_base(protocol), setup, InProcess(_base(protocol))) if rule.probes]
-    return sorted(rules, key=lambda rule: rule.probes[0].size)
+    rules = [(rule, rule.probes()) for rule in rules_of(_base(protocol), setup, InProcess(_base(protocol)))]
+    rules.sort(key=lambda pair: min((probe.size for probe in pair[1]), default=0))
+    return [(rule, probe) for rule, probes in rules for probe in probes]
 
 
 def _setup(protocol: str, *, keys_known: bool) -> Setup:
@@ -35,8 +39,8 @@ def _setup(protocol: str, *, keys_known: bool) -> Setup:
 def _reported(protocol: str, target: InProcess, *, keys_known: bool = True) -> str | None:
     """Return the first rule that a target fails."""
     runner = Runner(_base(protocol), _setup(protocol, keys_known=keys_known), target)
-    outcomes = (runner.try_rule(rule) for rule in _rules(protocol, keys_known=keys_known))
-    return next((outcome.rule.id for outcome in outcomes if outcome.status is Status.FAILED), None)
+    failed = (rule.id for rule, probe in _probes(protocol, keys_known=keys_known) if runner.play(rule, probe))
+    return next(failed, None)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -63,19 +67,21 @@ def test_server_that_judges_otherwise_is_reported_when_tried(name: str) -> None:
     assert _reported(protocol, InProcess(served, allow_all=True), keys_known=False) is not None
 
 
-@pytest.mark.parametrize("protocol", library().protocols)
-def test_faultless_server_is_clean_when_everything_is_tried(protocol: str) -> None:
-    outcomes = verify(_base(protocol), setup_of(protocol), InProcess(_base(protocol)))
-    assert [one.rule.id for one in outcomes if one.status in (Status.FAILED, Status.NOT_EXERCISED)] == []
+@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+def test_faultless_server_is_clean_when_everything_is_tried(protocol: str, revision: str) -> None:
+    contract = library().protocol(protocol).contract(revision)
+    outcomes = verify(contract, setup_of(protocol, examples=1), InProcess(contract))
+    wrong = (Status.FAILED, Status.NOT_EXERCISED)
+    assert [outcome.rule.id for outcome in outcomes if outcome.status in wrong] == []
 
 
 def test_defect_is_told_once_when_many_rules_show_it() -> None:
     protocol, fault = FAULTS["405 turned into 404"]
     setup, only = setup_of(protocol, burst=False), ["/protocol/operations", "/events"]
     outcomes = verify(_base(protocol), setup, InProcess(_base(protocol), fault=fault), only=only)
-    found = list(defects(outcomes))
-    assert len({finding.fact for finding, _ in found}) == len(found)
-    assert all("method_not_allowed" in finding.fact for finding, _ in found)
+    every = list(defects(outcomes))
+    assert len({finding.fact for finding, _ in every}) == len(every)
+    assert all("method_not_allowed" in finding.fact for finding, _ in every)
 
 
 def test_random_failure_is_made_small_when_found() -> None:

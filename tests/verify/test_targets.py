@@ -15,12 +15,13 @@ from mockserver.cli.main import main
 from mockserver.contract.library import Patch, library
 from mockserver.errors import SettingsError, UnreachableError
 from mockserver.strategies.samples import Request
-from mockserver.verify import Reply, Setup, Status, chosen, defects, rules_of, verify
+from mockserver.verify import Probe, Reply, Rule, Setup, Status, chosen, defects, rules_of, verify
 from mockserver.verify import transport as transport_module
 from mockserver.verify.outcome_report import Report
+from mockserver.verify.rule_set import RuleSet
 from mockserver.verify.transport import Http
 from tests.cli.test_verify import listening
-from tests.verify.inprocess import InProcess, as_reply, setup_of
+from tests.verify.inprocess import START_MS, InProcess, as_reply, setup_of
 
 OUTLIT = library().protocol("outlit").contract()
 ONE = "/events/custom/required/eventName"
@@ -52,7 +53,7 @@ def breaking_off(request: Request) -> None:
 
 def test_request_without_reply_is_a_finding_when_others_have_one() -> None:
     report = report_of(Odd(breaking_off))
-    assert [one.status for one in report.outcomes] == [Status.FAILED]
+    assert [outcome.status for outcome in report.outcomes] == [Status.FAILED]
     assert "no answer: it broke off" in report.text()
     assert b"no answer: it broke off" in report.junit()
     assert report.as_json()["findings"][0]["reply"] is None
@@ -77,7 +78,7 @@ def test_target_is_unreachable_when_it_stops_answering() -> None:
 def test_reply_is_a_finding_when_it_can_hardly_be_read(body: bytes) -> None:
     json = {"content-type": "application/json"}
     report = report_of(Odd(lambda request: Reply(status=400, headers=json, body=body) if no_name(request) else None))
-    assert [one.status for one in report.outcomes] == [Status.FAILED]
+    assert [outcome.status for outcome in report.outcomes] == [Status.FAILED]
     report.junit()
     assert report.text().replace("\n", "").isprintable()
 
@@ -95,16 +96,16 @@ def test_defect_is_told_once_when_good_events_are_refused_and_so_are_bad_ones() 
 
 def test_commands_are_few_when_it_takes_many_requests_to_see_the_defect() -> None:
     target = InProcess(OUTLIT, rate_mode="warn")
-    found = verify(OUTLIT, setup_of("outlit"), target, only=["/protocol/limits/rate_ingest#events"])
-    commands = Report("http://target", "outlit", found, {}).as_json()["findings"][0]["curl"]
-    limit = OUTLIT.protocol["limits"]["rate_ingest"]["requests"]
+    outcomes = verify(OUTLIT, setup_of("outlit"), target, only=["/protocol/limits/rate_ingest#events"])
+    commands = Report("http://target", "outlit", outcomes, {}).as_json()["findings"][0]["curl"]
+    limit = OUTLIT.rate_limits["rate_ingest"].requests
     assert commands[0].startswith("sleep ")
     assert any(f"for n in $(seq {limit}); do curl" in command for command in commands)
 
 
-@pytest.mark.parametrize("told", ["\u00b2", "9" * 5000, "soon", "-1"])
-def test_target_is_refused_when_it_says_oddly_how_long_to_wait(told: str) -> None:
-    target = Odd(lambda request: Reply(status=429, headers={"retry-after": told}, body=b""))
+@pytest.mark.parametrize("wait", ["\u00b2", "9" * 5000, "soon", "-1"])
+def test_target_is_refused_when_it_says_oddly_how_long_to_wait(wait: str) -> None:
+    target = Odd(lambda request: Reply(status=429, headers={"retry-after": wait}, body=b""))
     with pytest.raises(UnreachableError, match="was answered 429"):
         report_of(target)
 
@@ -117,7 +118,7 @@ def test_rate_header_is_a_finding_when_it_is_no_number(odd: str) -> None:
 
     target = Odd(answer)
     report = report_of(target, "/protocol/limits")
-    assert Status.FAILED in {one.status for one in report.outcomes}
+    assert Status.FAILED in {outcome.status for outcome in report.outcomes}
 
 
 @pytest.mark.parametrize("protocol", ["outlit", "apex", "whisperr"])
@@ -170,9 +171,9 @@ def test_near_rule_is_offered_and_no_rule_left_is_told_when_chosen() -> None:
 )
 def test_target_is_a_usage_error_when_it_is_no_plain_url(url: str) -> None:
     words = ["verify", "--target", url, "--protocol", "outlit", "--key", "pk_1", "--only", "/protocol/cors"]
-    told = CliRunner().invoke(main, words)
-    assert told.exit_code == 2
-    assert "--target" in told.output
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert "--target" in result.output
 
 
 @pytest.mark.parametrize(
@@ -250,5 +251,57 @@ def test_reply_is_read_when_its_length_is_told_by_its_end() -> None:
 
 
 def test_reply_is_read_when_it_comes_before_the_whole_request_was() -> None:
-    told = sent_to(lambda handler: handler.wfile.write(b"Content-Length: 2\r\n\r\n{}"), b" " * 30_000_000)
-    assert told.body == b"{}"
+    reply = sent_to(lambda handler: handler.wfile.write(b"Content-Length: 2\r\n\r\n{}"), b" " * 30_000_000)
+    assert reply.body == b"{}"
+
+
+def test_probes_are_built_for_chosen_rules_only_when_some_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+
+    def probes(rule: Rule) -> list[Probe]:
+        built.append(rule.id)
+        return build(rule)
+
+    build = Rule.probes
+    monkeypatch.setattr(Rule, "probes", probes)
+    outcomes = verify(OUTLIT, setup_of("outlit"), InProcess(OUTLIT), only=["/events/custom"])
+    tried = {outcome.rule.id for outcome in outcomes}
+    greeted = {rule_id for rule_id in built if rule_id not in tried}
+    assert built[len(greeted) :] == [outcome.rule.id for outcome in outcomes]
+    assert all(rule_id.endswith("#accepted") for rule_id in greeted)
+    assert len(tried) > 3
+
+
+class Slow(InProcess):
+    """A good target that takes its time: the clock moves on with every request."""
+
+    def send(self, request: Request) -> Reply:
+        self.pause(400)
+        return super().send(request)
+
+
+NARROW = {"windows": {"occurred_at": {"past_ms": 60_000, "future_ms": 60_000}}}
+
+
+def test_times_of_events_are_near_now_when_a_run_takes_longer_than_clocks_may_differ() -> None:
+    patch = Patch(name="test", patch={"protocol": NARROW})
+    contract = library().protocol("whisperr").contract(None, [patch])
+    target = Slow(contract)
+    setup = replace(setup_of("whisperr", burst=False), slack_ms=20_000)
+    only, skip = ["/events/event", "/protocol/windows", "/protocol/nulls"], ["/events/event#accepted"]
+    outcomes = verify(contract, setup, target, only=only, skip=skip)
+    assert [outcome.finding for outcome in outcomes if outcome.finding is not None] == []
+    assert target.now_ms() - START_MS > 2 * setup.slack_ms
+
+
+def test_ids_are_new_when_rules_are_declared_again() -> None:
+    declared = [RuleSet(OUTLIT, setup_of("outlit"), START_MS + number) for number in range(2)]
+    numbers = [rule_set.number() for rule_set in declared for _ in range(3)]
+    assert len(set(numbers)) == len(numbers)
+
+
+def test_rule_is_tried_when_only_one_of_its_operations_has_a_key() -> None:
+    contract = library().protocol("apex").contract()
+    setup = replace(setup_of("apex"), server_key=None)
+    outcomes = verify(contract, setup, InProcess(contract), only=["/protocol/gates/query#invalid_request"])
+    assert [outcome.status for outcome in outcomes] == [Status.PASSED]
