@@ -12,6 +12,7 @@ from mockserver.contract.contract import Contract
 from mockserver.contract.library import library
 from mockserver.contract.schema import Schema
 from mockserver.contract.sections import ContentTypes, Dedup
+from mockserver.jsonkit.pointer import Tokens
 from tests.judging import MADE_UP, TALLY, contract_of
 
 BASE = contract_of("tally")
@@ -60,7 +61,7 @@ def test_contract_is_frozen_all_through(contract: Contract) -> None:
 @pytest.mark.parametrize("contract", ALL, ids=repr)
 def test_contract_is_made_of_plain_values_and_those_of_the_sections(contract: Contract) -> None:
     kinds = {type(value) for _, value in inside(contract) if not is_dataclass(value)}
-    assert kinds <= {str, int, float, bool, type(None), tuple, list, dict, frozenset, Schema}
+    assert kinds <= {str, int, float, bool, type(None), tuple, Tokens, list, dict, frozenset, Schema}
 
 
 def test_head_of_the_contract_is_read() -> None:
@@ -137,7 +138,7 @@ def test_sections_are_typed() -> None:
     (window,) = BASE.windows
     assert (window.tokens, window.past_ms, window.future_ms, window.refusal) == (("at",), 3_600_000, 0, "stale")
     rate = BASE.rate_limits["per_minute"]
-    assert (rate.requests, rate.window_ms, rate.aligned) == (3, 60_000, False)
+    assert (rate.requests, rate.window_ms, rate.starts) == (3, 60_000, "first_request")
     assert dict(rate.headers) == {"Tally-Left": "${rate_remaining}"}
     assert isinstance(BASE.dedup, Dedup)
     assert (BASE.dedup.tokens, BASE.dedup.by) == (("ref",), "ref")
@@ -150,7 +151,7 @@ def test_sections_are_typed() -> None:
 def test_sections_that_are_absent_are_none_or_empty() -> None:
     assert (BASE.entity, BASE.content_types, BASE.projects) == (None, None, None)
     assert (dict(BASE.identity), dict(BASE.member_limits), dict(BASE.id_prefixes)) == ({}, {}, {})
-    assert (BASE.stored.fill, BASE.stored.normalise, BASE.stored.strip) == ((), (), ())
+    assert (BASE.stored.fill, BASE.stored.normalise, BASE.stored.strip) == ({}, {}, {})
     assert (BASE.delivery.retried, BASE.delivery.acknowledged_by_json) == (frozenset(), False)
     outlit = contract_of("outlit")
     assert isinstance(outlit.content_types, ContentTypes)

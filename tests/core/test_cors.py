@@ -15,7 +15,7 @@ OPEN = CorsRules(
     methods="POST, OPTIONS",
     headers="Content-Type",
     credentials=True,
-    wildcard_without_origin=False,
+    without_origin="nothing",
     preflight_status=204,
     allowed_origins=(),
 )
@@ -70,14 +70,14 @@ def test_reply_echoes_an_allowed_origin() -> None:
     )
 
 
-@pytest.mark.parametrize("rules", [CLOSED, replace(CLOSED, expose="Retry-After", wildcard_without_origin=True)])
+@pytest.mark.parametrize("rules", [CLOSED, replace(CLOSED, expose="Retry-After", without_origin="*")])
 def test_refused_origin_is_told_nothing(rules: CorsRules) -> None:
     assert reply_headers(rules, ORIGIN) == (VARY,)
     assert preflight_headers(rules, ORIGIN) == (VARY,)
 
 
 def test_wildcard_is_sent_only_without_an_origin() -> None:
-    wildcard = replace(OPEN, wildcard_without_origin=True)
+    wildcard = replace(OPEN, without_origin="*")
     assert reply_headers(wildcard, None) == (ANYBODY, VARY)
     assert reply_headers(wildcard, ORIGIN) == (ALLOW, CREDENTIALS, VARY)
     assert reply_headers(OPEN, None) == (VARY,)
@@ -91,7 +91,7 @@ def test_preflight_says_what_may_be_sent() -> None:
 
 def test_preflight_without_an_origin_is_answered_all_the_same() -> None:
     assert preflight_headers(OPEN, None) == (VARY, METHODS, HEADERS)
-    assert preflight_headers(replace(CLOSED, wildcard_without_origin=True), None) == (ANYBODY, VARY, METHODS, HEADERS)
+    assert preflight_headers(replace(CLOSED, without_origin="*"), None) == (ANYBODY, VARY, METHODS, HEADERS)
 
 
 def test_rules_are_kept_apart_when_they_are_equal_in_name() -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from mockserver.client.decoding import read
+from mockserver.jsonkit.decoding import KEY, read, read_named
 
 
 @dataclass(frozen=True)
@@ -86,3 +86,29 @@ def test_members_that_no_field_has_are_left_out() -> None:
 def test_missing_member_is_an_error_with_its_name(row: dict[str, Any]) -> None:
     with pytest.raises(KeyError, match="x" if not row else "y"):
         read(Point, row)
+
+
+@dataclass(frozen=True)
+class Rule:
+    name: str
+    place: str = field(metadata={KEY: "in"})
+    kinds: frozenset[str] | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+def test_absent_member_takes_its_fields_default() -> None:
+    assert read(Rule, {"name": "a", "in": "header"}) == Rule("a", "header", None, {})
+    assert read(Rule, {"name": "a", "in": "header", "kinds": ["x", "x"]}).kinds == frozenset({"x"})
+
+
+def test_member_may_have_another_name_in_json() -> None:
+    assert read(Rule, {"name": "a", "in": "query", "place": "never read"}).place == "query"
+
+
+def test_known_values_go_before_the_objects() -> None:
+    assert read(Rule, {"name": "a", "in": "query", "limits": {"b": 1}}, name="c", limits={}) == Rule("c", "query")
+
+
+def test_each_member_of_an_object_is_read_under_its_name() -> None:
+    rows = {"first": {"in": "path"}, "second": {"in": "body", "name": "never read"}}
+    assert read_named(Rule, rows) == {"first": Rule("first", "path"), "second": Rule("second", "body")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from mockserver.contract.operation import RateClaim
@@ -16,7 +18,8 @@ TALLY = contract_of("tally")
 
 
 def limit(requests: int = 2, window_ms: int = 1_000, *, aligned: bool = False, name: str = "own") -> RateClaim:
-    rate = RateLimit(name=name, requests=requests, window_ms=window_ms, aligned=aligned)
+    starts: Literal["aligned", "first_request"] = "aligned" if aligned else "first_request"
+    rate = RateLimit(name=name, requests=requests, window_ms=window_ms, starts=starts)
     return RateClaim(limit=rate, order=40, reason="rate_limited")
 
 

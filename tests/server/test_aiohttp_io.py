@@ -14,8 +14,8 @@ from aiohttp.http import HttpVersion
 from aiohttp.test_utils import make_mocked_request
 
 from mockserver.core.wire import WireReply
-from mockserver.server import messages
-from mockserver.server.messages import (
+from mockserver.server import aiohttp_io
+from mockserver.server.aiohttp_io import (
     BodyTimeoutError,
     json_response,
     problem,
@@ -80,7 +80,7 @@ async def test_sender_is_too_slow_when_the_body_is_not_whole_at_the_deadline() -
 async def test_announced_body_over_the_ceiling_is_refused_when_its_sender_falls_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(messages, "DRAIN_SILENCE_S", 0.001)
+    monkeypatch.setattr(aiohttp_io, "DRAIN_SILENCE_S", 0.001)
     request = arriving(b"12345", b"678", ended=False, headers={"Content-Length": "11"})
     assert await read_body(request, CEILING, DEADLINE_S) == (b"12345678", True)
 
@@ -96,7 +96,7 @@ async def test_announced_body_over_the_ceiling_is_read_away() -> None:
 
 
 async def test_no_more_than_the_bound_is_read_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "DRAIN_LIMIT", 20)
+    monkeypatch.setattr(aiohttp_io, "DRAIN_LIMIT", 20)
     request = arriving(b"x" * 15, ended=False, headers={"Content-Length": "1000"})
     reading = asyncio.ensure_future(read_body(request, CEILING, DEADLINE_S))
     asyncio.get_running_loop().call_soon(request.content.feed_data, b"x" * 15)
