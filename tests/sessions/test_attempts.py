@@ -10,6 +10,7 @@ import pytest
 from mockserver.contract.sections import DeliveryRules
 from mockserver.core.model import Verdict
 from mockserver.core.wire import WireReply
+from mockserver.jsonkit.pointer import Tokens
 from mockserver.sessions.attempts import (
     NO_EVENTS,
     ClientOutcome,
@@ -142,7 +143,9 @@ def test_member_is_left_out_of_a_copy(value: Any, tokens: tuple[str, ...], expec
 
 
 def test_identity_is_what_stands_at_the_contracts_places() -> None:
-    rules = DeliveryRules(event_identity=(("user",), ("deep", "id")), request_identity=(("owner",),))
+    rules = DeliveryRules(
+        event_identity=(Tokens.of("/user"), Tokens.of("/deep/id")), request_identity=(Tokens.of("/owner"),)
+    )
     assert identity_of({"user": "u", "deep": {"id": 7}}, {"owner": ["o"]}, rules) == ["u", 7, ["o"]]
     assert identity_of({"deep": 1}, None, rules) == [None, None, None]
     assert identity_of({"user": "u"}, {}, replace(rules, event_identity=(), request_identity=())) == []
