@@ -77,6 +77,20 @@ def test_batch_and_health_name_nobody() -> None:
     assert variables(judged(WHISPERR, wire_request("/v1/nowhere"))) == {}
 
 
+@pytest.mark.parametrize(
+    ("operation", "names"),
+    [
+        ("track", {"external_id", "user_id", "event_id"}),
+        ("identify", {"external_id", "user_id", "event_id"}),
+        ("user", {"external_id", "user_id"}),
+        ("batch", set()),
+        ("health", set()),
+    ],
+)
+def test_names_for_replies_are_those_of_the_operation(operation: str, names: set[str]) -> None:
+    assert set(ADAPTER.reply_names(WHISPERR.operations[operation], None)) == names
+
+
 def test_reply_holds_the_ids() -> None:
     result = judged(WHISPERR, wire_request("/v1/identify", {"external_user_id": "u"}, KEY))
     reply = answer(result, Receipt(session="s", seq=1, first_event=1, verdicts=(Verdict.ACCEPTED,), created=True))

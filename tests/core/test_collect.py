@@ -135,6 +135,18 @@ def test_event_is_explained_under_another_contract_than_its_own() -> None:
     assert (violation.keyword, violation.tokens) == ("required", ("at",))
 
 
+def test_null_is_absent_to_the_explaining_engine_where_the_contract_says_so() -> None:
+    absent = judged(WHISPERR, wire_request("/v1/identify", {"external_user_id": ""}, KEY))
+    assert absent.form is not None
+    explained = explained_violations(absent, absent.form, {"external_user_id": "", "traits": None}, WHISPERR)
+    assert [violation.tokens for violation in explained] == [("external_user_id",)]
+    item = {"kind": "sale", "ref": "", "cents": 1, "at": None}
+    refused = judged(TALLY, wire_request(COLLECT, collection(item)))
+    assert refused.form is not None
+    explained = explained_violations(refused, refused.form, item, TALLY)
+    assert [violation.tokens for violation in explained] == [("ref",), ("at",)]
+
+
 def test_null_is_absent_where_the_contract_says_so() -> None:
     body = {"external_user_id": "u", "traits": None}
     assert broken(WHISPERR, wire_request("/v1/identify", body, KEY)) == []

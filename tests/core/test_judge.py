@@ -105,6 +105,12 @@ def test_no_events_are_seen_when_a_refused_body_holds_none(body: bytes) -> None:
     assert result.events == []
 
 
+@pytest.mark.parametrize("body", [b"[1]", b'"text"', b"null"])
+def test_body_that_is_no_object_is_no_event_of_a_single_form(body: bytes) -> None:
+    result = judged(WHISPERR, wire_request(TRACK, body, KEY))
+    assert (reason(result), result.events, result.form) == ("invalid_request", [], None)
+
+
 def test_event_of_a_single_form_is_the_body_when_the_key_is_refused() -> None:
     body = {"event_type": "opened"}
     result = judged(WHISPERR, wire_request(TRACK, body, {"Content-Type": "text/plain"}))

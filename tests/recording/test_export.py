@@ -48,6 +48,10 @@ def test_short_secret_is_replaced_only_where_it_stands_alone(text: str, expected
     assert Scrubber(["abc"]).text(text) == expected
 
 
+def test_secret_of_four_characters_is_replaced_anywhere() -> None:
+    assert Scrubber(["abcd"]).text("xabcd1") == f"x{PLACEHOLDER}1"
+
+
 def test_nothing_is_replaced_without_secrets() -> None:
     assert Scrubber(["", ""]).text("anything") == "anything"
 

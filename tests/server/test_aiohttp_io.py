@@ -149,6 +149,11 @@ def test_control_reply_is_json_that_is_not_stored(status: int, media_type: str) 
     )
 
 
+def test_control_reply_is_a_success_unless_told_otherwise() -> None:
+    sent = json_response([])
+    assert (sent.status, sent.body) == (200, b"[]")
+
+
 def test_problem_names_the_member_to_blame() -> None:
     sent = problem(400, "Bad Request", "too much", pointer="/a", headers={"Allow": "GET"})
     assert isinstance(sent.body, bytes)

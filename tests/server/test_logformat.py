@@ -127,3 +127,23 @@ def test_log_goes_to_stderr_as_the_settings_say(
         logging.getLogger("aiohttp").info("not ours")
     (shown,) = stream.getvalue().splitlines()
     assert line in shown
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "no_color", "coloured"),
+    [(Terminal(), "", True), (Terminal(), "1", False), (io.StringIO(), "", False), (io.StringIO(), "1", False)],
+)
+def test_text_is_coloured_on_a_terminal_that_does_not_say_no(
+    stream: io.StringIO, no_color: str, coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    with bare_loggers():
+        configure(Settings(log_format="text"))
+        logging.getLogger("mockserver.requests").error("hello")
+    assert stream.getvalue().startswith("\x1b[31m") is coloured

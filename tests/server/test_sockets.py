@@ -45,6 +45,11 @@ def test_named_port_is_taken_again_as_soon_as_it_is_free() -> None:
         assert second.getsockname()[1] == port
 
 
+def test_port_can_be_bound_again_while_old_connections_linger() -> None:
+    with bound("127.0.0.1") as (sock,):
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR) == 1
+
+
 def test_every_address_of_a_host_has_one_port(monkeypatch: pytest.MonkeyPatch) -> None:
     resolving(monkeypatch, (socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET, ("127.0.0.2", 0)))
     with bound("two.example") as opened:

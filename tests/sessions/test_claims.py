@@ -100,6 +100,8 @@ def test_entity_is_created_by_the_first_event_that_names_it() -> None:
     claims.events(identified("u1"), second)
     claims.events(identified("u1", "u2"), third)
     assert (first.created, second.created, third.created) == (True, False, True)
+    ids, entities = 3, 2
+    assert claims.remembered == ids + entities
     assert claims.knows(b"u1")
     assert claims.knows(b"u2")
     assert not claims.knows(b"u3")

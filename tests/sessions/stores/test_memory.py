@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from mockserver.contract.serving import ContractChoice
-from mockserver.core.model import Verdict
+from mockserver.core.model import Terms, Verdict
 from mockserver.sessions.clock import Clock
 from mockserver.sessions.session import Session
 from mockserver.sessions.steps import Step
@@ -93,6 +93,16 @@ async def test_commit_journals_before_it_returns_the_reply() -> None:
     assert (kept.status, kept.refused, kept.connection, kept.override.notes) == (201, False, "c7", ("long_session",))
     assert kept.verdicts == (Verdict.ACCEPTED, Verdict.DUPLICATE)
     assert kept.receipt.session == "a"
+
+
+async def test_exchange_is_refused_when_the_judgement_or_a_claim_says_so() -> None:
+    store = new_store(rate_limits="enforce")
+    session, enforced = store.session("a"), Terms(now_ms=NOW, rate_mode="enforce")
+    judged_bad, _ = await store.commit(session, collected(token="TK", terms=enforced), received_ms=NOW)
+    within = [(await store.commit(session, collected(terms=enforced), received_ms=NOW))[0] for _ in range(3)]
+    over, _ = await store.commit(session, collected(terms=enforced), received_ms=NOW)
+    assert [entry.refused for entry in (judged_bad, *within, over)] == [True, False, False, False, True]
+    assert [entry.status for entry in (judged_bad, *within, over)] == [402, 201, 201, 201, 420]
 
 
 async def test_commit_notes_real_time_only_where_the_clock_shows_another() -> None:
