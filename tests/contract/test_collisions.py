@@ -27,8 +27,8 @@ def test_shipped_protocols_and_the_made_up_one_do_not_collide() -> None:
 
 
 def test_prefix_collides_when_two_protocols_name_it() -> None:
-    found = list(collisions([served("first", "/a/"), served("second", "/b/", "/a/")]))
-    assert found == [("second", "/prefixes/p1/path", "/a/ belongs to first already")]
+    problems = list(collisions([served("first", "/a/"), served("second", "/b/", "/a/")]))
+    assert problems == [("second", "/prefixes/p1/path", "/a/ belongs to first already")]
 
 
 def test_prefix_may_stand_twice_in_one_protocol() -> None:
@@ -38,8 +38,8 @@ def test_prefix_may_stand_twice_in_one_protocol() -> None:
 @pytest.mark.parametrize("turned", [False, True])
 def test_operation_collides_when_another_protocol_has_a_longer_prefix(turned: bool) -> None:
     both = [served("first", "/a/", send="/a/b/send"), served("second", "/a/b/")]
-    found = list(collisions(both[::-1] if turned else both))
-    assert found == [("first", "/operations/send/path", "/a/b/send is below /a/b/, which belongs to second")]
+    problems = list(collisions(both[::-1] if turned else both))
+    assert problems == [("first", "/operations/send/path", "/a/b/send is below /a/b/, which belongs to second")]
 
 
 def test_operation_does_not_collide_below_its_own_longer_prefix() -> None:
@@ -57,8 +57,8 @@ def test_operation_under_the_root_does_not_collide_with_a_prefix_it_only_begins_
 
 
 def test_every_collision_is_told() -> None:
-    found = list(collisions([served("first", "/a/"), served("second", "/a/", send="/a/x", read="/a/y")]))
-    assert [place for _, place, _ in found] == [
+    problems = list(collisions([served("first", "/a/"), served("second", "/a/", send="/a/x", read="/a/y")]))
+    assert [place for _, place, _ in problems] == [
         "/prefixes/p0/path",
         "/operations/send/path",
         "/operations/read/path",

@@ -63,8 +63,8 @@ def test_everything_is_under_the_root() -> None:
 )
 def test_longest_prefix_owns_a_path(path: str, protocol: str | None) -> None:
     prefixes = longest_first([prefix("/api/", "first"), prefix("/api/v1/", "second"), prefix("/health", "third")])
-    found = owner(prefixes, path)
-    assert (None if found is None else found.protocol) == protocol
+    owning = owner(prefixes, path)
+    assert (None if owning is None else owning.protocol) == protocol
 
 
 def test_longest_come_first_and_equal_ones_keep_their_order() -> None:

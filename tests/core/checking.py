@@ -39,7 +39,7 @@ def finding_of(refusal: Refusal | None) -> Finding:
     return refusal.finding
 
 
-def told(refusal: Refusal | None) -> tuple[str, str, str, Any, Any]:
+def facts_of(refusal: Refusal | None) -> tuple[str, str, str, Any, Any]:
     """Return the reason of a refusal and what its finding says."""
     finding = finding_of(refusal)
     assert refusal is not None

@@ -17,7 +17,7 @@ WHISPERR = contract_of("whisperr")
 APEX = contract_of("apex")
 
 
-def found(contract: Contract, request: WireRequest, operation: str | None) -> list[tuple[str, str]]:
+def carried(contract: Contract, request: WireRequest, operation: str | None) -> list[tuple[str, str]]:
     """Return the names and values of a request's credentials where an operation looks for them."""
     place = contract.locate(request.target)
     reached = None if operation is None else contract.operations[operation]
@@ -62,7 +62,7 @@ def test_bearer_token_is_what_follows_the_scheme(header: str | None, token: str 
     ],
 )
 def test_key_in_the_body_is_a_text_in_a_readable_object(body: Any, expected: Any) -> None:
-    assert found(TALLY, wire_request(COLLECT, body), "collect") == expected
+    assert carried(TALLY, wire_request(COLLECT, body), "collect") == expected
 
 
 @pytest.mark.parametrize(
@@ -79,35 +79,35 @@ def test_key_in_the_body_is_a_text_in_a_readable_object(body: Any, expected: Any
 )
 def test_key_in_the_query_is_the_first_of_its_name(query: str, expected: Any) -> None:
     request = wire_request(f"/api/experiments/active{query}", method="GET")
-    assert found(APEX, request, "experiments_active") == expected
+    assert carried(APEX, request, "experiments_active") == expected
 
 
 def test_header_is_found_whatever_its_case_and_the_first_one_counts() -> None:
     pairs = ((b"x-api-KEY", b" wrk_a "), (b"X-API-Key", b"wrk_b"))
     fields = {name.lower(): value for name, value in reversed(pairs)}
     request = WireRequest(method="POST", target="/v1/identify", headers=pairs, fields=fields, body=b"")
-    assert found(WHISPERR, request, "identify") == [("api_key", "wrk_a")]
+    assert carried(WHISPERR, request, "identify") == [("api_key", "wrk_a")]
 
 
 def test_credentials_come_in_the_order_of_the_operation() -> None:
     request = wire_request("/v1/identify", b"", {"Authorization": "Bearer b", "X-API-Key": "a"})
-    assert found(WHISPERR, request, "identify") == [("api_key", "a"), ("bearer", "b")]
+    assert carried(WHISPERR, request, "identify") == [("api_key", "a"), ("bearer", "b")]
     body = {"projectKey": "pk_a"}
     target = "/api/experiments/e/assign?key=pk_b"
-    assert found(APEX, wire_request(target, body), "experiment_assign") == [
+    assert carried(APEX, wire_request(target, body), "experiment_assign") == [
         ("project_key", "pk_a"),
         ("query_key", "pk_b"),
     ]
 
 
 def test_operation_without_credentials_looks_nowhere() -> None:
-    assert found(WHISPERR, wire_request("/health", b"", {"X-API-Key": "a"}, method="GET"), "health") == []
+    assert carried(WHISPERR, wire_request("/health", b"", {"X-API-Key": "a"}, method="GET"), "health") == []
 
 
 def test_headers_and_query_are_looked_at_when_no_operation_is_reached() -> None:
     headers = {"X-API-Key": "apex_sk_a", "Authorization": "Bearer b"}
     body = {"projectKey": "pk_a"}
-    assert found(APEX, wire_request("/api/nowhere?key=pk_c", body, headers), None) == [
+    assert carried(APEX, wire_request("/api/nowhere?key=pk_c", body, headers), None) == [
         ("server_key", "apex_sk_a"),
         ("server_bearer", "b"),
         ("api_key", "apex_sk_a"),

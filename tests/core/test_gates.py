@@ -10,7 +10,7 @@ import pytest
 
 from mockserver.contract.contract import Contract
 from mockserver.core.gates import media_type
-from tests.core.checking import GATE, checked, finding_of, told
+from tests.core.checking import GATE, checked, facts_of, finding_of
 from tests.judging import COLLECT, collection, contract_of, sale, wire_request
 
 TALLY = contract_of("tally")
@@ -23,7 +23,7 @@ EVENTS = "/api/i/v1/pk_a/events"
 def test_gate_names_the_reason_when_the_contract_calls_an_outcome_otherwise() -> None:
     gate = replace(GATE, reasons={"not_an_object": "nonsense"})
     _, refusal = checked("object", TALLY, wire_request(COLLECT), body=[], gate=gate)
-    assert told(refusal) == ("nonsense", "/protocol/gates/door", "", {"type": "object"}, None)
+    assert facts_of(refusal) == ("nonsense", "/protocol/gates/door", "", {"type": "object"}, None)
 
 
 @pytest.mark.parametrize(("size", "truncated", "fits"), [(4096, False, True), (4097, False, False), (1, True, False)])
@@ -31,7 +31,7 @@ def test_size_refuses_a_body_when_it_is_longer_than_the_contracts_limit(size: in
     _, refusal = checked("size", TALLY, wire_request(COLLECT, b" " * size, truncated=truncated))
     assert (refusal is None) is fits
     if not fits:
-        assert told(refusal) == ("body_too_large", "/protocol/limits/body/max_bytes", "", 4096, None)
+        assert facts_of(refusal) == ("body_too_large", "/protocol/limits/body/max_bytes", "", 4096, None)
         assert finding_of(refusal).message == "the body is longer than 4096 bytes"
         assert finding_of(refusal).source == "assumed: made up for a test"
 
@@ -50,7 +50,7 @@ def test_encoding_is_refused_when_it_cannot_be_undone(encoding: str, body: bytes
     if outcome is None:
         assert refusal is None
     else:
-        assert told(refusal) == (outcome, "/protocol/gates/door", "", None, encoding)
+        assert facts_of(refusal) == (outcome, "/protocol/gates/door", "", None, encoding)
         assert finding_of(refusal).message == f"the body cannot be decoded as {encoding}"
 
 
@@ -70,7 +70,7 @@ def test_content_type_is_refused_when_it_is_not_accepted(header: str | None) -> 
     headers = {} if header is None else {"Content-Type": header}
     _, refusal = checked("content_type", WHISPERR, wire_request("/v1/identify", b"{}", headers))
     rule = "/protocol/content_types/accepted"
-    assert told(refusal) == ("content_type_invalid", rule, "", ["application/json"], header)
+    assert facts_of(refusal) == ("content_type_invalid", rule, "", ["application/json"], header)
     assert finding_of(refusal).message == "the Content-Type must be application/json"
 
 
@@ -97,7 +97,7 @@ def test_json_puts_the_parsed_body_on_the_judgement() -> None:
 
 def test_json_is_refused_with_the_parsers_words() -> None:
     _, refusal = checked("json", TALLY, wire_request(COLLECT, b"{"))
-    assert told(refusal) == ("invalid_json", "/protocol/gates/door", "", None, None)
+    assert facts_of(refusal) == ("invalid_json", "/protocol/gates/door", "", None, None)
     words = finding_of(refusal).message
     assert words.startswith("the body is not valid JSON: ")
     assert "None" not in words
@@ -114,14 +114,14 @@ def test_json_says_what_is_wrong_when_no_gate_before_it_read_the_body(
     body: bytes, headers: dict[str, str], words: str
 ) -> None:
     _, refusal = checked("json", TALLY, wire_request(COLLECT, body, headers))
-    assert told(refusal)[0] == "invalid_json"
+    assert facts_of(refusal)[0] == "invalid_json"
     assert finding_of(refusal).message == f"the body is not valid JSON: {words}"
 
 
 @pytest.mark.parametrize("body", [[], "text", 1, None, True])
 def test_object_is_refused_when_the_body_is_another_value(body: Any) -> None:
     judged, refusal = checked("object", TALLY, wire_request(COLLECT), body=body)
-    assert told(refusal) == ("not_an_object", "/protocol/gates/door", "", {"type": "object"}, None)
+    assert facts_of(refusal) == ("not_an_object", "/protocol/gates/door", "", {"type": "object"}, None)
     assert judged.form is None
 
 
@@ -161,7 +161,7 @@ def test_envelope_is_refused_with_the_first_rule_it_breaks(
     body: Any, rule: str, pointer: str, expected: Any, got: Any
 ) -> None:
     _, refusal = checked("envelope", TALLY, wire_request(COLLECT, body), body=body)
-    assert told(refusal) == ("invalid_request", rule, pointer, expected, got)
+    assert facts_of(refusal) == ("invalid_request", rule, pointer, expected, got)
 
 
 def test_envelope_has_the_reason_that_its_schema_names() -> None:
@@ -183,7 +183,7 @@ def test_member_is_refused_when_its_compact_json_is_over_its_limit(length: int, 
     assert (refusal is None) is passes
     if not passes:
         rule = "/protocol/limits/traits/max_bytes"
-        assert told(refusal) == ("invalid_request", rule, "/traits", 51_200, 51_201)
+        assert facts_of(refusal) == ("invalid_request", rule, "/traits", 51_200, 51_201)
         assert finding_of(refusal).message == "traits is 51201 bytes of JSON, more than 51200"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockserver.core.model import Terms
-from tests.core.checking import checked, finding_of, told
+from tests.core.checking import checked, facts_of, finding_of
 from tests.judging import COLLECT, NOW, contract_of, wire_request
 
 TALLY = contract_of("tally")
@@ -17,7 +17,7 @@ EVENTS = "/api/i/v1/pk_a/events"
 
 def test_key_is_refused_as_missing_when_there_is_none() -> None:
     _, refusal = checked("key", TALLY, wire_request(COLLECT, {"token": " "}))
-    assert told(refusal) == ("missing", "/protocol/credentials/token", "", None, None)
+    assert facts_of(refusal) == ("missing", "/protocol/credentials/token", "", None, None)
     assert finding_of(refusal).message == "no key was sent; accepted places: token"
     _, refusal = checked("key", WHISPERR, wire_request("/v1/identify"))
     assert finding_of(refusal).message == "no key was sent; accepted places: api_key, bearer"
@@ -25,7 +25,7 @@ def test_key_is_refused_as_missing_when_there_is_none() -> None:
 
 def test_key_is_refused_as_malformed_when_it_does_not_match_its_pattern() -> None:
     _, refusal = checked("key", TALLY, wire_request(COLLECT, {"token": "TK1"}))
-    assert told(refusal) == ("malformed", "/protocol/credentials/token/pattern", "", "^tk_[a-z]+$", "TK1")
+    assert facts_of(refusal) == ("malformed", "/protocol/credentials/token/pattern", "", "^tk_[a-z]+$", "TK1")
     assert finding_of(refusal).message == "the key does not match ^tk_[a-z]+$"
 
 
@@ -43,7 +43,7 @@ def test_key_is_refused_when_it_is_not_in_the_sessions_list(keys: frozenset[str]
     _, refusal = checked("allowed_key", TALLY, request, terms=Terms(now_ms=NOW, keys=keys))
     assert (refusal is None) is passes
     if not passes:
-        assert told(refusal) == ("unknown", "/protocol/gates/door", "", None, "tk_one")
+        assert facts_of(refusal) == ("unknown", "/protocol/gates/door", "", None, "tk_one")
 
 
 ALLOWED = {"protocol": {"cors": {"ingest": {"allowed_origins": ["https://a.example", "*.b.example"]}}}}
@@ -59,7 +59,7 @@ def test_origin_is_refused_when_it_is_not_in_the_list() -> None:
     request = wire_request(EVENTS, b"", {"Origin": "https://c.example"})
     _, refusal = checked("origin", contract_of("outlit", ALLOWED), request)
     rule, allowed = "/protocol/cors/ingest/allowed_origins", ["https://a.example", "*.b.example"]
-    assert told(refusal) == ("origin_not_allowed", rule, "", allowed, "https://c.example")
+    assert facts_of(refusal) == ("origin_not_allowed", rule, "", allowed, "https://c.example")
     assert checked("origin", OUTLIT, request)[1] is None
     assert checked("origin", TALLY, wire_request(COLLECT, b"", {"Origin": "https://c.example"}))[1] is None
 
@@ -84,7 +84,7 @@ def test_query_is_refused_when_a_required_parameter_is_missing(target: str, miss
     if missing is None:
         assert refusal is None
     else:
-        assert told(refusal) == ("invalid_request", "/protocol/gates/door", "", {"required": missing}, None)
+        assert facts_of(refusal) == ("invalid_request", "/protocol/gates/door", "", {"required": missing}, None)
         assert finding_of(refusal).message == "the query parameter visitorId is required"
 
 

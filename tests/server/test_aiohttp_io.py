@@ -104,7 +104,7 @@ async def test_no_more_than_the_bound_is_read_away(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("headers", "version", "told"),
+    ("headers", "version", "continued"),
     [
         ({"Expect": "100-Continue"}, HttpVersion11, True),
         ({"Expect": "100-continue"}, HttpVersion10, False),
@@ -112,11 +112,13 @@ async def test_no_more_than_the_bound_is_read_away(monkeypatch: pytest.MonkeyPat
         ({}, HttpVersion11, False),
     ],
 )
-async def test_client_that_asks_is_told_to_go_on(headers: dict[str, str], version: HttpVersion, told: bool) -> None:
+async def test_client_that_asks_is_told_to_go_on(
+    headers: dict[str, str], version: HttpVersion, continued: bool
+) -> None:
     request = arriving(b"1", headers=headers, version=version)
     await read_body(request, CEILING, DEADLINE_S)
     writer: Any = request.writer
-    assert [call.args for call in writer.write.call_args_list] == [(b"HTTP/1.1 100 Continue\r\n\r\n",)] * told
+    assert [call.args for call in writer.write.call_args_list] == [(b"HTTP/1.1 100 Continue\r\n\r\n",)] * continued
 
 
 async def test_wire_request_keeps_headers_as_they_came_and_the_first_of_a_name() -> None:

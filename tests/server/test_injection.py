@@ -82,16 +82,16 @@ async def test_answer_to_head_has_no_body_to_cut() -> None:
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that are made, in seconds; none of them takes time."""
-    made: list[float] = []
+    seconds_paused: list[float] = []
 
     class Unhurried:
         """Stands in for asyncio."""
 
         async def sleep(self, seconds: float) -> None:
-            made.append(seconds)
+            seconds_paused.append(seconds)
 
     monkeypatch.setattr(injection, "asyncio", Unhurried())
-    return made
+    return seconds_paused
 
 
 @pytest.mark.parametrize(("delay", "each"), [(None, 0.05), (1000, 0.1)])

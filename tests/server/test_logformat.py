@@ -20,21 +20,21 @@ CREATED = 1_781_438_400.25
 def record(
     message: str, *args: object, level: int = logging.INFO, extra: Mapping[str, object] | None = None
 ) -> logging.LogRecord:
-    made = logging.getLogger("mockserver.requests").makeRecord(
+    entry = logging.getLogger("mockserver.requests").makeRecord(
         "mockserver.requests", level, __file__, 1, message, args, None, extra=extra
     )
-    made.created = CREATED
-    return made
+    entry.created = CREATED
+    return entry
 
 
 def failed(level: int = logging.ERROR) -> logging.LogRecord:
     """Return the record of an exception."""
-    made = record("it broke", level=level)
+    entry = record("it broke", level=level)
     try:
         raise ValueError("no\nway")
     except ValueError:
-        made.exc_info = sys.exc_info()
-    return made
+        entry.exc_info = sys.exc_info()
+    return entry
 
 
 def test_text_line_has_time_level_and_message() -> None:

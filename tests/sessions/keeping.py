@@ -66,17 +66,17 @@ def exchange(
 
 
 class Onlooker:
-    """A waiter that writes down what it is told."""
+    """A waiter that writes down what it hears."""
 
     def __init__(self) -> None:
-        self.told: list[object] = []
+        self.heard: list[object] = []
 
     def offer(self, exchange: Exchange, view: View) -> None:
         assert view.exchange is exchange
-        self.told.append(exchange.seq)
+        self.heard.append(exchange.seq)
 
     def rest(self) -> None:
-        self.told.append("rest")
+        self.heard.append("rest")
 
     def end(self, reason: Literal["deleted", "evicted"]) -> None:
-        self.told.append(reason)
+        self.heard.append(reason)

@@ -161,8 +161,8 @@ def test_exchanges_are_found_by_event_number() -> None:
     session = new_session()
     for seq, first_event, count in ((1, 1, 2), (2, 3, 0), (3, 3, 1), (4, 4, 3)):
         session.record(kept(seq, *[ACCEPTED] * count, first_event=first_event))
-    found = {after: [entry.seq for entry in session.exchanges_with_events(after)] for after in (0, 1, 2, 3, 5, 6)}
-    assert found == {0: [1, 2, 3, 4], 1: [1, 2, 3, 4], 2: [3, 4], 3: [4], 5: [4], 6: []}
+    numbers = {after: [entry.seq for entry in session.exchanges_with_events(after)] for after in (0, 1, 2, 3, 5, 6)}
+    assert numbers == {0: [1, 2, 3, 4], 1: [1, 2, 3, 4], 2: [3, 4], 3: [4], 5: [4], 6: []}
 
 
 def test_waiters_are_offered_each_exchange_and_told_of_rests() -> None:
@@ -172,7 +172,7 @@ def test_waiters_are_offered_each_exchange_and_told_of_rests() -> None:
     session.record(kept(2))
     session.in_flight += 1
     session.leave()
-    assert onlooker.told == [2, "rest"]
+    assert onlooker.heard == [2, "rest"]
     assert session.in_flight == 0
 
 

@@ -179,10 +179,10 @@ def test_first_step_that_fits_and_has_uses_left_is_taken() -> None:
     ],
 )
 def test_step_is_refused_with_its_place_when_it_makes_no_sense(given: Any, place: str) -> None:
-    found = problem(given)
-    assert found is not None
-    assert found[0] == place
-    assert found[1]
+    refused = problem(given)
+    assert refused is not None
+    assert refused[0] == place
+    assert refused[1]
 
 
 @pytest.mark.parametrize("given", [FAULT, {"delay_ms": 0}, {"delay_ms": {"min": 1, "max": 1}, "reject": {}}])

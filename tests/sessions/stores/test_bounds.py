@@ -53,8 +53,8 @@ async def test_largest_journal_loses_its_oldest_when_all_together_are_over_the_b
 ) -> None:
     probe = new_store()
     kept, _ = await commit(probe, probe.session("x"), sale("0"))
-    one, head = size_of(kept), kept.shared.bytes
-    store = new_store(max_bytes=2 * head + 4 * one)
+    each, head = size_of(kept), kept.shared.bytes
+    store = new_store(max_bytes=2 * head + 4 * each)
     small, large = store.session("small"), store.session("large-session-name")
     await commit(store, small, sale("0"))
     with caplog.at_level(logging.WARNING, "mockserver.store"):
@@ -62,7 +62,7 @@ async def test_largest_journal_loses_its_oldest_when_all_together_are_over_the_b
             await commit(store, large, sale(str(number)))
     assert ([entry.seq for entry in large.journal], large.evicted) == ([3, 4, 5], 2)
     assert ([entry.seq for entry in small.journal], small.evicted) == ([1], 0)
-    assert store.bytes == held(store) == 2 * head + 4 * one
+    assert store.bytes == held(store) == 2 * head + 4 * each
     assert caplog.messages == ["journal full: session large-sessi… loses its oldest requests (--memory-limit)"]
 
 

@@ -17,14 +17,14 @@ from tests.sessions.keeping import Onlooker, collected, commit, new_store
 
 
 def test_session_is_made_once_when_it_is_first_named() -> None:
-    store, made = new_store(rate_limits="enforce"), list[str]()
-    store.on_new_session = lambda session: made.append(session.name)
+    store, names = new_store(rate_limits="enforce"), list[str]()
+    store.on_new_session = lambda session: names.append(session.name)
     assert store.peek("a") is None
     first = store.session("a")
     assert store.session("a") is first
     assert store.peek("a") is first
     assert store.session("b").number == 1
-    assert made == ["a", "b"]
+    assert names == ["a", "b"]
     assert first.settings.rate_limits == "enforce"
 
 
@@ -58,7 +58,7 @@ def test_busy_session_is_spared_when_another_is_idle() -> None:
     store.session("idle")
     store.session("new")
     assert [session.name for session in store.sessions()] == ["waited-for", "new"]
-    assert onlooker.told == []
+    assert onlooker.heard == []
 
 
 def test_oldest_session_goes_when_all_are_busy_and_its_waiters_are_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -68,7 +68,7 @@ def test_oldest_session_goes_when_all_are_busy_and_its_waiters_are_told(caplog: 
     with caplog.at_level(logging.WARNING, "mockserver.store"):
         store.session("new")
     assert [session.name for session in store.sessions()] == ["second", "new"]
-    assert onlooker.told == ["evicted"]
+    assert onlooker.heard == ["evicted"]
     assert caplog.messages == ["session a-very-long… evicted: more than 2 sessions (--max-sessions)"]
 
 
@@ -79,7 +79,7 @@ def test_forgotten_session_is_gone_with_what_it_held() -> None:
     assert store.give(session, ("tk_b",)) is None
     assert store.forget("a")
     assert not store.forget("a")
-    assert (store.peek("a"), session.deleted, onlooker.told) == (None, True, ["deleted"])
+    assert (store.peek("a"), session.deleted, onlooker.heard) == (None, True, ["deleted"])
     assert store.owner("tk_b") == "tk_b"
     assert store.session("a") is not session
 
