@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -31,6 +32,7 @@ from mockserver.jsonkit.pointer import Tokens
 
 DOCUMENTS: Final = ("protocol", "requests", "events", "replies", "warnings")
 KEPT_PLACES: Final = 1024
+_AUTHORITY_END: Final = re.compile("[/?#]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -144,7 +146,7 @@ def split_target(target: str) -> tuple[str, str]:
     """Split a raw request target into path and query; an absolute-form target loses scheme and host."""
     if "://" in target[:9] and not target.startswith("/"):
         rest = target.split("://", 1)[1]
-        slash = rest.find("/")
-        target = rest[slash:] if slash >= 0 else "/"
+        target = rest.removeprefix(_AUTHORITY_END.split(rest, 1)[0])
+        target = target if target.startswith("/") else f"/{target}"
     path, _, query = target.partition("?")
     return path.partition("#")[0], query

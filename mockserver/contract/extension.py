@@ -11,6 +11,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -77,7 +78,7 @@ def find_adapter(protocol: str, folder: Path) -> str:
     """Import a protocol's adapter and return its module's name, empty where there is none. Raises ContractError."""
     path = folder / "adapter.py"
     if path.is_file():
-        return _import_file(f"mockserver_adapter_{protocol}_{abs(hash(str(path.resolve()))):x}", path)
+        return _import_file(protocol, path)
     name = f"{ADAPTERS}.{protocol}"
     if importlib.util.find_spec(name) is None:
         return ""
@@ -91,16 +92,22 @@ def extension_of(adapter: str) -> Extension:
     return extension
 
 
-def _import_file(name: str, path: Path) -> str:
+def _import_file(protocol: str, path: Path) -> str:
+    """Import a file under a name made of its place and its content, so that an edited file is another module."""
+    digest = blake2b(str(path.resolve()).encode() + path.read_bytes(), digest_size=8).hexdigest()
+    name = f"mockserver_adapter_{protocol}_{digest}"
+    if name in sys.modules:
+        return name
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[name]
         raise ContractError(str(path), "", f"failed to load: {type(error).__name__}: {error}") from error
     if not isinstance(getattr(module, "ADAPTER", None), Extension):
+        del sys.modules[name]
         raise ContractError(str(path), "", "defines no ADAPTER")
     return name

@@ -19,5 +19,6 @@ def owner(prefixes: Sequence[Prefix], path: str) -> Prefix | None:
 
 
 def is_under(path: str, prefix: str) -> bool:
-    """Return whether a path belongs to a prefix; `/api/v1` belongs to `/api/v1/` as well."""
-    return path.startswith(prefix) or path + "/" == prefix
+    """Return whether a path is under a prefix. It ends at a segment: `/healthy` is not under `/health`."""
+    segments = prefix.rstrip("/")
+    return path == segments or path.startswith(f"{segments}/")

@@ -60,10 +60,12 @@ class ServedContracts:
 
     def check(self, choices: Mapping[str, ContractChoice]) -> None:
         """Compile what a session asks for, so that a bad patch is refused as a whole. Raises ContractError."""
+        chosen: dict[str, Contract] = {}
         for name, choice in choices.items():
             if name not in self.library.protocols:
                 raise ContractError("protocols", f"/{name}", unknown("protocol", name, self.served))
-            _refuse_collisions({**self.served, name: self.resolve(name, choice)}.values())
+            chosen[name] = self.resolve(name, choice)
+        _refuse_collisions({**self.served, **chosen}.values())
 
 
 def _refuse_collisions(contracts: Iterable[Contract]) -> None:

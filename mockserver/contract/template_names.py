@@ -68,4 +68,5 @@ def _reply(contract: Contract, extension: Extension, reply: ReplyTemplate) -> It
 def unavailable(value: Template | Mapping[str, str], known: Iterable[str], place: str) -> Iterator[Problem]:
     """Yield each name that a template asks for and that is not known."""
     for name in sorted(template.names(value) - set(known)):
-        yield place, f"${{{name}}} is not available here; available: {', '.join(sorted(known))}"
+        written = name if name.startswith("${") else f"${{{name}}}"
+        yield place, f"{written} is not available here; available: {', '.join(sorted(known))}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.operation import Form
+from mockserver.contract.extension import BUILT_IN
+from mockserver.contract.operation import BoundGate, Form
 from mockserver.contract.schema import Schema, drop_nulls
 from mockserver.core.adapter import EventRule, adapter_of
 from mockserver.core.checks import checks_of
@@ -15,6 +17,9 @@ from mockserver.core.explain import Violation, reference_spots, violations
 from mockserver.core.model import Judged, Terms
 from mockserver.core.refusals import broken_by
 from mockserver.jsonkit import Json, pointer
+
+READING: Final = ("size", "encoding", "json", "object")
+"""Checks after whose failure there is no body to look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +34,37 @@ class BrokenRule:
 def everything_broken(judged: Judged, terms: Terms) -> list[BrokenRule]:
     """Return every rule that a routed request breaks, in the order of its gates and of its events.
 
-    A check that cannot be carried out because an earlier one failed (no JSON, not an object) is left out.
+    A check that cannot be carried out because an earlier one failed (no JSON, not an object, an envelope that an
+    adapter's check reads) is left out.
     """
     judged.terms = terms
     if judged.refusal is not None or judged.operation is None:
         return [] if judged.refusal is None else [BrokenRule(judged.refusal.finding.rule, ())]
     broken: list[BrokenRule] = []
-    checks = checks_of(judged.contract.adapter)
+    kinds = {**BUILT_IN, **adapter_of(judged.contract.adapter).checks}
+    failed: set[str] = set()
     for gate in judged.operation.gates:
-        if gate.check == "envelope":
-            broken += _envelope(judged)
-        elif gate.check == "events":
-            broken += _events(judged)
-        else:
-            refusal = checks[gate.check](judged, gate)
-            if refusal is not None:
-                finding = refusal.finding
-                broken.append(BrokenRule(finding.rule, pointer.parse(finding.pointer)))
-                if gate.check in ("size", "encoding", "json", "object"):
-                    break
+        if not failed.isdisjoint(kinds[gate.check].after):
+            failed.add(gate.check)
+            continue
+        rules = list(_broken_at(judged, gate))
+        broken += rules
+        if rules:
+            failed.add(gate.check)
+            if gate.check in READING:
+                break
     return broken
+
+
+def _broken_at(judged: Judged, gate: BoundGate) -> Iterator[BrokenRule]:
+    if gate.check == "envelope":
+        yield from _envelope(judged)
+    elif gate.check == "events":
+        yield from _events(judged)
+    else:
+        refusal = checks_of(judged.contract.adapter)[gate.check](judged, gate)
+        if refusal is not None:
+            yield BrokenRule(refusal.finding.rule, pointer.parse(refusal.finding.pointer))
 
 
 def _envelope(judged: Judged) -> Iterator[BrokenRule]:

@@ -32,8 +32,9 @@ def _size(judged: Judged, gate: BoundGate) -> Refusal | None:
 
 
 def _encoding(judged: Judged, gate: BoundGate) -> Refusal | None:
+    """Refuse what cannot be decoded; a body over the limit is for the check of its size, wherever that stands."""
     problem = judged.request_body.decode(judged.contract.max_body)
-    if problem is None:
+    if problem is None or problem == "body_too_large":
         return None
     encoding = judged.request.header(b"content-encoding")
     return refuse(judged, gate, problem, f"the body cannot be decoded as {encoding}", got=encoding)
@@ -58,7 +59,16 @@ def _json(judged: Judged, gate: BoundGate) -> Refusal | None:
     if judged.request_body.parse(judged.contract.max_body):
         judged.body = judged.request_body.value
         return None
-    return refuse(judged, gate, "invalid_json", f"the body is not valid JSON: {judged.request_body.not_json}")
+    reason = judged.request_body.not_json or _undecoded(judged)
+    return refuse(judged, gate, "invalid_json", f"the body is not valid JSON: {reason}")
+
+
+def _undecoded(judged: Judged) -> str:
+    """Say why there is no text to parse: a contract need not have gates for size and encoding before this one."""
+    limit = judged.contract.max_body
+    if judged.request_body.decode(limit) == "body_too_large":
+        return f"it is longer than {limit} bytes"
+    return f"it cannot be decoded as {judged.request.header(b'content-encoding')}"
 
 
 def _object(judged: Judged, gate: BoundGate) -> Refusal | None:

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 from mockserver.jsonkit import Json
 
 _NAME: Final = re.compile(r"\$\{([a-z0-9_]+)\}")
-_ASKED: Final = re.compile(r"\$\{([^}]*)\}?")
+_ASKED: Final = re.compile(r"\$\{([^}]*)\}|(\$\{[^}]*)$")
 Variables = Mapping[str, Json]
 Template: TypeAlias = "bool | int | float | str | Sequence[Template] | Mapping[str, Template] | None"
 """A JSON value whose strings may hold `${name}`."""
@@ -55,9 +55,9 @@ def _joined(pieces: list[str], variables: Variables) -> str:
 
 
 def names(template: Template) -> set[str]:
-    """Return the names that a template uses, malformed ones included."""
+    """Return the names that a template uses, malformed ones included; an unclosed one keeps its `${`."""
     if isinstance(template, str):
-        return set(_ASKED.findall(template))
+        return {name or unclosed for name, unclosed in _ASKED.findall(template)}
     if isinstance(template, dict):
         return set().union(*(names(member) for member in template.values())) if template else set()
     if isinstance(template, list):

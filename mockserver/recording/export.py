@@ -17,6 +17,7 @@ from mockserver.sessions.views import View, body_view
 
 PLACEHOLDER: Final = "<credential>"
 _SECRET_HEADERS: Final = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "proxy-authorization"})
+_WITH_SCHEME: Final = frozenset({"authorization", "proxy-authorization"})
 _NAMED_BY_CLIENTS: Final = frozenset({"event", "stored", "got", "expected", "fault"})
 """Members of a line below which the names, too, are what somebody sent."""
 
@@ -77,10 +78,15 @@ def export_line(view: View, scrub: Scrubber) -> dict[str, Json]:
     for headers in (detail["request"]["headers"], detail["reply"]["headers"]):
         for pair in headers:
             if pair[0].lower() in _SECRET_HEADERS:
-                scheme, space, _ = pair[1].partition(" ")
-                pair[1] = f"{scheme} {PLACEHOLDER}" if space else PLACEHOLDER
+                pair[1] = _without_secret(*pair)
     line: dict[str, Json] = scrub.json(detail)
     return line
+
+
+def _without_secret(name: str, value: str) -> str:
+    """Return what is left of a header that holds a secret: nothing but the scheme of an authentication."""
+    scheme, space, _ = value.partition(" ")
+    return f"{scheme} {PLACEHOLDER}" if space and name.lower() in _WITH_SCHEME else PLACEHOLDER
 
 
 def _body_without_credentials(exchange: Exchange, scrub: Scrubber) -> bytes:

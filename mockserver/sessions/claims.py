@@ -61,8 +61,10 @@ class Claims:
         """Write on the receipt how full the window is; with `take` this request fills a place of it."""
         now, mode, limit = judged.terms.now_ms, judged.terms.rate_mode, claim.limit
         key = (judged.contract.name, limit.name, judged.credential)
-        start, used, _ = self._windows.get(key, (0, 0, 0))
-        if not 0 <= now - start < limit.window_ms:
+        window = self._windows.get(key)
+        if window is not None and 0 <= now - window[0] < limit.window_ms:
+            start, used, _ = window
+        else:
             start, used = (now - now % limit.window_ms if limit.starts == "aligned" else now), 0
         receipt.rate_reset_ms = start + limit.window_ms
         if mode == "off":

@@ -52,7 +52,8 @@ def test_names_of_members_are_not_templates() -> None:
         ({"x": ["${a}-${b}", {"y": "${c}"}], "z": 1, "n": None}, {"a", "b", "c"}),
         ("${Not-a-name}", {"Not-a-name"}),
         ("${}", {""}),
-        ("${open", {"open"}),
+        ("${open", {"${open"}),
+        ("${a} ${open", {"a", "${open"}),
     ],
 )
 def test_names_are_found_even_where_they_cannot_be_filled(given: Any, expected: set[str]) -> None:

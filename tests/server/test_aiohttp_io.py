@@ -1,0 +1,176 @@
+"""Between aiohttp and our values: bodies read within their bounds, replies written."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from unittest import mock
+
+import pytest
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
+from aiohttp.http import HttpVersion
+from aiohttp.test_utils import make_mocked_request
+
+from mockserver.core.wire import WireReply
+from mockserver.server import aiohttp_io
+from mockserver.server.aiohttp_io import (
+    BodyTimeoutError,
+    json_response,
+    problem,
+    read_body,
+    response,
+    unreadable,
+    wire_request,
+)
+
+CEILING = 10
+DEADLINE_S = 30.0
+
+
+def arriving(
+    *chunks: bytes,
+    ended: bool = True,
+    headers: Mapping[str, str] | None = None,
+    version: HttpVersion = HttpVersion11,
+) -> web.Request:
+    """Return a request whose body has arrived so far, in chunks."""
+    payload = StreamReader(mock.Mock(_reading_paused=False), 1 << 16, loop=asyncio.get_running_loop())
+    for chunk in chunks:
+        payload.feed_data(chunk)
+    if ended:
+        payload.feed_eof()
+    return make_mocked_request("POST", "/x?y=1", headers=headers, version=version, payload=payload)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ((), (b"", False)),
+        ((b"12345",), (b"12345", False)),
+        ((b"12345", b"67890"), (b"1234567890", False)),
+        ((b"1234567890a",), (b"1234567890", True)),
+        ((b"123456", b"7890ab"), (b"1234567890", True)),
+    ],
+)
+async def test_whole_body_is_cut_at_the_ceiling(chunks: tuple[bytes, ...], expected: tuple[bytes, bool]) -> None:
+    assert await read_body(arriving(*chunks), CEILING, DEADLINE_S) == expected
+
+
+@pytest.mark.parametrize(
+    ("later", "expected"),
+    [((b"345", b"67890"), (b"1234567890", False)), ((b"34567890abc", b"d"), (b"1234567890", True))],
+)
+async def test_body_is_read_as_it_comes(later: tuple[bytes, ...], expected: tuple[bytes, bool]) -> None:
+    request = arriving(b"12", ended=False)
+    reading = asyncio.ensure_future(read_body(request, CEILING, DEADLINE_S))
+    for chunk in later:
+        asyncio.get_running_loop().call_soon(request.content.feed_data, chunk)
+    asyncio.get_running_loop().call_soon(request.content.feed_eof)
+    assert await reading == expected
+
+
+async def test_sender_is_too_slow_when_the_body_is_not_whole_at_the_deadline() -> None:
+    with pytest.raises(BodyTimeoutError, match="5 bytes of a body had arrived at the deadline") as caught:
+        await read_body(arriving(b"123", b"45", ended=False), CEILING, 0.001)
+    assert caught.value.body == b"12345"
+
+
+async def test_announced_body_over_the_ceiling_is_refused_when_its_sender_falls_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aiohttp_io, "DRAIN_SILENCE_S", 0.001)
+    request = arriving(b"12345", b"678", ended=False, headers={"Content-Length": "11"})
+    assert await read_body(request, CEILING, DEADLINE_S) == (b"12345678", True)
+
+
+async def test_announced_body_over_the_ceiling_is_read_away() -> None:
+    request = arriving(b"12345", ended=False, headers={"Content-Length": "1000"})
+    loop = asyncio.get_running_loop()
+    for _ in range(100):
+        loop.call_soon(request.content.feed_data, b"x" * 10)
+    loop.call_soon(request.content.feed_eof)
+    assert await read_body(request, CEILING, DEADLINE_S) == (b"12345xxxxx", True)
+    assert request.content.at_eof()
+
+
+async def test_no_more_than_the_bound_is_read_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiohttp_io, "DRAIN_LIMIT", 20)
+    request = arriving(b"x" * 15, ended=False, headers={"Content-Length": "1000"})
+    reading = asyncio.ensure_future(read_body(request, CEILING, DEADLINE_S))
+    asyncio.get_running_loop().call_soon(request.content.feed_data, b"x" * 15)
+    assert await reading == (b"x" * 10, True)
+
+
+@pytest.mark.parametrize(
+    ("headers", "version", "continued"),
+    [
+        ({"Expect": "100-Continue"}, HttpVersion11, True),
+        ({"Expect": "100-continue"}, HttpVersion10, False),
+        ({"Expect": "miracles"}, HttpVersion11, False),
+        ({}, HttpVersion11, False),
+    ],
+)
+async def test_client_that_asks_is_told_to_go_on(
+    headers: dict[str, str], version: HttpVersion, continued: bool
+) -> None:
+    request = arriving(b"1", headers=headers, version=version)
+    await read_body(request, CEILING, DEADLINE_S)
+    writer: Any = request.writer
+    assert [call.args for call in writer.write.call_args_list] == [(b"HTTP/1.1 100 Continue\r\n\r\n",)] * continued
+
+
+async def test_wire_request_keeps_headers_as_they_came_and_the_first_of_a_name() -> None:
+    request = make_mocked_request("PUT", "/s/x", headers={"X-A": "1"})
+    request._message = request._message._replace(raw_headers=((b"X-A", b"1"), (b"x-a", b"2")))
+    wire = wire_request(request, "/x?y", b"body", truncated=True)
+    assert (wire.method, wire.target, wire.body, wire.truncated, wire.late) == ("PUT", "/x?y", b"body", True, False)
+    assert wire.fields == {b"x-a": b"1"}
+
+
+def test_reply_keeps_its_headers_beside_the_servers_name() -> None:
+    sent = response(WireReply(status=207, headers=(("Content-Type", "a/b"), ("Vary", "x"), ("Vary", "y")), body=b"{}"))
+    assert (sent.status, sent.body) == (207, b"{}")
+    assert list(sent.headers.items()) == [
+        ("Content-Type", "a/b"),
+        ("Vary", "x"),
+        ("Vary", "y"),
+        ("Server", "mockserver"),
+    ]
+
+
+@pytest.mark.parametrize(("status", "media_type"), [(200, "application/json"), (404, "application/problem+json")])
+def test_control_reply_is_json_that_is_not_stored(status: int, media_type: str) -> None:
+    sent = json_response({"a": 1}, status, {"X": "y"})
+    assert (sent.status, sent.body) == (status, b'{"a":1}')
+    assert (sent.headers["Content-Type"], sent.headers["Cache-Control"], sent.headers["X"]) == (
+        media_type,
+        "no-store",
+        "y",
+    )
+
+
+def test_control_reply_is_a_success_unless_told_otherwise() -> None:
+    sent = json_response([])
+    assert (sent.status, sent.body) == (200, b"[]")
+
+
+def test_problem_names_the_member_to_blame() -> None:
+    sent = problem(400, "Bad Request", "too much", pointer="/a", headers={"Allow": "GET"})
+    assert isinstance(sent.body, bytes)
+    assert json.loads(sent.body) == {
+        "type": "about:blank",
+        "title": "Bad Request",
+        "status": 400,
+        "detail": "too much",
+        "pointer": "/a",
+    }
+    assert sent.headers["Allow"] == "GET"
+
+
+def test_unreadable_request_ends_its_connection() -> None:
+    sent = unreadable(431, "too long")
+    assert isinstance(sent.body, bytes)
+    assert json.loads(sent.body) == {"error": "unreadable_request", "detail": "too long", "status": 431}
+    assert sent.keep_alive is False

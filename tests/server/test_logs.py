@@ -1,0 +1,99 @@
+"""What the server writes to its log of each request: refusals with their reasons, keys shortened."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from mockserver.server import logs
+from mockserver.server.logs import SHOWN_EVENTS, exchange_done, new_session
+from tests.judging import COLLECT, NOW, collection, contract_of, judged, sale, wire_request
+from tests.sessions.keeping import new_store
+
+NAME = "tk_a-long-session-name"
+SHORT = "tk_a-long-s…"
+PATH = "/tally/v2/main/collect"
+
+
+async def logged(caplog: pytest.LogCaptureFixture, body: Any, *, level: int = logging.INFO) -> list[logging.LogRecord]:
+    """Return the records of one request."""
+    store = new_store()
+    session = store.session(NAME)
+    result = judged(contract_of("tally"), wire_request(f"{COLLECT}?secret=1", body))
+    exchange, _ = await store.commit(session, result, received_ms=NOW)
+    with caplog.at_level(level, "mockserver.requests"):
+        exchange_done(session, exchange)
+    return caplog.records
+
+
+def test_new_session_is_named_shortened(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "mockserver.requests"):
+        new_session(new_store().session(NAME))
+    assert caplog.messages == [f"new session {SHORT}"]
+    assert caplog.records[0].__dict__["fields"] == {"session": SHORT}
+
+
+async def test_accepted_request_is_not_written_at_info(caplog: pytest.LogCaptureFixture) -> None:
+    assert await logged(caplog, collection(sale())) == []
+
+
+async def test_every_request_is_written_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = await logged(caplog, collection(sale()), level=logging.DEBUG)
+    assert line.getMessage() == f"POST {PATH} -> 201 in session {SHORT}"
+    assert line.__dict__["fields"] == {"session": SHORT, "method": "POST", "path": PATH, "status": 201}
+
+
+async def test_refused_events_have_a_line_each_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    lines = await logged(caplog, collection(sale("a"), sale("b", -1), {"kind": "gift"}))
+    assert [line.getMessage() for line in lines] == [
+        f"refused event 1 of POST {PATH} (202) in session {SHORT}: cents must have minimum 0, got -1"
+        " at /cents [/events/sale/properties/cents/minimum]",
+        f'refused event 2 of POST {PATH} (202) in session {SHORT}: kind must be one of "sale", "view", got "gift"'
+        " at /kind [/events]",
+    ]
+    assert lines[0].__dict__["fields"] == {
+        "session": SHORT,
+        "method": "POST",
+        "path": PATH,
+        "status": 202,
+        "index": 1,
+        "rule": "/events/sale/properties/cents/minimum",
+        "pointer": "/cents",
+    }
+
+
+async def test_refused_request_without_events_has_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = await logged(caplog, b"[]")
+    assert line.getMessage() == (
+        f"refused POST {PATH} (400) in session {SHORT}: the body must be a JSON object [/protocol/gates/object]"
+    )
+    assert line.__dict__["fields"]["rule"] == "/protocol/gates/object"
+
+
+async def test_events_of_a_refused_request_are_told_why(caplog: pytest.LogCaptureFixture) -> None:
+    (line,) = await logged(caplog, collection(sale(), total=6))
+    assert line.getMessage() == (
+        f"refused event 0 of POST {PATH} (409) in session {SHORT}: "
+        "the whole request was refused: the items add up to 5 at / [/protocol/gates/total]"
+    )
+
+
+@pytest.mark.parametrize(("count", "more"), [(SHOWN_EVENTS, False), (SHOWN_EVENTS + 1, True), (SHOWN_EVENTS + 5, True)])
+async def test_number_of_lines_for_one_request_is_bounded(
+    count: int, more: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [line.getMessage() for line in await logged(caplog, collection(*({"kind": "gift"} for _ in range(count))))]
+    assert len(lines) == SHOWN_EVENTS + more
+    assert (lines[-1] == "and more refused events of that request; the control surface lists them") is more
+
+
+async def test_nothing_is_explained_when_nobody_reads_it(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explained(*args: object, **options: object) -> None:
+        raise AssertionError("explaining costs time")
+
+    monkeypatch.setattr(logs, "View", explained)
+    assert await logged(caplog, b"[]", level=logging.WARNING) == []

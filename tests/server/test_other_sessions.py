@@ -1,0 +1,71 @@
+"""What other sessions received while one waited."""
+
+from __future__ import annotations
+
+from mockserver.server.other_sessions import LOOK_BACK_MS, SHOWN, other_sessions
+from mockserver.sessions.session import Session
+from mockserver.sessions.stores.memory import MemoryStore
+from tests.judging import NOW
+from tests.sessions.keeping import collected, new_store
+
+
+async def received(store: MemoryStore, name: str, *moments: int) -> Session:
+    """Let a session receive a request at each moment, in ms from now."""
+    session = store.session(name)
+    for moment in moments:
+        await store.commit(session, collected(), received_ms=NOW + moment)
+    return session
+
+
+async def test_sessions_that_received_something_since_are_listed_the_latest_first() -> None:
+    store = new_store()
+    own = await received(store, "own", 5)
+    await received(store, "early", 1, 2, 30)
+    await received(store, "late", -10, 40)
+    assert other_sessions(store, own, NOW, look_back=False) == [
+        {"session": "late", "requests": 1},
+        {"session": "early", "requests": 3},
+    ]
+
+
+async def test_moment_at_which_the_wait_began_does_not_count() -> None:
+    store = new_store()
+    own = store.session("own")
+    await received(store, "then", 0)
+    await received(store, "after", 1)
+    assert other_sessions(store, own, NOW, look_back=False) == [{"session": "after", "requests": 1}]
+
+
+async def test_session_without_requests_is_not_listed() -> None:
+    store = new_store()
+    store.session("silent")
+    assert other_sessions(store, store.session("own"), NOW, look_back=True) == []
+
+
+async def test_last_minute_is_looked_at_when_nothing_came_since() -> None:
+    store = new_store()
+    own = store.session("own")
+    await received(store, "before", -LOOK_BACK_MS, -5)
+    await received(store, "long-before", -LOOK_BACK_MS - 1)
+    await received(store, "both", -5, -4, 3)
+    assert other_sessions(store, own, NOW, look_back=True) == [
+        {"session": "both", "requests": 1},
+        {"session": "before", "requests": 2},
+    ]
+    assert other_sessions(store, own, NOW, look_back=False) == [{"session": "both", "requests": 1}]
+
+
+async def test_nothing_older_than_the_sessions_own_latest_request_is_looked_at() -> None:
+    store = new_store()
+    own = await received(store, "own", -100)
+    await received(store, "other", -200, -100, -99)
+    await received(store, "older", -200)
+    assert other_sessions(store, own, NOW, look_back=True) == [{"session": "other", "requests": 1}]
+
+
+async def test_no_more_than_a_few_are_shown() -> None:
+    store = new_store()
+    for number in range(SHOWN + 3):
+        await received(store, f"s{number}", number + 1)
+    shown = other_sessions(store, store.session("own"), NOW, look_back=False)
+    assert [entry["session"] for entry in shown] == [f"s{number}" for number in range(SHOWN + 2, 2, -1)]

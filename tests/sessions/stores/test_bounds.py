@@ -1,0 +1,154 @@
+"""The bounds of the memory store: bytes of all journals together, shared heads, remembered ids."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from mockserver.core.model import Verdict
+from mockserver.sessions.session import size_of
+from mockserver.sessions.stores import memory
+from mockserver.sessions.stores.memory import HEADER_BYTES, MemoryStore, size_of_head
+from tests.judging import NOW, sale, wire_request
+from tests.sessions.keeping import collected, commit, new_store
+
+
+def held(store: MemoryStore) -> int:
+    """Return the bytes of all journals, worked out from the sessions."""
+    return sum(session.bytes for session in store.sessions())
+
+
+def test_head_counts_its_target_and_each_header() -> None:
+    request = wire_request("/abc", b"ignored", {"Name": "value", "X": ""})
+    assert size_of_head(request) == HEADER_BYTES + 4 + (HEADER_BYTES + 9) + (HEADER_BYTES + 1)
+
+
+async def test_equal_heads_are_one_object_and_counted_once() -> None:
+    store = new_store()
+    session = store.session("a")
+    first, _ = await commit(store, session, sale("a"))
+    second, _ = await commit(store, session, sale("b"))
+    other, _ = await store.commit(session, collected(sale("c"), headers={"X": "1"}), received_ms=NOW)
+    assert second.shared is first.shared
+    assert other.shared is not first.shared
+    heads = size_of_head(first.shared.head) + size_of_head(other.shared.head)
+    assert store.bytes == sum(map(size_of, (first, second, other))) + heads == held(store)
+    assert first.shared.head.body == b""
+
+
+async def test_heads_of_two_sessions_are_apart() -> None:
+    store = new_store()
+    first, _ = await commit(store, store.session("a"), sale("a"))
+    second, _ = await commit(store, store.session("b"), sale("a"))
+    assert first.shared is not second.shared
+    store.forget("a")
+    assert store.bytes == size_of(second) + second.shared.bytes
+    store.forget("b")
+    assert store.bytes == 0
+
+
+async def test_largest_journal_loses_its_oldest_when_all_together_are_over_the_bound(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    probe = new_store()
+    kept, _ = await commit(probe, probe.session("x"), sale("0"))
+    each, head = size_of(kept), kept.shared.bytes
+    store = new_store(max_bytes=2 * head + 4 * each)
+    small, large = store.session("small"), store.session("large-session-name")
+    await commit(store, small, sale("0"))
+    with caplog.at_level(logging.WARNING, "mockserver.store"):
+        for number in range(5):
+            await commit(store, large, sale(str(number)))
+    assert ([entry.seq for entry in large.journal], large.evicted) == ([3, 4, 5], 2)
+    assert ([entry.seq for entry in small.journal], small.evicted) == ([1], 0)
+    assert store.bytes == held(store) == 2 * head + 4 * each
+    assert caplog.messages == ["journal full: session large-sessi… loses its oldest requests (--memory-limit)"]
+
+
+async def test_newest_exchange_stays_however_large_it_is() -> None:
+    store = new_store(max_bytes=10)
+    session = store.session("a")
+    for number in range(3):
+        await commit(store, session, sale(str(number)))
+    assert [entry.seq for entry in session.journal] == [3]
+    assert store.bytes == held(store) > 10
+
+
+async def test_shared_head_is_given_back_when_its_last_exchange_is_evicted() -> None:
+    store = new_store(journal_limit=1)
+    session = store.session("a")
+    first, _ = await commit(store, session, sale("a"))
+    second, _ = await store.commit(session, collected(sale("b"), headers={"X": "1"}), received_ms=NOW)
+    assert first.shared.uses == 0
+    assert store.bytes == held(store) == size_of(second) + second.shared.bytes
+
+
+async def test_trimming_brings_a_session_under_a_lowered_limit() -> None:
+    store = new_store()
+    session = store.session("a")
+    for number in range(4):
+        await commit(store, session, sale(str(number)))
+    session.settings.journal_limit = 1
+    store.trim(session)
+    assert [entry.seq for entry in session.journal] == [4]
+    assert (store.bytes, session.evicted) == (held(store), 3)
+
+
+async def test_heads_are_no_longer_shared_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = new_store()
+    session = store.session("a")
+    first, _ = await commit(store, session, sale("a"))
+    monkeypatch.setattr(memory, "MAX_SHARED_BYTES", first.shared.bytes + 1)
+    other, _ = await store.commit(session, collected(sale("b"), headers={"X": "1"}), received_ms=NOW)
+    again, _ = await commit(store, session, sale("c"))
+    assert again.shared is not first.shared
+    assert len(session.shared_heads) == 1
+    assert store.bytes == held(store)
+    assert store.bytes == sum(map(size_of, (first, other, again))) + 2 * first.shared.bytes + other.shared.bytes
+
+
+async def test_head_of_a_forgotten_session_makes_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = new_store()
+    first, _ = await commit(store, store.session("a"), sale("a"))
+    monkeypatch.setattr(memory, "MAX_SHARED_BYTES", first.shared.bytes)
+    store.forget("a")
+    second, _ = await commit(store, store.session("b"), sale("a"))
+    third, _ = await commit(store, store.session("b"), sale("b"))
+    assert third.shared is second.shared
+
+
+async def test_oldest_ids_are_forgotten_when_too_many_are_remembered(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(memory, "MAX_REMEMBERED", 20)
+    store = new_store()
+    few, many = store.session("few"), store.session("many-of-the-ids")
+    await commit(store, few, *(sale(f"f{number}") for number in range(5)))
+    with caplog.at_level(logging.WARNING, "mockserver.store"):
+        await commit(store, many, *(sale(f"m{number}") for number in range(16)))
+    assert (few.claims.remembered, many.claims.remembered, many.claims.forgotten) == (5, 14, 2)
+    assert caplog.messages == ["too many ids remembered: session many-of-the… forgets its oldest ones"]
+    kept, _ = await commit(store, many, sale("m1"), sale("m2"))
+    assert kept.verdicts == (Verdict.ACCEPTED, Verdict.DUPLICATE)
+
+
+async def test_ids_of_a_forgotten_session_make_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MAX_REMEMBERED", 20)
+    store = new_store()
+    for name in ("a", "b", "c"):
+        session = store.session(name)
+        await commit(store, session, *(sale(f"{name}{number}") for number in range(15)))
+        assert session.claims.forgotten == 0
+        store.forget(name)
+
+
+async def test_number_of_remembered_ids_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MAX_REMEMBERED", 100)
+    store, most = new_store(), 0
+    sessions = [store.session("a"), store.session("b")]
+    for number in range(40):
+        await commit(store, sessions[number % 2], *(sale(f"{number}-{place}") for place in range(9)))
+        most = max(most, sum(session.claims.remembered for session in sessions))
+    assert 90 <= most <= 100
+    assert sum(session.claims.forgotten + session.claims.remembered for session in sessions) == 40 * 9

@@ -1,0 +1,40 @@
+"""Keys as logs show them."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockserver.sessions.shortening import shorten, shorten_path
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("", ""),
+        ("pk_test", "pk_test"),
+        ("123456789012", "123456789012"),
+        ("1234567890123", "12345678901…"),
+        ("é" * 13, "é" * 11 + "…"),
+    ],
+)
+def test_long_name_is_cut_so_that_it_cannot_be_used(name: str, shown: str) -> None:
+    assert shorten(name) == shown
+    assert len(shorten(name)) <= 12
+
+
+def test_limit_is_the_callers() -> None:
+    assert shorten("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("/v1/identify", "/v1/identify"),
+        ("/api/i/v1/pk_0123456789abcdef/events", "/api/i/v1/pk_0123456789ab…/events"),
+        ("/v1/users/u?key=secret", "/v1/users/u"),
+        ("//a/", "//a/"),
+        ("*", "*"),
+    ],
+)
+def test_long_segments_of_a_path_are_cut_and_the_query_left_out(target: str, shown: str) -> None:
+    assert shorten_path(target) == shown

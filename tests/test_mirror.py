@@ -1,0 +1,97 @@
+"""The tests mirror the package: each module has a test file of its name, or is listed with who tests it instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import mockserver
+
+PACKAGE = Path(mockserver.__file__).parent
+TESTS = Path(__file__).parent
+
+
+class Elsewhere(NamedTuple):
+    """The test files, or the folder of them, that test a module without a file of its own; and why there."""
+
+    tests: str
+    reason: str
+
+
+LOADING = Elsewhere(
+    "contract/test_library.py", "each way it can fail is a case of unusable.yaml, its values are in test_compiler"
+)
+VALUES = Elsewhere("core/test_model.py", "values that a judgement is made of")
+SERVED = Elsewhere("server", "it speaks HTTP: the tests named test_remote_* and test_hostile_* speak to it")
+CALLED = Elsewhere(
+    "client/test_same_suite.py", "one suite holds the blocking and the asynchronous client to one behaviour"
+)
+
+ELSEWHERE = {
+    "__main__": Elsewhere("cli/test_main.py", "it starts the command line"),
+    "cli.*": Elsewhere("cli/test_main.py", "thin: a command each, run as a user runs it"),
+    "strategies.*": Elsewhere(
+        "strategies", "what is drawn is held to the contract that it was drawn from, all modules together"
+    ),
+    "verify.*": Elsewhere("verify", "all rules are held to servers and contracts with one fault each"),
+    "client.arguments": CALLED,
+    "client.asynchronous": CALLED,
+    "client.blocking": CALLED,
+    "client.calls": CALLED,
+    "client.connections": CALLED,
+    "client.journal_calls": CALLED,
+    "client.session_base": CALLED,
+    "client.steering_calls": CALLED,
+    "client.messages": Elsewhere("client/test_http.py", "what HTTP replies become"),
+    "client.failure_text": Elsewhere("test_pytest_plugin.py", "the text that the plugin adds to a failed test"),
+    "client.session_junit": Elsewhere("client/test_session_report.py", "the report as JUnit XML"),
+    "client.results": Elsewhere("client/test_client.py", "values without behaviour of their own"),
+    "contract.engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
+    "contract.raw": LOADING,
+    "contract.read_operations": LOADING,
+    "contract.read_replies": LOADING,
+    "contract.read_sections": LOADING,
+    "contract.sections": LOADING,
+    "contract.written": LOADING,
+    "core.findings": VALUES,
+    "core.wire": VALUES,
+    "core.reference_engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
+    "jsonkit.pattern_syntax": Elsewhere("jsonkit/test_patterns.py", "patterns are read to be matched"),
+    "lint.readers": Elsewhere("lint/test_checker.py", "files are read to be checked"),
+    "server.app": SERVED,
+    "server.connection": SERVED,
+    "server.control": SERVED,
+    "server.handlers": SERVED,
+    "server.steering": SERVED,
+    "server.vendor": SERVED,
+    "server.waiting": SERVED,
+    "sessions.faults": Elsewhere("server/test_remote_faults.py", "a fault shows on the wire"),
+}
+"""Modules without a test file of their own; `folder.*` stands for all of a folder's."""
+
+
+def modules_without_tests() -> set[str]:
+    """Return the modules without a test file of their own, as `ELSEWHERE` has them."""
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        place = path.relative_to(PACKAGE)
+        if path.stem != "__init__" and not (TESTS / place.parent / f"test_{path.name}").is_file():
+            folder = ".".join(place.parts[:-1])
+            found.add(f"{folder}.*" if f"{folder}.*" in ELSEWHERE else ".".join(place.with_suffix("").parts))
+    return found
+
+
+def test_module_has_a_test_file_of_its_name_or_is_listed() -> None:
+    assert sorted(modules_without_tests()) == sorted(ELSEWHERE)
+
+
+@pytest.mark.parametrize("place", sorted({entry.tests for entry in ELSEWHERE.values()}))
+def test_tests_that_stand_in_exist(place: str) -> None:
+    path = TESTS / place
+    assert [path] if path.is_file() else sorted(path.glob("test_*.py"))
+
+
+def test_reasons_are_given() -> None:
+    assert [name for name, entry in ELSEWHERE.items() if not entry.reason.strip()] == []
