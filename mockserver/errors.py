@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -39,3 +40,13 @@ class ControlError(MockServerError):
         self.detail = detail
         self.member = member
         super().__init__(f"{call}: {status}, {detail}")
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return the message for an unknown name: with the closest known name, or else with all of them."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    close = get_close_matches(name, known, 1) or [other for other in known if name and other.startswith(name)]
+    hint = f', did you mean "{close[0]}"?' if close else f"; available: {', '.join(known) or 'none'}"
+    return f'unknown {kind} "{name}"{hint}'

@@ -57,7 +57,7 @@ def command(
     """Say what is wrong in files, event by event."""
     from mockserver.contract.library import Library
     from mockserver.jsonkit.formats import epoch_ms
-    from mockserver.lint.checker import Wanted, check
+    from mockserver.lint.checker import CheckOptions, check
 
     if revision is not None and protocol is None:
         raise click.UsageError("--revision needs a --protocol")
@@ -74,7 +74,7 @@ def command(
     known = sorted({one for name in names for one in library.protocol(name).contract(revision).operations})
     if operation not in (None, *known):
         raise click.BadParameter(f"no operation {operation!r}. There are: {', '.join(known)}", param_hint="--operation")
-    wanted = Wanted(
+    options = CheckOptions(
         protocol=protocol,
         operation=operation,
         revision=revision,
@@ -82,8 +82,7 @@ def command(
         now_ms=now_ms,
         warnings=not no_warnings,
     )
-    checked = check(files, library, wanted)
-    refused = [problem for problem in checked.problems if problem.finding.severity == "error"]
+    checked = check(files, library, options)
     if as_json:
         counts = {"requests": checked.requests, "events": checked.events, "skipped": checked.skipped}
         findings = [problem.as_json() for problem in checked.problems]
@@ -91,8 +90,6 @@ def command(
     else:
         for problem in checked.problems:
             click.echo(problem.text())
-        warnings = len(checked.problems) - len(refused)
-        told = f"{checked.requests} requests, {checked.events} events: {len(refused)} findings, {warnings} of warnings"
-        click.echo(told + (f"; {checked.skipped} requests to other hosts" if checked.skipped else ""))
-    if refused:
+        click.echo(checked.summary())
+    if not checked.clean:
         ctx.exit(FINDINGS)
