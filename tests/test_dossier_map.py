@@ -83,8 +83,8 @@ def test_every_part_of_the_contract_is_reached_from_the_notes(protocol: str) -> 
     parts = [
         f"/protocol/{part}/{name}"
         for part in ("operations", "windows", "idempotency")
-        for name in contract.protocol.get(part, {})
+        for name in contract.documents["protocol"].get(part, {})
     ]
     parts += [f"/{document}/{name}" for document in ("requests", "events") for name in contract.documents[document]]
-    parts += [f"/protocol/limits/{name}" for name in contract.protocol["limits"]]
+    parts += [f"/protocol/limits/{name}" for name in contract.documents["protocol"]["limits"]]
     assert [part for part in parts if not any(place.startswith(f"{part}/") for place in reached)] == []

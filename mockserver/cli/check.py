@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from mockserver.cli.options import ProtocolName, RevisionName, contract_files
+from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
 
 FINDINGS: Final = 1
 EPILOG: Final = """\b

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from mockserver.cli.groups import SuggestingGroup
-from mockserver.cli.options import ProtocolName, RevisionName, contract_files
+from mockserver.cli.loading import load_contract
+from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
 from mockserver.cli.tables import table
-from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:
-    from mockserver.contract.contract import Contract
     from mockserver.contract.library import Protocol
     from mockserver.jsonkit import Json
 
@@ -74,7 +73,7 @@ def print_contract(
 
     What is printed has the form of a patch, so that a part of it can be changed and given to --contract-patch.
     """
-    contract = _contract(name, revision, contracts, contract_patches)
+    contract = load_contract(name, revision, contracts, contract_patches)
     documents = {name: document for name, document in contract.documents.items() if document}
     if as_json:
         _print_json(documents)
@@ -104,7 +103,7 @@ def explain(
     """
     from mockserver.contract.fidelity import explain
 
-    found = explain(_contract(name, revision, contracts, contract_patches), pointer)
+    found = explain(load_contract(name, revision, contracts, contract_patches), pointer)
     if as_json:
         _print_json({"facts": found})
         return
@@ -115,20 +114,6 @@ def explain(
         click.echo(f"  value   {_text(fact['value'])}")
         click.echo(f"  source  {fact['source']}")
         click.echo(f"  basis   {fact['basis']}")
-
-
-def _contract(name: str, revision: str | None, folders: Sequence[Path], files: Sequence[Path]) -> Contract:
-    from mockserver.contract.library import Library
-
-    library = Library(folders)
-    protocol = library.protocol(name)
-    patches = []
-    for file in files:
-        patched, patch = library.load_patch(file)
-        if patched != name:
-            raise SettingsError(f"{file} patches {patched}, not {name}")
-        patches.append(patch)
-    return protocol.contract(revision, patches)
 
 
 def _described(protocol: Protocol) -> Mapping[str, Json]:

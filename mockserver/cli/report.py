@@ -59,7 +59,8 @@ def command(
     """Print what became of the session S of the server at URL, and fail when events were refused."""
     from mockserver.client import session_report as report
     from mockserver.client.blocking import Session
-    from mockserver.client.http import Connections, Target
+    from mockserver.client.calls import Target
+    from mockserver.client.connections import Connections
 
     try:
         connections = Connections(Target(url, admin_token))
@@ -72,7 +73,7 @@ def command(
     failures = made.failures([gate for gate in report.GATES if gate in gates])
     click.echo(json.dumps(report.as_json(made, failures), indent=2) if as_json else report.as_text(made, failures))
     if junit is not None:
-        from mockserver.client.junit import junit as xml
+        from mockserver.client.session_junit import junit as xml
 
         try:
             junit.write_bytes(xml(made, failures))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mockserver.cli.options import ProtocolName, RevisionName, contract_files
+from mockserver.cli.loading import load_contracts, need_hypothesis
+from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
 from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def command(
     corpus: Path | None,
 ) -> None:
     """Print good or bad requests with the replies they must get."""
-    _need_hypothesis()
+    need_hypothesis()
     if corpus is not None:
         _write(corpus, contracts)
         return
@@ -70,7 +71,8 @@ def command(
     from mockserver.strategies.sampling import draw
 
     wanted = [
-        _strategy(one, operation, kind, invalid) for one in _contracts(protocol, revision, contracts, contract_patches)
+        _strategy(one, operation, kind, invalid)
+        for one in load_contracts(protocol, revision, contracts, contract_patches)
     ]
     _print(
         [sample for number, one in enumerate(wanted) for sample in draw(one, _share(count, number, wanted), seed)],
@@ -83,13 +85,6 @@ def _share(count: int, number: int, wanted: Sequence[object]) -> int:
     return count // len(wanted) + (number < count % len(wanted))
 
 
-def _need_hypothesis() -> None:
-    try:
-        import hypothesis  # noqa: F401
-    except ImportError:
-        raise SettingsError("this needs Hypothesis: pip install 'mockserver[strategies]'") from None
-
-
 def _write(folder: Path, contracts: Sequence[Path]) -> None:
     from mockserver.contract.library import Library
     from mockserver.strategies.corpus import write
@@ -99,20 +94,6 @@ def _write(folder: Path, contracts: Sequence[Path]) -> None:
             click.echo(path)
     except OSError as error:
         raise SettingsError(f"--corpus {folder}: {error.strerror}") from None
-
-
-def _contracts(
-    protocol: str | None, revision: str | None, folders: Sequence[Path], files: Sequence[Path]
-) -> list[Contract]:
-    from mockserver.contract.library import Library
-
-    library = Library(folders)
-    patches = [library.load_patch(path) for path in files]
-    names = list(library.protocols) if protocol is None else [protocol]
-    return [
-        library.protocol(name).contract(revision, [patch for owner, patch in patches if owner == name])
-        for name in names
-    ]
 
 
 def _strategy(contract: Contract, operation: str | None, kind: str | None, invalid: bool) -> SearchStrategy[Sample]:

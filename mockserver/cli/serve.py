@@ -7,7 +7,7 @@ from typing import Any, Final, get_args
 
 import click
 
-from mockserver.cli.options import ByteSize, Pin, contract_files, pins
+from mockserver.cli.parameters import ByteSize, Pin, contract_files, pins
 from mockserver.settings import LogFormat, LogLevel, RateMode, Settings
 
 DEFAULTS: Final = Settings()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from mockserver.cli.options import ProtocolName, RevisionName, contract_files
+from mockserver.cli.loading import load_contract, need_hypothesis
+from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
 from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -120,12 +121,12 @@ def command(
     **given: Any,
 ) -> None:
     """Hold a server to a contract, by what it answers."""
-    _need_hypothesis()
+    need_hypothesis()
     from mockserver.verify import rules_of, verify
     from mockserver.verify.outcome_report import Report
     from mockserver.verify.transport import Http
 
-    contract, setup = _contract(protocol, revision, contracts, contract_patches), _setup(given)
+    contract, setup = load_contract(protocol, revision, contracts, contract_patches), _setup(given)
     _check_key(contract, setup)
     _check_files([file for file in (json_file, junit_file) if file is not None])
     http = Http(target, setup.rate)
@@ -162,21 +163,6 @@ def _write(report: Report, json_file: Path | None, junit_file: Path | None, ctx:
     click.echo(made.get(STDOUT, report.text)())
     if not report.clean:
         ctx.exit(FINDINGS)
-
-
-def _need_hypothesis() -> None:
-    try:
-        import hypothesis  # noqa: F401
-    except ImportError:
-        raise SettingsError("this needs Hypothesis: pip install 'mockserver[strategies]'") from None
-
-
-def _contract(protocol: str, revision: str | None, folders: Sequence[Path], files: Sequence[Path]) -> Contract:
-    from mockserver.contract.library import Library
-
-    library = Library(folders)
-    patches = [library.load_patch(path) for path in files]
-    return library.protocol(protocol).contract(revision, [patch for owner, patch in patches if owner == protocol])
 
 
 def _setup(given: dict[str, Any]) -> Setup:

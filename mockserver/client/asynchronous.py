@@ -1,24 +1,20 @@
-"""A session of a server, for coroutines: the same operations, awaited.
+"""A session with awaitable methods.
 
-Each call has a connection of its own, on the loop that awaits it. So nothing has to be closed, a cancelled call is
-given up at once, and a session may be used from one loop after the other.
+Each call opens its own connection on the running event loop. So nothing has to be closed, a cancelled call ends at
+once, and a session can be used from several event loops in turn.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import http.client
-import io
-import socket
 from collections.abc import Callable, Coroutine
 from functools import update_wrapper
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 from mockserver.client import journal_calls as journal
 from mockserver.client import steering_calls as steering
 from mockserver.client.arguments import Wanted
-from mockserver.client.http import CALL_TIMEOUT, Call, Steps, Target, outcome, payload, unreachable
+from mockserver.client.calls import Call, Steps, Target, answer_of, request_of, unreachable
+from mockserver.client.messages import ExchangeError
 from mockserver.client.results import Event
 from mockserver.client.session_base import Place
 from mockserver.jsonkit import Json
@@ -52,52 +48,14 @@ async def run(target: Target, steps: Steps[R]) -> R:
 
 
 async def _send(target: Target, call: Call) -> Json:
-    try:
-        async with asyncio.timeout(CALL_TIMEOUT + call.max_wait):
-            reply = _parsed(call, await _exchanged(target, call))
-    except (OSError, TimeoutError, http.client.HTTPException) as error:
-        raise unreachable(target, call, error) from error
-    return outcome(target, call, *reply)
+    from mockserver.client.http import HttpClient
 
-
-async def _exchanged(target: Target, call: Call) -> bytes:
-    """Send a call on a connection of its own, and return all that comes back."""
-    reader, writer = await asyncio.open_connection(target.host, target.port, ssl=target.tls)
-    try:
-        body = payload(call) or b""
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        lines = {
-            "Host": f"{host}:{target.port}",
-            **target.headers(),
-            "Connection": "close",
-            "Content-Length": len(body),
-        }
-        head = [
-            f"{call.method} {target.prefix}{call.path} HTTP/1.1",
-            *(f"{name}: {text}" for name, text in lines.items()),
-        ]
-        writer.write("\r\n".join([*head, "", ""]).encode("latin-1") + body)
-        return await reader.read()
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-
-def _parsed(call: Call, received: bytes) -> tuple[int, bytes]:
-    reply = http.client.HTTPResponse(cast("socket.socket", _Received(received)), method=call.method)
-    reply.begin()
-    return reply.status, reply.read()
-
-
-class _Received:
-    """What the standard library's parser wants of a socket."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def makefile(self, mode: str) -> io.BytesIO:
-        return io.BytesIO(self._content)
+    async with HttpClient(target.host, target.port, target.tls, keep_alive=False) as client:
+        try:
+            reply = await client.exchange(request_of(target, call))
+        except ExchangeError as error:
+            raise unreachable(target, call, error) from error.reason
+    return answer_of(target, call, reply)
 
 
 def awaiting(

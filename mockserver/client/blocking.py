@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Protocol, Typ
 from mockserver.client import journal_calls as journal
 from mockserver.client import steering_calls as steering
 from mockserver.client.arguments import Wanted
-from mockserver.client.http import Connections, Steps, Target
+from mockserver.client.calls import Steps, Target
+from mockserver.client.connections import Connections
 from mockserver.client.results import Event, FaultStep
 from mockserver.client.session_base import Place
 

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from mockserver.client.blocking import Session
-from mockserver.client.http import Connections, Steps, Target
+from mockserver.client.calls import Steps, Target
+from mockserver.client.connections import Connections
 from mockserver.client.steering_calls import general_key
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from typing import Final
 
 from mockserver.client import steering_calls as steering
 from mockserver.client import text
-from mockserver.client.decoding import read
-from mockserver.client.http import Call, Steps, at
+from mockserver.client.calls import Call, Steps, at
 from mockserver.client.results import Delivery, Event, Request
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.decoding import read
 
 MOST_ROWS: Final = 200
 """Rows that are asked for; `text.block` shows fewer and counts the rest."""

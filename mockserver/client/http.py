@@ -1,183 +1,224 @@
-"""Control calls over HTTP: what a call is, what its answer means, and the blocking way to make one."""
+"""The HTTP client, for coroutines. Everything of ours that speaks HTTP as a client goes through it.
+
+Only the health probe does not: it must start faster than aiohttp can be imported. For the same reason other modules
+import this one inside functions.
+"""
 
 from __future__ import annotations
 
-import http.client
-import json
-import selectors
+import asyncio
+import os
+import socket
 import ssl
-import threading
-from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Final, TypeAlias, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from collections.abc import Iterable
+from contextlib import suppress
+from http.client import RemoteDisconnected
+from types import SimpleNamespace, TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from weakref import WeakSet
 
-from mockserver.errors import ControlError, UnreachableError
-from mockserver.jsonkit import Json
+import aiohttp
+from aiohttp.abc import AbstractStreamWriter
+from yarl import URL
 
-R = TypeVar("R")
-CALL_TIMEOUT: Final = 30.0
-"""Seconds an answer may take, beyond the time a wait was given."""
+from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest, ReplyError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+AddressInfo: TypeAlias = "tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]]"
+AUTOMATIC_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+MAX_HEADER_LINE: Final = 65536
+MAX_HEADERS: Final = 1000
+CHUNK: Final = 65536
+CLOSING_TURNS: Final = 10
+"""Turns of the event loop that closing a connection takes at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One control call; `patience` is how many seconds the server may keep it on purpose.
+class HttpClient:
+    """A client of one server, for the event loop that enters it.
 
-    The answer is JSON, or with `text` the body as it is.
+    With `keep_alive` connections stay open between requests and are shared; without it each request has its own.
+    Follows no redirects, keeps no cookies, decodes no bodies, and never sends a request twice.
     """
 
-    method: str
-    path: str
-    body: Json = None
-    max_wait: float = 0.0
-    text: bool = False
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None, *, keep_alive: bool) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._keep_alive = keep_alive
+        self._sockets: WeakSet[_Socket] = WeakSet()
 
-    def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+    async def __aenter__(self) -> Self:
+        tracing = aiohttp.TraceConfig()
+        tracing.on_connection_reuseconn.append(_note_reuse)
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=self._tls or True,
+                limit=0,
+                force_close=not self._keep_alive,
+                resolver=aiohttp.ThreadedResolver(),
+                socket_factory=self._open_socket,
+            ),
+            timeout=aiohttp.ClientTimeout(),
+            skip_auto_headers=AUTOMATIC_HEADERS,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            max_line_size=MAX_HEADER_LINE,
+            max_field_size=MAX_HEADER_LINE,
+            max_headers=MAX_HEADERS,
+            trace_configs=[tracing],
+            middlewares=[_send_once],
+        )
+        return self
 
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+        await self._close_sockets()
 
-Steps: TypeAlias = Generator[Call, Json, R]
-"""An operation: yields calls, is sent their answers, returns its result. Knows neither threads nor loops."""
-
-
-class Target:
-    """Where a server is, and the token its control surface wants. Raises ValueError for an unusable URL."""
-
-    def __init__(self, url: str, token: str | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"expected a URL like http://127.0.0.1:8207, got {url!r}")
-        if token is not None and not (token.isascii() and token.isprintable()):
-            raise ValueError("an admin token is printable ASCII")
-        self.url = url.rstrip("/")
-        self.token = token
-        self.host = parts.hostname
-        self.tls = ssl.create_default_context() if parts.scheme == "https" else None
-        self.port = parts.port or (80 if self.tls is None else 443)
-        self.prefix = parts.path.rstrip("/")
-
-    def headers(self) -> dict[str, str]:
-        """Return the headers of a control call."""
-        made = {"Content-Type": "application/json", "Accept": "application/json"}
-        return made if self.token is None else {**made, "Authorization": f"Bearer {self.token}"}
-
-
-def at(session: str, *parts: str, **query: Json) -> str:
-    """Return the path of something below a session; query members that are None are left out."""
-    path = "/".join(["/_mock/sessions", *(quote(part, safe="") for part in (session, *parts))])
-    given = {name: _queried(member) for name, member in query.items() if member is not None}
-    return f"{path}?{urlencode(given)}" if given else path
-
-
-def _queried(member: Json) -> str:
-    return str(member).lower() if isinstance(member, bool) else str(member)
-
-
-def payload(call: Call) -> bytes | None:
-    """Return the body of a call; lone surrogates are written as escapes."""
-    return None if call.body is None else json.dumps(call.body).encode("ascii")
-
-
-def unreachable(target: Target, call: Call, error: Exception) -> UnreachableError:
-    """Return the error that says which call could not be made."""
-    return UnreachableError(f"{target.url}: {call}: {str(error) or type(error).__name__}")
-
-
-def outcome(target: Target, call: Call, status: int, body: bytes) -> Json:
-    """Return what was answered. Raises ControlError for a refusal, UnreachableError for what is no answer of ours."""
-    if status == 204:
-        return None
-    if call.text and status < 400:
-        return body.decode()
-    try:
-        answered = json.loads(body)
-    except ValueError:
-        raise UnreachableError(f"{target.url} is no mockserver: {call} was answered {status} {body[:80]!r}") from None
-    if status < 400:
-        return answered
-    if not isinstance(answered, dict) or "detail" not in answered:
-        raise UnreachableError(f"{target.url} is no mockserver: {call} was answered {status} {body[:80]!r}")
-    raise ControlError(
-        str(call), status, answered["detail"], answered.get("pointer") or answered.get("parameter") or None
-    )
-
-
-class Connections:
-    """Kept-alive connections to one server, usable from any thread."""
-
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self._lock = threading.Lock()
-        self._idle: list[http.client.HTTPConnection] = []
-        self._closed = False
-
-    def run(self, steps: Steps[R]) -> R:
-        """Carry out an operation, one call after the other."""
-        __tracebackhide__ = True
+    async def exchange(self, request: HttpRequest) -> HttpReply:
+        """Send a request and return its reply. Raises ExchangeError."""
+        connection = SimpleNamespace(reused=False)
         try:
-            call = next(steps)
-            while True:
-                call = steps.send(self._send(call))
-        except StopIteration as done:
-            result: R = done.value
-            return result
+            async with asyncio.timeout(request.total_timeout), asyncio.timeout(request.idle_timeout) as idle:
+                return await self._exchange(request, connection, idle)
+        except (aiohttp.ClientError, ReplyError, OSError, ValueError) as error:
+            raise ExchangeError(_reason(error, request), reused=connection.reused) from error
 
-    def close(self) -> None:
-        """Close what is idle now, and what is in use as soon as it is done."""
-        with self._lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
+    async def _exchange(self, request: HttpRequest, connection: SimpleNamespace, idle: asyncio.Timeout) -> HttpReply:
+        async with self._session.request(
+            request.method,
+            self._url(request.target),
+            headers=request.headers,
+            data=_Body(request.body) if request.body else None,
+            allow_redirects=False,
+            trace_request_ctx=connection,
+        ) as reply:
+            body = bytearray()
+            async for chunk in reply.content.iter_any():
+                body += chunk
+                if request.max_reply is not None and len(body) > request.max_reply:
+                    raise ReplyError(f"the reply is longer than {request.max_reply} bytes")
+                if request.idle_timeout is not None and not idle.expired():
+                    idle.reschedule(asyncio.get_running_loop().time() + request.idle_timeout)
+            return HttpReply(status=reply.status, headers=_joined(reply.raw_headers), body=bytes(body))
 
-    def _send(self, call: Call) -> Json:
-        connection = self._take()
-        kept = False
-        try:
-            _set_timeout(connection, CALL_TIMEOUT + call.max_wait)
-            connection.request(call.method, self.target.prefix + call.path, payload(call), self.target.headers())
-            reply = connection.getresponse()
-            status, body = reply.status, reply.read()
-            kept = not reply.will_close
-        except (OSError, http.client.HTTPException) as error:
-            raise unreachable(self.target, call, error) from error
-        finally:
-            self._give_back(connection, kept=kept)
-        return outcome(self.target, call, status, body)
+    def _url(self, target: str) -> URL:
+        """Return the URL of a raw target. The query is left in the path: an empty one would be dropped elsewhere."""
+        scheme = "http" if self._tls is None else "https"
+        return URL.build(scheme=scheme, host=self._host, port=self._port).with_path(target, encoded=True)
 
-    def _take(self) -> http.client.HTTPConnection:
-        while (connection := self._pop()) is not None:
-            if _alive(connection):
-                return connection
-            connection.close()
-        where = self.target
-        if where.tls is not None:
-            return http.client.HTTPSConnection(where.host, where.port, context=where.tls)
-        return http.client.HTTPConnection(where.host, where.port)
-
-    def _pop(self) -> http.client.HTTPConnection | None:
-        with self._lock:
-            return self._idle.pop() if self._idle else None
-
-    def _give_back(self, connection: http.client.HTTPConnection, *, kept: bool) -> None:
-        with self._lock:
-            if kept and not self._closed:
-                self._idle.append(connection)
+    async def _close_sockets(self) -> None:
+        """Close what the session leaves open: sockets with data to send that the server does not read."""
+        for _ in range(CLOSING_TURNS):
+            open_sockets = [link for link in self._sockets if link.fileno() != -1]
+            if not open_sockets:
                 return
-        connection.close()
+            for link in open_sockets:
+                with suppress(OSError):
+                    link.shutdown(socket.SHUT_RDWR)
+            await asyncio.sleep(0)
+
+    def _open_socket(self, address: AddressInfo) -> socket.socket:
+        family, kind, protocol, *_ = address
+        link = _Socket(family, kind, protocol)
+        self._sockets.add(link)
+        return link
 
 
-def _set_timeout(connection: http.client.HTTPConnection, seconds: float) -> None:
-    connection.timeout = seconds
-    if connection.sock is not None:
-        connection.sock.settimeout(seconds)
+class _Body(aiohttp.Payload):
+    """A body of any length; aiohttp's own kind warns of more than 1 MiB."""
+
+    _autoclose = True
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self._size = len(content)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the body as text."""
+        return str(self._value, encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body in chunks, so that an early reply ends the writing."""
+        content = memoryview(self._value)
+        for start in range(0, len(content), CHUNK):
+            await writer.write(content[start : start + CHUNK])
 
 
-def _alive(connection: http.client.HTTPConnection) -> bool:
-    """Tell whether the server has not hung up on an idle connection, so that no call is ever sent twice."""
-    if connection.sock is None:
-        return False
-    with selectors.DefaultSelector() as selector:
-        selector.register(connection.sock, selectors.EVENT_READ)
-        return not selector.select(0)
+class _Socket(socket.socket):
+    """A socket whose writes do not fail when the server has hung up.
+
+    A server may reply before it has read a whole request, and hang up. asyncio closes a connection at the first write
+    that fails, together with what was received and not read yet: the reply. So the loss is left to the reading side,
+    which notices it once the reply has been read.
+    """
+
+    def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
+        """Send data, or drop it when nobody receives it any more."""
+        try:
+            return super().send(data, flags)
+        except (BrokenPipeError, ConnectionResetError):
+            return memoryview(data).nbytes
+
+    def sendmsg(
+        self, buffers: Iterable[ReadableBuffer], ancdata: Iterable[Any] = (), flags: int = 0, address: Any = None, /
+    ) -> int:
+        """Send buffers, or drop them when nobody receives them any more."""
+        listed = list(buffers)
+        try:
+            return super().sendmsg(listed, ancdata, flags, address)
+        except (BrokenPipeError, ConnectionResetError):
+            return sum(memoryview(buffer).nbytes for buffer in listed)
+
+
+class _BrokenConnectionError(aiohttp.ClientError):
+    """A connection broke, in a form that aiohttp does not take as a reason to send the request again."""
+
+
+async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenConnectionError from error
+
+
+async def _note_reuse(
+    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceConnectionReuseconnParams
+) -> None:
+    context.trace_request_ctx.reused = True
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    joined: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
+
+
+def _reason(error: BaseException, request: HttpRequest) -> Exception:
+    """Return an error in the words of the operating system and of HTTP rather than those of aiohttp."""
+    match error:
+        case _BrokenConnectionError(__cause__=BaseException() as cause):
+            return _reason(cause, request)
+        case aiohttp.ClientConnectorCertificateError():
+            return error.certificate_error
+        case aiohttp.ClientConnectorError():
+            return _reason(error.os_error, request)
+        case aiohttp.ServerDisconnectedError():
+            return RemoteDisconnected("Remote end closed connection without response")
+        case aiohttp.ClientPayloadError():
+            return ReplyError("the reply is cut short")
+        case aiohttp.ClientResponseError():
+            return ReplyError(f"the reply is not valid HTTP: {error.message.splitlines()[0]}")
+        case TimeoutError(errno=None):
+            total = request.total_timeout
+            return TimeoutError("timed out" if total is None else f"no whole reply in {total:g} seconds")
+        case ssl.SSLError() | socket.gaierror() | ReplyError() | ValueError():
+            return error
+        case OSError():
+            return error if error.errno is None else OSError(error.errno, os.strerror(error.errno))
+    return ReplyError(str(error))

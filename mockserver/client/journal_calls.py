@@ -7,11 +7,11 @@ from typing import Final, TypeVar, Unpack
 
 from mockserver.client import text
 from mockserver.client.arguments import Matcher, VerdictWanted, Wanted
-from mockserver.client.decoding import read
-from mockserver.client.http import Call, Steps, at
+from mockserver.client.calls import Call, Steps, at
 from mockserver.client.results import Delivery, Event, Exchange, Request, Waited
 from mockserver.client.steering_calls import settings
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.decoding import read
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT: Final = 5.0

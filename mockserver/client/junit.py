@@ -1,60 +1,86 @@
-"""A session's verdict as JUnit XML: a test case for each type of events, so that its name is the same in every run."""
+"""JUnit XML as CI systems read it: suites of test cases that passed, failed or were skipped."""
 
 from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
-from mockserver.client.session_report import Failure, Report, case_of, kinds
+NOT_XML: Final = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+"""What XML does not allow, and the control characters that it only discourages."""
+UNMEASURED: Final = "0"
+"""The time of everything: CI systems expect one, and no test case here has a duration."""
 
-SHOWN: Final = 100
-"""Failures of one test case that are written out."""
-NOT_XML: Final = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFailure:
+    """Why a test case failed: a kind of failure, a line about it, and everything about it."""
+
+    kind: str
+    message: str
+    text: str
 
 
-def junit(report: Report, failures: Sequence[Failure]) -> bytes:
-    """Return the XML of a report."""
-    cases = sorted({*report.events, *map(case_of, report.deliveries), *(failure.case for failure in failures)})
-    failed = {failure.case for failure in failures}
-    counts = {"tests": str(len(cases)), "failures": str(len(failed)), "errors": "0", "skipped": "0", "time": "0"}
-    root = ET.Element("testsuites", {"name": "mockserver", **counts})
-    suite = ET.SubElement(root, "testsuite", {"name": _text(f"mockserver session {report.session}"), **counts})
-    if report.began is not None:
-        suite.set("timestamp", report.began.isoformat(timespec="seconds"))
-    for protocol, name in cases:
-        case = ET.SubElement(suite, "testcase", classname=_text(f"mockserver.{protocol}"), name=_text(name), time="0")
-        found = [failure for failure in failures if failure.case == (protocol, name)]
-        if found:
-            message = ", ".join(f"{count} {kind}" for kind, count in kinds(found).items())
-            failure = ET.SubElement(
-                case, "failure", type=found[0].kind, message=f"{message}: {_text(found[0].lines[0])}"
-            )
-            failure.text = _text("\n".join(_reasons(found)))
-        notes = "\n".join(_notes(report, (protocol, name)))
-        if notes:
-            ET.SubElement(case, "system-out").text = _text(notes)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A test case. It passed unless it has a failure or a reason why it was skipped; `output` is shown either way."""
+
+    classname: str
+    name: str
+    failure: CaseFailure | None = None
+    skipped: str | None = None
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """Test cases under a name."""
+
+    name: str
+    cases: Sequence[Case]
+    started: datetime | None = None
+
+
+def document(suites: Sequence[Suite]) -> bytes:
+    """Return suites as an XML document."""
+    totals = _counts([case for suite in suites for case in suite.cases])
+    del totals["skipped"]  # the schema of Jenkins' xUnit plugin has it for a single suite only
+    root = ET.Element("testsuites", {"name": "mockserver", **totals})
+    for suite in suites:
+        element = ET.SubElement(root, "testsuite", {"name": xml_text(suite.name), **_counts(suite.cases)})
+        if suite.started is not None:
+            element.set("timestamp", suite.started.isoformat(timespec="seconds"))
+        for case in suite.cases:
+            _add(element, case)
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 
 
-def _reasons(failures: Sequence[Failure]) -> Iterator[str]:
-    for one in failures[:SHOWN]:
-        yield from one.lines
-    if len(failures) > SHOWN:
-        yield f"… and {len(failures) - SHOWN} more"
-
-
-def _notes(report: Report, case: tuple[str, str]) -> Iterator[str]:
-    """Say of one type how many events came, what became of them, what was warned about."""
-    if case in report.events:
-        yield f"events: {report.events[case]}"
-    fates = [row.fate for row in report.deliveries if case_of(row) == case]
-    yield from (f"{fate}: {fates.count(fate)}" for fate in dict.fromkeys(fates))
-    yield from (f"warnings: {one.message} [{one.rule}] ({one.count})" for one in report.warnings if one.case == case)
-
-
-def _text(value: str) -> str:
-    """Return a text without the characters that XML cannot hold."""
+def xml_text(value: str) -> str:
+    """Replace the characters that XML does not allow."""
     return NOT_XML.sub("\ufffd", value)
+
+
+def _counts(cases: Sequence[Case]) -> dict[str, str]:
+    failures = sum(case.failure is not None for case in cases)
+    skipped = sum(case.skipped is not None for case in cases)
+    counts = {"tests": len(cases), "failures": failures, "errors": 0, "skipped": skipped}
+    return {**{name: str(count) for name, count in counts.items()}, "time": UNMEASURED}
+
+
+def _add(suite: ET.Element, case: Case) -> None:
+    element = ET.SubElement(
+        suite, "testcase", classname=xml_text(case.classname), name=xml_text(case.name), time=UNMEASURED
+    )
+    if case.failure is not None:
+        failure = ET.SubElement(
+            element, "failure", type=xml_text(case.failure.kind), message=xml_text(case.failure.message)
+        )
+        failure.text = xml_text(case.failure.text)
+    if case.skipped is not None:
+        ET.SubElement(element, "skipped", message=xml_text(case.skipped))
+    if case.output:
+        ET.SubElement(element, "system-out").text = xml_text(case.output)

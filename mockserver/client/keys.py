@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Final
 
 from mockserver.jsonkit import Json, pointer
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matches
 
 SLUG_LENGTH: Final = 120
 _PREFIX = re.compile(r"\^((?:[A-Za-z0-9_-](?![*+?{|])|\\[^A-Za-z0-9](?![*+?{|]))+)")
@@ -46,7 +46,7 @@ def credentials(facts: Iterable[Mapping[str, Json]]) -> dict[str, Credentials]:
 
 def fits(key: str, specs: Iterable[Mapping[str, Json]]) -> bool:
     """Tell whether a key is well-formed for one of an operation's credentials."""
-    return any("pattern" not in spec or compile_pattern(spec["pattern"]).search(key) for spec in specs)
+    return any("pattern" not in spec or matches(spec["pattern"], key) for spec in specs)
 
 
 def well_formed(slug: str, specs: Iterable[Mapping[str, Json]]) -> str:

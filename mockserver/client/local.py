@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
+from mockserver.client.calls import Target
 from mockserver.client.client import Client
-from mockserver.client.http import Connections, Target
+from mockserver.client.connections import Connections
 from mockserver.settings import RateMode, Settings
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
-from mockserver.client.decoding import read
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.decoding import read
 from mockserver.settings import RateMode
 
 VerdictName = Literal["accepted", "duplicate", "rejected"]

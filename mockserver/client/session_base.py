@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from urllib.parse import quote
 
-from mockserver.client.http import Target
+from mockserver.client.calls import Target
 
 
 class Place(ABC):

@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from mockserver.client import keys
 from mockserver.client.arguments import ProtocolChange, Settings, Step
-from mockserver.client.decoding import read
-from mockserver.client.http import Call, Steps, at
+from mockserver.client.calls import Call, Steps, at
 from mockserver.client.keys import Credentials
 from mockserver.client.results import ClockReading, FaultStep, SessionState
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.decoding import read
 
 
 def settings(session: str, **change: Unpack[Settings]) -> Steps[SessionState]:

@@ -13,10 +13,22 @@ from mockserver.contract.extension import BUILT_IN, Extension, extension_of
 from mockserver.contract.raw import RawContract, fail
 from mockserver.contract.read_operations import Parts, operations
 from mockserver.contract.schema import Schema, annotate, flatten
+from mockserver.contract.sections import (
+    ContentTypes,
+    CorsRules,
+    Credential,
+    Dedup,
+    Idempotency,
+    IdentityRule,
+    Projects,
+    Window,
+)
 from mockserver.contract.template_names import unknown_names
 from mockserver.contract.written import schema_problems
 from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.decoding import read_named
 from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.pointer import Tokens
 
 
 def compile_contract(
@@ -24,7 +36,6 @@ def compile_contract(
     documents: Mapping[str, Json],
     revision: str,
     adapter: str,
-    newest: Contract | None,
     patched: Mapping[str, str],
 ) -> Contract:
     """Compile merged documents. Raises ContractError with the pointer of what cannot be used."""
@@ -41,7 +52,7 @@ def compile_contract(
         events=schemas.document("events"),
         replies=schemas.document("replies"),
     )
-    contract = _assemble(raw, schemas, extension, revision=revision, adapter=adapter, newest=newest, patched=patched)
+    contract = _assemble(raw, schemas, extension, revision=revision, adapter=adapter, patched=patched)
     for place, problem in unknown_names(contract, extension):
         raise fail(place, problem)
     return contract
@@ -54,25 +65,20 @@ def _assemble(
     *,
     revision: str,
     adapter: str,
-    newest: Contract | None,
     patched: Mapping[str, str],
 ) -> Contract:
     protocol = raw.protocol
-    credentials, cors = read_sections.credentials(raw), read_sections.cors_rules(raw)
-    shapes, replies = read_replies.shapes(raw), read_replies.replies(raw)
-    families, windows = read_replies.families(raw, shapes), read_sections.windows(raw)
-    rates, idempotency = read_sections.rate_limits(raw), read_sections.idempotency_rules(raw)
+    shapes = read_replies.shapes(raw)
     parts = Parts(
-        credentials=credentials,
-        families=families,
-        replies=replies,
-        rates=rates,
-        cors=cors,
-        idempotency=idempotency,
-        windows=windows,
+        credentials=read_named(Credential, raw.section("credentials")),
+        families=read_replies.families(raw, shapes),
+        replies=read_replies.replies(raw),
+        rates=read_sections.rate_limits(raw),
+        cors=read_named(CorsRules, raw.section("cors")),
+        idempotency=read_named(Idempotency, raw.section("idempotency")),
+        windows=tuple(read_named(Window, raw.section("windows")).values()),
         checks={**BUILT_IN, **extension.checks},
     )
-    prefixes = read_replies.prefixes(raw, families, cors)
     return Contract(
         name=protocol["name"],
         title=protocol["title"],
@@ -81,27 +87,27 @@ def _assemble(
         revision=revision,
         digest=blake2b(render(raw.documents), digest_size=16).hexdigest(),
         adapter=adapter,
-        newest=newest,
+        newest=None,
         documents=raw.documents,
         patched=patched,
         nulls_absent=protocol["nulls"]["members"] == "absent",
         max_body=protocol["limits"]["body"]["max_bytes"],
-        prefixes=prefixes,
-        credentials=credentials,
+        prefixes=read_replies.prefixes(raw, parts.families, parts.cors),
+        credentials=parts.credentials,
         operations=operations(raw, parts),
         shapes=shapes,
-        families=families,
-        replies=replies,
-        messages=read_sections.messages(raw),
-        rate_limits=rates,
+        families=parts.families,
+        replies=parts.replies,
+        messages={keyword: text["value"] for keyword, text in raw.section("messages").items()},
+        rate_limits=parts.rates,
         member_limits=read_sections.member_limits(raw),
-        windows=windows,
-        content_types=read_sections.content_types(raw),
-        dedup=read_sections.dedup(raw),
-        entity=read_sections.entity(raw),
-        identity=read_sections.identity_rules(raw),
-        projects=read_sections.projects(raw),
-        id_prefixes=read_sections.id_prefixes(raw),
+        windows=parts.windows,
+        content_types=raw.optional(ContentTypes, "content_types"),
+        dedup=raw.optional(Dedup, "dedup"),
+        entity=Tokens.of(protocol["entities"]["pointer"]) if "entities" in protocol else None,
+        identity=read_named(IdentityRule, raw.section("identity")),
+        projects=raw.optional(Projects, "projects"),
+        id_prefixes={kind: rule["prefix"] for kind, rule in raw.section("ids").items()},
         stored=read_sections.stored_rules(raw),
         delivery=read_sections.delivery_rules(raw),
         warnings=read_sections.warning_rules(raw, schemas.warning),

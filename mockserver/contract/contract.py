@@ -23,11 +23,11 @@ from mockserver.contract.sections import (
     ReplyTemplate,
     Shape,
     StoredRules,
-    Tokens,
     WarningRules,
     Window,
 )
 from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import Tokens
 
 DOCUMENTS: Final = ("protocol", "requests", "events", "replies", "warnings")
 KEPT_PLACES: Final = 1024

@@ -17,16 +17,16 @@ WHOLE = frozenset({"body", "item"})
 
 def facts(contract: Contract) -> list[dict[str, Json]]:
     """Return each leaf of protocol.yaml, each schema object and each warning rule, as `/_mock/fidelity` lists it."""
-    found = [
+    entries = [
         *_protocol_facts(contract.documents["protocol"], ("protocol",), ""),
         *(fact for name in ("requests", "events", "replies") for fact in _document_facts(contract, name)),
         *_warning_facts(contract.documents.get("warnings", {})),
     ]
-    patched = _patched(contract.patched, [tokens for tokens, _, _ in found])
-    made = []
-    for tokens, value, source in found:
+    patched = _patched(contract.patched, [tokens for tokens, _, _ in entries])
+    listed = []
+    for tokens, value, source in entries:
         source = patched.get(tokens, source)
-        made.append(
+        listed.append(
             {
                 "protocol": contract.name,
                 "pointer": pointer.build(tokens),
@@ -35,7 +35,7 @@ def facts(contract: Contract) -> list[dict[str, Json]]:
                 "basis": source.partition(":")[0],
             }
         )
-    return made
+    return listed
 
 
 def explain(contract: Contract, place: str) -> list[dict[str, Json]]:
@@ -44,29 +44,29 @@ def explain(contract: Contract, place: str) -> list[dict[str, Json]]:
     Raises ContractError that names the nearest pointer.
     """
     place = place if place.startswith("/") else f"/{place}"
-    found = facts(contract)
-    exact = [fact for fact in found if fact["pointer"] == place]
-    below = [fact for fact in found if fact["pointer"].startswith(place.rstrip("/") + "/")]
+    known = facts(contract)
+    exact = [fact for fact in known if fact["pointer"] == place]
+    below = [fact for fact in known if fact["pointer"].startswith(place.rstrip("/") + "/")]
     if exact or below:
         return exact or below
     value = pointer.get(contract.documents, pointer.parse(place))
-    above = [fact for fact in found if place.startswith(fact["pointer"] + "/")]
+    above = [fact for fact in known if place.startswith(fact["pointer"] + "/")]
     if value is not pointer.MISSING and above:
         return [{**max(above, key=lambda fact: len(fact["pointer"])), "pointer": place, "value": value}]
-    near = get_close_matches(place, [fact["pointer"] for fact in found], 1, cutoff=0.0)
+    near = get_close_matches(place, [fact["pointer"] for fact in known], 1, cutoff=0.0)
     raise ContractError(contract.name, place, f"there is no such fact; the nearest is {near[0]}")
 
 
 def _patched(patched: Mapping[str, str], known: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     """Return the facts that patches changed without naming a source: the one around each leaf, and those inside it."""
-    made: dict[tuple[str, ...], str] = {}
+    sources: dict[tuple[str, ...], str] = {}
     for place, source in patched.items():
         leaf = pointer.parse(place)
         around = [tokens for tokens in known if leaf[: len(tokens)] == tokens]
         inside = [tokens for tokens in known if tokens[: len(leaf)] == leaf]
         for tokens in (*([max(around, key=len)] if around else []), *inside):
-            made[tokens] = source
-    return made
+            sources[tokens] = source
+    return sources
 
 
 def _protocol_facts(value: Json, tokens: tuple[str, ...], source: str) -> Iterator[tuple[tuple[str, ...], Json, str]]:

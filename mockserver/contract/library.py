@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from hashlib import blake2b
@@ -88,6 +88,7 @@ class Protocol:
         if self.base in self.revisions:
             raise ContractError(self.revisions[self.base].file, "/revision", "is the name of the base contract")
         self._kept: OrderedDict[str, Contract] = OrderedDict()
+        self._newest: dict[str, Contract] = {}
         self._lock = RLock()
 
     def _add_revision(self, path: Path) -> None:
@@ -119,18 +120,28 @@ class Protocol:
                 near = get_close_matches(revision, self.revision_names(), 1)
                 hint = f"; did you mean {near[0]}?" if near else ""
                 known = ", ".join(self.revision_names())
-                raise ContractError(self.name, "/revision", f"no revision {revision!r}{hint or '.'} There are: {known}")
+                raise ContractError(self.name, "/revision", f"no revision {revision!r}{hint}; available: {known}")
             named = self.revisions[revision]
-            chain.insert(0, Patch(name=named.file, patch=named.patch, root="/patch", source=named.source))
+            chain.insert(0, _revision_patch(named))
         key = blake2b(render([revision, [[p.name, p.patch] for p in chain]]), digest_size=16).hexdigest()
         with self._lock:  # servers on threads of one process share the package's own contracts
             kept = self._kept.get(key)
             if kept is None:
-                kept = self._kept[key] = self._make(revision, chain)
+                kept = self._kept[key] = self._with_newest(self._make(revision, chain))
                 if len(self._kept) > KEPT_CONTRACTS:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
             return kept
+
+    def _with_newest(self, contract: Contract) -> Contract:
+        """Give a contract the newest revision, whose violations are warnings under it."""
+        name = contract.documents["protocol"]["newest"]["value"]
+        if name == contract.revision:
+            return contract
+        if name not in self._newest:
+            named = self.revisions.get(name)
+            self._newest[name] = self._make(name, [] if named is None else [_revision_patch(named)])
+        return replace(contract, newest=self._newest[name])
 
     def check(self) -> None:
         """Compile every revision. Raises ContractError for the first that cannot be used."""
@@ -160,7 +171,6 @@ class Protocol:
             documents=documents,
             revision=revision,
             adapter=self.adapter,
-            newest=None if newest == revision else self.contract(newest),
             patched=patched,
         )
 
@@ -171,6 +181,10 @@ class Protocol:
             if document in patch.patch:
                 return ContractError(patch.name, patch.root + error.pointer, error.problem)
         return ContractError(str(self.folder / f"{document}.yaml"), pointer.build(rest), error.problem)
+
+
+def _revision_patch(revision: Revision) -> Patch:
+    return Patch(name=revision.file, patch=revision.patch, root="/patch", source=revision.source)
 
 
 def _nulls(value: Json, place: str = "") -> Iterator[str]:
@@ -226,9 +240,7 @@ class Library:
             return self.protocols[name]
         near = get_close_matches(name, self.protocols, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ContractError(
-            "contracts", "", f"no protocol {name!r}{hint or '.'} There are: {', '.join(self.protocols)}"
-        )
+        raise ContractError("contracts", "", f"no protocol {name!r}{hint}; available: {', '.join(self.protocols)}")
 
     def load_patch(self, path: Path) -> tuple[str, Patch]:
         """Read a file given with --contract-patch; returns the protocol's name and the patch."""

@@ -15,9 +15,9 @@ from mockserver.contract.sections import (
     RateLimit,
     RefusalFamily,
     Replies,
-    Tokens,
 )
 from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import Tokens
 
 Policy = Literal["partial", "atomic"]
 

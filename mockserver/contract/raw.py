@@ -9,6 +9,7 @@ from typing import TypeVar
 from mockserver.contract.schema import Schema
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.decoding import read
 
 T = TypeVar("T")
 
@@ -32,6 +33,10 @@ class RawContract:
         """Return an optional section of `protocol.yaml`; empty where it is absent."""
         section: Mapping[str, Json] = self.protocol.get(name, {})
         return section
+
+    def optional(self, kind: type[T], name: str) -> T | None:
+        """Return an optional section as a value; None where it is absent."""
+        return read(kind, self.protocol[name]) if name in self.protocol else None
 
 
 def fail(place: str, problem: str) -> ContractError:

@@ -24,6 +24,7 @@ from mockserver.contract.sections import (
     Window,
 )
 from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import Tokens
 
 T = TypeVar("T")
 
@@ -38,7 +39,7 @@ class Parts:
     rates: Mapping[str, RateLimit]
     cors: Mapping[str, CorsRules]
     idempotency: Mapping[str, Idempotency]
-    windows: Sequence[Window]
+    windows: tuple[Window, ...]
     checks: Mapping[str, CheckKind]
 
 
@@ -140,9 +141,9 @@ def _form(raw: RawContract, place: str, name: str, rules: Mapping[str, Json]) ->
         request=None
         if request is None
         else named(raw.requests, request, f"{place}/request", f"schema {request} in requests.yaml"),
-        events=None if events is None else pointer.parse(events),
+        events=None if events is None else Tokens.of(events),
         single=events == "",
-        discriminator=pointer.parse(rules.get("discriminator", "")),
+        discriminator=Tokens.of(rules.get("discriminator", "")),
         type=rules.get("type"),
         schema=None
         if schema is None

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
-import jsonschema_rs
-
+from mockserver.contract.engine import Engine, compile_schema
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import FORMATS, PATTERNS
 
@@ -41,48 +40,48 @@ def annotate(
     `changed` has the sources, by pointer, of schema objects that a patch changed without naming one.
     """
     source = changed.get(place) or schema.get(SOURCE, source)
-    made: dict[str, Json] = {**schema, POINTER: place, SOURCE: source}
-    if "properties" in made:
-        made["properties"] = {
+    annotated: dict[str, Json] = {**schema, POINTER: place, SOURCE: source}
+    if "properties" in annotated:
+        annotated["properties"] = {
             name: annotate(member, place + pointer.build(("properties", name)), source, changed)
-            for name, member in made["properties"].items()
+            for name, member in annotated["properties"].items()
         }
-    if "anyOf" in made:
-        made["anyOf"] = [
+    if "anyOf" in annotated:
+        annotated["anyOf"] = [
             annotate(branch, place + pointer.build(("anyOf", index)), source, changed)
-            for index, branch in enumerate(made["anyOf"])
+            for index, branch in enumerate(annotated["anyOf"])
         ]
     for keyword in ("items", "additionalProperties"):
-        if isinstance(made.get(keyword), dict):
-            made[keyword] = annotate(made[keyword], f"{place}/{keyword}", source, changed)
-    return made
+        if isinstance(annotated.get(keyword), dict):
+            annotated[keyword] = annotate(annotated[keyword], f"{place}/{keyword}", source, changed)
+    return annotated
 
 
 def flatten(schema: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str, Json]:
     """Lay a schema, and those inside it, over the shared ones they `use`. Raises KeyError for an unknown one."""
-    made: dict[str, Json] = dict(schema)
-    base = made.pop("use", None)
+    flat: dict[str, Json] = dict(schema)
+    base = flat.pop("use", None)
     if base is not None:
-        made = _overlay(flatten(shared[base], shared), made)
-    for tokens, inner in list(subschemas(made)):
-        holder: Json = made
+        flat = _overlay(flatten(shared[base], shared), flat)
+    for tokens, inner in list(subschemas(flat)):
+        holder: Json = flat
         if len(tokens) == 2:
-            holder = made[tokens[0]] = made[tokens[0]].copy()
+            holder = flat[tokens[0]] = flat[tokens[0]].copy()
         last: Json = int(tokens[-1]) if isinstance(holder, list) else tokens[-1]
         holder[last] = flatten(inner, shared)
-    return made
+    return flat
 
 
 def _overlay(base: dict[str, Json], own: Mapping[str, Json]) -> dict[str, Json]:
-    made = {**base, **own}
+    merged = {**base, **own}
     if "required" in base and "required" in own:
-        made["required"] = [*base["required"], *(name for name in own["required"] if name not in base["required"])]
+        merged["required"] = [*base["required"], *(name for name in own["required"] if name not in base["required"])]
     if "properties" in base and "properties" in own:
-        made["properties"] = {**base["properties"]}
+        merged["properties"] = {**base["properties"]}
         for name, member in own["properties"].items():
             before = base["properties"].get(name)
-            made["properties"][name] = member if before is None else _overlay(before, member)
-    return made
+            merged["properties"][name] = member if before is None else _overlay(before, member)
+    return merged
 
 
 def plain(schema: Json) -> Json:
@@ -91,17 +90,17 @@ def plain(schema: Json) -> Json:
         return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made: dict[str, Json] = {}
+    published: dict[str, Json] = {}
     for keyword, value in schema.items():
         if keyword == "properties":
-            made[keyword] = {name: plain(member) for name, member in value.items()}
+            published[keyword] = {name: plain(member) for name, member in value.items()}
         elif keyword in ("anyOf", "items", "additionalProperties"):
-            made[keyword] = plain(value)
+            published[keyword] = plain(value)
         elif keyword not in OWN_KEYWORDS:
-            made[keyword] = value
+            published[keyword] = value
     if schema.get(SOURCE):
-        made["x-source"] = schema[SOURCE]
-    return made
+        published["x-source"] = schema[SOURCE]
+    return published
 
 
 class Schema:
@@ -116,20 +115,20 @@ class Schema:
         return f"Schema({self.document}/{self.name})"
 
     @cached_property
-    def engine(self) -> jsonschema_rs.Draft202012Validator:
+    def engine(self) -> Engine:
         """The engine that says where a value breaks the schema; built when first asked for."""
-        return jsonschema_rs.Draft202012Validator(self.body, formats=dict(FORMATS), validate_formats=True)
+        return compile_schema(self.body, FORMATS)
 
     @cached_property
-    def quick_engine(self) -> jsonschema_rs.Draft202012Validator:
+    def quick_engine(self) -> Engine:
         """The engine that only says yes or no: formats are patterns in it, so it never calls back into Python."""
-        return jsonschema_rs.Draft202012Validator(formats_as_patterns(self.body))
+        return compile_schema(formats_as_patterns(self.body))
 
     @cached_property
-    def list_engine(self) -> jsonschema_rs.Draft202012Validator:
+    def list_engine(self) -> Engine:
         """The quick engine for a list of objects that all have to fit."""
         item = {"allOf": [{"type": "object"}, formats_as_patterns(self.body)]}
-        return jsonschema_rs.Draft202012Validator({"type": "array", "items": item})
+        return compile_schema({"type": "array", "items": item})
 
     def all_valid(self, values: list[Json]) -> bool:
         """Tell whether all values are objects and fit. They have no lone surrogates."""
@@ -143,31 +142,31 @@ class Schema:
 
 def formats_as_patterns(schema: Json) -> Json:
     """Return a schema in which each `format` is its pattern."""
-    made = {**schema}
+    rewritten = {**schema}
     for tokens, inner in subschemas(schema):
         if len(tokens) == 1:
-            made[tokens[0]] = formats_as_patterns(inner)
+            rewritten[tokens[0]] = formats_as_patterns(inner)
         elif tokens[0] == "properties":
-            made["properties"] = {**made["properties"], tokens[1]: formats_as_patterns(inner)}
-    if "anyOf" in made:
-        made["anyOf"] = [formats_as_patterns(branch) for branch in schema["anyOf"]]
-    if "format" in made:
-        made["allOf"] = [{"pattern": PATTERNS[made.pop("format")]}]
-    return made
+            rewritten["properties"] = {**rewritten["properties"], tokens[1]: formats_as_patterns(inner)}
+    if "anyOf" in rewritten:
+        rewritten["anyOf"] = [formats_as_patterns(branch) for branch in schema["anyOf"]]
+    if "format" in rewritten:
+        rewritten["allOf"] = [{"pattern": PATTERNS[rewritten.pop("format")]}]
+    return rewritten
 
 
 def drop_nulls(value: Json, schema: Mapping[str, Json]) -> Json:
     """Return the value without the null members that the schema declares and does not allow, at any depth."""
     if isinstance(value, dict):
         declared = schema.get("properties", {})
-        made: dict[str, Json] = {}
+        kept: dict[str, Json] = {}
         for name, member in value.items():
             inner = declared.get(name)
             if inner is None:
-                made[name] = member
+                kept[name] = member
             elif member is not None or _allows_null(inner):
-                made[name] = drop_nulls(member, inner)
-        return made
+                kept[name] = drop_nulls(member, inner)
+        return kept
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [drop_nulls(item, schema["items"]) for item in value]
     return value

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal
 
 from mockserver.contract.schema import Schema
+from mockserver.jsonkit.decoding import KEY
+from mockserver.jsonkit.pointer import NOWHERE, Tokens
 from mockserver.jsonkit.template import Template
 
-Tokens: TypeAlias = tuple[str, ...]
-"""A parsed JSON Pointer."""
-
-CredentialPlace = Literal["path", "header", "bearer", "query", "body"]
+POINTER = {KEY: "pointer"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -23,9 +22,9 @@ class Credential:
     """Where a key may stand. `parameter` names the path or query parameter or the header, `tokens` the body member."""
 
     name: str
-    place: CredentialPlace
-    parameter: str = ""
-    tokens: Tokens = ()
+    place: Literal["path", "header", "bearer", "query", "body"] = field(metadata={KEY: "in"})
+    parameter: str = field(default="", metadata={KEY: "name"})
+    tokens: Tokens = field(default=NOWHERE, metadata=POINTER)
     pattern: str | None = None
     example: str | None = None
 
@@ -43,7 +42,7 @@ class CorsRules:
     methods: str
     headers: str
     credentials: bool
-    wildcard_without_origin: bool
+    without_origin: Literal["*", "nothing"]
     preflight_status: int
     allowed_origins: tuple[str, ...]
     max_age: str | None = None
@@ -57,7 +56,7 @@ class RateLimit:
     name: str
     requests: int
     window_ms: int
-    aligned: bool
+    starts: Literal["aligned", "first_request"]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -67,7 +66,7 @@ class MemberLimit:
 
     name: str
     schema: str
-    tokens: Tokens
+    tokens: Tokens = field(metadata=POINTER)
     max_bytes: int
 
 
@@ -76,7 +75,7 @@ class Window:
     """How far the time at `tokens` may be from now, both ends included."""
 
     name: str
-    tokens: Tokens
+    tokens: Tokens = field(metadata=POINTER)
     past_ms: int
     future_ms: int
     refusal: str
@@ -96,7 +95,7 @@ class Idempotency:
 class Dedup:
     """The event member that repeats are known by; `by` is its name in the delivery ledger."""
 
-    tokens: Tokens
+    tokens: Tokens = field(metadata=POINTER)
     by: str
 
 
@@ -219,16 +218,23 @@ class Projects:
 class Fill:
     """A member that gets a value when it is absent; `schemas` None means in every event."""
 
-    tokens: Tokens
+    tokens: Tokens = field(metadata=POINTER)
     value: Literal["epoch_ms", "rfc3339_ms", "object"]
     schemas: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Normalise:
+    """A date-time that is stored in UTC with milliseconds."""
+
+    tokens: Tokens = field(metadata=POINTER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Strip:
     """Members removed below `tokens`: those whose lower-case name, without `ignore`, contains one of `contains`."""
 
-    tokens: Tokens
+    tokens: Tokens = field(metadata=POINTER)
     contains: tuple[str, ...]
     ignore: str
 
@@ -237,9 +243,9 @@ class Strip:
 class StoredRules:
     """What the vendor does to an accepted event."""
 
-    fill: tuple[Fill, ...] = ()
-    normalise: tuple[Tokens, ...] = ()
-    strip: tuple[Strip, ...] = ()
+    fill: Mapping[str, Fill] = field(default_factory=dict)
+    normalise: Mapping[str, Normalise] = field(default_factory=dict)
+    strip: Mapping[str, Strip] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -56,7 +56,9 @@ def refusals(contract: Contract) -> Iterator[RefusalTemplate]:
 
 def _reply(contract: Contract, extension: Extension, reply: ReplyTemplate) -> Iterator[Problem]:
     users = [operation for operation in contract.operations.values() if reply in operation.replies.distinct()]
-    added = [set(extension.reply_names(one, contract.projects)) for one in users or contract.operations.values()]
+    added = [
+        set(extension.reply_names(operation, contract.projects)) for operation in users or contract.operations.values()
+    ]
     known = REPLY | (set.intersection(*added) if users else set().union(*added))
     yield from unknown(reply.body, known, f"{reply.pointer}/body")
     yield from unknown(reply.item, ITEM, f"{reply.pointer}/item")

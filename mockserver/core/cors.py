@@ -47,7 +47,7 @@ def preflight_headers(rules: CorsRules, origin: str | None) -> HeaderPairs:
 
 def _allow(rules: CorsRules, origin: str | None) -> HeaderPairs:
     if origin is None:
-        return (("Access-Control-Allow-Origin", "*"),) if rules.wildcard_without_origin else ()
+        return (("Access-Control-Allow-Origin", "*"),) if rules.without_origin == "*" else ()
     if not origin_allowed(origin, rules.allowed_origins):
         return ()
     credentials = (("Access-Control-Allow-Credentials", "true"),) if rules.credentials else ()

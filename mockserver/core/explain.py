@@ -64,11 +64,14 @@ def violations(
     schema: Schema, value: Json, spots: Callable[[Schema, Json], Iterable[Spot]] = reference_spots
 ) -> list[Violation]:
     """Return what the value breaks, in the order of the schema's members and keywords; empty when it fits."""
-    found: dict[tuple[str, tuple[str | int, ...]], Violation] = {}
+    first_seen: dict[tuple[str, tuple[str | int, ...]], Violation] = {}
     for schema_path, place in spots(schema, value):
         for violation in _at(schema.body, schema_path, place, value):
-            found.setdefault((violation.rule, violation.tokens), violation)
-    return sorted(found.values(), key=lambda one: (one.rank, one.order, one.rule, str(one.tokens)))
+            first_seen.setdefault((violation.rule, violation.tokens), violation)
+    return sorted(
+        first_seen.values(),
+        key=lambda violation: (violation.rank, violation.order, violation.rule, str(violation.tokens)),
+    )
 
 
 def _at(
@@ -146,31 +149,31 @@ def _rank(root: Mapping[str, Json], tokens: Sequence[str | int]) -> tuple[int, .
 def describe(violation: Violation) -> str:
     """Say in one sentence what was expected and what came."""
     place = dotted(violation.tokens) or "the value"
-    wanted = violation.expected[violation.keyword]
+    expected = violation.expected[violation.keyword]
     match violation.keyword:
         case "required":
             return f"{place} is required"
         case "additionalProperties":
             return f"{place} is not a known member"
         case "type" | "not_an_object":
-            return f"{place} must be {_either(wanted)}, got {_shown(violation.got)}"
+            return f"{place} must be {_either(expected)}, got {_shown(violation.got)}"
         case "enum" | "unknown_type":
-            return f"{place} must be one of {', '.join(map(_shown, wanted))}, got {_shown(violation.got)}"
+            return f"{place} must be one of {', '.join(map(_shown, expected))}, got {_shown(violation.got)}"
         case "anyOf":
-            return f"{place} must fit one of {len(wanted)} alternatives, got {_shown(violation.got)}"
+            return f"{place} must fit one of {len(expected)} alternatives, got {_shown(violation.got)}"
         case "format":
-            return f"{place} must be a valid {wanted}, got {_shown(violation.got)}"
+            return f"{place} must be a valid {expected}, got {_shown(violation.got)}"
         case "pattern":
-            return f"{place} must match {wanted}, got {_shown(violation.got)}"
+            return f"{place} must match {expected}, got {_shown(violation.got)}"
         case "minItems":
-            return f"{place} must hold at least {wanted}, got {_count(violation.got)}"
+            return f"{place} must hold at least {expected}, got {_count(violation.got)}"
         case "maxItems":
-            return f"{place} must hold at most {wanted}, got {_count(violation.got)}"
+            return f"{place} must hold at most {expected}, got {_count(violation.got)}"
         case "window":
-            past, future = wanted["past_ms"], wanted["future_ms"]
+            past, future = expected["past_ms"], expected["future_ms"]
             return f"{place} must be within {past} ms before and {future} ms after now, got {_shown(violation.got)}"
         case keyword:
-            return f"{place} must have {keyword} {_shown(wanted)}, got {_shown(violation.got)}"
+            return f"{place} must have {keyword} {_shown(expected)}, got {_shown(violation.got)}"
 
 
 def _count(got: Json) -> str:

@@ -18,7 +18,7 @@ from mockserver.core.model import IdempotencyClaim, Judged, Refusal
 from mockserver.core.refusals import broken_by, refuse, refuse_violation
 from mockserver.jsonkit import pointer
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matches
 
 Check = Callable[[Judged, BoundGate], Refusal | None]
 
@@ -76,7 +76,7 @@ def _key(judged: Judged, gate: BoundGate) -> Refusal | None:
         return refuse(judged, gate, "missing", text, rule=accepted[0].pointer)
     credential = judged.contract.credentials[judged.credential_name]
     pattern = credential.pattern
-    if pattern is None or compile_pattern(pattern).search(judged.credential):
+    if pattern is None or matches(pattern, judged.credential):
         return None
     rule, text = f"{credential.pointer}/pattern", f"the key does not match {pattern}"
     return refuse(judged, gate, "malformed", text, rule=rule, expected=pattern, got=judged.credential)

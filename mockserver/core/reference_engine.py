@@ -14,11 +14,11 @@ from jsonschema.validators import extend
 from mockserver.contract.schema import Schema
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import FORMATS
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matches
 
 
 def _pattern(validator: object, pattern: str, instance: Json, schema: Json) -> Iterator[jsonschema.ValidationError]:
-    if isinstance(instance, str) and not compile_pattern(pattern).search(instance):
+    if isinstance(instance, str) and not matches(pattern, instance):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
@@ -34,5 +34,5 @@ _Validator = extend(  # type: ignore[no-untyped-call]
 @lru_cache(maxsize=4096)
 def validator(schema: Schema) -> jsonschema.protocols.Validator:
     """Return the reference validator of a compiled schema."""
-    made: jsonschema.protocols.Validator = _Validator(schema.body, format_checker=_checker)
-    return made
+    reference: jsonschema.protocols.Validator = _Validator(schema.body, format_checker=_checker)
+    return reference

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import copy
 
-from mockserver.contract.sections import Fill, StoredRules, Strip, Tokens
+from mockserver.contract.sections import Fill, StoredRules, Strip
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
+from mockserver.jsonkit.pointer import Tokens
 
 
 def stored(event: Json, schema_name: str, rules: StoredRules, now_ms: int) -> Json:
     """Return the event as the vendor keeps it; `now_ms` is the session time of its arrival."""
     kept = copy.deepcopy(event)
-    for fill in rules.fill:
+    for fill in rules.fill.values():
         if fill.schemas is None or schema_name in fill.schemas:
             _fill(kept, fill, now_ms)
-    for tokens in rules.normalise:
-        _normalise(kept, tokens)
-    for strip in rules.strip:
+    for rule in rules.normalise.values():
+        _normalise(kept, rule.tokens)
+    for strip in rules.strip.values():
         _strip(kept, strip)
     return kept
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matches
 
 _YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9][0-9]|[0-9][1-9][0-9]{2}|[1-9][0-9]{3})"
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
@@ -69,9 +69,6 @@ def _to_the_second(seconds: int) -> str:
     return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}".rjust(_SECOND_LENGTH, "0")
 
 
-def _checker(pattern: str) -> Callable[[str], bool]:
-    compiled = compile_pattern(pattern)
-    return lambda text: compiled.search(text) is not None
-
-
-FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {name: _checker(pattern) for name, pattern in PATTERNS.items()}
+FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
+    name: partial(matches, pattern) for name, pattern in PATTERNS.items()
+}

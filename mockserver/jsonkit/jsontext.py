@@ -50,11 +50,11 @@ def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
     """
 
     def members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-        made = dict(pairs)
-        if duplicates is not None and len(made) != len(pairs):
+        parsed = dict(pairs)
+        if duplicates is not None and len(parsed) != len(pairs):
             seen: set[str] = set()
             duplicates.extend(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        return made
+        return parsed
 
     try:
         value = json.loads(

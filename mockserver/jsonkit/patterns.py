@@ -1,67 +1,91 @@
-r"""ECMA-262 patterns for Python's engine.
+"""The one engine that matches patterns: jsonschema-rs, told what they mean in ECMA-262.
 
-Python lets `$` match before a final newline and reads `\d`, `\w` and `\s` differently; the real servers, and the
-judging engine, do not.
+A pattern without look-around is matched in linear time. One with look-around is matched by backtracking, within bounds:
+a text for which they do not suffice does not match.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-_SPACE: Final = r"\t\n\v\f\r \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
-_CLASSES: Final = {"d": "0-9", "w": "A-Za-z0-9_", "s": _SPACE}
-_STRANGE: Final = re.compile(r"\(\?(?!:|=|!|<=|<!)")
-_ESCAPES: Final = frozenset("tnvfrbBxu^$\\.*+?()[]{}|/-")
-"""What may be escaped beside the classes: what both engines and ECMA-262 read the same way."""
+from mockserver.jsonkit.pattern_syntax import WORD, LookAround, Pattern, parse, write, write_set
 
+if TYPE_CHECKING:
+    import jsonschema_rs
 
-@lru_cache(maxsize=1024)
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    r"""Compile a pattern with ECMA meaning. Raises re.error for one Python cannot read, ValueError for `[\S]`."""
-    text = ""
-    in_class = False
-    for token in _tokens(pattern):
-        if token.startswith("\\"):
-            text += _escaped(token, in_class=in_class)
-        else:
-            in_class = (in_class or token == "[") and token != "]"
-            text += r"\Z" if token == "$" and not in_class else token
-    return re.compile(text)
+    Options: TypeAlias = "jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions"
 
+BACKTRACK_LIMIT: Final = 10_000
+"""Steps back that look-around may cost a match; after them, jsonschema-rs says that the text does not match."""
 
-def refuse_unportable(pattern: str) -> None:
-    """Raise ValueError for a pattern that the engines, or ECMA-262 and they, would read in different ways."""
-    if _STRANGE.search(pattern):
-        raise ValueError("only the groups (…), (?:…), (?=…), (?!…), (?<=…) and (?<!…) are supported")
-    opened: str | None = None
-    for token in _tokens(pattern):
-        if token.startswith("\\") and token[1:].lower() not in _CLASSES and token[1:] not in _ESCAPES:
-            raise ValueError(f"{token} is not supported")
-        if token == "]" and opened in ("[", "[^"):
-            raise ValueError("an empty character class is not supported")
-        if opened is not None:
-            opened = None if token == "]" else opened + token
-        elif token == "[":
-            opened = token
+LONGEST_TEXT: Final = 2_000
+"""Characters of a text that a pattern may look around in: each step back can read all of them again.
+
+With `BACKTRACK_LIMIT` it keeps the worst match near 50 ms. Look-ahead at the start of a text is tried once, and needs
+no such limit.
+"""
+
+SIZE_LIMIT: Final = 1 << 20
+"""Bytes that a compiled pattern may take: with repeats of repeats they, and the time to compile, grow without bound."""
+
+_ANY: Final = r"[\x00-\U0010ffff]"
+_WORD: Final = write_set(WORD, _ANY)
+_LINEAR: Final = {r"\b": r"(?-u:\b)", r"\B": r"(?-u:\B)"}
+_LOOKING: Final = {
+    r"\b": f"(?:(?<={_WORD})(?!{_WORD})|(?<!{_WORD})(?={_WORD}))",
+    r"\B": f"(?:(?<={_WORD})(?={_WORD})|(?<!{_WORD})(?!{_WORD}))",
+}
 
 
-def _tokens(pattern: str) -> Iterator[str]:
-    """Yield the characters of a pattern, escaped ones with their backslash."""
-    characters = iter(pattern)
-    for char in characters:
-        yield char + next(characters, "") if char == "\\" else char
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether a pattern matches somewhere in a text. Raises ValueError for a pattern that cannot be used."""
+    return matcher(pattern)(text)
 
 
-def _escaped(token: str, *, in_class: bool) -> str:
-    char = token[1:]
-    members = _CLASSES.get(char.lower())
-    if members is None:
-        return token
-    if not in_class:
-        return f"[{'^' if char.isupper() else ''}{members}]"
-    if char.isupper():
-        raise ValueError(f"{token} inside a character class is not supported")
-    return members
+def check_pattern(pattern: str) -> None:
+    """Raise ValueError, saying what is wrong, for a pattern that cannot be used."""
+    matcher(pattern)
+
+
+@lru_cache(maxsize=512)
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Return what tells whether the pattern matches somewhere in a text; half a surrogate pair is read as U+FFFD.
+
+    Raises ValueError for a pattern that cannot be used.
+    """
+    import jsonschema_rs
+
+    read = parse(pattern)
+    try:
+        schema = {"pattern": engine_text(read)}
+        is_valid = jsonschema_rs.Draft202012Validator(schema, pattern_options=options(read.look_around)).is_valid
+    except jsonschema_rs.ValidationError:
+        raise ValueError("it is too large, nested too deeply, or repeats nothing but look-around") from None
+
+    def fits(text: str) -> bool:
+        try:
+            return is_valid(text)
+        except ValueError:
+            from mockserver.jsonkit.jsontext import without_surrogates
+
+            return is_valid(without_surrogates(text))
+
+    if read.look_around is LookAround.ANYWHERE:
+        return lambda text: len(text) <= LONGEST_TEXT and fits(text)
+    return fits
+
+
+def options(look_around: LookAround) -> Options:
+    """Return how jsonschema-rs has to match patterns that look around so; the one place that decides it."""
+    import jsonschema_rs
+
+    if look_around is LookAround.NONE:
+        return jsonschema_rs.RegexOptions(size_limit=SIZE_LIMIT)
+    return jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT, size_limit=SIZE_LIMIT)
+
+
+def engine_text(pattern: Pattern) -> str:
+    """Write a pattern for jsonschema-rs with the options that it needs."""
+    return write(pattern, _LINEAR if pattern.look_around is LookAround.NONE else _LOOKING, _ANY)

@@ -28,6 +28,21 @@ def escape(token: str) -> str:
     return token.replace("~", "~0").replace("/", "~1")
 
 
+class Tokens(tuple[str, ...]):
+    """A parsed JSON Pointer."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, pointer: str) -> Tokens:
+        """Parse a pointer. Raises ValueError when it is malformed."""
+        return cls(parse(pointer))
+
+
+NOWHERE: Final = Tokens()
+"""The tokens of the whole document."""
+
+
 def parse(pointer: str) -> tuple[str, ...]:
     """Split a pointer into its tokens; `""` is the whole document. Raises ValueError when it is malformed."""
     if not pointer:

@@ -48,10 +48,10 @@ def _is_one_name(pieces: list[str]) -> bool:
 def _joined(pieces: list[str], variables: Variables) -> str:
     if len(pieces) == 1:
         return pieces[0]
-    made = pieces.copy()
-    for index in range(1, len(made), 2):
-        made[index] = str(variables[made[index]])
-    return "".join(made)
+    filled = pieces.copy()
+    for index in range(1, len(filled), 2):
+        filled[index] = str(variables[filled[index]])
+    return "".join(filled)
 
 
 def names(template: Template) -> set[str]:

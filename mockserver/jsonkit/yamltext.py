@@ -41,8 +41,8 @@ class _Strict(_Base):  # type: ignore[misc]
                     None, None, f"the member {key} stands twice", key_node.start_mark
                 )
             seen.add(key)
-        made: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return made
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
 
     def construct_number(self, node: yaml.ScalarNode) -> float:
         number = float(self.construct_scalar(node))

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from urllib.parse import unquote
 
 from aiohttp import web
-from aiohttp.web_protocol import RequestPayloadError
 
 from mockserver.contract.contract import split_target
 from mockserver.contract.library import Library, library
 from mockserver.contract.serving import ServedContracts
 from mockserver.server import logs
+from mockserver.server.aiohttp_io import problem, unreadable
 from mockserver.server.connection import Connection
 from mockserver.server.control import UNGUARDED, Control
 from mockserver.server.handlers import Handlers
 from mockserver.server.steering import Remote
 from mockserver.server.vendor import MAX_CREDENTIAL_BYTES, Vendor
-from mockserver.server.wire import problem, unreadable
+from mockserver.server.watched import Watched, can_be_watched
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
@@ -63,7 +64,7 @@ class App:
             reply = await self._answer(request)
         except ConnectionError:
             reply = unreadable(400, "the client is gone")  # nobody is there to read it
-        except RequestPayloadError as error:
+        except web.RequestPayloadError as error:
             detail = f"the body cannot be read: {error}"
             self.count_unreadable(detail)
             reply = unreadable(400, detail)
@@ -99,20 +100,31 @@ class App:
 
 
 class Server(web.Server):
-    """Hands out connections of our own."""
+    """Hands out connections of our own. Made on the running loop, which is the one it serves on."""
 
     def __init__(self, app: App) -> None:
         super().__init__(app.handle, handler_cancellation=True)
         self._app = app
+        self.watches = can_be_watched(self._plain())
 
     def __call__(self) -> Connection:
         """Return the handler of a new connection."""
-        timeout = self._app.settings.body_timeout
-        return Connection(self, loop=self._loop, head_timeout=timeout, on_unreadable=self._app.count_unreadable)
+        return self._watched() if self.watches else self._plain()
 
-    def busy_connections(self) -> list[Connection]:
+    def _plain(self) -> Connection:
+        return Connection(self, loop=asyncio.get_running_loop(), on_unreadable=self._app.count_unreadable)
+
+    def _watched(self) -> Watched:
+        return Watched(
+            self,
+            loop=asyncio.get_running_loop(),
+            on_unreadable=self._app.count_unreadable,
+            head_timeout=self._app.settings.body_timeout,
+        )
+
+    def busy_connections(self) -> list[Watched]:
         """Return the connections that are at a request; the others are closed."""
-        ours = [connection for connection in self.connections if isinstance(connection, Connection)]
+        ours = [connection for connection in self.connections if isinstance(connection, Watched)]
         for connection in ours:
             if not connection.busy:
                 connection.force_close()

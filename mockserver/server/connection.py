@@ -1,4 +1,4 @@
-"""One client's connection: aiohttp's, with the answers that aiohttp would give in plain text, late or not at all."""
+"""One client's connection, built on what aiohttp documents: named for its client, its errors answered in JSON."""
 
 from __future__ import annotations
 
@@ -7,32 +7,21 @@ from collections.abc import Callable
 from typing import Final
 
 from aiohttp import StreamReader, web
-from aiohttp.http_exceptions import InvalidURLError, LineTooLong
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 
-from mockserver.server.wire import SERVER, unreadable
+from mockserver.server.aiohttp_io import SERVER, unreadable
 
 LINGER_S: Final = 5.0
-"""How long a refused body is read away after its answer, so that its sender gets to see that."""
+"""How long a refused body is read away after its answer: with bytes unread, closing would be a reset, and the answer
+would be lost on its way to a client that is still sending."""
 
 
-class Connection(RequestHandler):
-    """One connection of a client.
+class Connection(web.RequestHandler):
+    """One connection of a client. What aiohttp's parser refuses is answered in JSON, and told to `on_unreadable`."""
 
-    A request that cannot be read is answered in JSON, and told to `on_unreadable`. A client that closes its sending
-    side still gets its answers, except that of a wait, which ends with the client. A head that does not arrive within
-    `head_timeout` seconds is given up.
-    """
-
-    __slots__ = ("_answered", "_half_closed", "_head_timeout", "_head_timer", "_newest", "_on_unreadable", "peer")
+    __slots__ = ("_on_unreadable", "peer")
 
     def __init__(
-        self,
-        manager: web.Server,
-        *,
-        loop: asyncio.AbstractEventLoop,
-        head_timeout: float,
-        on_unreadable: Callable[[str], None],
+        self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, on_unreadable: Callable[[str], None]
     ) -> None:
         super().__init__(
             manager,
@@ -41,14 +30,17 @@ class Connection(RequestHandler):
             auto_decompress=False,
             lingering_time=LINGER_S,
         )
-        self._head_timeout = head_timeout
         self._on_unreadable = on_unreadable
-        self._head_timer: asyncio.TimerHandle | None = None
-        self._newest: tuple[str, StreamReader] | None = None
-        self._answered: StreamReader | None = None
-        self._half_closed = False
         self.peer = ""
         """A short name of the connection: the address and port of its client."""
+
+    @property
+    def half_closed(self) -> bool:
+        """Whether the client sends nothing more and still reads."""
+        return False
+
+    def answering(self, payload: StreamReader) -> None:
+        """Learn that the request with this payload is being answered: the rest of it is only read away."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Name the connection, once for all its requests."""
@@ -57,90 +49,28 @@ class Connection(RequestHandler):
         if isinstance(peer, tuple):
             self.peer = f"{peer[0]}:{peer[1]}"
 
-    @property
-    def busy(self) -> bool:
-        """Whether a request is being read or answered; aiohttp's own way to close would stop reading its body."""
-        return self._request_in_progress or bool(self._messages)
-
-    @property
-    def half_closed(self) -> bool:
-        """Whether the client sends nothing more."""
-        return self._half_closed
-
-    @property
-    def task(self) -> asyncio.Task[None] | None:
-        """What ends with the connection."""
-        return self._task_handler
-
     def data_received(self, data: bytes) -> None:
-        """Take what came; a body whose framing breaks off ends for its reader, who would wait for ever."""
-        super().data_received(data)
-        if self._messages:
-            for message, payload in reversed(self._messages):
-                if not isinstance(message, _ErrInfo):
-                    self._newest = (message.path, payload)
-                    break
-            message = self._messages[-1][0]
-            if isinstance(message, _ErrInfo):
-                self._break_body(message)
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            if self._head_timer is None:
-                self._head_timer = self._loop.call_later(self._head_timeout, self._give_up_head)
-        elif self._head_timer is not None:
-            self._stop_head_timer()
+        """Take what came. Before 3.14.4 aiohttp's parser lets the URL's own error escape, which asyncio would drop."""
+        try:
+            super().data_received(data)
+        except ValueError:
+            self.end_with(400, "the request target is not a URL")
 
-    def _break_body(self, error: _ErrInfo) -> None:
-        payload = self._newest and self._newest[1]
-        if payload and not payload.is_eof():
-            if payload is not self._answered:
-                payload.set_exception(RequestPayloadError(what_is_wrong(error.status, error.exc, error.message)[1]))
-            payload.feed_eof()
-
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _give_up_head(self) -> None:
-        self._head_timer = None
+    def end_with(self, status: int, detail: str) -> None:
+        """Answer at once that a request cannot be read, outside of aiohttp's order of answers, and close."""
         if self.transport is not None:
-            detail = f"the head of a request did not arrive within {self._head_timeout:g} s"
             self._on_unreadable(detail)
-            body = unreadable(408, detail).body
-            assert isinstance(body, bytes)
-            head = f"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nServer: {SERVER}\r\n"
-            self.transport.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
+            answer = unreadable(status, detail)
+            assert isinstance(answer.body, bytes)
+            lines = (
+                f"HTTP/1.1 {status} {answer.reason}",
+                "Content-Type: application/json",
+                f"Server: {SERVER}",
+                f"Content-Length: {len(answer.body)}",
+                "Connection: close",
+            )
+            self.transport.write("\r\n".join([*lines, "", ""]).encode() + answer.body)
             self.force_close()
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        """Let go of everything."""
-        self._stop_head_timer()
-        super().connection_lost(exc)
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """Stay open for the answer to what was sent whole; asyncio closes the connection when this is false."""
-        if not self._answer_due():
-            return False
-        self._half_closed = True
-        self._close_when_done()
-        return True
-
-    def _answer_due(self) -> bool:
-        if self._newest is None or (self._waiter is not None and not self._messages):
-            return False
-        target, payload = self._newest
-        return payload.is_eof() and not is_wait(target)
-
-    def answering(self, payload: StreamReader) -> None:
-        """Learn that the request with this payload is being answered: the rest of it is only read away."""
-        self._answered = payload
-        self._close_when_done()
-
-    def _close_when_done(self) -> None:
-        """Close after the answer that is being made, where the client sends nothing more and nothing is queued."""
-        if self._half_closed and not self._messages:
-            self.close()
 
     def handle_error(
         self,
@@ -150,21 +80,10 @@ class Connection(RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer what aiohttp's parser refused. Such requests are counted, not journalled."""
-        status, detail = what_is_wrong(status, exc, message)
+        status, detail = self.what_is_wrong(status, exc, message)
         self._on_unreadable(detail)
         return unreadable(status, detail)
 
-
-def what_is_wrong(status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
-    """Return status and one line for what the parser found; what was sent is not repeated, it may hold a key."""
-    if isinstance(error, LineTooLong):
-        return 431, f"the request line or a header is longer than {error.args[1]} bytes"
-    if isinstance(error, InvalidURLError):
-        return status, "the request target is not a URL"
-    line = (message or str(error)).partition("\n")[0].strip().rstrip(":")
-    return status, line or "the request cannot be read"
-
-
-def is_wait(target: str) -> bool:
-    """Tell whether a target is that of a blocking call, which nobody needs once its caller is gone."""
-    return target.startswith("/_mock/sessions/") and target.partition("?")[0].endswith("/wait")
+    def what_is_wrong(self, status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
+        """Return status and one line for what the parser found; what was sent is not repeated, it may hold a key."""
+        return status, "the request cannot be read"

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from mockserver.contract.contract import split_target
 from mockserver.jsonkit import Json, jsontext, pointer, yamltext
-from mockserver.server.wire import BodyTimeoutError, problem, read_body
+from mockserver.server.aiohttp_io import BodyTimeoutError, problem, read_body
 from mockserver.settings import Settings
 
 MAX_BODY: Final = 16 * 1024 * 1024

@@ -19,8 +19,8 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import control
+from mockserver.server.aiohttp_io import SERVER, json_response
 from mockserver.server.control import Call, RejectedError
-from mockserver.server.wire import SERVER, json_response
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore

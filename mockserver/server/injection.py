@@ -12,7 +12,7 @@ from aiohttp import web
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit.template import phrase
 from mockserver.server.connection import Connection
-from mockserver.sessions.faults import Step
+from mockserver.sessions.steps import Step
 
 DRIBBLE_PIECES: Final = 10
 DRIBBLE_PAUSE_MS: Final = 50
@@ -21,7 +21,7 @@ MALFORMED: Final = b"HTTP/1.1 2OO Nearly\r\nContent-Length: minus one\r\n\r\n{"
 
 async def pause(step: Step) -> bool:
     """Wait as long as the step says, in real time; tell whether that was any time at all."""
-    if "delay_ms" not in step.spec or step.spec.get("connection") == "dribble":
+    if step.delay is None or step.connection == "dribble":
         return False
     ms = step.delay_ms()
     await asyncio.sleep(ms / 1000)
@@ -44,7 +44,7 @@ async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> bool:
     assert transport is not None
     if request.method == "HEAD":
         reply = WireReply(status=reply.status, headers=reply.headers, body=b"")
-    match step.spec["connection"]:
+    match step.connection:
         case "reset":
             _reset_on_close(transport)
             transport.abort()
@@ -67,7 +67,7 @@ async def _dribble(transport: asyncio.Transport, step: Step, reply: WireReply) -
     head, body = _raw(reply, close=True)
     data = head + body
     size = -(-len(data) // DRIBBLE_PIECES)
-    ms = step.delay_ms() if "delay_ms" in step.spec else DRIBBLE_PAUSE_MS * DRIBBLE_PIECES
+    ms = step.delay_ms() if step.delay is not None else DRIBBLE_PAUSE_MS * DRIBBLE_PIECES
     for start in range(0, len(data), size):
         if transport.is_closing():
             return False

@@ -50,6 +50,10 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
 
 async def _finish(server: Server) -> None:
     """Close idle connections, give the others time for the request they are at, then close them too."""
+    if not server.watches:
+        server.pre_shutdown()
+        await server.shutdown(STOP_GRACE)
+        return
     busy = [connection.task for connection in server.busy_connections() if connection.task is not None]
     if busy:
         _, late = await asyncio.wait(busy, timeout=STOP_GRACE)

@@ -9,17 +9,17 @@ from aiohttp import web
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.server import waiting
+from mockserver.server.aiohttp_io import json_response
 from mockserver.server.control import Call, Handler, RejectedError
 from mockserver.server.handlers import DEFAULT_LIMIT, Handlers
 from mockserver.server.ledger_cache import Ledgers
 from mockserver.server.other_sessions import other_sessions
 from mockserver.server.vendor import real_ms
-from mockserver.server.wire import json_response
 from mockserver.sessions.clock import REAL_TIME
-from mockserver.sessions.faults import Step
-from mockserver.sessions.faults import problem as step_problem
 from mockserver.sessions.matcher import problem as matcher_problem
 from mockserver.sessions.session import Session
+from mockserver.sessions.steps import Step
+from mockserver.sessions.steps import problem as step_problem
 
 DEFAULT_TIMEOUT_MS: Final = 5000
 MAX_TIME_MS: Final = 253_402_300_799_999

@@ -17,12 +17,12 @@ from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
+from mockserver.server.aiohttp_io import BodyTimeoutError, problem, read_body, response, wire_request
 from mockserver.server.connection import Connection
-from mockserver.server.wire import BodyTimeoutError, problem, read_body, response, wire_request
-from mockserver.sessions import faults
-from mockserver.sessions.exchange import Exchange, Injected
-from mockserver.sessions.faults import Step
+from mockserver.sessions import faults, steps
+from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
+from mockserver.sessions.steps import Step
 from mockserver.sessions.stores.memory import DEFAULT_SESSION, MemoryStore
 from mockserver.settings import Settings
 
@@ -68,7 +68,7 @@ class Vendor:
         now = real_ms()
         judged = self._judge(judged, session, now)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
-        step = faults.take(session.faults, judged) if session.faults else None
+        step = steps.take(session.faults, judged) if session.faults else None
         if step is not None:
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
@@ -110,14 +110,14 @@ class Vendor:
             return self._store.session(DEFAULT_SESSION), ("long_session" if named else "long_credential",)
         return self._store.session(self._store.owner(name)), ()
 
-    async def _commit(self, arrival: Arrival, injected: Injected | None = None) -> tuple[Exchange, WireReply]:
+    async def _commit(self, arrival: Arrival, step: Step | None = None) -> tuple[Exchange, WireReply]:
         exchange, reply = await self._store.commit(
             arrival.session,
             arrival.judged,
             received_ms=arrival.received_ms,
             connection=connection_of(arrival.request),
             notes=arrival.notes,
-            injected=injected,
+            step=step,
         )
         logs.exchange_done(arrival.session, exchange)
         return exchange, reply
@@ -130,10 +130,9 @@ class Vendor:
             if held_up:
                 fresh = route(arrival.judged.request_body, arrival.judged.contract)
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
-            if "reject" in step.spec:
-                faults.reject(arrival.judged, step)
-            injected = Injected(step=step.as_json(), spec=step.spec, stored=step.stores)
-            exchange, own = await self._commit(arrival, injected)
+            if step.reject is not None:
+                faults.reject(arrival.judged, step, step.reject)
+            exchange, own = await self._commit(arrival, step)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)
                 held_up = await injection.pause(step)
@@ -148,7 +147,7 @@ class Vendor:
         request, reply = arrival.request, exchange.override.reply or own
         whole = not (held_up and injection.given_up(request))
         made: web.StreamResponse = _answer(arrival.session, exchange, reply)
-        if "connection" in step.spec and not injection.gone(request):
+        if step.connection is not None and not injection.gone(request):
             made, whole = injection.closed(), await injection.cut(request, step, reply) and whole
         _revise(arrival.session, exchange, lost=not whole, answered=(real_ms(), arrival.session.newest))
         return made

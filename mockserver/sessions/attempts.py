@@ -11,12 +11,13 @@ from typing import Final
 
 import orjson
 
-from mockserver.contract.sections import DeliveryRules, Tokens
+from mockserver.contract.sections import DeliveryRules
 from mockserver.core.adapter import adapter_of
 from mockserver.core.body import RequestBody
 from mockserver.core.events import events_of
 from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json, jsontext, pointer
+from mockserver.jsonkit.pointer import Tokens
 from mockserver.sessions.exchange import Exchange
 
 

@@ -12,23 +12,30 @@ from mockserver.core.model import Judged, Receipt, Verdict
 MAX_WINDOWS: Final = 10_000
 """Over this many rate windows or idempotency keys the ones that have run out are dropped, else the oldest half."""
 
+SHARED_VERDICTS: Final = 1000
+"""Longer verdicts are not kept for sharing: a client chooses how many different lengths there are."""
+
 K = TypeVar("K")
 V = TypeVar("V")
 Id = bytes
 Ids = dict[Id, None]
 
 
-@lru_cache(maxsize=1024)
 def all_of(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
-    """Return `count` times one verdict; equal ones are one object, so that a journal of good batches stays small."""
+    """Return `count` times one verdict; equal short ones are one object, so that a journal of good batches is small."""
+    return _shared(verdict, count) if count <= SHARED_VERDICTS else (verdict,) * count
+
+
+@lru_cache(maxsize=1024)
+def _shared(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
     return (verdict,) * count
 
 
 def _distinct(ids: list[Id | None]) -> Ids:
     """Return the ids there are, in order, each once."""
-    found = dict.fromkeys(ids)
-    found.pop(None, None)
-    return cast(Ids, found)
+    distinct = dict.fromkeys(ids)
+    distinct.pop(None, None)
+    return cast(Ids, distinct)
 
 
 def _newer_half(claims: dict[K, V]) -> dict[K, V]:
@@ -56,7 +63,7 @@ class Claims:
         key = (judged.contract.name, limit.name, judged.credential)
         start, used, _ = self._windows.get(key, (0, 0, 0))
         if not 0 <= now - start < limit.window_ms:
-            start, used = (now - now % limit.window_ms if limit.aligned else now), 0
+            start, used = (now - now % limit.window_ms if limit.starts == "aligned" else now), 0
         receipt.rate_reset_ms = start + limit.window_ms
         if mode == "off":
             receipt.rate_remaining = limit.requests

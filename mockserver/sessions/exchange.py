@@ -13,15 +13,6 @@ from mockserver.settings import RateMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Injected:
-    """A fault step as one request met it: the step, what it asks for, whether the events are stored all the same."""
-
-    step: Json
-    spec: Json
-    stored: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyOverride:
     """What few exchanges need: a reply that is not the contract's own, a fault, notes on the way.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mockserver.jsonkit import Json, pointer
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit import Json, patterns, pointer
 from mockserver.jsonkit.pointer import MISSING
 
 ROW_MEMBERS = ("protocol", "operation", "type", "verdict")
@@ -32,38 +30,38 @@ def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Diff
 
     `where` looks into the event as sent, and a difference there has the pointer that was asked for.
     """
-    found: list[Difference] = []
+    differing: list[Difference] = []
     for name in ROW_MEMBERS:
-        wanted = match.get(name)
-        if wanted is not None and wanted != ANY and row.get(name) != wanted:
-            found.append(Difference(pointer=f"/{name}", expected=wanted, got=row.get(name)))
-    for place, wanted in (match.get("where") or {}).items():
+        expected = match.get(name)
+        if expected is not None and expected != ANY and row.get(name) != expected:
+            differing.append(Difference(pointer=f"/{name}", expected=expected, got=row.get(name)))
+    for place, expected in (match.get("where") or {}).items():
         got = pointer.get(row["event"], pointer.parse(place))
-        if not fits(got, wanted):
-            found.append(Difference(pointer=place, expected=wanted, got=None if got is MISSING else got))
-    return found
+        if not fits(got, expected):
+            differing.append(Difference(pointer=place, expected=expected, got=None if got is MISSING else got))
+    return differing
 
 
 def matches(match: Mapping[str, Json], row: Mapping[str, Json]) -> bool:
     """Tell whether there is no difference, as fast as can be: many waits look at every event."""
     for name in ROW_MEMBERS:
-        wanted = match.get(name)
-        if wanted is not None and wanted != ANY and row.get(name) != wanted:
+        expected = match.get(name)
+        if expected is not None and expected != ANY and row.get(name) != expected:
             return False
     return not match.get("where") or not differences(match, row)
 
 
-def fits(got: Json, wanted: Json) -> bool:
+def fits(got: Json, expected: Json) -> bool:
     """Compare one value: with `exists`, `regex` or `in`, else for equality of JSON values."""
-    if isinstance(wanted, dict) and len(wanted) == 1:
-        name, value = next(iter(wanted.items()))
+    if isinstance(expected, dict) and len(expected) == 1:
+        name, value = next(iter(expected.items()))
         if name == "exists":
             return (got is not MISSING) is bool(value)
         if name == "regex":
-            return isinstance(got, str) and compile_pattern(value).search(got) is not None
+            return isinstance(got, str) and patterns.matches(value, got)
         if name == "in":
             return any(equal(got, option) for option in value)
-    return equal(got, wanted)
+    return equal(got, expected)
 
 
 def equal(left: Json, right: Json) -> bool:
@@ -79,23 +77,23 @@ def equal(left: Json, right: Json) -> bool:
 
 def problem(match: Json, place: str = "/match") -> tuple[str, str] | None:
     """Return where and why a matcher cannot be used, or None. Its members' types are checked by the API's schema."""
-    for where, wanted in (match.get("where") or {}).items():
+    for where, expected in (match.get("where") or {}).items():
         here = f"{place}/where/{pointer.escape(where)}"
         try:
             pointer.parse(where)
         except ValueError as error:
             return here, str(error)
-        bad = _unusable(wanted)
+        bad = _unusable(expected)
         if bad is not None:
             return here + bad[0], bad[1]
     return None
 
 
-def _unusable(wanted: Json) -> tuple[str, str] | None:
+def _unusable(expected: Json) -> tuple[str, str] | None:
     """Return what is wrong with a value that is compared otherwise than for equality."""
-    if not isinstance(wanted, dict) or len(wanted) != 1:
+    if not isinstance(expected, dict) or len(expected) != 1:
         return None
-    name, value = next(iter(wanted.items()))
+    name, value = next(iter(expected.items()))
     if name == "exists" and not isinstance(value, bool):
         return "/exists", "must be true or false"
     if name == "in" and not isinstance(value, list):
@@ -104,8 +102,8 @@ def _unusable(wanted: Json) -> tuple[str, str] | None:
         if not isinstance(value, str):
             return "/regex", "must be a string"
         try:
-            compile_pattern(value)
-        except (re.error, ValueError) as error:
+            patterns.check_pattern(value)
+        except ValueError as error:
             return "/regex", f"not a regular expression: {error}"
     return None
 

@@ -14,12 +14,12 @@ from mockserver.core.model import Judged, Receipt, Verdict
 from mockserver.sessions.claims import Claims, all_of
 from mockserver.sessions.clock import REAL_TIME, Clock
 from mockserver.sessions.exchange import Exchange, SharedHead
-from mockserver.sessions.faults import Step
+from mockserver.sessions.steps import Step
 from mockserver.sessions.views import View
 from mockserver.settings import RateMode
 
 UNKNOWN_ENTITY: Final = "unknown_entity"
-EXCHANGE_OVERHEAD: Final = 300
+EXCHANGE_OVERHEAD: Final = 390
 """Bytes an exchange takes beside its bodies, measured; what the memory limit reckons with."""
 
 VERDICT_BYTES: Final = 8

@@ -126,14 +126,14 @@ class View:
 
     def findings(self) -> list[Finding]:
         """Return the request's own findings: why it was refused as a whole, and warnings about it."""
-        found: list[Finding] = []
+        findings: list[Finding] = []
         if self.judged.refusal is not None:
-            found.append(self.judged.refusal.finding)
+            findings.append(self.judged.refusal.finding)
         elif self.exchange.receipt.refused is not None:
-            found.append(self._whole_finding())
+            findings.append(self._whole_finding())
         elif self.exchange.refused:
-            found += [fault.finding for fault in self.judged.event_errors[:1] if fault.finding is not None]
-        return found + request_warnings(
+            findings += [fault.finding for fault in self.judged.event_errors[:1] if fault.finding is not None]
+        return findings + request_warnings(
             self.judged,
             notes=self.exchange.override.notes,
             over_rate=self.exchange.receipt.over_rate,

@@ -14,9 +14,9 @@ from hypothesis.strategies import SearchStrategy
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.patterns import compile_pattern
 from mockserver.strategies.format_texts import moment_texts
 from mockserver.strategies.keywords import types_of
+from mockserver.strategies.pattern_texts import python_regex
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plausible import DAY_MS, SCALARS
 from mockserver.strategies.subschemas import Schema, is_array, is_object
@@ -85,10 +85,11 @@ class Drawing:
         if "format" in schema:
             return FORMATS[schema["format"]](now_ms)
         if "pattern" in schema:
-            pattern = st.from_regex(
-                compile_pattern(schema["pattern"]), alphabet=st.characters(codec="utf-8", exclude_characters="\x00")
-            )
-            return pattern.filter(lambda text: self.values.fits(schema, text))
+            regex = python_regex(schema["pattern"])
+            if regex is None:
+                return None
+            texts = st.from_regex(regex, alphabet=st.characters(codec="utf-8", exclude_characters="\x00"))
+            return texts.filter(lambda text: self.values.fits(schema, text))
         options = [_of_type(kind, schema) for kind in types_of(schema)]
         found = [option for option in options if option is not None]
         return st.one_of(found) if found else None

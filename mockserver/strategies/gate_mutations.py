@@ -14,7 +14,7 @@ from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Operation
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matcher
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import NO_CREDENTIAL, Parts
 from mockserver.strategies.plausible import JUNK
@@ -141,11 +141,11 @@ def _key(site: GateSite) -> Iterator[GateMutation]:
         yield site.fault(rule, "missing", changed(credential=NO_CREDENTIAL), *blank)
     for number, name in enumerate(names):
         if "pattern" in specs[name]:
-            fits = compile_pattern(specs[name]["pattern"])
+            fits = matcher(specs[name]["pattern"])
             texts = [
                 text for text in ("wrong_key_1", "sk_1", *JUNK) if text.strip() == text and text.isascii() and text
             ]
-            keys = [changed(key=text, credential=number) for text in texts if not fits.search(text)]
+            keys = [changed(key=text, credential=number) for text in texts if not fits(text)]
             yield site.fault(f"/protocol/credentials/{name}/pattern", "malformed", *keys)
 
 

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
-import jsonschema_rs
-
+from mockserver.contract.engine import compile_schema
 from mockserver.contract.schema import POINTER
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import FORMATS, rfc3339_ms
@@ -53,8 +52,7 @@ class Values:
     def fits(self, schema: Schema, value: Json) -> bool:
         """Tell whether a value fits a schema."""
         if id(schema) not in self._engines:
-            engine = jsonschema_rs.Draft202012Validator(dict(schema), formats=dict(FORMATS), validate_formats=True)
-            self._engines[id(schema)] = (schema, engine.is_valid)
+            self._engines[id(schema)] = (schema, compile_schema(schema, FORMATS).is_valid)
         return self._engines[id(schema)][1](value)
 
     def branches(self, schema: Schema) -> list[Schema]:

@@ -10,7 +10,7 @@ from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
 from mockserver.core.model import Terms
 from mockserver.core.route import route
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matches
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import Parts
 from mockserver.strategies.forms import Bad, FormPlan
@@ -154,9 +154,7 @@ def _add(rule_set: RuleSet, one: OperationPlan, first: Spoiled, second: Spoiled)
 def revoked_key(rule_set: RuleSet, one: OperationPlan) -> str | None:
     """Return a key for the operation's first credential that the target must refuse."""
     spec = rule_set.contract.protocol["credentials"][one.operation.credentials[0]]
-    fits = (
-        key for key in rule_set.setup.revoked if "pattern" not in spec or compile_pattern(spec["pattern"]).search(key)
-    )
+    fits = (key for key in rule_set.setup.revoked if "pattern" not in spec or matches(spec["pattern"], key))
     return next(fits, None)
 
 

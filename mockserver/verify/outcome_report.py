@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final
 
+from mockserver.client.junit import Case, CaseFailure, Suite, document
 from mockserver.jsonkit import Json
 from mockserver.verify.curl import curl
 from mockserver.verify.rule import Finding, Outcome, Reply, Status
@@ -132,24 +132,20 @@ class Report:
 
     def junit(self) -> bytes:
         """Return the report as JUnit XML."""
-        counts = self.counts()
-        idle = counts[Status.NOT_EXERCISED] + counts[Status.NOT_OBSERVABLE]
-        totals = {"tests": len(self.outcomes), "failures": counts[Status.FAILED], "errors": 0, "skipped": idle}
-        told = {name: str(value) for name, value in totals.items()}
-        root = ET.Element("testsuites", told)
-        suite = ET.SubElement(root, "testsuite", {"name": f"mockserver verify {self.name}", **told})
-        for one in self.outcomes:
-            case = ET.SubElement(suite, "testcase", {"classname": self.name, "name": one.rule.id})
-            if one.finding is not None:
-                kind = "assumed" if one.finding.assumed else "documented"
-                message = {"message": printable(one.finding.differences[0])[:SHOWN], "type": kind}
-                failure = ET.SubElement(case, "failure", message)
-                failure.text = printable("\n".join(self._finding(one.finding, ())))
-            elif one.status is not Status.PASSED:
-                ET.SubElement(case, "skipped", {"message": f"{one.status.value}: {one.why}"})
-        ET.indent(root)
-        made: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
-        return made + b"\n"
+        cases = [self._case(outcome) for outcome in self.outcomes]
+        return document([Suite(name=f"mockserver verify {self.name}", cases=cases)])
+
+    def _case(self, outcome: Outcome) -> Case:
+        failure, skipped = None, None
+        if outcome.finding is not None:
+            failure = CaseFailure(
+                kind="assumed" if outcome.finding.assumed else "documented",
+                message=outcome.finding.differences[0][:SHOWN],
+                text="\n".join(self._finding(outcome.finding, ())),
+            )
+        elif outcome.status is not Status.PASSED:
+            skipped = f"{outcome.status.value}: {outcome.why}"
+        return Case(classname=self.name, name=outcome.rule.id, failure=failure, skipped=skipped)
 
 
 def _by_reason(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
@@ -171,5 +167,5 @@ def _replied(reply: Reply | None) -> Json:
 
 
 def printable(text: str) -> str:
-    """Return a text that XML can hold, and that leaves a terminal alone."""
+    """Return a text that leaves a terminal alone."""
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)

@@ -8,7 +8,7 @@ from typing import Final
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Operation
 from mockserver.jsonkit import Json, pointer
-from mockserver.jsonkit.patterns import compile_pattern
+from mockserver.jsonkit.patterns import matches
 from mockserver.strategies.plans import OperationPlan, Plan, plan_of
 from mockserver.verify.expectations import Expectations
 from mockserver.verify.rule import Probe, Random, Rule, Setup, Status
@@ -93,6 +93,6 @@ def keys_of(contract: Contract, setup: Setup) -> dict[str, str | None]:
     for name, spec in specs.items():
         secret = open_ones and spec["in"] in SECRET_PLACES
         key = setup.server_key if secret else setup.key
-        fits = key is not None and ("pattern" not in spec or compile_pattern(spec["pattern"]).search(key))
+        fits = key is not None and ("pattern" not in spec or matches(spec["pattern"], key))
         made[name] = key if fits else None
     return made

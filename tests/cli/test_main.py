@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from mockserver.__main__ import is_plain_probe
 from mockserver.cli import environment, probe
 from mockserver.cli.main import COMMANDS, main
-from mockserver.cli.options import ByteSize, Pin
+from mockserver.cli.parameters import ByteSize, Pin
 from mockserver.contract import fidelity as facts
 from mockserver.contract import library as loader
 from mockserver.jsonkit import yamltext
@@ -516,7 +516,7 @@ def test_contracts_print_refuses_a_patch_of_another_protocol(tmp_path: Path) -> 
     patch.write_text("protocol: apex\npatch: {}\n")
     ended = invoke("contracts", "print", "outlit", "--contract-patch", str(patch))
     assert ended.exit_code == 2
-    assert "patches apex, not outlit" in ended.output
+    assert "is a patch for apex, not for outlit" in ended.output
 
 
 @pytest.mark.parametrize("place", [LIMIT, LIMIT[1:]])

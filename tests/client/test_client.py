@@ -1,4 +1,4 @@
-"""A server other_sessions: how it is reached, and what is said when it cannot be."""
+"""A client for a running server: connecting, and the errors when that fails."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_error_names_the_url_when_nobody_listens_and_it_is_awaited() -> No
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8207", "ftp://127.0.0.1", "http://"])
 def test_url_is_refused_when_it_is_none(url: str) -> None:
-    with pytest.raises(ValueError, match="expected a URL like"):
+    with pytest.raises(ValueError, match="expected a URL such as"):
         MockServer.connect(url)
 
 
@@ -93,11 +93,11 @@ def test_error_says_so_when_another_kind_of_server_answers() -> None:
         thread.start()
         try:
             with MockServer.connect(f"http://127.0.0.1:{stranger.server_port}", session="x") as client:
-                with pytest.raises(UnreachableError, match=r"is no mockserver: GET .* was answered 200 b'<h1>Hello"):
+                with pytest.raises(UnreachableError, match=r"is not a mockserver: GET .* returned 200 b'<h1>Hello"):
                     client.events()
-                with pytest.raises(UnreachableError, match="is no mockserver"):
+                with pytest.raises(UnreachableError, match="is not a mockserver"):
                     client.settings()
-                with pytest.raises(UnreachableError, match="is no mockserver"):
+                with pytest.raises(UnreachableError, match="is not a mockserver"):
                     asyncio.run(client.aio.events())
         finally:
             stranger.shutdown()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mockserver.client import text
-from mockserver.client.decoding import read
 from mockserver.client.results import Counts, Waited
+from mockserver.jsonkit.decoding import read
 
 NOTHING: dict[str, Any] = {
     "satisfied": False,

@@ -19,8 +19,8 @@ from mockserver.contract.library import Library, Protocol, library
 from mockserver.contract.publish import openapi
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.errors import ContractError
 from mockserver.jsonkit import pointer
 from mockserver.sessions.session import SessionSettings

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import library
+from mockserver.contract.publish import SCHEMA_DOCUMENTS, schemas_of
 from mockserver.contract.schema import Schema, annotate, drop_nulls, subschemas
 from mockserver.core.explain import judge_spots, reference_spots, violations
 from mockserver.core.reference_engine import validator
 from mockserver.jsonkit.jsontext import parse_exactly, without_surrogates
-from mockserver.jsonkit.patterns import compile_pattern, refuse_unportable
+from mockserver.jsonkit.patterns import LONGEST_TEXT, matches
 from tests import cases
-
-KINDS = ("requests", "events", "replies", "warnings")
+from tests.ecma262 import ALL_CASES, Case
 
 
 def contracts() -> Iterator[Contract]:
@@ -28,11 +28,17 @@ def contracts() -> Iterator[Contract]:
             yield protocol.contract(revision)
 
 
+def schemas(contract: Contract) -> Iterator[Schema]:
+    for document in SCHEMA_DOCUMENTS:
+        yield from schemas_of(contract, document).values()
+    rules = (*contract.warnings.events, *contract.warnings.requests)
+    yield from (rule.schema for rule in rules if rule.schema is not None)
+
+
 SCHEMAS: dict[str, Schema] = {
     f"{contract.name}-{contract.revision}-{schema.document}-{schema.name}": schema
     for contract in contracts()
-    for kind in KINDS
-    for schema in getattr(contract, kind).values()
+    for schema in schemas(contract)
 }
 
 
@@ -154,48 +160,23 @@ def test_engines_agree_on_odd_texts_and_numbers_wherever_something_is_asked_of_t
     assert verdicts == {True, False}
 
 
-@pytest.mark.parametrize(
-    ("pattern", "fits", "misfits"),
-    [
-        ("^abc$", ["abc"], ["abc\n", "\nabc", "abcabc", ""]),
-        ("abc$", ["abc", "xabc", "\nabc"], ["abc\n", "abcx"]),
-        (r"^\d+$", ["0123456789"], ["٣", "३", "１", "1\n", ""]),
-        (r"^\w+$", ["aZ_9"], ["\u00e9", "\u017f", "\u212a", "-"]),
-        (
-            r"^\s$",
-            ["\ufeff", "\u00a0", "\u2028", "\t", "\v", "\u3000"],
-            ["\u0085", "\x1c", "\x1f", "\u180e", "\u200b", "x"],
-        ),
-        (r"^\S$", ["\u0085", "\x1c", "\u200b", "x"], ["\ufeff", "\u00a0", " "]),
-        (r"^[\s\d]$", ["\ufeff", "7"], ["\u0085", "٣"]),
-        (r"^[^\s]$", ["\u0085", "x"], ["\ufeff"]),
-        ("^.$", ["x", "\U0001f600", "\r"], ["\n", "", "xx"]),
-        ("^[$]$", ["$"], ["", "\\"]),
-        ("a$|^b", ["xa", "bx"], ["a\n", "xb"]),
-        (r"^\S(?:.*\S)?$", ["a", "a b"], [" a", "a\n", "\ufeffa", "a\u2028"]),
-        ("^[a-z0-9]+(?:_[a-z0-9]+)*$", ["a", "a_1", "1a"], ["a\n", "_a", "a__b", "A", "ａ", ""]),
-        ("^(?!apex_)", ["pk_1", ""], ["apex_sk_1"]),
-    ],
-)
-def test_pattern_has_its_ecma_meaning_in_both_engines(pattern: str, fits: list[str], misfits: list[str]) -> None:
-    schema = own({"type": "string", "pattern": pattern})
-    assert [text for text in fits if not agree(schema, text)] == []
-    assert [text for text in misfits if agree(schema, text)] == []
+BESIDE = {"looks_around": {"type": "string", "pattern": "(?<!q)$"}}
+"""A member that makes each pattern of its schema one that is asked of `matcher`."""
 
 
-@pytest.mark.parametrize(
-    "pattern",
-    [r"^a\Z", r"\A", r"\pL", r"(a)\1", "(?P<x>a)", "(?i)a", "(?>a)", "[]a]", "[^]", r"\cA", r"\_"],
-)
-def test_pattern_is_refused_where_the_engines_would_read_it_differently(pattern: str) -> None:
-    with pytest.raises(ValueError, match="supported"):
-        refuse_unportable(pattern)
+@pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.clause}:{case.pattern}")
+@pytest.mark.parametrize("beside", [{}, BESIDE], ids=["alone", "beside_look_around"])
+def test_pattern_has_its_ecma_meaning_in_every_engine(case: Case, beside: dict[str, Any]) -> None:
+    schema = own({"type": "object", "properties": {"text": {"type": "string", "pattern": case.pattern}, **beside}})
+    assert [text for text in case.matching if not agree(schema, {"text": text})] == []
+    assert [text for text in case.other if agree(schema, {"text": text})] == []
 
 
-@pytest.mark.parametrize("pattern", [r"[\S]", r"[^\D]", r"[a\W]"])
-def test_pattern_is_refused_when_a_class_holds_the_opposite_of_another(pattern: str) -> None:
-    with pytest.raises(ValueError, match="supported"):
-        compile_pattern(pattern)
+@pytest.mark.parametrize("text", ["a" * 100 + "!", "a" * (LONGEST_TEXT + 1)])
+def test_engines_agree_that_a_text_does_not_match_when_it_is_beyond_the_bounds(text: str) -> None:
+    schema = own({"type": "object", "properties": {"text": {"pattern": "^(?:(?=a)a|aa)+$"}, "other": {"pattern": "a"}}})
+    assert agree(schema, {"text": "aa", "other": text})
+    assert not agree(schema, {"text": text})
 
 
 @settings(max_examples=200)
@@ -203,7 +184,7 @@ def test_pattern_is_refused_when_a_class_holds_the_opposite_of_another(pattern: 
 @example(r"^\s+$", "\ufeff\u180e")
 @example("b$", "b\n")
 def test_engines_agree_on_patterns_over_any_text(pattern: str, text: str) -> None:
-    assert agree(own({"pattern": pattern}), text) is (compile_pattern(pattern).search(text) is not None)
+    assert agree(own({"pattern": pattern}), text) is matches(pattern, text)
 
 
 @pytest.mark.parametrize(
@@ -286,7 +267,7 @@ def test_lone_surrogates_are_judged_as_replacement_characters(text: bytes) -> No
 @settings(max_examples=100)
 @given(st.lists(st.sampled_from(["external_user_id", "traits", "channels", "x"]), unique=True))
 def test_nulls_that_count_as_absent_are_absent_to_both_engines(names: list[str]) -> None:
-    schema = library().protocol("whisperr").contract().events["identify"]
+    schema = library().protocol("whisperr").contract().event_schemas["identify"]
     value = drop_nulls({**dict.fromkeys(names), "preferred_channel": "sms"}, schema.body)
     assert agree(schema, value) is False
     assert set(value) == {"preferred_channel"} | ({"x"} & set(names))

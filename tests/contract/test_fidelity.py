@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.contract.contract import DOCUMENTS, Contract
+from mockserver.contract.contract import DOCUMENTS
 from mockserver.contract.fidelity import facts
 from mockserver.contract.library import Patch, library
 from mockserver.contract.schema import subschemas
@@ -49,10 +49,10 @@ def below(value: Any, place: str, depth: int) -> Iterator[tuple[str, Any]]:
             yield from below(member, f"{place}/{pointer.escape(name)}", depth - 1)
 
 
-def named_schemas(contract: Contract) -> Iterator[tuple[str, Any]]:
+def named_schemas(documents: Any) -> Iterator[tuple[str, Any]]:
     """Yield each named schema and each declared property, with its pointer; anyOf and warnings declare none."""
     for document in ("requests", "events", "replies"):
-        for name, schema in contract.documents.get(document, {}).items():
+        for name, schema in documents.get(document, {}).items():
             if name == "shared":
                 for inner, shared in schema.items():
                     yield from properties(shared, f"/{document}/shared/{inner}")
@@ -67,17 +67,17 @@ def properties(schema: Any, place: str) -> Iterator[tuple[str, Any]]:
             yield from properties(inner, place + pointer.build(tokens))
 
 
-def without_source(contract: Contract) -> list[str]:
+def without_source(documents: Any) -> list[str]:
     """Return the entries and schemas that say nothing of where they come from."""
-    found = [*entries(contract.protocol), *named_schemas(contract)]
-    for level, rules in contract.documents.get("warnings", {}).items():
+    found = [*entries(documents["protocol"]), *named_schemas(documents)]
+    for level, rules in documents.get("warnings", {}).items():
         found += below(rules, f"/warnings/{level}", 1)
     return [place for place, value in found if not own_source(value)]
 
 
 @pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
 def test_every_entry_and_every_property_names_its_own_source(protocol: str, revision: str) -> None:
-    assert without_source(library().protocol(protocol).contract(revision)) == []
+    assert without_source(library().protocol(protocol).contract(revision).documents) == []
 
 
 @pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
@@ -89,7 +89,7 @@ def test_every_fact_has_a_source_and_a_basis(protocol: str, revision: str) -> No
     assert len(places) == len(set(places))
     leaves = {
         pointer.build(("protocol", *tokens))
-        for tokens, value in pointer.leaves(contract.protocol)
+        for tokens, value in pointer.leaves(contract.documents["protocol"])
         if tokens[-1] != "source" and value != {}
     }
     listed = tuple(f"{place}/" for place in places)
@@ -107,15 +107,13 @@ def test_what_a_revision_changes_names_its_own_source(protocol: str, revision: s
 @pytest.mark.parametrize("protocol", library().protocols)
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_lost_source_is_found(protocol: str, document: str) -> None:
-    contract = library().protocol(protocol).contract()
-    found = [place for place, value in [*entries(contract.protocol), *named_schemas(contract)] if own_source(value)]
+    whole = library().protocol(protocol).contract().documents
+    found = [place for place, value in [*entries(whole["protocol"]), *named_schemas(whole)] if own_source(value)]
     wanted = [place for place in found if place.startswith(f"/{document}/")]
     for place in wanted[:: max(1, len(wanted) // 10)]:
-        documents = json.loads(json.dumps(contract.documents))
+        documents = json.loads(json.dumps(whole))
         del pointer.get(documents, pointer.parse(place))["source"]  # type: ignore[union-attr]
-        bare = object.__new__(Contract)
-        bare.documents, bare.protocol = documents, documents["protocol"]
-        assert without_source(bare) == [place]
+        assert without_source(documents) == [place]
 
 
 def basis_of(patch: Any, place: str, revision: str | None = None) -> str:
@@ -162,7 +160,7 @@ def test_finding_names_the_patch_when_the_broken_rule_came_from_one() -> None:
     }
     contract = library().protocol("outlit").contract(None, [Patch(name="session", patch=patch)])
     (broken,) = violations(
-        contract.events["custom"], {"type": "custom", "url": "u", "path": "", "eventName": "e", "email": "x"}
+        contract.event_schemas["custom"], {"type": "custom", "url": "u", "path": "", "eventName": "e", "email": "x"}
     )
     assert (broken.rule, broken.source) == ("/events/custom/properties/email/format", "patch: session")
     assert contract.source_of("/protocol/limits/body/max_bytes") == "patch: session"

@@ -10,6 +10,7 @@ import jsonschema_rs
 import pytest
 
 from mockserver.contract.library import library
+from mockserver.contract.publish import SCHEMA_DOCUMENTS, schemas_of
 from mockserver.contract.schema import POINTER, Schema, annotate, drop_nulls, flatten, plain, subschemas
 
 SHARED: Any = {
@@ -91,7 +92,7 @@ def walk(schema: Any) -> Any:
 @pytest.mark.parametrize("protocol", library().protocols)
 def test_published_schema_is_plain_and_judges_alike(protocol: str) -> None:
     contract = library().protocol(protocol).contract()
-    for schema in (*contract.events.values(), *contract.requests.values(), *contract.replies.values()):
+    for schema in (schema for document in SCHEMA_DOCUMENTS for schema in schemas_of(contract, document).values()):
         published = plain(schema.body)
         words = {word for inner in walk(published) for word in inner}
         assert not words & {POINTER, "refusal", "message", "use", "source"}

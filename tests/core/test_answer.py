@@ -8,23 +8,24 @@ from uuid import UUID
 
 import pytest
 
+from mockserver.contract import template_names
 from mockserver.contract.contract import Contract
+from mockserver.contract.extension import extension_of
 from mockserver.contract.library import Patch, library
+from mockserver.core.adapter import adapter_of
 from mockserver.core.answer import (
-    RATE_NAMES,
-    REPLY_NAMES,
-    TEXT_NAMES,
     answer,
     rate_variables,
     refusal_reply,
     reply_variables,
     text_variables,
     uuid4_of,
+    wire,
 )
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Judged, Receipt, Terms, Verdict
+from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 
 NOW = 1_781_438_402_000
@@ -101,8 +102,9 @@ def test_replay_is_answered_with_its_own_reply() -> None:
 def test_unknown_path_is_answered_by_the_family_of_the_longest_prefix() -> None:
     flat = answer(judged_as(base("apex"), "/api/nothing"), receipt())
     assert told(flat)[1].keys() == {"error", "code", "status"}
-    envelope = answer(judged_as(base("apex"), "/api/v1/nothing"), receipt())
-    assert told(envelope)[1].keys() == {"data", "error", "metadata"}
+    for path in ("/api/v1/nothing", "/api/v1/", "/api/v1"):
+        envelope = answer(judged_as(base("apex"), path), receipt())
+        assert told(envelope)[1].keys() == {"data", "error", "metadata"}, path
 
 
 def test_wrong_method_is_told_which_there_are() -> None:
@@ -114,13 +116,13 @@ def test_wrong_method_is_told_which_there_are() -> None:
 
 
 def test_scripted_status_gets_the_familys_default_and_the_standard_phrase() -> None:
-    reply = refusal_reply(outlit(PAGEVIEW), receipt(), "default", status=503)
+    reply = wire(refusal_reply(outlit(PAGEVIEW), receipt(), "default", status=503))
     assert told(reply) == (
         503,
         {"success": False, "processed": 0, "errors": [{"index": -1, "message": "Service Unavailable"}]},
     )
     whisperr = judged_as(base("whisperr"), "/v1/identify", {"external_user_id": "u"}, x_api_key="k")
-    status, body = told(refusal_reply(whisperr, receipt(), "default", status=418))
+    status, body = told(wire(refusal_reply(whisperr, receipt(), "default", status=418)))
     assert (status, body["error"]["code"], body["error"]["message"]) == (418, "im_a_teapot", "I'm a Teapot")
 
 
@@ -147,7 +149,7 @@ def test_headers_of_a_rate_tell_what_is_left() -> None:
 
 @pytest.mark.parametrize(("left_ms", "seconds"), [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60), (-5000, 1)])
 def test_time_to_wait_is_rounded_up_and_never_zero(left_ms: int, seconds: int) -> None:
-    assert rate_variables(outlit(PAGEVIEW), receipt(rate_reset_ms=NOW + left_ms), {})["retry_after_s"] == seconds
+    assert rate_variables(outlit(PAGEVIEW), receipt(rate_reset_ms=NOW + left_ms), None)["retry_after_s"] == seconds
 
 
 def test_header_holds_no_line_break_that_a_client_sent() -> None:
@@ -167,9 +169,9 @@ def test_preflight_is_answered_without_a_body_and_before_any_gate() -> None:
 
 def test_names_that_templates_may_use_are_the_names_that_have_values() -> None:
     judged = outlit(PAGEVIEW)
-    assert set(reply_variables(judged, receipt(), {})) == REPLY_NAMES
-    assert set(text_variables(judged, receipt(), 400, "")) == TEXT_NAMES
-    assert set(rate_variables(judged, receipt(), {})) == RATE_NAMES
+    assert set(reply_variables(judged, receipt(), None)) == template_names.REPLY
+    assert set(text_variables(judged, receipt(), 400, "")) == template_names.TEXT
+    assert set(rate_variables(judged, receipt(), None)) == template_names.RATE
 
 
 @pytest.mark.parametrize("protocol", library().protocols)
@@ -177,12 +179,12 @@ def test_adapters_names_are_the_names_it_gives_values(protocol: str) -> None:
     contract = base(protocol)
     for operation in contract.operations.values():
         path = operation.path.replace("{", "").replace("}", "")
-        query = "&".join(f"{name}=x" for name in operation.spec.get("query", ()))
+        query = "&".join(f"{name}=x" for name in operation.query)
         judged = judged_as(contract, f"{path}?{query}", {}, method=operation.method, x_api_key="apex_sk_1")
         if operation.forms:
             judged.form = next(iter(operation.forms.values()))
-        names = set(contract.adapter.names(contract.protocol, operation.spec))
-        assert set(contract.adapter.variables(judged, receipt())) == names, operation.name
+        names = set(extension_of(contract.adapter).reply_names(operation, contract.projects))
+        assert set(adapter_of(contract.adapter).variables(judged, receipt())) == names, operation.name
 
 
 def test_equal_inputs_give_equal_bytes() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mockserver.contract.library import Patch, library
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
 from mockserver.strategies import NOW_MS
 

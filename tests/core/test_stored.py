@@ -18,7 +18,7 @@ def kept(protocol: str, schema: str, event: Any, patch: Any = None) -> Any:
     """Return what a contract stores of an event, and see that the event stayed as it was."""
     patches = [] if patch is None else [Patch(name="session", patch=patch)]
     before = copy.deepcopy(event)
-    made = stored(event, schema, library().protocol(protocol).contract(None, patches), NOW_MS)
+    made = stored(event, schema, library().protocol(protocol).contract(None, patches).stored, NOW_MS)
     assert event == before
     return made
 

@@ -10,8 +10,8 @@ import pytest
 from mockserver.contract.library import library
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore

@@ -15,8 +15,8 @@ import pytest
 from mockserver.contract.library import library
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import jsontext
 from mockserver.recording.export import Scrubber, export_line, secrets_of

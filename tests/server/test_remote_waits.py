@@ -256,7 +256,7 @@ async def test_timeout_tells_which_events_were_refused_and_why(
     answer = await wait(control, session, match={"type": "paid"}, timeout_ms=20)
     assert (answer["near_misses"], len(answer["refused"])) == ([], 1)
     (finding,) = answer["refused"][0]["findings"]
-    assert (finding["severity"], finding["pointer"], finding["got"]) == ("refused", "/occurred_at", "yesterday")
+    assert (finding["severity"], finding["pointer"], finding["got"]) == ("error", "/occurred_at", "yesterday")
     assert finding["rule"].startswith("/events/")
 
 

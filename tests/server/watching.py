@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from mockserver.server import injection
-from mockserver.server.connection import Connection
-from mockserver.sessions.faults import Step
+from mockserver.server.watched import Watched as WatchedConnection
 from mockserver.sessions.session import Session, Waiter
+from mockserver.sessions.steps import Step
 
 
 class Watched(set[Waiter]):
@@ -55,18 +55,18 @@ class Gate:
         self.arrived = asyncio.Event()
         self.opened = asyncio.Event()
         self.client_left = asyncio.Event()
-        end_of_connection = Connection.eof_received
+        end_of_connection = WatchedConnection.eof_received
 
-        def eof_received(connection: Connection) -> bool:
+        def eof_received(connection: WatchedConnection) -> bool:
             self.client_left.set()
             return end_of_connection(connection)
 
         monkeypatch.setattr(injection, "pause", self.pause)
-        monkeypatch.setattr(Connection, "eof_received", eof_received)
+        monkeypatch.setattr(WatchedConnection, "eof_received", eof_received)
 
     async def pause(self, step: Step) -> bool:
         """Stand in for `injection.pause`."""
-        if "delay_ms" not in step.spec:
+        if step.delay is None:
             return False
         self.arrived.set()
         await asyncio.wait_for(self.opened.wait(), 20)

@@ -12,13 +12,13 @@ import pytest
 from mockserver.contract.library import Patch, library
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
-from mockserver.sessions.exchange import Injected
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
-from mockserver.sessions.faults import Step, reject, take
+from mockserver.sessions.faults import reject
 from mockserver.sessions.ledger import deliveries
 from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.steps import Step, take
 from mockserver.sessions.stores.memory import MemoryStore
 
 NOW = 1_781_438_400_000
@@ -60,16 +60,12 @@ class Wire:
             body=json.dumps(body).encode(),
         )
         judged = judge(route(RequestBody(request), contract), Terms(now_ms=NOW))
-        injected = None
-        if step is not None:
-            taken = take([Step(step)], judged)
-            assert taken is not None
-            if "reject" in step:
-                reject(judged, taken)
-            stored = taken.when == "after_commit" or "reject" in step
-            injected = Injected(step=taken.as_json(), spec=taken.spec, stored=stored)
+        taken = None if step is None else take([Step(step)], judged)
+        assert (taken is None) == (step is None)
+        if taken is not None and taken.reject is not None:
+            reject(judged, taken, taken.reject)
         received = self.now if arrived is None else arrived
-        exchange, _ = await self.store.commit(self.session, judged, received_ms=received, injected=injected)
+        exchange, _ = await self.store.commit(self.session, judged, received_ms=received, step=taken)
         if answered is not None:
             exchange.override = replace(exchange.override, answered=(answered, self.session.newest))
         return exchange.status

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from mockserver.contract.contract import Contract
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.strategies import SearchStrategy
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.operation import Operation
 from mockserver.contract.library import library
+from mockserver.contract.operation import Operation
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Judged, Terms
+from mockserver.core.route import route
 from mockserver.core.wire import WireReply
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.strategies import Sample

@@ -8,8 +8,8 @@ from mockserver import strategies
 from mockserver.contract.contract import Contract
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View

@@ -8,8 +8,8 @@ from mockserver.contract.contract import Contract
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
-from mockserver.core.route import route
 from mockserver.core.model import Terms
+from mockserver.core.route import route
 from mockserver.core.wire import WireReply
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.settings import RateMode

@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import Final, Literal
 
 from mockserver.core.answer import answer
-from mockserver.core.model import Judged, Receipt
+from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
-from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, Injected, ReplyOverride, SharedHead
-from mockserver.sessions.faults import injected_reply
+from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
+from mockserver.sessions.faults import override_of
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.sessions.shortening import shorten
+from mockserver.sessions.steps import Step
 
 _log = logging.getLogger("mockserver.store")
 
@@ -28,16 +29,6 @@ MAX_SHARED_BYTES: Final = 8 * 1024 * 1024
 
 MAX_REMEMBERED: Final = 1_000_000
 """How many ids (for dedup) and entities all sessions together remember; some 180 bytes each."""
-
-
-def override_of(judged: Judged, receipt: Receipt, injected: Injected, own: WireReply) -> ReplyOverride:
-    """Return what a fault step did to an exchange; the reply the client sees is the step's."""
-    spec = injected.spec
-    if "reply" in spec:
-        return ReplyOverride(fault=injected.step, reply=injected_reply(judged, receipt, spec["reply"], own))
-    lost = "connection" in spec and spec["connection"] != "dribble"
-    rejected = judged.event_errors if "reject" in spec else ()
-    return ReplyOverride(fault=injected.step, reply=own, lost=lost, rejected=rejected)
 
 
 def size_of_head(request: WireRequest) -> int:
@@ -67,15 +58,15 @@ class MemoryStore:
 
     def session(self, name: str) -> Session:
         """Return a session, made when it is first named. It is now the one used last."""
-        found = self._sessions.get(name)
-        if found is None:
-            found = self._sessions[name] = Session(name, copy.copy(self._defaults), self._made)
+        session = self._sessions.get(name)
+        if session is None:
+            session = self._sessions[name] = Session(name, copy.copy(self._defaults), self._made)
             self._made += 1
-            self.on_new_session(found)
+            self.on_new_session(session)
             if len(self._sessions) > self._max_sessions:
                 self._evict_session(keep=name)
         self._sessions.move_to_end(name)
-        return found
+        return session
 
     def peek(self, name: str) -> Session | None:
         """Return a session without making it."""
@@ -115,12 +106,12 @@ class MemoryStore:
         received_ms: int,
         connection: str = "",
         notes: tuple[str, ...] = (),
-        injected: Injected | None = None,
+        step: Step | None = None,
     ) -> tuple[Exchange, WireReply]:
-        """Settle what was judged: claim, journal, and only then let the caller answer."""
-        receipt = session.settle(judged) if injected is None or injected.stored else session.settle_nothing(judged)
+        """Settle what was judged: claim, journal, and only then let the caller answer. `step` is the fault taken."""
+        receipt = session.settle(judged) if step is None or step.stores else session.settle_nothing(judged)
         reply = answer(judged, receipt)
-        override = NO_OVERRIDE if injected is None else override_of(judged, receipt, injected, reply)
+        override = NO_OVERRIDE if step is None else override_of(judged, receipt, step, step.as_json(), reply)
         now_ms = judged.terms.now_ms
         if notes or received_ms != now_ms:
             override = replace(override, notes=notes, received_ms=None if received_ms == now_ms else received_ms)
@@ -179,10 +170,10 @@ class MemoryStore:
         request, terms, operation = judged.request, judged.terms, judged.operation_name
         head = (request.method, request.target, request.headers, request.truncated, request.late)
         key = (head, judged.contract, operation, terms.rate_mode, terms.keys)
-        kept = session.shared_heads.get(key)
-        if kept is not None:
-            return kept
-        kept = SharedHead(
+        shared = session.shared_heads.get(key)
+        if shared is not None:
+            return shared
+        shared = SharedHead(
             head=replace(request, body=b""),
             contract=judged.contract,
             keys=terms.keys,
@@ -190,14 +181,14 @@ class MemoryStore:
             operation=operation,
             bytes=size_of_head(request),
         )
-        if self._shared_bytes + kept.bytes > MAX_SHARED_BYTES:
-            for one in self._sessions.values():
-                one.shared_heads.clear()
+        if self._shared_bytes + shared.bytes > MAX_SHARED_BYTES:
+            for other in self._sessions.values():
+                other.shared_heads.clear()
             self._shared_bytes = 0
         if not session.deleted:
-            self._shared_bytes += kept.bytes
-            session.shared_heads[key] = kept
-        return kept
+            self._shared_bytes += shared.bytes
+            session.shared_heads[key] = shared
+        return shared
 
     def _evict_session(self, keep: str) -> None:
         others = (session for session in self._sessions.values() if session.name != keep)

@@ -16,10 +16,14 @@ from mockserver.jsonkit.jsontext import render
 PROBLEM_TYPE: Final = "application/problem+json"
 SERVER: Final = "mockserver"
 DRAIN_LIMIT: Final = 64 * 1024 * 1024
-"""How much of a body that is refused for its size is read away, so that the client gets to see the refusal."""
+"""Bytes that are read away of a body that is refused for its size.
+
+Many clients read no answer before they have sent everything, and closing a connection with bytes unread resets it: the
+refusal would be lost. The limit keeps one sender from holding the server at work without end.
+"""
 
 DRAIN_SILENCE_S: Final = 0.5
-"""A sender of too much who falls silent for this long is answered: nothing more may come before the answer does."""
+"""Seconds of silence after which a sender of too much is answered: it may send nothing more before the answer."""
 
 
 class BodyTimeoutError(Exception):

@@ -1,0 +1,122 @@
+"""Control calls: what a call is, how it is written as an HTTP request, and what the reply means. Does no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
+from mockserver.errors import ControlError, UnreachableError
+from mockserver.jsonkit import Json
+
+if TYPE_CHECKING:
+    import ssl
+
+R = TypeVar("R")
+CALL_TIMEOUT: Final = 30.0
+"""Seconds the server may send nothing, beyond the time a wait was given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One control call; `max_wait` is the number of seconds that the server may hold it.
+
+    The answer is JSON, or with `text` the body as it is.
+    """
+
+    method: str
+    path: str
+    body: Json = None
+    max_wait: float = 0.0
+    text: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+Steps: TypeAlias = Generator[Call, Json, R]
+"""An operation: yields calls, is sent their answers, returns its result. Knows neither threads nor loops."""
+
+
+class Target:
+    """Where a server is, and the token its control surface wants. Raises ValueError for an unusable URL."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"expected a URL such as http://127.0.0.1:8207, got {url!r}")
+        if token is not None and not (token.isascii() and token.isprintable()):
+            raise ValueError("an admin token must be printable ASCII")
+        self.url = url.rstrip("/")
+        self.token = token
+        self.host = parts.hostname
+        self.tls = default_tls(parts.scheme)
+        self.port = parts.port or (80 if self.tls is None else 443)
+        self.prefix = parts.path.rstrip("/")
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the headers of a control call."""
+        headers = [("Content-Type", "application/json"), ("Accept", "application/json")]
+        return headers if self.token is None else [*headers, ("Authorization", f"Bearer {self.token}")]
+
+
+def at(session: str, *parts: str, **query: Json) -> str:
+    """Return the path of something below a session; query parameters that are None are left out."""
+    path = "/".join(["/_mock/sessions", *(quote(part, safe="") for part in (session, *parts))])
+    given = {name: _queried(member) for name, member in query.items() if member is not None}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def _queried(member: Json) -> str:
+    return str(member).lower() if isinstance(member, bool) else str(member)
+
+
+def default_tls(scheme: str) -> ssl.SSLContext | None:
+    """Return the context that verifies an https server's certificate; None for http."""
+    if scheme != "https":
+        return None
+    import ssl
+
+    return ssl.create_default_context()
+
+
+def request_of(target: Target, call: Call) -> HttpRequest:
+    """Return a call as an HTTP request; lone surrogates in its body are written as escapes."""
+    return HttpRequest(
+        method=call.method,
+        target=target.prefix + call.path,
+        headers=target.headers(),
+        body=b"" if call.body is None else json.dumps(call.body).encode("ascii"),
+        idle_timeout=CALL_TIMEOUT + call.max_wait,
+    )
+
+
+def unreachable(target: Target, call: Call, error: ExchangeError) -> UnreachableError:
+    """Return the error that says which call could not be made."""
+    return UnreachableError(f"{target.url}: {call}: {error or type(error.reason).__name__}")
+
+
+def answer_of(target: Target, call: Call, reply: HttpReply) -> Json:
+    """Return a call's answer. Raises ControlError when it was refused, UnreachableError when no mockserver replied."""
+    if reply.status == 204:
+        return None
+    if call.text and reply.status < 400:
+        return reply.body.decode()
+    try:
+        answer = json.loads(reply.body)
+    except ValueError:
+        raise _not_ours(target, call, reply) from None
+    if reply.status < 400:
+        return answer
+    if not isinstance(answer, dict) or "detail" not in answer:
+        raise _not_ours(target, call, reply)
+    raise ControlError(
+        str(call), reply.status, answer["detail"], answer.get("pointer") or answer.get("parameter") or None
+    )
+
+
+def _not_ours(target: Target, call: Call, reply: HttpReply) -> UnreachableError:
+    return UnreachableError(f"{target.url} is not a mockserver: {call} returned {reply.status} {reply.body[:80]!r}")

@@ -1,0 +1,42 @@
+"""Contracts as flags name them: whose patches count, and whose are a mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mockserver.cli.loading import load_contracts
+from mockserver.cli.main import main
+from mockserver.contract.library import library
+
+
+@pytest.fixture
+def patch(tmp_path: Path) -> Path:
+    """A patch of one limit of whisperr."""
+    path = tmp_path / "patch.yaml"
+    path.write_text("protocol: whisperr\npatch: {protocol: {limits: {body: {max_bytes: 1000}}}}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("contracts", "print", "outlit"),
+        ("sample", "--protocol", "outlit"),
+        ("verify", "--protocol", "outlit", "--target", "http://127.0.0.1:1", "--key", "pk_1"),
+    ],
+)
+def test_patch_is_a_usage_error_when_it_is_of_another_protocol(command: tuple[str, ...], patch: Path) -> None:
+    ended = CliRunner().invoke(main, [*command, "--contract-patch", str(patch)])
+    assert ended.exit_code == 2
+    assert f"{patch} is a patch for whisperr, not for outlit" in ended.output
+
+
+def test_patch_counts_for_its_own_protocol_when_all_are_loaded(patch: Path) -> None:
+    contracts = {contract.name: contract for contract in load_contracts(None, None, (), (patch,))}
+    assert set(contracts) == set(library().protocols)
+    changed = {name for name, contract in contracts.items() if contract.patched}
+    assert changed == {"whisperr"}
+    assert contracts["whisperr"].max_body == 1000

@@ -1,0 +1,53 @@
+"""A later aiohttp may rename what it keeps to itself: the server says so once, and serves."""
+
+from __future__ import annotations
+
+import http.client
+import signal
+
+import aiohttp
+import pytest
+
+from mockserver.server.watched import ATTRIBUTES, CLASSES
+from tests.processes import SEARCH, ServerProcess, served
+from tests.server.mutators import outlit
+
+KEY = "pk_renamed"
+WARNING = f"aiohttp {aiohttp.__version__} has no "
+
+
+def requests_of(server: ServerProcess) -> int:
+    """Send two vendor requests on one connection; return how many the server has journalled."""
+    good = outlit(KEY, "click")
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=SEARCH)
+    try:
+        for _ in range(2):
+            connection.request(good.method, good.path, good.body, dict(good.headers))
+            reply = connection.getresponse()
+            assert (reply.status, reply.read()[:16]) == (200, b'{"success":true,')
+        connection.request("GET", f"/_mock/sessions/{KEY}/requests")
+        reply = connection.getresponse()
+        return reply.read().count(b'"path"')
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("name", [*ATTRIBUTES, *CLASSES])
+def test_vendor_request_is_answered_when_aiohttp_lacks_a_private_name(name: str) -> None:
+    with served(python=("-m", "tests.server.renamed", name)) as server:
+        assert requests_of(server) == 2
+        with server.connect("\0 garbage\r\n\r\n") as connection:
+            assert connection.recv(100).startswith(b"HTTP/1.0 400 Bad Request\r\nContent-Type: application/json")
+        idle = server.connect("")
+        code, _, log = server.end(signal.SIGTERM)
+        idle.close()
+    assert (code, log.count(WARNING)) == (0, 1), log
+    assert f"{WARNING}{name}:" in log
+    assert "Traceback" not in log
+
+
+def test_nothing_is_said_when_aiohttp_has_every_private_name() -> None:
+    with served(python=("-m", "tests.server.renamed", "nothing_has_this_name")) as server:
+        assert requests_of(server) == 2
+        _, _, log = server.end(signal.SIGTERM)
+    assert WARNING not in log
