@@ -1,4 +1,4 @@
-"""The one reader of golden cases and corpus lines. Their format is `case.schema.json`; `fixtures/README.md` explains it.
+"""The reader of golden cases and corpus lines. Their format is `case.schema.json`; `fixtures/README.md` explains it.
 
 Everything is validated against the schema before it is read, so that nothing in here meets a key that is missing.
 """
@@ -52,10 +52,17 @@ def case_of(document: Json, path: Path) -> Case:
         raise _error(file, *violation)
     if document["case"] != path.stem:
         raise FormatError(file, "", "/case", f'must be the name of the file, "{path.stem}"')
+    try:
+        return _case(document, path)
+    except RecursionError:
+        raise FormatError(file, "", "/steps", "nested too deeply") from None
+
+
+def _case(document: Mapping[str, Json], path: Path) -> Case:
     return Case(
         name=document["case"],
         protocol=path.resolve().parent.parent.name,
-        file=file,
+        file=str(path),
         steps=tuple(_step(f"step {number}", step) for number, step in enumerate(document["steps"])),
         dossier=document["dossier"],
         why=document.get("why", ""),

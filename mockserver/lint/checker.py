@@ -99,7 +99,7 @@ class Checker:
         for exchange in played.exchanges:
             self._count(exchange.judged)
             for difference in exchange.differences:
-                self._report(item, difference_error(difference), exchange.judged, place=exchange.step.place)
+                self._report(item, difference_error(difference, "/expect"), exchange.judged, place=exchange.step.place)
         for difference in played.differences:
             self._report(item, difference_error(difference), played.exchanges[-1].judged)
 

@@ -12,6 +12,7 @@ from mockserver.errors import MockServerError, unknown
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import FORMATS
 from mockserver.jsonkit.jsontext import without_surrogates
+from mockserver.jsonkit.patterns import check_pattern
 
 Kind = jsonschema_rs.ValidationErrorKind
 LONGEST_TEXT: Final = 300
@@ -36,7 +37,8 @@ class DocumentSchema:
 
     @cached_property
     def _engine(self) -> jsonschema_rs.Draft202012Validator:
-        return jsonschema_rs.Draft202012Validator(self._schema, formats=dict(FORMATS), validate_formats=True)
+        formats = {**FORMATS, "regex": _is_pattern}
+        return jsonschema_rs.Draft202012Validator(dict(self._schema), formats=formats, validate_formats=True)
 
     def check(self, value: Json, file: str, place: str = "") -> None:
         """Raise FormatError if the value does not follow the schema."""
@@ -72,3 +74,11 @@ class DocumentSchema:
 def _weight(error: jsonschema_rs.ValidationError) -> tuple[bool, int]:
     """Rank unknown keys first, because a misspelled key often causes the other errors; then deeper places."""
     return isinstance(error.kind, Kind.AdditionalProperties), len(list(error.instance_path))
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        check_pattern(text)
+    except ValueError:
+        return False
+    return True

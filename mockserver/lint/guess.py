@@ -26,7 +26,7 @@ WRAPPED: Final = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guess:
-    """A payload judged as one operation's: as its body, or `wrapped` in a body as an event. The lowest score is best."""
+    """A payload judged as the body of one operation, or `wrapped` in a body as an event. The lowest score is best."""
 
     judged: Judged
     wrapped: bool

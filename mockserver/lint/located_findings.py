@@ -29,10 +29,9 @@ def errors_of(judged: Judged, *, single_event: bool = False) -> list[LocatedFind
         for index, event in enumerate(judged.events)
         for finding in event_errors(judged, event)
     ]
-    refusal = judged.refusal
-    if refusal is not None and not single_event:
-        if all(error.finding.rule != refusal.finding.rule for error in errors):
-            errors.insert(0, LocatedFinding(None, refusal.finding))
+    refusal, named = judged.refusal, {error.finding.rule for error in errors}
+    if refusal is not None and not single_event and refusal.finding.rule not in named:
+        errors.insert(0, LocatedFinding(None, refusal.finding))
     return [error for error in errors if _applies(judged, error.finding)]
 
 

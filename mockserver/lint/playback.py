@@ -1,4 +1,4 @@
-"""Playing a golden case: its requests go through the core and a memory store, with the clock frozen, without a server."""
+"""Playing a golden case without a server: through the core and a memory store, with the clock frozen."""
 
 from __future__ import annotations
 

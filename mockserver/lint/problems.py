@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.lint.comparison import Difference
 
-SOURCE = "the file"
+SOURCE: Final = "the file"
 """The source of a finding that no contract states."""
 
 
@@ -77,13 +78,12 @@ def file_error(rule: str, message: str, *, pointer: str = "", expected: Json = N
     )
 
 
-def difference_error(difference: Difference) -> Finding:
-    """Return a reply that differs from the expected one as an error."""
-    part = difference.pointer.split("/")[1]
+def difference_error(difference: Difference, part: str = "") -> Finding:
+    """Return as an error what differs from the expectation at a pointer, `part`, of a step or a case."""
     return file_error(
-        f"/expect/{part}",
+        "/expect",
         difference.message,
-        pointer=difference.pointer,
+        pointer=part + difference.pointer,
         expected=difference.expected,
         got=difference.got,
     )
