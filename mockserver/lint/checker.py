@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.errors import ContractError
+from mockserver.jsonkit import Json
 from mockserver.lint.golden_cases import Case
-from mockserver.lint.guess import guesses
+from mockserver.lint.guess import Guess, guesses
 from mockserver.lint.items import BrokenItem, CaseItem, Item, PatchItem, PayloadItem, RequestItem
 from mockserver.lint.located_findings import errors_of, warnings_of
 from mockserver.lint.playback import play
@@ -118,20 +119,21 @@ class Checker:
 
     def _check_payload(self, item: PayloadItem) -> None:
         """Judge a body or a single event as what it looks most like."""
-        options, terms = self.options, self._terms()
-        names = [options.protocol] if options.protocol else list(self.library.protocols)
-        candidates = [
-            guess for name in names for guess in guesses(item.payload, self._contract(name), options.operation, terms)
-        ]
-        best = min(candidates, key=lambda guess: guess.score, default=None)
+        options = self.options
+        best = min(self._guesses(item.payload), key=lambda guess: guess.score, default=None)
         if best is None:
-            named = options.operation or "with a request body"
-            self._report(item, file_error("/file", f"no operation {named} to check this against"))
+            operation = options.operation or "with a request body"
+            self._report(item, file_error("/file", f"no operation {operation} to check this against"))
         elif best.likely or options.operation or options.protocol:
             self._report_judged(item, best.judged, single_event=best.wrapped)
         else:
             message = "not recognized as a request or an event; set --protocol and --operation"
             self._report(item, file_error("/file", message))
+
+    def _guesses(self, payload: Json) -> Iterator[Guess]:
+        chosen = self.options.protocol
+        for name in [chosen] if chosen else self.library.protocols:
+            yield from guesses(payload, self._contract(name), self.options.operation, self._terms())
 
     def _report_judged(self, item: Item, judged: Judged, *, single_event: bool = False) -> None:
         self._count(judged)

@@ -36,21 +36,34 @@ class Difference:
 
 def reply_differences(expect: ExpectedReply, reply: WireReply) -> Iterator[Difference]:
     """Yield how a reply differs in status, in the headers that the expectation names, and in the complete body."""
-    body = reply.body.decode("utf-8", "replace")
     if reply.status != expect.status:
-        message = f"expected {expect.status}, got {reply.status} with the body {_cut(body)}"
+        message = f"expected {expect.status}, got {reply.status} with the body {_cut(_text(reply.body))}"
         yield Difference(pointer="/status", expected=expect.status, got=reply.status, message=message)
-    headers = {name.lower(): value for name, value in reply.headers}
-    for name, value in expect.headers.items():
-        yield from differences(value, headers.get(name.lower()), f"/headers/{pointer.escape(name)}")
+    yield from _header_differences(expect.headers, reply.headers)
     if expect.text is not None:
-        yield from differences(expect.text, body, "/text")
+        yield from differences(expect.text, _text(reply.body), "/text")
     elif expect.json is not MISSING:
-        try:
-            yield from differences(expect.json, parse_exactly(reply.body), "/json")
-        except NotJSONError as error:
-            message = f"expected JSON, got {_cut(body)}, which is not valid JSON: {error}"
-            yield Difference(pointer="/json", expected=expect.json, got=body, message=message)
+        yield from _json_differences(expect.json, reply.body)
+
+
+def _header_differences(expected: Mapping[str, Json], headers: Sequence[tuple[str, str]]) -> Iterator[Difference]:
+    """Yield how the named headers differ; a null stands for a header that must be absent."""
+    named = {name.lower(): value for name, value in expected.items()}
+    present = {name.lower(): value for name, value in headers if name.lower() in named}
+    yield from _member_differences(
+        {name: value for name, value in named.items() if value is not None}, present, "/headers"
+    )
+
+
+def _json_differences(expected: Json, body: bytes) -> Iterator[Difference]:
+    try:
+        value = parse_exactly(body)
+    except NotJSONError as error:
+        text = _text(body)
+        message = f"expected JSON, got {_cut(text)}, which is not valid JSON: {error}"
+        yield Difference(pointer="/json", expected=expected, got=text, message=message)
+    else:
+        yield from differences(expected, value, "/json")
 
 
 def row_differences(expected: Sequence[ExpectedEvent], rows: Sequence[Mapping[str, Json]]) -> Iterator[Difference]:
@@ -109,7 +122,11 @@ def _described(expected: Json) -> str:
         return f"a text that matches {expected[MATCH]}"
     if isinstance(expected, dict) and NUMBER in expected:
         return "a number"
-    return "no value" if expected is None else _shown(expected)
+    return _shown(expected)
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
 
 
 def _shown(value: Json) -> str:

@@ -54,17 +54,13 @@ def har_item(entry: Json, file: str, place: str) -> RequestItem:
     """Return the request of an entry; its body is decoded already, whatever its headers say. Raises FormatError."""
     _ENTRY.check(entry, file, place)
     sent = entry["request"]
-    headers = [(header["name"], header["value"]) for header in sent.get("headers", ())]
-    body = (sent.get("postData") or {}).get("text", "")
+    pairs = [(header["name"], header["value"]) for header in sent.get("headers", ())]
+    headers = [(name, value) for name, value in pairs if name.lower() != "content-encoding"]
+    body = (sent.get("postData") or {}).get("text", "").encode("utf-8", "surrogatepass")
     return RequestItem(
         file=file,
         place=place,
-        request=wire_request(
-            sent["method"],
-            _target(sent["url"], file, place),
-            [(name, value) for name, value in headers if name.lower() != "content-encoding"],
-            body.encode("utf-8", "surrogatepass"),
-        ),
+        request=wire_request(sent["method"], _target(sent["url"], file, place), headers, body),
         now_ms=epoch_ms(entry.get("startedDateTime", "")),
     )
 

@@ -59,8 +59,8 @@ async def _send(step: ExchangeStep, contract: Contract, terms: Terms, store: Mem
     judged = judge(route(RequestBody(step.request), contract), terms)
     exchange, reply = await store.commit(store.session(SESSION), judged, received_ms=terms.now_ms)
     view = View(exchange)
-    found = tuple(_differences(step, reply, view))
-    return PlayedExchange(step=step, judged=judged, view=view, reply=reply, differences=found)
+    differing = tuple(_differences(step, reply, view))
+    return PlayedExchange(step=step, judged=judged, view=view, reply=reply, differences=differing)
 
 
 def _differences(step: ExchangeStep, reply: WireReply, view: View) -> Iterator[Difference]:
