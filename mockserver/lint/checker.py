@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mockserver.contract.contract import Contract, split_target
 from mockserver.contract.library import Library, Patch
-from mockserver.contract.ownership import owner
+from mockserver.contract.ownership import longest_first, owner
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding
 from mockserver.core.judge import judge
@@ -105,17 +105,22 @@ class Checker:
             self._report(item, difference_error(difference), played.exchanges[-1].judged)
 
     def _check_request(self, item: RequestItem) -> None:
-        """Judge a complete request under the protocol that owns its path."""
-        chosen = self.options.protocol or item.protocol
-        for name in [chosen] if chosen else self.library.protocols:
-            contract = self._contract(name)
-            judged = route(RequestBody(item.request), contract)
-            owned = owner(contract.prefixes, split_target(item.request.target)[0]) is not None
-            if judged.place.operations or owned or item.protocol == name:
-                request = with_example_credential(item.request, judged)
-                self._report_judged(item, judge(route(RequestBody(request), contract), self._terms(item.now_ms)))
-                return
-        self.result.skipped += 1
+        """Judge a complete request under the protocol that it names, or that owns its path."""
+        contract = self._contract_of_request(item)
+        if contract is None:
+            self.result.skipped += 1
+            return
+        request = with_example_credential(item.request, route(RequestBody(item.request), contract))
+        self._report_judged(item, judge(route(RequestBody(request), contract), self._terms(item.now_ms)))
+
+    def _contract_of_request(self, item: RequestItem) -> Contract | None:
+        chosen = self.options.protocol
+        if item.protocol is not None and chosen in (None, item.protocol):
+            return self._contract(item.protocol)
+        contracts = {name: self._contract(name) for name in ([chosen] if chosen else self.library.protocols)}
+        prefixes = longest_first(prefix for contract in contracts.values() for prefix in contract.prefixes)
+        prefix = owner(prefixes, split_target(item.request.target)[0])
+        return None if prefix is None else contracts[prefix.protocol]
 
     def _check_payload(self, item: PayloadItem) -> None:
         """Judge a body or a single event as what it looks most like."""

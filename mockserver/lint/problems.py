@@ -7,6 +7,7 @@ from typing import Final
 
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.lint.comparison import Difference
 
 SOURCE: Final = "the file"
@@ -31,17 +32,19 @@ class Problem:
         return self.finding.severity == "error"
 
     def as_json(self) -> dict[str, Json]:
-        """Return the problem as one flat object."""
+        """Return the problem as one flat object, which can be written as UTF-8 whatever the file holds."""
         own = {name: getattr(self, name) for name in ("file", "place", "protocol", "operation", "revision", "event")}
-        return {**own, **self.finding.as_json()}
+        problem: dict[str, Json] = without_surrogates({**own, **self.finding.as_json()})
+        return problem
 
     def text(self) -> str:
-        """Return the problem as lines of text."""
+        """Return the problem as lines of text, which can be written as UTF-8 whatever the file holds."""
         finding = self.finding
         event = "" if self.event is None else f"event {self.event}"
         where = " ".join(filter(None, (self.file, self.place, event, finding.pointer)))
         severity = "" if self.is_error else " (warning)"
-        return f"{where}: {finding.message}{severity}\n    {finding.rule} [{finding.source}]"
+        text: str = without_surrogates(f"{where}: {finding.message}{severity}\n    {finding.rule} [{finding.source}]")
+        return text
 
 
 @dataclass(slots=True)

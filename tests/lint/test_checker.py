@@ -327,7 +327,38 @@ def test_usage_error_is_refused_when_operation_or_stdin_cannot_be_meant(tmp_path
 def test_address_of_a_session_is_looked_through_when_traffic_was_recorded_there(tmp_path: Path) -> None:
     post = {"text": '{"type":"pageview"}', "mimeType": "application/json"}
     sent = {"method": "POST", "url": "http://h/_mock/s/a%20b/api/i/v1/pk_1/events", "postData": post}
-    assert findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
+    errors = findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
+    assert {(error["protocol"], error["operation"]) for error in errors} == {("outlit", "events")}
+
+
+@pytest.mark.parametrize(
+    ("path", "protocol"),
+    [("/api/i/v1/pk_1/nope", "outlit"), ("/api/i", "outlit"), ("/api/nope", "apex"), ("/v1/nope", "whisperr")],
+)
+def test_request_belongs_to_the_longest_prefix_when_several_fit(tmp_path: Path, path: str, protocol: str) -> None:
+    sent = {"method": "POST", "url": f"https://h.example{path}"}
+    (error,) = findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
+    assert (error["protocol"], error["message"]) == (protocol, "nothing is served at this path")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"visitorId": "\ud800", "events": [{"type": "pageview", "path": "\udfff"}]},
+        {"method": "POST", "path": "/v1/\ud800", "request": {"headers": [["\ud800", "a"]], "body": {"text": "\ud800"}}},
+        {"protocol": "outlit", "\ud800": 1, "request": {"path": "/"}, "expect": {"status": 200}},
+        {
+            "protocol": "outlit",
+            "request": {"path": "/api/", "json": "\ud800"},
+            "expect": {"status": 1, "json": "\ud800"},
+        },
+        {"protocol": "outlit", "request": {"path": "/api/"}, "expect": {"status": 404, "json": {"\ud800": "\ud800"}}},
+    ],
+)
+def test_errors_can_be_written_when_a_file_holds_half_a_surrogate_pair(tmp_path: Path, line: object) -> None:
+    path = written(tmp_path, "lines.ndjson", line)
+    assert findings(path)
+    assert run(path).stdout_bytes.decode("utf-8").startswith(str(path))
 
 
 def exported(url: str, key: str, folder: Path) -> Path:
