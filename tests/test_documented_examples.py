@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from mockserver.core.wire import WireReply
 from mockserver.jsonkit import yamltext
+from mockserver.lint.comparison import reply_differences
+from mockserver.lint.golden_cases import ExpectedReply
 from mockserver.settings import Settings
-from tests import cases
 from tests.live import Live, Reply, live
 
 EXAMPLES: dict[str, Any] = {
@@ -66,8 +68,8 @@ async def test_example_is_answered_as_its_page_says(server: Live, name: str) -> 
     assert not set(example) - MEMBERS
     session = await prepare(server, example)
     reply = await send(server, example)
-    expected = {"status": example["status"], "json": example["reply"]}
-    assert not list(cases.reply_differences(expected, reply.status, dict(reply.headers), reply.body))
+    answered = WireReply(status=reply.status, headers=tuple(reply.headers.items()), body=reply.body)
+    assert not list(reply_differences(ExpectedReply(status=example["status"], json=example["reply"]), answered))
     assert reply.headers["content-type"] == "application/json"
     rows = await server.events(session)
     good = example["reply"].get("processed", len(rows))

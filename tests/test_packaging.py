@@ -24,6 +24,7 @@ PATTERNS = (
     "mockserver/*.py",
     "mockserver/py.typed",
     "mockserver/server/control.yaml",
+    "mockserver/lint/case.schema.json",
     "mockserver/contracts/README.md",
     "mockserver/contracts/*/*.yaml",
     "mockserver/contracts/*/revisions/*.yaml",

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
 from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
 from mockserver.errors import unknown
-
-if TYPE_CHECKING:
-    from mockserver.lint.checker import Checked
 
 FINDINGS: Final = 1
 EPILOG: Final = """\b
@@ -61,7 +58,7 @@ def command(
     """Validate files against the contracts, event by event."""
     from mockserver.contract.library import Library
     from mockserver.jsonkit.formats import epoch_ms
-    from mockserver.lint.checker import Wanted, check
+    from mockserver.lint.checker import CheckOptions, check
 
     if revision is not None and protocol is None:
         raise click.UsageError("--revision requires --protocol")
@@ -78,7 +75,7 @@ def command(
     known = sorted({one for name in names for one in library.protocol(name).contract(revision).operations})
     if operation is not None and operation not in known:
         raise click.BadParameter(unknown("operation", operation, known), param_hint="--operation")
-    wanted = Wanted(
+    options = CheckOptions(
         protocol=protocol,
         operation=operation,
         revision=revision,
@@ -86,8 +83,7 @@ def command(
         now_ms=now_ms,
         warnings=not no_warnings,
     )
-    checked = check(files, library, wanted)
-    errors = [problem for problem in checked.problems if problem.finding.severity == "error"]
+    checked = check(files, library, options)
     if as_json:
         counts = {"requests": checked.requests, "events": checked.events, "skipped": checked.skipped}
         findings = [problem.as_json() for problem in checked.problems]
@@ -95,16 +91,6 @@ def command(
     else:
         for problem in checked.problems:
             click.echo(problem.text())
-        click.echo(_summary(checked, len(errors)))
-    if errors:
+        click.echo(checked.summary())
+    if not checked.clean:
         ctx.exit(FINDINGS)
-
-
-def _summary(checked: Checked, errors: int) -> str:
-    """Return the last line of the output: what was checked and how many findings there are."""
-    from mockserver.client.text import counted
-
-    warnings = len(checked.problems) - errors
-    seen = f"{counted(checked.requests, 'request')}, {counted(checked.events, 'event')}"
-    skipped = f"; skipped {counted(checked.skipped, 'request')} to other hosts" if checked.skipped else ""
-    return f"{seen}: {counted(errors, 'error')}, {counted(warnings, 'warning')}{skipped}"

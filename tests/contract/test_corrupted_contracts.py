@@ -21,8 +21,10 @@ from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
 from mockserver.core.model import Terms
 from mockserver.core.route import route
+from mockserver.core.wire import WireRequest
 from mockserver.errors import ContractError
 from mockserver.jsonkit import pointer
+from mockserver.lint.wire_requests import wire_request
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
@@ -95,12 +97,12 @@ def _written(protocol: Protocol, documents: dict[str, Any], folder: Path) -> Pat
     return made
 
 
-async def _answered(contract: Contract, requests: list[dict[str, Any]]) -> None:
+async def _answered(contract: Contract, requests: list[WireRequest]) -> None:
     store = MemoryStore(SessionSettings(), max_bytes=1 << 30, max_sessions=10)
     session, now = store.session("corrupted"), 1_781_438_402_000
     for request in requests:
         terms = Terms(now_ms=now, rate_mode="enforce")
-        judged = judge(route(RequestBody(cases.wire_request(request)), contract), terms)
+        judged = judge(route(RequestBody(request), contract), terms)
         exchange, reply = await store.commit(session, judged, received_ms=now)
         view = View(exchange)
         assert view.reply() == reply
@@ -108,14 +110,17 @@ async def _answered(contract: Contract, requests: list[dict[str, Any]]) -> None:
         assert view.request_detail()["status"] == reply.status
 
 
-REQUESTS: dict[str, list[dict[str, Any]]] = {}
+REQUESTS: dict[str, list[WireRequest]] = {}
 for _case in cases.load_all():
-    if _case.path.stat().st_size < 4000:
-        REQUESTS.setdefault(_case.protocol, []).extend(
-            step["request"] for step in _case.document["steps"] if "request" in step
-        )
+    if Path(_case.file).stat().st_size < 4000:
+        REQUESTS.setdefault(_case.protocol, []).extend(step.request for step in _case.exchanges)
 REQUESTS["tally"] = [
-    {"path": "/tally/v2/main/collect", "json": {"token": "tk_a", "total": total, "items": items}}
+    wire_request(
+        "POST",
+        "/tally/v2/main/collect",
+        [("content-type", "application/json")],
+        json.dumps({"token": "tk_a", "total": total, "items": items}).encode(),
+    )
     for total, items in [
         (0, [{"kind": "view", "ref": "a", "at": "2026-06-14T12:00:00.000Z"}, {"kind": "gift"}, 7]),
         (5, [{"kind": "sale", "ref": "a", "cents": 5}]),

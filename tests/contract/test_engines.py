@@ -59,8 +59,8 @@ def samples() -> list[Any]:
     """Return the bodies and events of the golden exchanges: what clients send, good and bad."""
     found: dict[str, Any] = {}
     for case in cases.load_all():
-        for step in case.document["steps"]:
-            body = cases.spell_out(step.get("request", {}).get("json"))
+        for step in case.exchanges:
+            body = step.json
             if isinstance(body, dict) and len(json.dumps(body)) < 4000:
                 for value in (body, *body.get("events", ())) if isinstance(body.get("events"), list) else (body,):
                     found.setdefault(json.dumps(value), value)

@@ -21,6 +21,7 @@ from mockserver.core.model import Receipt, Terms, Verdict
 from mockserver.core.route import route
 from mockserver.jsonkit import pointer
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.lint.golden_cases import Case
 from tests import cases
 
 REVISIONS = [(protocol.name, name) for protocol in library().protocols.values() for name in protocol.revision_names()]
@@ -92,16 +93,15 @@ def engine_at(document: Any, place: str) -> jsonschema_rs.Draft202012Validator:
 
 
 @pytest.mark.parametrize("case", cases.load_all(), ids=str)
-def test_expected_replies_are_what_the_openapi_says(case: cases.Case) -> None:
-    contract = contract_of(case.protocol, case.document.get("revision") or library().protocol(case.protocol).base)
+def test_expected_replies_are_what_the_openapi_says(case: Case) -> None:
+    contract = contract_of(case.protocol, case.revision or library().protocol(case.protocol).base)
     document = publish.openapi(contract)
-    for step in case.document["steps"]:
-        if "request" not in step or "patch" in case.document:
-            continue
-        judged = judge(route(RequestBody(cases.wire_request(step["request"])), contract), Terms(now_ms=case.clock))
+    for step in case.exchanges if case.patch is None else ():
+        judged = judge(route(RequestBody(step.request), contract), Terms(now_ms=case.clock_ms))
         if judged.operation is None:
             continue
-        status = step["expect"]["status"]
+        assert step.expect is not None
+        status = step.expect.status
         listed = document["paths"][judged.operation.path][judged.operation.method.lower()]["responses"]
         assert str(status) in listed, f"{judged.operation.name} {status}"
         bad = range(len(judged.events)) if judged.refusal else {fault.index for fault in judged.event_errors}
@@ -117,13 +117,13 @@ def test_expected_replies_are_what_the_openapi_says(case: cases.Case) -> None:
 def test_bodies_that_are_taken_fit_the_openapi() -> None:
     checked = 0
     for case in cases.load_all():
-        contract = contract_of(case.protocol, case.document.get("revision") or library().protocol(case.protocol).base)
+        contract = contract_of(case.protocol, case.revision or library().protocol(case.protocol).base)
         document = publish.openapi(contract)
-        for step in case.document["steps"] if "patch" not in case.document else ():
-            if "json" not in step.get("request", {}):
+        for step in case.exchanges if case.patch is None else ():
+            if step.json is MISSING:
                 continue
-            judged = judge(route(RequestBody(cases.wire_request(step["request"])), contract), Terms(now_ms=case.clock))
-            body = cases.spell_out(step["request"]["json"])
+            judged = judge(route(RequestBody(step.request), contract), Terms(now_ms=case.clock_ms))
+            body = step.json
             if (
                 judged.form is None
                 or judged.operation is None

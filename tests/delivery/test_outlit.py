@@ -10,7 +10,8 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from tests.cases import Case, load_all
+from mockserver.lint.golden_cases import Case
+from tests.cases import load_all
 from tests.sdks.harness import Host, Session
 from tests.server.control_client import ControlClient
 
@@ -39,7 +40,7 @@ class Payload:
 
 def payload_of(case: Case) -> Payload:
     """Put the events of a case's accepted requests into the first one's envelope, equal ones once."""
-    sent = [step["request"]["json"] for step in case.document["steps"] if step["expect"]["status"] == 200]
+    sent = [step.json for step in case.exchanges if step.expect is not None and step.expect.status == 200]
     events = [event for body in sent for event in body["events"]]
     unequal = [event for number, event in enumerate(events) if event not in events[:number]]
     return Payload(generation=case.name, envelope={**sent[0], "events": unequal})

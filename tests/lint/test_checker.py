@@ -44,11 +44,11 @@ def run(*words: object) -> Result:
 
 
 def findings(*words: object) -> list[dict[str, Any]]:
-    told = run("--json", *words)
-    document = json.loads(told.output)
-    refused = [one for one in document["findings"] if one["severity"] == "error"]
-    assert told.exit_code == (1 if refused else 0)
-    return refused
+    result = run("--json", *words)
+    document = json.loads(result.output)
+    errors = [finding for finding in document["findings"] if finding["severity"] == "error"]
+    assert result.exit_code == (1 if errors else 0)
+    return errors
 
 
 def written(folder: Path, name: str, *values: object) -> Path:
@@ -58,9 +58,9 @@ def written(folder: Path, name: str, *values: object) -> Path:
 
 
 def test_first_web_client_fails_for_the_stated_reasons_when_its_batch_is_checked(tmp_path: Path) -> None:
-    found = findings(written(tmp_path, "web.json", WEB_0_1_0))
-    assert {(one["protocol"], one["operation"]) for one in found} == {("whisperr", "batch")}
-    reasons = {(one["event"], one["pointer"]) for one in found}
+    errors = findings(written(tmp_path, "web.json", WEB_0_1_0))
+    assert {(error["protocol"], error["operation"]) for error in errors} == {("whisperr", "batch")}
+    reasons = {(error["event"], error["pointer"]) for error in errors}
     assert reasons == {
         (0, "/event_type"),
         (0, "/context/$message_id"),
@@ -85,24 +85,24 @@ def test_protocol_is_told_by_the_shape_when_nobody_names_it(
     payload: object, protocol: str, operation: str, tmp_path: Path
 ) -> None:
     path = written(tmp_path, "payload.json", payload)
-    told = json.loads(run("--json", path).output)
-    assert told["requests"] == 1
+    guessed = json.loads(run("--json", path).output)
+    assert guessed["requests"] == 1
     named = findings("--protocol", protocol, "--operation", operation, path)
-    assert [one["pointer"] for one in told["findings"] if one["severity"] == "error"] == [
-        one["pointer"] for one in named
+    assert [error["pointer"] for error in guessed["findings"] if error["severity"] == "error"] == [
+        error["pointer"] for error in named
     ]
 
 
 def test_unlike_anything_is_said_when_a_payload_is_no_event(tmp_path: Path) -> None:
-    (found,) = findings(written(tmp_path, "payload.json", {"hello": "world"}))
-    assert "set --protocol" in found["message"]
+    (error,) = findings(written(tmp_path, "payload.json", {"hello": "world"}))
+    assert "set --protocol" in error["message"]
 
 
 def test_each_line_is_judged_when_there_are_many(tmp_path: Path) -> None:
     good, bad = {"type": "pageview", "url": "https://a.example/", "path": "/"}, {"type": "pageview", "path": "/"}
-    (found,) = findings("--protocol", "outlit", written(tmp_path, "events.ndjson", good, bad, good))
-    assert (found["place"], found["pointer"], found["expected"]) == ("line 2", "/url", {"required": ["url"]})
-    assert found["source"].startswith("seed:")
+    (error,) = findings("--protocol", "outlit", written(tmp_path, "events.ndjson", good, bad, good))
+    assert (error["place"], error["pointer"], error["expected"]) == ("line 2", "/url", {"required": ["url"]})
+    assert error["source"].startswith("seed:")
 
 
 def test_recorded_traffic_is_judged_when_it_is_a_har(tmp_path: Path) -> None:
@@ -117,9 +117,9 @@ def test_recorded_traffic_is_judged_when_it_is_a_har(tmp_path: Path) -> None:
         entry("https://elsewhere.example/collect", {}),
     ]
     path = written(tmp_path, "traffic.har", {"log": {"entries": entries}})
-    (found,) = findings(path)
-    assert (found["place"], found["rule"]) == ("entry 0", "/protocol/windows/occurred_at/past_ms")
-    assert "skipped 1 request to other hosts" in run(path).output
+    (error,) = findings(path)
+    assert (error["place"], error["rule"]) == ("entry 0", "/protocol/windows/occurred_at/past_ms")
+    assert "1 request, 1 event: 1 error, 0 warnings; skipped 1 request to other hosts" in run(path).output
 
 
 def test_times_are_held_to_windows_only_when_it_is_known_what_time_it_was(tmp_path: Path) -> None:
@@ -131,30 +131,120 @@ def test_times_are_held_to_windows_only_when_it_is_known_what_time_it_was(tmp_pa
 
 def test_fixtures_and_revisions_are_clean_when_all_are_checked() -> None:
     cases = sorted((ROOT / "fixtures").glob("*/cases/*.yaml"))
-    told = run(*cases, *sorted((ROOT / "contracts").glob("*/revisions/*.yaml")))
-    assert told.exit_code == 0, told.output
+    result = run(*cases, *sorted((ROOT / "contracts").glob("*/revisions/*.yaml")))
+    assert result.exit_code == 0, result.output
     assert len(cases) > 100
 
 
 def test_corpus_is_clean_when_all_of_it_is_checked() -> None:
-    told = run(*sorted((ROOT / "fixtures" / "corpus").glob("*.ndjson")))
-    assert told.exit_code == 0, told.output
+    result = run(*sorted((ROOT / "fixtures" / "corpus").glob("*.ndjson")))
+    assert result.exit_code == 0, result.output
 
 
-def test_case_that_is_written_wrong_is_told_when_the_contract_answers_otherwise(tmp_path: Path) -> None:
-    case = tmp_path / "outlit" / "cases" / "wrong.yaml"
-    case.parent.mkdir(parents=True)
-    step = "{request: {path: /api/i/v1/pk_1/events, json: {events: []}}, expect: {status: 200}}"
-    case.write_text(f"case: wrong\ndossier: none\nsteps:\n  - {step}\n")
-    (found,) = findings(case)
-    assert (found["expected"], found["got"]) == (200, 400)
+SENT: dict[str, Any] = {
+    "path": "/api/i/v1/pk_1/events",
+    "json": {
+        "visitorId": "a1b2c3d4-e5f6-7890-abcd-ef1234567890",
+        "events": [{"type": "pageview", "url": "https://a.example/", "path": "/"}],
+    },
+}
+GOOD: dict[str, Any] = {"status": 200, "json": {"success": True, "processed": 1}}
 
 
-def test_patch_that_leads_nowhere_is_told_with_its_place_when_checked(tmp_path: Path) -> None:
+def case_file(folder: Path, expect: object, **members: object) -> Path:
+    """Write a golden case that sends one good request."""
+    path = folder / "outlit" / "cases" / "a.yaml"
+    path.parent.mkdir(parents=True)
+    steps = [{"advance_ms": 1}, {"request": SENT, "expect": expect}]
+    path.write_text(json.dumps({"case": "a", "dossier": "none", "steps": steps, **members}))
+    return path
+
+
+def test_case_is_clean_when_the_contract_answers_as_it_says(tmp_path: Path) -> None:
+    events = [{"type": "pageview", "verdict": "accepted"}]
+    result = run(case_file(tmp_path, {**GOOD, "headers": {"x-a": None}, "events": events}, stored=1))
+    assert result.exit_code == 0
+    assert "1 request, 1 event: 0 errors, 0 warnings" in result.output
+
+
+@pytest.mark.parametrize(
+    ("expect", "pointer", "expected", "got"),
+    [
+        ({"status": 207}, "/expect/status", 207, 200),
+        ({**GOOD, "json": {"success": True, "processed": 2}}, "/expect/json/processed", 2, 1),
+        ({**GOOD, "json": {"success": True}}, "/expect/json/processed", None, 1),
+        ({**GOOD, "headers": {"x-a": "b"}}, "/expect/headers/x-a", "b", None),
+        ({"status": 200, "text": ""}, "/expect/text", "", '{"success":true,"processed":1}'),
+        ({**GOOD, "events": []}, "/expect/events", 0, 1),
+        (
+            {**GOOD, "events": [{"type": "pageview", "verdict": "rejected"}]},
+            "/expect/events/0/verdict",
+            "rejected",
+            "accepted",
+        ),
+    ],
+)
+def test_case_is_an_error_when_the_contract_answers_otherwise(
+    tmp_path: Path, expect: object, pointer: str, expected: object, got: object
+) -> None:
+    (error,) = findings(case_file(tmp_path, expect))
+    assert (error["place"], error["pointer"], error["rule"]) == ("step 1", pointer, "/expect")
+    assert (error["expected"], error["got"]) == (expected, got)
+    assert (error["protocol"], error["operation"]) == ("outlit", "events")
+
+
+def test_case_is_an_error_when_another_number_of_events_is_stored(tmp_path: Path) -> None:
+    (error,) = findings(case_file(tmp_path, GOOD, stored=2))
+    assert (error["place"], error["pointer"], error["expected"], error["got"]) == ("", "/stored", 2, 1)
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (
+            {"steps": [{"request": SENT, "expects": GOOD}]},
+            'step 0 /expects: unknown key "expects", did you mean "expect"?',
+        ),
+        ({"stps": []}, '/stps: unknown key "stps", did you mean "steps"?'),
+        ({"case": "b"}, '/case: must be the name of the file, "a"'),
+        ({"revision": "compatt"}, "compatt"),
+        ({"patch": {"events": {"pageview": {"tpye": "object"}}}}, "tpye"),
+    ],
+)
+def test_case_is_an_error_when_it_cannot_be_played(tmp_path: Path, members: dict[str, object], message: str) -> None:
+    result = run(case_file(tmp_path, GOOD, **members))
+    assert result.exit_code == 1
+    assert message in result.output
+    assert "0 requests, 0 events: 1 error, 0 warnings" in result.output
+
+
+def test_case_is_an_error_when_its_folder_names_no_protocol(tmp_path: Path) -> None:
+    path = case_file(tmp_path, GOOD).rename(tmp_path / "a.yaml")
+    (error,) = findings(path)
+    assert "must be in fixtures/<protocol>/cases" in error["message"]
+    assert findings("--protocol", "outlit", path) == []
+
+
+def test_corpus_line_is_an_error_when_the_contract_answers_otherwise(tmp_path: Path) -> None:
+    request = {"path": "/api/i/v1/pk_1/events", "json": {"events": []}}
+    line = {"protocol": "outlit", "before": [request], "request": request, "expect": {"status": 200}}
+    status, unknown = findings(written(tmp_path, "corpus.ndjson", line, {**line, "revision": "compatt"}))
+    assert (status["place"], status["pointer"], status["got"]) == ("line 1", "/expect/status", 400)
+    assert (unknown["place"], unknown["rule"]) == ("line 2", "/contract")
+
+
+def test_patch_that_leads_nowhere_is_an_error_with_its_place_when_checked(tmp_path: Path) -> None:
     patch = tmp_path / "patch.yaml"
     patch.write_text("protocol: outlit\npatch: {protocol: {operations: {events: {family: unheard_of}}}}\n")
-    (found,) = findings(patch)
-    assert "/protocol/operations/events/family" in found["message"]
+    (error,) = findings(patch)
+    assert "/protocol/operations/events/family" in error["message"]
+
+
+def test_revision_is_checked_as_it_is_written_when_another_has_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "r4-2026-08.yaml"
+    path.write_text("protocol: outlit\nrevision: r4-2026-08\npatch: {protocol: {limits: {max_body: {value: many}}}}\n")
+    (error,) = findings(path)
+    assert "/patch/protocol/limits/" in error["message"]
 
 
 def test_unreadable_file_is_a_finding_when_checked(tmp_path: Path) -> None:
@@ -164,68 +254,111 @@ def test_unreadable_file_is_a_finding_when_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("deep.json", b"[" * 100_000, "nested deeper"),
         ("binary.json", b"\x00\xff\xfe", "is not valid JSON: not UTF-8"),
-        ("nan.json", b'{"type":"pageview","url":"u","path":"/","x":NaN}', "NaN is not a JSON value"),
+        ("nan.json", b'{"type":"pageview","url":"u","path":"/","x":NaN}', "NaN is not"),
         ("empty.json", b"", "is not valid JSON"),
-        ("entry.har", b'{"log":{"entries":[{"request":{}}]}}', "entry 0"),
-        ("text.har", b'{"log":{"entries":"x"}}', "entry 0"),
+        ("entry.har", b'{"log":{"entries":[{"request":{}}]}}', 'entry 0 /request: "method" is a required'),
+        ("text.har", b'{"log":{"entries":"x"}}', '/log/entries: "x" is not of type "array"'),
+        ("url.har", b'{"log":{"entries":[{"request":{"method":"GET","url":"http://[a/"}}]}}', "entry 0 /request/url: "),
         ("null.har", b'{"log":{"entries":[null,{"request":null},{"request":{"method":5,"url":7}}]}}', "entry 2"),
         ("corpus.ndjson", b'{"request":5,"expect":5}', "line 1"),
-        ("exchange.ndjson", b'{"request":{},"method":1,"path":2}', "line 1"),
+        (
+            "key.ndjson",
+            b'{"protocl":"apex","request":{"path":"/"},"expect":{"status":200}}',
+            'did you mean "protocol"?',
+        ),
+        ("exchange.ndjson", b'{"request":{},"method":1,"path":2}', 'line 1 /request: "headers" is a required'),
+        (
+            "base64.ndjson",
+            b'{"request":{"headers":[],"body":{"base64":"?"}},"method":"POST","path":"/"}',
+            "line 1 /request/body/base64: ",
+        ),
         ("latin.yaml", b"\xff", "latin.yaml"),
-        ("odd.yaml", b"patch: {}\nrevision: 5\nprotocol: [1]\n", "cannot be read"),
-        ("outlit/cases/step.yaml", b"steps: [5]\n", "cannot be read"),
-        ("outlit/cases/steps.yaml", b"steps: 7\n", "cannot be read"),
+        ("odd.yaml", b"patch: {}\nrevision: 5\nprotocol: [1]\n", "odd.yaml#/"),
+        ("outlit/cases/step.yaml", b"steps: [5]\n", "step.yaml step 0: 5 is not of type"),
+        ("outlit/cases/steps.yaml", b"steps: 7\n", "steps.yaml /steps: 7 is not of type"),
+        ("list.yaml", b"[1]\n", "list.yaml: is neither a golden case nor a contract patch"),
     ],
 )
 def test_file_is_a_finding_when_it_is_not_what_it_looks_like(
-    tmp_path: Path, name: str, content: bytes, told: str
+    tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     result = run(path)
     assert result.exit_code == 1, result.output
-    assert told in result.output
+    assert message in result.output
 
 
 def test_other_lines_are_judged_when_one_is_no_json(tmp_path: Path) -> None:
     path = tmp_path / "lines.ndjson"
     path.write_text('{"type":"pageview"}\n{bad\n{"type":"custom"}\n')
-    assert {one["place"] for one in findings(path)} == {"line 1", "line 2", "line 3"}
+    assert {error["place"] for error in findings(path)} == {"line 1", "line 2", "line 3"}
 
 
 def test_line_ends_only_where_json_lets_it_when_text_holds_other_breaks(tmp_path: Path) -> None:
     path = tmp_path / "lines.ndjson"
     event = '{"type":"pageview","url":"https://a.example/","path":"/\u2028\u0085"}'
     path.write_bytes(f"{event}\r\n{event}\n".encode())
-    told = run(path)
-    assert told.exit_code == 0, told.output
-    assert "2 requests, 2 events" in told.output
+    result = run(path)
+    assert result.exit_code == 0, result.output
+    assert "2 requests, 2 events: 0 errors, " in result.output
 
 
 @pytest.mark.parametrize(("text", "count"), [("{}", 1), ("{}\n{}\n", 2), ("\n{}\n\n{}", 2), ('{\n"a": 1\n}', 1)])
 def test_stdin_is_json_or_lines_when_asked_for(text: str, count: int) -> None:
-    told = CliRunner().invoke(main, ["check", "-", "--json"], input=text)
-    assert told.exit_code == 1, told.output
-    assert len(json.loads(told.stdout)["findings"]) == count
+    result = CliRunner().invoke(main, ["check", "-", "--json"], input=text)
+    assert result.exit_code == 1, result.output
+    assert len(json.loads(result.stdout)["findings"]) == count
 
 
-def test_usage_error_is_told_when_operation_or_stdin_cannot_be_meant(tmp_path: Path) -> None:
+def test_usage_error_is_refused_when_operation_or_stdin_cannot_be_meant(tmp_path: Path) -> None:
     path = written(tmp_path, "event.json", {"type": "pageview"})
     unknown = CliRunner().invoke(main, ["check", str(path), "--protocol", "apex", "--operation", "track"])
     twice = CliRunner().invoke(main, ["check", "-", "-"], input="{}")
     assert (unknown.exit_code, twice.exit_code) == (2, 2)
-    assert "available: apex_js, events," in unknown.output
+    assert "There are: apex_js, events," in unknown.output
 
 
 def test_address_of_a_session_is_looked_through_when_traffic_was_recorded_there(tmp_path: Path) -> None:
     post = {"text": '{"type":"pageview"}', "mimeType": "application/json"}
     sent = {"method": "POST", "url": "http://h/_mock/s/a%20b/api/i/v1/pk_1/events", "postData": post}
-    assert findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
+    errors = findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
+    assert {(error["protocol"], error["operation"]) for error in errors} == {("outlit", "events")}
+
+
+@pytest.mark.parametrize(
+    ("path", "protocol"),
+    [("/api/i/v1/pk_1/nope", "outlit"), ("/api/i", "outlit"), ("/api/nope", "apex"), ("/v1/nope", "whisperr")],
+)
+def test_request_belongs_to_the_longest_prefix_when_several_fit(tmp_path: Path, path: str, protocol: str) -> None:
+    sent = {"method": "POST", "url": f"https://h.example{path}"}
+    (error,) = findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
+    assert (error["protocol"], error["message"]) == (protocol, "nothing is served at this path")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"visitorId": "\ud800", "events": [{"type": "pageview", "path": "\udfff"}]},
+        {"method": "POST", "path": "/v1/\ud800", "request": {"headers": [["\ud800", "a"]], "body": {"text": "\ud800"}}},
+        {"protocol": "outlit", "\ud800": 1, "request": {"path": "/"}, "expect": {"status": 200}},
+        {
+            "protocol": "outlit",
+            "request": {"path": "/api/", "json": "\ud800"},
+            "expect": {"status": 1, "json": "\ud800"},
+        },
+        {"protocol": "outlit", "request": {"path": "/api/"}, "expect": {"status": 404, "json": {"\ud800": "\ud800"}}},
+    ],
+)
+def test_errors_can_be_written_when_a_file_holds_half_a_surrogate_pair(tmp_path: Path, line: object) -> None:
+    path = written(tmp_path, "lines.ndjson", line)
+    assert findings(path)
+    assert run(path).stdout_bytes.decode("utf-8").startswith(str(path))
 
 
 def exported(url: str, key: str, folder: Path) -> Path:

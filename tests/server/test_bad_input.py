@@ -19,6 +19,8 @@ from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import jsontext
+from mockserver.jsonkit.pointer import MISSING
+from mockserver.lint.golden_cases import ExchangeStep
 from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
@@ -221,15 +223,13 @@ async def test_every_spoiled_golden_request_is_answered_and_explained() -> None:
     store = MemoryStore(SessionSettings(journal_limit=10), max_bytes=1 << 24, max_sessions=100)
     for number in range(3000):
         case = rng.choice(found)
-        request = _spoiled(rng, rng.choice([step["request"] for step in case.document["steps"] if "request" in step]))
-        revision = rng.choice(
-            [None, case.document.get("revision"), *library().protocol(case.protocol).revision_names()]
-        )
+        request = _spoiled(rng, rng.choice(case.exchanges))
+        revision = rng.choice([None, case.revision, *library().protocol(case.protocol).revision_names()])
         contract = library().protocol(case.protocol).contract(revision, [])
         session = store.session(f"{case.protocol}/{revision}")
         keys = rng.choice([None, None, frozenset[str]()])
-        judged = judge(route(RequestBody(request), contract), Terms(now_ms=case.clock, keys=keys))
-        exchange, reply = await store.commit(session, judged, received_ms=case.clock)
+        judged = judge(route(RequestBody(request), contract), Terms(now_ms=case.clock_ms, keys=keys))
+        exchange, reply = await store.commit(session, judged, received_ms=case.clock_ms)
         told = f"request {number} of {case}: {request}"
         assert reply.status < 500, told
         view = View(exchange)
@@ -243,18 +243,12 @@ async def test_every_spoiled_golden_request_is_answered_and_explained() -> None:
             assert bool(reasons) == (row["verdict"] == "rejected"), told
 
 
-def _spoiled(rng: Random, step: Mapping[str, Any]) -> WireRequest:
-    data = cases.body_of(dict(step))
-    if "json" in step:
+def _spoiled(rng: Random, step: ExchangeStep) -> WireRequest:
+    request = step.request
+    data = request.body
+    if step.json is not MISSING:
         value = json.loads(data)
         for _ in range(rng.randrange(4)):
             value = spoil(rng, value)
         data = json.dumps(value).encode()
-    headers = tuple((name.encode(), value.encode()) for name, value in cases.headers_of(dict(step)).items())
-    return WireRequest(
-        method=rng.choice([step.get("method", "POST")] * 9 + ["HEAD"]),
-        target=step["path"],
-        headers=headers,
-        fields={name.lower(): value for name, value in reversed(headers)},
-        body=data,
-    )
+    return replace(request, method=rng.choice([request.method] * 9 + ["HEAD"]), body=data)
