@@ -6,6 +6,7 @@ Run it in the checkout whose code it shall read: `PYTHONPATH=. python docs/gener
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from mockserver.contract.library import library
 from mockserver.server import control
 
 HERE = Path(__file__).parent
+CITATION = re.compile(r"\w+\.md#[\w-]+")
+"""What a source cites: a heading of a page in docs/protocols/."""
 NOTE = "<!-- Written by docs/generate.py; edit what it reads instead. -->\n\n"
 
 
@@ -131,16 +134,16 @@ def facts_page(name: str, contract: Contract, revisions: list[str]) -> str:
     assumed = [fact for fact in found if fact["basis"] == "assumed"]
     counts = ", ".join(
         f"{sum(fact['basis'] == basis for fact in found)} {basis}"
-        for basis in ("seed", "docs", "spec", "sdk", "inferred", "assumed")
+        for basis in ("docs", "spec", "sdk", "inferred", "assumed")
     )
     lines = [
-        f"# {contract.protocol['title']}\n",
+        f"# {contract.title}\n",
         f"Revisions: {', '.join(f'`{revision}`' for revision in revisions)}; the first is the default.\n",
-        f"{len(found)} facts: {counts}. Section numbers (§) are those of the notes the contract was written from.\n",
+        f"{len(found)} facts: {counts}. The [protocol page](../protocols/{name}.md) has the evidence.\n",
         "## Operations\n",
         "| Operation | Request | Summary |",
         "| --- | --- | --- |",
-        *(f"| `{o.name}` | `{o.method} {o.path}` | {o.spec['summary']} |" for o in contract.operations.values()),
+        *(f"| `{o.name}` | `{o.method} {o.path}` | {o.summary} |" for o in contract.operations.values()),
         "\n## What is assumed\n",
         "Nobody outside the vendor can know these. Each is one merge patch away from being something else.\n",
         *_table(assumed),
@@ -156,7 +159,8 @@ def _table(found: list[dict[str, Any]]) -> Iterator[str]:
     for fact in found:
         value = json.dumps(fact["value"], ensure_ascii=False)
         value = value if len(value) <= 100 else value[:99] + "…"
-        cells = (f"`{fact['pointer']}`", f"`{value}`" if value != "{}" else "", fact["source"])
+        source = CITATION.sub(r"[\g<0>](../protocols/\g<0>)", fact["source"])
+        cells = (f"`{fact['pointer']}`", f"`{value}`" if value != "{}" else "", source)
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

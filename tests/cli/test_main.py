@@ -543,7 +543,7 @@ def test_contracts_explain_in_json_has_the_rows_of_the_ledger(place: str) -> Non
 def test_contracts_explain_looks_inside_a_fact() -> None:
     told = json.loads(invoke("contracts", "explain", "outlit", "/events/custom/required/0", "--json").output)["facts"]
     assert [(fact["pointer"], fact["value"], fact["basis"]) for fact in told] == [
-        ("/events/custom/required/0", "eventName", "seed")
+        ("/events/custom/required/0", "eventName", "docs")
     ]
 
 
