@@ -12,6 +12,7 @@ import pytest
 from mockserver.contract.fidelity import facts
 from mockserver.contract.library import library
 from mockserver.contract.schema import SOURCE
+from mockserver.contract.server_rules import SERVER_RULES, ServerRule
 from mockserver.jsonkit import yamltext
 from tests.cases import load_all
 from tests.docs.citations import (
@@ -103,6 +104,11 @@ def test_pages_lead_somewhere_when_they_cite(page: Path) -> None:
     for citation in citations(page.read_text()):
         if citation["page"] in PAGE_NAMES:
             assert list(citation_problems(citation[0])) == []
+
+
+@pytest.mark.parametrize("rule", SERVER_RULES.values(), ids=lambda rule: rule.pointer)
+def test_sources_of_the_servers_own_rules_are_of_a_known_form(rule: ServerRule) -> None:
+    assert rule.source == "patch: fault step" or list(source_problems("outlit", rule.source)) == []
 
 
 @pytest.mark.parametrize("name", ["protocol", "revision", "schema"])

@@ -22,6 +22,7 @@ from tests.processes import ROOT, environment
 PATTERNS = (
     "mockserver/*.py",
     "mockserver/py.typed",
+    "mockserver/contract/server_rules.yaml",
     "mockserver/server/control.yaml",
     "mockserver/contracts/README.md",
     "mockserver/contracts/*/*.yaml",

@@ -101,7 +101,7 @@ def explain(
 
     POINTER is what findings call their rule, as /protocol/limits/body/max_bytes; an object is explained fact by fact.
     """
-    from mockserver.contract.fidelity import explain
+    from mockserver.contract.explanation import explain
 
     found = explain(load_contract(name, revision, contracts, contract_patches), pointer)
     if as_json:

@@ -14,6 +14,7 @@ from typing import Final
 from mockserver.contract.contract import Contract, split_target
 from mockserver.contract.library import Library, Patch
 from mockserver.contract.ownership import owner
+from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding
 from mockserver.core.judge import judge
@@ -280,9 +281,8 @@ def _once(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _finding(rule: str, message: str, expected: Json = None, got: Json = None) -> Finding:
-    return Finding(
-        rule=rule, severity="error", pointer="", expected=expected, got=got, source="the file", message=message
-    )
+    source = SERVER_RULES[rule].source
+    return Finding(rule=rule, severity="error", pointer="", expected=expected, got=got, source=source, message=message)
 
 
 def _posted(contract: Contract, operation: str, body: Json) -> WireRequest:
