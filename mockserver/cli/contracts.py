@@ -114,6 +114,8 @@ def explain(
         click.echo(f"  value   {_text(fact['value'])}")
         click.echo(f"  source  {fact['source']}")
         click.echo(f"  basis   {fact['basis']}")
+        if "revision" in fact:
+            click.echo(f"  only in {fact['revision']}")
 
 
 def _described(protocol: Protocol) -> Mapping[str, Json]:

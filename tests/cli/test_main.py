@@ -547,6 +547,20 @@ def test_contracts_explain_looks_inside_a_fact() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (f"{LIMIT}#body_too_large", [LIMIT, "  value   1048576"]),
+        ("/events/custom/required/eventName", ["/events/custom/required/eventName", "  value   eventName"]),
+        ("/fault", ["/fault", "  source  patch: fault step", "  basis   patch"]),
+        ("/events/custom/required/timestamp", ["  value   timestamp", "  only in r4-2026-08"]),
+    ],
+)
+def test_contracts_explain_takes_the_rule_of_a_finding(rule: str, told: list[str]) -> None:
+    lines = invoke("contracts", "explain", "outlit", rule).output.splitlines()
+    assert [line for line in lines if line in told] == told
+
+
 def test_contracts_explain_names_the_nearest_pointer() -> None:
     ended = invoke("contracts", "explain", "outlit", "/protocol/limits/body/max_byte")
     assert ended.exit_code == 2
