@@ -75,7 +75,8 @@ async def test_example_is_answered_as_its_page_says(server: Live, name: str) -> 
 
 
 def test_every_page_is_exemplified() -> None:
-    assert {example["page"] for example in EXAMPLES.values()} == {"Ingest Events", "Node.js SDK", "Events API", "Track events"}
+    pages = {"Ingest Events", "Node.js SDK", "Events API", "Track events"}
+    assert {example["page"] for example in EXAMPLES.values()} == pages
 
 
 async def test_whisperr_batch_is_stored_once_when_it_is_sent_twice(server: Live) -> None:

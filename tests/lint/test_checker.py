@@ -36,7 +36,7 @@ WEB_0_1_0 = {
         },
     ]
 }
-"""What @whisperr/web 0.1.0 sends (whisperr.md#notes-on-the-sdks row 9): $pageview, no message id, `type` in channels."""
+"""What @whisperr/web 0.1.0 sends (whisperr.md#notes-on-the-sdks row 9): bad names, no message id, `type`."""
 
 
 def run(*words: object) -> Result:
