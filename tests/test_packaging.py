@@ -23,6 +23,7 @@ from tests.processes import ROOT, environment
 PATTERNS = (
     "mockserver/*.py",
     "mockserver/py.typed",
+    "mockserver/contract/server_rules.yaml",
     "mockserver/server/control.yaml",
     "mockserver/lint/case.schema.json",
     "mockserver/contracts/README.md",

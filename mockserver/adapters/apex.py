@@ -1,4 +1,8 @@
-"""Apex: two formats on one path (apex §3), and the project a server key speaks for (apex §2.3, §5.4)."""
+"""Apex: two formats on one path, and the project that a server key speaks for.
+
+The formats are told apart as apex.md#telling-the-formats-apart says, the project as apex.md#server-events and
+apex.md#refusals-of-server-events rows "several projects, none named", "unknown project" say.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +74,7 @@ def _reply_names(operation: Operation, projects: Projects | None) -> Iterable[st
 
 
 def _scope(judged: Judged) -> str:
-    """An idempotency key is unique within a project and a server key (apex §4.2)."""
+    """An idempotency key is unique within a project and a server key (apex.md#idempotency row "scope")."""
     projects = judged.contract.projects
     project = None if projects is None else _project(judged, projects)
     return f"{project or ''}\0{judged.credential or ''}"

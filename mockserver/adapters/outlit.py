@@ -1,4 +1,4 @@
-"""Outlit: who a server's events are about (outlit §4).
+"""Outlit: who a server's events are about (outlit.md#what-counts-as-identity).
 
 One name anywhere in the batch is enough, or each event needs its own: the contract's `identity` says which.
 """

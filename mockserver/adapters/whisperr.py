@@ -1,4 +1,7 @@
-"""Whisperr: replies name the user and the event by generated ids, which a repeat gets again (whisperr §9 A2, A3)."""
+"""Whisperr: replies name the user and the event by generated ids, which a repeat gets again.
+
+The facts are those of whisperr.md#the-vendors-openapi-document rows A2, A3.
+"""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def explain(
     POINTER is the rule of a finding, for example /protocol/limits/body/max_bytes. For an object, every fact in it is
     shown.
     """
-    from mockserver.contract.fidelity import explain
+    from mockserver.contract.explanation import explain
 
     found = explain(load_contract(name, revision, contracts, contract_patches), pointer)
     if as_json:
@@ -115,6 +115,8 @@ def explain(
         click.echo(f"  value   {_text(fact['value'])}")
         click.echo(f"  source  {fact['source']}")
         click.echo(f"  basis   {fact['basis']}")
+        if "revision" in fact:
+            click.echo(f"  only in {fact['revision']}")
 
 
 def _described(protocol: Protocol) -> Mapping[str, Json]:

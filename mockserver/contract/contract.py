@@ -120,7 +120,7 @@ class Contract:
         return owner(self.prefixes, split_target(target)[0]) or self.prefixes[-1]
 
     def source_of(self, place: str) -> str:
-        """Return who states the fact at a contract pointer: the nearest `source` at or above it."""
+        """Return who states the fact at a contract pointer: the nearest `source` at or above it, or the contract's."""
         source = self._sources.get(place)
         if source is None:
             source = self._sources[place] = self._source_of(place)
@@ -139,7 +139,7 @@ class Contract:
             nearest = level.get("source")
             if isinstance(nearest, str):
                 source = nearest
-        return source
+        return source or self.source
 
 
 def split_target(target: str) -> tuple[str, str]:

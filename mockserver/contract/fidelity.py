@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.schema import SOURCE, subschemas
-from mockserver.errors import ContractError
 from mockserver.jsonkit import Json, pointer
 
 TEMPLATES = frozenset({"shapes", "replies"})
@@ -36,25 +34,6 @@ def facts(contract: Contract) -> list[dict[str, Json]]:
             }
         )
     return listed
-
-
-def explain(contract: Contract, place: str) -> list[dict[str, Json]]:
-    """Return the fact at a pointer, or the facts below it, or the part of the fact above that it points to.
-
-    Raises ContractError that suggests the closest pointer.
-    """
-    place = place if place.startswith("/") else f"/{place}"
-    known = facts(contract)
-    exact = [fact for fact in known if fact["pointer"] == place]
-    below = [fact for fact in known if fact["pointer"].startswith(place.rstrip("/") + "/")]
-    if exact or below:
-        return exact or below
-    value = pointer.get(contract.documents, pointer.parse(place))
-    above = [fact for fact in known if place.startswith(fact["pointer"] + "/")]
-    if value is not pointer.MISSING and above:
-        return [{**max(above, key=lambda fact: len(fact["pointer"])), "pointer": place, "value": value}]
-    near = get_close_matches(place, [fact["pointer"] for fact in known], 1, cutoff=0.0)
-    raise ContractError(contract.name, place, f"no fact at this pointer; did you mean {near[0]}?")
 
 
 def _patched(patched: Mapping[str, str], known: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:

@@ -27,6 +27,8 @@ CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
 LONG_ID: Final = 64
 """Ids up to this many characters are remembered as they are, longer ones as a digest."""
 INVALID_EVENT: Final = "invalid_event"
+EVENT_TYPES: Final = "/events"
+"""The rule of a value that is no event, or an event of an unknown type."""
 
 
 def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -150,8 +152,8 @@ def _without_schema(
     return Violation(
         keyword=keyword,
         tokens=tokens,
-        rule="/events",
-        source=contract.source_of(f"/protocol/messages/{keyword}"),
+        rule=EVENT_TYPES,
+        source=contract.source_of(EVENT_TYPES),
         expected={keyword: expected},
         got=got,
         refusal=None,

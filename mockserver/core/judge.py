@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.adapter import adapter_of
 from mockserver.core.checks import checks_of
 from mockserver.core.events import events_of, id_key
@@ -16,6 +17,7 @@ from mockserver.core.model import Judged, Refusal, Terms
 from mockserver.core.route import ROUTING_ORDER
 
 REQUEST_TIMEOUT: Final = 408
+BODY_TIMEOUT: Final = "/server/body_timeout"
 
 
 def judge(judged: Judged, terms: Terms) -> Judged:
@@ -49,13 +51,14 @@ def _see_events(judged: Judged) -> None:
 
 
 def _late_refusal(size: int) -> Refusal:
+    rule = SERVER_RULES[BODY_TIMEOUT]
     finding = Finding(
-        rule="/server/body_timeout",
+        rule=rule.pointer,
         severity="error",
         pointer="",
         expected="the complete body",
         got=f"{size} bytes",
-        source="assumed: this server's own limit for slow clients",
-        message="the body did not arrive before the deadline",
+        source=rule.source,
+        message=rule.message,
     )
     return Refusal(reason="request_timeout", order=ROUTING_ORDER, finding=finding, status=REQUEST_TIMEOUT)

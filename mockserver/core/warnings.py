@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mockserver.contract.sections import WarningRule
+from mockserver.contract.server_rules import SERVER_RULES, ServerRule
 from mockserver.core.collect import explained, explained_violations
 from mockserver.core.credentials import credentials
 from mockserver.core.events import outside_window
@@ -18,14 +19,8 @@ from mockserver.core.gates import media_type
 from mockserver.core.model import Judged
 from mockserver.jsonkit import Json, jsontext
 
-SERVER_NOTES: Final[Mapping[str, WarningRule]] = {
-    name: WarningRule(
-        name=name,
-        pointer=f"/server/{name}",
-        message=f"{subject} is longer than 200 bytes, so the request belongs to the session named default",
-        source="assumed: this server's own limit for session names",
-    )
-    for name, subject in (("long_credential", "the credential"), ("long_session", "X-Mock-Session"))
+SERVER_NOTES: Final[Mapping[str, ServerRule]] = {
+    name: SERVER_RULES[f"/server/{name}"] for name in ("long_credential", "long_session")
 }
 """Warnings of the server itself, apart from the contract."""
 
@@ -107,7 +102,7 @@ def _transport_notes(judged: Judged, *, over_rate: bool) -> Iterator[str]:
             yield "duplicate_members"
 
 
-def _warning(rule: WarningRule, violation: Violation | None = None) -> Finding:
+def _warning(rule: WarningRule | ServerRule, violation: Violation | None = None) -> Finding:
     return Finding(
         rule=rule.pointer,
         severity="warning",

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
+from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.lint.comparison import Difference
-
-SOURCE: Final = "the file"
-"""The source of a finding that no contract states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +39,9 @@ class Problem:
         finding = self.finding
         event = "" if self.event is None else f"event {self.event}"
         where = " ".join(filter(None, (self.file, self.place, event, finding.pointer)))
-        severity = "" if self.is_error else " (warning)"
-        text: str = without_surrogates(f"{where}: {finding.message}{severity}\n    {finding.rule} [{finding.source}]")
+        text: str = without_surrogates(
+            f"{where}: {finding.severity}: {finding.message}\n    {finding.rule} [{finding.source}]"
+        )
         return text
 
 
@@ -77,7 +75,13 @@ class CheckResult:
 def file_error(rule: str, message: str, *, pointer: str = "", expected: Json = None, got: Json = None) -> Finding:
     """Return an error that no contract states; `rule` says what kind it is."""
     return Finding(
-        rule=rule, severity="error", pointer=pointer, expected=expected, got=got, source=SOURCE, message=message
+        rule=rule,
+        severity="error",
+        pointer=pointer,
+        expected=expected,
+        got=got,
+        source=SERVER_RULES[rule].source,
+        message=message,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
+from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.answer import family_of, refusal_reply, wire
 from mockserver.core.events import INVALID_EVENT
 from mockserver.core.findings import Finding
@@ -71,7 +72,7 @@ def _forced(judged: Judged, rejection: Rejection, index: int) -> EventError:
         pointer="",
         expected=None,
         got=None,
-        source="patch: fault step",
+        source=SERVER_RULES[INJECTED_RULE].source,
         message=message,
     )
     gate = None if judged.operation is None else judged.operation.gate("events")

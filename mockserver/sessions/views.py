@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from functools import cached_property
 
+from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding
@@ -19,6 +20,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.sessions.attempts import SentEvents, sent_events
 from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.faults import INJECTED_RULE
 
 
 class View:
@@ -110,7 +112,7 @@ class View:
         exchange, refusal = self.exchange, self.judged.refusal
         if exchange.override.fault is not None:
             return self._note(
-                "/fault", "the reply was injected by a fault; nothing was stored", exchange.override.fault
+                INJECTED_RULE, "the reply was injected by a fault; nothing was stored", exchange.override.fault
             )
         if exchange.receipt.refused is not None or refusal is None:
             rule = f"/protocol/refusals/{self._family()}/{exchange.receipt.refused}"
@@ -121,7 +123,8 @@ class View:
         return self.judged.operation.family.name if self.judged.operation is not None else ""
 
     def _note(self, rule: str, message: str, got: Json) -> Finding:
-        source = self.exchange.contract.source_of(rule)
+        own = SERVER_RULES.get(rule)
+        source = self.exchange.contract.source_of(rule) if own is None else own.source
         return Finding(rule=rule, severity="error", pointer="", expected=None, got=got, source=source, message=message)
 
     def findings(self) -> list[Finding]:

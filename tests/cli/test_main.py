@@ -543,8 +543,22 @@ def test_contracts_explain_in_json_has_the_rows_of_the_ledger(place: str) -> Non
 def test_contracts_explain_looks_inside_a_fact() -> None:
     told = json.loads(invoke("contracts", "explain", "outlit", "/events/custom/required/0", "--json").output)["facts"]
     assert [(fact["pointer"], fact["value"], fact["basis"]) for fact in told] == [
-        ("/events/custom/required/0", "eventName", "seed")
+        ("/events/custom/required/0", "eventName", "docs")
     ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        (f"{LIMIT}#body_too_large", [LIMIT, "  value   1048576"]),
+        ("/events/custom/required/eventName", ["/events/custom/required/eventName", "  value   eventName"]),
+        ("/fault", ["/fault", "  source  patch: fault step", "  basis   patch"]),
+        ("/events/custom/required/timestamp", ["  value   timestamp", "  only in r4-2026-08"]),
+    ],
+)
+def test_contracts_explain_takes_the_rule_of_a_finding(rule: str, told: list[str]) -> None:
+    lines = invoke("contracts", "explain", "outlit", rule).output.splitlines()
+    assert [line for line in lines if line in told] == told
 
 
 def test_contracts_explain_names_the_nearest_pointer() -> None:

@@ -18,7 +18,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.settings import Settings
 from tests.live import Live, live
 
-BASES = ("seed", "docs", "spec", "sdk", "inferred", "assumed", "patch")
+BASES = ("docs", "spec", "sdk", "inferred", "assumed", "patch")
 REVISIONS = [(protocol.name, name) for protocol in library().protocols.values() for name in protocol.revision_names()]
 NAMED = [(protocol.name, name) for protocol in library().protocols.values() for name in protocol.revisions]
 ONE_FACT = {"projects", "content_types", "nulls", "host", "base", "newest", "dedup", "entities"}
@@ -132,7 +132,7 @@ def test_patched_fact_is_marked_when_the_patch_names_no_source() -> None:
     assert basis_of(body, "/protocol/replies/bootstrap/status") == "assumed"
     closed = {"events": {"custom": {"properties": {"email": {"format": "email"}}}}}
     assert basis_of(closed, "/events/custom/properties/email") == "patch"
-    assert basis_of(closed, "/events/custom") == "seed"
+    assert basis_of(closed, "/events/custom") == "docs"
     fewer = {"events": {"billing": {"anyOf": [{"required": ["customerId"]}]}}}
     assert basis_of(fewer, "/events/billing") == basis_of(fewer, "/events/billing/anyOf/0") == "patch"
     warnings = {"warnings": {"events": {"empty_event_name": {"message": "name it"}}}}

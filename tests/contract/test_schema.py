@@ -59,7 +59,7 @@ def test_unknown_shared_schema_is_an_error() -> None:
 
 def test_every_schema_object_knows_its_place_and_its_source() -> None:
     schema = {
-        "source": "seed: a",
+        "source": "docs: a",
         "properties": {"a/b": {"type": "string"}, "c": {"source": "docs: c", "items": {"type": "number"}}},
         "anyOf": [{"required": ["c"]}],
         "additionalProperties": {"type": "string"},
@@ -67,20 +67,20 @@ def test_every_schema_object_knows_its_place_and_its_source() -> None:
     made = annotate(schema, "/events/x", "assumed: above")
     found = {inner[POINTER]: inner["source"] for inner in walk(made)}
     assert found == {
-        "/events/x": "seed: a",
-        "/events/x/properties/a~1b": "seed: a",
+        "/events/x": "docs: a",
+        "/events/x/properties/a~1b": "docs: a",
         "/events/x/properties/c": "docs: c",
         "/events/x/properties/c/items": "docs: c",
-        "/events/x/anyOf/0": "seed: a",
-        "/events/x/additionalProperties": "seed: a",
+        "/events/x/anyOf/0": "docs: a",
+        "/events/x/additionalProperties": "docs: a",
     }
     assert POINTER not in schema
 
 
 def test_changed_schema_object_bears_the_source_of_the_change() -> None:
-    schema = {"source": "seed: a", "properties": {"a": {"source": "seed: b"}}}
+    schema = {"source": "docs: a", "properties": {"a": {"source": "docs: b"}}}
     made = annotate(schema, "/events/x", "", {"/events/x/properties/a": "patch: mine"})
-    assert (made["source"], made["properties"]["a"]["source"]) == ("seed: a", "patch: mine")
+    assert (made["source"], made["properties"]["a"]["source"]) == ("docs: a", "patch: mine")
 
 
 def walk(schema: Any) -> Any:

@@ -2,7 +2,7 @@
 
 A case has
 
-* ``case``: its name, unique; ``rules``: those of the Whisperr dossier (§5.3) that it provokes; ``why``, where the name
+* ``case``: its name, unique; ``rules``: those of whisperr.md#rules-for-clients it tries; ``why``, where the name
   does not say it
 * ``sdks``: which SDKs it runs with, both if absent; ``client``: options of the client that differ from ``CLIENT``
 * ``session``, ``clock``, ``faults``: what the session begins with, as the control surface takes them

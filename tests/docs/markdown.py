@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ROOT / "docs" / "reference"
+PROTOCOLS = ROOT / "docs" / "protocols"
+"""Pages about the vendors: what they name need not be served here."""
 PAGES = [
     ROOT / "README.md",
     ROOT / "contracts" / "README.md",
@@ -85,8 +87,17 @@ def spans(page: Path) -> list[str]:
 
 def anchors(page: Path) -> set[str]:
     """Return what a link into a page may name: its headings, as GitHub spells them."""
-    headings = re.findall(r"^#+ +(.*?) *$", prose(page), re.M)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return {heading_anchor(heading) for heading in re.findall(r"^#+ .*$", prose(page), re.M)}
+
+
+def heading_anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lstrip("#").strip().lower()).replace(" ", "-")
+
+
+def row_cells(line: str) -> list[str]:
+    """Return the cells of one row of a table."""
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line.strip())[1:-1]]
 
 
 def table(page: Path, heading: str) -> list[list[str]]:

@@ -36,7 +36,7 @@ WEB_0_1_0 = {
         },
     ]
 }
-"""What @whisperr/web 0.1.0 sends (whisperr dossier §5.2 note 9): $pageview, no message id, `type` in channels."""
+"""What @whisperr/web 0.1.0 sends (whisperr.md#notes-on-the-sdks row 9): bad names, no message id, `type`."""
 
 
 def run(*words: object) -> Result:
@@ -102,7 +102,7 @@ def test_each_line_is_judged_when_there_are_many(tmp_path: Path) -> None:
     good, bad = {"type": "pageview", "url": "https://a.example/", "path": "/"}, {"type": "pageview", "path": "/"}
     (error,) = findings("--protocol", "outlit", written(tmp_path, "events.ndjson", good, bad, good))
     assert (error["place"], error["pointer"], error["expected"]) == ("line 2", "/url", {"required": ["url"]})
-    assert error["source"].startswith("seed:")
+    assert error["source"].startswith("docs:")
 
 
 def test_recorded_traffic_is_judged_when_it_is_a_har(tmp_path: Path) -> None:

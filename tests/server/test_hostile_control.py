@@ -54,7 +54,7 @@ READS: Final = (
     "GET /_mock/sessions/{s}",
     "GET /_mock/sessions",
     "GET /_mock/protocols",
-    "GET /_mock/fidelity?protocol=apex&basis=seed&revision=seed",
+    "GET /_mock/fidelity?protocol=apex&basis=docs&revision=documented",
     "GET /_mock/openapi/apex.json",
     "GET /_mock/schemas/apex/events.json",
     "GET /_mock/openapi.json",

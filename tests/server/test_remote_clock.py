@@ -13,7 +13,7 @@ import pytest
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient, clicks_body
 
-SEED_DAY = "2026-06-14T12:00:00.000Z"
+EXAMPLE_DAY = "2026-06-14T12:00:00.000Z"
 
 
 async def put(control: ControlClient, session: str, change: dict[str, Any]) -> Any:
@@ -33,11 +33,11 @@ async def test_clock_is_real_time_until_it_is_set(control: ControlClient, sessio
     assert abs(ms(clock["real_now"]) - time.time() * 1000) < 5000
 
 
-@pytest.mark.parametrize("now", [SEED_DAY, "2026-06-14T14:00:00+02:00", ms(SEED_DAY)])
+@pytest.mark.parametrize("now", [EXAMPLE_DAY, "2026-06-14T14:00:00+02:00", ms(EXAMPLE_DAY)])
 async def test_clock_runs_on_from_where_it_is_set(control: ControlClient, session: str, now: object) -> None:
     clock = await put(control, session, {"now": now})
-    assert (clock["now"], clock["frozen"]) == (SEED_DAY, False)
-    assert clock["offset_ms"] == ms(SEED_DAY) - ms(clock["real_now"])
+    assert (clock["now"], clock["frozen"]) == (EXAMPLE_DAY, False)
+    assert clock["offset_ms"] == ms(EXAMPLE_DAY) - ms(clock["real_now"])
     _, later = await control.get(f"{session}/clock")
     assert later["offset_ms"] == clock["offset_ms"]
     assert ms(later["now"]) - ms(clock["now"]) == ms(later["real_now"]) - ms(clock["real_now"])
@@ -50,7 +50,7 @@ async def test_clock_is_set_by_its_distance_from_real_time(control: ControlClien
 
 
 async def test_frozen_clock_stands_still_until_it_is_moved(control: ControlClient, session: str) -> None:
-    await put(control, session, {"now": SEED_DAY, "frozen": True})
+    await put(control, session, {"now": EXAMPLE_DAY, "frozen": True})
     await control.post(f"{session}/clock/advance", {"ms": 1500})
     _, clock = await control.get(f"{session}/clock")
     assert (clock["now"], clock["frozen"]) == ("2026-06-14T12:00:01.500Z", True)
@@ -66,7 +66,7 @@ async def test_advance_of_a_running_clock_lets_it_run(control: ControlClient, se
 
 
 async def test_delete_goes_back_to_real_time(control: ControlClient, session: str) -> None:
-    await put(control, session, {"now": SEED_DAY, "frozen": True})
+    await put(control, session, {"now": EXAMPLE_DAY, "frozen": True})
     status, clock = await control.delete(f"{session}/clock")
     assert (status, clock["offset_ms"], clock["frozen"]) == (200, 0, False)
 
@@ -76,7 +76,7 @@ async def test_delete_goes_back_to_real_time(control: ControlClient, session: st
     [
         ({}, "/now"),
         ({"frozen": True}, "/now"),
-        ({"now": SEED_DAY, "offset_ms": 0}, "/now"),
+        ({"now": EXAMPLE_DAY, "offset_ms": 0}, "/now"),
         ({"now": "yesterday"}, "/now"),
         ({"now": "2026-02-30T00:00:00Z"}, "/now"),
         ({"now": 1.5}, "/now"),
@@ -84,13 +84,13 @@ async def test_delete_goes_back_to_real_time(control: ControlClient, session: st
         ({"now": 253_402_300_800_000}, "/now"),
         ({"offset_ms": 10**17}, "/offset_ms"),
         ({"offset_ms": "1"}, "/offset_ms"),
-        ({"now": SEED_DAY, "freeze": True}, "/freeze"),
+        ({"now": EXAMPLE_DAY, "freeze": True}, "/freeze"),
     ],
 )
 async def test_unusable_time_is_refused_and_changes_nothing(
     control: ControlClient, session: str, change: dict[str, Any], place: str
 ) -> None:
-    before = await put(control, session, {"now": SEED_DAY, "frozen": True})
+    before = await put(control, session, {"now": EXAMPLE_DAY, "frozen": True})
     status, problem = await control.put(f"{session}/clock", change)
     assert (status, problem["pointer"]) == (400, place)
     _, after = await control.get(f"{session}/clock")
@@ -103,12 +103,12 @@ async def test_unusable_advance_is_refused(control: ControlClient, session: str,
     assert (status, "pointer" in problem) == (400, True)
 
 
-async def test_example_of_the_seed_is_taken_on_its_day(
+async def test_example_of_the_page_is_taken_on_its_day(
     control: ControlClient, vendor: VendorClient, session: str
 ) -> None:
     await put(control, session, {"now": "2027-06-14T12:00:00Z"})
     assert (await vendor.track("m1", occurred_at="2026-06-14T12:00:00.000Z")).status == 400
-    await put(control, session, {"now": SEED_DAY})
+    await put(control, session, {"now": EXAMPLE_DAY})
     assert (await vendor.track("m2", occurred_at="2026-06-14T12:00:00.000Z")).status == 202
 
 
@@ -198,27 +198,27 @@ async def test_rate_window_ends_when_the_clock_is_moved_past_it(
     control: ControlClient, vendor: VendorClient, session: str
 ) -> None:
     await limit_to(control, session, 2)
-    await put(control, session, {"now": SEED_DAY, "frozen": True})
+    await put(control, session, {"now": EXAMPLE_DAY, "frozen": True})
     outlit = Outlit(vendor)
     assert [await outlit.remaining() for _ in range(3)] == [1, 0, None]
-    assert outlit.reset == ms(SEED_DAY) // 1000 + 60
+    assert outlit.reset == ms(EXAMPLE_DAY) // 1000 + 60
     await control.post(f"{session}/clock/advance", {"ms": 59_999})
     assert await outlit.remaining() is None
     await control.post(f"{session}/clock/advance", {"ms": 1})
     assert await outlit.remaining() == 1
-    assert outlit.reset == ms(SEED_DAY) // 1000 + 120
+    assert outlit.reset == ms(EXAMPLE_DAY) // 1000 + 120
 
 
 async def test_rate_window_starts_anew_when_the_clock_is_set_back(
     control: ControlClient, vendor: VendorClient, session: str
 ) -> None:
     await limit_to(control, session, 1)
-    await put(control, session, {"now": SEED_DAY, "frozen": True})
+    await put(control, session, {"now": EXAMPLE_DAY, "frozen": True})
     outlit = Outlit(vendor)
     assert [await outlit.remaining() for _ in range(2)] == [0, None]
     await control.post(f"{session}/clock/advance", {"ms": -86_400_000})
     assert [await outlit.remaining() for _ in range(2)] == [0, None]
-    assert outlit.reset == ms(SEED_DAY) // 1000 - 86_400 + 60
+    assert outlit.reset == ms(EXAMPLE_DAY) // 1000 - 86_400 + 60
     await control.post(f"{session}/clock/advance", {"ms": 86_400_000})
     assert await outlit.remaining() == 0
 
@@ -226,7 +226,7 @@ async def test_rate_window_starts_anew_when_the_clock_is_set_back(
 async def test_retry_after_counts_session_time(control: ControlClient, vendor: VendorClient, session: str) -> None:
     patch = {"protocol": {"limits": {"rate_events": {"requests": 1}}}}
     await control.patch(session, {"rate_limits": "enforce", "protocols": {"apex": {"patch": patch}}})
-    await put(control, session, {"now": SEED_DAY, "frozen": True})
+    await put(control, session, {"now": EXAMPLE_DAY, "frozen": True})
     body = {"projectKey": vendor.key, "events": [{"type": "a", "url": "/"}]}
     assert (await vendor.post("/api/events", body)).status == 200
     await control.post(f"{session}/clock/advance", {"ms": 20_000})
@@ -237,7 +237,7 @@ async def test_retry_after_counts_session_time(control: ControlClient, vendor: V
 async def test_idempotency_key_is_held_in_session_time(control: ControlClient, vendor: VendorClient) -> None:
     key = "apex_sk_" + vendor.key
     session = f"/_mock/sessions/{key}"
-    await put(control, session, {"now": SEED_DAY, "frozen": True})
+    await put(control, session, {"now": EXAMPLE_DAY, "frozen": True})
 
     async def deduped() -> bool:
         headers = {"x-api-key": key, "idempotency-key": "k1"}
@@ -255,7 +255,7 @@ async def test_idempotency_key_is_held_in_session_time(control: ControlClient, v
 
 
 async def test_waits_and_delays_use_real_time(control: ControlClient, vendor: VendorClient, session: str) -> None:
-    await put(control, session, {"now": SEED_DAY, "frozen": True})
+    await put(control, session, {"now": EXAMPLE_DAY, "frozen": True})
     await control.put(f"{session}/faults", [{"delay_ms": 60}])
     loop = asyncio.get_running_loop()
     began = loop.time()

@@ -1,0 +1,28 @@
+"""The rules of the server itself, read from `server_rules.yaml`: what findings name that no contract says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mockserver.jsonkit import yamltext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerRule:
+    """One rule: the pointer that findings name, what it says, who says so."""
+
+    pointer: str
+    message: str
+    source: str
+
+
+def _read() -> dict[str, ServerRule]:
+    rules = yamltext.load(Path(__file__).with_name("server_rules.yaml"))
+    return {pointer: ServerRule(pointer=pointer, **rule) for pointer, rule in rules.items()}
+
+
+SERVER_RULES: Final[Mapping[str, ServerRule]] = _read()
+"""The rules by their pointers."""

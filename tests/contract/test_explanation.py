@@ -1,0 +1,193 @@
+"""`contracts explain` knows every rule that a finding names, and says the finding's own source of it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from mockserver.contract.contract import Contract
+from mockserver.contract.explanation import explain
+from mockserver.contract.library import Patch, library
+from mockserver.contract.server_rules import SERVER_RULES
+from mockserver.core.body import RequestBody
+from mockserver.core.judge import judge
+from mockserver.core.model import Terms
+from mockserver.core.route import route
+from mockserver.core.warnings import SERVER_NOTES
+from mockserver.errors import ContractError
+from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.stores.memory import MemoryStore
+from mockserver.sessions.views import View
+from tests import cases
+
+BASES = {"docs", "spec", "sdk", "inferred", "assumed", "patch"}
+REVISIONS = [(protocol.name, name) for protocol in library().protocols.values() for name in protocol.revision_names()]
+NOW_MS = 1_781_438_402_000
+"""2026-06-14T12:00:02Z, when the corpus is to be played."""
+
+
+def explained(contract: Contract, rule: str) -> list[dict[str, Any]]:
+    """Return the facts of a rule, each checked for what `contracts explain` prints."""
+    rows = explain(contract, rule)
+    assert rows
+    for row in rows:
+        assert row["pointer"].startswith(rule.partition("#")[0])
+        assert row["source"]
+        assert row["source"].startswith(f"{row['basis']}: ")
+        assert row["basis"] in BASES
+        assert "value" in row
+    return rows
+
+
+def corpus(protocol: str, revision: str) -> Iterator[dict[str, Any]]:
+    with (cases.FIXTURES / "corpus" / f"{protocol}.ndjson").open() as lines:
+        yield from (line for line in map(json.loads, lines) if line["revision"] == revision)
+
+
+async def findings(
+    contract: Contract, requests: Iterable[Any], now_ms: int, terms: Mapping[str, Any]
+) -> AsyncIterator[dict[str, Any]]:
+    """Yield every finding of some requests to one session, events' and requests'. A number lets so many ms pass."""
+    store = MemoryStore(SessionSettings(), max_bytes=1 << 30, max_sessions=10)
+    session = store.session("one")
+    for request in requests:
+        if isinstance(request, int):
+            now_ms += request
+            continue
+        judged = judge(route(RequestBody(cases.wire_request(request)), contract), Terms(now_ms=now_ms, **terms))
+        exchange, _ = await store.commit(session, judged, received_ms=now_ms)
+        view = View(exchange)
+        for finding in view.findings():
+            yield finding.as_json()
+        for row in view.event_rows():
+            for finding in row["findings"]:
+                yield finding
+
+
+def unexplained(contract: Contract, found: Iterable[dict[str, Any]]) -> dict[str, set[str]]:
+    """Return the sources that findings name and the explanations of their rules do not, by rule.
+
+    What only the newest revision refuses is explained by that one, and somehow by the contract in force.
+    """
+    sources: dict[tuple[Contract, str], set[str]] = defaultdict(set)
+    for finding in found:
+        told = explained(contract, finding["rule"])
+        newest = contract.newest
+        if newest is not None and finding["message"].startswith(f"{newest.revision} refuses this: "):
+            assert all(row.get("revision", newest.revision) == newest.revision for row in told)
+            sources[newest, finding["rule"]].add(finding["source"])
+        else:
+            sources[contract, finding["rule"]].add(finding["source"])
+    different = {
+        rule: named - {row["source"] for row in explained(revision, rule)}
+        for (revision, rule), named in sources.items()
+    }
+    return {rule: left for rule, left in different.items() if left}
+
+
+@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+def test_every_rule_of_the_corpus_is_explained(protocol: str, revision: str) -> None:
+    contract = library().protocol(protocol).contract(revision)
+    rules = {
+        broken["rule"]
+        for line in corpus(protocol, revision)
+        for broken in (line, *line.get("bad", ()))
+        if "rule" in broken
+    }
+    print(f"{protocol} {revision}: {len(rules)} rules")
+    assert sum(len(explained(contract, rule)) >= 1 for rule in rules) == len(rules) > 20
+
+
+async def test_every_finding_of_the_cases_is_explained_with_its_own_source() -> None:
+    found: dict[Contract, dict[tuple[str, ...], dict[str, Any]]] = defaultdict(dict)
+    for case in cases.load_all():
+        document = case.document
+        patches = [Patch(name="case", patch=document["patch"])] if "patch" in document else []
+        contract = library().protocol(case.protocol).contract(document.get("revision"), patches)
+        settings = document.get("settings", {})
+        keys = settings.get("keys")
+        terms = {"keys": None if keys is None else frozenset(keys), "rate_mode": settings.get("rate_limits", "warn")}
+        requests = [step.get("advance_ms") or step["request"] for step in document["steps"]]
+        async for finding in findings(contract, requests, case.clock, terms):
+            found[contract][finding["rule"], finding["source"], finding["severity"]] = finding
+    rules = {(contract.name, rule) for contract, named in found.items() for rule, _, _ in named}
+    print(f"{len(rules)} rules in the findings of {len(cases.load_all())} cases")
+    assert len(rules) > 200
+    assert {
+        contract: left for contract, named in found.items() if (left := unexplained(contract, named.values()))
+    } == {}
+
+
+@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+async def test_every_finding_of_the_corpus_is_explained_with_its_own_source(protocol: str, revision: str) -> None:
+    contract = library().protocol(protocol).contract(revision)
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for line in corpus(protocol, revision):
+        async for finding in findings(contract, [*line.get("before", ()), line["request"]], NOW_MS, {}):
+            found[finding["rule"], finding["source"], finding["severity"]] = finding
+    print(f"{protocol} {revision}: {len({rule for rule, _, _ in found})} rules in the findings")
+    assert len(found) > 20
+    assert unexplained(contract, found.values()) == {}
+
+
+@pytest.mark.parametrize("protocol", library().protocols)
+@pytest.mark.parametrize("rule", SERVER_RULES)
+def test_rule_of_the_server_is_explained_for_every_protocol(protocol: str, rule: str) -> None:
+    (fact,) = explained(library().protocol(protocol).contract(), rule)
+    said = SERVER_RULES[rule]
+    assert (fact["pointer"], fact["value"], fact["source"]) == (rule, said.message, said.source)
+
+
+def test_notes_of_the_server_are_its_rules() -> None:
+    assert {note.pointer for note in SERVER_NOTES.values()} == {rule for rule in SERVER_RULES if "/long_" in rule}
+
+
+def test_late_body_is_found_with_the_servers_rule() -> None:
+    request = replace(cases.wire_request({"path": "/api/i/v1/pk_x/events", "json": {}}), late=True)
+    contract = library().protocol("outlit").contract()
+    judged = judge(route(RequestBody(request), contract), Terms(now_ms=NOW_MS))
+    assert judged.refusal is not None
+    finding = judged.refusal.finding
+    assert unexplained(contract, [finding.as_json()]) == {}
+    assert finding.rule == "/server/body_timeout"
+
+
+def test_rule_is_explained_by_its_fact_when_it_names_a_use_of_it() -> None:
+    contract = library().protocol("outlit").contract()
+    whole = explain(contract, "/protocol/limits/body/max_bytes")
+    assert explain(contract, "/protocol/limits/body/max_bytes#body_too_large") == whole
+    assert explain(contract, "protocol/limits/body/max_bytes") == whole
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "source"),
+    [
+        ("/events/custom/required/eventName", "eventName", 'docs: "Ingest Events" page, Custom Event'),
+        ("/events/custom/required/url", "url", 'docs: "Ingest Events" page, Custom Event'),
+        ("/events/shared/common/properties/type/type", "string", 'docs: "Ingest Events" page, Event Types'),
+        ("/events/calendar/properties/duration/type", "number", 'docs: "Ingest Events" page, Calendar Event'),
+    ],
+)
+def test_keyword_of_a_schema_is_explained_with_the_schemas_source(rule: str, value: str, source: str) -> None:
+    (fact,) = explain(library().protocol("outlit").contract(), rule)
+    assert (fact["value"], fact["source"]) == (value, source)
+
+
+def test_rule_of_the_newest_revision_is_explained_when_the_base_has_none() -> None:
+    (fact,) = explain(library().protocol("outlit").contract(), "/events/custom/required/timestamp")
+    assert (fact["revision"], fact["value"], fact["basis"]) == ("r4-2026-08", "timestamp", "docs")
+    with pytest.raises(ContractError, match="there is no such fact"):
+        explain(library().protocol("outlit").contract("r4-2026-08"), "/events/stage/required/stage")
+
+
+def test_unknown_types_and_paths_are_explained_by_what_there_is() -> None:
+    contract = library().protocol("outlit").contract()
+    (types,) = explain(contract, "/events")
+    assert "pageview" in types["value"]
+    (operations,) = explain(contract, "/protocol/operations")
+    assert "POST /api/i/v1/{publicKey}/events" in operations["value"]
