@@ -141,6 +141,12 @@ def test_corpus_is_clean_when_all_of_it_is_checked() -> None:
     assert told.exit_code == 0, told.output
 
 
+def test_summary_has_the_singular_when_there_is_one_of_each(tmp_path: Path) -> None:
+    told = run("--protocol", "outlit", written(tmp_path, "event.json", {"type": "custom", "url": "u", "path": "/"}))
+    assert told.output.splitlines()[-1].startswith("1 request, 1 event: 1 error, ")
+    assert ": error: eventName is required" in told.output
+
+
 def test_case_that_is_written_wrong_is_told_when_the_contract_answers_otherwise(tmp_path: Path) -> None:
     case = tmp_path / "outlit" / "cases" / "wrong.yaml"
     case.parent.mkdir(parents=True)
