@@ -85,7 +85,7 @@ def unreachable(target: Target, call: Call, error: Exception) -> UnreachableErro
 
 
 def outcome(target: Target, call: Call, status: int, body: bytes) -> Json:
-    """Return what was answered. Raises ControlError for a refusal, UnreachableError for what is no answer of ours."""
+    """Return the result of a call. Raises ControlError for a refusal, UnreachableError for a foreign reply."""
     if status == 204:
         return None
     if call.text and status < 400:
