@@ -85,7 +85,7 @@ def test_no_source_is_missed_when_the_files_are_read() -> None:
 
 def test_expectations_of_cases_lead_somewhere_when_they_are_followed() -> None:
     cases = load_all()
-    texts = {str(case): case.document["dossier"] for case in cases}
+    texts = {str(case): case.dossier for case in cases}
     print(f"{sum(len(list(citations(text))) for text in texts.values())} citations in {len(cases)} cases")
     assert {case: found for case, text in texts.items() if (found := list(citation_problems(text)))} == {}
     assert [case for case, text in texts.items() if not any(citations(text))] == []

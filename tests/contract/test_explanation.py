@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.explanation import explain
-from mockserver.contract.library import Patch, library
+from mockserver.contract.library import library
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
@@ -20,10 +19,11 @@ from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.core.warnings import SERVER_NOTES
 from mockserver.errors import ContractError
-from mockserver.sessions.session import SessionSettings
-from mockserver.sessions.stores.memory import MemoryStore
-from mockserver.sessions.views import View
+from mockserver.lint.case_reader import case_of_corpus_line
+from mockserver.lint.golden_cases import Case
+from mockserver.lint.playback import play
 from tests import cases
+from tests.judging import wire_request
 
 BASES = {"docs", "spec", "sdk", "inferred", "assumed", "patch"}
 REVISIONS = [(protocol.name, name) for protocol in library().protocols.values() for name in protocol.revision_names()]
@@ -49,19 +49,10 @@ def corpus(protocol: str, revision: str) -> Iterator[dict[str, Any]]:
         yield from (line for line in map(json.loads, lines) if line["revision"] == revision)
 
 
-async def findings(
-    contract: Contract, requests: Iterable[Any], now_ms: int, terms: Mapping[str, Any]
-) -> AsyncIterator[dict[str, Any]]:
-    """Yield every finding of some requests to one session, events' and requests'. A number lets so many ms pass."""
-    store = MemoryStore(SessionSettings(), max_bytes=1 << 30, max_sessions=10)
-    session = store.session("one")
-    for request in requests:
-        if isinstance(request, int):
-            now_ms += request
-            continue
-        judged = judge(route(RequestBody(cases.wire_request(request)), contract), Terms(now_ms=now_ms, **terms))
-        exchange, _ = await store.commit(session, judged, received_ms=now_ms)
-        view = View(exchange)
+async def findings(case: Case, contract: Contract) -> AsyncIterator[dict[str, Any]]:
+    """Play a case, and yield every finding about its requests and events."""
+    played = await play(case, contract)
+    for view in (exchange.view for exchange in played.exchanges):
         for finding in view.findings():
             yield finding.as_json()
         for row in view.event_rows():
@@ -106,14 +97,8 @@ def test_every_rule_of_the_corpus_is_explained(protocol: str, revision: str) -> 
 async def test_every_finding_of_the_cases_is_explained_with_its_own_source() -> None:
     found: dict[Contract, dict[tuple[str, ...], dict[str, Any]]] = defaultdict(dict)
     for case in cases.load_all():
-        document = case.document
-        patches = [Patch(name="case", patch=document["patch"])] if "patch" in document else []
-        contract = library().protocol(case.protocol).contract(document.get("revision"), patches)
-        settings = document.get("settings", {})
-        keys = settings.get("keys")
-        terms = {"keys": None if keys is None else frozenset(keys), "rate_mode": settings.get("rate_limits", "warn")}
-        requests = [step.get("advance_ms") or step["request"] for step in document["steps"]]
-        async for finding in findings(contract, requests, case.clock, terms):
+        contract = cases.contract_of(case)
+        async for finding in findings(case, contract):
             found[contract][finding["rule"], finding["source"], finding["severity"]] = finding
     rules = {(contract.name, rule) for contract, named in found.items() for rule, _, _ in named}
     print(f"{len(rules)} rules in the findings of {len(cases.load_all())} cases")
@@ -128,7 +113,7 @@ async def test_every_finding_of_the_corpus_is_explained_with_its_own_source(prot
     contract = library().protocol(protocol).contract(revision)
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
     for line in corpus(protocol, revision):
-        async for finding in findings(contract, [*line.get("before", ()), line["request"]], NOW_MS, {}):
+        async for finding in findings(case_of_corpus_line(line, "corpus", "line"), contract):
             found[finding["rule"], finding["source"], finding["severity"]] = finding
     print(f"{protocol} {revision}: {len({rule for rule, _, _ in found})} rules in the findings")
     assert len(found) > 20
@@ -148,7 +133,7 @@ def test_notes_of_the_server_are_its_rules() -> None:
 
 
 def test_late_body_is_found_with_the_servers_rule() -> None:
-    request = replace(cases.wire_request({"path": "/api/i/v1/pk_x/events", "json": {}}), late=True)
+    request = wire_request("/api/i/v1/pk_x/events", {}, late=True)
     contract = library().protocol("outlit").contract()
     judged = judge(route(RequestBody(request), contract), Terms(now_ms=NOW_MS))
     assert judged.refusal is not None

@@ -17,7 +17,7 @@ from mockserver.contract.template_names import (
     REPLY,
     TEXT,
     refusals,
-    unknown,
+    unavailable,
     unknown_names,
 )
 from mockserver.errors import ContractError
@@ -30,17 +30,17 @@ EXTENSION = extension_of(TALLY.adapter)
 
 def test_known_names_are_taken_and_unknown_ones_told_in_order() -> None:
     template: Template = {"a": "${x} and ${z}", "b": ["${y}", {"c": "plain"}], "d": 7}
-    assert list(unknown(template, {"x", "y", "z"}, "/p")) == []
-    assert list(unknown(template, {"y"}, "/p")) == [
+    assert list(unavailable(template, {"x", "y", "z"}, "/p")) == []
+    assert list(unavailable(template, {"y"}, "/p")) == [
         ("/p", "${x} cannot be filled here; available: y"),
         ("/p", "${z} cannot be filled here; available: y"),
     ]
-    assert list(unknown(None, (), "/p")) == []
+    assert list(unavailable(None, (), "/p")) == []
 
 
 @pytest.mark.parametrize("text", ["${X}", "${}", "${a b}", "${x", "${x} ${x"])
 def test_name_is_unknown_when_it_is_not_written_as_one(text: str) -> None:
-    ((place, problem),) = unknown(text, {"x"}, "/p")
+    ((place, problem),) = unavailable(text, {"x"}, "/p")
     written = "${x" if text.endswith("${x") else text
     assert (place, problem) == ("/p", f"{written} cannot be filled here; available: x")
 
