@@ -81,14 +81,18 @@ def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, o
     return Hunt(contract, patch, open_doors, clock, [prepared for prepared in rules if prepared.probes])
 
 
+def probes_of(rule: Rule) -> list[Probe]:
+    """Build the probes of a rule to keep: equal bodies are one object, as hundreds of them are a megabyte long."""
+    return [Probe(tuple(map(_with_shared_body, probe.steps))) for probe in rule.probes()]
+
+
 def _prepared(rule: Rule) -> Prepared:
-    probes = [Probe(tuple(map(_with_shared_body, probe.steps))) for probe in rule.probes()]
+    probes = probes_of(rule)
     bursts = any(step.limited for probe in probes for step in probe.steps)
     return Prepared(replace(rule, drafts=[]), probes, sum(probe.size for probe in probes), bursts)
 
 
 def _with_shared_body(step: Step) -> Step:
-    """Return the step with a body that equal ones share: hundreds of them are a megabyte long."""
     body = step.request.body
     return step if len(body) < LONG else replace(step, request=replace(step.request, body=_shared(body)))
 

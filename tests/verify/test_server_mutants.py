@@ -13,6 +13,7 @@ from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
 from mockserver.verify import Probe, Rule, Runner, Setup, Status, defects, rules_of, verify
 from tests.verify.faults import FAULTS
+from tests.verify.hunt import probes_of
 from tests.verify.inprocess import InProcess, setup_of
 
 REVISIONS = [(name, revision) for name, each in library().protocols.items() for revision in each.revision_names()]
@@ -26,7 +27,7 @@ def _base(protocol: str) -> Contract:
 def _probes(protocol: str, *, keys_known: bool) -> list[tuple[Rule, Probe]]:
     """Return every probe of every rule, those of rules with small ones first."""
     setup = _setup(protocol, keys_known=keys_known)
-    rules = [(rule, rule.probes()) for rule in rules_of(_base(protocol), setup, InProcess(_base(protocol)))]
+    rules = [(rule, probes_of(rule)) for rule in rules_of(_base(protocol), setup, InProcess(_base(protocol)))]
     rules.sort(key=lambda pair: min((probe.size for probe in pair[1]), default=0))
     return [(rule, probe) for rule, probes in rules for probe in probes]
 
