@@ -40,7 +40,7 @@ def test_size_refuses_a_body_when_it_is_longer_than_the_contracts_limit(size: in
     ("encoding", "body", "outcome"),
     [
         ("identity", b"{}", None),
-        ("gzip", gzip.compress(b"{}"), None),
+        ("gzip", gzip.compress(b"{}", mtime=0), None),
         ("gzip", b"{}", "broken_encoding"),
         ("br", b"{}", "unsupported_encoding"),
     ],
