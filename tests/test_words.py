@@ -78,12 +78,11 @@ PAGES = sorted(
         ROOT / "tests" / "benchmarks" / "README.md",
         *(path for path in (ROOT / "docs").rglob("*") if path.suffix in (".md", ".yml", ".yaml", ".sh", ".mjs")),
     }
-    - GENERATED_FROM_CONTRACTS
 )
 DATA = [PACKAGE / "server" / "control.yaml", *sorted((ROOT / "contracts" / "meta").glob("*.yaml"))]
 FOLDERS = (
     *(".", "adapters", "cli", "client", "contract", "core", "jsonkit", "lint", "recording", "server", "sessions"),
-    "sessions/stores",
+    *("sessions/stores", "strategies", "verify"),
 )
 """The folders of the package whose strings are looked at."""
 

@@ -23,7 +23,7 @@ Token: TypeAlias = str | Ranges
 """A set of characters, or what stands between two: a bracket of a group, `|`, a quantifier, an assertion."""
 
 ALL: Final[Ranges] = ((0, 0xD7FF), (0xE000, 0x10FFFF))
-"""Every character there is: a lone surrogate is not one."""
+"""All characters. Lone surrogates are not characters."""
 
 LONGEST_PATTERN: Final = 5_000
 """Characters that a pattern may have: so many are read and compiled in less than 50 ms."""

@@ -131,7 +131,7 @@ def _delay(given: Json) -> Delay | None:
 
 
 def _default_when(reply: ScriptedReply | None) -> When:
-    """Replies of success strike after the commit, everything else before it."""
+    """A successful reply is applied after the commit, everything else before it."""
     return "after_commit" if reply is not None and reply.success else "before_commit"
 
 

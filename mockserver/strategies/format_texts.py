@@ -87,4 +87,4 @@ FORMATS: Final[Mapping[str, Callable[[int], FormatTexts]]] = {
     "uri": _uri,
     "email": _email,
 }
-"""Texts by format; times are near the clock handed in, in ms."""
+"""Texts by format; times are near the given clock, in ms."""

@@ -57,7 +57,7 @@ def _own_ways(form: FormPlan, body: Json, event: Json, avoid: Tokens | None) -> 
 
 
 def _batch_ways(form: FormPlan, body: Json, avoid: Container[int]) -> Iterator[Json]:
-    """Yield the body in several forms that name somebody, but for changes of events to avoid."""
+    """Yield the body in several forms that identify a user, except changes of events to avoid."""
     naming, events = form.naming, look(body, form.naming.events)
 
     def named(envelope: Json, *chosen: Json) -> bool:

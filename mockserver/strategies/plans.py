@@ -27,7 +27,7 @@ from mockserver.strategies.schema_mutations import Mutation
 from mockserver.strategies.time_frame import TimeFrame
 
 NOW_MS: Final = 1_781_438_402_000
-"""The clock of generated times where none is handed in: 2026-06-14T12:00:02Z, as in the golden cases."""
+"""The clock of generated times by default: 2026-06-14T12:00:02Z, as in the golden cases."""
 
 
 class OperationPlan:

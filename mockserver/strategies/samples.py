@@ -81,7 +81,7 @@ class Expected:
     """The reply a request must get in a session that saw nothing before it (but the sample's own `before`).
 
     `body` is the whole JSON body; `{"$match": regex}` in it stands for a text that no contract states. `text` stands in
-    its place for a reply that is no JSON. `history` points at members that depend on what the session saw before.
+    its place for a reply that is not JSON. `history` points at members that depend on what the session saw before.
     """
 
     status: int

@@ -54,7 +54,7 @@ class Mutation:
 
 
 def spots(schema: Schema, tokens: Tokens = ()) -> Iterator[Spot]:
-    """Yield a schema and those inside it, but for the branches of `anyOf`, which are broken together."""
+    """Yield a schema and those inside it, except the branches of `anyOf`, which are broken together."""
     yield Spot(tokens=tokens, schema=schema)
     for name, member in schema.get("properties", {}).items():
         yield from spots(member, (*tokens, name))

@@ -78,7 +78,7 @@ class Random:
 
 
 class Status(StrEnum):
-    """What became of a rule."""
+    """The outcome of a rule."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -148,7 +148,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one rule, with how many requests."""
+    """The result for one rule, and how many requests were sent."""
 
     rule: Rule
     status: Status

@@ -54,7 +54,7 @@ class Runner:
         self._answered = handshake(self.contract, rules, self._send, self.transport.now_ms())
 
     def run(self, rules: Sequence[Rule], progress: Callable[[], None] = lambda: None) -> list[Outcome]:
-        """Try rules; return what became of each. Where time has passed, what is left is declared anew."""
+        """Try rules; return the outcome of each. Where time has passed, the remaining rules are declared again."""
         outcomes: list[Outcome] = []
         declared, declared_at = {rule.id: rule for rule in rules}, self.transport.now_ms()
         for rule in rules:
