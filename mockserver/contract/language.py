@@ -18,7 +18,6 @@ class Meta:
     """The JSON Schemas of the contract language."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
         self._documents = {path.stem: yamltext.load(path) for path in sorted(folder.glob("*.yaml"))}
         self._engines: dict[str, jsonschema_rs.Draft202012Validator] = {}
 
