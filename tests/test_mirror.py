@@ -29,6 +29,9 @@ CALLED = Elsewhere(
     "client/test_same_suite.py", "one suite holds the blocking and the asynchronous client to one behaviour"
 )
 
+CASES = Elsewhere("lint/test_case_reader.py", "the reader and the JSON Schema of cases are held to one verdict")
+CHECKED = Elsewhere("lint/test_checker.py", "files are read to be checked")
+
 ELSEWHERE = {
     "__main__": Elsewhere("cli/test_main.py", "it starts the command line"),
     "cli.*": Elsewhere("cli/test_main.py", "thin: a command each, run as a user runs it"),
@@ -59,7 +62,19 @@ ELSEWHERE = {
     "core.wire": VALUES,
     "core.reference_engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
     "jsonkit.pattern_syntax": Elsewhere("jsonkit/test_patterns.py", "patterns are read to be matched"),
-    "lint.readers": Elsewhere("lint/test_checker.py", "files are read to be checked"),
+    "contract.server_rules": Elsewhere("contract/test_explanation.py", "each rule is explained"),
+    "lint.document_schema": CASES,
+    "lint.golden_cases": CASES,
+    "lint.repetition": CASES,
+    "lint.playback": Elsewhere("test_cases.py", "it plays every golden case"),
+    "lint.exported_lines": CHECKED,
+    "lint.guess": CHECKED,
+    "lint.har": CHECKED,
+    "lint.items": CHECKED,
+    "lint.located_findings": CHECKED,
+    "lint.problems": CHECKED,
+    "lint.readers": CHECKED,
+    "lint.wire_requests": CHECKED,
     "server.app": SERVED,
     "server.connection": SERVED,
     "server.control": SERVED,

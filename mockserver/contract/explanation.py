@@ -36,7 +36,7 @@ def explain(contract: Contract, rule: str) -> list[Fact]:
     if explained:
         return explained
     near = get_close_matches(place, [*(fact["pointer"] for fact in known), *SERVER_RULES], 1, cutoff=0.0)
-    raise ContractError(contract.name, place, f"there is no such fact; the nearest is {near[0]}")
+    raise ContractError(contract.name, place, f"no fact at this pointer; did you mean {near[0]}?")
 
 
 def _server_rule(contract: Contract, place: str) -> list[Fact]:

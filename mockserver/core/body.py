@@ -10,6 +10,8 @@ from mockserver.jsonkit import Json, jsontext
 
 Problem = Literal["body_too_large", "unsupported_encoding", "broken_encoding"]
 _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+_IDENTITY: Final = ("identity", "")
+_KNOWN_ENCODINGS: Final = (*_WINDOW_BITS, *_IDENTITY)
 
 
 class RequestBody:
@@ -36,6 +38,16 @@ class RequestBody:
         request_body._decoded, request_body._limit, request_body._parsed = True, limit, True
         return request_body
 
+    def encoding_problem(self, limit: int) -> Problem | None:
+        """Return what is wrong with the content encoding alone: None for a body over the limit in a known encoding."""
+        problem = self.decode(limit)
+        if problem != "body_too_large":
+            return problem
+        return None if self._encoding() in _KNOWN_ENCODINGS else "unsupported_encoding"
+
+    def _encoding(self) -> str:
+        return (self.request.header(b"content-encoding") or "identity").strip().lower()
+
     def decode(self, limit: int) -> Problem | None:
         """Undo the content encoding, up to `limit` bytes; return what stood in the way."""
         if not self._decoded or limit != self._limit:
@@ -44,11 +56,10 @@ class RequestBody:
         return self._problem
 
     def _decode(self, limit: int) -> Problem | None:
-        request = self.request
-        encoding = (request.header(b"content-encoding") or "identity").strip().lower()
+        request, encoding = self.request, self._encoding()
         if request.truncated or len(request.body) > limit:
             return "body_too_large"
-        if encoding in ("identity", ""):
+        if encoding in _IDENTITY:
             self.text = request.body
             return None
         bits = _WINDOW_BITS.get(encoding)

@@ -33,8 +33,8 @@ def _size(judged: Judged, gate: BoundGate) -> Refusal | None:
 
 def _encoding(judged: Judged, gate: BoundGate) -> Refusal | None:
     """Refuse what cannot be decoded; a body over the limit is for the check of its size, wherever that stands."""
-    problem = judged.request_body.decode(judged.contract.max_body)
-    if problem is None or problem == "body_too_large":
+    problem = judged.request_body.encoding_problem(judged.contract.max_body)
+    if problem is None:
         return None
     encoding = judged.request.header(b"content-encoding")
     return refuse(judged, gate, problem, f"the body cannot be decoded as {encoding}", got=encoding)

@@ -28,7 +28,7 @@ def test_shipped_protocols_and_the_made_up_one_do_not_collide() -> None:
 
 def test_prefix_collides_when_two_protocols_name_it() -> None:
     problems = list(collisions([served("first", "/a/"), served("second", "/b/", "/a/")]))
-    assert problems == [("second", "/prefixes/p1/path", "/a/ belongs to first already")]
+    assert problems == [("second", "/prefixes/p1/path", "/a/ already belongs to first")]
 
 
 def test_prefix_may_stand_twice_in_one_protocol() -> None:
@@ -39,7 +39,7 @@ def test_prefix_may_stand_twice_in_one_protocol() -> None:
 def test_operation_collides_when_another_protocol_has_a_longer_prefix(turned: bool) -> None:
     both = [served("first", "/a/", send="/a/b/send"), served("second", "/a/b/")]
     problems = list(collisions(both[::-1] if turned else both))
-    assert problems == [("first", "/operations/send/path", "/a/b/send is below /a/b/, which belongs to second")]
+    assert problems == [("first", "/operations/send/path", "/a/b/send starts with /a/b/, which belongs to second")]
 
 
 def test_operation_does_not_collide_below_its_own_longer_prefix() -> None:

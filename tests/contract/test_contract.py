@@ -77,9 +77,8 @@ def test_message_is_the_keywords_else_the_default() -> None:
         "/nowhere/at/all",
     ],
 )
-def test_source_is_the_nearest_one_at_or_above(place: str) -> None:
-    inherited = place.startswith(("/protocol", "/events"))
-    assert TALLY.source_of(place) == (MADE_UP if inherited else "")
+def test_source_is_the_nearest_one_at_or_above_or_that_of_the_contract(place: str) -> None:
+    assert TALLY.source_of(place) == MADE_UP
 
 
 def test_source_is_that_of_the_closest_object() -> None:

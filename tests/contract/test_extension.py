@@ -68,9 +68,9 @@ def test_adapter_is_the_edited_one_when_its_file_has_changed(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("code", "problem"),
     [
-        ("def", "does not load: SyntaxError: invalid syntax"),
-        ("import nowhere_at_all", "does not load: ModuleNotFoundError: No module named 'nowhere_at_all'"),
-        ("1 / 0", "does not load: ZeroDivisionError: division by zero"),
+        ("def", "failed to load: SyntaxError: invalid syntax"),
+        ("import nowhere_at_all", "failed to load: ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("1 / 0", "failed to load: ZeroDivisionError: division by zero"),
         ("", "defines no ADAPTER"),
         ("ADAPTER = 7", "defines no ADAPTER"),
     ],

@@ -70,7 +70,7 @@ def test_long_problem_is_cut() -> None:
 def test_what_json_cannot_hold_is_refused() -> None:
     error = refused("schemas", {"event": {"source": "\ud800"}}, "/events")
     assert error.pointer == "/events"
-    assert error.problem.startswith("holds what JSON cannot: ")
+    assert error.problem.startswith("not representable as JSON: ")
 
 
 def test_language_is_read_out_of_its_folder(tmp_path: Path) -> None:

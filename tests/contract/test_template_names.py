@@ -32,8 +32,8 @@ def test_known_names_are_taken_and_unknown_ones_told_in_order() -> None:
     template: Template = {"a": "${x} and ${z}", "b": ["${y}", {"c": "plain"}], "d": 7}
     assert list(unavailable(template, {"x", "y", "z"}, "/p")) == []
     assert list(unavailable(template, {"y"}, "/p")) == [
-        ("/p", "${x} cannot be filled here; available: y"),
-        ("/p", "${z} cannot be filled here; available: y"),
+        ("/p", "${x} is not available here; available: y"),
+        ("/p", "${z} is not available here; available: y"),
     ]
     assert list(unavailable(None, (), "/p")) == []
 
@@ -42,7 +42,7 @@ def test_known_names_are_taken_and_unknown_ones_told_in_order() -> None:
 def test_name_is_unknown_when_it_is_not_written_as_one(text: str) -> None:
     ((place, problem),) = unavailable(text, {"x"}, "/p")
     written = "${x" if text.endswith("${x") else text
-    assert (place, problem) == ("/p", f"{written} cannot be filled here; available: x")
+    assert (place, problem) == ("/p", f"{written} is not available here; available: x")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_template_is_refused_with_its_place_when_it_asks_for_more(
     with pytest.raises(ContractError) as caught:
         contract_of("tally", {"protocol": patch})
     assert caught.value.pointer == place
-    assert caught.value.problem == f"${{what}} cannot be filled here; available: {', '.join(sorted(known))}"
+    assert caught.value.problem == f"${{what}} is not available here; available: {', '.join(sorted(known))}"
 
 
 def test_name_of_the_adapter_is_taken_only_where_every_user_of_the_reply_has_it() -> None:
@@ -97,7 +97,7 @@ def test_name_of_the_adapter_is_taken_only_where_every_user_of_the_reply_has_it(
 
 
 def test_rate_names_are_for_headers_only() -> None:
-    with pytest.raises(ContractError, match="rate_limit} cannot be filled here"):
+    with pytest.raises(ContractError, match="rate_limit} is not available here"):
         contract_of("tally", {"protocol": {"replies": {"taken": {"body": "${rate_limit}"}}}})
     contract_of("tally", {"protocol": {"replies": {"taken": {"headers": {"X-Limit": "${rate_limit}"}}}}})
 

@@ -18,9 +18,9 @@ EVENTS = "/api/i/v1/pk_a/events"
 def test_key_is_refused_as_missing_when_there_is_none() -> None:
     _, refusal = checked("key", TALLY, wire_request(COLLECT, {"token": " "}))
     assert facts_of(refusal) == ("missing", "/protocol/credentials/token", "", None, None)
-    assert finding_of(refusal).message == "no key was sent; accepted places: token"
+    assert finding_of(refusal).message == "the request has no key; expected token"
     _, refusal = checked("key", WHISPERR, wire_request("/v1/identify"))
-    assert finding_of(refusal).message == "no key was sent; accepted places: api_key, bearer"
+    assert finding_of(refusal).message == "the request has no key; expected api_key or bearer"
 
 
 def test_key_is_refused_as_malformed_when_it_does_not_match_its_pattern() -> None:

@@ -83,7 +83,7 @@ def test_late_body_is_refused_before_every_gate_and_without_a_rate_slot() -> Non
     assert result.refusal is not None
     assert (result.refusal.reason, result.refusal.order, result.refusal.status) == ("request_timeout", 0, 408)
     finding = result.refusal.finding
-    assert (finding.rule, finding.expected, finding.got) == ("/server/body_timeout", "the whole body", "1 bytes of it")
+    assert (finding.rule, finding.expected, finding.got) == ("/server/body_timeout", "the complete body", "1 bytes")
     assert result.rate is not None
     assert result.refusal.order < result.rate.order
 

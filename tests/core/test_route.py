@@ -75,7 +75,7 @@ def test_method_is_refused_with_those_that_are_served(method: str) -> None:
     assert judged.refusal is not None
     assert (judged.refusal.reason, judged.refusal.order) == ("method_not_allowed", ROUTING_ORDER)
     assert (judged.refusal.finding.expected, judged.refusal.finding.got) == (["POST"], method)
-    assert judged.refusal.finding.message == f"{method} is not served here"
+    assert judged.refusal.finding.message == f"{method} is not allowed for this path"
     assert not judged.preflight
 
 

@@ -203,10 +203,10 @@ def test_case_is_an_error_when_another_number_of_events_is_stored(tmp_path: Path
     [
         (
             {"steps": [{"request": SENT, "expects": GOOD}]},
-            'step 0 /expects: unknown key "expects", did you mean "expect"?',
+            'step 0 /expects: error: unknown key "expects", did you mean "expect"?',
         ),
-        ({"stps": []}, '/stps: unknown key "stps", did you mean "steps"?'),
-        ({"case": "b"}, '/case: must be the name of the file, "a"'),
+        ({"stps": []}, '/stps: error: unknown key "stps", did you mean "steps"?'),
+        ({"case": "b"}, '/case: error: must be the name of the file, "a"'),
         ({"revision": "compatt"}, "compatt"),
         ({"patch": {"events": {"pageview": {"tpye": "object"}}}}, "tpye"),
     ],
@@ -260,8 +260,8 @@ def test_unreadable_file_is_a_finding_when_checked(tmp_path: Path) -> None:
         ("binary.json", b"\x00\xff\xfe", "is not valid JSON: not UTF-8"),
         ("nan.json", b'{"type":"pageview","url":"u","path":"/","x":NaN}', "NaN is not"),
         ("empty.json", b"", "is not valid JSON"),
-        ("entry.har", b'{"log":{"entries":[{"request":{}}]}}', 'entry 0 /request: "method" is a required'),
-        ("text.har", b'{"log":{"entries":"x"}}', '/log/entries: "x" is not of type "array"'),
+        ("entry.har", b'{"log":{"entries":[{"request":{}}]}}', 'entry 0 /request: error: "method" is a required'),
+        ("text.har", b'{"log":{"entries":"x"}}', '/log/entries: error: "x" is not of type "array"'),
         ("url.har", b'{"log":{"entries":[{"request":{"method":"GET","url":"http://[a/"}}]}}', "entry 0 /request/url: "),
         ("null.har", b'{"log":{"entries":[null,{"request":null},{"request":{"method":5,"url":7}}]}}', "entry 2"),
         ("corpus.ndjson", b'{"request":5,"expect":5}', "line 1"),
@@ -270,7 +270,7 @@ def test_unreadable_file_is_a_finding_when_checked(tmp_path: Path) -> None:
             b'{"protocl":"apex","request":{"path":"/"},"expect":{"status":200}}',
             'did you mean "protocol"?',
         ),
-        ("exchange.ndjson", b'{"request":{},"method":1,"path":2}', 'line 1 /request: "headers" is a required'),
+        ("exchange.ndjson", b'{"request":{},"method":1,"path":2}', 'line 1 /request: error: "headers" is a required'),
         (
             "base64.ndjson",
             b'{"request":{"headers":[],"body":{"base64":"?"}},"method":"POST","path":"/"}',
@@ -278,9 +278,9 @@ def test_unreadable_file_is_a_finding_when_checked(tmp_path: Path) -> None:
         ),
         ("latin.yaml", b"\xff", "latin.yaml"),
         ("odd.yaml", b"patch: {}\nrevision: 5\nprotocol: [1]\n", "odd.yaml#/"),
-        ("outlit/cases/step.yaml", b"steps: [5]\n", "step.yaml step 0: 5 is not of type"),
-        ("outlit/cases/steps.yaml", b"steps: 7\n", "steps.yaml /steps: 7 is not of type"),
-        ("list.yaml", b"[1]\n", "list.yaml: is neither a golden case nor a contract patch"),
+        ("outlit/cases/step.yaml", b"steps: [5]\n", "step.yaml step 0: error: 5 is not of type"),
+        ("outlit/cases/steps.yaml", b"steps: 7\n", "steps.yaml /steps: error: 7 is not of type"),
+        ("list.yaml", b"[1]\n", "list.yaml: error: is neither a golden case nor a contract patch"),
     ],
 )
 def test_file_is_a_finding_when_it_is_not_what_it_looks_like(
@@ -321,7 +321,7 @@ def test_usage_error_is_refused_when_operation_or_stdin_cannot_be_meant(tmp_path
     unknown = CliRunner().invoke(main, ["check", str(path), "--protocol", "apex", "--operation", "track"])
     twice = CliRunner().invoke(main, ["check", "-", "-"], input="{}")
     assert (unknown.exit_code, twice.exit_code) == (2, 2)
-    assert "There are: apex_js, events," in unknown.output
+    assert "available: apex_js, events," in unknown.output
 
 
 def test_address_of_a_session_is_looked_through_when_traffic_was_recorded_there(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_address_of_a_session_is_looked_through_when_traffic_was_recorded_there(
 def test_request_belongs_to_the_longest_prefix_when_several_fit(tmp_path: Path, path: str, protocol: str) -> None:
     sent = {"method": "POST", "url": f"https://h.example{path}"}
     (error,) = findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
-    assert (error["protocol"], error["message"]) == (protocol, "nothing is served at this path")
+    assert (error["protocol"], error["message"]) == (protocol, "unknown path")
 
 
 @pytest.mark.parametrize(

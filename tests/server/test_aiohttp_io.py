@@ -72,7 +72,7 @@ async def test_body_is_read_as_it_comes(later: tuple[bytes, ...], expected: tupl
 
 
 async def test_sender_is_too_slow_when_the_body_is_not_whole_at_the_deadline() -> None:
-    with pytest.raises(BodyTimeoutError, match="5 bytes of a body had arrived at the deadline") as caught:
+    with pytest.raises(BodyTimeoutError, match="only 5 bytes of the body arrived before the deadline") as caught:
         await read_body(arriving(b"123", b"45", ended=False), CEILING, 0.001)
     assert caught.value.body == b"12345"
 

@@ -86,7 +86,7 @@ async def test_number_of_lines_for_one_request_is_bounded(
 ) -> None:
     lines = [line.getMessage() for line in await logged(caplog, collection(*({"kind": "gift"} for _ in range(count))))]
     assert len(lines) == SHOWN_EVENTS + more
-    assert (lines[-1] == "and more refused events of that request; the control surface lists them") is more
+    assert (lines[-1] == "more events of this request were refused; the control surface lists all of them") is more
 
 
 async def test_nothing_is_explained_when_nobody_reads_it(

@@ -74,7 +74,7 @@ def test_error_says_what_to_give_when_no_address_is_of_this_machine() -> None:
     with pytest.raises(SettingsError) as caught:
         bound_sockets("192.0.2.1", 0)
     assert str(caught.value) == (
-        "cannot listen on port 0 of 192.0.2.1: give --host (or HOST) an address of this machine"
+        "cannot listen on 192.0.2.1 port 0: set --host (or HOST) to an address of this machine"
     )
 
 
@@ -85,8 +85,8 @@ def test_error_says_what_to_do_when_the_port_is_taken() -> None:
         with pytest.raises(SettingsError) as caught:
             bound_sockets("127.0.0.1", port)
     assert str(caught.value) == (
-        f"cannot listen on port {port} of 127.0.0.1: "
-        "it is taken; stop what listens there, or give another --port (0 takes a free one)"
+        f"cannot listen on 127.0.0.1 port {port}: "
+        "the port is in use; stop the other program or choose another --port (0 selects a free one)"
     )
 
 
@@ -95,7 +95,7 @@ def test_what_was_bound_is_closed_when_another_address_is_taken(monkeypatch: pyt
         taken.listen()
         port = taken.getsockname()[1]
         resolving(monkeypatch, (socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET, ("127.0.0.2", 0)))
-        with pytest.raises(SettingsError, match=f"cannot listen on port {port} of two.example"):
+        with pytest.raises(SettingsError, match=f"cannot listen on two.example port {port}"):
             bound_sockets("two.example", port)
     monkeypatch.undo()
     with bound("127.0.0.1", port) as opened:
@@ -111,15 +111,15 @@ def test_error_names_a_host_that_does_not_exist(host: str, monkeypatch: pytest.M
     with pytest.raises(SettingsError) as caught:
         bound_sockets(host, 0)
     assert str(caught.value) == (
-        f"cannot listen on {host}: there is no such host; give --host (or HOST) an address of this machine"
+        f"cannot listen on {host}: unknown host; set --host (or HOST) to an address of this machine"
     )
 
 
 @pytest.mark.parametrize(
     ("number", "remedy"),
     [
-        (errno.EACCES, "this user may not; give a --port of 1024 or more"),
-        (errno.EPERM, "this user may not; give a --port of 1024 or more"),
+        (errno.EACCES, "permission denied; choose a --port of 1024 or above"),
+        (errno.EPERM, "permission denied; choose a --port of 1024 or above"),
         (errno.EMFILE, "Too many open files"),
     ],
 )
@@ -130,7 +130,7 @@ def test_error_says_why_the_system_refused(number: int, remedy: str, monkeypatch
     monkeypatch.setattr(sockets, "_bound", refuse)
     with pytest.raises(SettingsError) as caught:
         bound_sockets("127.0.0.1", 80)
-    assert str(caught.value) == f"cannot listen on port 80 of 127.0.0.1: {remedy}"
+    assert str(caught.value) == f"cannot listen on 127.0.0.1 port 80: {remedy}"
 
 
 @pytest.mark.parametrize(("host", "only_six"), [("::", 0), ("::1", 1)])
