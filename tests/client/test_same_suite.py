@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from whisperr import Whisperr
@@ -197,6 +198,11 @@ def test_keys_of_all_families_belong_to_the_session_when_asked_for(session: Sess
         session.key_for("apx")
     with pytest.raises(ValueError, match="server_events"):
         session.key_for("apex", "server_event")
+
+
+def test_wait_is_refused_when_an_option_is_misspelled(session: Any) -> None:
+    with pytest.raises(TypeError, match='unknown option "typ", did you mean "type"'):
+        session.wait_for(typ="pageview")
 
 
 def test_session_is_told_by_the_path_when_the_base_url_is_used(session: Session) -> None:
