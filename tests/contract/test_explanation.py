@@ -166,7 +166,7 @@ def test_keyword_of_a_schema_is_explained_with_the_schemas_source(rule: str, val
 def test_rule_of_the_newest_revision_is_explained_when_the_base_has_none() -> None:
     (fact,) = explain(library().protocol("outlit").contract(), "/events/custom/required/timestamp")
     assert (fact["revision"], fact["value"], fact["basis"]) == ("r4-2026-08", "timestamp", "docs")
-    with pytest.raises(ContractError, match="there is no such fact"):
+    with pytest.raises(ContractError, match="no fact at this pointer"):
         explain(library().protocol("outlit").contract("r4-2026-08"), "/events/stage/required/stage")
 
 

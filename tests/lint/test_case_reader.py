@@ -159,7 +159,8 @@ def test_fixture_follows_the_schema_and_names_it(path: Path) -> None:
     assert [error.message for error in VALIDATOR.iter_errors(yamltext.load(path))] == []
     assert read_case(path).name == path.stem
     first_line = path.read_text().partition("\n")[0]
-    assert (path.parent / first_line.removeprefix("# yaml-language-server: $schema=")).resolve() == SCHEMA_FILE
+    named = path.parent / first_line.removeprefix("# yaml-language-server: $schema=")
+    assert json.loads(named.read_text()) == SCHEMA
 
 
 def test_every_kind_of_corpus_line_follows_the_schema() -> None:
