@@ -88,7 +88,7 @@ class NaiveReading:
         repeated = repeated_by(spec, sample.request)
         if sample.valid:
             return self.reply(spec, repeated, sample.events, ())
-        form = _form_of(spec, repeated.body)
+        form = form_of(spec, repeated.body)
         events = [self._refused_event(spec, form, sample, breach) for breach in sample.bad]
         first = events[0]
         if sample.breach.index is not None and form["policy"] == "partial" and form["events"] != "":
@@ -271,21 +271,22 @@ def repeated_by(spec: Mapping[str, Json], request: Request) -> Repeated:
     segments = zip(spec["path"].strip("/").split("/"), path.strip("/").split("/"), strict=True)
     headers = {name.lower(): value for name, value in request.headers}
     return Repeated(
-        body=_body(request.body, headers.get("content-encoding")),
+        body=body_of(request.body, headers.get("content-encoding")),
         params={declared[1:-1]: unquote(segment) for declared, segment in segments if declared.startswith("{")},
         query=dict(parse_qsl(query)),
         headers=headers,
     )
 
 
-def _body(text: bytes, encoding: str | None) -> Json:
+def body_of(text: bytes, encoding: str | None) -> Json:
+    """Return the JSON of a body, or MISSING."""
     try:
         return json.loads(zlib.decompress(text, 31) if encoding == "gzip" else text)
     except (ValueError, zlib.error):
         return MISSING
 
 
-def _form_of(spec: Mapping[str, Json], body: Json) -> Mapping[str, Json]:
+def form_of(spec: Mapping[str, Json], body: Json) -> Mapping[str, Json]:
     """Return the form of a body: the one whose array of events is there, else the one without an array."""
     forms = [{"policy": "atomic", **form} for form in spec.get("forms", {"none": {}}).values()]
     arrays = [form for form in forms if form.get("events") and look(body, parse(form["events"])) is not MISSING]

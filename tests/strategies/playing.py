@@ -21,12 +21,24 @@ from mockserver.core.route import route
 from mockserver.core.wire import WireReply
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.strategies import Sample
-from tests.strategies.naive_reading import NaiveReading
+from tests.strategies.naive_diagnosis import NaiveDiagnosis
+from tests.strategies.naive_reading import NaiveReading, repeated_by
 
 MANY = 500
 FEW = 100
 FULL = 2000
 ONE_REVISION: str = library().protocol("outlit").documents["protocol"]["newest"]["value"]
+BESIDE_THE_BODY = (
+    "/protocol/operations",
+    "/protocol/credentials",
+    "/protocol/content_types",
+    "/protocol/cors",
+    "/protocol/gates",
+    "/protocol/limits/body",
+    "/protocol/projects",
+    "/protocol/refusals",
+)
+"""Where the rules stand that are broken beside the value of a body."""
 TOO_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 
 
@@ -44,12 +56,28 @@ def _reading(contract: Contract) -> NaiveReading:
     return NaiveReading(contract)
 
 
+@cache
+def _diagnosis(contract: Contract, now_ms: int) -> NaiveDiagnosis:
+    return NaiveDiagnosis(contract, now_ms)
+
+
+def _certify(contract: Contract, sample: Sample) -> None:
+    """Hold a body to what the sample says is broken in it: that and nothing else, found by another engine."""
+    spec = contract.documents["protocol"]["operations"].get(sample.operation, {})
+    broken = [(breach.rule, breach.pointer, breach.index) for breach in sample.bad]
+    if "forms" in spec and not any(rule.startswith(BESIDE_THE_BODY) for rule, _, _ in broken):
+        body = repeated_by(spec, sample.request).body
+        assert _diagnosis(contract, sample.now_ms).of(spec, body) == broken, sample
+
+
 def hold(contract: Contract, sample: Sample) -> None:
     """Hold what a sample predicts to a second reading of the contract, and the reply of the core to what is predicted.
 
-    The prediction is the core's own, so the second reading, which shares no code with it, is the witness.
+    The prediction and the certificate are the core's own, so the second reading and the second diagnosis, which share
+    no code with it, are the witnesses.
     """
     assert _reading(contract).expected(sample) == sample.expect, sample
+    _certify(contract, sample)
     reply, judged = play(contract, sample)
     assert not sample.expect.differences(reply.status, reply.body)
     broken = bool(judged.refusal or judged.event_errors)
