@@ -24,9 +24,8 @@ from mockserver.strategies import Sample
 from tests.strategies.naive_diagnosis import NaiveDiagnosis
 from tests.strategies.naive_reading import NaiveReading, repeated_by
 
-MANY = 500
+MANY = 2000
 FEW = 100
-FULL = 2000
 ONE_REVISION: str = library().protocol("outlit").documents["protocol"]["newest"]["value"]
 BESIDE_THE_BODY = (
     "/protocol/operations",
@@ -135,14 +134,15 @@ def is_prompt(contract: Contract) -> bool:
 
 
 def cases(chosen: Callable[[Operation], bool]) -> list[Any]:
-    """Return (contract, operation, examples): many for the bases and one revision; most with -m full."""
+    """Return (contract, operation, examples): many for the bases and one revision, and with -m full for all."""
     params = []
     for contract in contracts():
         for name, operation in contract.operations.items():
             if chosen(operation):
                 label, prompt = f"{contract.name}-{contract.revision}-{name}", is_prompt(contract)
                 params.append(pytest.param(contract, name, MANY if prompt else FEW, id=label))
-                params.append(pytest.param(contract, name, FULL, id=f"{label}-full", marks=pytest.mark.full))
+                if not prompt:
+                    params.append(pytest.param(contract, name, MANY, id=f"{label}-full", marks=pytest.mark.full))
     return params
 
 
