@@ -144,6 +144,8 @@ def _leaf(contract: Contract, value: Json, tokens: Tokens) -> Iterator[Mutant]:
         yield _mutant(tokens, "changed", changed)
     elif tokens[-1] in CHOICES:
         yield from (_mutant(tokens, f"is {other}", other) for other in CHOICES[tokens[-1]] if other != value)
+    elif isinstance(value, str) and tokens[1] == "operations" and tokens[-1] == "path":
+        yield _mutant(tokens, "changed", f"{value}/x")
     elif isinstance(value, str):
         yield _mutant(tokens, "changed", f"{value}x" if value[:1] in ("/", "^") else f"x{value}")
 
