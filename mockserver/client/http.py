@@ -193,7 +193,7 @@ async def _note_reuse(
 def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     joined: dict[str, str] = {}
     for raw_name, raw_value in headers:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1").strip(" \t")
         joined[name] = f"{joined[name]}, {value}" if name in joined else value
     return joined
 

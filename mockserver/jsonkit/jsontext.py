@@ -106,6 +106,14 @@ def render(value: Json) -> bytes:
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
 
 
+def render_stable(value: Json) -> bytes:
+    """Render JSON for files: like `render`, but with the same bytes for every version of orjson."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
+
+
 def without_surrogates(value: Json) -> Json:
     """Return a copy with U+FFFD for each lone surrogate, which the validator cannot handle."""
     if isinstance(value, str):

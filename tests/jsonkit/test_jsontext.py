@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mockserver.jsonkit import jsontext
-from mockserver.jsonkit.jsontext import MAX_DEPTH, NotJSONError
+from mockserver.jsonkit.jsontext import MAX_DEPTH, NotJSONError, render_stable
 
 steady = settings(derandomize=True, deadline=None, max_examples=300)
 
@@ -154,3 +154,16 @@ def test_broken_text_is_read_alike_or_refused(value: Any, data: st.DataObject) -
         return
     assert jsontext.view(bytes(text)) == json.loads(text.decode())
     assert json.loads(jsontext.render(jsontext.view(bytes(text)))) == json.loads(text.decode())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [1, "ü"]}, '{"a":[1,"ü"]}'),
+        ([1e300, -1e-9, 2.5], "[1e+300,-1e-09,2.5]"),
+        (["\ud800", "ü"], '["\\ud800","\\u00fc"]'),
+        (10**40, str(10**40)),
+    ],
+)
+def test_stable_text_is_spelled_in_one_way(value: Any, text: str) -> None:
+    assert render_stable(value) == text.encode()
