@@ -117,12 +117,12 @@ def command(service_links: list[str] | None, /, **flags: Any) -> None:
 
     gc.disable()  # objects created at start-up stay, so collecting only costs time; the server enables it again
 
-    from mockserver.server import logformat
+    from mockserver.server import logs
     from mockserver.server.running import leave_when_told, run_forever
 
     leave_when_told()
     settings = Settings(**flags)
-    logformat.configure(settings)
+    logs.configure(settings)
     for name in service_links or ():
         logging.getLogger("mockserver").info("ignoring %s, which Kubernetes sets for a service of this name", name)
     run_forever(settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.template import phrase
 
 PROBLEM_TYPE: Final = "application/problem+json"
 SERVER: Final = "mockserver"
@@ -46,49 +47,40 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
         return b"", False
     content = request.content
     if content.is_eof():
-        body = content.read_nowait()
-        return (body, False) if len(body) <= ceiling else (body[:ceiling], True)
+        complete = content.read_nowait()
+        return complete[:ceiling], len(complete) > ceiling
     if (request.content_length or 0) > ceiling:
         return await _read_refused(content, ceiling, deadline), True
-    chunks: list[bytes] = []
+    body = bytearray()
     try:
         async with asyncio.timeout(deadline):
-            size = await _read(content, ceiling, chunks)
+            async for chunk in content.iter_any():
+                body += chunk
+                if len(body) > ceiling:
+                    break
     except TimeoutError:
-        raise BodyTimeoutError(b"".join(chunks)[:ceiling]) from None
-    body = b"".join(chunks)
-    if size <= ceiling:
-        return body, False
+        raise BodyTimeoutError(bytes(body[:ceiling])) from None
+    if len(body) <= ceiling:
+        return bytes(body), False
     await _read_refused(content, 0, deadline)
-    return body[:ceiling], True
-
-
-async def _read(content: StreamReader, ceiling: int, chunks: list[bytes]) -> int:
-    """Read to the end, or until the ceiling is exceeded; return the number of bytes read."""
-    size = 0
-    async for chunk in content.iter_any():
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > ceiling:
-            break
-    return size
+    return bytes(body[:ceiling]), True
 
 
 async def _read_refused(content: StreamReader, keep: int, deadline: float) -> bytes:
     """Read a body that will be refused, as long as the client sends and within limits; return its first bytes."""
-    clock, size, kept = asyncio.get_running_loop().time, 0, bytearray()
+    clock, size, beginning = asyncio.get_running_loop().time, 0, bytearray()
     end = clock() + deadline
     try:
         async with asyncio.timeout(DRAIN_SILENCE_S) as max_wait:
             async for chunk in content.iter_any():
-                kept += chunk[: keep - len(kept)]
+                beginning += chunk[: keep - len(beginning)]
                 size += len(chunk)
                 if size > DRAIN_LIMIT:
                     break
                 max_wait.reschedule(min(end, clock() + DRAIN_SILENCE_S))
     except TimeoutError:
         pass
-    return bytes(kept)
+    return bytes(beginning)
 
 
 def wire_request(
@@ -98,13 +90,7 @@ def wire_request(
     headers = request.raw_headers
     fields = {name.lower(): value for name, value in reversed(headers)}
     return WireRequest(
-        method=request.method,
-        target=target,
-        headers=headers,
-        fields=fields,
-        body=body,
-        truncated=truncated,
-        late=late,
+        method=request.method, target=target, headers=headers, fields=fields, body=body, truncated=truncated, late=late
     )
 
 
@@ -122,9 +108,10 @@ def json_response(value: Json, status: int = 200, headers: Mapping[str, str] | N
     return web.Response(status=status, headers=made, body=render(value))
 
 
-def problem(status: int, title: str, detail: str, **members: Json) -> web.Response:
+def problem(status: int, detail: str, **members: Json) -> web.Response:
     """Return an RFC 9457 problem; `pointer` or `parameter` names the invalid member or parameter."""
     headers = members.pop("headers", None)
+    title = "Content Too Large" if status == 413 else phrase(status)  # Python before 3.13 has the older phrase of 413
     return json_response(
         {"type": "about:blank", "title": title, "status": status, "detail": detail, **members}, status, headers
     )
@@ -136,3 +123,12 @@ def unreadable(status: int, detail: str) -> web.Response:
     made = web.Response(status=status, body=body, headers={"Content-Type": "application/json", "Server": SERVER})
     made.force_close()
     return made
+
+
+def raw_head(status: int, headers: Iterable[tuple[str, str]], body_size: int, *, close: bool) -> bytes:
+    """Return the head of a reply that is written to the transport past aiohttp."""
+    lines = [f"HTTP/1.1 {status} {phrase(status)}"]
+    lines += [f"{name}: {value}" for name, value in headers]
+    lines.append(f"Content-Length: {body_size}")
+    lines += ["Connection: close"] if close else []
+    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from urllib.parse import unquote
 
@@ -13,12 +12,10 @@ from mockserver.contract.library import Library, library
 from mockserver.contract.serving import ServedContracts
 from mockserver.server import logs
 from mockserver.server.aiohttp_io import problem, unreadable
-from mockserver.server.connection import Connection
+from mockserver.server.connection import Connection, Server
 from mockserver.server.control import UNGUARDED, Control
 from mockserver.server.handlers import Handlers
-from mockserver.server.steering import Remote
-from mockserver.server.vendor import MAX_CREDENTIAL_BYTES, Vendor
-from mockserver.server.watched import Watched, can_be_watched
+from mockserver.server.vendor import Vendor, is_too_long
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
@@ -40,11 +37,11 @@ class App:
         self.store.on_new_session = logs.new_session
         self.vendor = Vendor(settings, self.contracts, self.store)
         self.handlers = Handlers(self.contracts, self.store, defaults)
-        self.control = Control(settings, {**self.handlers.table(), **Remote(self.handlers).table()})
+        self.control = Control(settings, self.handlers)
 
     def server(self) -> Server:
-        """Return aiohttp's low-level server around the one handler."""
-        return Server(self)
+        """Return aiohttp's server around the one handler."""
+        return Server(self.handle, on_unreadable=self.count_unreadable, head_timeout=self.settings.body_timeout)
 
     def stop(self) -> None:
         """Start to stop: report as not ready, answer open waits, close connections after their reply."""
@@ -70,7 +67,7 @@ class App:
             reply = unreadable(400, detail)
         except Exception:
             _log.exception("internal error at %s %s", request.method, request.raw_path)
-            reply = problem(500, "Internal Server Error", "internal error; see the log of the server for details")
+            reply = problem(500, "internal error; see the log of the server for details")
         if self.handlers.stopping or not request.content.is_eof():
             reply.force_close()
         if isinstance(request.protocol, Connection):
@@ -94,38 +91,6 @@ class App:
     async def _prefixed(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         raw, slash, rest = target[len(SESSION_PREFIX) :].partition("/")
         name = unquote(raw, errors="replace")
-        if not slash or not name or len(name.encode("utf-8", "surrogatepass")) > MAX_CREDENTIAL_BYTES:
-            return problem(404, "Not Found", f"expected {SESSION_PREFIX}<session>/<vendor path>")
+        if not slash or not name or is_too_long(name):
+            return problem(404, f"expected {SESSION_PREFIX}<session>/<vendor path>")
         return await self.vendor.handle(request, "/" + rest, name)
-
-
-class Server(web.Server):
-    """Creates `Connection` handlers. Made on the running loop, which is the one it serves on."""
-
-    def __init__(self, app: App) -> None:
-        super().__init__(app.handle, handler_cancellation=True)
-        self._app = app
-        self.watches = can_be_watched(self._plain())
-
-    def __call__(self) -> Connection:
-        """Return the handler of a new connection."""
-        return self._watched() if self.watches else self._plain()
-
-    def _plain(self) -> Connection:
-        return Connection(self, loop=asyncio.get_running_loop(), on_unreadable=self._app.count_unreadable)
-
-    def _watched(self) -> Watched:
-        return Watched(
-            self,
-            loop=asyncio.get_running_loop(),
-            on_unreadable=self._app.count_unreadable,
-            head_timeout=self._app.settings.body_timeout,
-        )
-
-    def busy_connections(self) -> list[Watched]:
-        """Return the connections with a request in progress; close the others."""
-        ours = [connection for connection in self.connections if isinstance(connection, Watched)]
-        for connection in ours:
-            if not connection.busy:
-                connection.force_close()
-        return [connection for connection in ours if connection.busy]

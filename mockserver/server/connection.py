@@ -1,14 +1,23 @@
-"""One client's connection, built on what aiohttp documents: named for its client, its errors answered in JSON."""
+"""One client's connection, named for the client, its errors answered in JSON; and the server that makes connections.
+
+`Connection` is built on what aiohttp documents. `Watched` sees into aiohttp: it is all that uses names which aiohttp
+keeps to itself. They are looked up when a server is made. Where one is missing, a warning says so and connections are
+plain ones: every request is still served, without what `Watched` adds.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
 
-from aiohttp import StreamReader, web
+import aiohttp
+from aiohttp import StreamReader, http_exceptions, web, web_protocol
 
-from mockserver.server.aiohttp_io import SERVER, unreadable
+from mockserver.server.aiohttp_io import raw_head, unreadable
+
+_log = logging.getLogger("mockserver")
 
 LINGER_S: Final = 5.0
 """How long a refused body is read away after its answer: with bytes unread, closing would be a reset, and the answer
@@ -16,30 +25,48 @@ would be lost on its way to a client that is still sending."""
 
 NOT_A_URL: Final = "the request target is not a valid URL"
 
+ATTRIBUTES: Final = (
+    # The requests that were read and wait for their turn, each with its body. Of the newest, the body has to end when
+    # its framing breaks off; and as long as one waits, an answer is due to a client that sends nothing more.
+    "_messages",
+    # The future that is open between requests. Bytes that came while it stays open are an incomplete head.
+    "_waiter",
+    # Whether a request is being answered. A server that stops closes the other connections at once.
+    "_request_in_progress",
+    # The task that ends with the connection. A server that stops waits for it.
+    "_task_handler",
+)
+"""Private attributes of aiohttp's connection."""
+
+# The entry in `_messages` for a request that aiohttp's parser refused, and has no body of its own.
+_ERROR_MESSAGE: Final[Any] = getattr(web_protocol, "_ErrInfo", None)
+
+# Errors of the parser whose text repeats what was sent, which may hold a key: it is replaced.
+_LINE_TOO_LONG: Final[Any] = getattr(http_exceptions, "LineTooLong", None)
+_INVALID_URL: Final[Any] = getattr(http_exceptions, "InvalidURLError", None)
+
+CLASSES: Final = {"_ErrInfo": _ERROR_MESSAGE, "LineTooLong": _LINE_TOO_LONG, "InvalidURLError": _INVALID_URL}
+"""Classes that aiohttp keeps to itself or does not document; None where they are missing."""
+
 
 class Connection(web.RequestHandler):
     """One connection of a client. What aiohttp's parser refuses is answered in JSON, and told to `on_unreadable`."""
 
-    __slots__ = ("_on_unreadable", "peer")
+    __slots__ = ("_server", "half_closed", "peer")
 
-    def __init__(
-        self, manager: web.Server, *, loop: asyncio.AbstractEventLoop, on_unreadable: Callable[[str], None]
-    ) -> None:
+    def __init__(self, server: Server) -> None:
         super().__init__(
-            manager,
-            loop=loop,
+            server,
+            loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]
             auto_decompress=False,
             lingering_time=LINGER_S,
         )
-        self._on_unreadable = on_unreadable
+        self._server = server
         self.peer = ""
         """The name of the connection: address and port of the client."""
-
-    @property
-    def half_closed(self) -> bool:
-        """Whether the client sends nothing more and still reads."""
-        return False
+        self.half_closed = False
+        """Whether the client sends nothing more and still reads; a plain connection cannot tell."""
 
     def answering(self, payload: StreamReader) -> None:
         """Record that the request with this payload is being answered: the rest of it is discarded."""
@@ -68,17 +95,10 @@ class Connection(web.RequestHandler):
     def end_with(self, status: int, detail: str) -> None:
         """Answer at once that a request cannot be read, outside of aiohttp's order of answers, and close."""
         if self.transport is not None:
-            self._on_unreadable(detail)
-            answer = unreadable(status, detail)
-            assert isinstance(answer.body, bytes)
-            lines = (
-                f"HTTP/1.1 {status} {answer.reason}",
-                "Content-Type: application/json",
-                f"Server: {SERVER}",
-                f"Content-Length: {len(answer.body)}",
-                "Connection: close",
-            )
-            self.transport.write("\r\n".join([*lines, "", ""]).encode() + answer.body)
+            self._server.on_unreadable(detail)
+            reply = unreadable(status, detail)
+            assert isinstance(reply.body, bytes)
+            self.transport.write(raw_head(status, reply.headers.items(), len(reply.body), close=True) + reply.body)
             self.force_close()
 
     def handle_error(
@@ -90,9 +110,150 @@ class Connection(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer a request that aiohttp's parser rejected. Such requests are counted, not journalled."""
         status, detail = self.what_is_wrong(status, exc, message)
-        self._on_unreadable(detail)
+        self._server.on_unreadable(detail)
         return unreadable(status, detail)
 
     def what_is_wrong(self, status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
         """Return the status and a description of a parser error, without the data, which may contain a key."""
         return status, "the request is not valid HTTP"
+
+
+class Watched(Connection):
+    """A connection that sees what its client does.
+
+    A client that closes its sending side still gets its answers, except that of a wait, which ends with the client. A
+    head that does not arrive within the server's `head_timeout` is given up. A body whose framing breaks off ends at
+    once.
+    """
+
+    __slots__ = ("_answered", "_head_timer", "_newest")
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server)
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._newest: tuple[str, StreamReader] | None = None
+        self._answered: StreamReader | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being read or answered; closing with aiohttp would stop reading its body."""
+        return self._request_in_progress or bool(self._messages)
+
+    def data_received(self, data: bytes) -> None:
+        """Process received data; end a body with invalid framing for its reader, who would wait forever."""
+        super().data_received(data)
+        queue: Sequence[tuple[Any, StreamReader]] = self._messages
+        if queue:
+            for message, payload in reversed(queue):
+                if not isinstance(message, _ERROR_MESSAGE):
+                    self._newest = (message.path, payload)
+                    break
+            if isinstance(queue[-1][0], _ERROR_MESSAGE):
+                self._break_body(queue[-1][0])
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            if self._head_timer is None:
+                self._head_timer = asyncio.get_running_loop().call_later(self._server.head_timeout, self._give_up_head)
+        elif self._head_timer is not None:
+            self._stop_head_timer()
+
+    def _break_body(self, error: Any) -> None:
+        payload = self._newest and self._newest[1]
+        if payload and not payload.is_eof():
+            if payload is not self._answered:
+                _, detail = self.what_is_wrong(error.status, error.exc, error.message)
+                payload.set_exception(web.RequestPayloadError(detail))
+            payload.feed_eof()
+
+    def what_is_wrong(self, status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
+        """Return the status and a description of a parser error, without the data, which may contain a key."""
+        if isinstance(error, _LINE_TOO_LONG):
+            return 431, f"the request line or a header is longer than {error.args[1]} bytes"
+        if isinstance(error, _INVALID_URL):
+            return status, NOT_A_URL
+        line = (message or str(error)).partition("\n")[0].strip().rstrip(":")
+        return status, line or "the request is not valid HTTP"
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up_head(self) -> None:
+        self._head_timer = None
+        self.end_with(408, f"the request head did not arrive within {self._server.head_timeout:g} s")
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Release the timer."""
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Keep the connection open for replies to complete requests; asyncio closes it if this returns false."""
+        if self._newest is None or (self._waiter is not None and not self._messages):
+            return False
+        target, payload = self._newest
+        if not payload.is_eof() or is_wait(target):
+            return False
+        self.half_closed = True
+        self._close_when_done()
+        return True
+
+    def answering(self, payload: StreamReader) -> None:
+        """Record that the request with this payload is being answered: the rest of it is discarded."""
+        self._answered = payload
+        self._close_when_done()
+
+    def _close_when_done(self) -> None:
+        """Close after the current reply if the client has closed its sending side and no request is queued."""
+        if self.half_closed and not self._messages:
+            self.close()
+
+
+def is_wait(target: str) -> bool:
+    """Return whether a target is a blocking call, which is useless once its client is gone."""
+    return target.startswith("/_mock/sessions/") and target.partition("?")[0].endswith("/wait")
+
+
+class Server(web.Server):
+    """aiohttp's low-level server around one handler. Made on the running loop, which is the one it serves on.
+
+    `on_unreadable` is called with the detail of each request that cannot be parsed; `head_timeout` is in seconds.
+    """
+
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        *,
+        on_unreadable: Callable[[str], None],
+        head_timeout: float,
+    ) -> None:
+        super().__init__(handler, handler_cancellation=True)
+        self.on_unreadable = on_unreadable
+        self.head_timeout = head_timeout
+        plain = Connection(self)
+        missing = [name for name in ATTRIBUTES if not hasattr(plain, name)]
+        missing += [name for name, value in CLASSES.items() if value is None]
+        self.watches = not missing
+        if missing:
+            _log.warning(
+                "aiohttp %s has no %s: requests are served, but there is no deadline for the head of a request, no "
+                "answer to a client that has closed its sending side, and no reason in the answer to one that cannot "
+                "be read",
+                aiohttp.__version__,
+                ", ".join(missing),
+            )
+
+    def __call__(self) -> Connection:
+        """Return the handler of a new connection."""
+        return Watched(self) if self.watches else Connection(self)
+
+    def close_idle(self) -> list[asyncio.Task[None]]:
+        """Close the connections without a request in progress; return the tasks of the others."""
+        tasks = []
+        for connection in self.connections:
+            if isinstance(connection, Watched) and connection.busy:
+                tasks.append(connection._task_handler)
+            elif isinstance(connection, Watched):
+                connection.force_close()
+        return [task for task in tasks if task is not None]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import jsonschema_rs
@@ -62,53 +63,38 @@ def validator(place: str) -> jsonschema_rs.Draft202012Validator:
 class RejectedError(Exception):
     """A control call is invalid; `response` is the problem+json reply."""
 
-    def __init__(self, status: int, title: str, detail: str, **members: Json) -> None:
+    def __init__(self, status: int, detail: str, **members: Json) -> None:
         super().__init__(detail)
-        self.response = problem(status, title, detail, **members)
+        self.response = problem(status, detail, **members)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Route:
-    segments: tuple[str, ...]
-    methods: Mapping[str, Json]
+class _Route(NamedTuple):
+    pattern: re.Pattern[str]
+    operations: Mapping[str, Json]
+    """The operations by method."""
     place: str
+    """The pointer of the path in the document."""
 
-    def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
-        if len(segments) != len(self.segments):
-            return None
-        params: dict[str, str] = {}
-        for mine, raw in zip(self.segments, segments, strict=True):
-            if not mine.startswith("{"):
-                if mine != raw:
-                    return None
-                continue
-            name, _, suffix = mine[1:].partition("}")
-            if not raw.endswith(suffix) or len(raw) == len(suffix):
-                return None
-            params[name] = unquote(raw[: len(raw) - len(suffix)] if suffix else raw, errors="replace")
-        return params
+
+@cache
+def _routes() -> list[_Route]:
+    """Return the routes of the document; a path parameter matches any text without a slash."""
+    return [
+        _Route(
+            pattern=re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(path))),
+            operations={method.upper(): operation for method, operation in item.items() if method != "parameters"},
+            place=pointer.build(("paths", path)),
+        )
+        for path, item in document()["paths"].items()
+    ]
 
 
 class Control:
-    """Routes control requests. `handlers` has one handler per operationId of control.yaml."""
+    """Routes control requests. `handlers` has one method per operationId of control.yaml, which is a `Handler`."""
 
-    def __init__(self, settings: Settings, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, settings: Settings, handlers: object) -> None:
         self._settings = settings
         self._handlers = handlers
-        self._known_routes: list[_Route] | None = None
-
-    @property
-    def _routes(self) -> list[_Route]:
-        if self._known_routes is None:
-            self._known_routes = [
-                _Route(
-                    segments=tuple(path.split("/")[1:]),
-                    methods={method.upper(): operation for method, operation in item.items() if method != "parameters"},
-                    place=pointer.build(("paths", path)),
-                )
-                for path, item in document()["paths"].items()
-            ]
-        return self._known_routes
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one control request; an invalid one gets a problem+json reply."""
@@ -116,86 +102,61 @@ class Control:
             path, query = split_target(request.raw_path)
             if path not in UNGUARDED:
                 self._guard(request)
-            route, params = self._find(path)
+            route, params = _find(path)
             method = "GET" if request.method == "HEAD" else request.method
-            operation = route.methods.get(method)
+            operation = route.operations.get(method)
             if operation is None:
-                allow = ", ".join(sorted(route.methods))
-                raise RejectedError(
-                    405,
-                    "Method Not Allowed",
-                    f"{request.method} is not allowed for this path",
-                    headers={"Allow": allow},
-                )
-            call = Call(
-                params=params,
-                query=_query(operation, query),
-                body=await self._body(route, method, operation, request),
-                request=request,
-            )
-            return await self._handlers[operation["operationId"]](call)
+                allow = ", ".join(sorted(route.operations))
+                raise RejectedError(405, f"{request.method} is not allowed for this path", headers={"Allow": allow})
+            query_values = _query(operation, query)
+            body = await self._body(route, method, operation, request)
+            handler: Handler = getattr(self._handlers, operation["operationId"])
+            return await handler(Call(params=params, query=query_values, body=body, request=request))
         except RejectedError as error:
             return error.response
 
-    def _find(self, path: str) -> tuple[_Route, dict[str, str]]:
-        bare = path.rstrip("/")
-        segments = tuple((ROOT if bare == ROOT.rstrip("/") else bare).split("/")[1:])
-        for route in self._routes:
-            params = route.match(segments)
-            if params is not None:
-                return route, params
-        raise RejectedError(404, "Not Found", f"unknown path {path}; GET /_mock/ lists the available paths")
-
     async def _body(self, route: _Route, method: str, operation: Json, request: web.BaseRequest) -> Json:
-        wanted = operation.get("requestBody")
+        declared = operation.get("requestBody")
         try:
             text, truncated = await read_body(request, MAX_BODY, self._settings.body_timeout)
         except BodyTimeoutError:
-            raise RejectedError(408, "Request Timeout", "the body did not arrive in time") from None
+            raise RejectedError(408, "the body did not arrive in time") from None
         if truncated:
-            raise RejectedError(413, "Content Too Large", f"the body is longer than {MAX_BODY} bytes")
-        if wanted is None:
+            raise RejectedError(413, f"the body is longer than {MAX_BODY} bytes")
+        if declared is None:
             if text.strip():
-                raise RejectedError(400, "Bad Request", "this call does not accept a body", pointer="")
+                raise RejectedError(400, "this call does not accept a body", pointer="")
             return None
-        if not text.strip() and not wanted.get("required"):
+        if not text.strip() and not declared.get("required"):
             return None
-        twice: list[str] = []
+        duplicates: list[str] = []
         try:
-            body = jsontext.parse_exactly(text, twice)
+            body = whole(jsontext.parse_exactly(text, duplicates))
         except jsontext.NotJSONError as error:
-            raise RejectedError(400, "Bad Request", f"the body is not valid JSON: {error}", pointer="") from None
-        if twice:
-            raise RejectedError(400, "Bad Request", f'duplicate key "{twice[0]}"', pointer=pointer.build((twice[0],)))
+            raise RejectedError(400, f"the body is not valid JSON: {error}", pointer="") from None
+        if duplicates:
+            raise RejectedError(400, f'duplicate key "{duplicates[0]}"', pointer=pointer.build(duplicates[:1]))
         place = pointer.build(("requestBody", "content", "application/json", "schema"))
-        body = whole(body)
         _validate(validator(f"{route.place}/{method.lower()}{place}"), body)
         return body
 
     def _guard(self, request: web.BaseRequest) -> None:
         headers = request.headers
         if headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
-            raise RejectedError(403, "Forbidden", "cross-site requests to the control surface are not allowed")
+            raise RejectedError(403, "cross-site requests to the control surface are not allowed")
         host = headers.get("Host", "")
         if not self._host_allowed(host):
-            raise RejectedError(
-                421, "Misdirected Request", f"the host {host} is not allowed; add it with --allowed-host"
-            )
+            raise RejectedError(421, f"the host {host} is not allowed; add it with --allowed-host")
         origin = headers.get("Origin")
         if origin is not None and origin.partition("://")[2].lower() != host.lower():
-            raise RejectedError(403, "Forbidden", f"the origin {origin} is not allowed on the control surface")
+            raise RejectedError(403, f"the origin {origin} is not allowed on the control surface")
         token = self._settings.admin_token
         if token is not None:
-            scheme, _, given = headers.get("Authorization", "").partition(" ")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(
-                given.strip().encode("utf-8", "replace"), token.encode()
-            ):
-                raise RejectedError(
-                    401,
-                    "Unauthorized",
-                    "the control surface requires the bearer token set with --admin-token",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
+            scheme, _, credential = headers.get("Authorization", "").partition(" ")
+            sent = credential.strip().encode("utf-8", "replace")
+            if scheme.lower() != "bearer" or not hmac.compare_digest(sent, token.encode()):
+                detail = "the control surface requires the bearer token set with --admin-token"
+                raise RejectedError(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
     def _host_allowed(self, host: str) -> bool:
         name = _host_name(host)
@@ -210,6 +171,15 @@ class Control:
         except ValueError:
             return False
         return True
+
+
+def _find(path: str) -> tuple[_Route, dict[str, str]]:
+    bare = path.rstrip("/")
+    for route in _routes():
+        match = route.pattern.fullmatch(ROOT if bare == ROOT.rstrip("/") else bare)
+        if match is not None:
+            return route, {name: unquote(text, errors="replace") for name, text in match.groupdict().items()}
+    raise RejectedError(404, f"unknown path {path}; GET /_mock/ lists the available paths")
 
 
 def _host_name(host: str) -> str | None:
@@ -229,13 +199,13 @@ def _query(operation: Json, query: str) -> dict[str, Any]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="replace")
     except ValueError:
-        raise RejectedError(400, "Bad Request", "malformed query string") from None
+        raise RejectedError(400, "malformed query string") from None
     values: dict[str, Any] = {}
     for name, text in pairs:
         if name not in declared:
-            raise RejectedError(400, "Bad Request", unknown("query parameter", name, declared), parameter=name)
+            raise RejectedError(400, unknown("query parameter", name, declared), parameter=name)
         if name in values:
-            raise RejectedError(400, "Bad Request", f'duplicate query parameter "{name}"', parameter=name)
+            raise RejectedError(400, f'duplicate query parameter "{name}"', parameter=name)
         values[name] = _typed(name, text, resolve(declared[name]["schema"]))
     return values
 
@@ -243,15 +213,15 @@ def _query(operation: Json, query: str) -> dict[str, Any]:
 def _typed(name: str, text: str, schema: Json) -> Any:
     value: Any = text
     if schema.get("type") == "integer":
-        if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit() or len(text) > 18:
-            raise RejectedError(400, "Bad Request", f"{name} must be an integer, got {text!r}", parameter=name)
+        if not re.fullmatch("-?[0-9]+", text) or len(text) > 18:
+            raise RejectedError(400, f"{name} must be an integer, got {text!r}", parameter=name)
         value = int(text)
     elif schema.get("type") == "boolean":
         if text not in ("true", "false"):
-            raise RejectedError(400, "Bad Request", f"{name} must be true or false, got {text!r}", parameter=name)
+            raise RejectedError(400, f"{name} must be true or false, got {text!r}", parameter=name)
         value = text == "true"
     for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(value):
-        raise RejectedError(400, "Bad Request", f"{name}: {error.message}", parameter=name)
+        raise RejectedError(400, f"{name}: {error.message}", parameter=name)
     return value
 
 
@@ -270,7 +240,7 @@ def _validate(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:
     try:
         errors = list(engine.iter_errors(body))
     except UnicodeEncodeError:
-        raise RejectedError(400, "Bad Request", "the body contains a lone surrogate", pointer="") from None
+        raise RejectedError(400, "the body contains a lone surrogate", pointer="") from None
     if errors:
         error = max(errors, key=lambda error: len(list(error.instance_path)))
         place, problem = pointer.build(error.instance_path), error.message
@@ -279,7 +249,7 @@ def _validate(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:
             place += pointer.build([unexpected[0]])
             schema = pointer.get(document(), [str(token) for token in list(error.schema_path)[:-1]])
             problem = unknown("key", unexpected[0], _members(schema))
-        raise RejectedError(400, "Bad Request", f"{place or 'the body'}: {problem}", pointer=place)
+        raise RejectedError(400, f"{place or 'the body'}: {problem}", pointer=place)
 
 
 def _members(schema: Json) -> list[str]:

@@ -1,4 +1,4 @@
-"""Handlers of the control surface for reading: protocols, contracts, sessions, requests, events."""
+"""Handlers of the control surface, by operationId of control.yaml."""
 
 from __future__ import annotations
 
@@ -7,34 +7,47 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from multidict import CIMultiDict
 
-from mockserver.contract import fidelity as facts
 from mockserver.contract import publish
+from mockserver.contract.contract import Contract
+from mockserver.contract.fidelity import facts
 from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.recording.export import Scrubber, export_line, secrets_of
-from mockserver.server import control
+from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_response
-from mockserver.server.control import Call, RejectedError
+from mockserver.server.control import Call, RejectedError, document
+from mockserver.server.vendor import MAX_SESSION_BYTES, is_too_long, real_ms
+from mockserver.sessions.clock import REAL_TIME
+from mockserver.sessions.delivery import Delivery
 from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.ledger import Ledger
+from mockserver.sessions.matcher import problem as matcher_problem
 from mockserver.sessions.session import Session, SessionSettings
+from mockserver.sessions.steps import Step
+from mockserver.sessions.steps import problem as step_problem
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
 
-MAX_SESSION_BYTES: Final = 200
 DEFAULT_LIMIT: Final = 1000
+DEFAULT_TIMEOUT_MS: Final = 5000
+MAX_TIME_MS: Final = 253_402_300_799_999
+"""The end of the year 9999, the latest time that an RFC 3339 date-time can express."""
+
 AT_ONCE: Final = 10
 TURN_S: Final = 0.01
 """How long a handler reads a journal before it yields to the loop; checked every `AT_ONCE` exchanges."""
 
 
 class Handlers:
-    """The reading handlers, by operationId of control.yaml."""
+    """The handlers: each public method named by an operationId takes a `Call`. `stopping` makes the server unready."""
 
     def __init__(self, contracts: ServedContracts, store: MemoryStore, defaults: SessionSettings) -> None:
         self.contracts = contracts
@@ -42,27 +55,7 @@ class Handlers:
         self.defaults = defaults
         self.stopping = False
         self.unreadable = 0
-
-    def table(self) -> dict[str, control.Handler]:
-        """Return the handlers by operationId."""
-        return {
-            "livez": self.livez,
-            "readyz": self.readyz,
-            "index": self.index,
-            "openapi": self.openapi,
-            "protocols": self.protocols,
-            "protocol_openapi": self.protocol_openapi,
-            "schemas": self.schemas,
-            "fidelity": self.fidelity,
-            "sessions": self.sessions,
-            "session": self.session,
-            "change_session": self.change_session,
-            "forget_session": self.forget_session,
-            "requests": self.requests,
-            "request": self.request,
-            "events": self.events,
-            "export": self.export,
-        }
+        self._ledgers = Ledgers()
 
     async def livez(self, call: Call) -> web.Response:
         """Report that the process is alive."""
@@ -80,72 +73,57 @@ class Handlers:
 
     def describe(self) -> web.Response:
         """Return the reply for `/` and `/_mock/`."""
-        links = {
-            path: sorted(m.upper() for m in item if m != "parameters")
-            for path, item in control.document()["paths"].items()
+        routes = {
+            path: sorted(method.upper() for method in item if method != "parameters")
+            for path, item in document()["paths"].items()
         }
-        return json_response({"name": SERVER, "protocols": list(self.contracts.served), "routes": links})
+        return json_response({"name": SERVER, "protocols": list(self.contracts.served), "routes": routes})
 
     async def openapi(self, call: Call) -> web.Response:
         """Return the OpenAPI document of the control surface."""
-        return json_response(control.document())
+        return json_response(document())
 
     async def protocols(self, call: Call) -> web.Response:
         """List the protocols with their operations and revisions."""
-        return json_response(
+        rows = [
             {
-                "protocols": [
-                    {
-                        "name": name,
-                        "operations": list(contract.operations),
-                        "revisions": self.contracts.library.protocols[name].revision_names(),
-                        "revision": contract.revision,
-                    }
-                    for name, contract in self.contracts.served.items()
-                ]
+                "name": name,
+                "operations": list(contract.operations),
+                "revisions": self.contracts.library.protocols[name].revision_names(),
+                "revision": contract.revision,
             }
-        )
+            for name, contract in self.contracts.served.items()
+        ]
+        return json_response({"protocols": rows})
 
     async def protocol_openapi(self, call: Call) -> web.Response:
         """Return the OpenAPI document of a protocol."""
-        return json_response(publish.openapi(self._contract(call)))
+        return json_response(publish.openapi(self._contract(call.params["protocol"])))
 
     async def schemas(self, call: Call) -> web.Response:
         """Return the JSON Schemas of one contract document."""
         name = call.params["document"]
         if name not in publish.SCHEMA_DOCUMENTS:
-            problem = unknown("document", name, publish.SCHEMA_DOCUMENTS)
-            raise RejectedError(404, "Not Found", problem, parameter="document")
+            raise RejectedError(404, unknown("document", name, publish.SCHEMA_DOCUMENTS), parameter="document")
         base = f"http://{call.request.headers.get('Host', 'localhost')}"
-        return json_response(publish.schemas(self._contract(call), name, base))
+        return json_response(publish.schemas(self._contract(call.params["protocol"]), name, base))
 
     async def fidelity(self, call: Call) -> web.Response:
-        """Every fact with its source."""
-        wanted = call.query.get("protocol")
-        if wanted is not None and wanted not in self.contracts.served:
-            problem = unknown("protocol", wanted, self.contracts.served)
-            raise RejectedError(404, "Not Found", problem, parameter="protocol")
-        found: list[Json] = []
-        for name, contract in self.contracts.served.items():
-            if wanted in (None, name):
-                if "revision" in call.query:
-                    contract = self._revision(name, call.query["revision"])
-                found += facts.facts(contract)
-        basis = call.query.get("basis")
-        return json_response({"facts": [fact for fact in found if basis in (None, fact["basis"])]})
+        """List every fact with its source."""
+        protocol, revision, basis = (call.query.get(name) for name in ("protocol", "revision", "basis"))
+        names = list(self.contracts.served) if protocol is None else [protocol]
+        listed = [fact for name in names for fact in facts(self._contract(name, revision))]
+        return json_response({"facts": [fact for fact in listed if basis in (None, fact["basis"])]})
 
-    def _revision(self, name: str, revision: str) -> Any:
+    def _contract(self, protocol: str, revision: str | None = None) -> Contract:
+        if protocol not in self.contracts.served:
+            raise RejectedError(404, unknown("protocol", protocol, self.contracts.served), parameter="protocol")
+        if revision is None:
+            return self.contracts.served[protocol]
         try:
-            return self.contracts.resolve(name, ContractChoice(revision=revision))
+            return self.contracts.resolve(protocol, ContractChoice(revision=revision))
         except ContractError as error:
-            raise RejectedError(404, "Not Found", error.problem, parameter="revision") from None
-
-    def _contract(self, call: Call) -> Any:
-        name = call.params["protocol"]
-        if name not in self.contracts.served:
-            problem = unknown("protocol", name, self.contracts.served)
-            raise RejectedError(404, "Not Found", problem, parameter="protocol")
-        return self.contracts.served[name]
+            raise RejectedError(404, error.problem, parameter="revision") from None
 
     async def sessions(self, call: Call) -> web.Response:
         """List all sessions with their counts."""
@@ -156,13 +134,9 @@ class Handlers:
     def named(self, call: Call) -> Session:
         """Return the session of a call, created if necessary. Raises RejectedError for an invalid name."""
         name = call.params["session"]
-        if not name or len(name.encode("utf-8", "surrogatepass")) > MAX_SESSION_BYTES:
-            raise RejectedError(
-                400,
-                "Bad Request",
-                f"the name of a session must have 1 to {MAX_SESSION_BYTES} bytes",
-                parameter="session",
-            )
+        if not name or is_too_long(name):
+            detail = f"the name of a session must have 1 to {MAX_SESSION_BYTES} bytes"
+            raise RejectedError(400, detail, parameter="session")
         return self.store.session(self.store.owner(name))
 
     async def session(self, call: Call) -> web.Response:
@@ -173,9 +147,8 @@ class Handlers:
         settings = session.settings
         protocols: dict[str, Json] = {}
         for name in self.contracts.served:
-            contract = self.contracts.of(session.settings.protocols, name)
-            own = settings.protocols.get(name)
-            patch = None if own is None else own.patch
+            contract, choice = self.contracts.of(settings.protocols, name), settings.protocols.get(name)
+            patch = None if choice is None else choice.patch
             protocols[name] = {"revision": contract.revision, "patch": patch, "contract_hash": contract.digest}
         return {
             "session": session.name,
@@ -195,12 +168,8 @@ class Handlers:
         if "credentials" in change:
             taken = self.store.give(session, tuple(dict.fromkeys(change["credentials"] or ())))
             if taken is not None:
-                raise RejectedError(
-                    409,
-                    "Conflict",
-                    f"the credential {taken} already belongs to another session",
-                    pointer="/credentials",
-                )
+                detail = f"the credential {taken} already belongs to another session"
+                raise RejectedError(409, detail, pointer="/credentials")
         settings = session.settings
         if protocols is not None:
             settings.protocols = protocols
@@ -214,50 +183,42 @@ class Handlers:
         return json_response(self._describe(session))
 
     def _protocols(self, session: Session, change: Json) -> Mapping[str, ContractChoice]:
-        made = {
-            name: ContractChoice(revision=wanted.get("revision"), patch=wanted.get("patch"))
-            for name, wanted in (change["protocols"] or {}).items()
-            if wanted is not None
+        choices = {
+            name: ContractChoice(revision=choice.get("revision"), patch=choice.get("patch"))
+            for name, choice in (change["protocols"] or {}).items()
+            if choice is not None
         }
-        for name, wanted in made.items():
+        for name, choice in choices.items():
             try:
-                self.contracts.check({name: wanted})
+                self.contracts.check({name: choice})
             except ContractError as error:
                 member = "/revision" if error.pointer == "/revision" else "/patch" + (error.pointer or "")
                 place = f"/protocols/{name}" + ("" if name not in self.contracts.served else member)
-                raise RejectedError(400, "Bad Request", f"{place}: {error.problem}", pointer=place) from None
-        return made
+                raise RejectedError(400, f"{place}: {error.problem}", pointer=place) from None
+        return choices
 
     async def forget_session(self, call: Call) -> web.Response:
         """Delete one session."""
-        name = self.store.owner(call.params["session"])
-        self.store.forget(name)
+        self.store.forget(self.store.owner(call.params["session"]))
         return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
 
     async def requests(self, call: Call) -> web.Response:
         """Return a page of requests."""
-        limit = call.query.get("limit", DEFAULT_LIMIT)
-        rows: list[Json] = []
-        more = False
-        for exchange in self.named(call).exchanges(call.query.get("after", 0)):
-            if not _request_wanted(exchange, call.query):
-                continue
-            if len(rows) == limit:
-                more = True
-                break
-            rows.append(View(exchange).request_row())
+        exchanges = self.named(call).exchanges(call.query.get("after", 0))
+        matching = (exchange for exchange in exchanges if _request_matches(exchange, call.query))
+        rows = [View(exchange).request_row() for exchange in islice(matching, call.query.get("limit", DEFAULT_LIMIT))]
+        more = next(matching, None) is not None
         return json_response({"requests": rows, "next": rows[-1]["seq"] if more else None})
 
     async def request(self, call: Call) -> web.Response:
         """Return one request with bodies and findings."""
-        session, wanted = self.named(call), call.params["id"]
-        number = wanted.removeprefix("r")
+        session, name = self.named(call), call.params["id"]
+        number = name.removeprefix("r")
         if number.isascii() and number.isdigit() and len(number) < 18:
-            for exchange in session.exchanges(int(number) - 1):
-                if exchange.seq == int(number):
-                    return json_response(View(exchange).request_detail())
-                break
-        raise RejectedError(404, "Not Found", f"session {session.name} has no request {wanted}", parameter="id")
+            exchange = next(session.exchanges(int(number) - 1), None)
+            if exchange is not None and exchange.seq == int(number):
+                return json_response(View(exchange).request_detail())
+        raise RejectedError(404, f"session {session.name} has no request {name}", parameter="id")
 
     async def events(self, call: Call) -> web.Response:
         """Return a page of events."""
@@ -267,9 +228,9 @@ class Handlers:
         session, after = self.named(call), call.query.get("after", 0)
         first = next(session.exchanges_with_events(after), None)
         async for exchange in in_turns(session, 0 if first is None else first.seq - 1):
-            wanted = event_rows(exchange, call.query, after)
-            rows += islice(wanted, limit - len(rows))
-            more = next(wanted, None) is not None
+            matching = _event_rows(exchange, call.query, after)
+            rows += islice(matching, limit - len(rows))
+            more = next(matching, None) is not None
             if more:
                 break
         return json_response({"events": rows, "next": rows[-1]["seq"] if more else None})
@@ -290,8 +251,94 @@ class Handlers:
             await stream.write(render(export_line(View(exchange), scrub)) + b"\n")
         return stream
 
+    async def wait(self, call: Call) -> web.Response:
+        """Block until the wait is satisfied or has failed."""
+        session, request = self.named(call), call.body or {}
+        bad = matcher_problem(request.get("match") or {})
+        if bad is not None:
+            raise RejectedError(400, f"{bad[0]}: {bad[1]}", pointer=bad[0])
+        began_ms, waiter = real_ms(), waiting.Waiter(session, request)
+        if self.stopping:
+            waiter.end("evicted")
+        reason = await waiting.wait(waiter, request.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000)
+        satisfied = reason == "ok"
+        return json_response(
+            {
+                "satisfied": satisfied,
+                "reason": reason,
+                "matched": len(waiter.matched),
+                "events": waiter.rows(),
+                "next": waiter.next(),
+                "near_misses": [] if satisfied else waiter.near_misses(),
+                "refused": [] if satisfied else waiter.refused(),
+                "faults_pending": [step.as_json() for step in session.faults if not step.spent],
+                "other_sessions": waiting.other_sessions(self.store, session, began_ms, look_back=not satisfied),
+            }
+        )
 
-def _request_wanted(exchange: Exchange, query: Mapping[str, Any]) -> bool:
+    async def faults(self, call: Call) -> web.Response:
+        """List the fault steps of a session with their remaining uses."""
+        return _steps_reply(self.named(call))
+
+    async def replace_faults(self, call: Call) -> web.Response:
+        """Replace all fault steps."""
+        session = self.named(call)
+        session.faults[:] = [_step(step, f"/{index}") for index, step in enumerate(call.body)]
+        return _steps_reply(session)
+
+    async def add_fault(self, call: Call) -> web.Response:
+        """Append a fault step."""
+        session = self.named(call)
+        session.faults.append(_step(call.body, ""))
+        return _steps_reply(session)
+
+    async def clear_faults(self, call: Call) -> web.Response:
+        """Remove all fault steps."""
+        session = self.named(call)
+        session.faults.clear()
+        return _steps_reply(session)
+
+    async def clock(self, call: Call) -> web.Response:
+        """Return the session time and the real time."""
+        return _clock_reply(self.named(call), real_ms())
+
+    async def set_clock(self, call: Call) -> web.Response:
+        """Set the session time, absolute or as an offset from real time; running or frozen."""
+        session, body, real = self.named(call), call.body, real_ms()
+        if ("now" in body) == ("offset_ms" in body):
+            raise RejectedError(400, "set either now or offset_ms", pointer="/now")
+        if "now" in body:
+            now = body["now"] if isinstance(body["now"], int) else epoch_ms(body["now"])
+            if now is None:
+                detail = f"/now: {body['now']!r} is not a valid RFC 3339 date-time"
+                raise RejectedError(400, detail, pointer="/now")
+        else:
+            now = real + body["offset_ms"]
+        place = "/now" if "now" in body else "/offset_ms"
+        return _move_clock(session, now, real, frozen=body.get("frozen", False), place=place)
+
+    async def advance_clock(self, call: Call) -> web.Response:
+        """Advance the session time."""
+        session, real = self.named(call), real_ms()
+        now = session.clock.now(real) + call.body["ms"]
+        return _move_clock(session, now, real, frozen=session.clock.frozen_ms is not None, place="/ms")
+
+    async def reset_clock(self, call: Call) -> web.Response:
+        """Reset the session time to real time."""
+        session = self.named(call)
+        session.clock = REAL_TIME
+        return _clock_reply(session, real_ms())
+
+    async def deliveries(self, call: Call) -> web.Response:
+        """List the deliveries: one row per logical event with all its attempts."""
+        session = self.named(call)
+        after, limit = call.query.get("after", 0), call.query.get("limit", DEFAULT_LIMIT)
+        rows, final = await self._ledgers.rows(session), call.query.get("final", False)
+        page = [row.as_json(final=final) for row in rows[after : after + limit]]
+        return json_response({"deliveries": page, "next": after + limit if len(rows) > after + limit else None})
+
+
+def _request_matches(exchange: Exchange, query: Mapping[str, Any]) -> bool:
     return (
         query.get("protocol") in (None, exchange.contract.name)
         and query.get("operation") in (None, exchange.operation)
@@ -299,27 +346,72 @@ def _request_wanted(exchange: Exchange, query: Mapping[str, Any]) -> bool:
     )
 
 
+def _event_rows(exchange: Exchange, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Json]]:
+    """Yield the event rows of an exchange after `after` that match the filters, oldest first."""
+    verdict = None if query.get("verdict") == "any" else query.get("verdict")
+    if _request_matches(exchange, query) and (verdict is None or verdict in exchange.verdicts):
+        for row in View(exchange).event_rows():
+            if row["seq"] > after and verdict in (None, row["verdict"]) and query.get("type") in (None, row["type"]):
+                yield row
+
+
 async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:
     """Yield the exchanges of a session after a request number; regularly yields to the event loop."""
     turn = time.monotonic()
-    while found := list(islice(session.exchanges(after), AT_ONCE)):
-        for exchange in found:
+    while exchanges := list(islice(session.exchanges(after), AT_ONCE)):
+        for exchange in exchanges:
             yield exchange
-        after = found[-1].seq
+        after = exchanges[-1].seq
         if time.monotonic() - turn > TURN_S:
             await asyncio.sleep(0)
             turn = time.monotonic()
 
 
-def event_rows(exchange: Exchange, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Json]]:
-    """Yield the event rows of an exchange after `after` that match the filters, oldest first."""
-    verdict = query.get("verdict")
-    if query.get("protocol") not in (None, exchange.contract.name):
-        return
-    if query.get("operation") not in (None, exchange.operation):
-        return
-    if verdict not in (None, "any") and verdict not in exchange.verdicts:
-        return
-    for row in View(exchange).event_rows():
-        if row["seq"] > after and verdict in (None, "any", row["verdict"]) and query.get("type") in (None, row["type"]):
-            yield row
+def _steps_reply(session: Session) -> web.Response:
+    return json_response({"steps": [step.as_json() for step in session.faults]})
+
+
+def _step(step: Json, place: str) -> Step:
+    invalid = step_problem(step)
+    if invalid is not None:
+        place += invalid[0]
+        raise RejectedError(400, f"{place or 'the step'}: {invalid[1]}", pointer=place)
+    return Step(step)
+
+
+def _move_clock(session: Session, now: int, real: int, *, frozen: bool, place: str) -> web.Response:
+    if not 0 <= now <= MAX_TIME_MS:
+        detail = f"{place}: session time must be between the years 1970 and 9999"
+        raise RejectedError(400, detail, pointer=place)
+    session.clock = session.clock.set_to(now, real, frozen=frozen)
+    return _clock_reply(session, real)
+
+
+def _clock_reply(session: Session, real: int) -> web.Response:
+    now, frozen = session.clock.now(real), session.clock.frozen_ms is not None
+    return json_response(
+        {"now": rfc3339_ms(now), "offset_ms": now - real, "frozen": frozen, "real_now": rfc3339_ms(real)}
+    )
+
+
+class Ledgers:
+    """The ledgers of sessions. That of the session read last is cached, so that only new exchanges are processed."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._cached: WeakKeyDictionary[Session, Ledger] = WeakKeyDictionary()
+        self._state = (0, 0)
+        self._read_up_to = 0
+
+    async def rows(self, session: Session) -> list[Delivery]:
+        """Return the delivery rows of a session's journal, oldest event first."""
+        async with self._turn:
+            state = (session.evicted, session.revised)
+            if session not in self._cached or state != self._state:
+                self._cached = WeakKeyDictionary({session: Ledger()})
+                self._state, self._read_up_to = state, 0
+            ledger = self._cached[session]
+            async for exchange in in_turns(session, self._read_up_to):
+                ledger.add(exchange)
+                self._read_up_to = exchange.seq
+            return ledger.rows

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from mockserver.core.wire import WireReply
-from mockserver.jsonkit.template import phrase
+from mockserver.server.aiohttp_io import raw_head
 from mockserver.server.connection import Connection
 from mockserver.sessions.steps import Step
 
@@ -46,13 +46,15 @@ async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> bool:
         reply = WireReply(status=reply.status, headers=reply.headers, body=b"")
     match step.connection:
         case "reset":
-            _reset_on_close(transport)
+            sock = transport.get_extra_info("socket")
+            if sock is not None:  # closing sends a RST instead of a FIN
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             transport.abort()
         case "drop":
             transport.close()
         case "truncate":
-            head, body = _raw(reply)
-            transport.write(head + body[: len(body) // 2])
+            head = raw_head(reply.status, reply.headers, len(reply.body), close=False)
+            transport.write(head + reply.body[: len(reply.body) // 2])
             transport.close()
         case "dribble":
             return await _dribble(transport, step, reply)
@@ -64,8 +66,7 @@ async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> bool:
 
 async def _dribble(transport: asyncio.Transport, step: Step, reply: WireReply) -> bool:
     """Send the complete reply in small pieces with pauses."""
-    head, body = _raw(reply, close=True)
-    data = head + body
+    data = raw_head(reply.status, reply.headers, len(reply.body), close=True) + reply.body
     size = -(-len(data) // DRIBBLE_PIECES)
     ms = step.delay_ms() if step.delay is not None else DRIBBLE_PAUSE_MS * DRIBBLE_PIECES
     for start in range(0, len(data), size):
@@ -77,24 +78,8 @@ async def _dribble(transport: asyncio.Transport, step: Step, reply: WireReply) -
     return True
 
 
-def _raw(reply: WireReply, *, close: bool = False) -> tuple[bytes, bytes]:
-    lines = [f"HTTP/1.1 {reply.status} {phrase(reply.status)}"]
-    lines += [f"{name}: {value}" for name, value in reply.headers]
-    lines.append(f"Content-Length: {len(reply.body)}")
-    if close:
-        lines.append("Connection: close")
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace"), reply.body
-
-
-def _reset_on_close(transport: asyncio.Transport) -> None:
-    """Make close() send a RST instead of a FIN."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
 def closed() -> web.StreamResponse:
     """Return a response for a closed connection, which aiohttp will not send."""
-    made = web.Response()
-    made.force_close()
-    return made
+    response = web.Response()
+    response.force_close()
+    return response

@@ -1,68 +1,118 @@
-"""Log messages for refusals and new sessions, with keys shortened."""
+"""The log on stderr, as text or one JSON object per line; the messages of new sessions and refusals, keys shortened."""
 
 from __future__ import annotations
 
 import logging
+import os
+import sys
+from itertools import islice
 from typing import Final
 
 from mockserver.core.model import Verdict
-from mockserver.server.logformat import fields
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.jsonkit.jsontext import render
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
 from mockserver.sessions.shortening import shorten, shorten_path
 from mockserver.sessions.views import View
+from mockserver.settings import Settings
 
 log = logging.getLogger("mockserver.requests")
 
 SHOWN_EVENTS: Final = 10
+_FIELDS: Final = "fields"
+_COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
+
+
+def fields(**values: Json) -> dict[str, dict[str, Json]]:
+    """Return the `extra` of a log call: the values in its message, as fields of the JSON line."""
+    return {_FIELDS: values}
+
+
+class TextLines(logging.Formatter):
+    """Time, level and message; unprintable characters are escaped, so that clients cannot inject lines."""
+
+    def __init__(self, *, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, the name is the base class's
+        """Return the line without a traceback."""
+        level = record.levelname.lower()
+        message = "".join(
+            char if char.isprintable() else char.encode("unicode_escape").decode() for char in record.message
+        )
+        line = f"{rfc3339_ms(int(record.created * 1000))} {level:<7} {message}"
+        code = _COLOURS.get(record.levelno) if self._colour else None
+        return line if code is None else f"\x1b[{code}m{line}\x1b[0m"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line: time, level, logger, message, further fields, and a traceback as `exception`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the JSON object as text."""
+        line: dict[str, Json] = {
+            "time": rfc3339_ms(int(record.created * 1000)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, _FIELDS, {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return render(line).decode()
+
+
+def configure(settings: Settings) -> None:
+    """Configure logging to stderr from the settings."""
+    handler = logging.StreamHandler(sys.stderr)
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines(colour=colour))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("mockserver").setLevel(settings.log_level.upper())
 
 
 def new_session(session: Session) -> None:
     """Log a new session."""
-    named = shorten(session.name)
-    log.info("new session %s", named, extra=fields(session=named))
+    name = shorten(session.name)
+    log.info("new session %s", name, extra=fields(session=name))
 
 
 def exchange_done(session: Session, exchange: Exchange) -> None:
     """Log one line per refused event, or one for a request refused as a whole; at level debug, one per request."""
     if log.isEnabledFor(logging.DEBUG):
-        method, path, named = exchange.request.method, shorten_path(exchange.request.target), shorten(session.name)
-        said = fields(session=named, method=method, path=path, status=exchange.status)
-        log.debug("%s %s -> %s in session %s", method, path, exchange.status, named, extra=said)
+        method, path, name = exchange.request.method, shorten_path(exchange.request.target), shorten(session.name)
+        extra = fields(session=name, method=method, path=path, status=exchange.status)
+        log.debug("%s %s -> %s in session %s", method, path, exchange.status, name, extra=extra)
     rejected = Verdict.REJECTED in exchange.verdicts
     if (rejected or exchange.refused) and log.isEnabledFor(logging.INFO):
         _refused(session, exchange, rejected=rejected)
 
 
 def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
-    view = View(exchange)
-    named, request = shorten(session.name), exchange.request
+    view, request, session_name = View(exchange), exchange.request, shorten(session.name)
     path = shorten_path(request.target)
-    what = f"{request.method} {path} ({exchange.status})"
-    said = {"session": named, "method": request.method, "path": path, "status": exchange.status}
-    shown = 0
-    for row in view.event_rows(warnings=False) if rejected else ():
-        if row["verdict"] != Verdict.REJECTED:
-            continue
+    subject = f"{request.method} {path} ({exchange.status})"
+    values = {"session": session_name, "method": request.method, "path": path, "status": exchange.status}
+    refused_rows = (row for row in view.event_rows(warnings=False) if row["verdict"] == Verdict.REJECTED)
+    rows = list(islice(refused_rows, SHOWN_EVENTS + 1)) if rejected else []
+    for row in rows[:SHOWN_EVENTS]:
         finding = row["findings"][0]
-        shown += 1
-        if shown > SHOWN_EVENTS:
-            log.info("more events of this request were refused; the control surface lists all of them")
-            return
-        place = finding["pointer"] or "/"
         log.info(
             "refused event %d of %s in session %s: %s at %s [%s]",
             row["index"],
-            what,
-            named,
+            subject,
+            session_name,
             finding["message"],
-            place,
+            finding["pointer"] or "/",
             finding["rule"],
-            extra=fields(**said, index=row["index"], rule=finding["rule"], pointer=finding["pointer"]),
+            extra=fields(**values, index=row["index"], rule=finding["rule"], pointer=finding["pointer"]),
         )
-    for finding in view.findings() if not shown else ():
-        if finding.severity == "error":
-            said |= {"rule": finding.rule, "pointer": finding.pointer}
-            log.info(
-                "refused %s in session %s: %s [%s]", what, named, finding.message, finding.rule, extra=fields(**said)
-            )
+    if len(rows) > SHOWN_EVENTS:
+        log.info("more events of this request were refused; the control surface lists all of them")
+    for error in view.findings() if not rows else ():
+        if error.severity == "error":
+            extra = fields(**values, rule=error.rule, pointer=error.pointer)
+            log.info("refused %s in session %s: %s [%s]", subject, session_name, error.message, error.rule, extra=extra)

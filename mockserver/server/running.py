@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import logging
 import os
 import signal
-import sys
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
 from mockserver.errors import SettingsError
-from mockserver.server.app import App, Server
-from mockserver.server.sockets import bound_sockets
+from mockserver.server.app import App
+from mockserver.server.connection import Server
 from mockserver.settings import Settings, url_of
 
 _log = logging.getLogger("mockserver")
+
+BACKLOG: Final = 1024
+_NOT_OURS: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 STOP_GRACE: Final = 2.0
 """Seconds that requests in progress get to finish."""
@@ -38,7 +42,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     loop = asyncio.get_running_loop()
     sockets = bound_sockets(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
-    listeners = [await loop.create_server(server, sock=sock, backlog=1024) for sock in sockets]
+    listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG) for sock in sockets]
     try:
         yield app, url_of(settings.host, port)
     finally:
@@ -54,7 +58,7 @@ async def _finish(server: Server) -> None:
         server.pre_shutdown()
         await server.shutdown(STOP_GRACE)
         return
-    busy = [connection.task for connection in server.busy_connections() if connection.task is not None]
+    busy = server.close_idle()
     if busy:
         _, late = await asyncio.wait(busy, timeout=STOP_GRACE)
         if late:
@@ -109,12 +113,53 @@ def leave_when_told() -> None:
 def run_forever(settings: Settings) -> None:
     """Serve in this process, on uvloop if it is installed."""
     try:
-        import uvloop
+        from uvloop import new_event_loop
     except ImportError:
-        asyncio.run(run(settings))
-    else:
-        if sys.version_info >= (3, 12):
-            asyncio.run(run(settings), loop_factory=uvloop.new_event_loop)
-        else:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(run(settings))
+        new_event_loop = None
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(run(settings))
+
+
+def bound_sockets(host: str, port: int) -> list[socket.socket]:
+    """Return a listening socket for each address of `host`; port 0 selects one free port for all of them.
+
+    `::` means every address of this machine, IPv4 included. Raises SettingsError.
+    """
+    try:
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError):
+        raise SettingsError(
+            f"cannot listen on {host}: unknown host; set --host (or HOST) to an address of this machine"
+        ) from None
+    both_families = host == "::" and socket.has_dualstack_ipv6()
+    bound: list[socket.socket] = []
+    missing: OSError | None = None
+    for family, address in dict.fromkeys((family, address) for family, _, _, _, address in entries):
+        place = (address[0], port, *address[2:])
+        try:
+            sock = socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=both_families)
+        except OSError as error:
+            if error.errno in _NOT_OURS:
+                missing = error
+                continue
+            for other in bound:
+                other.close()
+            raise SettingsError(_why_not(host, port, error)) from None
+        port = sock.getsockname()[1]
+        bound.append(sock)
+    if not bound and missing is not None:
+        raise SettingsError(_why_not(host, port, missing))
+    return bound
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            remedy = "the port is in use; stop the other program or choose another --port (0 selects a free one)"
+        case errno.EACCES | errno.EPERM:
+            remedy = "permission denied; choose a --port of 1024 or above"
+        case number if number in _NOT_OURS:
+            remedy = "set --host (or HOST) to an address of this machine"
+        case number:
+            remedy = str(error) if number is None else os.strerror(number)
+    return f"cannot listen on {host} port {port}: {remedy}"

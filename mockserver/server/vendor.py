@@ -26,7 +26,7 @@ from mockserver.sessions.steps import Step
 from mockserver.sessions.stores.memory import DEFAULT_SESSION, MemoryStore
 from mockserver.settings import Settings
 
-MAX_CREDENTIAL_BYTES = 200
+MAX_SESSION_BYTES = 200
 MIN_CEILING = 1024 * 1024
 SESSION_HEADER = b"x-mock-session"
 
@@ -34,6 +34,11 @@ SESSION_HEADER = b"x-mock-session"
 def real_ms() -> int:
     """Return real time in ms since 1970."""
     return time.time_ns() // 1_000_000
+
+
+def is_too_long(session_name: str) -> bool:
+    """Return whether a session name, or the credential that is one, has more than `MAX_SESSION_BYTES` bytes."""
+    return len(session_name.encode("utf-8", "surrogatepass")) > MAX_SESSION_BYTES
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,14 +67,13 @@ class Vendor:
         served = self._contracts.owner(path)
         if served is None:
             return self._unowned(path)
-        request_body = RequestBody(await self._receive(request, target, self._ceiling_for(prefixed, served.name)))
-        judged = route(request_body, served)
+        judged = route(RequestBody(await self._receive(request, target, prefixed, served.name)), served)
         session, notes = self._session_of(judged, prefixed)
         now = real_ms()
         judged = self._judge(judged, session, now)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
         step = steps.take(session.faults, judged) if session.faults else None
-        if step is not None:
+        if step is not None:  # it is applied even if the client disconnects meanwhile
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
         return _answer(session, exchange, reply)
@@ -79,26 +83,21 @@ class Vendor:
         contract = self._contracts.of(session.settings.protocols, judged.contract.name)
         if contract is not judged.contract:
             judged = route(judged.request_body, contract)
-        return judge(judged, self._terms(session, now))
+        settings = session.settings
+        terms = Terms(now_ms=session.clock.now(now), keys=settings.keys, rate_mode=settings.rate_limits)
+        return judge(judged, terms)
 
-    async def _receive(self, request: web.BaseRequest, target: str, ceiling: int) -> WireRequest:
+    async def _receive(self, request: web.BaseRequest, target: str, prefixed: str | None, protocol: str) -> WireRequest:
+        """Read a request, up to the largest body that any contract of the server or of the named session allows."""
+        session = None if prefixed is None else self._store.peek(prefixed)
+        ceiling = self._ceiling
+        if session is not None:
+            ceiling = max(ceiling, self._contracts.of(session.settings.protocols, protocol).max_body)
         try:
             body, truncated = await read_body(request, ceiling, self._settings.body_timeout)
         except BodyTimeoutError as error:
             return wire_request(request, target, error.body, late=True)
         return wire_request(request, target, body, truncated=truncated)
-
-    def _ceiling_for(self, prefixed: str | None, name: str) -> int:
-        session = None if prefixed is None else self._store.peek(prefixed)
-        return (
-            self._ceiling
-            if session is None
-            else max(self._ceiling, self._contracts.of(session.settings.protocols, name).max_body)
-        )
-
-    def _terms(self, session: Session, now: int) -> Terms:
-        settings = session.settings
-        return Terms(now_ms=session.clock.now(now), keys=settings.keys, rate_mode=settings.rate_limits)
 
     def _session_of(self, judged: Judged, prefixed: str | None) -> tuple[Session, tuple[str, ...]]:
         """Return the session of a request (by prefix, header, credential, or the default one), and notes."""
@@ -106,16 +105,17 @@ class Vendor:
         name = named or judged.credential
         if not name:
             return self._store.session(DEFAULT_SESSION), ()
-        if len(name.encode("utf-8", "surrogatepass")) > MAX_CREDENTIAL_BYTES:
+        if is_too_long(name):
             return self._store.session(DEFAULT_SESSION), ("long_session" if named else "long_credential",)
         return self._store.session(self._store.owner(name)), ()
 
     async def _commit(self, arrival: Arrival, step: Step | None = None) -> tuple[Exchange, WireReply]:
+        connection = arrival.request.protocol
         exchange, reply = await self._store.commit(
             arrival.session,
             arrival.judged,
             received_ms=arrival.received_ms,
-            connection=connection_of(arrival.request),
+            connection=connection.peer if isinstance(connection, Connection) else "",
             notes=arrival.notes,
             step=step,
         )
@@ -123,7 +123,7 @@ class Vendor:
         return exchange, reply
 
     async def _injected(self, arrival: Arrival, step: Step) -> web.StreamResponse:
-        """Apply one fault step around the commit, even if the client disconnects meanwhile."""
+        """Apply one fault step around the commit; record when and whether the complete reply was sent."""
         arrival.session.in_flight += 1
         try:
             held_up = step.when == "before_commit" and await injection.pause(step)
@@ -136,21 +136,15 @@ class Vendor:
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)
                 held_up = await injection.pause(step)
-            return await self._answer_injected(arrival, step, exchange, own, held_up=held_up)
+            reply = exchange.override.reply or own
+            whole = not (held_up and injection.given_up(arrival.request))
+            sent: web.StreamResponse = _answer(arrival.session, exchange, reply)
+            if step.connection is not None and not injection.gone(arrival.request):
+                sent, whole = injection.closed(), await injection.cut(arrival.request, step, reply) and whole
+            _revise(arrival.session, exchange, lost=not whole, answered=(real_ms(), arrival.session.newest))
+            return sent
         finally:
             arrival.session.leave()
-
-    async def _answer_injected(
-        self, arrival: Arrival, step: Step, exchange: Exchange, own: WireReply, *, held_up: bool
-    ) -> web.StreamResponse:
-        """Answer as the step says, and record when and whether the complete reply was sent."""
-        request, reply = arrival.request, exchange.override.reply or own
-        whole = not (held_up and injection.given_up(request))
-        made: web.StreamResponse = _answer(arrival.session, exchange, reply)
-        if step.connection is not None and not injection.gone(request):
-            made, whole = injection.closed(), await injection.cut(request, step, reply) and whole
-        _revise(arrival.session, exchange, lost=not whole, answered=(real_ms(), arrival.session.newest))
-        return made
 
     def _unowned(self, path: str) -> web.Response:
         served = [
@@ -158,22 +152,17 @@ class Vendor:
             for contract in self._contracts.served.values()
             for operation in contract.operations.values()
         ]
-        return problem(404, "Not Found", f"no protocol serves the path {path}", served=served)
+        return problem(404, f"no protocol serves the path {path}", served=served)
 
 
 def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
-    made = response(reply)
+    vendor_reply = response(reply)
     if session.clock.moved:
-        made.headers["Date"] = formatdate(exchange.now_ms / 1000, usegmt=True)
-    return made
+        vendor_reply.headers["Date"] = formatdate(exchange.now_ms / 1000, usegmt=True)
+    return vendor_reply
 
 
 def _revise(session: Session, exchange: Exchange, *, lost: bool, answered: tuple[int, int] | None = None) -> None:
     """Record on a journalled exchange whether its reply was sent; it counts as lost until then."""
     exchange.override = replace(exchange.override, lost=lost, answered=answered)
     session.revised += 1
-
-
-def connection_of(request: web.BaseRequest) -> str:
-    """Return the name of the connection of a request."""
-    return request.protocol.peer if isinstance(request.protocol, Connection) else ""

@@ -1,9 +1,10 @@
-"""Blocking waits: woken by the commit that satisfies them, without polling."""
+"""Blocking waits: woken by the commit that satisfies them, without polling; and what explains a failed one."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping
 from heapq import nsmallest
@@ -14,6 +15,7 @@ from mockserver.jsonkit import Json
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.matcher import ANY, Difference, differences, matches
 from mockserver.sessions.session import Session
+from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
 
 Reason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evicted"]
@@ -21,6 +23,8 @@ Reason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evicted"]
 MAX_ROWS: Final = 10_000
 NEAR_MISSES: Final = 5
 REFUSED_ROWS: Final = 20
+LOOK_BACK_MS: Final = 60_000
+SHOWN_SESSIONS: Final = 20
 
 
 class Waiter:
@@ -160,3 +164,26 @@ async def wait(waiter: Waiter, timeout_s: float) -> Reason:
         return waiter.on_timeout()
     finally:
         waiter.stop()
+
+
+def other_sessions(store: MemoryStore, session: Session, began_ms: int, *, look_back: bool) -> list[Json]:
+    """Return the other sessions that received requests since a wait began, with counts, the latest first.
+
+    A client is often done before its test starts to wait. With `look_back`, a session that received nothing since then
+    is listed with its requests of the last minute before the wait, but after this session's own latest request.
+    """
+    own, meanwhile = session.journal, began_ms + 1
+    since = max(began_ms - LOOK_BACK_MS, own[-1].received_ms + 1 if own else 0) if look_back else meanwhile
+    others = [
+        (other.journal[-1].received_ms, other, _received(other, meanwhile) or _received(other, since))
+        for other in store.sessions()
+        if other is not session and other.journal and other.journal[-1].received_ms >= min(since, meanwhile)
+    ]
+    others.sort(key=lambda entry: -entry[0])
+    return [{"session": other.name, "requests": requests} for _, other, requests in others[:SHOWN_SESSIONS]]
+
+
+def _received(session: Session, since: int) -> int:
+    """Return the number of requests that the session received at or after a time."""
+    journal = session.journal
+    return len(journal) - bisect_left(journal, since, key=lambda exchange: exchange.received_ms)

@@ -157,7 +157,7 @@ def test_control_reply_is_a_success_unless_told_otherwise() -> None:
 
 
 def test_problem_names_the_member_to_blame() -> None:
-    sent = problem(400, "Bad Request", "too much", pointer="/a", headers={"Allow": "GET"})
+    sent = problem(400, "too much", pointer="/a", headers={"Allow": "GET"})
     assert isinstance(sent.body, bytes)
     assert json.loads(sent.body) == {
         "type": "about:blank",

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mockserver.server.watched import is_wait
+from mockserver.server.connection import is_wait
 from mockserver.settings import Settings
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mockserver.server.other_sessions import LOOK_BACK_MS, SHOWN, other_sessions
+from mockserver.server.waiting import LOOK_BACK_MS, SHOWN_SESSIONS, other_sessions
 from mockserver.sessions.session import Session
 from mockserver.sessions.stores.memory import MemoryStore
 from tests.judging import NOW
@@ -65,7 +65,7 @@ async def test_nothing_older_than_the_sessions_own_latest_request_is_looked_at()
 
 async def test_no_more_than_a_few_are_shown() -> None:
     store = new_store()
-    for number in range(SHOWN + 3):
+    for number in range(SHOWN_SESSIONS + 3):
         await received(store, f"s{number}", number + 1)
     shown = other_sessions(store, store.session("own"), NOW, look_back=False)
-    assert [entry["session"] for entry in shown] == [f"s{number}" for number in range(SHOWN + 2, 2, -1)]
+    assert [entry["session"] for entry in shown] == [f"s{number}" for number in range(SHOWN_SESSIONS + 2, 2, -1)]

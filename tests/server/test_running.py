@@ -15,8 +15,7 @@ import pytest
 
 from mockserver.errors import SettingsError
 from mockserver.server import running
-from mockserver.server.running import announce, serving
-from mockserver.server.sockets import bound_sockets
+from mockserver.server.running import announce, bound_sockets, serving
 from mockserver.settings import Settings, url_of
 from tests.processes import ROOT, SEARCH, ServerProcess, served
 

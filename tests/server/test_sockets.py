@@ -10,8 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from mockserver.errors import SettingsError
-from mockserver.server import sockets
-from mockserver.server.sockets import bound_sockets
+from mockserver.server.running import bound_sockets
 
 
 @contextmanager
@@ -127,7 +126,7 @@ def test_error_says_why_the_system_refused(number: int, remedy: str, monkeypatch
     def refuse(*args: object, **options: object) -> None:
         raise OSError(number, "Too many open files")
 
-    monkeypatch.setattr(sockets, "_bound", refuse)
+    monkeypatch.setattr(socket, "create_server", refuse)
     with pytest.raises(SettingsError) as caught:
         bound_sockets("127.0.0.1", 80)
     assert str(caught.value) == f"cannot listen on 127.0.0.1 port 80: {remedy}"

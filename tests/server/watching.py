@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from mockserver.server import injection
-from mockserver.server.watched import Watched as WatchedConnection
+from mockserver.server.connection import Watched as WatchedConnection
 from mockserver.sessions.session import Session, Waiter
 from mockserver.sessions.steps import Step
 

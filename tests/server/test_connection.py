@@ -8,7 +8,7 @@ import signal
 import aiohttp
 import pytest
 
-from mockserver.server.watched import ATTRIBUTES, CLASSES
+from mockserver.server.connection import ATTRIBUTES, CLASSES
 from tests.processes import SEARCH, ServerProcess, served
 from tests.server.mutators import outlit
 

@@ -7,8 +7,8 @@ import gc
 
 import pytest
 
-from mockserver.server import ledger_cache
-from mockserver.server.ledger_cache import Ledgers
+from mockserver.server import handlers
+from mockserver.server.handlers import Ledgers
 from mockserver.sessions.delivery import Delivery
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Ledger
@@ -97,11 +97,12 @@ async def test_ledger_goes_with_its_session() -> None:
     await ledgers.rows(store.session("a"))
     store.forget("a")
     gc.collect()
-    assert len(ledgers._kept) == 0
+    assert len(ledgers._cached) == 0
 
 
 async def test_others_have_their_turn_while_a_long_journal_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger_cache, "AT_ONCE", 2)
+    monkeypatch.setattr(handlers, "AT_ONCE", 2)
+    monkeypatch.setattr(handlers, "TURN_S", -1)
     store, ledgers, turns = new_store(), Ledgers(), list[int]()
     session = store.session("a")
     await send(store, session, *map(str, range(6)))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from mockserver.server.logformat import JsonLines, TextLines, configure, fields
+from mockserver.server.logs import JsonLines, TextLines, configure, fields
 from mockserver.settings import LogFormat, Settings
 
 CREATED = 1_781_438_400.25
