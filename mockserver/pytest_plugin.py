@@ -14,7 +14,6 @@ import pytest
 
 if TYPE_CHECKING:
     from mockserver.client.blocking import Session
-    from mockserver.client.client import Client
     from mockserver.client.local import MockServer, Options
     from mockserver.client.suite import Suite
 
@@ -66,8 +65,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _value(config: pytest.Config, name: str) -> Any:
-    given = config.getoption(f"mockserver_{name}")
-    return given if given is not None else (config.getini(f"mockserver_{name}") or None)
+    option = config.getoption(f"mockserver_{name}")
+    return option if option is not None else (config.getini(f"mockserver_{name}") or None)
 
 
 def _revisions(config: pytest.Config) -> dict[str, str]:
@@ -95,37 +94,25 @@ def _options(config: pytest.Config) -> Options:
 @pytest.fixture(scope="session")
 def _mockserver_suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
     """The server of the run or worker, started when the first test requests it."""
+    from mockserver.client.local import MockServer
     from mockserver.client.suite import Suite
 
     config = request.config
     worker = getattr(config, "workerinput", {}).get("workerid", "")
     scope = f"{_value(config, 'namespace') or ''}\n{worker}"
-    options = _options(config)
-    with _server(config, options) as (server, ours):
-        if ours:
-            yield Suite(server=server, scope=scope)
-            return
-        yield Suite(
-            server=server,
-            scope=scope,
-            revisions=options["revisions"],
-            contract_patches=options["contract_patches"],
-            rate_limits=options.get("rate_limits"),
-        )
-
-
-@contextmanager
-def _server(config: pytest.Config, options: Options) -> Iterator[tuple[Client, bool]]:
-    """Yield the server, and whether it runs in this process."""
-    from mockserver.client.local import MockServer
-
-    url = _value(config, "url")
+    options, url = _options(config), _value(config, "url")
     if url:
-        with MockServer.connect(url, options["admin_token"]) as server:
-            yield server, False
-        return
-    with _reported_errors(), MockServer(**options) as server:
-        yield server, True
+        with MockServer.connect(url, options["admin_token"]) as client:
+            yield Suite(
+                server=client,
+                scope=scope,
+                revisions=options["revisions"],
+                contract_patches=options["contract_patches"],
+                rate_limits=options.get("rate_limits"),
+            )
+    else:
+        with _reported_errors(), MockServer(**options) as server:
+            yield Suite(server=server, scope=scope)
 
 
 @contextmanager
@@ -135,10 +122,8 @@ def _reported_errors() -> Iterator[None]:
 
     try:
         yield
-        return
     except (MockServerError, ValueError) as error:
-        problem = str(error)
-    pytest.fail(problem, pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture
@@ -174,15 +159,12 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     session = item.stash.get(SESSION, None)
     if report.failed and session is not None:
-        report.sections.append((f"mockserver session {session.name}", _shown(session)))
+        from mockserver.client import failure_text
+        from mockserver.errors import MockServerError
+
+        try:
+            text = session.connections.run(failure_text.session(session.name))
+        except MockServerError as error:
+            text = f"the session could not be read: {error}"
+        report.sections.append((f"mockserver session {session.name}", text))
     return report
-
-
-def _shown(session: Session) -> str:
-    from mockserver.client import failure_text as report
-    from mockserver.errors import MockServerError
-
-    try:
-        return session.connections.run(report.session(session.name))
-    except MockServerError as error:
-        return f"the session could not be read: {error}"

@@ -5,7 +5,6 @@ One name anywhere in the batch is enough, or each event needs its own: the contr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mockserver.contract.contract import Contract
@@ -30,17 +29,14 @@ def _identity(judged: Judged, gate: BoundGate) -> Refusal | None:
     batch = rules.get(BATCH)
     if batch is None or judged.form is None or judged.body.get("source") not in batch.sources:
         return None
-    if _any_identity(judged.body, events_of(judged.form, judged.body), rules):
+    event_rules = [rule for name, rule in rules.items() if name not in (BATCH, PER_EVENT)]
+    events = events_of(judged.form, judged.body)
+    if _identifies(judged.body, batch) or any(
+        _applies(rule, event) and _identifies(event, rule) for event in events for rule in event_rules
+    ):
         return None
     text = "neither an event nor the batch identifies a user"
     return refuse(judged, gate, "missing_identity", text, rule=batch.pointer)
-
-
-def _any_identity(body: Json, events: list[Json], rules: Mapping[str, IdentityRule]) -> bool:
-    if _says(body, rules[BATCH].pointers):
-        return True
-    event_rules = [rule for name, rule in rules.items() if name not in (BATCH, PER_EVENT)]
-    return any(_applies(rule, event) and _says(event, rule.pointers) for event in events for rule in event_rules)
 
 
 def _event_rules(contract: Contract) -> EventRule | None:
@@ -61,8 +57,8 @@ def _event_rules(contract: Contract) -> EventRule | None:
     )
 
     def check(body: Json, event: Json) -> Violation | None:
-        asked = body.get("source") in rule.sources and _applies(rule, event)
-        return violation if asked and not _says(event, rule.pointers) else None
+        required = body.get("source") in rule.sources and _applies(rule, event)
+        return violation if required and not _identifies(event, rule) else None
 
     return check
 
@@ -70,12 +66,12 @@ def _event_rules(contract: Contract) -> EventRule | None:
 def _applies(rule: IdentityRule, event: Json) -> bool:
     if not isinstance(event, dict):
         return False
-    type_ = event.get("type")
-    return rule.types is None or (isinstance(type_, str) and type_ in rule.types)
+    kind = event.get("type")
+    return rule.types is None or (isinstance(kind, str) and kind in rule.types)
 
 
-def _says(holder: Json, pointers: Iterable[str]) -> bool:
-    return any(_has_content(pointer.get(holder, pointer.parse(place))) for place in pointers)
+def _identifies(value: Json, rule: IdentityRule) -> bool:
+    return any(_has_content(pointer.get(value, pointer.parse(place))) for place in rule.pointers)
 
 
 def _has_content(value: Json) -> bool:

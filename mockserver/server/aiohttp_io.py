@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion11, StreamReader, web
 from multidict import CIMultiDict
@@ -27,30 +27,27 @@ DRAIN_SILENCE_S: Final = 0.5
 """Seconds of silence after which a sender of too much is answered: it may send nothing more before the answer."""
 
 
-class BodyTimeoutError(Exception):
-    """The complete body did not arrive before the deadline; `body` is the part that did."""
+class ReceivedBody(NamedTuple):
+    """A body, or the part of it that was kept: it was longer than the ceiling, or not complete at the deadline."""
 
-    def __init__(self, body: bytes) -> None:
-        super().__init__(f"only {len(body)} bytes of the body arrived before the deadline")
-        self.body = body
+    body: bytes
+    truncated: bool = False
+    late: bool = False
 
 
-async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> tuple[bytes, bool]:
-    """Read the body up to `ceiling` bytes; return it and whether it was longer. Raises BodyTimeoutError.
-
-    Bytes above the ceiling are read and discarded.
-    """
+async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> ReceivedBody:
+    """Read the body up to `ceiling` bytes within `deadline` seconds; bytes above it are read and discarded."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0
     if not request.can_read_body:
-        return b"", False
+        return ReceivedBody(b"")
     content = request.content
     if content.is_eof():
         complete = content.read_nowait()
-        return complete[:ceiling], len(complete) > ceiling
+        return ReceivedBody(complete[:ceiling], truncated=len(complete) > ceiling)
     if (request.content_length or 0) > ceiling:
-        return await _read_refused(content, ceiling, deadline), True
+        return ReceivedBody(await _read_refused(content, ceiling, deadline), truncated=True)
     body = bytearray()
     try:
         async with asyncio.timeout(deadline):
@@ -59,11 +56,11 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
                 if len(body) > ceiling:
                     break
     except TimeoutError:
-        raise BodyTimeoutError(bytes(body[:ceiling])) from None
-    if len(body) <= ceiling:
-        return bytes(body), False
-    await _read_refused(content, 0, deadline)
-    return bytes(body[:ceiling]), True
+        return ReceivedBody(bytes(body[:ceiling]), late=True)
+    truncated = len(body) > ceiling
+    if truncated:
+        await _read_refused(content, 0, deadline)
+    return ReceivedBody(bytes(body[:ceiling]), truncated)
 
 
 async def _read_refused(content: StreamReader, keep: int, deadline: float) -> bytes:
@@ -83,12 +80,11 @@ async def _read_refused(content: StreamReader, keep: int, deadline: float) -> by
     return bytes(beginning)
 
 
-def wire_request(
-    request: web.BaseRequest, target: str, body: bytes, *, truncated: bool = False, late: bool = False
-) -> WireRequest:
+def wire_request(request: web.BaseRequest, target: str, received: ReceivedBody) -> WireRequest:
     """Return a request as a WireRequest."""
     headers = request.raw_headers
     fields = {name.lower(): value for name, value in reversed(headers)}
+    body, truncated, late = received
     return WireRequest(
         method=request.method, target=target, headers=headers, fields=fields, body=body, truncated=truncated, late=late
     )

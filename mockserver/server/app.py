@@ -11,8 +11,8 @@ from mockserver.contract.contract import split_target
 from mockserver.contract.library import Library, library
 from mockserver.contract.serving import ServedContracts
 from mockserver.server import logs
-from mockserver.server.aiohttp_io import problem, unreadable
-from mockserver.server.connection import Connection, Server
+from mockserver.server.aiohttp_io import json_response, problem, unreadable
+from mockserver.server.connection import Watched
 from mockserver.server.control import UNGUARDED, Control
 from mockserver.server.handlers import Handlers
 from mockserver.server.vendor import Vendor, is_too_long
@@ -38,10 +38,6 @@ class App:
         self.vendor = Vendor(settings, self.contracts, self.store)
         self.handlers = Handlers(self.contracts, self.store, defaults)
         self.control = Control(settings, self.handlers)
-
-    def server(self) -> Server:
-        """Return aiohttp's server around the one handler."""
-        return Server(self.handle, on_unreadable=self.count_unreadable, head_timeout=self.settings.body_timeout)
 
     def stop(self) -> None:
         """Start to stop: report as not ready, answer open waits, close connections after their reply."""
@@ -70,7 +66,7 @@ class App:
             reply = problem(500, "internal error; see the log of the server for details")
         if self.handlers.stopping or not request.content.is_eof():
             reply.force_close()
-        if isinstance(request.protocol, Connection):
+        if isinstance(request.protocol, Watched):
             request.protocol.answering(request.content)
         return reply
 
@@ -85,12 +81,12 @@ class App:
         if path.startswith(CONTROL_PREFIX) or path == "/_mock" or path in UNGUARDED:
             return await self.control.handle(request)
         if path == "/" and request.method in ("GET", "HEAD"):
-            return self.handlers.describe()
+            return json_response(self.handlers.describe())
         return await self.vendor.handle(request, target, None)
 
     async def _prefixed(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
-        raw, slash, rest = target[len(SESSION_PREFIX) :].partition("/")
-        name = unquote(raw, errors="replace")
+        encoded_name, slash, rest = target[len(SESSION_PREFIX) :].partition("/")
+        name = unquote(encoded_name, errors="replace")
         if not slash or not name or is_too_long(name):
             return problem(404, f"expected {SESSION_PREFIX}<session>/<vendor path>")
         return await self.vendor.handle(request, "/" + rest, name)

@@ -68,9 +68,6 @@ class Connection(web.RequestHandler):
         self.half_closed = False
         """Whether the client sends nothing more and still reads; a plain connection cannot tell."""
 
-    def answering(self, payload: StreamReader) -> None:
-        """Record that the request with this payload is being answered: the rest of it is discarded."""
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the name of the connection."""
         super().connection_made(transport)

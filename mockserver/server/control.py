@@ -18,7 +18,7 @@ from aiohttp import web
 from mockserver.contract.contract import split_target
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json, jsontext, pointer, yamltext
-from mockserver.server.aiohttp_io import BodyTimeoutError, problem, read_body
+from mockserver.server.aiohttp_io import json_response, problem, read_body
 from mockserver.settings import Settings
 
 MAX_BODY: Final = 16 * 1024 * 1024
@@ -37,7 +37,8 @@ class Call:
     request: web.BaseRequest
 
 
-Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+Handler = Callable[[Call], Awaitable[Json | web.StreamResponse]]
+"""Carries out a call and returns the reply, or just its JSON."""
 
 
 @cache
@@ -111,16 +112,16 @@ class Control:
             query_values = _query(operation, query)
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
-            return await handler(Call(params=params, query=query_values, body=body, request=request))
+            reply = await handler(Call(params=params, query=query_values, body=body, request=request))
+            return reply if isinstance(reply, web.StreamResponse) else json_response(reply)
         except RejectedError as error:
             return error.response
 
     async def _body(self, route: _Route, method: str, operation: Json, request: web.BaseRequest) -> Json:
         declared = operation.get("requestBody")
-        try:
-            text, truncated = await read_body(request, MAX_BODY, self._settings.body_timeout)
-        except BodyTimeoutError:
-            raise RejectedError(408, "the body did not arrive in time") from None
+        text, truncated, late = await read_body(request, MAX_BODY, self._settings.body_timeout)
+        if late:
+            raise RejectedError(408, "the body did not arrive in time")
         if truncated:
             raise RejectedError(413, f"the body is longer than {MAX_BODY} bytes")
         if declared is None:

@@ -57,33 +57,33 @@ class Handlers:
         self.unreadable = 0
         self._ledgers = Ledgers()
 
-    async def livez(self, call: Call) -> web.Response:
+    async def livez(self, call: Call) -> Json:
         """Report that the process is alive."""
-        return json_response({"status": "ok"})
+        return {"status": "ok"}
 
-    async def readyz(self, call: Call) -> web.Response:
+    async def readyz(self, call: Call) -> Json | web.Response:
         """Report whether the server accepts requests; 503 while it stops."""
-        if not self.stopping:
-            return json_response({"status": "ok"})
-        return json_response({"status": "stopping"}, 503, {"Content-Type": "application/json"})
+        if self.stopping:
+            return json_response({"status": "stopping"}, 503, {"Content-Type": "application/json"})
+        return {"status": "ok"}
 
-    async def index(self, call: Call) -> web.Response:
+    async def index(self, call: Call) -> Json:
         """List the protocols and the routes."""
         return self.describe()
 
-    def describe(self) -> web.Response:
+    def describe(self) -> Json:
         """Return the reply for `/` and `/_mock/`."""
         routes = {
             path: sorted(method.upper() for method in item if method != "parameters")
             for path, item in document()["paths"].items()
         }
-        return json_response({"name": SERVER, "protocols": list(self.contracts.served), "routes": routes})
+        return {"name": SERVER, "protocols": list(self.contracts.served), "routes": routes}
 
-    async def openapi(self, call: Call) -> web.Response:
+    async def openapi(self, call: Call) -> Json:
         """Return the OpenAPI document of the control surface."""
-        return json_response(document())
+        return document()
 
-    async def protocols(self, call: Call) -> web.Response:
+    async def protocols(self, call: Call) -> Json:
         """List the protocols with their operations and revisions."""
         rows = [
             {
@@ -94,26 +94,26 @@ class Handlers:
             }
             for name, contract in self.contracts.served.items()
         ]
-        return json_response({"protocols": rows})
+        return {"protocols": rows}
 
-    async def protocol_openapi(self, call: Call) -> web.Response:
+    async def protocol_openapi(self, call: Call) -> Json:
         """Return the OpenAPI document of a protocol."""
-        return json_response(publish.openapi(self._contract(call.params["protocol"])))
+        return publish.openapi(self._contract(call.params["protocol"]))
 
-    async def schemas(self, call: Call) -> web.Response:
+    async def schemas(self, call: Call) -> Json:
         """Return the JSON Schemas of one contract document."""
         name = call.params["document"]
         if name not in publish.SCHEMA_DOCUMENTS:
             raise RejectedError(404, unknown("document", name, publish.SCHEMA_DOCUMENTS), parameter="document")
         base = f"http://{call.request.headers.get('Host', 'localhost')}"
-        return json_response(publish.schemas(self._contract(call.params["protocol"]), name, base))
+        return publish.schemas(self._contract(call.params["protocol"]), name, base)
 
-    async def fidelity(self, call: Call) -> web.Response:
+    async def fidelity(self, call: Call) -> Json:
         """List every fact with its source."""
         protocol, revision, basis = (call.query.get(name) for name in ("protocol", "revision", "basis"))
         names = list(self.contracts.served) if protocol is None else [protocol]
         listed = [fact for name in names for fact in facts(self._contract(name, revision))]
-        return json_response({"facts": [fact for fact in listed if basis in (None, fact["basis"])]})
+        return {"facts": [fact for fact in listed if basis in (None, fact["basis"])]}
 
     def _contract(self, protocol: str, revision: str | None = None) -> Contract:
         if protocol not in self.contracts.served:
@@ -125,11 +125,11 @@ class Handlers:
         except ContractError as error:
             raise RejectedError(404, error.problem, parameter="revision") from None
 
-    async def sessions(self, call: Call) -> web.Response:
+    async def sessions(self, call: Call) -> Json:
         """List all sessions with their counts."""
         rows = [{"session": session.name, **session.counts.as_json()} for session in self.store.sessions()]
         counts = {"evicted": self.store.evicted_sessions, "unreadable": self.unreadable}
-        return json_response({"sessions": rows, **counts})
+        return {"sessions": rows, **counts}
 
     def named(self, call: Call) -> Session:
         """Return the session of a call, created if necessary. Raises RejectedError for an invalid name."""
@@ -139,9 +139,9 @@ class Handlers:
             raise RejectedError(400, detail, parameter="session")
         return self.store.session(self.store.owner(name))
 
-    async def session(self, call: Call) -> web.Response:
+    async def session(self, call: Call) -> Json:
         """Return the settings and counts of a session."""
-        return json_response(self._describe(self.named(call)))
+        return self._describe(self.named(call))
 
     def _describe(self, session: Session) -> Json:
         settings = session.settings
@@ -161,10 +161,10 @@ class Handlers:
             "evicted": session.evicted,
         }
 
-    async def change_session(self, call: Call) -> web.Response:
+    async def change_session(self, call: Call) -> Json:
         """Replace the given settings; all are validated before any is applied."""
         session, change = self.named(call), call.body
-        protocols = self._protocols(session, change) if "protocols" in change else None
+        protocols = self._choices(change) if "protocols" in change else None
         if "credentials" in change:
             taken = self.store.give(session, tuple(dict.fromkeys(change["credentials"] or ())))
             if taken is not None:
@@ -180,9 +180,9 @@ class Handlers:
         if "journal_limit" in change:
             settings.journal_limit = change["journal_limit"] or self.defaults.journal_limit
             self.store.trim(session)
-        return json_response(self._describe(session))
+        return self._describe(session)
 
-    def _protocols(self, session: Session, change: Json) -> Mapping[str, ContractChoice]:
+    def _choices(self, change: Json) -> Mapping[str, ContractChoice]:
         choices = {
             name: ContractChoice(revision=choice.get("revision"), patch=choice.get("patch"))
             for name, choice in (change["protocols"] or {}).items()
@@ -202,25 +202,25 @@ class Handlers:
         self.store.forget(self.store.owner(call.params["session"]))
         return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
 
-    async def requests(self, call: Call) -> web.Response:
+    async def requests(self, call: Call) -> Json:
         """Return a page of requests."""
         exchanges = self.named(call).exchanges(call.query.get("after", 0))
         matching = (exchange for exchange in exchanges if _request_matches(exchange, call.query))
         rows = [View(exchange).request_row() for exchange in islice(matching, call.query.get("limit", DEFAULT_LIMIT))]
         more = next(matching, None) is not None
-        return json_response({"requests": rows, "next": rows[-1]["seq"] if more else None})
+        return {"requests": rows, "next": rows[-1]["seq"] if more else None}
 
-    async def request(self, call: Call) -> web.Response:
+    async def request(self, call: Call) -> Json:
         """Return one request with bodies and findings."""
         session, name = self.named(call), call.params["id"]
         number = name.removeprefix("r")
         if number.isascii() and number.isdigit() and len(number) < 18:
             exchange = next(session.exchanges(int(number) - 1), None)
             if exchange is not None and exchange.seq == int(number):
-                return json_response(View(exchange).request_detail())
+                return View(exchange).request_detail()
         raise RejectedError(404, f"session {session.name} has no request {name}", parameter="id")
 
-    async def events(self, call: Call) -> web.Response:
+    async def events(self, call: Call) -> Json:
         """Return a page of events."""
         limit = call.query.get("limit", DEFAULT_LIMIT)
         rows: list[Json] = []
@@ -233,7 +233,7 @@ class Handlers:
             more = next(matching, None) is not None
             if more:
                 break
-        return json_response({"events": rows, "next": rows[-1]["seq"] if more else None})
+        return {"events": rows, "next": rows[-1]["seq"] if more else None}
 
     async def export(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
@@ -251,58 +251,56 @@ class Handlers:
             await stream.write(render(export_line(View(exchange), scrub)) + b"\n")
         return stream
 
-    async def wait(self, call: Call) -> web.Response:
+    async def wait(self, call: Call) -> Json:
         """Block until the wait is satisfied or has failed."""
         session, request = self.named(call), call.body or {}
-        bad = matcher_problem(request.get("match") or {})
-        if bad is not None:
-            raise RejectedError(400, f"{bad[0]}: {bad[1]}", pointer=bad[0])
+        invalid = matcher_problem(request.get("match") or {})
+        if invalid is not None:
+            raise RejectedError(400, f"{invalid[0]}: {invalid[1]}", pointer=invalid[0])
         began_ms, waiter = real_ms(), waiting.Waiter(session, request)
         if self.stopping:
             waiter.end("evicted")
-        reason = await waiting.wait(waiter, request.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000)
+        reason = await waiter.outcome(request.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000)
         satisfied = reason == "ok"
-        return json_response(
-            {
-                "satisfied": satisfied,
-                "reason": reason,
-                "matched": len(waiter.matched),
-                "events": waiter.rows(),
-                "next": waiter.next(),
-                "near_misses": [] if satisfied else waiter.near_misses(),
-                "refused": [] if satisfied else waiter.refused(),
-                "faults_pending": [step.as_json() for step in session.faults if not step.spent],
-                "other_sessions": waiting.other_sessions(self.store, session, began_ms, look_back=not satisfied),
-            }
-        )
+        return {
+            "satisfied": satisfied,
+            "reason": reason,
+            "matched": len(waiter.matched),
+            "events": waiter.rows(),
+            "next": waiter.next(),
+            "near_misses": [] if satisfied else waiter.near_misses(),
+            "refused": [] if satisfied else waiter.refused(),
+            "faults_pending": [step.as_json() for step in session.faults if not step.spent],
+            "other_sessions": waiting.other_sessions(self.store, session, began_ms, look_back=not satisfied),
+        }
 
-    async def faults(self, call: Call) -> web.Response:
+    async def faults(self, call: Call) -> Json:
         """List the fault steps of a session with their remaining uses."""
-        return _steps_reply(self.named(call))
+        return _steps(self.named(call))
 
-    async def replace_faults(self, call: Call) -> web.Response:
+    async def replace_faults(self, call: Call) -> Json:
         """Replace all fault steps."""
         session = self.named(call)
         session.faults[:] = [_step(step, f"/{index}") for index, step in enumerate(call.body)]
-        return _steps_reply(session)
+        return _steps(session)
 
-    async def add_fault(self, call: Call) -> web.Response:
+    async def add_fault(self, call: Call) -> Json:
         """Append a fault step."""
         session = self.named(call)
         session.faults.append(_step(call.body, ""))
-        return _steps_reply(session)
+        return _steps(session)
 
-    async def clear_faults(self, call: Call) -> web.Response:
+    async def clear_faults(self, call: Call) -> Json:
         """Remove all fault steps."""
         session = self.named(call)
         session.faults.clear()
-        return _steps_reply(session)
+        return _steps(session)
 
-    async def clock(self, call: Call) -> web.Response:
+    async def clock(self, call: Call) -> Json:
         """Return the session time and the real time."""
-        return _clock_reply(self.named(call), real_ms())
+        return _clock(self.named(call), real_ms())
 
-    async def set_clock(self, call: Call) -> web.Response:
+    async def set_clock(self, call: Call) -> Json:
         """Set the session time, absolute or as an offset from real time; running or frozen."""
         session, body, real = self.named(call), call.body, real_ms()
         if ("now" in body) == ("offset_ms" in body):
@@ -317,25 +315,25 @@ class Handlers:
         place = "/now" if "now" in body else "/offset_ms"
         return _move_clock(session, now, real, frozen=body.get("frozen", False), place=place)
 
-    async def advance_clock(self, call: Call) -> web.Response:
+    async def advance_clock(self, call: Call) -> Json:
         """Advance the session time."""
         session, real = self.named(call), real_ms()
         now = session.clock.now(real) + call.body["ms"]
         return _move_clock(session, now, real, frozen=session.clock.frozen_ms is not None, place="/ms")
 
-    async def reset_clock(self, call: Call) -> web.Response:
+    async def reset_clock(self, call: Call) -> Json:
         """Reset the session time to real time."""
         session = self.named(call)
         session.clock = REAL_TIME
-        return _clock_reply(session, real_ms())
+        return _clock(session, real_ms())
 
-    async def deliveries(self, call: Call) -> web.Response:
+    async def deliveries(self, call: Call) -> Json:
         """List the deliveries: one row per logical event with all its attempts."""
         session = self.named(call)
         after, limit = call.query.get("after", 0), call.query.get("limit", DEFAULT_LIMIT)
         rows, final = await self._ledgers.rows(session), call.query.get("final", False)
         page = [row.as_json(final=final) for row in rows[after : after + limit]]
-        return json_response({"deliveries": page, "next": after + limit if len(rows) > after + limit else None})
+        return {"deliveries": page, "next": after + limit if len(rows) > after + limit else None}
 
 
 def _request_matches(exchange: Exchange, query: Mapping[str, Any]) -> bool:
@@ -367,8 +365,8 @@ async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:
             turn = time.monotonic()
 
 
-def _steps_reply(session: Session) -> web.Response:
-    return json_response({"steps": [step.as_json() for step in session.faults]})
+def _steps(session: Session) -> Json:
+    return {"steps": [step.as_json() for step in session.faults]}
 
 
 def _step(step: Json, place: str) -> Step:
@@ -379,19 +377,17 @@ def _step(step: Json, place: str) -> Step:
     return Step(step)
 
 
-def _move_clock(session: Session, now: int, real: int, *, frozen: bool, place: str) -> web.Response:
+def _move_clock(session: Session, now: int, real: int, *, frozen: bool, place: str) -> Json:
     if not 0 <= now <= MAX_TIME_MS:
         detail = f"{place}: session time must be between the years 1970 and 9999"
         raise RejectedError(400, detail, pointer=place)
     session.clock = session.clock.set_to(now, real, frozen=frozen)
-    return _clock_reply(session, real)
+    return _clock(session, real)
 
 
-def _clock_reply(session: Session, real: int) -> web.Response:
+def _clock(session: Session, real: int) -> Json:
     now, frozen = session.clock.now(real), session.clock.frozen_ms is not None
-    return json_response(
-        {"now": rfc3339_ms(now), "offset_ms": now - real, "frozen": frozen, "real_now": rfc3339_ms(real)}
-    )
+    return {"now": rfc3339_ms(now), "offset_ms": now - real, "frozen": frozen, "real_now": rfc3339_ms(real)}
 
 
 class Ledgers:

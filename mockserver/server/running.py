@@ -10,7 +10,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final
 
@@ -38,7 +39,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     Raises SettingsError if it cannot listen on the address, ContractError for invalid contracts.
     """
     app = App(settings)
-    server = app.server()
+    server = Server(app.handle, on_unreadable=app.count_unreadable, head_timeout=settings.body_timeout)
     loop = asyncio.get_running_loop()
     sockets = bound_sockets(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
@@ -103,20 +104,17 @@ def announce(url: str, ready_file: Path | None) -> None:
 
 def leave_when_told() -> None:
     """Exit cleanly on SIGTERM during start-up; process 1 would ignore the signal by default."""
-
-    def leave(number: int, frame: object) -> None:
-        raise SystemExit(0)
-
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
 
 
 def run_forever(settings: Settings) -> None:
     """Serve in this process, on uvloop if it is installed."""
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        new_event_loop = None
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with contextlib.suppress(ImportError):
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(run(settings))
 
 
@@ -161,5 +159,5 @@ def _why_not(host: str, port: int, error: OSError) -> str:
         case number if number in _NOT_OURS:
             remedy = "set --host (or HOST) to an address of this machine"
         case number:
-            remedy = str(error) if number is None else os.strerror(number)
+            remedy = os.strerror(number or 0)
     return f"cannot listen on {host} port {port}: {remedy}"

@@ -17,7 +17,7 @@ from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
-from mockserver.server.aiohttp_io import BodyTimeoutError, problem, read_body, response, wire_request
+from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
 from mockserver.server.connection import Connection
 from mockserver.sessions import faults, steps
 from mockserver.sessions.exchange import Exchange
@@ -93,11 +93,7 @@ class Vendor:
         ceiling = self._ceiling
         if session is not None:
             ceiling = max(ceiling, self._contracts.of(session.settings.protocols, protocol).max_body)
-        try:
-            body, truncated = await read_body(request, ceiling, self._settings.body_timeout)
-        except BodyTimeoutError as error:
-            return wire_request(request, target, error.body, late=True)
-        return wire_request(request, target, body, truncated=truncated)
+        return wire_request(request, target, await read_body(request, ceiling, self._settings.body_timeout))
 
     def _session_of(self, judged: Judged, prefixed: str | None) -> tuple[Session, tuple[str, ...]]:
         """Return the session of a request (by prefix, header, credential, or the default one), and notes."""

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping
 from heapq import nsmallest
+from itertools import groupby
 from typing import Final, Literal
 
 from mockserver.core.model import Verdict
@@ -28,7 +29,7 @@ SHOWN_SESSIONS: Final = 20
 
 
 class Waiter:
-    """One open wait. `offer` processes each new exchange; `result` is done when the wait is over."""
+    """One open wait for events of a session, to which the session offers each new exchange."""
 
     def __init__(self, session: Session, request: Mapping[str, Json]) -> None:
         self._session = session
@@ -41,25 +42,26 @@ class Waiter:
         self._quiet_since = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self.matched: list[tuple[Exchange, int]] = []
-        self.result: asyncio.Future[Reason] = self._loop.create_future()
+        self._reason: asyncio.Future[Reason] = self._loop.create_future()
 
-    def start(self) -> None:
-        """Count the events that are already there, and register for new ones."""
-        for exchange in self._session.exchanges_with_events(self._after):
-            self._collect(exchange, View(exchange))
-        self._session.waiters.add(self)
-        self._decide()
-
-    def stop(self) -> None:
-        """Unregister from new events."""
-        self._session.waiters.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    async def outcome(self, timeout_s: float) -> Reason:
+        """Count the events that are already there, and wait until the wait is over or the timeout has passed."""
+        try:
+            for exchange in self._session.exchanges_with_events(self._after):
+                self._collect(exchange, View(exchange))
+            self._session.waiters.add(self)
+            self._decide()
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.shield(self._reason)
+        except TimeoutError:
+            return "not_quiet" if self._enough else "timeout"
+        finally:
+            self._session.waiters.discard(self)
+            self._stop_timer()
 
     def offer(self, exchange: Exchange, view: View) -> None:
         """Process a new exchange of the session: it may match, and it restarts the quiet period."""
-        if self.result.done():
+        if self._reason.done():
             return
         self._quiet_since = time.monotonic()
         self._collect(exchange, view)
@@ -72,8 +74,8 @@ class Waiter:
 
     def end(self, reason: Reason) -> None:
         """End the wait now for a reason."""
-        if not self.result.done():
-            self.result.set_result(reason)
+        if not self._reason.done():
+            self._reason.set_result(reason)
 
     def _collect(self, exchange: Exchange, view: View) -> None:
         for row in view.match_rows:
@@ -82,8 +84,8 @@ class Waiter:
 
     @property
     def _enough(self) -> bool:
-        found = len(self.matched)
-        return found >= self._count if self._exactly is None else found == self._exactly
+        count = len(self.matched)
+        return count >= self._count if self._exactly is None else count == self._exactly
 
     def _decide(self) -> None:
         if self._exactly is not None and len(self.matched) > self._exactly:
@@ -93,27 +95,24 @@ class Waiter:
         left = self._quiet_since + self._quiet_s - time.monotonic()
         if self._quiet_s <= 0 or (left <= 0 and not self._session.in_flight):
             return self.end("ok")
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         if left > 0:
             self._timer = self._loop.call_later(left, self._decide)
         return None
 
-    def on_timeout(self) -> Reason:
-        """Return why the wait failed, after its timeout."""
-        return "not_quiet" if self._enough else "timeout"
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def rows(self) -> list[dict[str, Json]]:
         """Return the complete rows of the matched events."""
-        found: list[dict[str, Json]] = []
-        view: View | None = None
-        for exchange, index in self.matched[:MAX_ROWS]:
-            if view is None or view.exchange is not exchange:
-                view = View(exchange)
-                rows = list(view.event_rows())
-            found.append(rows[index])
-        return found
+        matched: list[dict[str, Json]] = []
+        for _, pairs in groupby(self.matched[:MAX_ROWS], key=lambda pair: pair[0].seq):
+            of_one_exchange = list(pairs)
+            rows = list(View(of_one_exchange[0][0]).event_rows())
+            matched += [rows[index] for _, index in of_one_exchange]
+        return matched
 
     def next(self) -> int:
         """Return the value of `after` that selects only later events."""
@@ -128,20 +127,17 @@ class Waiter:
         missed = (pair for pair in compared if pair[1] and not _only_refused(pair[1]))
         closest = nsmallest(NEAR_MISSES, missed, key=lambda pair: (len(pair[1]), -pair[0]["seq"]))
         return [
-            {"event_id": f"e{row['seq']}", "differences": [difference.as_json() for difference in found]}
-            for row, found in closest
+            {"event_id": f"e{row['seq']}", "differences": [difference.as_json() for difference in differing]}
+            for row, differing in closest
         ]
 
     def refused(self) -> list[dict[str, Json]]:
         """Return the latest events that would have matched if they had not been refused."""
         if self._match["verdict"] in (ANY, Verdict.REJECTED):
             return []
-        wanted = {**self._match, "verdict": str(Verdict.REJECTED)}
-        found = deque(
-            (pair for pair in self._candidates() if not differences(wanted, pair[1])),
-            maxlen=REFUSED_ROWS,
-        )
-        return [list(View(exchange).event_rows())[row["index"]] for exchange, row in found]
+        match = {**self._match, "verdict": str(Verdict.REJECTED)}
+        latest = deque((pair for pair in self._candidates() if matches(match, pair[1])), maxlen=REFUSED_ROWS)
+        return [list(View(exchange).event_rows())[row["index"]] for exchange, row in latest]
 
     def _candidates(self) -> Iterator[tuple[Exchange, dict[str, Json]]]:
         for exchange in self._session.exchanges_with_events(self._after):
@@ -150,20 +146,8 @@ class Waiter:
                     yield exchange, row
 
 
-def _only_refused(found: list[Difference]) -> bool:
-    return len(found) == 1 and found[0].pointer == "/verdict" and found[0].got == Verdict.REJECTED
-
-
-async def wait(waiter: Waiter, timeout_s: float) -> Reason:
-    """Wait until the wait is over or the timeout has passed; unregisters in any case."""
-    try:
-        waiter.start()
-        async with asyncio.timeout(timeout_s):
-            return await asyncio.shield(waiter.result)
-    except TimeoutError:
-        return waiter.on_timeout()
-    finally:
-        waiter.stop()
+def _only_refused(differing: list[Difference]) -> bool:
+    return len(differing) == 1 and differing[0].pointer == "/verdict" and differing[0].got == Verdict.REJECTED
 
 
 def other_sessions(store: MemoryStore, session: Session, began_ms: int, *, look_back: bool) -> list[Json]:
