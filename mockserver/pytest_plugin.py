@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
 
 import pytest
+
+from mockserver.settings import RateMode
 
 if TYPE_CHECKING:
     from mockserver.client.blocking import Session
@@ -23,7 +25,7 @@ MARK_HELP: Final = (
     "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys): configures the session of "
     "mock_server: the protocol of its key, the revision or a merge patch of its contract, fault steps, settings"
 )
-RATE_MODES: Final = ("warn", "enforce", "off")
+RATE_MODES: Final = get_args(RateMode)
 Factory: TypeAlias = "Callable[..., MockServer]"
 
 

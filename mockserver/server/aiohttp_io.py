@@ -14,7 +14,6 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.template import phrase
 
-PROBLEM_TYPE: Final = "application/problem+json"
 SERVER: Final = "mockserver"
 DRAIN_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a body that are read and discarded when it is refused for its size.
@@ -99,9 +98,9 @@ def response(reply: WireReply) -> web.Response:
 
 def json_response(value: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return a reply of the control surface."""
-    kind = PROBLEM_TYPE if status >= 400 else "application/json"
-    made = CIMultiDict({"Content-Type": kind, "Server": SERVER, "Cache-Control": "no-store", **(headers or {})})
-    return web.Response(status=status, headers=made, body=render(value))
+    kind = "application/problem+json" if status >= 400 else "application/json"
+    common = {"Content-Type": kind, "Server": SERVER, "Cache-Control": "no-store"}
+    return web.Response(status=status, headers=CIMultiDict({**common, **(headers or {})}), body=render(value))
 
 
 def problem(status: int, detail: str, **members: Json) -> web.Response:
@@ -116,9 +115,9 @@ def problem(status: int, detail: str, **members: Json) -> web.Response:
 def unreadable(status: int, detail: str) -> web.Response:
     """Return the reply to a request that cannot be parsed; it is not journalled, and the connection is closed."""
     body = render({"error": "unreadable_request", "detail": detail, "status": status})
-    made = web.Response(status=status, body=body, headers={"Content-Type": "application/json", "Server": SERVER})
-    made.force_close()
-    return made
+    reply = web.Response(status=status, body=body, headers={"Content-Type": "application/json", "Server": SERVER})
+    reply.force_close()
+    return reply
 
 
 def raw_head(status: int, headers: Iterable[tuple[str, str]], body_size: int, *, close: bool) -> bytes:

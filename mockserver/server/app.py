@@ -13,7 +13,7 @@ from mockserver.contract.serving import ServedContracts
 from mockserver.server import logs
 from mockserver.server.aiohttp_io import json_response, problem, unreadable
 from mockserver.server.connection import Watched
-from mockserver.server.control import UNGUARDED, Control
+from mockserver.server.control import ROOT, UNGUARDED, Control
 from mockserver.server.handlers import Handlers
 from mockserver.server.vendor import Vendor, is_too_long
 from mockserver.sessions.session import SessionSettings
@@ -22,21 +22,19 @@ from mockserver.settings import Settings
 
 _log = logging.getLogger("mockserver")
 
-CONTROL_PREFIX = "/_mock/"
-SESSION_PREFIX = "/_mock/s/"
+SESSION_PREFIX = f"{ROOT}s/"
 
 
 class App:
     """The server without its socket. Raises ContractError for invalid contracts."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.contracts = ServedContracts(Library(settings.contracts) if settings.contracts else library(), settings)
+        contracts = ServedContracts(Library(settings.contracts) if settings.contracts else library(), settings)
         defaults = SessionSettings(rate_limits=settings.rate_limits, journal_limit=settings.journal_limit)
         self.store = MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
         self.store.on_new_session = logs.new_session
-        self.vendor = Vendor(settings, self.contracts, self.store)
-        self.handlers = Handlers(self.contracts, self.store, defaults)
+        self.vendor = Vendor(settings, contracts, self.store)
+        self.handlers = Handlers(contracts, self.store, defaults)
         self.control = Control(settings, self.handlers)
 
     def stop(self) -> None:
@@ -76,15 +74,15 @@ class App:
             path, query = split_target(target)
             target = f"{path}?{query}" if query else path
         if target.startswith(SESSION_PREFIX):
-            return await self._prefixed(request, target)
+            return await self._answer_under_prefix(request, target)
         path = target.partition("?")[0]
-        if path.startswith(CONTROL_PREFIX) or path == "/_mock" or path in UNGUARDED:
+        if path.startswith(ROOT) or path == "/_mock" or path in UNGUARDED:
             return await self.control.handle(request)
         if path == "/" and request.method in ("GET", "HEAD"):
             return json_response(self.handlers.describe())
         return await self.vendor.handle(request, target, None)
 
-    async def _prefixed(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
+    async def _answer_under_prefix(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         encoded_name, slash, rest = target[len(SESSION_PREFIX) :].partition("/")
         name = unquote(encoded_name, errors="replace")
         if not slash or not name or is_too_long(name):

@@ -99,11 +99,7 @@ class Connection(web.RequestHandler):
             self.force_close()
 
     def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
         """Answer a request that aiohttp's parser rejected. Such requests are counted, not journalled."""
         status, detail = self.what_is_wrong(status, exc, message)

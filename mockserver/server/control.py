@@ -160,8 +160,14 @@ class Control:
                 raise RejectedError(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
     def _host_allowed(self, host: str) -> bool:
-        name = _host_name(host)
-        if name is None:
+        """Return whether a Host header names an address, a local name, a name without dots, or an allowed host."""
+        try:
+            parts = urlsplit(f"//{host}")
+            _ = parts.port
+        except ValueError:
+            return False
+        name = (parts.hostname or "").lower()
+        if not name or parts.username is not None or parts.path or parts.query:
             return False
         if name in OPEN_HOSTS or name.endswith(".localhost") or ("." not in name and ":" not in name):
             return True
@@ -181,18 +187,6 @@ def _find(path: str) -> tuple[_Route, dict[str, str]]:
         if match is not None:
             return route, {name: unquote(text, errors="replace") for name, text in match.groupdict().items()}
     raise RejectedError(404, f"unknown path {path}; GET /_mock/ lists the available paths")
-
-
-def _host_name(host: str) -> str | None:
-    """Return the host name of a Host header in lower case, without port and brackets; None if malformed."""
-    try:
-        parts = urlsplit(f"//{host}")
-        _ = parts.port
-    except ValueError:
-        return None
-    if not parts.hostname or parts.username is not None or parts.path or parts.query:
-        return None
-    return parts.hostname.lower()
 
 
 def _query(operation: Json, query: str) -> dict[str, Any]:

@@ -97,12 +97,12 @@ class Vendor:
 
     def _session_of(self, judged: Judged, prefixed: str | None) -> tuple[Session, tuple[str, ...]]:
         """Return the session of a request (by prefix, header, credential, or the default one), and notes."""
-        named = prefixed or judged.request.header(SESSION_HEADER)
-        name = named or judged.credential
+        requested = prefixed or judged.request.header(SESSION_HEADER)
+        name = requested or judged.credential
         if not name:
             return self._store.session(DEFAULT_SESSION), ()
         if is_too_long(name):
-            return self._store.session(DEFAULT_SESSION), ("long_session" if named else "long_credential",)
+            return self._store.session(DEFAULT_SESSION), ("long_session" if requested else "long_credential",)
         return self._store.session(self._store.owner(name)), ()
 
     async def _commit(self, arrival: Arrival, step: Step | None = None) -> tuple[Exchange, WireReply]:
