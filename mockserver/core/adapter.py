@@ -23,22 +23,6 @@ EventRule = Callable[[Json, Json], "Violation | None"]
 """Takes a request's body and one of its events; says what the event breaks beside its schema."""
 
 
-def _only_form(operation: Operation, body: Json) -> Form | None:
-    return next(iter(operation.forms.values()), None)
-
-
-def _no_variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
-    return {}
-
-
-def _one_scope(judged: Judged) -> str:
-    return ""
-
-
-def _no_event_rule(contract: Contract) -> EventRule | None:
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter(Extension):
     """One protocol's algorithms, with a default for each.
@@ -48,11 +32,13 @@ class Adapter(Extension):
     returns a check of events that no schema can express, or None.
     """
 
-    choose_form: Callable[[Operation, Json], Form | None] = _only_form
+    choose_form: Callable[[Operation, Json], Form | None] = lambda operation, body: next(
+        iter(operation.forms.values()), None
+    )
     run: Mapping[str, Callable[[Judged, BoundGate], Refusal | None]] = field(default_factory=dict)
-    variables: Callable[[Judged, Receipt], Mapping[str, Json]] = _no_variables
-    scope: Callable[[Judged], str] = _one_scope
-    event_rules: Callable[[Contract], EventRule | None] = _no_event_rule
+    variables: Callable[[Judged, Receipt], Mapping[str, Json]] = lambda judged, receipt: {}
+    scope: Callable[[Judged], str] = lambda judged: ""
+    event_rules: Callable[[Contract], EventRule | None] = lambda contract: None
 
 
 DEFAULT: Final = Adapter()
