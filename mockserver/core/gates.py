@@ -64,9 +64,7 @@ def _json(judged: Judged, gate: BoundGate) -> Refusal | None:
         return None
     if request_body.not_json:
         reason = request_body.not_json
-    elif (
-        request_body.decode(limit) == "body_too_large"
-    ):  # there need not be gates for size and encoding before this one
+    elif request_body.decode(limit) == "body_too_large":  # gates for size and encoding need not come before this one
         reason = f"it is longer than {limit} bytes"
     else:
         reason = f"it cannot be decoded as {judged.request.header(b'content-encoding')}"

@@ -96,9 +96,9 @@ def _transport_notes(judged: Judged, *, over_rate: bool) -> Iterator[str]:
         yield "trailing_slash"
     if over_rate:
         yield "over_rate"
-    if judged.operation is not None:
-        if len({value for _, value in credentials(judged, judged.operation)}) > 1:
-            yield "two_credentials"
+    operation = judged.operation
+    if operation is not None and len({value for _, value in credentials(judged, operation)}) > 1:
+        yield "two_credentials"
     if judged.body is not None:
         if media_type(judged.request.header(b"content-type")) != "application/json":
             yield "content_type"

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Final
 
 from mockserver.contract.server_rules import SERVER_RULES
-from mockserver.core.answer import family_of, refusal_reply, wire
+from mockserver.core.answer import answering, refusal_reply, wire
 from mockserver.core.events import INVALID_EVENT
 from mockserver.core.findings import Finding
 from mockserver.core.model import EventError, Judged, Receipt, Refusal
@@ -113,6 +113,6 @@ def _with_body(judged: Judged, receipt: Receipt, body: Json, status: int) -> Wir
 
 def _reason_for(judged: Judged, status: int) -> str:
     """Return the contract's reason for a status: the first one, but one whose text needs no detail is preferred."""
-    fitting = [refusal for refusal in family_of(judged).reasons.values() if refusal.status == status]
+    fitting = [refusal for refusal in answering(judged).family.reasons.values() if refusal.status == status]
     plain = [refusal for refusal in fitting if "detail" not in names(refusal.message)]
     return next((refusal.reason for refusal in plain or fitting), "default")
