@@ -8,8 +8,7 @@ from itertools import islice
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from mockserver.sessions.delivery import Delivery
-from mockserver.sessions.ledger import Ledger
+from mockserver.sessions.ledger import Delivery, Ledger
 from mockserver.sessions.session import Session
 
 AT_ONCE: Final = 100

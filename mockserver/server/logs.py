@@ -8,8 +8,7 @@ from typing import Final
 from mockserver.core.model import Verdict
 from mockserver.server.logformat import fields
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.session import Session
-from mockserver.sessions.shortening import shorten, shorten_path
+from mockserver.sessions.session import Session, shorten, shorten_path
 from mockserver.sessions.views import View
 
 log = logging.getLogger("mockserver.requests")

@@ -15,9 +15,8 @@ from mockserver.server.handlers import DEFAULT_LIMIT, Handlers
 from mockserver.server.ledger_cache import Ledgers
 from mockserver.server.other_sessions import other_sessions
 from mockserver.server.vendor import real_ms
-from mockserver.sessions.clock import REAL_TIME
 from mockserver.sessions.matcher import problem as matcher_problem
-from mockserver.sessions.session import Session
+from mockserver.sessions.session import REAL_TIME, Session
 from mockserver.sessions.steps import Step
 from mockserver.sessions.steps import problem as step_problem
 

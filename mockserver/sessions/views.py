@@ -18,9 +18,8 @@ from mockserver.core.warnings import event_errors, event_warnings, request_warni
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
-from mockserver.sessions.attempts import SentEvents, sent_events
-from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.faults import INJECTED_RULE
+from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
+from mockserver.sessions.steps import INJECTED_RULE
 
 
 class View:

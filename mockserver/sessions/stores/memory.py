@@ -13,10 +13,8 @@ from mockserver.core.answer import answer
 from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
-from mockserver.sessions.faults import override_of
-from mockserver.sessions.session import Session, SessionSettings
-from mockserver.sessions.shortening import shorten
-from mockserver.sessions.steps import Step
+from mockserver.sessions.session import Session, SessionSettings, shorten
+from mockserver.sessions.steps import Step, override_of
 
 _log = logging.getLogger("mockserver.store")
 
@@ -111,7 +109,7 @@ class MemoryStore:
         """Settle what was judged: claim, journal, and only then let the caller answer. `step` is the fault taken."""
         receipt = session.settle(judged) if step is None or step.stores else session.settle_nothing(judged)
         reply = answer(judged, receipt)
-        override = NO_OVERRIDE if step is None else override_of(judged, receipt, step, step.as_json(), reply)
+        override = NO_OVERRIDE if step is None else override_of(judged, receipt, step, reply)
         now_ms = judged.terms.now_ms
         if notes or received_ms != now_ms:
             override = replace(override, notes=notes, received_ms=None if received_ms == now_ms else received_ms)
