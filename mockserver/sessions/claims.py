@@ -16,9 +16,10 @@ SHARED_VERDICTS: Final = 1000
 """Longer verdicts are not kept for sharing: a client chooses how many different lengths there are."""
 
 K = TypeVar("K")
-V = TypeVar("V")
 Id = bytes
 Ids = dict[Id, None]
+Held = tuple[int, int, int]
+"""When it began (ms), for how many ms it is held, how many requests are in it."""
 
 
 def all_of(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
@@ -38,8 +39,19 @@ def _distinct(ids: list[Id | None]) -> Ids:
     return cast(Ids, distinct)
 
 
-def _newer_half(claims: dict[K, V]) -> dict[K, V]:
-    return dict(islice(claims.items(), len(claims) // 2, None))
+def _runs(held: Held | None, now: int) -> bool:
+    return held is not None and 0 <= now - held[0] < held[1]
+
+
+def _bound(claims: dict[K, Held], now: int) -> int:
+    """Where claims are too many, drop those that have run out, then the oldest half; return how many that was."""
+    if len(claims) > MAX_WINDOWS:
+        for key in [key for key, held in claims.items() if not _runs(held, now)]:
+            del claims[key]
+    oldest = list(islice(claims, len(claims) // 2)) if len(claims) > MAX_WINDOWS else []
+    for key in oldest:
+        del claims[key]
+    return len(oldest)
 
 
 class Claims:
@@ -50,8 +62,8 @@ class Claims:
         self.forgotten = 0
         self._seen: dict[str, Ids] = {}
         self._entities: Ids = {}
-        self._windows: dict[tuple[str, str, str | None], tuple[int, int, int]] = {}
-        self._idempotency: dict[str, tuple[int, int]] = {}
+        self._windows: dict[tuple[str, str, str | None], Held] = {}
+        self._idempotency: dict[str, Held] = {}
 
     def knows(self, entity: Id) -> bool:
         """Tell whether an accepted event has brought an entity into being."""
@@ -63,7 +75,7 @@ class Claims:
         key = (judged.contract.name, limit.name, judged.credential)
         window = self._windows.get(key)
         if window is not None and 0 <= now - window[0] < limit.window_ms:
-            start, used, _ = window
+            start, _, used = window
         else:
             start, used = (now - now % limit.window_ms if limit.starts == "aligned" else now), 0
         receipt.rate_reset_ms = start + limit.window_ms
@@ -75,11 +87,8 @@ class Claims:
             if receipt.over_rate and mode == "enforce":
                 receipt.refused = claim.reason
             used += 1
-            self._windows[key] = (start, used, limit.window_ms)
-            if len(self._windows) > MAX_WINDOWS:
-                self._windows = {k: w for k, w in self._windows.items() if 0 <= now - w[0] < w[2]}
-                if len(self._windows) > MAX_WINDOWS:
-                    self._windows = _newer_half(self._windows)
+            self._windows[key] = (start, limit.window_ms, used)
+            _bound(self._windows, now)
         receipt.rate_remaining = max(0, limit.requests - used)
 
     def replayed(self, judged: Judged) -> bool:
@@ -87,15 +96,10 @@ class Claims:
         claim, now = judged.idempotency, judged.terms.now_ms
         if claim is None:
             return False
-        started = self._idempotency.get(claim.key)
-        if started is not None and 0 <= now - started[0] < started[1]:
+        if _runs(self._idempotency.get(claim.key), now):
             return True
-        self._idempotency[claim.key] = (now, claim.window_ms)
-        if len(self._idempotency) > MAX_WINDOWS:
-            self._idempotency = {k: h for k, h in self._idempotency.items() if 0 <= now - h[0] < h[1]}
-            if len(self._idempotency) > MAX_WINDOWS:
-                self.forgotten += len(self._idempotency) // 2
-                self._idempotency = _newer_half(self._idempotency)
+        self._idempotency[claim.key] = (now, claim.window_ms, 1)
+        self.forgotten += _bound(self._idempotency, now)
         return False
 
     def events(self, judged: Judged, receipt: Receipt) -> tuple[Verdict, ...]:

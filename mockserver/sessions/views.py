@@ -73,13 +73,16 @@ class View:
         exchange, form = self.exchange, self.judged.form
         if form is None:
             return
-        for index, (event, verdict) in enumerate(zip(self.sent.events, exchange.verdicts, strict=True)):
+        rows = zip(self.sent.events, self.sent.types, exchange.verdicts, strict=True)
+        for index, (event, type_, verdict) in enumerate(rows):
             seq = exchange.receipt.first_event + index
-            schema = form.schema_for(event)
-            kept = verdict is Verdict.ACCEPTED and schema is not None
-            findings = self._event_findings(index, event, verdict) + (
-                event_warnings(self.judged, event) if warnings and verdict is not Verdict.REJECTED else []
-            )
+            schema = form.schema_for(event) if verdict is Verdict.ACCEPTED else None
+            findings: list[Finding] = []
+            if verdict is Verdict.REJECTED:
+                injected = [error.finding for error in exchange.override.rejected if error.index == index]
+                findings = event_errors(self.judged, event) or list(filter(None, injected)) or [self._whole_finding()]
+            elif warnings:
+                findings = event_warnings(self.judged, event)
             yield {
                 "id": f"e{seq}",
                 "request_id": self.id,
@@ -89,42 +92,26 @@ class View:
                 "session_time": rfc3339_ms(exchange.now_ms),
                 "protocol": exchange.contract.name,
                 "operation": exchange.operation,
-                "type": form.type_of(event),
+                "type": type_,
                 "verdict": str(verdict),
                 "findings": [finding.as_json() for finding in findings],
                 "event": event,
-                "stored": stored(event, schema.name, exchange.contract.stored, exchange.now_ms)
-                if kept and schema
-                else None,
+                "stored": schema and stored(event, schema.name, exchange.contract.stored, exchange.now_ms),
             }
-
-    def _event_findings(self, index: int, event: Json, verdict: Verdict) -> list[Finding]:
-        if verdict is not Verdict.REJECTED:
-            return []
-        injected = [
-            fault.finding for fault in self.exchange.override.rejected if fault.index == index and fault.finding
-        ]
-        return event_errors(self.judged, event) or injected or [self._whole_finding()]
 
     def _whole_finding(self) -> Finding:
         """The finding of a good event that was refused with its request."""
-        exchange, refusal = self.exchange, self.judged.refusal
+        exchange, refusal, operation = self.exchange, self.judged.refusal, self.judged.operation
         if exchange.override.fault is not None:
-            return self._note(
-                INJECTED_RULE, "the reply was injected by a fault; nothing was stored", exchange.override.fault
-            )
-        if exchange.receipt.refused is not None or refusal is None:
-            rule = f"/protocol/refusals/{self._family()}/{exchange.receipt.refused}"
-            return self._note(rule, f"the whole request was refused: {exchange.receipt.refused}", None)
-        return self._note(refusal.finding.rule, f"the whole request was refused: {refusal.finding.message}", None)
-
-    def _family(self) -> str:
-        return self.judged.operation.family.name if self.judged.operation is not None else ""
-
-    def _note(self, rule: str, message: str, got: Json) -> Finding:
+            rule, message = INJECTED_RULE, "the reply was injected by a fault; nothing was stored"
+        elif exchange.receipt.refused is not None or refusal is None:
+            rule = f"/protocol/refusals/{operation.family.name if operation else ''}/{exchange.receipt.refused}"
+            message = f"the whole request was refused: {exchange.receipt.refused}"
+        else:
+            rule, message = refusal.finding.rule, f"the whole request was refused: {refusal.finding.message}"
         own = SERVER_RULES.get(rule)
-        source = self.exchange.contract.source_of(rule) if own is None else own.source
-        return Finding(rule=rule, severity="error", pointer="", expected=None, got=got, source=source, message=message)
+        source = exchange.contract.source_of(rule) if own is None else own.source
+        return Finding(rule=rule, got=exchange.override.fault, source=source, message=message)
 
     def findings(self) -> list[Finding]:
         """Return the request's own findings: why it was refused as a whole, and warnings about it."""
