@@ -9,15 +9,13 @@ from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json, jsontext
 
 Problem = Literal["body_too_large", "unsupported_encoding", "broken_encoding"]
-_WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-_IDENTITY: Final = ("identity", "")
-_KNOWN_ENCODINGS: Final = (*_WINDOW_BITS, *_IDENTITY)
+_WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15, "identity": None, "": None}
 
 
 class RequestBody:
     """The body of one request. `decode` and `parse` remember their outcome."""
 
-    __slots__ = ("_decoded", "_limit", "_parsed", "_problem", "lone_surrogates", "not_json", "request", "text", "value")
+    __slots__ = ("_limit", "_parsed", "_problem", "lone_surrogates", "not_json", "request", "text", "value")
 
     def __init__(self, request: WireRequest) -> None:
         self.request = request
@@ -25,8 +23,7 @@ class RequestBody:
         self.value: Json = None
         self.not_json: str | None = None
         self.lone_surrogates = False
-        self._decoded = False
-        self._limit = 0
+        self._limit: int | None = None
         self._parsed = False
         self._problem: Problem | None = None
 
@@ -35,7 +32,7 @@ class RequestBody:
         """Return a body of at most `limit` bytes that was parsed as `value`, in which no text has lone surrogates."""
         request_body = cls(request)
         request_body.value = value
-        request_body._decoded, request_body._limit, request_body._parsed = True, limit, True
+        request_body._limit, request_body._parsed = limit, True
         return request_body
 
     def encoding_problem(self, limit: int) -> Problem | None:
@@ -43,15 +40,15 @@ class RequestBody:
         problem = self.decode(limit)
         if problem != "body_too_large":
             return problem
-        return None if self._encoding() in _KNOWN_ENCODINGS else "unsupported_encoding"
+        return None if self._encoding() in _WINDOW_BITS else "unsupported_encoding"
 
     def _encoding(self) -> str:
         return (self.request.header(b"content-encoding") or "identity").strip().lower()
 
     def decode(self, limit: int) -> Problem | None:
         """Undo the content encoding, up to `limit` bytes; return what stood in the way."""
-        if not self._decoded or limit != self._limit:
-            self._decoded, self._limit, self._parsed = True, limit, False
+        if limit != self._limit:
+            self._limit, self._parsed = limit, False
             self._problem = self._decode(limit)
         return self._problem
 
@@ -59,12 +56,12 @@ class RequestBody:
         request, encoding = self.request, self._encoding()
         if request.truncated or len(request.body) > limit:
             return "body_too_large"
-        if encoding in _IDENTITY:
+        if encoding not in _WINDOW_BITS:
+            return "unsupported_encoding"
+        bits = _WINDOW_BITS[encoding]
+        if bits is None:
             self.text = request.body
             return None
-        bits = _WINDOW_BITS.get(encoding)
-        if bits is None:
-            return "unsupported_encoding"
         inflate = zlib.decompressobj(wbits=bits)
         try:
             self.text = inflate.decompress(request.body, limit + 1)

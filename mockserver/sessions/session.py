@@ -122,35 +122,28 @@ class Session:
         """Whether somebody waits for it right now."""
         return bool(self.waiters) or self.in_flight > 0
 
-    def settle(self, judged: Judged) -> Receipt:
-        """Claim what the judgement names, in the order of the gates, and return the receipt."""
-        receipt, refusal, count = self._receipt(judged), judged.refusal, len(judged.events)
-        if judged.rate is not None:
-            take = refusal is None or refusal.order > judged.rate.order
-            self.claims.rate(judged.rate, judged, receipt, take=take)
-        if refusal is None and judged.lookup is not None and receipt.refused is None:
-            receipt.refused = None if self.claims.knows(judged.lookup) else UNKNOWN_ENTITY
-        if refusal is not None or receipt.refused is not None:
+    def settle(self, judged: Judged, *, stored: bool = True) -> Receipt:
+        """Claim what the judgement names, in the order of the gates, and return the receipt.
+
+        Nothing is claimed where a fault is applied before the commit, so that no event of the request is `stored`.
+        """
+        refusal, rate, count = judged.refusal, judged.rate, len(judged.events)
+        receipt = Receipt(session=self.name, seq=self._next_request, first_event=self._next_event)
+        self._next_request += 1
+        self._next_event += count
+        if rate is not None:
+            take = stored and (refusal is None or refusal.order > rate.order)
+            self.claims.rate(rate, judged, receipt, take=take)
+        good = stored and refusal is None and receipt.refused is None
+        if good and judged.lookup is not None and not self.claims.knows(judged.lookup):
+            good, receipt.refused = False, UNKNOWN_ENTITY
+        if not good:
             receipt.verdicts = all_of(Verdict.REJECTED, count)
         elif self.claims.replayed(judged):
             receipt.replayed = True
             receipt.verdicts = all_of(Verdict.DUPLICATE, count)
         else:
             receipt.verdicts = self.claims.events(judged, receipt)
-        return receipt
-
-    def settle_nothing(self, judged: Judged) -> Receipt:
-        """Claim nothing: a fault is applied before the commit, and no event of the request is stored."""
-        receipt = self._receipt(judged)
-        receipt.verdicts = all_of(Verdict.REJECTED, len(judged.events))
-        if judged.rate is not None:
-            self.claims.rate(judged.rate, judged, receipt, take=False)
-        return receipt
-
-    def _receipt(self, judged: Judged) -> Receipt:
-        receipt = Receipt(session=self.name, seq=self._next_request, first_event=self._next_event)
-        self._next_request += 1
-        self._next_event += len(judged.events)
         return receipt
 
     def record(self, exchange: Exchange) -> None:
