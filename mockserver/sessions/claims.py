@@ -32,13 +32,6 @@ def _shared(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
     return (verdict,) * count
 
 
-def _distinct(ids: list[Id | None]) -> Ids:
-    """Return the ids there are, in order, each once."""
-    distinct = dict.fromkeys(ids)
-    distinct.pop(None, None)
-    return cast(Ids, distinct)
-
-
 def _runs(held: Held | None, now: int) -> bool:
     return held is not None and 0 <= now - held[0] < held[1]
 
@@ -106,17 +99,15 @@ class Claims:
         """Claim the ids of the events that will be stored; return the verdict of each event."""
         count = len(judged.events)
         if judged.entities is not None:
-            receipt.created = self._bring_into_being(judged.entities)
-        bad = [error.index for error in judged.event_errors]
-        ids = judged.dedup
-        if ids is None and not bad:
-            return all_of(Verdict.ACCEPTED, count)
-        new = self._remember(judged.contract.name, _distinct(ids or []))
-        if not bad and ids is not None and len(new) == count:
+            receipt.created = bool(self._remember(self._entities, judged.entities))
+        ids, new = judged.dedup, Ids()
+        if ids is not None:
+            new = self._remember(self._seen.setdefault(judged.contract.name, {}), ids)
+        if not judged.event_errors and (ids is None or len(new) == count):
             return all_of(Verdict.ACCEPTED, count)
         verdicts = [Verdict.ACCEPTED] * count
-        for index in bad:
-            verdicts[index] = Verdict.REJECTED
+        for error in judged.event_errors:
+            verdicts[error.index] = Verdict.REJECTED
         for index, name in enumerate(ids or ()):
             if name in new:
                 del new[name]
@@ -125,25 +116,21 @@ class Claims:
         first = verdicts[0] if verdicts else Verdict.ACCEPTED
         return all_of(first, count) if verdicts.count(first) == count else tuple(verdicts)
 
-    def _remember(self, protocol: str, ids: Ids) -> Ids:
-        """Remember ids; return those that were new, which stand last in what is remembered."""
-        seen = self._seen.setdefault(protocol, {})
-        before = len(seen)
-        seen.update(ids)
-        count = len(seen) - before
+    def _remember(self, memory: Ids, ids: list[Id | None]) -> Ids:
+        """Remember the ids there are; return those that were new, which stand last in what is remembered."""
+        distinct, before = dict.fromkeys(ids), len(memory)
+        distinct.pop(None, None)
+        named = cast(Ids, distinct)
+        memory.update(named)
+        count = len(memory) - before
         self.remembered += count
-        return ids if count == len(ids) else dict.fromkeys(islice(reversed(seen), count))
-
-    def _bring_into_being(self, entities: list[Id | None]) -> bool:
-        known = len(self._entities)
-        self._entities.update(_distinct(entities))
-        self.remembered += len(self._entities) - known
-        return len(self._entities) > known
+        return named if count == len(named) else dict.fromkeys(islice(reversed(memory), count))
 
     def forget_oldest(self, count: int) -> None:
         """Give up the oldest ids, those of the largest memory first."""
         memory = max([*self._seen.values(), self._entities], key=len)
-        for name in [name for name, _ in zip(memory, range(count), strict=False)]:
+        oldest = list(islice(memory, count))
+        for name in oldest:
             del memory[name]
-            self.remembered -= 1
-            self.forgotten += 1
+        self.remembered -= len(oldest)
+        self.forgotten += len(oldest)

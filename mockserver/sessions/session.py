@@ -109,13 +109,8 @@ class Session:
         self.in_flight = 0
         self.claims = Claims()
         self.remembered_before = 0
-        self._next_request = 1
+        self.newest = 0  # the number of the newest request
         self._next_event = 1
-
-    @property
-    def newest(self) -> int:
-        """The number of the newest request; 0 where there is none."""
-        return self._next_request - 1
 
     @property
     def busy(self) -> bool:
@@ -128,8 +123,8 @@ class Session:
         Nothing is claimed where a fault is applied before the commit, so that no event of the request is `stored`.
         """
         refusal, rate, count = judged.refusal, judged.rate, len(judged.events)
-        receipt = Receipt(session=self.name, seq=self._next_request, first_event=self._next_event)
-        self._next_request += 1
+        self.newest += 1
+        receipt = Receipt(session=self.name, seq=self.newest, first_event=self._next_event)
         self._next_event += count
         if rate is not None:
             take = stored and (refusal is None or refusal.order > rate.order)
