@@ -76,29 +76,21 @@ def _outcome(judged: Judged, receipt: Receipt) -> ReplyTemplate:
     return replies.failed if nothing_taken else replies.partial
 
 
-def refusal_reply(
-    judged: Judged, receipt: Receipt, reason: str, *, status: int | None = None, message: str | None = None
-) -> Reply:
+def refusal_reply(judged: Judged, receipt: Receipt, reason: str, *, status: int | None = None) -> Reply:
     """Return the contract's answer for a reason, in the family of the operation or of the path's prefix.
 
     With `status` the family's default answer is given that status and its standard phrase.
     """
     template = answering(judged).family.template(reason)
-    status = status or template.status
-    variables = text_variables(judged, receipt, status, _detail(judged, receipt))
-    variables["message"] = message or fill_text(template.message, variables)
+    status, detail = status or template.status, ""
+    if judged.refusal is not None and receipt.refused is None:  # the contract's sentence, else our own words
+        own = judged.terms.placeholders.get("detail", judged.refusal.finding.message)
+        detail = own if judged.refusal.detail is None else judged.refusal.detail
+    variables = text_variables(judged, receipt, status, detail)
+    variables["message"] = fill_text(template.message, variables)
     variables["code"] = None if template.code is None else fill_text(template.code, variables)
     headers = _headers(judged, receipt, JSON_TYPE, template.headers, variables)
     return Reply(status=status, headers=headers, body=fill(template.shape.body, variables), template=template)
-
-
-def _detail(judged: Judged, receipt: Receipt) -> str:
-    """Return the sentence that says why a request is refused: the contract's text, else our own words."""
-    if judged.refusal is None or receipt.refused is not None:
-        return ""
-    if judged.refusal.detail is not None:
-        return judged.refusal.detail
-    return judged.terms.placeholders.get("detail", judged.refusal.finding.message)
 
 
 def text_variables(judged: Judged, receipt: Receipt, status: int, detail: str) -> dict[str, Json]:
@@ -153,7 +145,8 @@ def rate_variables(judged: Judged, receipt: Receipt, rate: RateLimit | None) -> 
         "rate_reset_s": -(-receipt.rate_reset_ms // 1000),
         "retry_after_s": max(1, -(-wait_ms // 1000)),
     }
-    return _with_placeholders(judged, variables)
+    variables |= {name: text for name, text in judged.terms.placeholders.items() if name in variables}
+    return variables
 
 
 def reply_variables(judged: Judged, receipt: Receipt, item: Template) -> dict[str, Json]:
@@ -172,13 +165,7 @@ def reply_variables(judged: Judged, receipt: Receipt, item: Template) -> dict[st
         "errors": [_listed_error(judged, receipt, item, error) for error in judged.event_errors if item is not None],
     }
     variables.update(adapter_of(judged.contract.adapter).variables(judged, receipt))
-    return _with_placeholders(judged, variables)
-
-
-def _with_placeholders(judged: Judged, variables: dict[str, Json]) -> dict[str, Json]:
-    for name, placeholder in judged.terms.placeholders.items():
-        if name in variables:
-            variables[name] = placeholder
+    variables |= {name: text for name, text in judged.terms.placeholders.items() if name in variables}
     return variables
 
 

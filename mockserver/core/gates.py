@@ -96,8 +96,7 @@ def _allowed_key(judged: Judged, gate: BoundGate) -> Refusal | None:
     keys = judged.terms.keys
     if keys is None or judged.credential in keys:
         return None
-    text = "the key is not in the `keys` of the session"
-    return refuse(judged, gate, "unknown", text, got=judged.credential)
+    return refuse(judged, gate, "unknown", "the key is not in the `keys` of the session", got=judged.credential)
 
 
 def _origin(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -105,8 +104,8 @@ def _origin(judged: Judged, gate: BoundGate) -> Refusal | None:
     origin = judged.request.header(b"origin")
     if rules is None or origin is None or origin_allowed(origin, rules.allowed_origins):
         return None
-    rule, allowed = f"/protocol/cors/{rules.name}/allowed_origins", list(rules.allowed_origins)
-    text = f"the origin {origin} is not allowed"
+    rule, text = f"/protocol/cors/{rules.name}/allowed_origins", f"the origin {origin} is not allowed"
+    allowed = list(rules.allowed_origins)
     return refuse(judged, gate, "origin_not_allowed", text, rule=rule, expected=allowed, got=origin)
 
 
@@ -116,9 +115,8 @@ def _idempotency(judged: Judged, gate: BoundGate) -> Refusal | None:
     key = None if rule is None else judged.request.header(rule.header.lower().encode())
     if rule is not None and key:
         scope = adapter_of(judged.contract.adapter).scope(judged)
-        judged.idempotency = IdempotencyClaim(
-            order=gate.order, key=f"{judged.contract.name}\0{scope}\0{key}", value=key, window_ms=rule.window_ms
-        )
+        name = f"{judged.contract.name}\0{scope}\0{key}"
+        judged.idempotency = IdempotencyClaim(order=gate.order, key=name, value=key, window_ms=rule.window_ms)
     return None
 
 
