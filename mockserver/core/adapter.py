@@ -6,20 +6,16 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from mockserver.contract.contract import Contract
 from mockserver.contract.extension import Extension
-from mockserver.contract.operation import Form, Operation
-from mockserver.core.model import Judged, Receipt
+from mockserver.contract.operation import BoundGate, Form, Operation
+from mockserver.core.explain import Violation
+from mockserver.core.model import Judged, Receipt, Refusal
 from mockserver.jsonkit import Json
 
-if TYPE_CHECKING:
-    from mockserver.contract.contract import Contract
-    from mockserver.contract.operation import BoundGate
-    from mockserver.core.explain import Violation
-    from mockserver.core.model import Refusal
-
-EventRule = Callable[[Json, Json], "Violation | None"]
+EventRule = Callable[[Json, Json], Violation | None]
 """Takes a request's body and one of its events; says what the event breaks beside its schema."""
 
 

@@ -84,9 +84,9 @@ def request_warnings(judged: Judged, *, notes: Sequence[str], over_rate: bool, r
     names = [*_transport_notes(judged, over_rate=over_rate), *notes]
     findings = [_warning(rules.transport[name]) for name in names if name in rules.transport]
     findings += [_warning(SERVER_NOTES[name]) for name in names if name in SERVER_NOTES]
-    return (
-        findings if judged.body is None or refused else findings + _rule_warnings(judged, rules.requests, judged.body)
-    )
+    if judged.body is not None and not refused:
+        findings += _rule_warnings(judged, rules.requests, judged.body)
+    return findings
 
 
 def _transport_notes(judged: Judged, *, over_rate: bool) -> Iterator[str]:

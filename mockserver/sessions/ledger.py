@@ -204,7 +204,11 @@ class Ledger:
                 self._compare(row, sent, index, contract.delivery)
             row.attempt(exchange, index, client_outcome_of_event(whole, verdict))
             if verdict is not Verdict.REJECTED and row.stored_by is None:
-                self._store(row, exchange)
+                row.stored_by = exchange
+                if row.number < self._latest.get(row.protocol, 0):  # one that was first sent later came before it
+                    row.flag("reordered")
+                else:
+                    self._latest[row.protocol] = row.number
             if row.by == BY_FINGERPRINT:
                 self._keep_open(row)
             else:
@@ -244,14 +248,6 @@ class Ledger:
             self._by_id[contract.name, id_] = row
         return row
 
-    def _store(self, row: Delivery, exchange: Exchange) -> None:
-        """Note that the server holds an event now; flag it when one that was first sent later came before it."""
-        row.stored_by = exchange
-        if row.number < self._latest.get(row.protocol, 0):
-            row.flag("reordered")
-        else:
-            self._latest[row.protocol] = row.number
-
     def _compare(self, row: Delivery, sent: SentEvents, index: int, delivery: DeliveryRules) -> None:
         """Flag an event that is about somebody else than in the attempt before."""
         exchange, index_before = row.attempts[-1]
@@ -267,7 +263,7 @@ class Ledger:
         key = (row.protocol, row.content)
         if not row.closed:
             self._open.setdefault(key, {})[row] = None
-        elif key in self._open:
+        else:
             _drop(self._open, key, row)
 
     def _await(self, row: Delivery, event: Json, contract: Contract) -> None:
@@ -291,6 +287,6 @@ def _bare(event: Json, contract: Contract) -> Key:
 
 
 def _drop(rows: dict[Key, dict[Delivery, None]], key: Key, row: Delivery) -> None:
-    rows[key].pop(row, None)
-    if not rows[key]:
-        del rows[key]
+    rows.get(key, {}).pop(row, None)
+    if not rows.get(key):
+        rows.pop(key, None)

@@ -39,28 +39,28 @@ LAST: Final = sys.maxsize
 class Step:
     """One step of a session's script, with the uses it has left and its own seeded dice.
 
-    `given` is the step as the control surface took it; its members' types were checked there. `delay` has the bounds
+    `script` is the step as the control surface took it; its members' types were checked there. `delay` has the bounds
     (ms) between which a delay is drawn anew each time, and the seed.
     """
 
-    def __init__(self, given: Mapping[str, Json]) -> None:
-        self.given = dict(given)
-        self.match: Mapping[str, Json] = given.get("match") or {}
-        self.remaining: int | None = given.get("times")
-        self.probability: float | None = given.get("probability")
-        self.reply: Mapping[str, Json] | None = given.get("reply")
-        self.connection: Cut | None = given.get("connection")
-        self.reject: Mapping[str, Json] | None = given.get("reject")
-        ms = given.get("delay_ms")
+    def __init__(self, script: Mapping[str, Json]) -> None:
+        self.script = dict(script)
+        self.match: Mapping[str, Json] = script.get("match") or {}
+        self.remaining: int | None = script.get("times")
+        self.probability: float | None = script.get("probability")
+        self.reply: Mapping[str, Json] | None = script.get("reply")
+        self.connection: Cut | None = script.get("connection")
+        self.reject: Mapping[str, Json] | None = script.get("reject")
+        ms = script.get("delay_ms")
         self.delay: Mapping[str, float] | None = {"min": ms, "max": ms} if isinstance(ms, int | float) else ms
         successful = self.reply is not None and 200 <= self.reply["status"] < 300
-        self.when: When = given.get("when") or ("after_commit" if successful else "before_commit")
-        self._dice = random.Random(given.get("seed", 0))
+        self.when: When = script.get("when") or ("after_commit" if successful else "before_commit")
+        self._dice = random.Random(script.get("seed", 0))
         self._delays = random.Random((self.delay or {}).get("seed", 0))
 
     def as_json(self) -> dict[str, Json]:
         """Return the step as it was given, with `remaining` (null: for ever)."""
-        return {**self.given, "remaining": self.remaining}
+        return {**self.script, "remaining": self.remaining}
 
     @property
     def spent(self) -> bool:
@@ -123,19 +123,19 @@ def take(steps: Sequence[Step], judged: Judged) -> Step | None:
     return next((step for step in steps if not step.spent and step.matches(judged) and step.use()), None)
 
 
-def problem(given: Mapping[str, Json]) -> tuple[str, str] | None:
+def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
     """Return where and why a step cannot be used, or None. Its members' types are checked by the API's schema."""
-    effects = [effect for effect in EFFECTS if effect in given]
+    effects = [effect for effect in EFFECTS if effect in script]
     if len(effects) > 1:
         return f"/{effects[1]}", f"a step has one of {', '.join(EFFECTS)}, not {' and '.join(effects)}"
-    if not effects and "delay_ms" not in given:
+    if not effects and "delay_ms" not in script:
         return "", f"a step requires one of {', '.join(EFFECTS)} or delay_ms"
-    if "reject" in given and given.get("when") == "after_commit":
+    if "reject" in script and script.get("when") == "after_commit":
         return "/when", "must be before_commit: after the commit, the events are stored and cannot be rejected"
-    delay = given.get("delay_ms")
+    delay = script.get("delay_ms")
     if isinstance(delay, dict) and delay["min"] > delay["max"]:
         return "/delay_ms/min", "min is greater than max"
-    return matcher_problem(given.get("match") or {})
+    return matcher_problem(script.get("match") or {})
 
 
 def override_of(judged: Judged, receipt: Receipt, step: Step, own: WireReply) -> ReplyOverride:
