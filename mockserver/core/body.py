@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from mockserver.core.wire import WireRequest
@@ -12,28 +13,23 @@ Problem = Literal["body_too_large", "unsupported_encoding", "broken_encoding"]
 _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15, "identity": None, "": None}
 
 
+@dataclass(slots=True, eq=False)
 class RequestBody:
     """The body of one request. `decode` and `parse` remember their outcome."""
 
-    __slots__ = ("_limit", "_parsed", "_problem", "lone_surrogates", "not_json", "request", "text", "value")
-
-    def __init__(self, request: WireRequest) -> None:
-        self.request = request
-        self.text = b""
-        self.value: Json = None
-        self.not_json: str | None = None
-        self.lone_surrogates = False
-        self._limit: int | None = None
-        self._parsed = False
-        self._problem: Problem | None = None
+    request: WireRequest
+    text: bytes = b""
+    value: Json = None
+    not_json: str | None = None
+    lone_surrogates: bool = False
+    _limit: int | None = None
+    _parsed: bool = False
+    _problem: Problem | None = None
 
     @classmethod
     def of_value(cls, request: WireRequest, value: Json, limit: int) -> RequestBody:
         """Return a body of at most `limit` bytes that was parsed as `value`, in which no text has lone surrogates."""
-        request_body = cls(request)
-        request_body.value = value
-        request_body._limit, request_body._parsed = limit, True
-        return request_body
+        return cls(request, value=value, _limit=limit, _parsed=True)
 
     def encoding_problem(self, limit: int) -> Problem | None:
         """Return what is wrong with the content encoding alone: None for a body over the limit in a known encoding."""
