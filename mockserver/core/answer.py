@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID
 
 from mockserver.contract.operation import Operation
-from mockserver.contract.sections import Prefix, RateLimit, RefusalTemplate, ReplyTemplate
-from mockserver.core import cors
+from mockserver.contract.sections import CorsRules, Prefix, RateLimit, RefusalTemplate, ReplyTemplate
 from mockserver.core.adapter import adapter_of
+from mockserver.core.gates import origin_allowed
 from mockserver.core.model import EventError, Judged, Receipt, Verdict
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json
@@ -20,6 +21,7 @@ from mockserver.jsonkit.template import Template, fill, fill_text, phrase
 
 JSON_TYPE: Final = "application/json"
 Headers = tuple[tuple[str, str], ...]
+VARY = ("Vary", "Origin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ def reply_to(judged: Judged, receipt: Receipt) -> Reply:
     """Return the reply to one request."""
     rules, refusal = judged.place.cors, judged.refusal
     if judged.preflight and rules is not None:
-        headers = cors.preflight_headers(rules, judged.request.header(b"origin"))
+        headers = preflight_headers(rules, judged.request.header(b"origin"))
         return Reply(status=rules.preflight_status, headers=headers)
     # a claim that failed was settled before, so it comes first
     reason = receipt.refused or (None if refusal is None else refusal.reason)
@@ -121,7 +123,7 @@ def _headers(
     headers = [("Content-Type", media_type)]
     rules = answering(judged).cors
     if rules is not None:
-        headers += cors.reply_headers(rules, judged.request.header(b"origin"))
+        headers += cors_reply_headers(rules, judged.request.header(b"origin"))
     rate = None if judged.operation is None else judged.operation.rate
     if rate is not None:
         templates = {**rate.headers, **templates}
@@ -129,6 +131,35 @@ def _headers(
         values = {**rate_variables(judged, receipt, rate), **variables}
         headers += [(header, _line(fill_text(template, values))) for header, template in templates.items()]
     return tuple(headers)
+
+
+@lru_cache(maxsize=1024)
+def cors_reply_headers(rules: CorsRules, origin: str | None) -> Headers:
+    """Return the CORS headers of a reply; kept, because pages repeat themselves. A refused origin gets only `Vary`."""
+    allow = _allow(rules, origin)
+    if not allow:
+        return (VARY,)
+    expose = () if rules.expose is None else (("Access-Control-Expose-Headers", rules.expose),)
+    return (*allow, VARY, *expose)
+
+
+def preflight_headers(rules: CorsRules, origin: str | None) -> Headers:
+    """Return the headers that answer a preflight. A refused origin gets only `Vary`."""
+    allow = _allow(rules, origin)
+    if not allow and origin is not None:
+        return (VARY,)
+    methods = (("Access-Control-Allow-Methods", rules.methods), ("Access-Control-Allow-Headers", rules.headers))
+    max_age = () if rules.max_age is None else (("Access-Control-Max-Age", rules.max_age),)
+    return (*allow, VARY, *methods, *max_age)
+
+
+def _allow(rules: CorsRules, origin: str | None) -> Headers:
+    if origin is None:
+        return (("Access-Control-Allow-Origin", "*"),) if rules.without_origin == "*" else ()
+    if not origin_allowed(origin, rules.allowed_origins):
+        return ()
+    credentials = (("Access-Control-Allow-Credentials", "true"),) if rules.credentials else ()
+    return (("Access-Control-Allow-Origin", origin), *credentials)
 
 
 def _line(text: str) -> str:

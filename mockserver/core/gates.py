@@ -6,7 +6,7 @@ every outcome a check can have, so that a contract without an answer for one doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Final
 from urllib.parse import parse_qs
@@ -14,7 +14,6 @@ from urllib.parse import parse_qs
 from mockserver.contract.contract import split_target
 from mockserver.contract.operation import BoundGate
 from mockserver.core.adapter import adapter_of
-from mockserver.core.cors import origin_allowed
 from mockserver.core.events import judge_events
 from mockserver.core.model import IdempotencyClaim, Judged, Refusal
 from mockserver.core.refusals import broken_by, refuse, refuse_violation
@@ -107,6 +106,20 @@ def _origin(judged: Judged, gate: BoundGate) -> Refusal | None:
     rule, text = f"/protocol/cors/{rules.name}/allowed_origins", f"the origin {origin} is not allowed"
     allowed = list(rules.allowed_origins)
     return refuse(judged, gate, "origin_not_allowed", text, rule=rule, expected=allowed, got=origin)
+
+
+def origin_allowed(origin: str, allowed: Sequence[str]) -> bool:
+    """Tell whether an origin may call: any when the list is empty, else an exact one or a `*.` pattern of its host."""
+    if not allowed:
+        return True
+    host = origin.partition("://")[2].partition(":")[0].lower()
+    for entry in allowed:
+        if entry.startswith("*."):
+            if host.endswith(entry[1:].lower()):
+                return True
+        elif origin.lower() == entry.lower() or host == entry.lower():
+            return True
+    return False
 
 
 def _idempotency(judged: Judged, gate: BoundGate) -> Refusal | None:

@@ -29,7 +29,6 @@ When = Literal["before_commit", "after_commit"]
 Cut = Literal["reset", "drop", "truncate", "dribble", "malformed"]
 EFFECTS: Final = ("reply", "connection", "reject")
 """What a step does beside a delay; it has at most one of them."""
-PREFLIGHT: Final = "preflight"
 BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 INJECTED_RULE: Final = "/fault"
 LAST: Final = sys.maxsize
@@ -87,15 +86,12 @@ class Step:
     def matches(self, judged: Judged) -> bool:
         """Tell whether the step is meant for a request; `where` and `type` need one event that fits."""
         operation = self.match.get("operation")
-        if judged.preflight and operation != PREFLIGHT:
-            return False
-        if operation is not None and operation != judged.operation_name:
+        if operation != judged.operation_name and (operation is not None or judged.preflight):
             return False
         if self.match.get("protocol") not in (None, judged.contract.name):
             return False
-        if not any(name in self.match for name in ("type", "verdict", "where")):
-            return True
-        return any(not differences(self.match, row) for row in rows_of(judged))
+        about_events = any(name in self.match for name in ("type", "verdict", "where"))
+        return not about_events or bool(self.matching_events(judged))
 
     def matching_events(self, judged: Judged) -> list[int]:
         """Return the positions of the events the step is meant for; all of them without a matcher."""
