@@ -223,29 +223,26 @@ class Ledger:
             key = (contract.name, content)
             if id_ is not None:
                 row = self._by_id.get((contract.name, id_))
+                if row is None:
+                    by = contract.dedup.by if contract.dedup else ""
+                    row = self._by_id[contract.name, id_] = self._new_row(key, type_, id=id_, by=by)
+                    awaited = self._awaited.get(_bare(event, contract), ()) if self._awaited else ()
+                    if any(other.id not in together for other in awaited):
+                        row.flag("identity_changed")
             else:
                 if key not in opened:
                     opened[key] = iter(tuple(self._open.get(key, ())))
                 row = next(opened[key], None)
-            if row is None:
-                row = self._new_row(key, type_, id_, contract)
-                if id_ is not None and self._awaited:
-                    awaited = self._awaited.get(_bare(event, contract), ())
-                    if any(other.id not in together for other in awaited):
-                        row.flag("identity_changed")
+                if row is None:
+                    number = self._numbers[key] = self._numbers.get(key, 0) + 1
+                    row = self._new_row(key, type_, id=f"{content.hex()}-{number}", by=BY_FINGERPRINT)
             rows.append(row)
         return rows
 
-    def _new_row(self, key: Key, type_: str | None, id_: str | None, contract: Contract) -> Delivery:
-        by = BY_FINGERPRINT if id_ is None or contract.dedup is None else contract.dedup.by
-        if id_ is None:
-            self._numbers[key] = self._numbers.get(key, 0) + 1
-        name = f"{key[1].hex()}-{self._numbers[key]}" if id_ is None else id_
-        number = len(self.rows) + 1
-        row = Delivery(number=number, id=name, by=by, protocol=contract.name, type=type_, content=key[1])
+    def _new_row(self, key: Key, type_: str | None, *, id: str, by: str) -> Delivery:
+        protocol, content = key
+        row = Delivery(number=len(self.rows) + 1, id=id, by=by, protocol=protocol, type=type_, content=content)
         self.rows.append(row)
-        if id_ is not None:
-            self._by_id[contract.name, id_] = row
         return row
 
     def _compare(self, row: Delivery, sent: SentEvents, index: int, delivery: DeliveryRules) -> None:
