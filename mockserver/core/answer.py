@@ -169,12 +169,11 @@ def _line(text: str) -> str:
 
 def rate_variables(judged: Judged, receipt: Receipt, rate: RateLimit | None) -> dict[str, Json]:
     """Return the values that header templates may ask for about a rate: how full its window is after this request."""
-    wait_ms = max(0, receipt.rate_reset_ms - judged.terms.now_ms)
     variables: dict[str, Json] = {
         "rate_limit": 0 if rate is None else rate.requests,
         "rate_remaining": receipt.rate_remaining,
         "rate_reset_s": -(-receipt.rate_reset_ms // 1000),
-        "retry_after_s": max(1, -(-wait_ms // 1000)),
+        "retry_after_s": max(1, -((judged.terms.now_ms - receipt.rate_reset_ms) // 1000)),
     }
     variables |= {name: text for name, text in judged.terms.placeholders.items() if name in variables}
     return variables

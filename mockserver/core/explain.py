@@ -15,7 +15,8 @@ from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 
-Spot = tuple[tuple[str | int, ...], tuple[str | int, ...]]
+Trail = tuple[str | int, ...]
+Spot = tuple[Trail, Trail]
 """Where a keyword broke: tokens in the schema, ending in the keyword, and tokens in the value."""
 
 Spots = Callable[[Schema, Json], Iterable[Spot]]
@@ -26,7 +27,7 @@ class Violation:
     """One broken keyword at one place: what a finding and a reply's text are made of."""
 
     keyword: str
-    tokens: tuple[str | int, ...]
+    tokens: Trail
     rule: str
     source: str
     expected: Json
@@ -65,19 +66,14 @@ def reference_spots(schema: Schema, value: Json) -> Iterable[Spot]:
 
 def violations(schema: Schema, value: Json, spots: Spots = reference_spots) -> list[Violation]:
     """Return what the value breaks, in the order of the schema's members and keywords; empty when it fits."""
-    first_seen: dict[tuple[str, tuple[str | int, ...]], Violation] = {}
+    first_seen: dict[tuple[str, Trail], Violation] = {}
     for schema_path, place in spots(schema, value):
         for violation in _at(schema.body, schema_path, place, value):
             first_seen.setdefault((violation.rule, violation.tokens), violation)
-    return sorted(
-        first_seen.values(),
-        key=lambda violation: (violation.rank, violation.order, violation.rule, str(violation.tokens)),
-    )
+    return sorted(first_seen.values(), key=lambda broken: (broken.rank, broken.order, broken.rule, str(broken.tokens)))
 
 
-def _at(
-    root: Mapping[str, Json], schema_path: tuple[str | int, ...], place: tuple[str | int, ...], value: Json
-) -> Iterable[Violation]:
+def _at(root: Mapping[str, Json], schema_path: Trail, place: Trail, value: Json) -> Iterable[Violation]:
     chain: list[Json] = [root]
     for token in schema_path[:-1]:
         chain.append(chain[-1][int(token) if isinstance(chain[-1], list) else token])

@@ -46,7 +46,7 @@ class MemoryStore:
         self._max_bytes = max_bytes
         self._max_sessions = max_sessions
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._made = 0
+        self._next_number = 0
         self._owners: dict[str, str] = {}
         self._shared_bytes = 0
         self._remembered = 0
@@ -58,8 +58,8 @@ class MemoryStore:
         """Return a session, made when it is first named. It is now the one used last."""
         session = self._sessions.get(name)
         if session is None:
-            session = self._sessions[name] = Session(name, copy.copy(self._defaults), self._made)
-            self._made += 1
+            session = self._sessions[name] = Session(name, copy.copy(self._defaults), self._next_number)
+            self._next_number += 1
             self.on_new_session(session)
             if len(self._sessions) > self._max_sessions:
                 self._evict_session(keep=name)
@@ -207,7 +207,7 @@ class MemoryStore:
         for waiter in tuple(session.waiters):
             waiter.end(reason)
         self.bytes -= session.bytes
-        self._shared_bytes -= sum(kept.bytes for kept in session.shared_heads.values())
+        self._shared_bytes -= sum(shared.bytes for shared in session.shared_heads.values())
         self._remembered -= session.remembered_before
         for credential in session.settings.credentials:
             self._owners.pop(credential, None)
