@@ -182,8 +182,11 @@ class Session:
 
     def exchanges_with_events(self, after: int = 0) -> Iterator[Exchange]:
         """Yield journalled exchanges that hold an event numbered above `after`."""
-        start = bisect_right(self.journal, after, key=lambda e: e.receipt.first_event + len(e.verdicts) - 1)
-        return islice(self.journal, start, None)
+
+        def last_event(exchange: Exchange) -> int:
+            return exchange.receipt.first_event + len(exchange.verdicts) - 1
+
+        return islice(self.journal, bisect_right(self.journal, after, key=last_event), None)
 
 
 def size_of(exchange: Exchange) -> int:
