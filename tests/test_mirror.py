@@ -80,7 +80,6 @@ ELSEWHERE = {
     "server.handlers": SERVED,
     "server.vendor": SERVED,
     "server.waiting": SERVED,
-    "sessions.faults": Elsewhere("server/test_remote_faults.py", "a fault shows on the wire"),
 }
 """Modules without a test file of their own; `folder.*` stands for all of a folder's."""
 

@@ -6,37 +6,17 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from mockserver.contract.contract import Contract
 from mockserver.contract.extension import Extension
-from mockserver.contract.operation import Form, Operation
-from mockserver.core.model import Judged, Receipt
+from mockserver.contract.operation import BoundGate, Form, Operation
+from mockserver.core.explain import Violation
+from mockserver.core.model import Judged, Receipt, Refusal
 from mockserver.jsonkit import Json
 
-if TYPE_CHECKING:
-    from mockserver.contract.contract import Contract
-    from mockserver.contract.operation import BoundGate
-    from mockserver.core.explain import Violation
-    from mockserver.core.model import Refusal
-
-EventRule = Callable[[Json, Json], "Violation | None"]
+EventRule = Callable[[Json, Json], Violation | None]
 """Takes a request's body and one of its events; says what the event breaks beside its schema."""
-
-
-def _only_form(operation: Operation, body: Json) -> Form | None:
-    return next(iter(operation.forms.values()), None)
-
-
-def _no_variables(judged: Judged, receipt: Receipt) -> Mapping[str, Json]:
-    return {}
-
-
-def _one_scope(judged: Judged) -> str:
-    return ""
-
-
-def _no_event_rule(contract: Contract) -> EventRule | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +28,13 @@ class Adapter(Extension):
     returns a check of events that no schema can express, or None.
     """
 
-    choose_form: Callable[[Operation, Json], Form | None] = _only_form
+    choose_form: Callable[[Operation, Json], Form | None] = lambda operation, body: next(
+        iter(operation.forms.values()), None
+    )
     run: Mapping[str, Callable[[Judged, BoundGate], Refusal | None]] = field(default_factory=dict)
-    variables: Callable[[Judged, Receipt], Mapping[str, Json]] = _no_variables
-    scope: Callable[[Judged], str] = _one_scope
-    event_rules: Callable[[Contract], EventRule | None] = _no_event_rule
+    variables: Callable[[Judged, Receipt], Mapping[str, Json]] = lambda judged, receipt: {}
+    scope: Callable[[Judged], str] = lambda judged: ""
+    event_rules: Callable[[Contract], EventRule | None] = lambda contract: None
 
 
 DEFAULT: Final = Adapter()

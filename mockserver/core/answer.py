@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID
 
-from mockserver.contract.sections import CorsRules, RateLimit, RefusalFamily, RefusalTemplate, ReplyTemplate
-from mockserver.core import cors
+from mockserver.contract.operation import Operation
+from mockserver.contract.sections import CorsRules, Prefix, RateLimit, RefusalTemplate, ReplyTemplate
 from mockserver.core.adapter import adapter_of
+from mockserver.core.gates import origin_allowed
 from mockserver.core.model import EventError, Judged, Receipt, Verdict
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json
@@ -19,6 +21,7 @@ from mockserver.jsonkit.template import Template, fill, fill_text, phrase
 
 JSON_TYPE: Final = "application/json"
 Headers = tuple[tuple[str, str], ...]
+VARY = ("Vary", "Origin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,26 +51,22 @@ def wire(reply: Reply) -> WireReply:
 
 def reply_to(judged: Judged, receipt: Receipt) -> Reply:
     """Return the reply to one request."""
-    if judged.preflight:
-        return _preflight(judged)
-    reason = reason_of(judged, receipt)
+    rules, refusal = judged.place.cors, judged.refusal
+    if judged.preflight and rules is not None:
+        headers = preflight_headers(rules, judged.request.header(b"origin"))
+        return Reply(status=rules.preflight_status, headers=headers)
+    # a claim that failed was settled before, so it comes first
+    reason = receipt.refused or (None if refusal is None else refusal.reason)
     if reason is not None:
-        return refusal_reply(judged, receipt, reason, status=judged.refusal.status if judged.refusal else None)
-    template = outcome(judged, receipt)
+        return refusal_reply(judged, receipt, reason, status=None if refusal is None else refusal.status)
+    template = _outcome(judged, receipt)
     variables = reply_variables(judged, receipt, template.item)
     headers = _headers(judged, receipt, template.media_type, template.headers, variables)
     body = fill(template.body, variables) if template.text is None else None
     return Reply(status=template.status, headers=headers, body=body, text=template.text, template=template)
 
 
-def reason_of(judged: Judged, receipt: Receipt) -> str | None:
-    """Return why the whole request is refused; a failed claim was settled before, so it comes first."""
-    if receipt.refused is not None:
-        return receipt.refused
-    return None if judged.refusal is None else judged.refusal.reason
-
-
-def outcome(judged: Judged, receipt: Receipt) -> ReplyTemplate:
+def _outcome(judged: Judged, receipt: Receipt) -> ReplyTemplate:
     """Return which reply of the operation answers a request that is not refused as a whole."""
     assert judged.operation is not None
     replies = judged.operation.replies
@@ -79,36 +78,21 @@ def outcome(judged: Judged, receipt: Receipt) -> ReplyTemplate:
     return replies.failed if nothing_taken else replies.partial
 
 
-def _preflight(judged: Judged) -> Reply:
-    rules = judged.place.cors
-    assert rules is not None
-    headers = cors.preflight_headers(rules, judged.request.header(b"origin"))
-    return Reply(status=rules.preflight_status, headers=headers)
-
-
-def refusal_reply(
-    judged: Judged, receipt: Receipt, reason: str, *, status: int | None = None, message: str | None = None
-) -> Reply:
+def refusal_reply(judged: Judged, receipt: Receipt, reason: str, *, status: int | None = None) -> Reply:
     """Return the contract's answer for a reason, in the family of the operation or of the path's prefix.
 
     With `status` the family's default answer is given that status and its standard phrase.
     """
-    template = family_of(judged).template(reason)
-    status = status or template.status
-    variables = text_variables(judged, receipt, status, _detail(judged, receipt))
-    variables["message"] = message or fill_text(template.message, variables)
+    template = answering(judged).family.template(reason)
+    status, detail = status or template.status, ""
+    if judged.refusal is not None and receipt.refused is None:  # the contract's sentence, else our own words
+        own = judged.terms.placeholders.get("detail", judged.refusal.finding.message)
+        detail = own if judged.refusal.detail is None else judged.refusal.detail
+    variables = text_variables(judged, receipt, status, detail)
+    variables["message"] = fill_text(template.message, variables)
     variables["code"] = None if template.code is None else fill_text(template.code, variables)
     headers = _headers(judged, receipt, JSON_TYPE, template.headers, variables)
     return Reply(status=status, headers=headers, body=fill(template.shape.body, variables), template=template)
-
-
-def _detail(judged: Judged, receipt: Receipt) -> str:
-    """Return the sentence that says why a request is refused: the contract's text, else our own words."""
-    if judged.refusal is None or receipt.refused is not None:
-        return ""
-    if judged.refusal.detail is not None:
-        return judged.refusal.detail
-    return judged.terms.placeholders.get("detail", judged.refusal.finding.message)
 
 
 def text_variables(judged: Judged, receipt: Receipt, status: int, detail: str) -> dict[str, Json]:
@@ -122,45 +106,24 @@ def text_variables(judged: Judged, receipt: Receipt, status: int, detail: str) -
         "phrase_lower": code.lower(),
         "detail": detail or standard,
         "status": status,
-        "allow": ", ".join(allowed_methods(judged)),
-        "request_id": placeholders.get("request_id") or request_id(receipt),
+        "allow": ", ".join([*sorted(judged.place.operations), *([] if judged.place.cors is None else ["OPTIONS"])]),
+        "request_id": placeholders.get("request_id") or uuid4_of(f"request/{receipt.session}/{receipt.seq}"),
         "nothing": None,
     }
 
 
-def family_of(judged: Judged) -> RefusalFamily:
-    """Return the family of refusals that answers this request."""
-    operation = judged.operation or judged.place.first
-    if operation is not None:
-        return operation.family
-    return judged.contract.prefix_of(judged.request.target).family
-
-
-def allowed_methods(judged: Judged) -> list[str]:
-    """Return the methods that the place of this request serves, as an `Allow` header lists them."""
-    methods = sorted(judged.place.operations)
-    return methods if judged.place.cors is None else [*methods, "OPTIONS"]
-
-
-def cors_of(judged: Judged) -> CorsRules | None:
-    """Return the CORS rules that a reply to this request follows."""
-    operation = judged.operation or judged.place.first
-    if operation is not None:
-        return operation.cors
-    return judged.contract.prefix_of(judged.request.target).cors
+def answering(judged: Judged) -> Operation | Prefix:
+    """Return whose `family` of refusals and whose `cors` a reply has: the operation's, a neighbour's, the prefix's."""
+    return judged.operation or judged.place.first or judged.contract.prefix_of(judged.request.target)
 
 
 def _headers(
-    judged: Judged,
-    receipt: Receipt,
-    media_type: str,
-    templates: Mapping[str, str],
-    variables: Mapping[str, Json],
+    judged: Judged, receipt: Receipt, media_type: str, templates: Mapping[str, str], variables: Mapping[str, Json]
 ) -> Headers:
     headers = [("Content-Type", media_type)]
-    rules = cors_of(judged)
+    rules = answering(judged).cors
     if rules is not None:
-        headers += cors.reply_headers(rules, judged.request.header(b"origin"))
+        headers += cors_reply_headers(rules, judged.request.header(b"origin"))
     rate = None if judged.operation is None else judged.operation.rate
     if rate is not None:
         templates = {**rate.headers, **templates}
@@ -170,6 +133,35 @@ def _headers(
     return tuple(headers)
 
 
+@lru_cache(maxsize=1024)
+def cors_reply_headers(rules: CorsRules, origin: str | None) -> Headers:
+    """Return the CORS headers of a reply; kept, because pages repeat themselves. A refused origin gets only `Vary`."""
+    allow = _allow(rules, origin)
+    if not allow:
+        return (VARY,)
+    expose = () if rules.expose is None else (("Access-Control-Expose-Headers", rules.expose),)
+    return (*allow, VARY, *expose)
+
+
+def preflight_headers(rules: CorsRules, origin: str | None) -> Headers:
+    """Return the headers that answer a preflight. A refused origin gets only `Vary`."""
+    allow = _allow(rules, origin)
+    if not allow and origin is not None:
+        return (VARY,)
+    methods = (("Access-Control-Allow-Methods", rules.methods), ("Access-Control-Allow-Headers", rules.headers))
+    max_age = () if rules.max_age is None else (("Access-Control-Max-Age", rules.max_age),)
+    return (*allow, VARY, *methods, *max_age)
+
+
+def _allow(rules: CorsRules, origin: str | None) -> Headers:
+    if origin is None:
+        return (("Access-Control-Allow-Origin", "*"),) if rules.without_origin == "*" else ()
+    if not origin_allowed(origin, rules.allowed_origins):
+        return ()
+    credentials = (("Access-Control-Allow-Credentials", "true"),) if rules.credentials else ()
+    return (("Access-Control-Allow-Origin", origin), *credentials)
+
+
 def _line(text: str) -> str:
     """Return a text as a header can carry it; it may hold what a client sent."""
     return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
@@ -177,14 +169,14 @@ def _line(text: str) -> str:
 
 def rate_variables(judged: Judged, receipt: Receipt, rate: RateLimit | None) -> dict[str, Json]:
     """Return the values that header templates may ask for about a rate: how full its window is after this request."""
-    wait_ms = max(0, receipt.rate_reset_ms - judged.terms.now_ms)
     variables: dict[str, Json] = {
         "rate_limit": 0 if rate is None else rate.requests,
         "rate_remaining": receipt.rate_remaining,
         "rate_reset_s": -(-receipt.rate_reset_ms // 1000),
-        "retry_after_s": max(1, -(-wait_ms // 1000)),
+        "retry_after_s": max(1, -((judged.terms.now_ms - receipt.rate_reset_ms) // 1000)),
     }
-    return _with_placeholders(judged, variables)
+    variables |= {name: text for name, text in judged.terms.placeholders.items() if name in variables}
+    return variables
 
 
 def reply_variables(judged: Judged, receipt: Receipt, item: Template) -> dict[str, Json]:
@@ -200,23 +192,15 @@ def reply_variables(judged: Judged, receipt: Receipt, item: Template) -> dict[st
         "created": receipt.created,
         "nothing": None,
         "idempotency_key": None if judged.idempotency is None else judged.idempotency.value,
-        "errors": []
-        if item is None
-        else [_listed_error(judged, receipt, item, error) for error in judged.event_errors],
+        "errors": [_listed_error(judged, receipt, item, error) for error in judged.event_errors if item is not None],
     }
     variables.update(adapter_of(judged.contract.adapter).variables(judged, receipt))
-    return _with_placeholders(judged, variables)
-
-
-def _with_placeholders(judged: Judged, variables: dict[str, Json]) -> dict[str, Json]:
-    for name, placeholder in judged.terms.placeholders.items():
-        if name in variables:
-            variables[name] = placeholder
+    variables |= {name: text for name, text in judged.terms.placeholders.items() if name in variables}
     return variables
 
 
 def _listed_error(judged: Judged, receipt: Receipt, item: Template, error: EventError) -> Json:
-    template = family_of(judged).template(error.reason)
+    template = answering(judged).family.template(error.reason)
     code = error.code or template.code
     if code is not None and "${" in code:
         variables = text_variables(judged, receipt, template.status, error.message)
@@ -224,11 +208,6 @@ def _listed_error(judged: Judged, receipt: Receipt, item: Template, error: Event
     return fill(item, {"index": error.index, "message": error.message, "code": code})
 
 
-def request_id(receipt: Receipt) -> str:
-    """Return the request's id as vendors print it: shaped like a UUID v4, and the same whenever it is worked out."""
-    return uuid4_of(f"request/{receipt.session}/{receipt.seq}")
-
-
 def uuid4_of(text: str) -> str:
-    """Return a UUID v4 made of a text instead of chance."""
+    """Return an id shaped like a UUID v4, as vendors print them, and the same whenever it is worked out."""
     return str(UUID(bytes=blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest(), version=4))

@@ -3,55 +3,48 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json, jsontext
 
 Problem = Literal["body_too_large", "unsupported_encoding", "broken_encoding"]
-_WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-_IDENTITY: Final = ("identity", "")
-_KNOWN_ENCODINGS: Final = (*_WINDOW_BITS, *_IDENTITY)
+_WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15, "identity": None, "": None}
 
 
+@dataclass(slots=True, eq=False)
 class RequestBody:
     """The body of one request. `decode` and `parse` remember their outcome."""
 
-    __slots__ = ("_decoded", "_limit", "_parsed", "_problem", "lone_surrogates", "not_json", "request", "text", "value")
-
-    def __init__(self, request: WireRequest) -> None:
-        self.request = request
-        self.text = b""
-        self.value: Json = None
-        self.not_json: str | None = None
-        self.lone_surrogates = False
-        self._decoded = False
-        self._limit = 0
-        self._parsed = False
-        self._problem: Problem | None = None
+    request: WireRequest
+    text: bytes = b""
+    value: Json = None
+    not_json: str | None = None
+    lone_surrogates: bool = False
+    _limit: int | None = None
+    _parsed: bool = False
+    _problem: Problem | None = None
 
     @classmethod
     def of_value(cls, request: WireRequest, value: Json, limit: int) -> RequestBody:
         """Return a body of at most `limit` bytes that was parsed as `value`, in which no text has lone surrogates."""
-        request_body = cls(request)
-        request_body.value = value
-        request_body._decoded, request_body._limit, request_body._parsed = True, limit, True
-        return request_body
+        return cls(request, value=value, _limit=limit, _parsed=True)
 
     def encoding_problem(self, limit: int) -> Problem | None:
         """Return what is wrong with the content encoding alone: None for a body over the limit in a known encoding."""
         problem = self.decode(limit)
         if problem != "body_too_large":
             return problem
-        return None if self._encoding() in _KNOWN_ENCODINGS else "unsupported_encoding"
+        return None if self._encoding() in _WINDOW_BITS else "unsupported_encoding"
 
     def _encoding(self) -> str:
         return (self.request.header(b"content-encoding") or "identity").strip().lower()
 
     def decode(self, limit: int) -> Problem | None:
         """Undo the content encoding, up to `limit` bytes; return what stood in the way."""
-        if not self._decoded or limit != self._limit:
-            self._decoded, self._limit, self._parsed = True, limit, False
+        if limit != self._limit:
+            self._limit, self._parsed = limit, False
             self._problem = self._decode(limit)
         return self._problem
 
@@ -59,12 +52,12 @@ class RequestBody:
         request, encoding = self.request, self._encoding()
         if request.truncated or len(request.body) > limit:
             return "body_too_large"
-        if encoding in _IDENTITY:
+        if encoding not in _WINDOW_BITS:
+            return "unsupported_encoding"
+        bits = _WINDOW_BITS[encoding]
+        if bits is None:
             self.text = request.body
             return None
-        bits = _WINDOW_BITS.get(encoding)
-        if bits is None:
-            return "unsupported_encoding"
         inflate = zlib.decompressobj(wbits=bits)
         try:
             self.text = inflate.decompress(request.body, limit + 1)

@@ -6,13 +6,12 @@ those are looked at closely.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from operator import itemgetter
 from typing import Final
 
-from mockserver.contract.contract import Contract
 from mockserver.contract.operation import BoundGate, Form
 from mockserver.contract.sections import Window
 from mockserver.core.adapter import EventRule, adapter_of
@@ -40,7 +39,7 @@ def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
     event_rule = adapter_of(judged.contract.adapter).event_rules(judged.contract)
     errors = []
     for index in _suspects(judged, form, events, event_rule):
-        violation = first_violation(judged, form, events[index], event_rule)
+        violation = next(broken_rules(judged, form, events[index], event_rule), None)
         if violation is None:
             continue
         prefix: tuple[str | int, ...] = () if form.single else (*form.events, index)
@@ -68,11 +67,9 @@ def _suspects(judged: Judged, form: Form, events: list[Json], event_rule: EventR
     """Return the positions of the events that are not plainly good."""
     if judged.request_body.lone_surrogates or event_rule is not None:
         return range(len(events))
-    suspects = _misfits(form, events)
-    for window in judged.contract.windows:
-        if not _all_inside(window, events, judged.terms.now_ms):
-            return range(len(events))
-    return suspects
+    if not all(_all_inside(window, events, judged.terms.now_ms) for window in judged.contract.windows):
+        return range(len(events))
+    return _misfits(form, events)
 
 
 def _misfits(form: Form, events: list[Json]) -> list[int]:
@@ -124,46 +121,40 @@ def column(events: list[Json], tokens: Sequence[str]) -> list[Json]:
     return values
 
 
-def first_violation(judged: Judged, form: Form, event: Json, event_rule: EventRule | None) -> Violation | None:
-    """Return the first thing an event breaks: its schema, the adapter's rule beside it, a time window."""
-    broken = event_violations(judged, form, event)
-    if broken:
-        return broken[0]
-    return (None if event_rule is None else event_rule(judged.body, event)) or outside_window(judged, event)
+def broken_rules(judged: Judged, form: Form, event: Json, event_rule: EventRule | None) -> Iterator[Violation]:
+    """Yield what an event breaks: its schema, the adapter's rule beside it, a time window.
 
-
-def event_violations(judged: Judged, form: Form, event: Json) -> list[Violation]:
-    """Return what an event breaks: its type first, then the schema of that type."""
+    An event of no known type is asked for nothing but its time.
+    """
     schema = form.schema_for(event)
-    if schema is not None:
-        return broken_by(judged, schema, event)
-    contract = judged.contract
+    if schema is None:
+        yield no_schema(judged, form, event)
+    else:
+        yield from broken_by(judged, schema, event)
+        beside = None if event_rule is None else event_rule(judged.body, event)
+        if beside is not None:
+            yield beside
+    yield from outside_window(judged, event)
+
+
+def no_schema(judged: Judged, form: Form, event: Json) -> Violation:
+    """Return why there is no schema for an event: it is not an object, or has no type, or not a known one."""
+    tokens: tuple[str, ...] = form.discriminator
+    got = pointer.get(event, tokens) if isinstance(event, dict) else event
+    expected: Json
     if not isinstance(event, dict):
-        return [_without_schema(contract, "not_an_object", (), "object", event)]
-    type_ = pointer.get(event, form.discriminator)
-    if type_ is MISSING or type_ is None:
-        return [_without_schema(contract, "required", form.discriminator, [form.discriminator[-1]], None)]
-    return [_without_schema(contract, "unknown_type", form.discriminator, list(form.types), type_)]
+        keyword, tokens, expected = "not_an_object", (), "object"
+    elif got is MISSING or got is None:
+        keyword, expected, got = "required", [tokens[-1]], None
+    else:
+        keyword, expected = "unknown_type", list(form.types)
+    source = judged.contract.source_of(EVENT_TYPES)
+    expected = {keyword: expected}
+    return Violation(keyword=keyword, tokens=tokens, rule=EVENT_TYPES, source=source, expected=expected, got=got)
 
 
-def _without_schema(
-    contract: Contract, keyword: str, tokens: tuple[str | int, ...], expected: Json, got: Json
-) -> Violation:
-    return Violation(
-        keyword=keyword,
-        tokens=tokens,
-        rule=EVENT_TYPES,
-        source=contract.source_of(EVENT_TYPES),
-        expected={keyword: expected},
-        got=got,
-        refusal=None,
-        message=None,
-        rank=(),
-    )
-
-
-def outside_window(judged: Judged, event: Json) -> Violation | None:
-    """Return how an event's time breaks one of the contract's windows."""
+def outside_window(judged: Judged, event: Json) -> Iterator[Violation]:
+    """Yield how an event's time breaks the first window of the contract that it breaks."""
     for window in judged.contract.windows:
         text = pointer.get(event, window.tokens)
         moment = epoch_ms(text) if isinstance(text, str) else None
@@ -172,18 +163,18 @@ def outside_window(judged: Judged, event: Json) -> Violation | None:
         ahead = moment - judged.terms.now_ms
         if -window.past_ms <= ahead <= window.future_ms:
             continue
-        return Violation(
+        rule = f"/protocol/windows/{window.name}"
+        yield Violation(
             keyword="window",
             tokens=window.tokens,
-            rule=f"/protocol/windows/{window.name}/{'future_ms' if ahead > 0 else 'past_ms'}",
-            source=judged.contract.source_of(f"/protocol/windows/{window.name}"),
+            rule=f"{rule}/{'future_ms' if ahead > 0 else 'past_ms'}",
+            source=judged.contract.source_of(rule),
             expected={"window": {"past_ms": window.past_ms, "future_ms": window.future_ms}},
             got=text,
             refusal=window.refusal,
             message=window.message,
-            rank=(),
         )
-    return None
+        return
 
 
 def _name_claims(judged: Judged, bad: set[int]) -> None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mockserver.contract.schema import NO_SOURCE, POINTER, SOURCE, Schema
+from mockserver.contract.schema import NO_SOURCE, POINTER, SOURCE, Schema, plain
 from mockserver.core.findings import Finding, Severity
 from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 
-Spot = tuple[tuple[str | int, ...], tuple[str | int, ...]]
+Trail = tuple[str | int, ...]
+Spot = tuple[Trail, Trail]
 """Where a keyword broke: tokens in the schema, ending in the keyword, and tokens in the value."""
+
+Spots = Callable[[Schema, Json], Iterable[Spot]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +27,14 @@ class Violation:
     """One broken keyword at one place: what a finding and a reply's text are made of."""
 
     keyword: str
-    tokens: tuple[str | int, ...]
+    tokens: Trail
     rule: str
     source: str
     expected: Json
     got: Json
-    refusal: str | None
-    message: str | None
-    rank: tuple[int, ...]
+    refusal: str | None = None
+    message: str | None = None
+    rank: tuple[int, ...] = ()
     order: tuple[str, int] = ("", 0)
 
     def finding(self, severity: Severity = "error", *, prefix: Sequence[str | int] = ()) -> Finding:
@@ -60,23 +64,16 @@ def reference_spots(schema: Schema, value: Json) -> Iterable[Spot]:
         yield tuple(error.absolute_schema_path), tuple(error.absolute_path)
 
 
-def violations(
-    schema: Schema, value: Json, spots: Callable[[Schema, Json], Iterable[Spot]] = reference_spots
-) -> list[Violation]:
+def violations(schema: Schema, value: Json, spots: Spots = reference_spots) -> list[Violation]:
     """Return what the value breaks, in the order of the schema's members and keywords; empty when it fits."""
-    first_seen: dict[tuple[str, tuple[str | int, ...]], Violation] = {}
+    first_seen: dict[tuple[str, Trail], Violation] = {}
     for schema_path, place in spots(schema, value):
         for violation in _at(schema.body, schema_path, place, value):
             first_seen.setdefault((violation.rule, violation.tokens), violation)
-    return sorted(
-        first_seen.values(),
-        key=lambda violation: (violation.rank, violation.order, violation.rule, str(violation.tokens)),
-    )
+    return sorted(first_seen.values(), key=lambda broken: (broken.rank, broken.order, broken.rule, str(broken.tokens)))
 
 
-def _at(
-    root: Mapping[str, Json], schema_path: tuple[str | int, ...], place: tuple[str | int, ...], value: Json
-) -> Iterable[Violation]:
+def _at(root: Mapping[str, Json], schema_path: Trail, place: Trail, value: Json) -> Iterable[Violation]:
     chain: list[Json] = [root]
     for token in schema_path[:-1]:
         chain.append(chain[-1][int(token) if isinstance(chain[-1], list) else token])
@@ -88,7 +85,12 @@ def _at(
     elif keyword == "additionalProperties" and isinstance(target, dict):
         names = [name for name in target if name not in holder.get("properties", {})]
     elif keyword == "anyOf" and isinstance(target, dict):
-        names = [_first_required(holder["anyOf"], target)]
+        # it points at the member that the first branch asks for, where one is named
+        required = holder["anyOf"][0].get("required", ())
+        names = [next((name for name in required if name not in target), required[0] if required else None)]
+    expected = holder[keyword]
+    if isinstance(expected, dict | list) and not all(isinstance(part, str) for part in expected):
+        expected = plain(expected)
     for name in names:
         levels = [level for level in chain if isinstance(level, dict) and POINTER in level]
         if keyword == "required" and name in holder.get("properties", {}):
@@ -100,25 +102,13 @@ def _at(
             tokens=tokens,
             rule=holder[POINTER] + pointer.build([keyword] + ([name] if name and keyword == "required" else [])),
             source=holder.get(SOURCE, NO_SOURCE),
-            expected={keyword: [name] if keyword == "required" else _plain_expectation(holder[keyword])},
+            expected={keyword: [name] if keyword == "required" else expected},
             got=None if got is MISSING else got,
             refusal=_nearest(levels, "refusal", keyword),
             message=_nearest(levels, "message", keyword),
             rank=_rank(root, tokens),
             order=(holder[POINTER], list(holder).index(keyword)),
         )
-
-
-def _first_required(branches: Sequence[Mapping[str, Json]], target: Mapping[str, Json]) -> str | None:
-    """An anyOf's finding points at the member its first branch asks for, where one is named."""
-    names = branches[0].get("required", ())
-    return next((name for name in names if name not in target), names[0] if names else None)
-
-
-def _plain_expectation(value: Json) -> Json:
-    from mockserver.contract.schema import plain
-
-    return plain(value) if isinstance(value, dict | list) and not all(isinstance(v, str) for v in value) else value
 
 
 def _nearest(levels: Sequence[Mapping[str, Json]], name: str, keyword: str) -> str | None:
@@ -134,21 +124,22 @@ def _nearest(levels: Sequence[Mapping[str, Json]], name: str, keyword: str) -> s
 def _rank(root: Mapping[str, Json], tokens: Sequence[str | int]) -> tuple[int, ...]:
     """Order places as the schema declares its members; undeclared ones come first, as strict decoders find them."""
     rank: list[int] = []
-    level: Json = root
+    schema: Json = root
     for token in tokens:
+        holder = schema if isinstance(schema, dict) else {}
         if isinstance(token, int):
             rank.append(token)
-            level = level.get("items", {}) if isinstance(level, dict) else {}
+            schema = holder.get("items", {})
         else:
-            declared = list(level.get("properties", {})) if isinstance(level, dict) else []
-            rank.append(declared.index(token) if token in declared else -1)
-            level = level.get("properties", {}).get(token, {}) if isinstance(level, dict) else {}
+            declared = holder.get("properties", {})
+            rank.append(list(declared).index(token) if token in declared else -1)
+            schema = declared.get(token, {})
     return tuple(rank)
 
 
 def describe(violation: Violation) -> str:
     """Return one sentence with the expected and the actual value."""
-    place = dotted(violation.tokens) or "the value"
+    place, got = dotted(violation.tokens) or "the value", violation.got
     expected = violation.expected[violation.keyword]
     match violation.keyword:
         case "required":
@@ -156,41 +147,27 @@ def describe(violation: Violation) -> str:
         case "additionalProperties":
             return f"{place} is not a known member"
         case "type" | "not_an_object":
-            return f"{place} must be {_either(expected)}, got {_shown(violation.got)}"
+            demand = f"be {' or '.join(expected) if isinstance(expected, list) else expected}"
         case "enum" | "unknown_type":
-            return f"{place} must be one of {', '.join(map(_shown, expected))}, got {_shown(violation.got)}"
+            demand = f"be one of {', '.join(map(_shown, expected))}"
         case "anyOf":
-            return f"{place} must match one of {len(expected)} alternatives, got {_shown(violation.got)}"
+            demand = f"match one of {len(expected)} alternatives"
         case "format":
-            return f"{place} must be a valid {expected}, got {_shown(violation.got)}"
+            demand = f"be a valid {expected}"
         case "pattern":
-            return f"{place} must match {expected}, got {_shown(violation.got)}"
-        case "minItems":
-            return f"{place} must have at least {_items(expected)}, got {_count(violation.got)}"
-        case "maxItems":
-            return f"{place} must have at most {_items(expected)}, got {_count(violation.got)}"
+            demand = f"match {expected}"
+        case "minItems" | "maxItems" as keyword:
+            bound = "least" if keyword == "minItems" else "most"
+            demand = f"have at {bound} {expected} item{'' if expected == 1 else 's'}"
+            got = len(got) if isinstance(got, list) else got
         case "window":
-            past, future = expected["past_ms"], expected["future_ms"]
-            return f"{place} must be within {past} ms before and {future} ms after now, got {_shown(violation.got)}"
+            demand = f"be within {expected['past_ms']} ms before and {expected['future_ms']} ms after now"
         case keyword:
-            return f"{place} must have {keyword} {_shown(expected)}, got {_shown(violation.got)}"
-
-
-def _items(count: int) -> str:
-    return "1 item" if count == 1 else f"{count} items"
-
-
-def _count(got: Json) -> str:
-    return str(len(got)) if isinstance(got, list) else _shown(got)
-
-
-def _either(kinds: Json) -> str:
-    return " or ".join(kinds) if isinstance(kinds, list) else str(kinds)
+            demand = f"have {keyword} {_shown(expected)}"
+    return f"{place} must {demand}, got {_shown(got)}"
 
 
 def _shown(value: Json, limit: int = 80) -> str:
-    from mockserver.jsonkit.jsontext import render
-
     text = render(value).decode("utf-8", "replace")
     return text if len(text) <= limit else text[: limit - 1] + "…"
 

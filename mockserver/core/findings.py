@@ -19,16 +19,13 @@ class Finding:
     """
 
     rule: str
-    severity: Severity
-    pointer: str
-    expected: Json
-    got: Json
+    severity: Severity = "error"
+    pointer: str = ""
+    expected: Json = None
+    got: Json = None
     source: str
     message: str
 
     def as_json(self) -> dict[str, Json]:
         """Return the finding as the control surface shows it."""
-        return {name: getattr(self, name) for name in FINDING_MEMBERS}
-
-
-FINDING_MEMBERS = ("rule", "severity", "pointer", "expected", "got", "source", "message")
+        return {name: getattr(self, name) for name in self.__slots__}

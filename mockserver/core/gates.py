@@ -1,4 +1,4 @@
-"""The checks before the events: small independent functions, each returns a refusal or None.
+"""The checks of a request: small independent functions, each returns a refusal or None; the table of them by name.
 
 The contract says which gates stand before an operation and in which order; `contract.extension.BUILT_IN` declares
 every outcome a check can have, so that a contract without an answer for one does not load.
@@ -6,14 +6,15 @@ every outcome a check can have, so that a contract without an answer for one doe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Final
 from urllib.parse import parse_qs
 
 from mockserver.contract.contract import split_target
 from mockserver.contract.operation import BoundGate
 from mockserver.core.adapter import adapter_of
-from mockserver.core.cors import origin_allowed
+from mockserver.core.events import judge_events
 from mockserver.core.model import IdempotencyClaim, Judged, Refusal
 from mockserver.core.refusals import broken_by, refuse, refuse_violation
 from mockserver.jsonkit import pointer
@@ -56,19 +57,17 @@ def media_type(header: str | None) -> str:
 
 
 def _json(judged: Judged, gate: BoundGate) -> Refusal | None:
-    if judged.request_body.parse(judged.contract.max_body):
-        judged.body = judged.request_body.value
+    request_body, limit = judged.request_body, judged.contract.max_body
+    if request_body.parse(limit):
+        judged.body = request_body.value
         return None
-    reason = judged.request_body.not_json or _undecoded(judged)
+    if request_body.not_json:
+        reason = request_body.not_json
+    elif request_body.decode(limit) == "body_too_large":  # gates for size and encoding need not come before this one
+        reason = f"it is longer than {limit} bytes"
+    else:
+        reason = f"it cannot be decoded as {judged.request.header(b'content-encoding')}"
     return refuse(judged, gate, "invalid_json", f"the body is not valid JSON: {reason}")
-
-
-def _undecoded(judged: Judged) -> str:
-    """Say why there is no text to parse: a contract need not have gates for size and encoding before this one."""
-    limit = judged.contract.max_body
-    if judged.request_body.decode(limit) == "body_too_large":
-        return f"it is longer than {limit} bytes"
-    return f"it cannot be decoded as {judged.request.header(b'content-encoding')}"
 
 
 def _object(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -96,8 +95,7 @@ def _allowed_key(judged: Judged, gate: BoundGate) -> Refusal | None:
     keys = judged.terms.keys
     if keys is None or judged.credential in keys:
         return None
-    text = "the key is not in the `keys` of the session"
-    return refuse(judged, gate, "unknown", text, got=judged.credential)
+    return refuse(judged, gate, "unknown", "the key is not in the `keys` of the session", got=judged.credential)
 
 
 def _origin(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -105,14 +103,23 @@ def _origin(judged: Judged, gate: BoundGate) -> Refusal | None:
     origin = judged.request.header(b"origin")
     if rules is None or origin is None or origin_allowed(origin, rules.allowed_origins):
         return None
-    rule, allowed = f"/protocol/cors/{rules.name}/allowed_origins", list(rules.allowed_origins)
-    text = f"the origin {origin} is not allowed"
+    rule, text = f"/protocol/cors/{rules.name}/allowed_origins", f"the origin {origin} is not allowed"
+    allowed = list(rules.allowed_origins)
     return refuse(judged, gate, "origin_not_allowed", text, rule=rule, expected=allowed, got=origin)
 
 
-def _rate(judged: Judged, gate: BoundGate) -> Refusal | None:
-    """Ask for a slot; whether there is one is settled when the request is committed."""
-    return None
+def origin_allowed(origin: str, allowed: Sequence[str]) -> bool:
+    """Tell whether an origin may call: any when the list is empty, else an exact one or a `*.` pattern of its host."""
+    if not allowed:
+        return True
+    host = origin.partition("://")[2].partition(":")[0].lower()
+    for entry in allowed:
+        if entry.startswith("*."):
+            if host.endswith(entry[1:].lower()):
+                return True
+        elif origin.lower() == entry.lower() or host == entry.lower():
+            return True
+    return False
 
 
 def _idempotency(judged: Judged, gate: BoundGate) -> Refusal | None:
@@ -121,9 +128,8 @@ def _idempotency(judged: Judged, gate: BoundGate) -> Refusal | None:
     key = None if rule is None else judged.request.header(rule.header.lower().encode())
     if rule is not None and key:
         scope = adapter_of(judged.contract.adapter).scope(judged)
-        judged.idempotency = IdempotencyClaim(
-            order=gate.order, key=f"{judged.contract.name}\0{scope}\0{key}", value=key, window_ms=rule.window_ms
-        )
+        name = f"{judged.contract.name}\0{scope}\0{key}"
+        judged.idempotency = IdempotencyClaim(order=gate.order, key=name, value=key, window_ms=rule.window_ms)
     return None
 
 
@@ -150,23 +156,13 @@ def _measures(judged: Judged, gate: BoundGate) -> Refusal | None:
     if form is None or form.schema is None or not form.single:
         return None
     for limit in judged.contract.member_limits.values():
-        if limit.schema == form.schema.name:
-            value = pointer.get(judged.body, limit.tokens)
-            size = len(render(value)) if isinstance(value, dict | list | str) else 0
-            if size > limit.max_bytes:
-                place = pointer.build(limit.tokens)
-                text = f"{place[1:]} has {size} bytes as JSON; the limit is {limit.max_bytes}"
-                rule = f"/protocol/limits/{limit.name}/max_bytes"
-                return refuse(
-                    judged,
-                    gate,
-                    "invalid_request",
-                    text,
-                    rule=rule,
-                    place=place,
-                    expected=limit.max_bytes,
-                    got=size,
-                )
+        value = pointer.get(judged.body, limit.tokens) if limit.schema == form.schema.name else None
+        size, max_bytes = len(render(value)) if isinstance(value, dict | list | str) else 0, limit.max_bytes
+        if size > max_bytes:
+            place = pointer.build(limit.tokens)
+            text = f"{place[1:]} has {size} bytes as JSON; the limit is {max_bytes}"
+            rule = f"/protocol/limits/{limit.name}/max_bytes"
+            return refuse(judged, gate, "invalid_request", text, rule=rule, place=place, expected=max_bytes, got=size)
     return None
 
 
@@ -179,9 +175,16 @@ CHECKS: Final[Mapping[str, Check]] = {
     "key": _key,
     "allowed_key": _allowed_key,
     "origin": _origin,
-    "rate": _rate,
+    "rate": lambda judged, gate: None,  # whether there is a slot is settled when the request is committed
     "idempotency": _idempotency,
     "query": _query,
     "envelope": _envelope,
     "measures": _measures,
+    "events": judge_events,
 }
+
+
+@cache
+def checks_of(adapter: str) -> Mapping[str, Check]:
+    """Return the function of every check that a contract with this adapter may name."""
+    return {**CHECKS, **adapter_of(adapter).run}

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from mockserver.contract.operation import Operation
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.adapter import adapter_of
-from mockserver.core.checks import checks_of
 from mockserver.core.events import events_of, id_key
 from mockserver.core.findings import Finding
+from mockserver.core.gates import checks_of
 from mockserver.core.model import Judged, Refusal, Terms
 from mockserver.core.route import ROUTING_ORDER
 
@@ -34,31 +35,23 @@ def judge(judged: Judged, terms: Terms) -> Judged:
     for gate in operation.gates:
         judged.refusal = checks[gate.check](judged, gate)
         if judged.refusal is not None:
-            _see_events(judged)
+            _see_events(judged, operation)
             break
     if operation.lookup is not None:
         judged.lookup = id_key(judged.place.params[operation.lookup])
     return judged
 
 
-def _see_events(judged: Judged) -> None:
+def _see_events(judged: Judged, operation: Operation) -> None:
     """Find the events of a refused request all the same: each gets a row that says it was rejected."""
-    if judged.events or judged.operation is None or not judged.operation.forms:
-        return
-    if judged.request_body.parse(judged.contract.max_body) and isinstance(judged.request_body.value, dict):
-        judged.form = adapter_of(judged.contract.adapter).choose_form(judged.operation, judged.request_body.value)
-        judged.events = [] if judged.form is None else events_of(judged.form, judged.request_body.value)
+    body = judged.request_body
+    if operation.forms and not judged.events and body.parse(judged.contract.max_body) and isinstance(body.value, dict):
+        judged.form = adapter_of(judged.contract.adapter).choose_form(operation, body.value)
+        judged.events = [] if judged.form is None else events_of(judged.form, body.value)
 
 
 def _late_refusal(size: int) -> Refusal:
     rule = SERVER_RULES[BODY_TIMEOUT]
-    finding = Finding(
-        rule=rule.pointer,
-        severity="error",
-        pointer="",
-        expected="the complete body",
-        got=f"{size} bytes",
-        source=rule.source,
-        message=rule.message,
-    )
+    expected, got = "the complete body", f"{size} bytes"
+    finding = Finding(rule=rule.pointer, expected=expected, got=got, source=rule.source, message=rule.message)
     return Refusal(reason="request_timeout", order=ROUTING_ORDER, finding=finding, status=REQUEST_TIMEOUT)

@@ -6,7 +6,7 @@ from typing import Final
 
 from mockserver.contract.operation import BoundGate
 from mockserver.contract.schema import Schema, drop_nulls
-from mockserver.core.explain import Violation, describe, dotted, judge_spots, reference_spots, violations
+from mockserver.core.explain import Spots, Violation, describe, dotted, judge_spots, reference_spots, violations
 from mockserver.core.findings import Finding
 from mockserver.core.model import Judged, Refusal
 from mockserver.jsonkit import Json
@@ -29,15 +29,8 @@ def refuse(
 ) -> Refusal:
     """Return the refusal of the whole request for one of a gate's outcomes. `rule` is the gate unless given."""
     rule = rule or gate.pointer
-    finding = Finding(
-        rule=rule,
-        severity="error",
-        pointer=place,
-        expected=expected,
-        got=got,
-        source=judged.contract.source_of(rule),
-        message=message,
-    )
+    source = judged.contract.source_of(rule)
+    finding = Finding(rule=rule, pointer=place, expected=expected, got=got, source=source, message=message)
     return Refusal(reason=gate.reason(outcome), order=gate.order, finding=finding)
 
 
@@ -54,13 +47,19 @@ def refuse_violation(
 
 
 def broken_by(judged: Judged, schema: Schema, value: Json) -> list[Violation]:
-    """Return what the value breaks in the schema; null members that count as absent are left out first."""
+    """Return what a value breaks in a schema of the contract it is judged by."""
+    spots = judge_spots if len(judged.request_body.text) <= LARGE_TEXT else reference_spots
+    return explained(judged, schema, value, nulls_absent=judged.contract.nulls_absent, spots=spots)
+
+
+def explained(
+    judged: Judged, schema: Schema, value: Json, *, nulls_absent: bool, spots: Spots = reference_spots
+) -> list[Violation]:
+    """Return what a value breaks in a schema; with `nulls_absent` its null members are left out first."""
     value = judged.engine_view(value)
     if schema.is_valid(value):
         return []
-    if judged.contract.nulls_absent:
-        value = drop_nulls(value, schema.body)
-    return violations(schema, value, judge_spots if len(judged.request_body.text) <= LARGE_TEXT else reference_spots)
+    return violations(schema, drop_nulls(value, schema.body) if nulls_absent else value, spots)
 
 
 def vendor_text(judged: Judged, violation: Violation, prefix: tuple[str | int, ...] = ()) -> str:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
+from urllib.parse import parse_qs
 
-from mockserver.contract.contract import Contract
+from mockserver.contract.contract import Contract, split_target
+from mockserver.contract.operation import Operation
+from mockserver.contract.sections import Credential
 from mockserver.core.body import RequestBody
-from mockserver.core.credentials import credentials
 from mockserver.core.findings import Finding
 from mockserver.core.model import Judged, Refusal, Terms
-from mockserver.jsonkit import Json
+from mockserver.core.wire import WireRequest
+from mockserver.jsonkit import Json, pointer
 
 ROUTING_ORDER: Final = 0
 """The place in the precedence of what routing refuses: before every gate."""
 OPERATIONS: Final = "/protocol/operations"
 NO_TERMS: Final = Terms(now_ms=0)
+_WITHOUT_OPERATION: Final = frozenset({"header", "bearer", "query"})
 
 
 def route(request_body: RequestBody, contract: Contract) -> Judged:
@@ -28,7 +33,7 @@ def route(request_body: RequestBody, contract: Contract) -> Judged:
             judged.preflight = True
             return judged
         judged.refusal = _refusal(judged)
-    for credential, value in credentials(request_body, contract, place, judged.operation):
+    for credential, value in credentials(judged, judged.operation):
         judged.credential_name, judged.credential = credential.name, value
         break
     return judged
@@ -37,20 +42,50 @@ def route(request_body: RequestBody, contract: Contract) -> Judged:
 def _refusal(judged: Judged) -> Refusal:
     request, operations = judged.request, judged.place.operations
     if operations:
-        text = f"{request.method} is not allowed for this path"
-        return _routing_refusal(judged, "method_not_allowed", text, sorted(operations), request.method)
-    served = sorted({operation.path for operation in judged.contract.operations.values()})
-    return _routing_refusal(judged, "unknown_path", "unknown path", served, request.target)
-
-
-def _routing_refusal(judged: Judged, reason: str, message: str, expected: Json, got: str) -> Refusal:
-    finding = Finding(
-        rule=OPERATIONS,
-        severity="error",
-        pointer="",
-        expected=expected,
-        got=got,
-        source=judged.contract.source_of(OPERATIONS),
-        message=message,
-    )
+        reason, message = "method_not_allowed", f"{request.method} is not allowed for this path"
+        expected, got = sorted(operations), request.method
+    else:
+        reason, message = "unknown_path", "unknown path"
+        expected, got = sorted({operation.path for operation in judged.contract.operations.values()}), request.target
+    source = judged.contract.source_of(OPERATIONS)
+    finding = Finding(rule=OPERATIONS, expected=expected, got=got, source=source, message=message)
     return Refusal(reason=reason, order=ROUTING_ORDER, finding=finding)
+
+
+def credentials(judged: Judged, operation: Operation | None) -> Iterator[tuple[Credential, str]]:
+    """Yield each credential a request carries where an operation looks for one, with its value.
+
+    Where no operation is reached, headers and query are looked at. A key in a body that cannot be read is not seen.
+    """
+    if operation is not None:
+        accepted: Iterable[Credential] = operation.credentials
+    else:
+        accepted = (spec for spec in judged.contract.credentials.values() if spec.place in _WITHOUT_OPERATION)
+    for credential in accepted:
+        value = _find(judged, credential)
+        if value is not None:
+            yield credential, value
+
+
+def _find(judged: Judged, credential: Credential) -> str | None:
+    request, request_body = judged.request, judged.request_body
+    value: Json
+    match credential.place:
+        case "path":
+            return judged.place.params.get(credential.parameter)
+        case "header":
+            value = request.header(credential.parameter.lower().encode())
+        case "bearer":
+            value = bearer(request)
+        case "query":
+            value = parse_qs(split_target(request.target)[1]).get(credential.parameter, [None])[0]
+        case _:
+            readable = request_body.parse(judged.contract.max_body) and isinstance(request_body.value, dict)
+            value = pointer.get(request_body.value, credential.tokens) if readable else None
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def bearer(request: WireRequest) -> str | None:
+    """Return the bearer token of the Authorization header; the scheme's case does not matter (RFC 9110 §11.1)."""
+    scheme, _, token = (request.header(b"authorization") or "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None

@@ -6,17 +6,21 @@ All of this is worked out when somebody asks, by the engine that can explain, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
+from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Form
 from mockserver.contract.sections import WarningRule
 from mockserver.contract.server_rules import SERVER_RULES, ServerRule
-from mockserver.core.collect import explained, explained_violations
-from mockserver.core.credentials import credentials
-from mockserver.core.events import outside_window
+from mockserver.core.adapter import adapter_of
+from mockserver.core.events import no_schema, outside_window
 from mockserver.core.explain import Violation
 from mockserver.core.findings import Finding
 from mockserver.core.gates import media_type
 from mockserver.core.model import Judged
+from mockserver.core.refusals import explained
+from mockserver.core.route import credentials
 from mockserver.jsonkit import Json, jsontext
 
 SERVER_NOTES: Final[Mapping[str, ServerRule]] = {
@@ -30,8 +34,18 @@ def event_errors(judged: Judged, event: Json) -> list[Finding]:
     if judged.form is None:
         return []
     broken = explained_violations(judged, judged.form, event, judged.contract)
-    late = outside_window(judged, event)
-    return [violation.finding() for violation in (*broken, *([late] if late else []))]
+    return [violation.finding() for violation in (*broken, *outside_window(judged, event))]
+
+
+def explained_violations(judged: Judged, form: Form, event: Json, contract: Contract) -> list[Violation]:
+    """Return what an event breaks under a contract as the reference engine explains it; windows are left out."""
+    schema = form.schema_for(event)
+    if schema is None:
+        return [no_schema(judged, form, event)]
+    event_rule = adapter_of(contract.adapter).event_rules(contract)
+    beside = None if event_rule is None else event_rule(judged.request_body.value, event)
+    broken = explained(judged, schema, event, nulls_absent=contract.nulls_absent)
+    return broken if beside is None else [*broken, beside]
 
 
 def event_warnings(judged: Judged, event: Json) -> list[Finding]:
@@ -39,29 +53,26 @@ def event_warnings(judged: Judged, event: Json) -> list[Finding]:
     form, operation = judged.form, judged.operation_name
     if form is None or operation is None:
         return []
-    findings: list[Finding] = []
-    type_ = form.type_of(event)
-    for rule in judged.contract.warnings.events:
-        if (rule.types is None or type_ in rule.types) and (rule.operations is None or operation in rule.operations):
-            findings += [_warning(rule, violation) for violation in _broken(judged, rule, event)]
-    return findings + _newest_warnings(judged, event)
+    type_, newest = form.type_of(event), judged.contract.newest
+    rules = [rule for rule in judged.contract.warnings.events if rule.types is None or type_ in rule.types]
+    findings = _rule_warnings(judged, rules, event)
+    newest_operation = None if newest is None else newest.operations.get(operation)
+    newest_form = None if newest_operation is None else newest_operation.forms.get(form.name)
+    if newest is not None and newest_form is not None:
+        for violation in explained_violations(judged, newest_form, event, newest):
+            finding = violation.finding("warning")
+            findings.append(replace(finding, message=f"{newest.revision} refuses this: {finding.message}"))
+    return findings
 
 
-def _newest_warnings(judged: Judged, event: Json) -> list[Finding]:
-    newest = judged.contract.newest
-    operation = None if newest is None else newest.operations.get(judged.operation_name or "")
-    form = None if operation is None or judged.form is None else operation.forms.get(judged.form.name)
-    if newest is None or form is None:
-        return []
-    findings = [violation.finding("warning") for violation in explained_violations(judged, form, event, newest)]
+def _rule_warnings(judged: Judged, rules: Sequence[WarningRule], value: Json) -> list[Finding]:
+    """Return the warnings of those rules of the request's operation that a value breaks."""
     return [
-        Finding(**{**finding.as_json(), "message": f"{newest.revision} refuses this: {finding.message}"})
-        for finding in findings
+        _warning(rule, violation)
+        for rule in rules
+        if rule.schema is not None and (rule.operations is None or judged.operation_name in rule.operations)
+        for violation in explained(judged, rule.schema, value, nulls_absent=False)
     ]
-
-
-def _broken(judged: Judged, rule: WarningRule, value: Json) -> Sequence[Violation]:
-    return () if rule.schema is None else explained(judged, rule.schema, value, nulls_absent=False)
 
 
 def request_warnings(judged: Judged, *, notes: Sequence[str], over_rate: bool, refused: bool) -> list[Finding]:
@@ -73,26 +84,21 @@ def request_warnings(judged: Judged, *, notes: Sequence[str], over_rate: bool, r
     names = [*_transport_notes(judged, over_rate=over_rate), *notes]
     findings = [_warning(rules.transport[name]) for name in names if name in rules.transport]
     findings += [_warning(SERVER_NOTES[name]) for name in names if name in SERVER_NOTES]
-    if judged.body is None or refused:
-        return findings
-    for rule in rules.requests:
-        if rule.operations is None or judged.operation_name in rule.operations:
-            findings += [_warning(rule, violation) for violation in _broken(judged, rule, judged.body)]
+    if judged.body is not None and not refused:
+        findings += _rule_warnings(judged, rules.requests, judged.body)
     return findings
 
 
 def _transport_notes(judged: Judged, *, over_rate: bool) -> Iterator[str]:
-    place = judged.place
-    if place.leading_slashes:
+    if judged.place.leading_slashes:
         yield "leading_slashes"
-    if place.trailing_slash:
+    if judged.place.trailing_slash:
         yield "trailing_slash"
     if over_rate:
         yield "over_rate"
-    if judged.operation is not None:
-        keys = credentials(judged.request_body, judged.contract, place, judged.operation)
-        if len({value for _, value in keys}) > 1:
-            yield "two_credentials"
+    operation = judged.operation
+    if operation is not None and len({value for _, value in credentials(judged, operation)}) > 1:
+        yield "two_credentials"
     if judged.body is not None:
         if media_type(judged.request.header(b"content-type")) != "application/json":
             yield "content_type"
@@ -103,12 +109,6 @@ def _transport_notes(judged: Judged, *, over_rate: bool) -> Iterator[str]:
 
 
 def _warning(rule: WarningRule | ServerRule, violation: Violation | None = None) -> Finding:
-    return Finding(
-        rule=rule.pointer,
-        severity="warning",
-        pointer="" if violation is None else violation.finding().pointer,
-        expected=None if violation is None else violation.expected,
-        got=None if violation is None else violation.got,
-        source=rule.source,
-        message=rule.message,
-    )
+    if violation is None:
+        return Finding(rule=rule.pointer, severity="warning", source=rule.source, message=rule.message)
+    return replace(violation.finding("warning"), rule=rule.pointer, source=rule.source, message=rule.message)

@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from mockserver.core.body import RequestBody
-from mockserver.core.credentials import credentials
-from mockserver.core.route import route
+from mockserver.core.route import credentials, route
 from mockserver.jsonkit import Json
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.views import View, body_view
@@ -60,13 +59,8 @@ class Scrubber:
 
 def secrets_of(exchange: Exchange) -> set[str]:
     """Return every credential that a request carries where credentials are looked for."""
-    contract, request_body = exchange.contract, RequestBody(exchange.request)
-    judged = route(request_body, contract)
-    carried = [
-        *credentials(request_body, contract, judged.place, judged.operation),
-        *credentials(request_body, contract, judged.place, None),
-    ]
-    return {value for _, value in carried}
+    judged = route(RequestBody(exchange.request), exchange.contract)
+    return {value for _, value in (*credentials(judged, judged.operation), *credentials(judged, None))}
 
 
 def export_line(view: View, scrub: Scrubber) -> dict[str, Json]:

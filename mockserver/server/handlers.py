@@ -25,12 +25,10 @@ from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_response
 from mockserver.server.control import Call, RejectedError, document
 from mockserver.server.vendor import MAX_SESSION_BYTES, is_too_long, real_ms
-from mockserver.sessions.clock import REAL_TIME
-from mockserver.sessions.delivery import Delivery
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.ledger import Ledger
+from mockserver.sessions.ledger import Delivery, Ledger
 from mockserver.sessions.matcher import problem as matcher_problem
-from mockserver.sessions.session import Session, SessionSettings
+from mockserver.sessions.session import REAL_TIME, Session, SessionSettings
 from mockserver.sessions.steps import Step
 from mockserver.sessions.steps import problem as step_problem
 from mockserver.sessions.stores.memory import MemoryStore

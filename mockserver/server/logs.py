@@ -13,8 +13,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.session import Session
-from mockserver.sessions.shortening import shorten, shorten_path
+from mockserver.sessions.session import Session, shorten, shorten_path
 from mockserver.sessions.views import View
 from mockserver.settings import Settings
 

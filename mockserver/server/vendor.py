@@ -19,7 +19,7 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
 from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
 from mockserver.server.connection import Connection
-from mockserver.sessions import faults, steps
+from mockserver.sessions import steps
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
 from mockserver.sessions.steps import Step
@@ -127,7 +127,7 @@ class Vendor:
                 fresh = route(arrival.judged.request_body, arrival.judged.contract)
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if step.reject is not None:
-                faults.reject(arrival.judged, step, step.reject)
+                steps.reject(arrival.judged, step)
             exchange, own = await self._commit(arrival, step)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)

@@ -16,9 +16,10 @@ SHARED_VERDICTS: Final = 1000
 """Longer verdicts are not kept for sharing: a client chooses how many different lengths there are."""
 
 K = TypeVar("K")
-V = TypeVar("V")
 Id = bytes
 Ids = dict[Id, None]
+Held = tuple[int, int, int]
+"""When it began (ms), for how many ms it is held, how many requests are in it."""
 
 
 def all_of(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
@@ -31,15 +32,19 @@ def _shared(verdict: Verdict, count: int) -> tuple[Verdict, ...]:
     return (verdict,) * count
 
 
-def _distinct(ids: list[Id | None]) -> Ids:
-    """Return the ids there are, in order, each once."""
-    distinct = dict.fromkeys(ids)
-    distinct.pop(None, None)
-    return cast(Ids, distinct)
+def _runs(held: Held | None, now: int) -> bool:
+    return held is not None and 0 <= now - held[0] < held[1]
 
 
-def _newer_half(claims: dict[K, V]) -> dict[K, V]:
-    return dict(islice(claims.items(), len(claims) // 2, None))
+def _bound(claims: dict[K, Held], now: int) -> int:
+    """Where claims are too many, drop those that have run out, then the oldest half; return how many that was."""
+    if len(claims) > MAX_WINDOWS:
+        for key in [key for key, held in claims.items() if not _runs(held, now)]:
+            del claims[key]
+    oldest = list(islice(claims, len(claims) // 2)) if len(claims) > MAX_WINDOWS else []
+    for key in oldest:
+        del claims[key]
+    return len(oldest)
 
 
 class Claims:
@@ -50,8 +55,8 @@ class Claims:
         self.forgotten = 0
         self._seen: dict[str, Ids] = {}
         self._entities: Ids = {}
-        self._windows: dict[tuple[str, str, str | None], tuple[int, int, int]] = {}
-        self._idempotency: dict[str, tuple[int, int]] = {}
+        self._windows: dict[tuple[str, str, str | None], Held] = {}
+        self._idempotency: dict[str, Held] = {}
 
     def knows(self, entity: Id) -> bool:
         """Tell whether an accepted event has brought an entity into being."""
@@ -63,7 +68,7 @@ class Claims:
         key = (judged.contract.name, limit.name, judged.credential)
         window = self._windows.get(key)
         if window is not None and 0 <= now - window[0] < limit.window_ms:
-            start, used, _ = window
+            start, _, used = window
         else:
             start, used = (now - now % limit.window_ms if limit.starts == "aligned" else now), 0
         receipt.rate_reset_ms = start + limit.window_ms
@@ -75,11 +80,8 @@ class Claims:
             if receipt.over_rate and mode == "enforce":
                 receipt.refused = claim.reason
             used += 1
-            self._windows[key] = (start, used, limit.window_ms)
-            if len(self._windows) > MAX_WINDOWS:
-                self._windows = {k: w for k, w in self._windows.items() if 0 <= now - w[0] < w[2]}
-                if len(self._windows) > MAX_WINDOWS:
-                    self._windows = _newer_half(self._windows)
+            self._windows[key] = (start, limit.window_ms, used)
+            _bound(self._windows, now)
         receipt.rate_remaining = max(0, limit.requests - used)
 
     def replayed(self, judged: Judged) -> bool:
@@ -87,32 +89,25 @@ class Claims:
         claim, now = judged.idempotency, judged.terms.now_ms
         if claim is None:
             return False
-        started = self._idempotency.get(claim.key)
-        if started is not None and 0 <= now - started[0] < started[1]:
+        if _runs(self._idempotency.get(claim.key), now):
             return True
-        self._idempotency[claim.key] = (now, claim.window_ms)
-        if len(self._idempotency) > MAX_WINDOWS:
-            self._idempotency = {k: h for k, h in self._idempotency.items() if 0 <= now - h[0] < h[1]}
-            if len(self._idempotency) > MAX_WINDOWS:
-                self.forgotten += len(self._idempotency) // 2
-                self._idempotency = _newer_half(self._idempotency)
+        self._idempotency[claim.key] = (now, claim.window_ms, 1)
+        self.forgotten += _bound(self._idempotency, now)
         return False
 
     def events(self, judged: Judged, receipt: Receipt) -> tuple[Verdict, ...]:
         """Claim the ids of the events that will be stored; return the verdict of each event."""
         count = len(judged.events)
         if judged.entities is not None:
-            receipt.created = self._bring_into_being(judged.entities)
-        bad = [error.index for error in judged.event_errors]
-        ids = judged.dedup
-        if ids is None and not bad:
-            return all_of(Verdict.ACCEPTED, count)
-        new = self._remember(judged.contract.name, _distinct(ids or []))
-        if not bad and ids is not None and len(new) == count:
+            receipt.created = bool(self._remember(self._entities, judged.entities))
+        ids, new = judged.dedup, Ids()
+        if ids is not None:
+            new = self._remember(self._seen.setdefault(judged.contract.name, {}), ids)
+        if not judged.event_errors and (ids is None or len(new) == count):
             return all_of(Verdict.ACCEPTED, count)
         verdicts = [Verdict.ACCEPTED] * count
-        for index in bad:
-            verdicts[index] = Verdict.REJECTED
+        for error in judged.event_errors:
+            verdicts[error.index] = Verdict.REJECTED
         for index, name in enumerate(ids or ()):
             if name in new:
                 del new[name]
@@ -121,25 +116,21 @@ class Claims:
         first = verdicts[0] if verdicts else Verdict.ACCEPTED
         return all_of(first, count) if verdicts.count(first) == count else tuple(verdicts)
 
-    def _remember(self, protocol: str, ids: Ids) -> Ids:
-        """Remember ids; return those that were new, which stand last in what is remembered."""
-        seen = self._seen.setdefault(protocol, {})
-        before = len(seen)
-        seen.update(ids)
-        count = len(seen) - before
+    def _remember(self, memory: Ids, ids: list[Id | None]) -> Ids:
+        """Remember the ids there are; return those that were new, which stand last in what is remembered."""
+        distinct, before = dict.fromkeys(ids), len(memory)
+        distinct.pop(None, None)
+        named = cast(Ids, distinct)
+        memory.update(named)
+        count = len(memory) - before
         self.remembered += count
-        return ids if count == len(ids) else dict.fromkeys(islice(reversed(seen), count))
-
-    def _bring_into_being(self, entities: list[Id | None]) -> bool:
-        known = len(self._entities)
-        self._entities.update(_distinct(entities))
-        self.remembered += len(self._entities) - known
-        return len(self._entities) > known
+        return named if count == len(named) else dict.fromkeys(islice(reversed(memory), count))
 
     def forget_oldest(self, count: int) -> None:
         """Give up the oldest ids, those of the largest memory first."""
         memory = max([*self._seen.values(), self._entities], key=len)
-        for name in [name for name, _ in zip(memory, range(count), strict=False)]:
+        oldest = list(islice(memory, count))
+        for name in oldest:
             del memory[name]
-            self.remembered -= 1
-            self.forgotten += 1
+        self.remembered -= len(oldest)
+        self.forgotten += len(oldest)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mockserver.contract.contract import Contract
+from mockserver.core.adapter import adapter_of
+from mockserver.core.body import RequestBody
+from mockserver.core.events import events_of
 from mockserver.core.model import EventError, Receipt, Terms, Verdict
 from mockserver.core.wire import WireReply, WireRequest
-from mockserver.jsonkit import Json
+from mockserver.jsonkit import Json, jsontext
 from mockserver.settings import RateMode
 
 
@@ -95,16 +98,7 @@ class Exchange:
     @property
     def request(self) -> WireRequest:
         """The request as it arrived."""
-        head = self.shared.head
-        return WireRequest(
-            method=head.method,
-            target=head.target,
-            headers=head.headers,
-            fields=head.fields,
-            body=self.body,
-            truncated=head.truncated,
-            late=head.late,
-        )
+        return replace(self.shared.head, body=self.body)
 
     @property
     def terms(self) -> Terms:
@@ -120,3 +114,31 @@ class Exchange:
     def client_status(self) -> int | None:
         """The status the client was told, or None where it got no complete answer."""
         return None if self.override.lost else self.status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentEvents:
+    """The events of one request as sent, with their types and the body around them."""
+
+    body: Json
+    events: list[Json]
+    types: list[str | None]
+
+
+NO_EVENTS: Final = SentEvents(body=None, events=[], types=[])
+
+
+def sent_events(exchange: Exchange) -> SentEvents:
+    """Find the events of an exchange without judging them again."""
+    contract = exchange.contract
+    operation = contract.operations.get(exchange.operation or "")
+    if operation is None or not exchange.verdicts:
+        return NO_EVENTS
+    request_body = RequestBody(exchange.request)
+    request_body.decode(contract.max_body)
+    body = jsontext.view(request_body.text)
+    form = adapter_of(contract.adapter).choose_form(operation, body)
+    if form is None:
+        return NO_EVENTS
+    events = events_of(form, body)
+    return SentEvents(body=body, events=events, types=[form.type_of(event) for event in events])

@@ -53,13 +53,12 @@ def matches(match: Mapping[str, Json], row: Mapping[str, Json]) -> bool:
 
 def fits(got: Json, expected: Json) -> bool:
     """Compare one value: with `exists`, `regex` or `in`, else for equality of JSON values."""
-    if isinstance(expected, dict) and len(expected) == 1:
-        name, value = next(iter(expected.items()))
-        if name == "exists":
+    match expected if isinstance(expected, dict) and len(expected) == 1 else None:
+        case {"exists": value}:
             return (got is not MISSING) is bool(value)
-        if name == "regex":
+        case {"regex": value}:
             return isinstance(got, str) and patterns.matches(value, got)
-        if name == "in":
+        case {"in": value}:
             return any(equal(got, option) for option in value)
     return equal(got, expected)
 
@@ -72,40 +71,27 @@ def equal(left: Json, right: Json) -> bool:
         return left.keys() == right.keys() and all(equal(left[name], right[name]) for name in left)
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(equal, left, right))
-    return type(left) is not Missing and bool(left == right)
+    return left is not MISSING and bool(left == right)
 
 
 def problem(match: Json, place: str = "/match") -> tuple[str, str] | None:
     """Return where and why a matcher cannot be used, or None. Its members' types are checked by the API's schema."""
     for where, expected in (match.get("where") or {}).items():
-        here = f"{place}/where/{pointer.escape(where)}"
+        member = f"{place}/where/{pointer.escape(where)}"
         try:
             pointer.parse(where)
         except ValueError as error:
-            return here, str(error)
-        bad = _unusable(expected)
-        if bad is not None:
-            return here + bad[0], bad[1]
+            return member, str(error)
+        match expected if isinstance(expected, dict) and len(expected) == 1 else None:
+            case {"exists": value} if not isinstance(value, bool):
+                return f"{member}/exists", "must be true or false"
+            case {"in": value} if not isinstance(value, list):
+                return f"{member}/in", "must be an array"
+            case {"regex": value} if not isinstance(value, str):
+                return f"{member}/regex", "must be a string"
+            case {"regex": value}:
+                try:
+                    patterns.check_pattern(value)
+                except ValueError as error:
+                    return f"{member}/regex", f"not a regular expression: {error}"
     return None
-
-
-def _unusable(expected: Json) -> tuple[str, str] | None:
-    """Return what is wrong with a value that is compared otherwise than for equality."""
-    if not isinstance(expected, dict) or len(expected) != 1:
-        return None
-    name, value = next(iter(expected.items()))
-    if name == "exists" and not isinstance(value, bool):
-        return "/exists", "must be true or false"
-    if name == "in" and not isinstance(value, list):
-        return "/in", "must be an array"
-    if name == "regex":
-        if not isinstance(value, str):
-            return "/regex", "must be a string"
-        try:
-            patterns.check_pattern(value)
-        except ValueError as error:
-            return "/regex", f"not a regular expression: {error}"
-    return None
-
-
-Missing = type(MISSING)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Final, Literal, Protocol
 
 from mockserver.contract.serving import ContractChoice
 from mockserver.core.model import Judged, Receipt, Verdict
 from mockserver.sessions.claims import Claims, all_of
-from mockserver.sessions.clock import REAL_TIME, Clock
 from mockserver.sessions.exchange import Exchange, SharedHead
 from mockserver.sessions.steps import Step
 from mockserver.sessions.views import View
@@ -23,6 +22,33 @@ EXCHANGE_OVERHEAD: Final = 390
 """Bytes an exchange takes beside its bodies, measured; what the memory limit reckons with."""
 
 VERDICT_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clock:
+    """A session's clock: real time moved by an offset, or frozen at a moment. Real time is an argument.
+
+    `frozen_ms` is the moment it stands at, or None while it runs `offset_ms` off real time.
+    """
+
+    offset_ms: int = 0
+    frozen_ms: int | None = None
+
+    def now(self, real_ms: int) -> int:
+        """Return session time in ms since 1970."""
+        return real_ms + self.offset_ms if self.frozen_ms is None else self.frozen_ms
+
+    def set_to(self, now_ms: int, real_ms: int, *, frozen: bool) -> Clock:
+        """Return a clock that reads `now_ms` at this real moment."""
+        return Clock(offset_ms=now_ms - real_ms, frozen_ms=now_ms if frozen else None)
+
+    @property
+    def moved(self) -> bool:
+        """Whether session time differs from real time."""
+        return self.offset_ms != 0 or self.frozen_ms is not None
+
+
+REAL_TIME = Clock()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,12 +73,7 @@ class Counts:
 
     def as_json(self) -> dict[str, int]:
         """Return the counts by name."""
-        return {
-            "requests": self.requests,
-            "accepted": self.accepted,
-            "duplicate": self.duplicate,
-            "rejected": self.rejected,
-        }
+        return asdict(self)
 
 
 class Waiter(Protocol):
@@ -88,28 +109,30 @@ class Session:
         self.in_flight = 0
         self.claims = Claims()
         self.remembered_before = 0
-        self._next_request = 1
+        self.newest = 0  # the number of the newest request
         self._next_event = 1
-
-    @property
-    def newest(self) -> int:
-        """The number of the newest request; 0 where there is none."""
-        return self._next_request - 1
 
     @property
     def busy(self) -> bool:
         """Whether somebody waits for it right now."""
         return bool(self.waiters) or self.in_flight > 0
 
-    def settle(self, judged: Judged) -> Receipt:
-        """Claim what the judgement names, in the order of the gates, and return the receipt."""
-        receipt, refusal, count = self._receipt(judged), judged.refusal, len(judged.events)
-        if judged.rate is not None:
-            take = refusal is None or refusal.order > judged.rate.order
-            self.claims.rate(judged.rate, judged, receipt, take=take)
-        if refusal is None and judged.lookup is not None and receipt.refused is None:
-            receipt.refused = None if self.claims.knows(judged.lookup) else UNKNOWN_ENTITY
-        if refusal is not None or receipt.refused is not None:
+    def settle(self, judged: Judged, *, stored: bool = True) -> Receipt:
+        """Claim what the judgement names, in the order of the gates, and return the receipt.
+
+        Nothing is claimed where a fault is applied before the commit, so that no event of the request is `stored`.
+        """
+        refusal, rate, count = judged.refusal, judged.rate, len(judged.events)
+        self.newest += 1
+        receipt = Receipt(session=self.name, seq=self.newest, first_event=self._next_event)
+        self._next_event += count
+        if rate is not None:
+            take = stored and (refusal is None or refusal.order > rate.order)
+            self.claims.rate(rate, judged, receipt, take=take)
+        good = stored and refusal is None and receipt.refused is None
+        if good and judged.lookup is not None and not self.claims.knows(judged.lookup):
+            good, receipt.refused = False, UNKNOWN_ENTITY
+        if not good:
             receipt.verdicts = all_of(Verdict.REJECTED, count)
         elif self.claims.replayed(judged):
             receipt.replayed = True
@@ -118,33 +141,14 @@ class Session:
             receipt.verdicts = self.claims.events(judged, receipt)
         return receipt
 
-    def settle_nothing(self, judged: Judged) -> Receipt:
-        """Claim nothing: a fault is applied before the commit, and no event of the request is stored."""
-        receipt = self._receipt(judged)
-        receipt.verdicts = all_of(Verdict.REJECTED, len(judged.events))
-        if judged.rate is not None:
-            self.claims.rate(judged.rate, judged, receipt, take=False)
-        return receipt
-
-    def _receipt(self, judged: Judged) -> Receipt:
-        receipt = Receipt(session=self.name, seq=self._next_request, first_event=self._next_event)
-        self._next_request += 1
-        self._next_event += len(judged.events)
-        return receipt
-
     def record(self, exchange: Exchange) -> None:
         """Append to the journal, count, evict what is over the session's limit."""
         counts, verdicts = self.counts, exchange.verdicts
         counts.requests += 1
-        if verdicts:
-            first, count = verdicts[0], len(verdicts)
-            if verdicts.count(first) == count:
-                setattr(counts, first.value, getattr(counts, first.value) + count)
-            else:
-                accepted, rejected = verdicts.count(Verdict.ACCEPTED), verdicts.count(Verdict.REJECTED)
-                counts.accepted += accepted
-                counts.rejected += rejected
-                counts.duplicate += count - accepted - rejected
+        accepted, rejected = verdicts.count(Verdict.ACCEPTED), verdicts.count(Verdict.REJECTED)
+        counts.accepted += accepted
+        counts.rejected += rejected
+        counts.duplicate += len(verdicts) - accepted - rejected
         self.journal.append(exchange)
         if exchange.shared.uses == 0:
             self.bytes += exchange.shared.bytes
@@ -174,17 +178,15 @@ class Session:
 
     def exchanges(self, after: int = 0) -> Iterator[Exchange]:
         """Yield journalled exchanges with a request number above `after`."""
-        start = bisect_left(self.journal, after + 1, key=lambda exchange: exchange.seq)
-        yield from islice(self.journal, start, None)
+        return islice(self.journal, bisect_right(self.journal, after, key=lambda exchange: exchange.seq), None)
 
     def exchanges_with_events(self, after: int = 0) -> Iterator[Exchange]:
         """Yield journalled exchanges that hold an event numbered above `after`."""
-        start = bisect_left(
-            self.journal,
-            after + 1,
-            key=lambda exchange: exchange.receipt.first_event + len(exchange.verdicts) - 1,
-        )
-        yield from islice(self.journal, start, None)
+
+        def last_event(exchange: Exchange) -> int:
+            return exchange.receipt.first_event + len(exchange.verdicts) - 1
+
+        return islice(self.journal, bisect_right(self.journal, after, key=last_event), None)
 
 
 def size_of(exchange: Exchange) -> int:
@@ -192,3 +194,13 @@ def size_of(exchange: Exchange) -> int:
     reply = exchange.override.reply
     reply_bytes = 0 if reply is None else len(reply.body)
     return EXCHANGE_OVERHEAD + len(exchange.body) + len(exchange.verdicts) * VERDICT_BYTES + reply_bytes
+
+
+def shorten(name: str, limit: int = 12) -> str:
+    """Return a session's name as logs show it: a key is not written out."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+
+
+def shorten_path(target: str) -> str:
+    """Return the path of a target with long segments, which may be keys, shortened."""
+    return "/".join(shorten(part, 16) for part in target.partition("?")[0].split("/"))

@@ -1,15 +1,27 @@
-"""Fault steps: what a test scripted to go wrong, and which step a request takes. Pure: the dice are seeded."""
+"""Fault steps: what a test scripted to go wrong, which step a request takes, and what the step does to it.
+
+Pure: the dice are seeded.
+"""
 
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, Literal
 
-from mockserver.core.model import Judged, Verdict
+from mockserver.contract.server_rules import SERVER_RULES
+from mockserver.core.answer import JSON_TYPE, Headers, answering, refusal_reply, wire
+from mockserver.core.events import INVALID_EVENT
+from mockserver.core.findings import Finding
+from mockserver.core.model import EventError, Judged, Receipt, Refusal, Verdict
+from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit.template import fill_text, names
+from mockserver.sessions.exchange import ReplyOverride
 from mockserver.sessions.matcher import differences
 from mockserver.sessions.matcher import problem as matcher_problem
 
@@ -17,62 +29,37 @@ When = Literal["before_commit", "after_commit"]
 Cut = Literal["reset", "drop", "truncate", "dribble", "malformed"]
 EFFECTS: Final = ("reply", "connection", "reject")
 """What a step does beside a delay; it has at most one of them."""
-PREFLIGHT: Final = "preflight"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScriptedReply:
-    """The reply a step sends; a `body` of MISSING asks for the contract's own for that status."""
-
-    status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Json = MISSING
-
-    @property
-    def success(self) -> bool:
-        """Whether the client is told that the request was taken."""
-        return 200 <= self.status < 300
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejection:
-    """How the matching events of a batch fail; None takes the contract's own words."""
-
-    message: str | None = None
-    code: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delay:
-    """A delay drawn anew each time, in ms."""
-
-    min: float
-    max: float
-    seed: int = 0
+BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+INJECTED_RULE: Final = "/fault"
+LAST: Final = sys.maxsize
+"""The place in the precedence of what a step refuses: behind every gate."""
 
 
 class Step:
     """One step of a session's script, with the uses it has left and its own seeded dice.
 
-    `given` is the step as the control surface took it; its members' types were checked there.
+    `script` is the step as the control surface took it; its members' types were checked there. `delay` has the bounds
+    (ms) between which a delay is drawn anew each time, and the seed.
     """
 
-    def __init__(self, given: Mapping[str, Json]) -> None:
-        self.given = dict(given)
-        self.match: Mapping[str, Json] = given.get("match") or {}
-        self.remaining: int | None = given.get("times")
-        self.probability: float | None = given.get("probability")
-        self.reply = None if "reply" not in given else _reply(given["reply"])
-        self.connection: Cut | None = given.get("connection")
-        self.reject = None if "reject" not in given else _rejection(given["reject"])
-        self.delay = _delay(given.get("delay_ms"))
-        self.when: When = given.get("when") or _default_when(self.reply)
-        self._dice = random.Random(given.get("seed", 0))
-        self._delays = random.Random(0 if self.delay is None else self.delay.seed)
+    def __init__(self, script: Mapping[str, Json]) -> None:
+        self.script = dict(script)
+        self.match: Mapping[str, Json] = script.get("match") or {}
+        self.remaining: int | None = script.get("times")
+        self.probability: float | None = script.get("probability")
+        self.reply: Mapping[str, Json] | None = script.get("reply")
+        self.connection: Cut | None = script.get("connection")
+        self.reject: Mapping[str, Json] | None = script.get("reject")
+        ms = script.get("delay_ms")
+        self.delay: Mapping[str, float] | None = {"min": ms, "max": ms} if isinstance(ms, int | float) else ms
+        successful = self.reply is not None and 200 <= self.reply["status"] < 300
+        self.when: When = script.get("when") or ("after_commit" if successful else "before_commit")
+        self._dice = random.Random(script.get("seed", 0))
+        self._delays = random.Random((self.delay or {}).get("seed", 0))
 
     def as_json(self) -> dict[str, Json]:
         """Return the step as it was given, with `remaining` (null: for ever)."""
-        return {**self.given, "remaining": self.remaining}
+        return {**self.script, "remaining": self.remaining}
 
     @property
     def spent(self) -> bool:
@@ -94,45 +81,21 @@ class Step:
 
     def delay_ms(self) -> float:
         """Return the next delay in ms."""
-        if self.delay is None:
-            return 0.0
-        return self._delays.uniform(self.delay.min, self.delay.max)
+        return 0.0 if self.delay is None else self._delays.uniform(self.delay["min"], self.delay["max"])
 
     def matches(self, judged: Judged) -> bool:
         """Tell whether the step is meant for a request; `where` and `type` need one event that fits."""
         operation = self.match.get("operation")
-        if judged.preflight and operation != PREFLIGHT:
-            return False
-        if operation is not None and operation != judged.operation_name:
+        if operation != judged.operation_name and (operation is not None or judged.preflight):
             return False
         if self.match.get("protocol") not in (None, judged.contract.name):
             return False
-        if not any(name in self.match for name in ("type", "verdict", "where")):
-            return True
-        return any(not differences(self.match, row) for row in rows_of(judged))
+        about_events = any(name in self.match for name in ("type", "verdict", "where"))
+        return not about_events or bool(self.matching_events(judged))
 
     def matching_events(self, judged: Judged) -> list[int]:
         """Return the positions of the events the step is meant for; all of them without a matcher."""
         return [index for index, row in enumerate(rows_of(judged)) if not differences(self.match, row)]
-
-
-def _reply(given: Mapping[str, Json]) -> ScriptedReply:
-    return ScriptedReply(status=given["status"], headers=given.get("headers") or {}, body=given.get("body", MISSING))
-
-
-def _rejection(given: Mapping[str, Json]) -> Rejection:
-    return Rejection(message=given.get("message"), code=given.get("code"))
-
-
-def _delay(given: Json) -> Delay | None:
-    if given is None:
-        return None
-    return Delay(**given) if isinstance(given, dict) else Delay(min=given, max=given)
-
-
-def _default_when(reply: ScriptedReply | None) -> When:
-    """A successful reply is applied after the commit, everything else before it."""
-    return "after_commit" if reply is not None and reply.success else "before_commit"
 
 
 def rows_of(judged: Judged) -> list[dict[str, Json]]:
@@ -156,16 +119,95 @@ def take(steps: Sequence[Step], judged: Judged) -> Step | None:
     return next((step for step in steps if not step.spent and step.matches(judged) and step.use()), None)
 
 
-def problem(given: Mapping[str, Json]) -> tuple[str, str] | None:
+def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
     """Return where and why a step cannot be used, or None. Its members' types are checked by the API's schema."""
-    effects = [effect for effect in EFFECTS if effect in given]
+    effects = [effect for effect in EFFECTS if effect in script]
     if len(effects) > 1:
         return f"/{effects[1]}", f"a step has one of {', '.join(EFFECTS)}, not {' and '.join(effects)}"
-    if not effects and "delay_ms" not in given:
+    if not effects and "delay_ms" not in script:
         return "", f"a step requires one of {', '.join(EFFECTS)} or delay_ms"
-    if "reject" in given and given.get("when") == "after_commit":
+    if "reject" in script and script.get("when") == "after_commit":
         return "/when", "must be before_commit: after the commit, the events are stored and cannot be rejected"
-    delay = _delay(given.get("delay_ms"))
-    if delay is not None and delay.min > delay.max:
+    delay = script.get("delay_ms")
+    if isinstance(delay, dict) and delay["min"] > delay["max"]:
         return "/delay_ms/min", "min is greater than max"
-    return matcher_problem(given.get("match") or {})
+    return matcher_problem(script.get("match") or {})
+
+
+def override_of(judged: Judged, receipt: Receipt, step: Step, own: WireReply) -> ReplyOverride:
+    """Return what a step changes of an exchange; `own` is the contract's reply."""
+    if step.reply is not None:
+        return ReplyOverride(fault=step.as_json(), reply=_injected_reply(judged, receipt, step.reply, own))
+    lost = step.connection is not None and step.connection != "dribble"
+    rejected = () if step.reject is None else judged.event_errors
+    return ReplyOverride(fault=step.as_json(), reply=own, lost=lost, rejected=rejected)
+
+
+def reject(judged: Judged, step: Step) -> None:
+    """Make the matching events of a batch fail, as if the vendor had refused them.
+
+    Where the event is the whole request, the request is refused.
+    """
+    chosen = step.matching_events(judged)
+    errors = {error.index: error for error in judged.event_errors}
+    for index in chosen:
+        if index not in errors:
+            errors[index] = _forced(judged, step.reject or {}, index)
+        for claims in (judged.dedup, judged.entities):  # nothing is claimed for an event that is not stored
+            if claims is not None:
+                claims[index] = None
+    judged.event_errors = tuple(errors[index] for index in sorted(errors))
+    if chosen and judged.refusal is None and judged.form is not None and judged.form.single:
+        error = errors[chosen[0]]
+        assert error.finding is not None
+        judged.refusal = Refusal(reason=error.reason, order=LAST, finding=error.finding, detail=error.message)
+
+
+def _forced(judged: Judged, rejection: Mapping[str, Json], index: int) -> EventError:
+    """Return the error of an event that a step rejects, in the contract's own words where the step has none."""
+    form = judged.form
+    place = "event" if form is None or form.single or form.events is None else ".".join((*form.events, str(index)))
+    variables = {"field": "event", "path": place, "detail": "rejected by a fault step"}
+    message = rejection.get("message") or fill_text(judged.contract.message("default"), variables)
+    finding = Finding(rule=INJECTED_RULE, source=SERVER_RULES[INJECTED_RULE].source, message=message)
+    gate = None if judged.operation is None else judged.operation.gate("events")
+    reason = INVALID_EVENT if gate is None else gate.reason(INVALID_EVENT)
+    return EventError(index=index, reason=reason, message=message, finding=finding, code=rejection.get("code"))
+
+
+def _injected_reply(judged: Judged, receipt: Receipt, scripted: Mapping[str, Json], own: WireReply) -> WireReply:
+    """Return the reply a step asks for.
+
+    Without a body it is the contract's own refusal for that status, or the family's default with the standard phrase;
+    below 400 it is the contract's own reply under another status. The step's headers win.
+    """
+    status, body, headers = scripted["status"], scripted.get("body", MISSING), scripted.get("headers") or {}
+    if body is not MISSING:
+        base = refusal_reply(judged, receipt, "default", status=status).headers
+        if isinstance(body, str):
+            media_type, content = "text/plain; charset=utf-8", body.encode("utf-8", "surrogatepass")
+        else:
+            media_type, content = JSON_TYPE, render(body)
+        base = (("Content-Type", media_type), *_without(base, "content-type"))
+    elif status >= 400:
+        refusal = wire(refusal_reply(judged, receipt, _reason_for(judged, status), status=status))
+        base, content = refusal.headers, refusal.body
+    elif status in BODILESS:
+        base, content = _without(own.headers, "content-type"), b""
+    else:
+        base, content = own.headers, own.body
+    headers_of_contract = _without(base, *headers)
+    return WireReply(status=status, headers=(*headers_of_contract, *headers.items()), body=content)
+
+
+def _without(headers: Headers, *dropped: str) -> Headers:
+    """Return headers without those of some names, whatever their case."""
+    left_out = {name.lower() for name in dropped}
+    return tuple(pair for pair in headers if pair[0].lower() not in left_out)
+
+
+def _reason_for(judged: Judged, status: int) -> str:
+    """Return the contract's reason for a status: the first one, but one whose text needs no detail is preferred."""
+    fitting = [refusal for refusal in answering(judged).family.reasons.values() if refusal.status == status]
+    plain = [refusal for refusal in fitting if "detail" not in names(refusal.message)]
+    return next((refusal.reason for refusal in plain or fitting), "default")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import copy
 from collections.abc import Iterator
 from functools import cached_property
 
+from mockserver.contract.sections import StoredRules, Strip
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
@@ -13,14 +15,12 @@ from mockserver.core.findings import Finding
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Verdict
 from mockserver.core.route import route
-from mockserver.core.stored import stored
 from mockserver.core.warnings import event_errors, event_warnings, request_warnings
 from mockserver.core.wire import WireReply
-from mockserver.jsonkit import Json
-from mockserver.jsonkit.formats import rfc3339_ms
-from mockserver.sessions.attempts import SentEvents, sent_events
-from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.faults import INJECTED_RULE
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
+from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
+from mockserver.sessions.steps import INJECTED_RULE
 
 
 class View:
@@ -74,13 +74,16 @@ class View:
         exchange, form = self.exchange, self.judged.form
         if form is None:
             return
-        for index, (event, verdict) in enumerate(zip(self.sent.events, exchange.verdicts, strict=True)):
+        rows = zip(self.sent.events, self.sent.types, exchange.verdicts, strict=True)
+        for index, (event, type_, verdict) in enumerate(rows):
             seq = exchange.receipt.first_event + index
-            schema = form.schema_for(event)
-            kept = verdict is Verdict.ACCEPTED and schema is not None
-            findings = self._event_findings(index, event, verdict) + (
-                event_warnings(self.judged, event) if warnings and verdict is not Verdict.REJECTED else []
-            )
+            schema = form.schema_for(event) if verdict is Verdict.ACCEPTED else None
+            findings: list[Finding] = []
+            if verdict is Verdict.REJECTED:
+                injected = [error.finding for error in exchange.override.rejected if error.index == index]
+                findings = event_errors(self.judged, event) or list(filter(None, injected)) or [self._whole_finding()]
+            elif warnings:
+                findings = event_warnings(self.judged, event)
             yield {
                 "id": f"e{seq}",
                 "request_id": self.id,
@@ -90,42 +93,26 @@ class View:
                 "session_time": rfc3339_ms(exchange.now_ms),
                 "protocol": exchange.contract.name,
                 "operation": exchange.operation,
-                "type": form.type_of(event),
+                "type": type_,
                 "verdict": str(verdict),
                 "findings": [finding.as_json() for finding in findings],
                 "event": event,
-                "stored": stored(event, schema.name, exchange.contract.stored, exchange.now_ms)
-                if kept and schema
-                else None,
+                "stored": schema and stored(event, schema.name, exchange.contract.stored, exchange.now_ms),
             }
-
-    def _event_findings(self, index: int, event: Json, verdict: Verdict) -> list[Finding]:
-        if verdict is not Verdict.REJECTED:
-            return []
-        injected = [
-            fault.finding for fault in self.exchange.override.rejected if fault.index == index and fault.finding
-        ]
-        return event_errors(self.judged, event) or injected or [self._whole_finding()]
 
     def _whole_finding(self) -> Finding:
         """The finding of a good event that was refused with its request."""
-        exchange, refusal = self.exchange, self.judged.refusal
+        exchange, refusal, operation = self.exchange, self.judged.refusal, self.judged.operation
         if exchange.override.fault is not None:
-            return self._note(
-                INJECTED_RULE, "the reply was injected by a fault; nothing was stored", exchange.override.fault
-            )
-        if exchange.receipt.refused is not None or refusal is None:
-            rule = f"/protocol/refusals/{self._family()}/{exchange.receipt.refused}"
-            return self._note(rule, f"the whole request was refused: {exchange.receipt.refused}", None)
-        return self._note(refusal.finding.rule, f"the whole request was refused: {refusal.finding.message}", None)
-
-    def _family(self) -> str:
-        return self.judged.operation.family.name if self.judged.operation is not None else ""
-
-    def _note(self, rule: str, message: str, got: Json) -> Finding:
+            rule, message = INJECTED_RULE, "the reply was injected by a fault; nothing was stored"
+        elif exchange.receipt.refused is not None or refusal is None:
+            rule = f"/protocol/refusals/{operation.family.name if operation else ''}/{exchange.receipt.refused}"
+            message = f"the whole request was refused: {exchange.receipt.refused}"
+        else:
+            rule, message = refusal.finding.rule, f"the whole request was refused: {refusal.finding.message}"
         own = SERVER_RULES.get(rule)
-        source = self.exchange.contract.source_of(rule) if own is None else own.source
-        return Finding(rule=rule, severity="error", pointer="", expected=None, got=got, source=source, message=message)
+        source = exchange.contract.source_of(rule) if own is None else own.source
+        return Finding(rule=rule, got=exchange.override.fault, source=source, message=message)
 
     def findings(self) -> list[Finding]:
         """Return the request's own findings: why it was refused as a whole, and warnings about it."""
@@ -179,3 +166,34 @@ def body_view(body: bytes) -> dict[str, str]:
         return {"text": body.decode("utf-8")}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(body).decode("ascii")}
+
+
+def stored(event: Json, schema_name: str, rules: StoredRules, now_ms: int) -> Json:
+    """Return the event as the vendor keeps it; `now_ms` is the session time of its arrival."""
+    kept = copy.deepcopy(event)
+    for fill in rules.fill.values():
+        holder, name = pointer.get(kept, fill.tokens[:-1]), fill.tokens[-1]
+        applies = fill.schemas is None or schema_name in fill.schemas
+        if applies and isinstance(holder, dict) and holder.get(name) is None:
+            values: dict[str, Json] = {"epoch_ms": now_ms, "rfc3339_ms": rfc3339_ms(now_ms), "object": {}}
+            holder[name] = values[fill.value]
+    for rule in rules.normalise.values():
+        holder, text = pointer.get(kept, rule.tokens[:-1]), pointer.get(kept, rule.tokens)
+        ms = epoch_ms(text) if isinstance(text, str) else None
+        if ms is not None and isinstance(holder, dict):
+            holder[rule.tokens[-1]] = rfc3339_ms(ms)
+    for strip in rules.strip.values():
+        _strip(kept, strip)
+    return kept
+
+
+def _strip(event: Json, strip: Strip) -> None:
+    holder = pointer.get(event, strip.tokens)
+    if not isinstance(holder, dict):
+        return
+    ignored = str.maketrans("", "", strip.ignore)
+    denied = [entry.lower().translate(ignored) for entry in strip.contains]
+    for name in list(holder):
+        bare = name.lower().translate(ignored)
+        if any(entry in bare for entry in denied):
+            del holder[name]

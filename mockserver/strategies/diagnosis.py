@@ -8,8 +8,8 @@ from typing import Final
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Form, Operation
 from mockserver.core.body import RequestBody
-from mockserver.core.checks import checks_of
 from mockserver.core.collect import BrokenRule, everything_broken
+from mockserver.core.gates import checks_of
 from mockserver.core.model import Judged, Terms
 from mockserver.core.route import OPERATIONS, route
 from mockserver.core.wire import WireRequest

@@ -9,7 +9,7 @@ from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.sections import CorsRules
-from mockserver.core.answer import cors_of
+from mockserver.core.answer import answering
 from mockserver.core.body import RequestBody
 from mockserver.core.gates import media_type
 from mockserver.core.route import route
@@ -121,7 +121,7 @@ def _body_with_history(prediction: Prediction, body: bytes) -> Json:
 
 def _cors_rules(contract: Contract, request: Request) -> CorsRules | None:
     judged = route(RequestBody(request.wire()), contract)
-    return judged.place.cors if judged.preflight else cors_of(judged)
+    return judged.place.cors if judged.preflight else answering(judged).cors
 
 
 def _header_names(contract: Contract) -> Iterator[str]:

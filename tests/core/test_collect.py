@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from mockserver.contract.contract import Contract
-from mockserver.core.collect import BrokenRule, everything_broken, explained_violations
+from mockserver.core.collect import BrokenRule, everything_broken
 from mockserver.core.model import Terms
+from mockserver.core.warnings import explained_violations
 from mockserver.core.wire import WireRequest
 from tests.judging import COLLECT, NOW, TERMS, collection, contract_of, judged, routed, sale, wire_request
 

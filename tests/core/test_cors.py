@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from mockserver.contract.sections import CorsRules
-from mockserver.core.cors import VARY, origin_allowed, preflight_headers, reply_headers
+from mockserver.core.answer import VARY, cors_reply_headers, preflight_headers
+from mockserver.core.gates import origin_allowed
 
 ORIGIN = "https://shop.example"
 OPEN = CorsRules(
@@ -59,10 +60,10 @@ def test_origin_is_allowed_by_an_exact_entry_its_host_or_a_pattern(origin: str, 
 
 
 def test_reply_echoes_an_allowed_origin() -> None:
-    assert reply_headers(OPEN, ORIGIN) == (ALLOW, CREDENTIALS, VARY)
-    assert reply_headers(replace(OPEN, credentials=False), ORIGIN) == (ALLOW, VARY)
+    assert cors_reply_headers(OPEN, ORIGIN) == (ALLOW, CREDENTIALS, VARY)
+    assert cors_reply_headers(replace(OPEN, credentials=False), ORIGIN) == (ALLOW, VARY)
     exposing = replace(OPEN, expose="Retry-After")
-    assert reply_headers(exposing, ORIGIN) == (
+    assert cors_reply_headers(exposing, ORIGIN) == (
         ALLOW,
         CREDENTIALS,
         VARY,
@@ -72,15 +73,15 @@ def test_reply_echoes_an_allowed_origin() -> None:
 
 @pytest.mark.parametrize("rules", [CLOSED, replace(CLOSED, expose="Retry-After", without_origin="*")])
 def test_refused_origin_is_told_nothing(rules: CorsRules) -> None:
-    assert reply_headers(rules, ORIGIN) == (VARY,)
+    assert cors_reply_headers(rules, ORIGIN) == (VARY,)
     assert preflight_headers(rules, ORIGIN) == (VARY,)
 
 
 def test_wildcard_is_sent_only_without_an_origin() -> None:
     wildcard = replace(OPEN, without_origin="*")
-    assert reply_headers(wildcard, None) == (ANYBODY, VARY)
-    assert reply_headers(wildcard, ORIGIN) == (ALLOW, CREDENTIALS, VARY)
-    assert reply_headers(OPEN, None) == (VARY,)
+    assert cors_reply_headers(wildcard, None) == (ANYBODY, VARY)
+    assert cors_reply_headers(wildcard, ORIGIN) == (ALLOW, CREDENTIALS, VARY)
+    assert cors_reply_headers(OPEN, None) == (VARY,)
 
 
 def test_preflight_says_what_may_be_sent() -> None:
@@ -95,5 +96,5 @@ def test_preflight_without_an_origin_is_answered_all_the_same() -> None:
 
 
 def test_rules_are_kept_apart_when_they_are_equal_in_name() -> None:
-    assert reply_headers(OPEN, "https://b.example")[0] == ("Access-Control-Allow-Origin", "https://b.example")
-    assert reply_headers(replace(OPEN, allowed_origins=("x",)), "https://b.example") == (VARY,)
+    assert cors_reply_headers(OPEN, "https://b.example")[0] == ("Access-Control-Allow-Origin", "https://b.example")
+    assert cors_reply_headers(replace(OPEN, allowed_origins=("x",)), "https://b.example") == (VARY,)

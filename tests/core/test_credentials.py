@@ -8,9 +8,10 @@ import pytest
 
 from mockserver.contract.contract import Contract
 from mockserver.core.body import RequestBody
-from mockserver.core.credentials import bearer, credentials
+from mockserver.core.model import Judged
+from mockserver.core.route import bearer, credentials
 from mockserver.core.wire import WireRequest
-from tests.judging import COLLECT, contract_of, wire_request
+from tests.judging import COLLECT, TERMS, contract_of, wire_request
 
 TALLY = contract_of("tally")
 WHISPERR = contract_of("whisperr")
@@ -19,11 +20,11 @@ APEX = contract_of("apex")
 
 def carried(contract: Contract, request: WireRequest, operation: str | None) -> list[tuple[str, str]]:
     """Return the names and values of a request's credentials where an operation looks for them."""
-    place = contract.locate(request.target)
+    judged = Judged(
+        request_body=RequestBody(request), contract=contract, terms=TERMS, place=contract.locate(request.target)
+    )
     reached = None if operation is None else contract.operations[operation]
-    return [
-        (credential.name, value) for credential, value in credentials(RequestBody(request), contract, place, reached)
-    ]
+    return [(credential.name, value) for credential, value in credentials(judged, reached)]
 
 
 @pytest.mark.parametrize(

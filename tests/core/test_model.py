@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from mockserver.core.findings import FINDING_MEMBERS, Finding
+from mockserver.core.findings import Finding
 from mockserver.core.model import NO_PLACEHOLDERS, Refusal, Terms, Verdict
 from mockserver.core.wire import WireReply, WireRequest
 from tests.judging import COLLECT, NOW, collection, contract_of, judged, routed, sale, wire_request
@@ -16,16 +16,15 @@ FINDING = Finding(rule="/r", severity="error", pointer="/p", expected=1, got=2, 
 
 
 def test_finding_is_shown_with_its_members_in_order() -> None:
-    assert FINDING.as_json() == {
-        "rule": "/r",
-        "severity": "error",
-        "pointer": "/p",
-        "expected": 1,
-        "got": 2,
-        "source": "assumed: x",
-        "message": "m",
-    }
-    assert tuple(FINDING.as_json()) == FINDING_MEMBERS
+    assert list(FINDING.as_json().items()) == [
+        ("rule", "/r"),
+        ("severity", "error"),
+        ("pointer", "/p"),
+        ("expected", 1),
+        ("got", 2),
+        ("source", "assumed: x"),
+        ("message", "m"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import asyncio
 import random
 from typing import Any
 
-from mockserver.sessions.ledger import deliveries
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient
+from tests.sessions.keeping import deliveries
 
 
 async def ledger(control: ControlClient, session: str, query: str = "") -> list[Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from mockserver.contract.contract import Contract
 from mockserver.core.model import Judged, Receipt, Terms, Verdict
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, ReplyOverride, SharedHead
+from mockserver.sessions.ledger import Delivery, Ledger
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
@@ -63,6 +64,14 @@ def exchange(
         receipt=Receipt(session="s", seq=seq, first_event=first_event, verdicts=tuple(verdicts)),
         override=override,
     )
+
+
+def deliveries(exchanges: Iterable[Exchange]) -> list[Delivery]:
+    """Return the rows of the ledger of some exchanges, oldest event first."""
+    ledger = Ledger()
+    for entry in exchanges:
+        ledger.add(entry)
+    return ledger.rows
 
 
 class Onlooker:

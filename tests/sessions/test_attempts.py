@@ -11,17 +11,15 @@ from mockserver.contract.sections import DeliveryRules
 from mockserver.core.model import Verdict
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit.pointer import Tokens
-from mockserver.sessions.attempts import (
-    NO_EVENTS,
+from mockserver.sessions.exchange import NO_EVENTS, ReplyOverride, sent_events
+from mockserver.sessions.ledger import (
     ClientOutcome,
     client_outcome,
     client_outcome_of_event,
     fingerprint,
     identity_of,
-    sent_events,
     without,
 )
-from mockserver.sessions.exchange import ReplyOverride
 from tests.judging import COLLECT, collection, contract_of, sale, wire_request
 from tests.sessions.keeping import exchange
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.sessions.clock import REAL_TIME, Clock
+from mockserver.sessions.session import REAL_TIME, Clock
 
 
 def test_real_time_passes_through() -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mockserver.core.model import Verdict
-from mockserver.sessions.attempts import ClientOutcome
-from mockserver.sessions.delivery import Delivery, Fate
 from mockserver.sessions.exchange import Exchange, ReplyOverride
+from mockserver.sessions.ledger import ClientOutcome, Delivery, Fate
 from tests.judging import COLLECT, NOW, collection, sale, wire_request
 from tests.sessions.keeping import exchange
 
@@ -61,7 +60,7 @@ def test_fate_follows_what_the_client_was_told(
 ) -> None:
     row = attempted(*outcomes, stored_at=stored_at)
     assert (row.fate(final=False), row.fate(final=True)) == (fate, final)
-    assert row.stored is (stored_at is not None)
+    assert (row.stored_by is not None) is (stored_at is not None)
 
 
 def test_event_is_closed_once_the_client_was_told_so() -> None:

@@ -15,11 +15,10 @@ from mockserver.core.judge import judge
 from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
-from mockserver.sessions.faults import reject
-from mockserver.sessions.ledger import deliveries
 from mockserver.sessions.session import SessionSettings
-from mockserver.sessions.steps import Step, take
+from mockserver.sessions.steps import Step, reject, take
 from mockserver.sessions.stores.memory import MemoryStore
+from tests.sessions.keeping import deliveries
 
 NOW = 1_781_438_400_000
 WHISPERR = "/v1/events/batch"
@@ -63,7 +62,7 @@ class Wire:
         taken = None if step is None else take([Step(step)], judged)
         assert (taken is None) == (step is None)
         if taken is not None and taken.reject is not None:
-            reject(judged, taken, taken.reject)
+            reject(judged, taken)
         received = self.now if arrived is None else arrived
         exchange, _ = await self.store.commit(self.session, judged, received_ms=received, step=taken)
         if answered is not None:

@@ -31,7 +31,7 @@ def test_requests_and_events_are_numbered_in_the_order_they_are_settled() -> Non
     session = new_session()
     assert session.newest == 0
     receipts = [session.settle(collected(*items)) for items in ([sale("a"), sale("b")], [sale("c")])]
-    receipts.append(session.settle_nothing(collected(sale("d"))))
+    receipts.append(session.settle(collected(sale("d")), stored=False))
     assert [(entry.session, entry.seq, entry.first_event) for entry in receipts] == [
         ("s", 1, 1),
         ("s", 2, 3),
@@ -100,7 +100,7 @@ def test_lookup_is_refused_until_the_entity_is_known() -> None:
 
 def test_nothing_is_claimed_when_a_fault_strikes_before_the_commit() -> None:
     session = new_session()
-    receipt = session.settle_nothing(collected(sale("a"), sale("b"), headers={"Tally-Once": "k"}))
+    receipt = session.settle(collected(sale("a"), sale("b"), headers={"Tally-Once": "k"}), stored=False)
     assert (receipt.verdicts, receipt.rate_remaining, receipt.replayed) == ((REJECTED, REJECTED), 3, False)
     assert receipt.rate_reset_ms == NOW + 60_000
     after = session.settle(collected(sale("a"), headers={"Tally-Once": "k"}))

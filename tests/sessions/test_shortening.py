@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.sessions.shortening import shorten, shorten_path
+from mockserver.sessions.session import shorten, shorten_path
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from mockserver.core.model import Terms
-from mockserver.sessions.faults import reject
-from mockserver.sessions.steps import Step
+from mockserver.sessions.steps import Step, reject
 from mockserver.sessions.views import View, body_view
 from tests.judging import COLLECT, MADE_UP, NOW, collection, contract_of, judged, sale, wire_request
 from tests.sessions.keeping import collected, new_store
@@ -35,7 +34,7 @@ async def viewed(
         result = judged(contract, request, Terms(now_ms=NOW, rate_mode="enforce"))
         taken = None if step is None else Step(step)
         if taken is not None and taken.reject is not None:
-            reject(result, taken, taken.reject)
+            reject(result, taken)
         kept, _ = await store.commit(
             store.session("s"), result, received_ms=NOW + 250, connection="c1", notes=("long_session",), step=taken
         )
@@ -143,7 +142,7 @@ async def test_single_event_that_a_step_rejected_explains_the_request() -> None:
     store, step = new_store(), Step({"reject": {"message": "not this one"}})
     result = judged(contract_of("whisperr"), wire_request("/v1/identify", {"external_user_id": "u"}, KEY))
     assert step.reject is not None
-    reject(result, step, step.reject)
+    reject(result, step)
     kept, reply = await store.commit(store.session("s"), result, received_ms=NOW, step=step)
     view = View(kept)
     assert (reply.status, kept.refused) == (400, True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from mockserver.contract.extension import BUILT_IN, extension_of
 from mockserver.contract.library import library
-from mockserver.core.checks import checks_of
+from mockserver.core.gates import checks_of
 from mockserver.jsonkit.formats import FORMATS
 from mockserver.strategies import drawing, format_texts, gate_mutations
 from mockserver.strategies.keywords import LEAVES, SAYINGS, STRUCTURE, TYPES

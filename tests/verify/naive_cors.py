@@ -1,4 +1,4 @@
-"""A second reading of a contract's CORS rules, written from the rules alone: a witness for `core.cors`."""
+"""A second reading of a contract's CORS rules, written from the rules alone: a witness for those of `core.answer`."""
 
 from __future__ import annotations
 

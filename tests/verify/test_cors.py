@@ -10,7 +10,7 @@ import pytest
 
 from mockserver.contract.library import Patch, library
 from mockserver.contract.sections import CorsRules
-from mockserver.core import cors
+from mockserver.core.answer import Headers, cors_reply_headers, preflight_headers
 from tests.verify.naive_cors import cors_headers
 from tests.verify.settings import SETTINGS
 
@@ -66,14 +66,14 @@ def made_up_rules() -> Iterator[CorsRules]:
         )
 
 
-def by_name(pairs: cors.HeaderPairs) -> dict[str, str]:
+def by_name(pairs: Headers) -> dict[str, str]:
     assert len({name.lower() for name, _ in pairs}) == len(pairs)
     return {name.lower(): value for name, value in pairs}
 
 
 @pytest.mark.parametrize("rules", [*rules_of_contracts(), *made_up_rules()], ids=lambda rules: rules.name)
 def test_headers_are_those_of_the_second_reading_when_pages_ask(rules: CorsRules) -> None:
-    replies = {origin: by_name(cors.reply_headers(rules, origin)) for origin in ORIGINS}
-    preflights = {origin: by_name(cors.preflight_headers(rules, origin)) for origin in ORIGINS}
+    replies = {origin: by_name(cors_reply_headers(rules, origin)) for origin in ORIGINS}
+    preflights = {origin: by_name(preflight_headers(rules, origin)) for origin in ORIGINS}
     assert replies == {origin: cors_headers(rules, origin) for origin in ORIGINS}
     assert preflights == {origin: cors_headers(rules, origin, preflight=True) for origin in ORIGINS}

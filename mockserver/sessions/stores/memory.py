@@ -13,10 +13,8 @@ from mockserver.core.answer import answer
 from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
-from mockserver.sessions.faults import override_of
-from mockserver.sessions.session import Session, SessionSettings
-from mockserver.sessions.shortening import shorten
-from mockserver.sessions.steps import Step
+from mockserver.sessions.session import Session, SessionSettings, shorten
+from mockserver.sessions.steps import Step, override_of
 
 _log = logging.getLogger("mockserver.store")
 
@@ -48,7 +46,7 @@ class MemoryStore:
         self._max_bytes = max_bytes
         self._max_sessions = max_sessions
         self._sessions: OrderedDict[str, Session] = OrderedDict()
-        self._made = 0
+        self._next_number = 0
         self._owners: dict[str, str] = {}
         self._shared_bytes = 0
         self._remembered = 0
@@ -60,8 +58,8 @@ class MemoryStore:
         """Return a session, made when it is first named. It is now the one used last."""
         session = self._sessions.get(name)
         if session is None:
-            session = self._sessions[name] = Session(name, copy.copy(self._defaults), self._made)
-            self._made += 1
+            session = self._sessions[name] = Session(name, copy.copy(self._defaults), self._next_number)
+            self._next_number += 1
             self.on_new_session(session)
             if len(self._sessions) > self._max_sessions:
                 self._evict_session(keep=name)
@@ -83,10 +81,8 @@ class MemoryStore:
     def give(self, session: Session, credentials: tuple[str, ...]) -> str | None:
         """Make credentials the session's own, in place of those it had; return one that another session has."""
         for credential in credentials:
-            holder = self._owners.get(credential)
-            own = self._sessions.get(credential)
-            busy = own is not None and own is not session and (own.counts.requests > 0 or self._set_up(own))
-            if (holder is not None and holder != session.name) or busy:
+            own = self._sessions.get(credential, session)
+            if self._owners.get(credential, session.name) != session.name or (own is not session and self._in_use(own)):
                 return credential
         for credential in session.settings.credentials:
             self._owners.pop(credential, None)
@@ -94,9 +90,10 @@ class MemoryStore:
         session.settings.credentials = credentials
         return None
 
-    def _set_up(self, session: Session) -> bool:
-        """Tell whether a test has told a session anything; only having been looked at does not count."""
-        return session.settings != self._defaults or session.clock.moved or bool(session.faults)
+    def _in_use(self, session: Session) -> bool:
+        """Tell whether a session has had requests or a test has set it up; to have been looked at does not count."""
+        set_up = session.settings != self._defaults or session.clock.moved or bool(session.faults)
+        return set_up or session.counts.requests > 0
 
     async def commit(
         self,
@@ -109,9 +106,9 @@ class MemoryStore:
         step: Step | None = None,
     ) -> tuple[Exchange, WireReply]:
         """Settle what was judged: claim, journal, and only then let the caller answer. `step` is the fault taken."""
-        receipt = session.settle(judged) if step is None or step.stores else session.settle_nothing(judged)
+        receipt = session.settle(judged, stored=step is None or step.stores)
         reply = answer(judged, receipt)
-        override = NO_OVERRIDE if step is None else override_of(judged, receipt, step, step.as_json(), reply)
+        override = NO_OVERRIDE if step is None else override_of(judged, receipt, step, reply)
         now_ms = judged.terms.now_ms
         if notes or received_ms != now_ms:
             override = replace(override, notes=notes, received_ms=None if received_ms == now_ms else received_ms)
@@ -135,8 +132,8 @@ class MemoryStore:
         before = session.bytes
         session.record(exchange)
         self.bytes += session.bytes - before
-        while self.bytes > self._max_bytes and self._shrink():
-            pass
+        if self.bytes > self._max_bytes:
+            self._shrink()
         self._remembered += session.claims.remembered - session.remembered_before
         session.remembered_before = session.claims.remembered
         if self._remembered > MAX_REMEMBERED:
@@ -156,14 +153,15 @@ class MemoryStore:
         while len(session.journal) > session.settings.journal_limit:
             self.bytes -= session.evict()
 
-    def _shrink(self) -> bool:
-        largest = max(self._sessions.values(), key=lambda session: session.bytes, default=None)
-        if largest is None or len(largest.journal) <= 1:
-            return False
-        if largest.evicted == 0:
-            _log.warning("journal full: session %s drops its oldest requests (--memory-limit)", shorten(largest.name))
-        self.bytes -= largest.evict()
-        return True
+    def _shrink(self) -> None:
+        while self.bytes > self._max_bytes:
+            largest = max(self._sessions.values(), key=lambda session: session.bytes)
+            if len(largest.journal) <= 1:
+                return
+            if largest.evicted == 0:
+                name = shorten(largest.name)
+                _log.warning("journal full: session %s drops its oldest requests (--memory-limit)", name)
+            self.bytes -= largest.evict()
 
     def _shared_head(self, judged: Judged, session: Session) -> SharedHead:
         """Return what the request has in common with others, one object for all of them."""
@@ -209,7 +207,7 @@ class MemoryStore:
         for waiter in tuple(session.waiters):
             waiter.end(reason)
         self.bytes -= session.bytes
-        self._shared_bytes -= sum(kept.bytes for kept in session.shared_heads.values())
+        self._shared_bytes -= sum(shared.bytes for shared in session.shared_heads.values())
         self._remembered -= session.remembered_before
         for credential in session.settings.credentials:
             self._owners.pop(credential, None)

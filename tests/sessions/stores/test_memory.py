@@ -9,8 +9,7 @@ import pytest
 
 from mockserver.contract.serving import ContractChoice
 from mockserver.core.model import Terms, Verdict
-from mockserver.sessions.clock import Clock
-from mockserver.sessions.session import Session
+from mockserver.sessions.session import Clock, Session
 from mockserver.sessions.steps import Step
 from tests.judging import NOW, sale
 from tests.sessions.keeping import Onlooker, collected, commit, new_store

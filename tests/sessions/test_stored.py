@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mockserver.contract.library import Patch, library
-from mockserver.core.stored import stored
+from mockserver.sessions.views import stored
 
 NOW_MS = 1_781_438_402_000
 NOW = "2026-06-14T12:00:02.000Z"
