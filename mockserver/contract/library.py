@@ -70,10 +70,10 @@ class Protocol:
         self.adapter = find_adapter(self.name, folder)
         self.revisions: dict[str, Patch] = {}
         for path in sorted((folder / "revisions").glob("*.yaml")):
-            document, self.revisions[path.stem] = _read_patch(path, meta)
-            if document.get("revision") != path.stem:
+            written, self.revisions[path.stem] = _read_patch(path, meta)
+            if written.get("revision") != path.stem:
                 raise ContractError(str(path), "/revision", f"must equal the file name, {path.stem}")
-            if document["protocol"] != self.name:
+            if written["protocol"] != self.name:
                 raise ContractError(str(path), "/protocol", f"must equal the protocol of the folder, {self.name}")
         if self.base in self.revisions:
             raise ContractError(self.revisions[self.base].name, "/revision", "is already the name of the base contract")

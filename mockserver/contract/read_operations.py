@@ -117,7 +117,7 @@ def _check_form_reasons(raw: RawContract, forms: Mapping[str, Form], family: Ref
     for schema in _schemas_of(forms.values()):
         _check_schema_reasons(schema.body, family, f"/{schema.document}/{schema.name}")
     for window in raw.windows if forms else ():
-        need_reason(family, window.refusal, f"/protocol/windows/{window.name}/refusal")
+        need_reason(family, window.refusal, f"{window.pointer}/refusal")
 
 
 def _schemas_of(forms: Iterable[Form]) -> Iterator[Schema]:

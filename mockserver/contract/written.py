@@ -36,11 +36,11 @@ def unknown_names(contract: Contract, extension: Extension) -> Iterator[Problem]
     for reply in contract.replies.values():
         yield from _reply(contract, extension, reply)
     for shape in contract.shapes.values():
-        yield from unavailable(shape.body, REFUSAL, f"/protocol/shapes/{shape.name}/body")
+        yield from unavailable(shape.body, REFUSAL, f"{shape.pointer}/body")
     for limit in contract.rate_limits.values():
-        yield from unavailable(limit.headers, RATE, f"/protocol/limits/{limit.name}/headers")
+        yield from unavailable(limit.headers, RATE, f"{limit.pointer}/headers")
     for window in contract.windows:
-        yield from unavailable(window.message, MESSAGE, f"/protocol/windows/{window.name}/message")
+        yield from unavailable(window.message, MESSAGE, f"{window.pointer}/message")
     for keyword, text in contract.messages.items():
         yield from unavailable(text, MESSAGE, f"/protocol/messages/{pointer.escape(keyword)}/value")
     for refusal in refusals(contract):
