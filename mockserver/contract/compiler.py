@@ -18,11 +18,7 @@ from mockserver.jsonkit.pointer import Tokens
 
 
 def compile_contract(
-    *,
-    documents: Mapping[str, Json],
-    revision: str,
-    adapter: str,
-    patched: Mapping[str, str],
+    *, documents: Mapping[str, Json], revision: str, adapter: str, patched: Mapping[str, str]
 ) -> Contract:
     """Compile merged documents. Raises ContractError with the pointer of what cannot be used."""
     extension = extension_of(adapter)

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.schema import POINTER, SOURCE, plain, subschemas, written_schemas
+from mockserver.contract.schema import POINTER, SOURCE, every_schema, plain, subschemas, written_schemas
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json, pointer
@@ -122,7 +122,7 @@ def _part_of_a_schema(contract: Contract, place: str) -> list[Fact]:
 
     A compiled schema has the keywords of the shared one that it uses, which stand elsewhere in the file.
     """
-    for level in _levels(contract):
+    for _, level in _levels(contract):
         if place == level[POINTER]:
             return [_fact(contract, place, plain({**level, SOURCE: ""}), level[SOURCE])]
         if place.startswith(level[POINTER] + "/"):
@@ -134,19 +134,13 @@ def _part_of_a_schema(contract: Contract, place: str) -> list[Fact]:
     return []
 
 
-def _levels(contract: Contract) -> Iterator[Mapping[str, Json]]:
+def _levels(contract: Contract) -> Iterator[tuple[tuple[str, ...], Mapping[str, Json]]]:
     for schemas in (contract.request_schemas, contract.event_schemas, contract.reply_schemas):
         for schema in schemas.values():
-            yield from _levels_of(schema.body)
+            yield from every_schema(schema.body)
     for rule in (*contract.warnings.events, *contract.warnings.requests):
         if rule.schema is not None:
-            yield from _levels_of(rule.schema.body)
-
-
-def _levels_of(schema: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
-    yield schema
-    for _, inner in subschemas(schema):
-        yield from _levels_of(inner)
+            yield from every_schema(rule.schema.body)
 
 
 def _part_of_a_fact(contract: Contract, place: str, known: Sequence[Fact]) -> list[Fact]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
@@ -59,10 +59,10 @@ class Protocol:
             path = folder / f"{document}.yaml"
             self.documents[document] = yamltext.load(path) if path.is_file() else {}
             meta.check(_META_OF.get(document, document), self.documents[document], str(path))
-            for place in _nulls(self.documents[document]):
-                raise ContractError(
-                    str(path), place, "null is not allowed in a contract: in a patch, it deletes a member"
-                )
+            for tokens, leaf in pointer.leaves(self.documents[document]):
+                if leaf is None:
+                    problem = "null is not allowed in a contract: in a patch, it deletes a member"
+                    raise ContractError(str(path), pointer.build(tokens), problem)
         self.name: str = self.documents["protocol"]["name"]
         self.title: str = self.documents["protocol"]["title"]
         self.base: str = self.documents["protocol"]["base"]["value"]
@@ -83,7 +83,7 @@ class Protocol:
 
     def revision_names(self) -> list[str]:
         """Return the names a user may pin, the base first."""
-        return [self.base, *(name for name in self.revisions if name != self.base)]
+        return [self.base, *self.revisions]
 
     def contract(self, revision: str | None = None, patches: Sequence[Patch] = ()) -> Contract:
         """Return the contract of a revision with patches over it, in order. Raises ContractError."""
@@ -124,19 +124,16 @@ class Protocol:
             documents = pointer.merge_patch(documents, dict(patch.patch))
             _remember_sources(patched, patch, documents)
         try:
-            return self._compile(documents, revision, patched)
+            for document in DOCUMENTS if chain else ():
+                self._meta.check(_META_OF.get(document, document), documents.get(document, {}), "", f"/{document}")
+            if documents["protocol"]["name"] != self.name:
+                raise ContractError("", "/protocol/name", f"must stay {self.name}")
+            newest = documents["protocol"]["newest"]["value"]
+            if newest not in self.revision_names():
+                raise ContractError("", "/protocol/newest/value", unknown("revision", newest, self.revision_names()))
+            return compile_contract(documents=documents, revision=revision, adapter=self.adapter, patched=patched)
         except ContractError as error:
             raise self._located(error, chain) from None
-
-    def _compile(self, documents: Mapping[str, Json], revision: str, patched: Mapping[str, str]) -> Contract:
-        for document in DOCUMENTS if documents is not self.documents else ():
-            self._meta.check(_META_OF.get(document, document), documents.get(document, {}), "", f"/{document}")
-        if documents["protocol"]["name"] != self.name:
-            raise ContractError("", "/protocol/name", f"must stay {self.name}")
-        newest = documents["protocol"]["newest"]["value"]
-        if newest not in self.revision_names():
-            raise ContractError("", "/protocol/newest/value", unknown("revision", newest, self.revision_names()))
-        return compile_contract(documents=documents, revision=revision, adapter=self.adapter, patched=patched)
 
     def _located(self, error: ContractError, chain: Sequence[Patch]) -> ContractError:
         """Return the error with the file it is in: the last patch that changes the document, else the base document."""
@@ -153,14 +150,6 @@ def _read_patch(path: Path, meta: Meta) -> tuple[Mapping[str, Json], Patch]:
     meta.check("revision", document, str(path))
     title, source = document.get("title", ""), document.get("source")
     return document, Patch(name=str(path), patch=document["patch"], root="/patch", source=source, title=title)
-
-
-def _nulls(value: Json, place: str = "") -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if member is None:
-                yield f"{place}/{pointer.escape(name)}"
-            yield from _nulls(member, f"{place}/{pointer.escape(name)}")
 
 
 def _remember_sources(patched: dict[str, str], patch: Patch, merged: Json) -> None:

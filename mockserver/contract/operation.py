@@ -8,15 +8,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from mockserver.contract.schema import Schema
-from mockserver.contract.sections import (
-    CorsRules,
-    Credential,
-    Idempotency,
-    Named,
-    RateLimit,
-    RefusalFamily,
-    Replies,
-)
+from mockserver.contract.sections import CorsRules, Credential, Idempotency, Named, RateLimit, RefusalFamily, Replies
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import Tokens
 

@@ -9,7 +9,7 @@ from typing import Final
 from mockserver.contract.operation import BoundGate, Form, Operation, RateClaim
 from mockserver.contract.ownership import is_under
 from mockserver.contract.raw import RawContract, fail, named, need_reason, referred
-from mockserver.contract.schema import Schema, subschemas
+from mockserver.contract.schema import Schema, every_schema
 from mockserver.contract.sections import Credential, RateLimit, RefusalFamily, Replies, ReplyTemplate
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json, pointer
@@ -115,7 +115,10 @@ def _form(raw: RawContract, place: str, name: str, rules: Mapping[str, Json]) ->
 def _check_form_reasons(raw: RawContract, forms: Mapping[str, Form], family: RefusalFamily) -> None:
     """Refuse a schema or a window whose refusal the operation's family does not answer."""
     for schema in _schemas_of(forms.values()):
-        _check_schema_reasons(schema.body, family, f"/{schema.document}/{schema.name}")
+        for tokens, inner in every_schema(schema.body):
+            refusal = inner.get("refusal", {})
+            for reason in refusal.values() if isinstance(refusal, dict) else [refusal]:
+                need_reason(family, reason, f"/{schema.document}/{schema.name}{pointer.build(tokens)}/refusal")
     for window in raw.windows if forms else ():
         need_reason(family, window.refusal, f"{window.pointer}/refusal")
 
@@ -128,14 +131,6 @@ def _schemas_of(forms: Iterable[Form]) -> Iterator[Schema]:
             yield form.schema
         elif form.events is not None:
             yield from form.schemas.values()
-
-
-def _check_schema_reasons(schema: Mapping[str, Json], family: RefusalFamily, place: str) -> None:
-    refusal = schema.get("refusal", {})
-    for reason in refusal.values() if isinstance(refusal, dict) else [refusal]:
-        need_reason(family, reason, f"{place}/refusal")
-    for tokens, inner in subschemas(schema):
-        _check_schema_reasons(inner, family, place + pointer.build(tokens))
 
 
 def _gates(raw: RawContract, spec: Mapping[str, Json], family: RefusalFamily, place: str) -> tuple[BoundGate, ...]:

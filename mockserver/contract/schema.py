@@ -49,6 +49,15 @@ def subschemas(schema: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Ma
             yield (keyword,), schema[keyword]
 
 
+def every_schema(
+    schema: Mapping[str, Json], tokens: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Json]]]:
+    """Yield a schema and those inside it at any depth, outer ones first, each with its tokens."""
+    yield tokens, schema
+    for inner_tokens, inner in subschemas(schema):
+        yield from every_schema(inner, (*tokens, *inner_tokens))
+
+
 def replace_subschemas(
     schema: Mapping[str, Json], replacement: Callable[[tuple[str, ...], Json], Json]
 ) -> dict[str, Json]:

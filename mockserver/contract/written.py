@@ -7,7 +7,7 @@ from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.extension import Extension
-from mockserver.contract.schema import subschemas, written_schemas
+from mockserver.contract.schema import every_schema, written_schemas
 from mockserver.contract.sections import RefusalTemplate, ReplyTemplate
 from mockserver.jsonkit import Json, pointer, template
 from mockserver.jsonkit.patterns import check_pattern
@@ -86,12 +86,12 @@ def schema_problems(documents: Mapping[str, Json]) -> Iterator[Problem]:
 
 
 def _schema(schema: Mapping[str, Json], place: str) -> Iterator[Problem]:
-    yield from _pattern(schema, place)
-    message = schema.get("message")
-    for keyword, text in message.items() if isinstance(message, dict) else [("", message)]:
-        yield from unavailable(text, MESSAGE, f"{place}/message" + (keyword and f"/{keyword}"))
-    for tokens, inner in subschemas(schema):
-        yield from _schema(inner, place + pointer.build(tokens))
+    for tokens, inner in every_schema(schema):
+        at = place + pointer.build(tokens)
+        yield from _pattern(inner, at)
+        message = inner.get("message")
+        for keyword, text in message.items() if isinstance(message, dict) else [("", message)]:
+            yield from unavailable(text, MESSAGE, f"{at}/message" + (keyword and f"/{keyword}"))
 
 
 def _pattern(holder: Mapping[str, Json], place: str) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -173,7 +173,7 @@ def _class(members: str) -> Ranges:
             ranges.append(_range(first, _member(rest.popleft())))
         else:
             ranges += first
-    return _joined(ranges)
+    return complement(complement(tuple(sorted(ranges))))
 
 
 def _member(text: str) -> Ranges:
@@ -214,7 +214,7 @@ def _single(character: str) -> Ranges:
 
 @lru_cache(maxsize=512)
 def complement(ranges: Ranges) -> Ranges:
-    """Return the set of all other characters."""
+    """Return the set of all other characters, its ranges in order and joined; `ranges` may touch or overlap."""
     others: list[tuple[int, int]] = []
     for first, last in ALL:
         start = first
@@ -224,17 +224,6 @@ def complement(ranges: Ranges) -> Ranges:
                 start = high + 1
         others.append((start, last))
     return tuple((low, high) for low, high in others if low <= high)
-
-
-def _joined(ranges: Iterable[tuple[int, int]]) -> Ranges:
-    """Return ranges in order and joined where they touch, as a set of characters."""
-    joined: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if joined and low <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
-        else:
-            joined.append((low, high))
-    return complement(complement(tuple(joined)))
 
 
 def _look_around(tokens: Sequence[Token]) -> LookAround:
