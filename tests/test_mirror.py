@@ -57,7 +57,6 @@ ELSEWHERE = {
     "core.findings": VALUES,
     "core.wire": VALUES,
     "core.reference_engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
-    "jsonkit.pattern_syntax": Elsewhere("jsonkit/test_patterns.py", "patterns are read to be matched"),
     "contract.server_rules": Elsewhere("contract/test_explanation.py", "each rule is explained"),
     "lint.document_schema": CASES,
     "lint.golden_cases": CASES,

@@ -14,8 +14,7 @@ import jsonschema_rs
 
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import FORMATS, PATTERNS
-from mockserver.jsonkit.pattern_syntax import LookAround, parse
-from mockserver.jsonkit.patterns import engine_text, matcher, options
+from mockserver.jsonkit.patterns import LookAround, engine_text, matcher, options, parse
 
 Engine: TypeAlias = jsonschema_rs.Draft202012Validator
 Formats: TypeAlias = Mapping[str, Callable[[str], bool]]
