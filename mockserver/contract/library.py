@@ -95,13 +95,12 @@ class Protocol:
             chain.insert(0, self.revisions[revision])
         key = blake2b(render([revision, [[p.name, p.patch] for p in chain]]), digest_size=16).hexdigest()
         with self._lock:  # servers on threads of one process share the package's own contracts
-            kept = self._kept.get(key)
-            if kept is None:
-                kept = self._kept[key] = self._with_newest(self._make(revision, chain))
+            if key not in self._kept:
+                self._kept[key] = self._with_newest(self._make(revision, chain))
                 if len(self._kept) > KEPT_CONTRACTS:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
-            return kept
+            return self._kept[key]
 
     def _with_newest(self, contract: Contract) -> Contract:
         """Give a contract the newest revision, whose violations are warnings under it."""
@@ -178,17 +177,16 @@ class Library:
         for folder in (own, *folders):
             if not folder.is_dir():
                 raise ContractError(str(folder), "", "folder not found")
-            protocol_folders = sorted(
-                path.parent for path in folder.glob("*/protocol.yaml") if path.parent.name != "meta"
-            )
-            if not protocol_folders:
+            inner = sorted(path.parent for path in folder.glob("*/protocol.yaml") if path.parent.name != "meta")
+            if not inner:
                 raise ContractError(str(folder), "", "no protocols found: expected <name>/protocol.yaml")
-            for protocol_folder in protocol_folders:
+            for protocol_folder in inner:
                 protocol = Protocol(protocol_folder, self.meta)
                 self.protocols[protocol.name] = protocol
                 if folder is not own:
                     protocol.check()
-        for name, place, problem in collisions([each.documents["protocol"] for each in self.protocols.values()]):
+        documents = [protocol.documents["protocol"] for protocol in self.protocols.values()]
+        for name, place, problem in collisions(documents):
             raise ContractError(str(self.protocols[name].folder / "protocol.yaml"), place, problem)
 
     def protocol(self, name: str) -> Protocol:

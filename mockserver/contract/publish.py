@@ -24,13 +24,13 @@ def schemas_of(contract: Contract, document: str) -> Mapping[str, Schema]:
 
 def schemas(contract: Contract, document: str, base: str) -> Json:
     """Return one document's schemas under `$defs`, each with an absolute `$id` below `base`."""
-    here = f"{base}/_mock/schemas/{contract.name}/{document}.json"
+    identifier = f"{base}/_mock/schemas/{contract.name}/{document}.json"
     compiled = schemas_of(contract, document)
     return {
         "$schema": _DIALECT,
-        "$id": here,
+        "$id": identifier,
         "title": f"{contract.name} {document}, revision {contract.revision}",
-        "$defs": {name: {"$id": f"{here}/{name}", **plain(schema.body)} for name, schema in compiled.items()},
+        "$defs": {name: {"$id": f"{identifier}/{name}", **plain(schema.body)} for name, schema in compiled.items()},
     }
 
 

@@ -206,14 +206,14 @@ def drop_nulls(value: Json, schema: Mapping[str, Json]) -> Json:
     """Return the value without the null members that the schema declares and does not allow, at any depth."""
     if isinstance(value, dict):
         declared = schema.get("properties", {})
-        kept: dict[str, Json] = {}
+        cleaned: dict[str, Json] = {}
         for name, member in value.items():
             inner = declared.get(name)
             if inner is None:
-                kept[name] = member
+                cleaned[name] = member
             elif member is not None or _allows_null(inner):
-                kept[name] = drop_nulls(member, inner)
-        return kept
+                cleaned[name] = drop_nulls(member, inner)
+        return cleaned
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [drop_nulls(item, schema["items"]) for item in value]
     return value
