@@ -102,7 +102,7 @@ def explain(
     POINTER is the rule of a finding, for example /protocol/limits/body/max_bytes. For an object, every fact in it is
     shown.
     """
-    from mockserver.contract.explanation import explain
+    from mockserver.contract.fidelity import explain
 
     found = explain(load_contract(name, revision, contracts, contract_patches), pointer)
     if as_json:

@@ -121,25 +121,20 @@ class Contract:
 
     def source_of(self, place: str) -> str:
         """Return who states the fact at a contract pointer: the nearest `source` at or above it, or the contract's."""
-        source = self._sources.get(place)
-        if source is None:
-            source = self._sources[place] = self._source_of(place)
-        return source
+        if place not in self._sources:
+            self._sources[place] = self.patched.get(place) or self._source_above(place)
+        return self._sources[place]
 
-    def _source_of(self, place: str) -> str:
-        if place in self.patched:
-            return self.patched[place]
+    def _source_above(self, place: str) -> str:
+        source = self.source
         level: Json = self.documents
-        source = ""
-        for token in ("", *pointer.parse(place)):
-            if token:
-                level = pointer.get(level, (token,))
+        for token in pointer.parse(place):
+            level = level.get(token)
             if not isinstance(level, dict):
                 break
-            nearest = level.get("source")
-            if isinstance(nearest, str):
-                source = nearest
-        return source or self.source
+            if isinstance(level.get("source"), str):
+                source = level["source"]
+        return source
 
 
 def split_target(target: str) -> tuple[str, str]:

@@ -13,13 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from mockserver.contract.operation import Operation
+from mockserver.contract.sections import Projects
 from mockserver.errors import ContractError
-
-if TYPE_CHECKING:
-    from mockserver.contract.operation import Operation
-    from mockserver.contract.sections import Projects
 
 ADAPTERS: Final = "mockserver.adapters"
 
@@ -55,10 +53,6 @@ BUILT_IN: Final[Mapping[str, CheckKind]] = {
 """The checks of every protocol; `core.gates.CHECKS` has the functions of the same names."""
 
 
-def _no_names(operation: Operation, projects: Projects | None) -> Iterable[str]:
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extension:
     """What an adapter declares: its own checks, the names it adds to reply templates, the facts it needs.
@@ -67,7 +61,7 @@ class Extension:
     """
 
     checks: Mapping[str, CheckKind] = field(default_factory=dict)
-    reply_names: Callable[[Operation, Projects | None], Iterable[str]] = _no_names
+    reply_names: Callable[[Operation, Projects | None], Iterable[str]] = lambda operation, projects: ()
     needs: tuple[str, ...] = ()
 
 

@@ -19,19 +19,16 @@ class Meta:
 
     def __init__(self, folder: Path) -> None:
         self._documents = {path.stem: yamltext.load(path) for path in sorted(folder.glob("*.yaml"))}
-        self._engines: dict[str, jsonschema_rs.Draft202012Validator] = {}
-
-    def _engine(self, name: str) -> jsonschema_rs.Draft202012Validator:
-        if name not in self._engines:
-            registry = jsonschema_rs.Registry([(f"mock:/{n}.yaml", d) for n, d in self._documents.items()])
-            self._engines[name] = jsonschema_rs.Draft202012Validator(
-                {"$ref": f"mock:/{name}.yaml"}, registry=registry, base_uri="mock:/"
-            )
-        return self._engines[name]
+        addressed = {f"mock:/{name}.yaml": document for name, document in self._documents.items()}
+        registry = jsonschema_rs.Registry(list(addressed.items()))
+        self._engines = {
+            address: jsonschema_rs.Draft202012Validator({"$ref": address}, registry=registry, base_uri="mock:/")
+            for address in addressed
+        }
 
     def check(self, name: str, document: Json, file: str, root: str = "") -> None:
         """Validate a document. Raises ContractError with the file, the pointer (below `root`) and the problem."""
-        engine = self._engine(name)
+        engine = self._engines[f"mock:/{name}.yaml"]
         try:
             errors = [] if engine.is_valid(document) else list(engine.iter_errors(document))
         except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
@@ -11,23 +11,18 @@ from pathlib import Path
 from threading import RLock
 from typing import Final
 
-from mockserver.contract.collisions import collisions, served_paths
 from mockserver.contract.compiler import compile_contract
 from mockserver.contract.contract import DOCUMENTS, Contract
 from mockserver.contract.extension import find_adapter
 from mockserver.contract.language import Meta
+from mockserver.contract.ownership import collisions
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json, pointer, yamltext
 from mockserver.jsonkit.jsontext import render
 
 KEPT_CONTRACTS: Final = 256
-_META_OF: Final = {
-    "protocol": "protocol",
-    "requests": "schemas",
-    "events": "schemas",
-    "replies": "schemas",
-    "warnings": "warnings",
-}
+_META_OF: Final = {"requests": "schemas", "events": "schemas", "replies": "schemas"}
+"""The language of a document, where it has another name than the document."""
 
 
 def contracts_folder() -> Path:
@@ -40,27 +35,17 @@ def contracts_folder() -> Path:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
-    """A named merge patch over the base documents."""
-
-    name: str
-    title: str
-    source: str | None
-    patch: Mapping[str, Json]
-    file: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
     """A merge patch from a file or a session. `name` is its origin, `root` the pointer of the patch in that file.
 
-    `source` is the source of each changed fact for which the patch itself gives none.
+    `source` is the source of each changed fact for which the patch itself gives none. A revision has a title.
     """
 
     name: str
     patch: Mapping[str, Json]
     root: str = ""
     source: str | None = None
+    title: str = ""
 
 
 class Protocol:
@@ -73,44 +58,32 @@ class Protocol:
         for document in DOCUMENTS:
             path = folder / f"{document}.yaml"
             self.documents[document] = yamltext.load(path) if path.is_file() else {}
-            meta.check(_META_OF[document], self.documents[document], str(path))
-            for place in _nulls(self.documents[document]):
-                raise ContractError(
-                    str(path), place, "null is not allowed in a contract: in a patch, it deletes a member"
-                )
+            meta.check(_META_OF.get(document, document), self.documents[document], str(path))
+            for tokens, leaf in pointer.leaves(self.documents[document]):
+                if leaf is None:
+                    problem = "null is not allowed in a contract: in a patch, it deletes a member"
+                    raise ContractError(str(path), pointer.build(tokens), problem)
         self.name: str = self.documents["protocol"]["name"]
         self.title: str = self.documents["protocol"]["title"]
         self.base: str = self.documents["protocol"]["base"]["value"]
         self.newest: str = self.documents["protocol"]["newest"]["value"]
         self.adapter = find_adapter(self.name, folder)
-        self.revisions: dict[str, Revision] = {}
+        self.revisions: dict[str, Patch] = {}
         for path in sorted((folder / "revisions").glob("*.yaml")):
-            self._add_revision(path)
+            written, self.revisions[path.stem] = _read_patch(path, meta)
+            if written.get("revision") != path.stem:
+                raise ContractError(str(path), "/revision", f"must equal the file name, {path.stem}")
+            if written["protocol"] != self.name:
+                raise ContractError(str(path), "/protocol", f"must equal the protocol of the folder, {self.name}")
         if self.base in self.revisions:
-            raise ContractError(self.revisions[self.base].file, "/revision", "is already the name of the base contract")
+            raise ContractError(self.revisions[self.base].name, "/revision", "is already the name of the base contract")
         self._kept: OrderedDict[str, Contract] = OrderedDict()
         self._newest: dict[str, Contract] = {}
         self._lock = RLock()
 
-    def _add_revision(self, path: Path) -> None:
-        document = yamltext.load(path)
-        self._meta.check("revision", document, str(path))
-        name = document.get("revision")
-        if name != path.stem:
-            raise ContractError(str(path), "/revision", f"must equal the file name, {path.stem}")
-        if document["protocol"] != self.name:
-            raise ContractError(str(path), "/protocol", f"must equal the protocol of the folder, {self.name}")
-        self.revisions[name] = Revision(
-            name=name,
-            title=document.get("title", ""),
-            source=document.get("source"),
-            patch=document["patch"],
-            file=str(path),
-        )
-
     def revision_names(self) -> list[str]:
         """Return the names a user may pin, the base first."""
-        return [self.base, *(name for name in self.revisions if name != self.base)]
+        return [self.base, *self.revisions]
 
     def contract(self, revision: str | None = None, patches: Sequence[Patch] = ()) -> Contract:
         """Return the contract of a revision with patches over it, in order. Raises ContractError."""
@@ -119,17 +92,15 @@ class Protocol:
         if revision != self.base:
             if revision not in self.revisions:
                 raise ContractError(self.name, "/revision", unknown("revision", revision, self.revision_names()))
-            named = self.revisions[revision]
-            chain.insert(0, _revision_patch(named))
+            chain.insert(0, self.revisions[revision])
         key = blake2b(render([revision, [[p.name, p.patch] for p in chain]]), digest_size=16).hexdigest()
         with self._lock:  # servers on threads of one process share the package's own contracts
-            kept = self._kept.get(key)
-            if kept is None:
-                kept = self._kept[key] = self._with_newest(self._make(revision, chain))
+            if key not in self._kept:
+                self._kept[key] = self._with_newest(self._make(revision, chain))
                 if len(self._kept) > KEPT_CONTRACTS:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(key)
-            return kept
+            return self._kept[key]
 
     def _with_newest(self, contract: Contract) -> Contract:
         """Give a contract the newest revision, whose violations are warnings under it."""
@@ -137,8 +108,7 @@ class Protocol:
         if name == contract.revision:
             return contract
         if name not in self._newest:
-            named = self.revisions.get(name)
-            self._newest[name] = self._make(name, [] if named is None else [_revision_patch(named)])
+            self._newest[name] = self._make(name, [self.revisions[name]] if name in self.revisions else [])
         return replace(contract, newest=self._newest[name])
 
     def check(self) -> None:
@@ -153,24 +123,16 @@ class Protocol:
             documents = pointer.merge_patch(documents, dict(patch.patch))
             _remember_sources(patched, patch, documents)
         try:
-            return self._compile(documents, revision, patched)
+            for document in DOCUMENTS if chain else ():
+                self._meta.check(_META_OF.get(document, document), documents.get(document, {}), "", f"/{document}")
+            if documents["protocol"]["name"] != self.name:
+                raise ContractError("", "/protocol/name", f"must stay {self.name}")
+            newest = documents["protocol"]["newest"]["value"]
+            if newest not in self.revision_names():
+                raise ContractError("", "/protocol/newest/value", unknown("revision", newest, self.revision_names()))
+            return compile_contract(documents=documents, revision=revision, adapter=self.adapter, patched=patched)
         except ContractError as error:
             raise self._located(error, chain) from None
-
-    def _compile(self, documents: Mapping[str, Json], revision: str, patched: Mapping[str, str]) -> Contract:
-        for document in DOCUMENTS if documents is not self.documents else ():
-            self._meta.check(_META_OF[document], documents.get(document, {}), "", f"/{document}")
-        if documents["protocol"]["name"] != self.name:
-            raise ContractError("", "/protocol/name", f"must stay {self.name}")
-        newest = documents["protocol"]["newest"]["value"]
-        if newest not in self.revision_names():
-            raise ContractError("", "/protocol/newest/value", unknown("revision", newest, self.revision_names()))
-        return compile_contract(
-            documents=documents,
-            revision=revision,
-            adapter=self.adapter,
-            patched=patched,
-        )
 
     def _located(self, error: ContractError, chain: Sequence[Patch]) -> ContractError:
         """Return the error with the file it is in: the last patch that changes the document, else the base document."""
@@ -181,16 +143,12 @@ class Protocol:
         return ContractError(str(self.folder / f"{document}.yaml"), pointer.build(rest), error.problem)
 
 
-def _revision_patch(revision: Revision) -> Patch:
-    return Patch(name=revision.file, patch=revision.patch, root="/patch", source=revision.source)
-
-
-def _nulls(value: Json, place: str = "") -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, member in value.items():
-            if member is None:
-                yield f"{place}/{pointer.escape(name)}"
-            yield from _nulls(member, f"{place}/{pointer.escape(name)}")
+def _read_patch(path: Path, meta: Meta) -> tuple[Mapping[str, Json], Patch]:
+    """Return a file with a patch or a revision as it is written, and its patch."""
+    document = yamltext.load(path)
+    meta.check("revision", document, str(path))
+    title, source = document.get("title", ""), document.get("source")
+    return document, Patch(name=str(path), patch=document["patch"], root="/patch", source=source, title=title)
 
 
 def _remember_sources(patched: dict[str, str], patch: Patch, merged: Json) -> None:
@@ -219,17 +177,16 @@ class Library:
         for folder in (own, *folders):
             if not folder.is_dir():
                 raise ContractError(str(folder), "", "folder not found")
-            found = sorted(path.parent for path in folder.glob("*/protocol.yaml") if path.parent.name != "meta")
-            if not found:
+            inner = sorted(path.parent for path in folder.glob("*/protocol.yaml") if path.parent.name != "meta")
+            if not inner:
                 raise ContractError(str(folder), "", "no protocols found: expected <name>/protocol.yaml")
-            for path in found:
-                protocol = Protocol(path, self.meta)
+            for protocol_folder in inner:
+                protocol = Protocol(protocol_folder, self.meta)
                 self.protocols[protocol.name] = protocol
                 if folder is not own:
                     protocol.check()
-        for name, place, problem in collisions(
-            [served_paths(protocol.documents) for protocol in self.protocols.values()]
-        ):
+        documents = [protocol.documents["protocol"] for protocol in self.protocols.values()]
+        for name, place, problem in collisions(documents):
             raise ContractError(str(self.protocols[name].folder / "protocol.yaml"), place, problem)
 
     def protocol(self, name: str) -> Protocol:
@@ -242,11 +199,8 @@ class Library:
         """Load a file for --contract-patch; return the name of its protocol and the patch."""
         if not path.is_file():
             raise ContractError(str(path), "", "file not found")
-        document = yamltext.load(path)
-        self.meta.check("revision", document, str(path))
-        self.protocol(document["protocol"])
-        patch, source = document["patch"], document.get("source")
-        return document["protocol"], Patch(name=str(path), patch=patch, root="/patch", source=source)
+        document, patch = _read_patch(path, self.meta)
+        return self.protocol(document["protocol"]).name, patch
 
 
 @cache

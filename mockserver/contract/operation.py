@@ -8,14 +8,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 from mockserver.contract.schema import Schema
-from mockserver.contract.sections import (
-    CorsRules,
-    Credential,
-    Idempotency,
-    RateLimit,
-    RefusalFamily,
-    Replies,
-)
+from mockserver.contract.sections import CorsRules, Credential, Idempotency, Named, RateLimit, RefusalFamily, Replies
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import Tokens
 
@@ -63,18 +56,13 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BoundGate:
+class BoundGate(Named):
     """A gate as an operation has it: which check it is, its place in the precedence, a reason for each outcome."""
 
-    name: str
+    SECTION = "gates"
     check: str
     order: int
     reasons: Mapping[str, str]
-
-    @property
-    def pointer(self) -> str:
-        """The contract pointer of this gate."""
-        return f"/protocol/gates/{self.name}"
 
     def reason(self, outcome: str) -> str:
         """Return what the contract calls an outcome of this gate."""
@@ -91,14 +79,14 @@ class RateClaim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Operation:
+class Operation(Named):
     """One operation.
 
     `query` names required query parameters, `lookup` the path parameter that names an entity. `rate` is the limit its
     replies report, `rate_claim` the same where a gate counts requests against it.
     """
 
-    name: str
+    SECTION = "operations"
     method: str
     path: str
     segments: tuple[str, ...]
@@ -114,11 +102,6 @@ class Operation:
     idempotency: Idempotency | None = None
     query: tuple[str, ...] = ()
     lookup: str | None = None
-
-    @property
-    def pointer(self) -> str:
-        """The contract pointer of this operation."""
-        return f"/protocol/operations/{self.name}"
 
     def gate(self, check: str) -> BoundGate | None:
         """Return the first gate of this operation that carries out a check."""

@@ -13,6 +13,7 @@ from mockserver.jsonkit import Json
 
 SCHEMA_DOCUMENTS: Final = ("requests", "events", "replies")
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_HEADER: Final[Json] = {"schema": {"type": "string"}}
 
 
 def schemas_of(contract: Contract, document: str) -> Mapping[str, Schema]:
@@ -23,13 +24,13 @@ def schemas_of(contract: Contract, document: str) -> Mapping[str, Schema]:
 
 def schemas(contract: Contract, document: str, base: str) -> Json:
     """Return one document's schemas under `$defs`, each with an absolute `$id` below `base`."""
-    here = f"{base}/_mock/schemas/{contract.name}/{document}.json"
+    identifier = f"{base}/_mock/schemas/{contract.name}/{document}.json"
     compiled = schemas_of(contract, document)
     return {
         "$schema": _DIALECT,
-        "$id": here,
+        "$id": identifier,
         "title": f"{contract.name} {document}, revision {contract.revision}",
-        "$defs": {name: {"$id": f"{here}/{name}", **plain(schema.body)} for name, schema in compiled.items()},
+        "$defs": {name: {"$id": f"{identifier}/{name}", **plain(schema.body)} for name, schema in compiled.items()},
     }
 
 
@@ -119,26 +120,26 @@ def _form(form: Form) -> Json:
 
 
 def _responses(operation: Operation) -> Json:
-    always = () if operation.rate_claim is None else tuple(operation.rate_claim.limit.headers)
+    """Return the responses by status. Their headers are without those of CORS, which depend on the request."""
     responses: dict[str, Json] = {}
+    always = () if operation.rate_claim is None else tuple(operation.rate_claim.limit.headers)
     for reply in operation.replies.distinct():
-        _add_response(responses, reply.status, reply.name, reply.schema, reply.media_type)
-        _add_headers(responses, reply.status, (*always, *reply.headers))
+        headers = (*always, *reply.headers)
+        _add_response(responses, reply.status, reply.name, reply.schema, headers, reply.media_type)
     family = operation.family
     for refusal in (family.default, *family.reasons.values()):
-        _add_response(responses, refusal.status, refusal.reason, refusal.shape.schema, "application/json")
-        _add_headers(responses, refusal.status, (*always, *refusal.headers))
+        headers = (*always, *refusal.headers)
+        _add_response(responses, refusal.status, refusal.reason, refusal.shape.schema, headers)
     return dict(sorted(responses.items()))
 
 
-def _add_headers(responses: dict[str, Json], status: int, names: Iterable[str]) -> None:
-    """Say which headers replies with a status have; those of CORS depend on the request and are left out."""
-    for name in names:
-        responses[str(status)].setdefault("headers", {})[name] = {"schema": {"type": "string"}}
-
-
 def _add_response(
-    responses: dict[str, Json], status: int, name: str, reply_schema: Schema | None, media_type: str
+    responses: dict[str, Json],
+    status: int,
+    name: str,
+    reply_schema: Schema | None,
+    headers: Iterable[str],
+    media_type: str = "application/json",
 ) -> None:
     entry = responses.setdefault(str(status), {"description": "", "content": {}})
     entry["description"] = ", ".join(filter(None, [entry["description"], name]))
@@ -148,3 +149,5 @@ def _add_response(
         options = content["schema"].get("anyOf", [content["schema"]])
         if schema not in options:
             content["schema"] = {"anyOf": [*options, schema]}
+    for header in headers:
+        entry.setdefault("headers", {})[header] = _HEADER

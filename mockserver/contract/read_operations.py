@@ -4,53 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final
 
-from mockserver.contract.extension import CheckKind
 from mockserver.contract.operation import BoundGate, Form, Operation, RateClaim
 from mockserver.contract.ownership import is_under
-from mockserver.contract.raw import RawContract, fail, named
-from mockserver.contract.read_replies import need_reason, routed_family
-from mockserver.contract.schema import Schema, subschemas
-from mockserver.contract.sections import (
-    CorsRules,
-    Credential,
-    Idempotency,
-    RateLimit,
-    RefusalFamily,
-    Replies,
-    ReplyTemplate,
-    Window,
-)
+from mockserver.contract.raw import RawContract, fail, named, need_reason, referred
+from mockserver.contract.schema import Schema, every_schema
+from mockserver.contract.sections import Credential, RateLimit, RefusalFamily, Replies, ReplyTemplate
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import Tokens
 
-T = TypeVar("T")
+FORM_CHECKS: Final = {"request": "envelope", "events": "events"}
+"""The check that judges each part of a form."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What operations are made of, compiled before them."""
-
-    credentials: Mapping[str, Credential]
-    families: Mapping[str, RefusalFamily]
-    replies: Mapping[str, ReplyTemplate]
-    rates: Mapping[str, RateLimit]
-    cors: Mapping[str, CorsRules]
-    idempotency: Mapping[str, Idempotency]
-    windows: tuple[Window, ...]
-    checks: Mapping[str, CheckKind]
-
-
-def operations(raw: RawContract, parts: Parts) -> dict[str, Operation]:
+def operations(raw: RawContract) -> dict[str, Operation]:
     """Return the operations by name. Raises ContractError."""
-    _check_paths(raw)
-    return {name: _operation(raw, parts, name, spec) for name, spec in raw.section("operations").items()}
-
-
-def _check_paths(raw: RawContract) -> None:
     prefixes = [prefix["path"] for prefix in raw.section("prefixes").values()]
     served: dict[tuple[str, str], str] = {}
     for name, spec in raw.section("operations").items():
@@ -60,19 +30,20 @@ def _check_paths(raw: RawContract) -> None:
         other = served.setdefault((spec["method"], re.sub(r"\{[^}]*\}", "{}", spec["path"])), name)
         if other != name:
             raise fail(place, f"{spec['method']} {spec['path']} is already served by the operation {other}")
+    return {name: _operation(raw, name, spec) for name, spec in raw.section("operations").items()}
 
 
-def _operation(raw: RawContract, parts: Parts, name: str, spec: Mapping[str, Json]) -> Operation:
+def _operation(raw: RawContract, name: str, spec: Mapping[str, Json]) -> Operation:
     place = f"/protocol/operations/{name}"
-    family = routed_family(parts.families, spec["family"], f"{place}/family")
+    family = raw.routed_family(spec["family"], f"{place}/family")
     if "lookup" in spec:
         if "{" + spec["lookup"] + "}" not in spec["path"]:
             raise fail(f"{place}/lookup", f"the path has no parameter {spec['lookup']}")
         need_reason(family, "unknown_entity", f"{place}/lookup")
     forms = {form: _form(raw, f"{place}/forms/{form}", form, rules) for form, rules in spec.get("forms", {}).items()}
-    _check_form_reasons(parts, forms, family)
-    gates = _gates(raw, parts, spec, family, place)
-    rate = _referred(parts.rates, spec, "rate", place, "/protocol/limits")
+    _check_form_reasons(raw, forms, family)
+    gates = _gates(raw, spec, family, place)
+    rate = referred(raw.rates, spec, "rate", place, "rate {} under /protocol/limits")
     return Operation(
         name=name,
         method=spec["method"],
@@ -80,24 +51,17 @@ def _operation(raw: RawContract, parts: Parts, name: str, spec: Mapping[str, Jso
         segments=tuple(spec["path"].lstrip("/").split("/")),
         summary=spec["summary"],
         family=family,
-        credentials=_credentials(parts, spec, f"{place}/credentials"),
+        credentials=_credentials(raw, spec, f"{place}/credentials"),
         gates=gates,
         forms=forms,
-        replies=_replies(parts, spec["replies"], f"{place}/replies"),
+        replies=_replies(raw, spec["replies"], f"{place}/replies"),
         rate=rate,
         rate_claim=_rate_claim(rate, gates),
-        cors=_referred(parts.cors, spec, "cors", place, "/protocol/cors"),
-        idempotency=_referred(parts.idempotency, spec, "idempotency", place, "/protocol/idempotency"),
+        cors=referred(raw.cors, spec, "cors", place, "{} under /protocol/cors"),
+        idempotency=referred(raw.idempotency, spec, "idempotency", place, "{} under /protocol/idempotency"),
         query=tuple(spec.get("query", ())),
         lookup=spec.get("lookup"),
     )
-
-
-def _referred(known: Mapping[str, T], spec: Mapping[str, Json], member: str, place: str, section: str) -> T | None:
-    if member not in spec:
-        return None
-    kind = "rate " if member == "rate" else ""
-    return named(known, spec[member], f"{place}/{member}", f"{kind}{spec[member]} under {section}")
 
 
 def _rate_claim(rate: RateLimit | None, gates: Sequence[BoundGate]) -> RateClaim | None:
@@ -107,60 +71,56 @@ def _rate_claim(rate: RateLimit | None, gates: Sequence[BoundGate]) -> RateClaim
     return RateClaim(limit=rate, order=gate.order, reason=gate.reason("rate_limited"))
 
 
-def _credentials(parts: Parts, spec: Mapping[str, Json], place: str) -> tuple[Credential, ...]:
+def _credentials(raw: RawContract, spec: Mapping[str, Json], place: str) -> tuple[Credential, ...]:
     credentials = []
     for name in spec.get("credentials", ()):
-        credential = named(parts.credentials, name, place, f"{name} under /protocol/credentials")
+        credential = named(raw.credentials, name, place, "{} under /protocol/credentials")
         if credential.place == "path" and "{" + credential.parameter + "}" not in spec["path"]:
             raise fail(place, f"the path has no parameter {credential.parameter} for the credential {name}")
         credentials.append(credential)
     return tuple(credentials)
 
 
-def _replies(parts: Parts, names: Mapping[str, str], place: str) -> Replies:
+def _replies(raw: RawContract, names: Mapping[str, str], place: str) -> Replies:
     """Resolve the replies; a missing outcome is answered as the nearest one that is there."""
 
-    def reply(outcome: str, fallback: ReplyTemplate | None = None) -> ReplyTemplate:
-        if outcome not in names and fallback is not None:
-            return fallback
-        name = names[outcome]
-        return named(parts.replies, name, f"{place}/{outcome}", f"{name} under /protocol/replies")
+    def reply(outcome: str) -> ReplyTemplate | None:
+        return referred(raw.replies, names, outcome, place, "{} under /protocol/replies")
 
-    success = reply("success")
-    partial = reply("partial", success)
+    success = named(raw.replies, names["success"], f"{place}/success", "{} under /protocol/replies")
+    partial = reply("partial") or success
     return Replies(
-        success=success, partial=partial, failed=reply("failed", partial), replayed=reply("replayed", success)
+        success=success, partial=partial, failed=reply("failed") or partial, replayed=reply("replayed") or success
     )
 
 
 def _form(raw: RawContract, place: str, name: str, rules: Mapping[str, Json]) -> Form:
-    request, schema, events = rules.get("request"), rules.get("schema"), rules.get("events")
-    if events is not None and schema is None and "discriminator" not in rules:
+    events = rules.get("events")
+    if events is not None and "schema" not in rules and "discriminator" not in rules:
         raise fail(place, "requires schema or discriminator for its events")
     return Form(
         name=name,
-        request=None
-        if request is None
-        else named(raw.requests, request, f"{place}/request", f"schema {request} in requests.yaml"),
+        request=referred(raw.request_schemas, rules, "request", place, "schema {} in requests.yaml"),
         events=None if events is None else Tokens.of(events),
         single=events == "",
         discriminator=Tokens.of(rules.get("discriminator", "")),
         type=rules.get("type"),
-        schema=None
-        if schema is None
-        else named(raw.events, schema, f"{place}/schema", f"schema {schema} in events.yaml"),
-        schemas=raw.events,
+        schema=referred(raw.event_schemas, rules, "schema", place, "schema {} in events.yaml"),
+        schemas=raw.event_schemas,
         policy=rules.get("policy", "atomic"),
-        types=tuple(sorted(raw.events)),
+        types=tuple(sorted(raw.event_schemas)),
     )
 
 
-def _check_form_reasons(parts: Parts, forms: Mapping[str, Form], family: RefusalFamily) -> None:
+def _check_form_reasons(raw: RawContract, forms: Mapping[str, Form], family: RefusalFamily) -> None:
     """Refuse a schema or a window whose refusal the operation's family does not answer."""
     for schema in _schemas_of(forms.values()):
-        _check_schema_reasons(schema.body, family, f"/{schema.document}/{schema.name}")
-    for window in parts.windows if forms else ():
-        need_reason(family, window.refusal, f"/protocol/windows/{window.name}/refusal")
+        for tokens, inner in every_schema(schema.body):
+            refusal = inner.get("refusal", {})
+            for reason in refusal.values() if isinstance(refusal, dict) else [refusal]:
+                need_reason(family, reason, f"/{schema.document}/{schema.name}{pointer.build(tokens)}/refusal")
+    for window in raw.windows if forms else ():
+        need_reason(family, window.refusal, f"{window.pointer}/refusal")
 
 
 def _schemas_of(forms: Iterable[Form]) -> Iterator[Schema]:
@@ -173,33 +133,23 @@ def _schemas_of(forms: Iterable[Form]) -> Iterator[Schema]:
             yield from form.schemas.values()
 
 
-def _check_schema_reasons(schema: Mapping[str, Json], family: RefusalFamily, place: str) -> None:
-    refusal = schema.get("refusal", {})
-    for reason in refusal.values() if isinstance(refusal, dict) else [refusal]:
-        need_reason(family, reason, f"{place}/refusal")
-    for tokens, inner in subschemas(schema):
-        _check_schema_reasons(inner, family, place + pointer.build(tokens))
-
-
-def _gates(
-    raw: RawContract, parts: Parts, spec: Mapping[str, Json], family: RefusalFamily, place: str
-) -> tuple[BoundGate, ...]:
+def _gates(raw: RawContract, spec: Mapping[str, Json], family: RefusalFamily, place: str) -> tuple[BoundGate, ...]:
     declared = raw.section("gates")
     gates = []
     for name in spec.get("gates", list(declared)):
         if name not in declared:
             raise fail(f"{place}/gates", f"the gate {name} is not declared under /protocol/gates")
-        gates.append(_gate(parts, name, declared[name], family))
+        gates.append(_gate(raw, name, declared[name], family))
     gates.sort(key=lambda gate: gate.order)
-    _check_order(raw, parts, gates, spec, place)
+    _check_order(raw, gates, spec, place)
     return tuple(gates)
 
 
-def _gate(parts: Parts, name: str, rules: Mapping[str, Json], family: RefusalFamily) -> BoundGate:
+def _gate(raw: RawContract, name: str, rules: Mapping[str, Json], family: RefusalFamily) -> BoundGate:
     place, check = f"/protocol/gates/{name}", rules.get("check", name)
-    if check not in parts.checks:
-        raise fail(place, unknown("check", check, sorted(parts.checks)))
-    outcomes, reasons = parts.checks[check].outcomes, rules.get("refusals", {})
+    if check not in raw.checks:
+        raise fail(place, unknown("check", check, sorted(raw.checks)))
+    outcomes, reasons = raw.checks[check].outcomes, rules.get("refusals", {})
     for outcome in reasons:
         if outcome not in outcomes:
             raise fail(f"{place}/refusals/{outcome}", unknown("outcome", outcome, outcomes))
@@ -208,12 +158,10 @@ def _gate(parts: Parts, name: str, rules: Mapping[str, Json], family: RefusalFam
     return BoundGate(name=name, check=check, order=rules["order"], reasons=reasons)
 
 
-def _check_order(
-    raw: RawContract, parts: Parts, gates: Sequence[BoundGate], spec: Mapping[str, Json], place: str
-) -> None:
+def _check_order(raw: RawContract, gates: Sequence[BoundGate], spec: Mapping[str, Json], place: str) -> None:
     passed: set[str] = set()
     for gate in gates:
-        kind = parts.checks[gate.check]
+        kind = raw.checks[gate.check]
         for missing in sorted(set(kind.after) - passed):
             raise fail(f"{place}/gates", f"the gate {gate.name} requires the gate {missing} before it")
         for needed in kind.needs:
@@ -223,10 +171,6 @@ def _check_order(
     if "key" in passed and not spec.get("credentials"):
         raise fail(f"{place}/credentials", "the gate key requires at least one credential")
     for form, rules in spec.get("forms", {}).items():
-        needed_checks = {"object"} | {check for member, check in FORM_CHECKS.items() if member in rules}
-        for missing in sorted(needed_checks - passed):
+        required = {"object"} | {check for member, check in FORM_CHECKS.items() if member in rules}
+        for missing in sorted(required - passed):
             raise fail(f"{place}/forms/{form}", f"requires the gate {missing} in the operation")
-
-
-FORM_CHECKS = {"request": "envelope", "events": "events"}
-"""The check that judges each part of a form."""

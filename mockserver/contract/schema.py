@@ -1,4 +1,4 @@
-"""Schemas of the contract language: flattened, annotated, compiled for the judging engine.
+"""Schemas of the contract language: flattened, annotated, compiled with patterns as `jsonkit.patterns` reads them.
 
 Flattening lays a schema over the shared one it `use`s, so that readers see plain JSON Schema. Annotating gives every
 schema object its `source` and its place in the contract, so that a finding can name the fact it broke.
@@ -6,19 +6,35 @@ schema object its `source` and its place in the contract, so that a finding can 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
-from mockserver.contract.engine import Engine, compile_schema
+import jsonschema_rs
+
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import FORMATS, PATTERNS
+from mockserver.jsonkit.patterns import LookAround, engine_text, matcher, options, parse
+
+Engine: TypeAlias = jsonschema_rs.Draft202012Validator
+Formats: TypeAlias = Mapping[str, Callable[[str], bool]]
 
 POINTER: Final = "x-pointer"
 SOURCE: Final = "source"
 OWN_KEYWORDS: Final = frozenset({SOURCE, "refusal", "message", "use", POINTER})
 NO_SOURCE: Final = ""
+NO_FORMATS: Final[Formats] = {}
 NOTHING_CHANGED: Final[Mapping[str, str]] = {}
+
+
+def written_schemas(documents: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Json]]]:
+    """Yield every schema of requests.yaml, events.yaml and replies.yaml with its tokens, the shared ones included."""
+    for document in ("requests", "events", "replies"):
+        for name, schema in documents.get(document, {}).items():
+            if name == "shared":
+                yield from (((document, name, inner), shared) for inner, shared in schema.items())
+            else:
+                yield (document, name), schema
 
 
 def subschemas(schema: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Json]]]:
@@ -32,6 +48,33 @@ def subschemas(schema: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Ma
             yield (keyword,), schema[keyword]
 
 
+def every_schema(
+    schema: Mapping[str, Json], tokens: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, Json]]]:
+    """Yield a schema and those inside it at any depth, outer ones first, each with its tokens."""
+    yield tokens, schema
+    for inner_tokens, inner in subschemas(schema):
+        yield from every_schema(inner, (*tokens, *inner_tokens))
+
+
+def replace_subschemas(
+    schema: Mapping[str, Json], replacement: Callable[[tuple[str, ...], Json], Json]
+) -> dict[str, Json]:
+    """Return a copy with `replacement(tokens, inner)` in place of each schema directly inside, `allOf` included."""
+    replaced: dict[str, Json] = dict(schema)
+    if "properties" in schema:
+        properties = schema["properties"].items()
+        replaced["properties"] = {name: replacement(("properties", name), inner) for name, inner in properties}
+    for keyword in ("anyOf", "allOf"):
+        if isinstance(schema.get(keyword), list):
+            branches = enumerate(schema[keyword])
+            replaced[keyword] = [replacement((keyword, str(index)), branch) for index, branch in branches]
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            replaced[keyword] = replacement((keyword,), schema[keyword])
+    return replaced
+
+
 def annotate(
     schema: Mapping[str, Json], place: str, source: str, changed: Mapping[str, str] = NOTHING_CHANGED
 ) -> dict[str, Json]:
@@ -40,21 +83,10 @@ def annotate(
     `changed` has the sources, by pointer, of schema objects that a patch changed without naming one.
     """
     source = changed.get(place) or schema.get(SOURCE, source)
-    annotated: dict[str, Json] = {**schema, POINTER: place, SOURCE: source}
-    if "properties" in annotated:
-        annotated["properties"] = {
-            name: annotate(member, place + pointer.build(("properties", name)), source, changed)
-            for name, member in annotated["properties"].items()
-        }
-    if "anyOf" in annotated:
-        annotated["anyOf"] = [
-            annotate(branch, place + pointer.build(("anyOf", index)), source, changed)
-            for index, branch in enumerate(annotated["anyOf"])
-        ]
-    for keyword in ("items", "additionalProperties"):
-        if isinstance(annotated.get(keyword), dict):
-            annotated[keyword] = annotate(annotated[keyword], f"{place}/{keyword}", source, changed)
-    return annotated
+    annotated = replace_subschemas(
+        schema, lambda tokens, inner: annotate(inner, place + pointer.build(tokens), source, changed)
+    )
+    return {**annotated, POINTER: place, SOURCE: source}
 
 
 def flatten(schema: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str, Json]:
@@ -63,13 +95,7 @@ def flatten(schema: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str,
     base = flat.pop("use", None)
     if base is not None:
         flat = _overlay(flatten(shared[base], shared), flat)
-    for tokens, inner in list(subschemas(flat)):
-        holder: Json = flat
-        if len(tokens) == 2:
-            holder = flat[tokens[0]] = flat[tokens[0]].copy()
-        last: Json = int(tokens[-1]) if isinstance(holder, list) else tokens[-1]
-        holder[last] = flatten(inner, shared)
-    return flat
+    return replace_subschemas(flat, lambda _, inner: flatten(inner, shared))
 
 
 def _overlay(base: dict[str, Json], own: Mapping[str, Json]) -> dict[str, Json]:
@@ -90,14 +116,8 @@ def plain(schema: Json) -> Json:
         return [plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    published: dict[str, Json] = {}
-    for keyword, value in schema.items():
-        if keyword == "properties":
-            published[keyword] = {name: plain(member) for name, member in value.items()}
-        elif keyword in ("anyOf", "items", "additionalProperties"):
-            published[keyword] = plain(value)
-        elif keyword not in OWN_KEYWORDS:
-            published[keyword] = value
+    published = replace_subschemas(schema, lambda _, inner: plain(inner))
+    published = {keyword: value for keyword, value in published.items() if keyword not in OWN_KEYWORDS}
     if schema.get(SOURCE):
         published["x-source"] = schema[SOURCE]
     return published
@@ -120,53 +140,80 @@ class Schema:
         return compile_schema(self.body, FORMATS)
 
     @cached_property
-    def quick_engine(self) -> Engine:
-        """The engine that only says yes or no: formats are patterns in it, so it never calls back into Python."""
-        return compile_schema(formats_as_patterns(self.body))
-
-    @cached_property
-    def list_engine(self) -> Engine:
-        """The quick engine for a list of objects that all have to fit."""
-        item = {"allOf": [{"type": "object"}, formats_as_patterns(self.body)]}
-        return compile_schema({"type": "array", "items": item})
-
-    def all_valid(self, values: list[Json]) -> bool:
-        """Tell whether all values are objects and fit. They have no lone surrogates."""
-        return self.list_engine.is_valid(values)
-
-    @cached_property
     def is_valid(self) -> Callable[[Json], bool]:
-        """Tell whether a value fits. The value has no lone surrogates."""
-        return self.quick_engine.is_valid
+        """Tell whether a value without lone surrogates fits.
+
+        Formats are patterns in this engine, so it never calls back into Python.
+        """
+        return compile_schema(formats_as_patterns(self.body)).is_valid
+
+    @cached_property
+    def all_valid(self) -> Callable[[list[Json]], bool]:
+        """Tell whether all values are objects and fit. They have no lone surrogates."""
+        item = {"allOf": [{"type": "object"}, formats_as_patterns(self.body)]}
+        return compile_schema({"type": "array", "items": item}).is_valid
 
 
 def formats_as_patterns(schema: Json) -> Json:
     """Return a schema in which each `format` is its pattern."""
-    rewritten = {**schema}
-    for tokens, inner in subschemas(schema):
-        if len(tokens) == 1:
-            rewritten[tokens[0]] = formats_as_patterns(inner)
-        elif tokens[0] == "properties":
-            rewritten["properties"] = {**rewritten["properties"], tokens[1]: formats_as_patterns(inner)}
-    if "anyOf" in rewritten:
-        rewritten["anyOf"] = [formats_as_patterns(branch) for branch in schema["anyOf"]]
+    rewritten = replace_subschemas(schema, lambda _, inner: formats_as_patterns(inner))
     if "format" in rewritten:
         rewritten["allOf"] = [{"pattern": PATTERNS[rewritten.pop("format")]}]
     return rewritten
+
+
+def compile_schema(schema: Mapping[str, Json], formats: Formats = NO_FORMATS) -> Engine:
+    """Compile a schema; `formats` has the check of each format. Raises ValueError for a pattern that cannot be used.
+
+    One pattern has one meaning and one bound everywhere: a schema in which any looks around asks `matcher`
+    about each of its patterns; in any other schema the engine matches them itself, which is faster.
+    """
+    looks: set[LookAround] = set()
+
+    def for_engine(schema: Mapping[str, Json]) -> dict[str, Json]:
+        translated = replace_subschemas(schema, lambda _, inner: for_engine(inner))
+        if "pattern" in translated:
+            parsed = parse(translated["pattern"])
+            looks.add(parsed.look_around)
+            translated["pattern"] = engine_text(parsed)
+        return translated
+
+    linear = for_engine(schema)
+    own_patterns = not looks <= {LookAround.NONE}
+    return Engine(
+        dict(schema) if own_patterns else linear,
+        formats=dict(formats),
+        validate_formats=bool(formats),
+        keywords={"pattern": _PatternKeyword} if own_patterns else None,
+        pattern_options=None if own_patterns else options(LookAround.NONE),
+    )
+
+
+class _PatternKeyword:
+    """`pattern` as jsonschema-rs asks a keyword that is not its own."""
+
+    def __init__(self, parent_schema: Mapping[str, Json], value: str, schema_path: Sequence[str | int]) -> None:
+        self._pattern = value
+        self._matches = matcher(value)
+
+    def validate(self, instance: Json) -> None:
+        """Raise ValueError for a text that does not match."""
+        if isinstance(instance, str) and not self._matches(instance):
+            raise ValueError(f"does not match {self._pattern}")
 
 
 def drop_nulls(value: Json, schema: Mapping[str, Json]) -> Json:
     """Return the value without the null members that the schema declares and does not allow, at any depth."""
     if isinstance(value, dict):
         declared = schema.get("properties", {})
-        kept: dict[str, Json] = {}
+        cleaned: dict[str, Json] = {}
         for name, member in value.items():
             inner = declared.get(name)
             if inner is None:
-                kept[name] = member
+                cleaned[name] = member
             elif member is not None or _allows_null(inner):
-                kept[name] = drop_nulls(member, inner)
-        return kept
+                cleaned[name] = drop_nulls(member, inner)
+        return cleaned
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return [drop_nulls(item, schema["items"]) for item in value]
     return value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from mockserver.contract.schema import Schema
 from mockserver.jsonkit.decoding import KEY
@@ -18,20 +18,28 @@ POINTER = {KEY: "pointer"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Credential:
+class Named:
+    """Something that a section of `protocol.yaml` declares by name."""
+
+    SECTION: ClassVar[str]
+    name: str
+
+    @property
+    def pointer(self) -> str:
+        """Its contract pointer."""
+        return f"/protocol/{self.SECTION}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Credential(Named):
     """Where a key may stand. `parameter` names the path or query parameter or the header, `tokens` the body member."""
 
-    name: str
+    SECTION = "credentials"
     place: Literal["path", "header", "bearer", "query", "body"] = field(metadata={KEY: "in"})
     parameter: str = field(default="", metadata={KEY: "name"})
     tokens: Tokens = field(default=NOWHERE, metadata=POINTER)
     pattern: str | None = None
     example: str | None = None
-
-    @property
-    def pointer(self) -> str:
-        """The contract pointer of this credential."""
-        return f"/protocol/credentials/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,10 +58,10 @@ class CorsRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RateLimit:
+class RateLimit(Named):
     """`requests` per window of `window_ms`; `aligned` windows start at multiples of their length since 1970."""
 
-    name: str
+    SECTION = "limits"
     requests: int
     window_ms: int
     starts: Literal["aligned", "first_request"]
@@ -71,10 +79,10 @@ class MemberLimit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Window:
+class Window(Named):
     """How far the time at `tokens` may be from now, both ends included."""
 
-    name: str
+    SECTION = "windows"
     tokens: Tokens = field(metadata=POINTER)
     past_ms: int
     future_ms: int
@@ -108,10 +116,10 @@ class ContentTypes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Shape:
+class Shape(Named):
     """The body template of refusals, and the schema of what it makes."""
 
-    name: str
+    SECTION = "shapes"
     body: Template
     schema: Schema | None = None
 
@@ -148,10 +156,10 @@ class RefusalFamily:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ReplyTemplate:
+class ReplyTemplate(Named):
     """One reply that is not a refusal: a JSON `body` template, or a `text`; `item` makes one entry of its errors."""
 
-    name: str
+    SECTION = "replies"
     status: int
     media_type: str
     body: Template = None
@@ -159,11 +167,6 @@ class ReplyTemplate:
     item: Template = None
     schema: Schema | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def pointer(self) -> str:
-        """The contract pointer of this reply."""
-        return f"/protocol/replies/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -191,18 +194,13 @@ class Prefix:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class IdentityRule:
+class IdentityRule(Named):
     """Where a request or an event identifies its user; `types` None means events of every type."""
 
-    name: str
+    SECTION = "identity"
     pointers: tuple[str, ...]
     sources: tuple[str, ...] = ()
     types: frozenset[str] | None = None
-
-    @property
-    def pointer(self) -> str:
-        """The contract pointer of this rule."""
-        return f"/protocol/identity/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -19,10 +19,8 @@ class ServerRule:
     source: str
 
 
-def _read() -> dict[str, ServerRule]:
-    rules = yamltext.load(Path(__file__).with_name("server_rules.yaml"))
-    return {pointer: ServerRule(pointer=pointer, **rule) for pointer, rule in rules.items()}
-
-
-SERVER_RULES: Final[Mapping[str, ServerRule]] = _read()
+SERVER_RULES: Final[Mapping[str, ServerRule]] = {
+    pointer: ServerRule(pointer=pointer, **rule)
+    for pointer, rule in yamltext.load(Path(__file__).with_name("server_rules.yaml")).items()
+}
 """The rules by their pointers."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from mockserver.contract.collisions import collisions, served_paths
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch
-from mockserver.contract.ownership import longest_first, owner
+from mockserver.contract.ownership import collisions, longest_first, owner
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.settings import Settings
@@ -69,5 +68,5 @@ class ServedContracts:
 
 
 def _refuse_collisions(contracts: Iterable[Contract]) -> None:
-    for name, place, problem in collisions([served_paths(contract.documents) for contract in contracts]):
+    for name, place, problem in collisions([contract.documents["protocol"] for contract in contracts]):
         raise ContractError(name, f"/protocol{place}", problem)

@@ -1,49 +1,102 @@
-"""Checks of schemas as they are written: every pattern can be used, every message can be filled."""
+"""Checks of a contract as it is written: templates ask only for names that something fills, patterns can be used."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
-from mockserver.contract.schema import subschemas
-from mockserver.contract.template_names import MESSAGE, Problem, unavailable
-from mockserver.jsonkit import Json, pointer
+from mockserver.contract.contract import Contract
+from mockserver.contract.extension import Extension
+from mockserver.contract.schema import every_schema, written_schemas
+from mockserver.contract.sections import RefusalTemplate, ReplyTemplate
+from mockserver.jsonkit import Json, pointer, template
 from mockserver.jsonkit.patterns import check_pattern
+from mockserver.jsonkit.template import Template
+
+Problem = tuple[str, str]
+"""A pointer into the merged documents, and the problem there."""
+
+RATE: Final = frozenset({"rate_limit", "rate_remaining", "rate_reset_s", "retry_after_s"})
+"""Names that header templates may use beside those of their reply or refusal."""
+REPLY: Final = frozenset(
+    {"processed", "accepted", "duplicates", "rejected", "batch_size", "created", "nothing", "idempotency_key", "errors"}
+)
+ITEM: Final = frozenset({"index", "message", "code"})
+TEXT: Final = frozenset(
+    {"phrase", "phrase_upper", "phrase_lower", "detail", "status", "allow", "request_id", "nothing"}
+)
+"""Names that the message and the code of a refusal may use."""
+REFUSAL: Final = TEXT | {"message", "code"}
+MESSAGE: Final = frozenset({"field", "path", "detail"})
+"""Names that the text about one broken keyword may use."""
+
+
+def unknown_names(contract: Contract, extension: Extension) -> Iterator[Problem]:
+    """Yield each name in a template that nothing can fill."""
+    for reply in contract.replies.values():
+        yield from _reply(contract, extension, reply)
+    for shape in contract.shapes.values():
+        yield from unavailable(shape.body, REFUSAL, f"{shape.pointer}/body")
+    for limit in contract.rate_limits.values():
+        yield from unavailable(limit.headers, RATE, f"{limit.pointer}/headers")
+    for window in contract.windows:
+        yield from unavailable(window.message, MESSAGE, f"{window.pointer}/message")
+    for keyword, text in contract.messages.items():
+        yield from unavailable(text, MESSAGE, f"/protocol/messages/{pointer.escape(keyword)}/value")
+    for refusal in refusals(contract):
+        yield from unavailable(refusal.message, TEXT, f"{refusal.pointer}/message")
+        yield from unavailable(refusal.code, TEXT | {"message"}, f"{refusal.pointer}/code")
+        yield from unavailable(refusal.headers, REFUSAL | RATE, f"{refusal.pointer}/headers")
+
+
+def refusals(contract: Contract) -> Iterator[RefusalTemplate]:
+    """Yield every refusal of every family, the defaults included."""
+    for family in contract.families.values():
+        yield family.default
+        yield from family.reasons.values()
+
+
+def _reply(contract: Contract, extension: Extension, reply: ReplyTemplate) -> Iterator[Problem]:
+    users = [operation for operation in contract.operations.values() if reply in operation.replies.distinct()]
+    added = [
+        set(extension.reply_names(operation, contract.projects)) for operation in users or contract.operations.values()
+    ]
+    known = REPLY | (set.intersection(*added) if users else set().union(*added))
+    yield from unavailable(reply.body, known, f"{reply.pointer}/body")
+    yield from unavailable(reply.item, ITEM, f"{reply.pointer}/item")
+    yield from unavailable(reply.headers, known | RATE, f"{reply.pointer}/headers")
+
+
+def unavailable(value: Template | Mapping[str, str], known: Iterable[str], place: str) -> Iterator[Problem]:
+    """Yield each name that a template asks for and that is not known."""
+    for name in sorted(template.names(value) - set(known)):
+        written = name if name.startswith("${") else f"${{{name}}}"
+        yield place, f"{written} is not available here; available: {', '.join(sorted(known))}"
 
 
 def schema_problems(documents: Mapping[str, Json]) -> Iterator[Problem]:
     """Yield what is wrong with patterns and messages in merged documents that fit the contract language."""
     for name, credential in documents["protocol"].get("credentials", {}).items():
-        if "pattern" in credential:
-            yield from _pattern(credential["pattern"], f"/protocol/credentials/{name}/pattern")
-    for place, schema in written_schemas(documents):
-        yield from _schema(schema, place)
-
-
-def written_schemas(documents: Mapping[str, Json]) -> Iterator[tuple[str, Mapping[str, Json]]]:
-    """Yield every schema of the merged documents, each with its pointer."""
-    for document in ("requests", "events", "replies"):
-        for name, schema in documents.get(document, {}).items():
-            if name == "shared":
-                yield from ((pointer.build((document, name, inner)), shared) for inner, shared in schema.items())
-            else:
-                yield pointer.build((document, name)), schema
+        yield from _pattern(credential, f"/protocol/credentials/{name}")
+    for tokens, schema in written_schemas(documents):
+        yield from _schema(schema, pointer.build(tokens))
     for level in ("events", "requests"):
         for name, rule in documents.get("warnings", {}).get(level, {}).items():
-            yield pointer.build(("warnings", level, name, "schema")), rule["schema"]
+            yield from _schema(rule["schema"], pointer.build(("warnings", level, name, "schema")))
 
 
 def _schema(schema: Mapping[str, Json], place: str) -> Iterator[Problem]:
-    if "pattern" in schema:
-        yield from _pattern(schema["pattern"], f"{place}/pattern")
-    message = schema.get("message")
-    for keyword, text in message.items() if isinstance(message, dict) else [("", message)]:
-        yield from unavailable(text, MESSAGE, f"{place}/message" + (keyword and f"/{keyword}"))
-    for tokens, inner in subschemas(schema):
-        yield from _schema(inner, place + pointer.build(tokens))
+    for tokens, inner in every_schema(schema):
+        at = place + pointer.build(tokens)
+        yield from _pattern(inner, at)
+        message = inner.get("message")
+        for keyword, text in message.items() if isinstance(message, dict) else [("", message)]:
+            yield from unavailable(text, MESSAGE, f"{at}/message" + (keyword and f"/{keyword}"))
 
 
-def _pattern(pattern: str, place: str) -> Iterator[Problem]:
-    try:
-        check_pattern(pattern)
-    except ValueError as error:
-        yield place, f"invalid pattern: {error}"
+def _pattern(holder: Mapping[str, Json], place: str) -> Iterator[Problem]:
+    if "pattern" in holder:
+        try:
+            check_pattern(holder["pattern"])
+        except ValueError as error:
+            yield f"{place}/pattern", f"invalid pattern: {error}"

@@ -51,35 +51,20 @@ def _members(kind: Any) -> list[tuple[str, str, bool, Callable[[Json], Any]]]:
 
 def _reader(hint: Any) -> Callable[[Json], Any]:
     """Return the function that reads one JSON value; a type's own `of` comes first."""
-    parts = get_args(hint)
+    origin, parts = get_origin(hint), get_args(hint)
     if hint is datetime:
         return datetime.fromisoformat
     if hasattr(hint, "of"):
         return cast("Callable[[Json], Any]", hint.of)
     if is_dataclass(hint):
         return partial(read, cast("type[Any]", hint))
-    if get_origin(hint) is tuple and parts[-1] is Ellipsis:
-        return partial(_each, tuple, _reader(parts[0]))
-    if get_origin(hint) is frozenset:
-        return partial(_each, frozenset, _reader(parts[0]))
-    if get_origin(hint) is Mapping:
-        return partial(_values, _reader(parts[1]))
+    if origin is frozenset or (origin is tuple and parts[-1] is Ellipsis):
+        read_item = _reader(parts[0])
+        return lambda rows: origin(map(read_item, rows))
+    if origin is Mapping:
+        read_value = _reader(parts[1])
+        return lambda rows: {name: read_value(row) for name, row in rows.items()}
     if isinstance(hint, UnionType) and parts[-1] is NoneType:
-        return partial(_optional, _reader(parts[0]))
-    return _as_it_is
-
-
-def _as_it_is(value: Json) -> Any:
-    return value
-
-
-def _each(collect: Callable[[Any], Any], reader: Callable[[Json], Any], rows: Json) -> Any:
-    return collect(map(reader, rows))
-
-
-def _values(reader: Callable[[Json], Any], rows: Json) -> dict[str, Any]:
-    return {name: reader(row) for name, row in rows.items()}
-
-
-def _optional(reader: Callable[[Json], Any], value: Json) -> Any:
-    return None if value is None else reader(value)
+        read_present = _reader(parts[0])
+        return lambda value: None if value is None else read_present(value)
+    return lambda value: value

@@ -58,10 +58,9 @@ def names(template: Template) -> set[str]:
     """Return the names that a template uses, malformed ones included; an unclosed one keeps its `${`."""
     if isinstance(template, str):
         return {name or unclosed for name, unclosed in _ASKED.findall(template)}
-    if isinstance(template, dict):
-        return set().union(*(names(member) for member in template.values())) if template else set()
-    if isinstance(template, list):
-        return set().union(*(names(item) for item in template)) if template else set()
+    if isinstance(template, dict | list):
+        members: Json = template.values() if isinstance(template, dict) else template
+        return set().union(*map(names, members))
     return set()
 
 

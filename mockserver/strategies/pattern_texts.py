@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
 from mockserver.jsonkit import Json
-from mockserver.jsonkit.pattern_syntax import parse, write
+from mockserver.jsonkit.patterns import parse, write
 
 SEARCH = settings(
     max_examples=1000, database=None, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
-from mockserver.contract.engine import compile_schema
-from mockserver.contract.schema import POINTER
+from mockserver.contract.schema import POINTER, compile_schema
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import FORMATS, rfc3339_ms
 from mockserver.jsonkit.jsontext import render

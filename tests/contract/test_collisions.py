@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.contract.collisions import ServedPaths, collisions, served_paths
 from mockserver.contract.library import library
+from mockserver.contract.ownership import collisions
+from mockserver.jsonkit import Json
 from tests.judging import TALLY
 
 
-def served(protocol: str, *prefixes: str, **operations: str) -> ServedPaths:
-    names = {f"p{number}": path for number, path in enumerate(prefixes)}
-    return ServedPaths(protocol=protocol, prefixes=names, operations=operations)
+def served(protocol: str, *prefixes: str, **operations: str) -> Json:
+    return {
+        "name": protocol,
+        "prefixes": {f"p{number}": {"path": path} for number, path in enumerate(prefixes)},
+        "operations": {name: {"path": path} for name, path in operations.items()},
+    }
 
 
 def test_paths_are_read_out_of_documents() -> None:
-    paths = served_paths(TALLY.documents)
-    assert paths.protocol == "tally"
-    assert paths.prefixes == {"tally": "/tally/"}
-    assert paths.operations == {"collect": "/tally/v2/{stream}/collect"}
+    tally = TALLY.documents["protocol"]
+    assert list(collisions([served("first", "/tally/"), tally])) == [
+        ("tally", "/prefixes/tally/path", "/tally/ already belongs to first"),
+        (
+            "tally",
+            "/operations/collect/path",
+            "/tally/v2/{stream}/collect starts with /tally/, which belongs to first",
+        ),
+    ]
 
 
 def test_shipped_protocols_and_the_made_up_one_do_not_collide() -> None:
-    shipped = [served_paths(protocol.documents) for protocol in library().protocols.values()]
-    assert list(collisions([*shipped, served_paths(TALLY.documents)])) == []
+    shipped = [protocol.documents["protocol"] for protocol in library().protocols.values()]
+    assert list(collisions([*shipped, TALLY.documents["protocol"]])) == []
 
 
 def test_prefix_collides_when_two_protocols_name_it() -> None:

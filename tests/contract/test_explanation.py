@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.explanation import explain
+from mockserver.contract.fidelity import explain
 from mockserver.contract.library import library
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.body import RequestBody

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from mockserver.contract import template_names
+from mockserver.contract import written
 from mockserver.contract.contract import Contract
 from mockserver.contract.extension import extension_of
 from mockserver.contract.library import Patch, library
@@ -169,9 +169,9 @@ def test_preflight_is_answered_without_a_body_and_before_any_gate() -> None:
 
 def test_names_that_templates_may_use_are_the_names_that_have_values() -> None:
     judged = outlit(PAGEVIEW)
-    assert set(reply_variables(judged, receipt(), None)) == template_names.REPLY
-    assert set(text_variables(judged, receipt(), 400, "")) == template_names.TEXT
-    assert set(rate_variables(judged, receipt(), None)) == template_names.RATE
+    assert set(reply_variables(judged, receipt(), None)) == written.REPLY
+    assert set(text_variables(judged, receipt(), 400, "")) == written.TEXT
+    assert set(rate_variables(judged, receipt(), None)) == written.RATE
 
 
 @pytest.mark.parametrize("protocol", library().protocols)

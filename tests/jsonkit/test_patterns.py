@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.jsonkit.pattern_syntax import LONGEST_PATTERN, LookAround, parse
 from mockserver.jsonkit.patterns import (
     BACKTRACK_LIMIT,
+    LONGEST_PATTERN,
     LONGEST_TEXT,
+    LookAround,
     check_pattern,
     engine_text,
     matcher,
     matches,
     options,
+    parse,
 )
 from tests.ecma262 import ALL_CASES, Case
 

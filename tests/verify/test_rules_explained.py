@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.explanation import explain
+from mockserver.contract.fidelity import explain
 from mockserver.contract.library import library
 from mockserver.strategies import breaches
 from mockserver.verify import rules_of

@@ -9,7 +9,7 @@ import pytest
 
 from mockserver.contract.extension import extension_of
 from mockserver.contract.library import library
-from mockserver.contract.template_names import (
+from mockserver.contract.written import (
     ITEM,
     MESSAGE,
     RATE,
