@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import pytest
 
 if TYPE_CHECKING:
-    from mockserver.client.blocking import Session
-    from mockserver.client.client import Client
+    from mockserver.client.client import Client, Session
     from mockserver.client.local import MockServer, Options
     from mockserver.client.suite import Suite
 
@@ -179,10 +178,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def _shown(session: Session) -> str:
-    from mockserver.client import failure_text as report
+    from mockserver.client import session_calls
     from mockserver.errors import MockServerError
 
     try:
-        return session.connections.run(report.session(session.name))
+        return session.connections.run(session_calls.describe(session.name))
     except MockServerError as error:
         return f"the session could not be read: {error}"

@@ -61,8 +61,8 @@ def command(
     URL is the address of the server. The exit code is 1 if events were refused.
     """
     from mockserver.client import session_report as report
-    from mockserver.client.blocking import Session
     from mockserver.client.calls import Target
+    from mockserver.client.client import Session
     from mockserver.client.connections import Connections
 
     try:

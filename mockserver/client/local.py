@@ -17,7 +17,7 @@ from mockserver.client.connections import Connections
 from mockserver.settings import RateMode, Settings
 
 if TYPE_CHECKING:
-    from mockserver.client.asynchronous import AsyncSession
+    from mockserver.client.client import AsyncSession
 
 
 class Options(TypedDict, total=False):

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.client import text
-from mockserver.client.blocking import Session
+from mockserver.client.client import Session
 from mockserver.client.results import Counts, Delivery, Event, Exchange, Request
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json

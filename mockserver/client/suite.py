@@ -10,10 +10,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from mockserver.client import keys
-from mockserver.client import steering_calls as steering
-from mockserver.client.blocking import Session
-from mockserver.client.client import Client
+from mockserver.client import keys, session_calls
+from mockserver.client.client import Client, Session
 from mockserver.client.keys import Credentials
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json
@@ -81,7 +79,7 @@ class Suite:
 
     @cached_property
     def _credentials(self) -> Mapping[str, Credentials]:
-        return self.server.connections.run(steering.credentials())
+        return self.server.connections.run(session_calls.credentials())
 
     @cached_property
     def _patches(self) -> Mapping[str, Json]:
@@ -112,7 +110,7 @@ class Suite:
         if plan.protocols:
             plan.settings["protocols"] = plan.protocols
         if plan.settings:
-            session.connections.run(steering.change_settings(session.name, plan.settings))
+            session.settings(**plan.settings)
         if plan.faults:
             session.faults.replace(plan.faults)
         return session
