@@ -10,7 +10,7 @@ import click
 
 from mockserver import __version__
 from mockserver.cli import environment
-from mockserver.cli.groups import SuggestingGroup
+from mockserver.cli.parameters import SuggestingGroup
 from mockserver.errors import MockServerError
 
 COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "contracts")
@@ -57,13 +57,13 @@ class CommandLine(SuggestingGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one command and give its flags their environment variables."""
         module = f"mockserver.cli.{cmd_name}"
+        if cmd_name not in COMMANDS:
+            return None
         try:
-            command: click.Command | None = import_module(module).command if cmd_name in COMMANDS else None
+            command: click.Command = import_module(module).command
         except ModuleNotFoundError as error:
             if error.name != module:
                 raise
-            command = None
-        if command is None:
             return None
         environment.name_variables(command, f"{environment.PREFIX}_{cmd_name}")
         return command

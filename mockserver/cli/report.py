@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from mockserver.cli.parameters import FILE, FINDINGS
 from mockserver.errors import SettingsError
 
 EPILOG: Final = """\b
@@ -41,9 +42,7 @@ Exit code 0: passed; 1: refused events or a --fail-on condition; 2: usage error;
 )
 @click.option("--final", is_flag=True, help="No more attempts will follow: count pending events as lost.")
 @click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
-@click.option(
-    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML to this file."
-)
+@click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file.")
 @click.option("--admin-token", metavar="TOKEN", help="Admin token of the server.")
 @click.pass_context
 def command(
@@ -84,4 +83,4 @@ def command(
             raise SettingsError(f"--junit: {error}") from None
     if not made.counts.requests:
         click.echo(f"session {name} received no requests: does the client use this key?", err=True)
-    ctx.exit(1 if failures else 0)
+    ctx.exit(FINDINGS if failures else 0)

@@ -14,16 +14,21 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from mockserver.cli.loading import load_contract, need_hypothesis
-from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
+from mockserver.cli.parameters import (
+    FILE,
+    FINDINGS,
+    effective_contract,
+    load_contract,
+    need_hypothesis,
+    protocol_flag,
+    seed_flag,
+)
 from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:
     from mockserver.contract.contract import Contract
     from mockserver.verify import Rule, Setup
-    from mockserver.verify.outcome_report import Report
 
-FINDINGS: Final = 1
 KEY, SERVER_KEY = "MOCKSERVER_VERIFY_KEY", "MOCKSERVER_VERIFY_SERVER_KEY"
 STDOUT: Final = Path("-")
 SHOWN: Final = 200
@@ -59,9 +64,7 @@ class Finite(click.FloatRange):
 @click.option(
     "--target", required=True, metavar="URL", help="Base URL of the server, without the paths of the protocol."
 )
-@click.option(
-    "--protocol", required=True, type=ProtocolName(), metavar="NAME", help="Protocol that the target implements."
-)
+@protocol_flag("Protocol that the target implements.", required=True)
 @click.option("--key", required=True, metavar="KEY", help="Key to send with the requests.")
 @click.option("--server-key", metavar="KEY", help="Secret server key, for a protocol with two kinds of keys (Apex).")
 @click.option(
@@ -71,18 +74,11 @@ class Finite(click.FloatRange):
     metavar="KEY",
     help="Well-formed key that the target must refuse. May be repeated.",
 )
-@click.option("--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract.")
-@contract_files
+@effective_contract
 @click.option(
     "--examples", type=click.IntRange(min=0), default=20, show_default=True, help="Number of random examples per rule."
 )
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    help="Random seed. Use a different seed to generate different examples.",
-)
+@seed_flag("examples")
 @click.option("--only", multiple=True, metavar="RULE", help="Check only these rules. May be repeated.")
 @click.option("--skip", multiple=True, metavar="RULE", help="Skip these rules. May be repeated.")
 @click.option(
@@ -108,20 +104,8 @@ class Finite(click.FloatRange):
     show_default=True,
     help="Report or ignore deviations from assumed facts, which no source states.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the report as JSON; - for stdout.",
-)
-@click.option(
-    "--junit",
-    "junit_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the report as JUnit XML; - for stdout.",
-)
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the report as JSON; - for stdout.")
+@click.option("--junit", "junit_file", type=FILE, metavar="FILE", help="Write the report as JUnit XML; - for stdout.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -138,15 +122,17 @@ def command(
     assumed: Literal["report", "ignore"],
     json_file: Path | None,
     junit_file: Path | None,
-    **given: Any,
+    max_wait: float,
+    **setup_flags: Any,
 ) -> None:
     """Verify a server against a contract by its replies."""
     need_hypothesis()
-    from mockserver.verify import rules_of, verify
+    from mockserver.verify import Setup, rules_of, verify
     from mockserver.verify.outcome_report import Report
     from mockserver.verify.transport import Http
 
-    contract, setup = load_contract(protocol, revision, contracts, contract_patches), _setup(given)
+    contract = load_contract(protocol, revision, contracts, contract_patches)
+    setup = Setup(**setup_flags, max_wait_ms=int(max_wait * 1000), nonce=secrets.token_hex(4))
     _check_key(contract, setup)
     _check_files([file for file in (json_file, junit_file) if file is not None])
     http = Http(target, setup.rate)
@@ -160,7 +146,17 @@ def command(
         http.close()
     keys = {setup.key: KEY} | ({setup.server_key: SERVER_KEY} if setup.server_key else {})
     report = Report(target, f"{contract.name} {contract.revision}", outcomes, keys)
-    _write(report if assumed == "report" else report.without_assumed(), json_file, junit_file, ctx)
+    report = report if assumed == "report" else report.without_assumed()
+    formats: dict[Path | None, Callable[[], str]] = {
+        json_file: lambda: json.dumps(report.as_json(), indent=2, ensure_ascii=False),
+        junit_file: lambda: report.junit().decode("utf-8").rstrip("\n"),
+    }
+    for file, text in formats.items():
+        if file is not None and file != STDOUT:
+            file.write_text(text() + "\n", encoding="utf-8")
+    click.echo(formats.get(STDOUT, report.text)())
+    if not report.clean:
+        ctx.exit(FINDINGS)
 
 
 def _check_files(files: Sequence[Path]) -> None:
@@ -170,26 +166,6 @@ def _check_files(files: Sequence[Path]) -> None:
     for file in files:
         if file != STDOUT and not os.access(file if file.exists() else file.parent, os.W_OK):
             raise SettingsError(f"{file} cannot be written")
-
-
-def _write(report: Report, json_file: Path | None, junit_file: Path | None, ctx: click.Context) -> None:
-    made: dict[Path | None, Callable[[], str]] = {
-        json_file: lambda: json.dumps(report.as_json(), indent=2, ensure_ascii=False),
-        junit_file: lambda: report.junit().decode("utf-8").rstrip("\n"),
-    }
-    for file, text in made.items():
-        if file is not None and file != STDOUT:
-            file.write_text(text() + "\n", encoding="utf-8")
-    click.echo(made.get(STDOUT, report.text)())
-    if not report.clean:
-        ctx.exit(FINDINGS)
-
-
-def _setup(given: dict[str, Any]) -> Setup:
-    from mockserver.verify import Setup
-
-    max_wait_ms = int(given.pop("max_wait") * 1000)
-    return Setup(**given, max_wait_ms=max_wait_ms, nonce=secrets.token_hex(4))
 
 
 def _check_key(contract: Contract, setup: Setup) -> None:
