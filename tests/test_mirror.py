@@ -44,7 +44,6 @@ ELSEWHERE = {
     "client.connections": CALLED,
     "client.session_calls": CALLED,
     "client.messages": Elsewhere("client/test_http.py", "what HTTP replies become"),
-    "client.session_junit": Elsewhere("client/test_session_report.py", "the report as JUnit XML"),
     "client.results": Elsewhere("client/test_client.py", "values without behaviour of their own"),
     "contract.engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
     "contract.raw": LOADING,

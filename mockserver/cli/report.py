@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -69,18 +68,16 @@ def command(
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     try:
-        made = report.read_report(Session(name, connections), final=final or "lost" in gates)
+        verdict = report.read_report(Session(name, connections), final=final or "lost" in gates)
     finally:
         connections.close()
-    failures = made.failures([gate for gate in report.GATES if gate in gates])
-    click.echo(json.dumps(report.as_json(made, failures), indent=2) if as_json else report.as_text(made, failures))
+    failures = verdict.failures([gate for gate in report.GATES if gate in gates])
+    click.echo(report.as_json(verdict, failures) if as_json else report.as_text(verdict, failures))
     if junit is not None:
-        from mockserver.client.session_junit import junit as xml
-
         try:
-            junit.write_bytes(xml(made, failures))
+            junit.write_bytes(report.as_junit(verdict, failures))
         except OSError as error:
             raise SettingsError(f"--junit: {error}") from None
-    if not made.counts.requests:
+    if not verdict.counts.requests:
         click.echo(f"session {name} received no requests: does the client use this key?", err=True)
     ctx.exit(FINDINGS if failures else 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Final, TypeVar, Unpack
 from urllib.parse import quote
 
@@ -271,7 +272,7 @@ def describe(session: str) -> Steps[str]:
     deliveries = yield from _rows(session, "deliveries", Delivery, limit=MOST_ROWS)
     lines += text.block("deliveries", map(text.delivery, deliveries))
     refused = yield from _rows(session, "events", Event, limit=MOST_ROWS, verdict="rejected")
-    lines += text.block("refused events", text.flat(map(text.refused_event, refused)))
+    lines += text.block("refused events", chain.from_iterable(map(text.refused_event, refused)))
     reasons: list[str] = []
     for row in list(filter(refused_whole, rows))[:MOST_DETAILS]:
         findings = (yield from request(session, row.id)).findings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from mockserver.client.results import Counts, Delivery, Event, FaultStep, Request, Waited
@@ -47,11 +48,8 @@ def refused_event(row: Event) -> Iterator[str]:
 
 def request(row: Request) -> str:
     """Describe a request in one line."""
-    fault = (
-        ""
-        if row.fault is None
-        else f", fault injected: {value({k: v for k, v in row.fault.items() if k != 'remaining'})}"
-    )
+    shown = {name: member for name, member in (row.fault or {}).items() if name != "remaining"}
+    fault = "" if row.fault is None else f", fault injected: {value(shown)}"
     events = counted(row.events, "event")
     return f"{row.id} {row.method} {cut(row.path, SHOWN_VALUE)} -> {row.status or 'no reply'} ({events}{fault})"
 
@@ -113,7 +111,7 @@ def wait(request: Mapping[str, Json], waited: Waited, session: str, seen: Counts
     if waited.reason == "too_many":
         lines += block("arrived", map(event, waited.events))
     lines += block("closest events", near_misses(waited))
-    lines += block("refused events that match otherwise", flat(map(refused_event, waited.refused)))
+    lines += block("refused events that match otherwise", chain.from_iterable(map(refused_event, waited.refused)))
     lines += block("pending fault steps", map(fault_step, waited.faults_pending))
     lines += block(
         "requests to other sessions",
@@ -129,12 +127,6 @@ def near_misses(waited: Waited) -> Iterator[str]:
             yield (
                 f"{miss.event_id}: {different.pointer} expected {value(different.expected)}, got {value(different.got)}"
             )
-
-
-def flat(groups: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield the lines of all groups."""
-    for group in groups:
-        yield from group
 
 
 def _hints(waited: Waited, seen: Counts) -> Sequence[str]:
