@@ -8,14 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mockserver.cli.parameters import (
-    SuggestingGroup,
-    contract_files,
-    effective_contract,
-    load_contract,
-    print_json,
-    protocol_names,
-)
+from mockserver.cli import parameters
+from mockserver.cli.parameters import contract_files, effective_contract, load_contracts, print_json
 
 if TYPE_CHECKING:
     from mockserver.contract.library import Protocol
@@ -30,10 +24,10 @@ Examples:
 """
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_protocol = click.argument("name", shell_complete=protocol_names)
+_protocol = click.argument("name", shell_complete=parameters.protocol_names)
 
 
-@click.group(cls=SuggestingGroup, epilog=EPILOG)
+@click.group(cls=parameters.SuggestingGroup, epilog=EPILOG)
 def command() -> None:
     """List, print and explain the contracts."""
 
@@ -68,7 +62,7 @@ def print_contract(
 
     The output has the structure of a contract patch: copy a part of it, change it, and pass it to --contract-patch.
     """
-    contract = load_contract(name, revision, contracts, contract_patches)
+    (contract,) = load_contracts(name, revision, contracts, contract_patches)
     documents = {name: document for name, document in contract.documents.items() if document}
     if as_json:
         print_json(documents)
@@ -101,7 +95,8 @@ def explain(
     """
     from mockserver.contract.explanation import explain
 
-    facts = explain(load_contract(name, revision, contracts, contract_patches), pointer)
+    (contract,) = load_contracts(name, revision, contracts, contract_patches)
+    facts = explain(contract, pointer)
     if as_json:
         print_json({"facts": facts})
         return

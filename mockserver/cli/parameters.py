@@ -148,16 +148,13 @@ def seed_flag(noun: str) -> Callable[[_Function], _Function]:
     return click.option("--seed", type=int, default=0, show_default=True, help=help)
 
 
-def load_contract(protocol: str, revision: str | None, folders: Sequence[Path], files: Sequence[Path]) -> Contract:
-    """Load the effective contract of a protocol. Raises ContractError, SettingsError for a patch of another one."""
-    (contract,) = load_contracts(protocol, revision, folders, files)
-    return contract
-
-
 def load_contracts(
     protocol: str | None, revision: str | None, folders: Sequence[Path], files: Sequence[Path]
 ) -> list[Contract]:
-    """Load the effective contracts of one protocol, or of all for None. Raises like `load_contract`."""
+    """Load the effective contracts of one protocol, or of all for None.
+
+    Raises ContractError, SettingsError for a patch of another protocol.
+    """
     from mockserver.contract.library import Library
 
     library = Library(folders)

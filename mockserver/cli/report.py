@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -58,26 +59,23 @@ def command(
 
     URL is the address of the server. The exit code is 1 if events were refused.
     """
-    from mockserver.client import session_report as report
     from mockserver.client.calls import Target
     from mockserver.client.client import Session
     from mockserver.client.connections import Connections
+    from mockserver.client.session_report import Report
 
     try:
         connections = Connections(Target(url, admin_token))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    try:
-        verdict = report.read_report(Session(name, connections), final=final or "lost" in gates)
-    finally:
-        connections.close()
-    failures = verdict.failures([gate for gate in report.GATES if gate in gates])
-    click.echo(report.as_json(verdict, failures) if as_json else report.as_text(verdict, failures))
+    with closing(connections):
+        report = Report(Session(name, connections), gates, final=final or "lost" in gates)
+    click.echo(report.json() if as_json else report.text())
     if junit is not None:
         try:
-            junit.write_bytes(report.as_junit(verdict, failures))
+            junit.write_bytes(report.junit())
         except OSError as error:
             raise SettingsError(f"--junit: {error}") from None
-    if not verdict.counts.requests:
+    if not report.state.counts.requests:
         click.echo(f"session {name} received no requests: does the client use this key?", err=True)
-    ctx.exit(FINDINGS if failures else 0)
+    ctx.exit(FINDINGS if report.failures else 0)

@@ -7,22 +7,15 @@ import math
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from mockserver.cli.parameters import (
-    FILE,
-    FINDINGS,
-    effective_contract,
-    load_contract,
-    need_hypothesis,
-    protocol_flag,
-    seed_flag,
-)
+from mockserver.cli import parameters
 from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -64,7 +57,7 @@ class Finite(click.FloatRange):
 @click.option(
     "--target", required=True, metavar="URL", help="Base URL of the server, without the paths of the protocol."
 )
-@protocol_flag("Protocol that the target implements.", required=True)
+@parameters.protocol_flag("Protocol that the target implements.", required=True)
 @click.option("--key", required=True, metavar="KEY", help="Key to send with the requests.")
 @click.option("--server-key", metavar="KEY", help="Secret server key, for a protocol with two kinds of keys (Apex).")
 @click.option(
@@ -74,11 +67,11 @@ class Finite(click.FloatRange):
     metavar="KEY",
     help="Well-formed key that the target must refuse. May be repeated.",
 )
-@effective_contract
+@parameters.effective_contract
 @click.option(
     "--examples", type=click.IntRange(min=0), default=20, show_default=True, help="Number of random examples per rule."
 )
-@seed_flag("examples")
+@parameters.seed_flag("examples")
 @click.option("--only", multiple=True, metavar="RULE", help="Check only these rules. May be repeated.")
 @click.option("--skip", multiple=True, metavar="RULE", help="Skip these rules. May be repeated.")
 @click.option(
@@ -104,8 +97,20 @@ class Finite(click.FloatRange):
     show_default=True,
     help="Report or ignore deviations from assumed facts, which no source states.",
 )
-@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Write the report as JSON; - for stdout.")
-@click.option("--junit", "junit_file", type=FILE, metavar="FILE", help="Write the report as JUnit XML; - for stdout.")
+@click.option(
+    "--json",
+    "json_file",
+    type=parameters.FILE,
+    metavar="FILE",
+    help="Write the report as JSON; - for stdout.",
+)
+@click.option(
+    "--junit",
+    "junit_file",
+    type=parameters.FILE,
+    metavar="FILE",
+    help="Write the report as JUnit XML; - for stdout.",
+)
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -126,12 +131,12 @@ def command(
     **setup_flags: Any,
 ) -> None:
     """Verify a server against a contract by its replies."""
-    need_hypothesis()
+    parameters.need_hypothesis()
     from mockserver.verify import Setup, rules_of, verify
     from mockserver.verify.outcome_report import Report
     from mockserver.verify.transport import Http
 
-    contract = load_contract(protocol, revision, contracts, contract_patches)
+    (contract,) = parameters.load_contracts(protocol, revision, contracts, contract_patches)
     setup = Setup(**setup_flags, max_wait_ms=int(max_wait * 1000), nonce=secrets.token_hex(4))
     _check_key(contract, setup)
     _check_files([file for file in (json_file, junit_file) if file is not None])
@@ -139,11 +144,9 @@ def command(
     if dry_run:
         _list(rules_of(contract, setup, http), only, skip)
         return
-    try:
-        with _progress() as started:
-            outcomes = verify(contract, setup, http, only=only, skip=skip, started=started)
-    finally:
-        http.close()
+    with ExitStack() as stack:
+        stack.callback(http.close)
+        outcomes = verify(contract, setup, http, only=only, skip=skip, started=partial(_progress, stack))
     keys = {setup.key: KEY} | ({setup.server_key: SERVER_KEY} if setup.server_key else {})
     report = Report(target, f"{contract.name} {contract.revision}", outcomes, keys)
     report = report if assumed == "report" else report.without_assumed()
@@ -156,7 +159,7 @@ def command(
             file.write_text(text() + "\n", encoding="utf-8")
     click.echo(formats.get(STDOUT, report.text)())
     if not report.clean:
-        ctx.exit(FINDINGS)
+        ctx.exit(parameters.FINDINGS)
 
 
 def _check_files(files: Sequence[Path]) -> None:
@@ -177,18 +180,12 @@ def _check_key(contract: Contract, setup: Setup) -> None:
         raise SettingsError(f"--key fits no credential of {contract.name}: it must match {' or '.join(patterns)}")
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int], Callable[[], None]]]:
-    """Show a progress bar on a terminal, and restore the terminal on any exit."""
-    with ExitStack() as shown:
-
-        def started(count: int) -> Callable[[], None]:
-            if not sys.stderr.isatty():
-                return lambda: None
-            bar = shown.enter_context(click.progressbar(length=count, label="rules", file=sys.stderr))
-            return lambda: bar.update(1)
-
-        yield started
+def _progress(stack: ExitStack, count: int) -> Callable[[], None]:
+    """Show a progress bar on a terminal until the stack is closed; return the function that advances it."""
+    if not sys.stderr.isatty():
+        return lambda: None
+    bar = stack.enter_context(click.progressbar(length=count, label="rules", file=sys.stderr))
+    return lambda: bar.update(1)
 
 
 def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> None:

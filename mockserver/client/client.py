@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator
-from functools import update_wrapper
+from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 from urllib.parse import quote
@@ -29,11 +29,11 @@ R = TypeVar("R")
 def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Concatenate[Session | Part, P], R]:
     """Return an operation as a blocking method."""
 
+    @wraps(operation)
     def method(self: Session | Part, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
         return self.connections.run(operation(self.name, *args, **kwargs))
 
-    update_wrapper(method, operation)
     return method
 
 
@@ -42,11 +42,11 @@ def awaiting(
 ) -> Callable[Concatenate[AsyncSession | AsyncPart, P], Coroutine[Any, Any, R]]:
     """Return an operation as an awaitable method."""
 
+    @wraps(operation)
     async def method(self: AsyncSession | AsyncPart, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
         return await run(self.target, operation(self.name, *args, **kwargs))
 
-    update_wrapper(method, operation)
     return method
 
 
