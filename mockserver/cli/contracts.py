@@ -113,6 +113,7 @@ def explain(
 
 def _described(protocol: Protocol) -> Mapping[str, Json]:
     contract = protocol.contract()
+    revisions = [{"name": revision, "title": _title(protocol, revision)} for revision in protocol.revision_names()]
     return {
         "name": protocol.name,
         "title": contract.title,
@@ -120,9 +121,7 @@ def _described(protocol: Protocol) -> Mapping[str, Json]:
         "operations": list(contract.operations),
         "base": protocol.base,
         "newest": protocol.newest,
-        "revisions": [
-            {"name": revision, "title": _title(protocol, revision)} for revision in protocol.revision_names()
-        ],
+        "revisions": revisions,
         "folder": str(protocol.folder),
     }
 

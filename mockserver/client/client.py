@@ -7,7 +7,6 @@ ends at once, and a session can be used from several event loops in turn.
 from __future__ import annotations
 
 import secrets
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterator
 from functools import wraps
 from types import TracebackType
@@ -140,10 +139,12 @@ class AsyncClock(AsyncPart):
     reset = awaiting(calls.reset_clock)
 
 
-class Place(ABC):
+class Place:
     """What a client needs of a session, blocking or awaitable: its key and the URL of the server."""
 
-    _name: str
+    def __init__(self, name: str, target: Target) -> None:
+        self._name = name
+        self._target = target
 
     @property
     def name(self) -> str:
@@ -151,9 +152,9 @@ class Place(ABC):
         return self._name
 
     @property
-    @abstractmethod
     def target(self) -> Target:
         """The address of the server."""
+        return self._target
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} of {self.url}>"
@@ -181,18 +182,13 @@ class Session(Place):
     """
 
     def __init__(self, name: str, connections: Connections) -> None:
-        self._name = name
+        super().__init__(name, connections.target)
         self._connections = connections
 
     @property
     def connections(self) -> Connections:
         """The connections to the server."""
         return self._connections
-
-    @property
-    def target(self) -> Target:
-        """The address of the server."""
-        return self.connections.target
 
     @property
     def faults(self) -> Faults:
@@ -248,15 +244,6 @@ class Session(Place):
 
 class AsyncSession(Place):
     """One session of a server, with the methods of `Session` as coroutines."""
-
-    def __init__(self, name: str, target: Target) -> None:
-        self._name = name
-        self._target = target
-
-    @property
-    def target(self) -> Target:
-        """The address of the server."""
-        return self._target
 
     @property
     def faults(self) -> AsyncFaults:
