@@ -70,15 +70,15 @@ class CommandLine(SuggestingGroup):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Check the environment before a command reads it; `--help` works in any environment."""
-        asked = list(args)
+        words = list(args)
         if os.environ.get("NO_COLOR"):
             ctx.color = False
         rest = super().parse_args(ctx, args)
-        if not ctx.resilient_parsing and not set(HELP_FLAGS) & set(asked):
+        if not ctx.resilient_parsing and not set(HELP_FLAGS) & set(words):
             ctx.obj = environment.take_service_links(os.environ)
             for name in ctx.obj:
                 del os.environ[name]
-            only = PROBE if asked[:1] == [PROBE] else ""
+            only = PROBE if words[:1] == [PROBE] else ""
             try:
                 environment.check(os.environ, COMMANDS, lambda name: self.get_command(ctx, name), only)
             except MockServerError as error:

@@ -38,10 +38,10 @@ class ByteSize(_Kind):
         """Return the size in bytes."""
         if isinstance(value, int):
             return value
-        found = _SIZE.fullmatch(value)
-        if found is None or int(found[1]) == 0:
+        size = _SIZE.fullmatch(value)
+        if size is None or int(size[1]) == 0:
             self.fail(f"{value!r} is not a valid size; write 67108864, 64MiB or 1GiB", param, ctx)
-        return int(found[1]) * _UNITS[found[2]]
+        return int(size[1]) * _UNITS[size[2]]
 
     @staticmethod
     def text(size: int) -> str:

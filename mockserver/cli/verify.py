@@ -98,18 +98,10 @@ class Finite(click.FloatRange):
     help="Report or ignore deviations from assumed facts, which no source states.",
 )
 @click.option(
-    "--json",
-    "json_file",
-    type=parameters.FILE,
-    metavar="FILE",
-    help="Write the report as JSON; - for stdout.",
+    "--json", "json_file", type=parameters.FILE, metavar="FILE", help="Write the report as JSON; - for stdout."
 )
 @click.option(
-    "--junit",
-    "junit_file",
-    type=parameters.FILE,
-    metavar="FILE",
-    help="Write the report as JUnit XML; - for stdout.",
+    "--junit", "junit_file", type=parameters.FILE, metavar="FILE", help="Write the report as JUnit XML; - for stdout."
 )
 @click.pass_context
 def command(

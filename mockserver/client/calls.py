@@ -61,12 +61,12 @@ class Target:
 def at(session: str, *parts: str, **query: Json) -> str:
     """Return the path of something below a session; query parameters that are None are left out."""
     path = "/".join(["/_mock/sessions", *(quote(part, safe="") for part in (session, *parts))])
-    given = {
+    parameters = {
         name: str(member).lower() if isinstance(member, bool) else member
         for name, member in query.items()
         if member is not None
     }
-    return f"{path}?{urlencode(given)}" if given else path
+    return f"{path}?{urlencode(parameters)}" if parameters else path
 
 
 def default_tls(scheme: str) -> ssl.SSLContext | None:

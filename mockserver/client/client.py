@@ -238,8 +238,7 @@ class Session(Place):
         time: `exactly=0, quiet=0.5` checks that nothing arrives. Times are in seconds. Raises WaitError on timeout.
         """
         __tracebackhide__ = True
-        found = self.connections.run(calls.wait(self.name, count=count, exactly=exactly, **options))
-        return found[0] if count == 1 and exactly is None else found
+        return self.connections.run(calls.wait(self.name, count=count, exactly=exactly, **options))
 
 
 class AsyncSession(Place):
@@ -287,8 +286,7 @@ class AsyncSession(Place):
         See `Session.wait_for`.
         """
         __tracebackhide__ = True
-        found = await run(self.target, calls.wait(self.name, count=count, exactly=exactly, **options))
-        return found[0] if count == 1 and exactly is None else found
+        return await run(self.target, calls.wait(self.name, count=count, exactly=exactly, **options))
 
 
 class Client(Session):

@@ -35,12 +35,12 @@ def credentials(facts: Iterable[Mapping[str, Json]]) -> dict[str, Credentials]:
     """Return the credentials of each protocol from the facts of the fidelity ledger."""
     known: dict[str, Credentials] = {}
     for fact in facts:
-        of = known.setdefault(fact["protocol"], Credentials())
+        own = known.setdefault(fact["protocol"], Credentials())
         match pointer.parse(fact["pointer"]):
             case ("protocol", "credentials", name, member):
-                of.credentials.setdefault(name, {})[member] = fact["value"]
+                own.credentials.setdefault(name, {})[member] = fact["value"]
             case ("protocol", "operations", name, "credentials") if fact["value"]:
-                of.operations[name] = fact["value"]
+                own.operations[name] = fact["value"]
     return known
 
 

@@ -93,8 +93,8 @@ def export(session: str) -> Steps[str]:
 
 def wait(
     session: str, *, count: int = 1, exactly: int | None = None, **options: Unpack[WaitOptions]
-) -> Steps[list[Event]]:
-    """Wait for events and return them. Raises WaitError."""
+) -> Steps[Event | list[Event]]:
+    """Wait for events and return them: one event by default, a list with `count` or `exactly`. Raises WaitError."""
     __tracebackhide__ = True
     for name in options.keys() - WaitOptions.__annotations__.keys():
         raise TypeError(unknown("option", name, ["count", "exactly", *WaitOptions.__annotations__]))
@@ -108,7 +108,8 @@ def wait(
     }
     request |= {"exactly": exactly} if exactly is not None else {}
     request |= {"after": options["after"]} if options.get("after") is not None else {}
-    return list((yield from _wait(session, request)).events)
+    events = list((yield from _wait(session, request)).events)
+    return events[0] if count == 1 and exactly is None else events
 
 
 def wait_until_quiet(session: str, quiet: float = DEFAULT_QUIET, timeout: float = DEFAULT_TIMEOUT) -> Steps[None]:
@@ -123,8 +124,8 @@ def _wait(session: str, request: Mapping[str, Json]) -> Steps[Waited]:
     call = Call(method="POST", path=at(session, "wait"), body=request, max_wait=request["timeout_ms"] / 1000)
     waited = read(Waited, (yield call))
     if not waited.satisfied:
-        seen = (yield from settings(session)).counts
-        raise WaitError(text.wait(request, waited, session, seen), waited)
+        counts = (yield from settings(session)).counts
+        raise WaitError(text.wait(request, waited, session, counts), waited)
     return waited
 
 
