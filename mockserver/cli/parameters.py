@@ -50,21 +50,6 @@ class ByteSize(_Kind):
         return f"{size // _UNITS[unit]}{unit}"
 
 
-class Pin(_Kind):
-    """A protocol and one of its revisions, for example `outlit=r4-2026-08`."""
-
-    name = "protocol=revision"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Return the two names; the contract library checks later whether they exist."""
-        if isinstance(value, tuple):
-            return value
-        protocol, _, revision = value.partition("=")
-        if not protocol or not revision:
-            self.fail(f"expected PROTOCOL=REVISION, for example outlit=r4-2026-08, got {value!r}", param, ctx)
-        return protocol, revision
-
-
 class ListedPath(click.Path):
     """A repeatable path; a variable holds several, separated by whitespace, as for every repeatable flag."""
 
@@ -76,11 +61,16 @@ class ListedPath(click.Path):
         return rv.split()
 
 
-def pins(ctx: click.Context, param: click.Parameter, value: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """Return the pinned revisions by protocol; a protocol can have only one."""
-    revisions = dict(value)
-    if len(revisions) < len(set(value)):
-        raise click.BadParameter("two revisions for the same protocol", ctx, param)
+def pins(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> Mapping[str, str]:
+    """Return the pinned revisions by protocol, which can have only one; the library checks later whether they exist."""
+    revisions: dict[str, str] = {}
+    for pin in value:
+        protocol, _, revision = pin.partition("=")
+        if not protocol or not revision:
+            problem = f"expected PROTOCOL=REVISION, for example outlit=r4-2026-08, got {pin!r}"
+            raise click.BadParameter(problem, ctx, param)
+        if revisions.setdefault(protocol, revision) != revision:
+            raise click.BadParameter("two revisions for the same protocol", ctx, param)
     return revisions
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import click
 
-from mockserver.cli.parameters import FILE, ByteSize, Pin, contract_files, pin_names, pins
+from mockserver.cli.parameters import FILE, ByteSize, contract_files, pin_names, pins
 from mockserver.settings import LogFormat, LogLevel, RateMode, Settings
 
 DEFAULTS: Final = Settings()
@@ -45,7 +45,6 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
 @click.option(
     "--revision",
     "revisions",
-    type=Pin(),
     multiple=True,
     callback=pins,
     shell_complete=pin_names,
