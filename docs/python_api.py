@@ -13,7 +13,7 @@ import mockserver
 from mockserver import pytest_plugin
 from mockserver.client import arguments as types
 from mockserver.client import results
-from mockserver.client.blocking import Clock, Faults, Session
+from mockserver.client.client import Clock, Faults, Session
 from mockserver.client.local import Options
 from mockserver.settings import Settings
 

@@ -6,12 +6,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mockserver.client.asynchronous import AsyncSession
-    from mockserver.client.blocking import Session
-    from mockserver.client.client import Client
-    from mockserver.client.journal_calls import WaitError
+    from mockserver.client.client import AsyncSession, Client, Session
     from mockserver.client.local import MockServer
     from mockserver.client.results import Delivery, Event, Exchange, Request, SessionState, Waited
+    from mockserver.client.session_calls import WaitError
     from mockserver.core.findings import Finding
     from mockserver.errors import ContractError, ControlError, MockServerError, SettingsError, UnreachableError
 
@@ -38,7 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncSession": "mockserver.client.asynchronous",
+    "AsyncSession": "mockserver.client.client",
     "Client": "mockserver.client.client",
     "Delivery": "mockserver.client.results",
     "Event": "mockserver.client.results",
@@ -46,9 +44,9 @@ _HOMES = {
     "Finding": "mockserver.core.model",
     "MockServer": "mockserver.client.local",
     "Request": "mockserver.client.results",
-    "Session": "mockserver.client.blocking",
+    "Session": "mockserver.client.client",
     "SessionState": "mockserver.client.results",
-    "WaitError": "mockserver.client.journal_calls",
+    "WaitError": "mockserver.client.session_calls",
     "Waited": "mockserver.client.results",
 }
 """The modules of the public names; the others are in `errors`. Each is imported on first use."""

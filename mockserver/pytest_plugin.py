@@ -15,7 +15,7 @@ import pytest
 from mockserver.settings import RateMode
 
 if TYPE_CHECKING:
-    from mockserver.client.blocking import Session
+    from mockserver.client.client import Session
     from mockserver.client.local import MockServer, Options
     from mockserver.client.suite import Suite
 
@@ -161,11 +161,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     report = yield
     session = item.stash.get(SESSION, None)
     if report.failed and session is not None:
-        from mockserver.client import failure_text
+        from mockserver.client import session_calls
         from mockserver.errors import MockServerError
 
         try:
-            text = session.connections.run(failure_text.session(session.name))
+            text = session.connections.run(session_calls.describe(session.name))
         except MockServerError as error:
             text = f"the session could not be read: {error}"
         report.sections.append((f"mockserver session {session.name}", text))

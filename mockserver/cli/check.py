@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import click
 
-from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
+from mockserver.cli.parameters import FINDINGS, effective_contract, print_json, protocol_flag
 from mockserver.errors import unknown
 
-FINDINGS: Final = 1
 EPILOG: Final = """\b
 Examples:
   mockserver check payload.json
@@ -33,10 +31,9 @@ Exit code 0: no errors; 1: errors.
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 )
-@click.option("--protocol", type=ProtocolName(), metavar="NAME", help="Protocol. Default: inferred from the file.")
+@protocol_flag("Protocol. Default: inferred from the file.")
 @click.option("--operation", metavar="NAME", help="Operation. Default: inferred from the path or the payload.")
-@click.option("--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract.")
-@contract_files
+@effective_contract
 @click.option("--now", metavar="TIME", help="Time at which the payloads were sent, for example 2026-06-14T12:00:00Z.")
 @click.option("--no-warnings", is_flag=True, help="Print errors only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
@@ -72,7 +69,7 @@ def command(
     if protocol is not None:
         library.protocol(protocol).contract(revision, [patch for owner, patch in patches if owner == protocol])
     names = [protocol] if protocol else list(library.protocols)
-    known = sorted({one for name in names for one in library.protocol(name).contract(revision).operations})
+    known = sorted({op for name in names for op in library.protocol(name).contract(revision).operations})
     if operation is not None and operation not in known:
         raise click.BadParameter(unknown("operation", operation, known), param_hint="--operation")
     options = CheckOptions(
@@ -87,7 +84,7 @@ def command(
     if as_json:
         counts = {"requests": checked.requests, "events": checked.events, "skipped": checked.skipped}
         findings = [problem.as_json() for problem in checked.problems]
-        click.echo(json.dumps({"clean": checked.clean, **counts, "findings": findings}, indent=2, ensure_ascii=False))
+        print_json({"clean": checked.clean, **counts, "findings": findings})
     else:
         for problem in checked.problems:
             click.echo(problem.text())

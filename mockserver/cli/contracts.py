@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from mockserver.cli.groups import SuggestingGroup
-from mockserver.cli.loading import load_contract
-from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
-from mockserver.cli.tables import table
+from mockserver.cli import parameters
+from mockserver.cli.parameters import contract_files, effective_contract, load_contracts, print_json
 
 if TYPE_CHECKING:
     from mockserver.contract.library import Protocol
@@ -25,20 +23,11 @@ Examples:
   mockserver contracts explain outlit /protocol/limits/body/max_bytes
 """
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_protocol = click.argument("name", shell_complete=parameters.protocol_names)
 
 
-def _effective(function: _Function) -> _Function:
-    """Add the parameters that select one effective contract: a protocol, a revision, files."""
-    revision = click.option(
-        "--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract."
-    )
-    return click.argument("name", type=ProtocolName())(revision(contract_files(_as_json(function))))
-
-
-@click.group(cls=SuggestingGroup, epilog=EPILOG)
+@click.group(cls=parameters.SuggestingGroup, epilog=EPILOG)
 def command() -> None:
     """List, print and explain the contracts."""
 
@@ -52,20 +41,20 @@ def list_contracts(contracts: Sequence[Path], contract_patches: Sequence[Path], 
 
     library = Library(contracts)
     if as_json:
-        _print_json({"protocols": [_described(protocol) for protocol in library.protocols.values()]})
+        print_json({"protocols": [_described(protocol) for protocol in library.protocols.values()]})
         return
-    table(
-        ("PROTOCOL", "REVISION", "NOTE", "TITLE"),
-        [
-            (protocol.name, revision, ", ".join(_notes(protocol, revision)), _title(protocol, revision))
-            for protocol in library.protocols.values()
-            for revision in protocol.revision_names()
-        ],
-    )
+    rows = [
+        (protocol.name, revision, ", ".join(_notes(protocol, revision)), _title(protocol, revision))
+        for protocol in library.protocols.values()
+        for revision in protocol.revision_names()
+    ]
+    _print_table(("PROTOCOL", "REVISION", "NOTE", "TITLE"), *rows)
 
 
 @command.command("print")
-@_effective
+@_protocol
+@effective_contract
+@_as_json
 def print_contract(
     name: str, revision: str | None, contracts: Sequence[Path], contract_patches: Sequence[Path], as_json: bool
 ) -> None:
@@ -73,10 +62,10 @@ def print_contract(
 
     The output has the structure of a contract patch: copy a part of it, change it, and pass it to --contract-patch.
     """
-    contract = load_contract(name, revision, contracts, contract_patches)
+    (contract,) = load_contracts(name, revision, contracts, contract_patches)
     documents = {name: document for name, document in contract.documents.items() if document}
     if as_json:
-        _print_json(documents)
+        print_json(documents)
         return
     from mockserver.jsonkit import yamltext
 
@@ -87,7 +76,9 @@ def print_contract(
 
 
 @command.command("explain")
-@_effective
+@_protocol
+@effective_contract
+@_as_json
 @click.argument("pointer")
 def explain(
     name: str,
@@ -104,11 +95,12 @@ def explain(
     """
     from mockserver.contract.fidelity import explain
 
-    found = explain(load_contract(name, revision, contracts, contract_patches), pointer)
+    (contract,) = load_contracts(name, revision, contracts, contract_patches)
+    facts = explain(contract, pointer)
     if as_json:
-        _print_json({"facts": found})
+        print_json({"facts": facts})
         return
-    for number, fact in enumerate(found):
+    for number, fact in enumerate(facts):
         if number:
             click.echo()
         click.secho(fact["pointer"], bold=True)
@@ -121,6 +113,7 @@ def explain(
 
 def _described(protocol: Protocol) -> Mapping[str, Json]:
     contract = protocol.contract()
+    revisions = [{"name": revision, "title": _title(protocol, revision)} for revision in protocol.revision_names()]
     return {
         "name": protocol.name,
         "title": contract.title,
@@ -128,17 +121,13 @@ def _described(protocol: Protocol) -> Mapping[str, Json]:
         "operations": list(contract.operations),
         "base": protocol.base,
         "newest": protocol.newest,
-        "revisions": [
-            {"name": revision, "title": _title(protocol, revision)} for revision in protocol.revision_names()
-        ],
+        "revisions": revisions,
         "folder": str(protocol.folder),
     }
 
 
 def _title(protocol: Protocol, revision: str) -> str:
-    if revision in protocol.revisions:
-        return protocol.revisions[revision].title
-    return protocol.title
+    return protocol.revisions[revision].title if revision in protocol.revisions else protocol.title
 
 
 def _notes(protocol: Protocol, revision: str) -> list[str]:
@@ -151,7 +140,9 @@ def _text(value: Json) -> str:
     return value if isinstance(value, str) else render(value).decode()
 
 
-def _print_json(value: Json) -> None:
-    import json
-
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+def _print_table(*rows: Sequence[str]) -> None:
+    """Print aligned columns; the first row is the header, bold on a terminal."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        click.secho(line, bold=number == 0)

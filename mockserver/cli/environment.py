@@ -26,9 +26,8 @@ def name_variables(command: click.Command, prefix: str) -> None:
     """Give each flag of a command and its subcommands a variable, which takes precedence over those it has."""
     for option in command.params:
         if isinstance(option, click.Option):
-            flag = max((opt for opt in option.opts), key=len).lstrip("-")
-            others = [option.envvar] if isinstance(option.envvar, str) else option.envvar or []
-            option.envvar = [_joined(prefix, flag), *(other for other in others if other != _joined(prefix, flag))]
+            flag = max(option.opts, key=len).lstrip("-")
+            option.envvar = list(dict.fromkeys([_joined(prefix, flag), *_variables(option)]))
             option.show_envvar = True
     for name, inner in _inner(command).items():
         name_variables(inner, _joined(prefix, name))
@@ -37,10 +36,13 @@ def name_variables(command: click.Command, prefix: str) -> None:
 def variables(command: click.Command) -> Iterator[str]:
     """Yield the variables that `name_variables` gave a command."""
     for parameter in command.params:
-        envvar = parameter.envvar or []
-        yield from [envvar] if isinstance(envvar, str) else envvar
+        yield from _variables(parameter)
     for inner in _inner(command).values():
         yield from variables(inner)
+
+
+def _variables(parameter: click.Parameter) -> Sequence[str]:
+    return [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar or []
 
 
 def _inner(command: click.Command) -> Mapping[str, click.Command]:
@@ -53,15 +55,13 @@ def _joined(prefix: str, name: str) -> str:
 
 def is_service_link(name: str, value: str) -> bool:
     """Tell whether Kubernetes set a variable, for a service named mockserver or mockserver-something."""
-    if _SERVICE_LINK.fullmatch(name):
-        return True
-    return name.endswith("_PORT") and _LINK_ADDRESS.match(value) is not None
+    is_address = name.endswith("_PORT") and _LINK_ADDRESS.match(value) is not None
+    return is_address or _SERVICE_LINK.fullmatch(name) is not None
 
 
 def take_service_links(environ: Mapping[str, str]) -> list[str]:
     """Return the names of the variables that Kubernetes set."""
-    ours = f"{PREFIX}_"
-    return [name for name, value in environ.items() if name.startswith(ours) and is_service_link(name, value)]
+    return [name for name, value in environ.items() if name.startswith(f"{PREFIX}_") and is_service_link(name, value)]
 
 
 def check(
@@ -73,23 +73,20 @@ def check(
     With `only`, variables of other commands are not checked.
     """
     for name in environ:
-        if name.startswith(f"{PREFIX}_"):
-            named = [command for command in commands if name.startswith(_joined(PREFIX, command) + "_")]
-            if only and named and only not in named:
-                continue
-            if name not in _known(named, load):
-                near = _nearest(name, _known(commands, load))
-                raise SettingsError(f"unknown environment variable {name}; did you mean {near}? Rename or unset it.")
+        if not name.startswith(f"{PREFIX}_"):
+            continue
+        named = [command for command in commands if name.startswith(_joined(PREFIX, command) + "_")]
+        if only and named and only not in named:
+            continue
+        if name not in _known(named, load):
+            from difflib import get_close_matches
+
+            known = _known(commands, load)
+            same = [other for other in known if other.endswith(name.removeprefix(PREFIX))]
+            near = (same or get_close_matches(name, known, 1, cutoff=0.0))[0]
+            raise SettingsError(f"unknown environment variable {name}; did you mean {near}? Rename or unset it.")
 
 
 def _known(commands: Sequence[str], load: Callable[[str], click.Command | None]) -> list[str]:
     loaded = [command for command in map(load, commands) if command is not None]
     return [name for command in loaded for name in variables(command) if name.startswith(f"{PREFIX}_")]
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    ending = name.removeprefix(PREFIX)
-    same = [other for other in known if other.endswith(ending)]
-    return (same or get_close_matches(name, known, 1, cutoff=0.0))[0]

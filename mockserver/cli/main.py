@@ -10,7 +10,7 @@ import click
 
 from mockserver import __version__
 from mockserver.cli import environment
-from mockserver.cli.groups import SuggestingGroup
+from mockserver.cli.parameters import SuggestingGroup
 from mockserver.errors import MockServerError
 
 COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "contracts")
@@ -57,28 +57,28 @@ class CommandLine(SuggestingGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one command and give its flags their environment variables."""
         module = f"mockserver.cli.{cmd_name}"
+        if cmd_name not in COMMANDS:
+            return None
         try:
-            command: click.Command | None = import_module(module).command if cmd_name in COMMANDS else None
+            command: click.Command = import_module(module).command
         except ModuleNotFoundError as error:
             if error.name != module:
                 raise
-            command = None
-        if command is None:
             return None
         environment.name_variables(command, f"{environment.PREFIX}_{cmd_name}")
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Check the environment before a command reads it; `--help` works in any environment."""
-        asked = list(args)
+        words = list(args)
         if os.environ.get("NO_COLOR"):
             ctx.color = False
         rest = super().parse_args(ctx, args)
-        if not ctx.resilient_parsing and not set(HELP_FLAGS) & set(asked):
+        if not ctx.resilient_parsing and not set(HELP_FLAGS) & set(words):
             ctx.obj = environment.take_service_links(os.environ)
             for name in ctx.obj:
                 del os.environ[name]
-            only = PROBE if asked[:1] == [PROBE] else ""
+            only = PROBE if words[:1] == [PROBE] else ""
             try:
                 environment.check(os.environ, COMMANDS, lambda name: self.get_command(ctx, name), only)
             except MockServerError as error:

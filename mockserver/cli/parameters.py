@@ -1,19 +1,27 @@
-"""The value types of flags, and the flags that several commands share."""
+"""What several commands share: flags and their value types, contracts as flags name them, command groups, JSON."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
+from mockserver.errors import SettingsError, unknown
+
+FINDINGS: Final = 1
+"""The exit code of a command that found errors."""
+FILE: Final = click.Path(dir_okay=False, path_type=Path)
 _UNITS: Final = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE: Final = re.compile(r"([0-9]+) ?([KMG]iB|)")
 
 if TYPE_CHECKING:
+    from mockserver.contract.contract import Contract
+    from mockserver.jsonkit import Json
+
     _Kind = click.ParamType[Any]
 else:
     _Kind = click.ParamType
@@ -30,69 +38,16 @@ class ByteSize(_Kind):
         """Return the size in bytes."""
         if isinstance(value, int):
             return value
-        found = _SIZE.fullmatch(value)
-        if found is None or int(found[1]) == 0:
+        size = _SIZE.fullmatch(value)
+        if size is None or int(size[1]) == 0:
             self.fail(f"{value!r} is not a valid size; write 67108864, 64MiB or 1GiB", param, ctx)
-        return int(found[1]) * _UNITS[found[2]]
+        return int(size[1]) * _UNITS[size[2]]
 
     @staticmethod
     def text(size: int) -> str:
         """Format a size as a user would write it: in the largest unit that divides it."""
         unit = max((unit for unit, factor in _UNITS.items() if size % factor == 0), key=_UNITS.__getitem__)
         return f"{size // _UNITS[unit]}{unit}"
-
-
-class Pin(_Kind):
-    """A protocol and one of its revisions, for example `outlit=r4-2026-08`."""
-
-    name = "protocol=revision"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Return the two names; the contract library checks later whether they exist."""
-        if isinstance(value, tuple):
-            return value
-        protocol, _, revision = value.partition("=")
-        if not protocol or not revision:
-            self.fail(f"expected PROTOCOL=REVISION, for example outlit=r4-2026-08, got {value!r}", param, ctx)
-        return protocol, revision
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer every revision of every protocol."""
-        from mockserver.contract.library import library
-
-        names = [
-            f"{name}={revision}"
-            for name, protocol in library().protocols.items()
-            for revision in protocol.revision_names()
-        ]
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-
-
-class ProtocolName(_Kind):
-    """The name of a protocol; the contract library checks later whether it exists."""
-
-    name = "protocol"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer the protocols of the package."""
-        from mockserver.contract.library import library
-
-        return [CompletionItem(name) for name in library().protocols if name.startswith(incomplete)]
-
-
-class RevisionName(_Kind):
-    """A revision of the command's protocol; the contract library checks later whether it exists."""
-
-    name = "revision"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offer the revisions of the named protocol, or of all protocols."""
-        from mockserver.contract.library import library
-
-        protocols = library().protocols
-        named = [protocols[word] for word in (ctx.params.get("name"), *ctx.args) if word in protocols]
-        names = [name for protocol in named or protocols.values() for name in protocol.revision_names()]
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 class ListedPath(click.Path):
@@ -106,12 +61,43 @@ class ListedPath(click.Path):
         return rv.split()
 
 
-def pins(ctx: click.Context, param: click.Parameter, value: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    """Return the pinned revisions by protocol; a protocol can have only one."""
-    made = dict(value)
-    if len(made) < len(set(value)):
-        raise click.BadParameter("two revisions for the same protocol", ctx, param)
-    return made
+def pins(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> Mapping[str, str]:
+    """Return the pinned revisions by protocol, which can have only one; the library checks later whether they exist."""
+    revisions: dict[str, str] = {}
+    for pin in value:
+        protocol, _, revision = pin.partition("=")
+        if not protocol or not revision:
+            problem = f"expected PROTOCOL=REVISION, for example outlit=r4-2026-08, got {pin!r}"
+            raise click.BadParameter(problem, ctx, param)
+        if revisions.setdefault(protocol, revision) != revision:
+            raise click.BadParameter("two revisions for the same protocol", ctx, param)
+    return revisions
+
+
+def protocol_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the protocols of the package."""
+    from mockserver.contract.library import library
+
+    return [name for name in library().protocols if name.startswith(incomplete)]
+
+
+def revision_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Offer the revisions of the named protocol, or of all protocols."""
+    from mockserver.contract.library import library
+
+    protocols = library().protocols
+    named = [protocols[word] for word in (ctx.params.get("name"), *ctx.args) if word in protocols]
+    names = [name for protocol in named or protocols.values() for name in protocol.revision_names()]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def pin_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Offer every revision of every protocol."""
+    from mockserver.contract.library import library
+
+    protocols = library().protocols.items()
+    names = [f"{name}={revision}" for name, protocol in protocols for revision in protocol.revision_names()]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def contract_files(function: _Function) -> _Function:
@@ -132,3 +118,68 @@ def contract_files(function: _Function) -> _Function:
         help="Contract patch for one protocol, applied after its revision. May be repeated.",
     )
     return patches(folders(function))
+
+
+def effective_contract(function: _Function) -> _Function:
+    """Add the flags that select one effective contract of a protocol: a revision and files."""
+    help = "Contract revision. Default: the base contract."
+    revision = click.option("--revision", shell_complete=revision_names, metavar="REV", help=help)
+    return revision(contract_files(function))
+
+
+def protocol_flag(help: str, *, required: bool = False) -> Callable[[_Function], _Function]:
+    """Return the flag for the name of a protocol."""
+    return click.option("--protocol", required=required, shell_complete=protocol_names, metavar="NAME", help=help)
+
+
+def seed_flag(noun: str) -> Callable[[_Function], _Function]:
+    """Return the flag for the seed of what is generated."""
+    help = f"Random seed. Use a different seed to generate different {noun}."
+    return click.option("--seed", type=int, default=0, show_default=True, help=help)
+
+
+def load_contracts(
+    protocol: str | None, revision: str | None, folders: Sequence[Path], files: Sequence[Path]
+) -> list[Contract]:
+    """Load the effective contracts of one protocol, or of all for None.
+
+    Raises ContractError, SettingsError for a patch of another protocol.
+    """
+    from mockserver.contract.library import Library
+
+    library = Library(folders)
+    chosen = library.protocols if protocol is None else {protocol: library.protocol(protocol)}
+    patches = [(file, *library.load_patch(file)) for file in files]
+    for file, patched, _ in patches:
+        if patched not in chosen:
+            raise SettingsError(f"{file} is a patch for {patched}, not for {protocol}")
+    return [
+        owner.contract(revision, [patch for _, patched, patch in patches if patched == name])
+        for name, owner in chosen.items()
+    ]
+
+
+def need_hypothesis() -> None:
+    """Check that Hypothesis is installed. Raises SettingsError."""
+    try:
+        import hypothesis  # noqa: F401
+    except ImportError:
+        raise SettingsError("this command needs Hypothesis: pip install 'mockserver[strategies]'") from None
+
+
+def print_json(value: Json) -> None:
+    """Print indented JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+class SuggestingGroup(click.Group):
+    """A group whose error for an unknown command suggests the closest name and lists the available ones."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that `args` start with."""
+        name = args[0]
+        if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
+            ctx.fail(unknown("command", name, self.list_commands(ctx)))
+        return super().resolve_command(ctx, args)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import click
 
+from mockserver.cli.parameters import FILE, FINDINGS
 from mockserver.errors import SettingsError
 
 EPILOG: Final = """\b
@@ -41,9 +42,7 @@ Exit code 0: passed; 1: refused events or a --fail-on condition; 2: usage error;
 )
 @click.option("--final", is_flag=True, help="No more attempts will follow: count pending events as lost.")
 @click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
-@click.option(
-    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML to this file."
-)
+@click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file.")
 @click.option("--admin-token", metavar="TOKEN", help="Admin token of the server.")
 @click.pass_context
 def command(
@@ -60,28 +59,23 @@ def command(
 
     URL is the address of the server. The exit code is 1 if events were refused.
     """
-    from mockserver.client import session_report as report
-    from mockserver.client.blocking import Session
     from mockserver.client.calls import Target
+    from mockserver.client.client import Session
     from mockserver.client.connections import Connections
+    from mockserver.client.session_report import Report
 
     try:
         connections = Connections(Target(url, admin_token))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    try:
-        made = report.read_report(Session(name, connections), final=final or "lost" in gates)
-    finally:
-        connections.close()
-    failures = made.failures([gate for gate in report.GATES if gate in gates])
-    click.echo(json.dumps(report.as_json(made, failures), indent=2) if as_json else report.as_text(made, failures))
+    with closing(connections):
+        report = Report(Session(name, connections), gates, final=final or "lost" in gates)
+    click.echo(report.json() if as_json else report.text())
     if junit is not None:
-        from mockserver.client.session_junit import junit as xml
-
         try:
-            junit.write_bytes(xml(made, failures))
+            junit.write_bytes(report.junit())
         except OSError as error:
             raise SettingsError(f"--junit: {error}") from None
-    if not made.counts.requests:
+    if not report.state.counts.requests:
         click.echo(f"session {name} received no requests: does the client use this key?", err=True)
-    ctx.exit(1 if failures else 0)
+    ctx.exit(FINDINGS if report.failures else 0)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mockserver.cli.loading import load_contracts, need_hypothesis
-from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
+from mockserver.cli.parameters import effective_contract, load_contracts, need_hypothesis, protocol_flag, seed_flag
 from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -33,19 +32,12 @@ The same seed gives the same samples for the same version of Hypothesis. The cor
 
 
 @click.command(epilog=EPILOG)
-@click.option("--protocol", type=ProtocolName(), metavar="NAME", help="Protocol. Default: all protocols.")
+@protocol_flag("Protocol. Default: all protocols.")
 @click.option("--operation", metavar="NAME", help="Operation of the protocol. Default: all operations.")
 @click.option("--type", "kind", metavar="NAME", help="Event type. Default: all types.")
-@click.option("--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract.")
-@contract_files
+@effective_contract
 @click.option("--count", type=click.IntRange(min=1), default=10, show_default=True, help="Number of samples.")
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    help="Random seed. Use a different seed to generate different samples.",
-)
+@seed_flag("samples")
 @click.option("--invalid", is_flag=True, help="Generate requests that break exactly one rule.")
 @click.option("--json", "as_json", is_flag=True, help="Print an indented JSON array instead of NDJSON.")
 @click.option(
@@ -76,19 +68,22 @@ def command(
         raise click.UsageError("--operation, --type and --revision require --protocol")
     from mockserver.strategies.sampling import draw
 
-    wanted = [
-        _strategy(one, operation, kind, invalid)
-        for one in load_contracts(protocol, revision, contracts, contract_patches)
+    strategies = [
+        _strategy(contract, operation, kind, invalid)
+        for contract in load_contracts(protocol, revision, contracts, contract_patches)
     ]
-    _print(
-        [sample for number, one in enumerate(wanted) for sample in draw(one, _share(count, number, wanted), seed)],
-        as_json,
-    )
-
-
-def _share(count: int, number: int, wanted: Sequence[object]) -> int:
-    """Divide a count among several; the first ones get the remainder."""
-    return count // len(wanted) + (number < count % len(wanted))
+    share, remainder = divmod(count, len(strategies))
+    samples = [
+        sample.as_json()
+        for number, strategy in enumerate(strategies)
+        for sample in draw(strategy, share + (number < remainder), seed)
+    ]
+    # In ASCII: generated texts contain control characters and Unicode line separators.
+    if as_json:
+        click.echo(json.dumps(samples, indent=2))
+        return
+    for sample in samples:
+        click.echo(json.dumps(sample, separators=(",", ":")))
 
 
 def _write(folder: Path, contracts: Sequence[Path]) -> None:
@@ -111,13 +106,3 @@ def _strategy(contract: Contract, operation: str | None, kind: str | None, inval
     if kind:
         return strategies.invalid_events(name, operation=operation, type=kind, contract=contract)
     return strategies.invalid(name, operation=operation, contract=contract)
-
-
-def _print(samples: Sequence[Sample], as_json: bool) -> None:
-    """Print in ASCII: generated texts contain control characters and Unicode line separators."""
-    lines = [sample.as_json() for sample in samples]
-    if as_json:
-        click.echo(json.dumps(lines, indent=2))
-        return
-    for line in lines:
-        click.echo(json.dumps(line, separators=(",", ":")))

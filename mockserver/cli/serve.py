@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Final, get_args
+from collections.abc import Callable
+from typing import Any, Final, TypeVar, get_args
 
 import click
 
-from mockserver.cli.parameters import ByteSize, Pin, contract_files, pins
+from mockserver.cli.parameters import FILE, ByteSize, contract_files, pin_names, pins
 from mockserver.settings import LogFormat, LogLevel, RateMode, Settings
 
 DEFAULTS: Final = Settings()
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 EPILOG: Final = """\b
 Examples:
@@ -31,59 +32,42 @@ def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     return value
 
 
+def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Function]:
+    """Return a flag that has the default of the setting of its name."""
+    default = getattr(DEFAULTS, flag.removeprefix("--").replace("-", "_"))
+    return click.option(flag, default=default, help=help, **{"show_default": True, **more})
+
+
 @click.command(epilog=EPILOG)
-@click.option("--host", envvar="HOST", default=DEFAULTS.host, show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    envvar="PORT",
-    type=click.IntRange(0, 65535),
-    default=DEFAULTS.port,
-    show_default=True,
-    help="Port to listen on; 0 selects a free port.",
-)
-@click.option(
-    "--ready-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Write the URL to this file when the server is ready.",
-)
+@_setting("--host", "Address to listen on.", envvar="HOST")
+@_setting("--port", "Port to listen on; 0 selects a free port.", envvar="PORT", type=click.IntRange(0, 65535))
+@click.option("--ready-file", type=FILE, metavar="FILE", help="Write the URL to this file when the server is ready.")
 @click.option(
     "--revision",
     "revisions",
-    type=Pin(),
     multiple=True,
     callback=pins,
+    shell_complete=pin_names,
     metavar="NAME=REV",
     help="Pin the contract revision of a protocol. May be repeated.",
 )
 @contract_files
-@click.option(
+@_setting(
     "--rate-limits",
+    "When a rate limit is exceeded: warn adds a warning, enforce refuses the request, off does not count.",
     type=click.Choice(get_args(RateMode)),
-    default=DEFAULTS.rate_limits,
-    show_default=True,
-    help="When a rate limit is exceeded: warn adds a warning, enforce refuses the request, off does not count.",
 )
-@click.option(
-    "--journal-limit",
-    type=click.IntRange(1),
-    default=DEFAULTS.journal_limit,
-    show_default=True,
-    help="Maximum number of requests kept per session.",
-)
-@click.option(
+@_setting("--journal-limit", "Maximum number of requests kept per session.", type=click.IntRange(1))
+@_setting(
     "--memory-limit",
+    "Maximum memory for all journals together, in bytes or with a unit (KiB, MiB, GiB).",
     type=ByteSize(),
-    default=DEFAULTS.memory_limit,
     show_default=ByteSize.text(DEFAULTS.memory_limit),
-    help="Maximum memory for all journals together, in bytes or with a unit (KiB, MiB, GiB).",
 )
-@click.option(
+@_setting(
     "--max-sessions",
+    "Maximum number of sessions. When it is exceeded, the least recently used session is evicted.",
     type=click.IntRange(1),
-    default=DEFAULTS.max_sessions,
-    show_default=True,
-    help="Maximum number of sessions. When it is exceeded, the least recently used session is evicted.",
 )
 @click.option(
     "--admin-token", callback=_token, metavar="TOKEN", help="Require this bearer token on the control surface."
@@ -95,20 +79,12 @@ def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     metavar="NAME",
     help="Additional host name for the control surface. May be repeated.",
 )
-@click.option(
+@_setting(
     "--log-level",
+    "Log level: info logs new sessions and refused events, debug logs every request.",
     type=click.Choice(get_args(LogLevel)),
-    default=DEFAULTS.log_level,
-    show_default=True,
-    help="Log level: info logs new sessions and refused events, debug logs every request.",
 )
-@click.option(
-    "--log-format",
-    type=click.Choice(get_args(LogFormat)),
-    default=DEFAULTS.log_format,
-    show_default=True,
-    help="Log format: text, or one JSON object per line.",
-)
+@_setting("--log-format", "Log format: text, or one JSON object per line.", type=click.Choice(get_args(LogFormat)))
 @click.pass_obj
 def command(service_links: list[str] | None, /, **flags: Any) -> None:
     """Start the mock server."""

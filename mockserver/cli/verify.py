@@ -7,23 +7,21 @@ import math
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from mockserver.cli.loading import load_contract, need_hypothesis
-from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
+from mockserver.cli import parameters
 from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:
     from mockserver.contract.contract import Contract
     from mockserver.verify import Rule, Setup
-    from mockserver.verify.outcome_report import Report
 
-FINDINGS: Final = 1
 KEY, SERVER_KEY = "MOCKSERVER_VERIFY_KEY", "MOCKSERVER_VERIFY_SERVER_KEY"
 STDOUT: Final = Path("-")
 SHOWN: Final = 200
@@ -59,9 +57,7 @@ class Finite(click.FloatRange):
 @click.option(
     "--target", required=True, metavar="URL", help="Base URL of the server, without the paths of the protocol."
 )
-@click.option(
-    "--protocol", required=True, type=ProtocolName(), metavar="NAME", help="Protocol that the target implements."
-)
+@parameters.protocol_flag("Protocol that the target implements.", required=True)
 @click.option("--key", required=True, metavar="KEY", help="Key to send with the requests.")
 @click.option("--server-key", metavar="KEY", help="Secret server key, for a protocol with two kinds of keys (Apex).")
 @click.option(
@@ -71,18 +67,11 @@ class Finite(click.FloatRange):
     metavar="KEY",
     help="Well-formed key that the target must refuse. May be repeated.",
 )
-@click.option("--revision", type=RevisionName(), metavar="REV", help="Contract revision. Default: the base contract.")
-@contract_files
+@parameters.effective_contract
 @click.option(
     "--examples", type=click.IntRange(min=0), default=20, show_default=True, help="Number of random examples per rule."
 )
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    show_default=True,
-    help="Random seed. Use a different seed to generate different examples.",
-)
+@parameters.seed_flag("examples")
 @click.option("--only", multiple=True, metavar="RULE", help="Check only these rules. May be repeated.")
 @click.option("--skip", multiple=True, metavar="RULE", help="Skip these rules. May be repeated.")
 @click.option(
@@ -109,18 +98,10 @@ class Finite(click.FloatRange):
     help="Report or ignore deviations from assumed facts, which no source states.",
 )
 @click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the report as JSON; - for stdout.",
+    "--json", "json_file", type=parameters.FILE, metavar="FILE", help="Write the report as JSON; - for stdout."
 )
 @click.option(
-    "--junit",
-    "junit_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the report as JUnit XML; - for stdout.",
+    "--junit", "junit_file", type=parameters.FILE, metavar="FILE", help="Write the report as JUnit XML; - for stdout."
 )
 @click.pass_context
 def command(
@@ -138,29 +119,39 @@ def command(
     assumed: Literal["report", "ignore"],
     json_file: Path | None,
     junit_file: Path | None,
-    **given: Any,
+    max_wait: float,
+    **setup_flags: Any,
 ) -> None:
     """Verify a server against a contract by its replies."""
-    need_hypothesis()
-    from mockserver.verify import rules_of, verify
+    parameters.need_hypothesis()
+    from mockserver.verify import Setup, rules_of, verify
     from mockserver.verify.outcome_report import Report
     from mockserver.verify.transport import Http
 
-    contract, setup = load_contract(protocol, revision, contracts, contract_patches), _setup(given)
+    (contract,) = parameters.load_contracts(protocol, revision, contracts, contract_patches)
+    setup = Setup(**setup_flags, max_wait_ms=int(max_wait * 1000), nonce=secrets.token_hex(4))
     _check_key(contract, setup)
     _check_files([file for file in (json_file, junit_file) if file is not None])
     http = Http(target, setup.rate)
     if dry_run:
         _list(rules_of(contract, setup, http), only, skip)
         return
-    try:
-        with _progress() as started:
-            outcomes = verify(contract, setup, http, only=only, skip=skip, started=started)
-    finally:
-        http.close()
+    with ExitStack() as stack:
+        stack.callback(http.close)
+        outcomes = verify(contract, setup, http, only=only, skip=skip, started=partial(_progress, stack))
     keys = {setup.key: KEY} | ({setup.server_key: SERVER_KEY} if setup.server_key else {})
     report = Report(target, f"{contract.name} {contract.revision}", outcomes, keys)
-    _write(report if assumed == "report" else report.without_assumed(), json_file, junit_file, ctx)
+    report = report if assumed == "report" else report.without_assumed()
+    formats: dict[Path | None, Callable[[], str]] = {
+        json_file: lambda: json.dumps(report.as_json(), indent=2, ensure_ascii=False),
+        junit_file: lambda: report.junit().decode("utf-8").rstrip("\n"),
+    }
+    for file, text in formats.items():
+        if file is not None and file != STDOUT:
+            file.write_text(text() + "\n", encoding="utf-8")
+    click.echo(formats.get(STDOUT, report.text)())
+    if not report.clean:
+        ctx.exit(parameters.FINDINGS)
 
 
 def _check_files(files: Sequence[Path]) -> None:
@@ -172,26 +163,6 @@ def _check_files(files: Sequence[Path]) -> None:
             raise SettingsError(f"{file} cannot be written")
 
 
-def _write(report: Report, json_file: Path | None, junit_file: Path | None, ctx: click.Context) -> None:
-    made: dict[Path | None, Callable[[], str]] = {
-        json_file: lambda: json.dumps(report.as_json(), indent=2, ensure_ascii=False),
-        junit_file: lambda: report.junit().decode("utf-8").rstrip("\n"),
-    }
-    for file, text in made.items():
-        if file is not None and file != STDOUT:
-            file.write_text(text() + "\n", encoding="utf-8")
-    click.echo(made.get(STDOUT, report.text)())
-    if not report.clean:
-        ctx.exit(FINDINGS)
-
-
-def _setup(given: dict[str, Any]) -> Setup:
-    from mockserver.verify import Setup
-
-    max_wait_ms = int(given.pop("max_wait") * 1000)
-    return Setup(**given, max_wait_ms=max_wait_ms, nonce=secrets.token_hex(4))
-
-
 def _check_key(contract: Contract, setup: Setup) -> None:
     """Check that the key is valid for the protocol, before anything is sent."""
     from mockserver.verify.rule_set import keys_of
@@ -201,18 +172,12 @@ def _check_key(contract: Contract, setup: Setup) -> None:
         raise SettingsError(f"--key fits no credential of {contract.name}: it must match {' or '.join(patterns)}")
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int], Callable[[], None]]]:
-    """Show a progress bar on a terminal, and restore the terminal on any exit."""
-    with ExitStack() as shown:
-
-        def started(count: int) -> Callable[[], None]:
-            if not sys.stderr.isatty():
-                return lambda: None
-            bar = shown.enter_context(click.progressbar(length=count, label="rules", file=sys.stderr))
-            return lambda: bar.update(1)
-
-        yield started
+def _progress(stack: ExitStack, count: int) -> Callable[[], None]:
+    """Show a progress bar on a terminal until the stack is closed; return the function that advances it."""
+    if not sys.stderr.isatty():
+        return lambda: None
+    bar = stack.enter_context(click.progressbar(length=count, label="rules", file=sys.stderr))
+    return lambda: bar.update(1)
 
 
 def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> None:

@@ -57,21 +57,16 @@ class Target:
         self.port = parts.port or (80 if self.tls is None else 443)
         self.prefix = parts.path.rstrip("/")
 
-    def headers(self) -> list[tuple[str, str]]:
-        """Return the headers of a control call."""
-        headers = [("Content-Type", "application/json"), ("Accept", "application/json")]
-        return headers if self.token is None else [*headers, ("Authorization", f"Bearer {self.token}")]
-
 
 def at(session: str, *parts: str, **query: Json) -> str:
     """Return the path of something below a session; query parameters that are None are left out."""
     path = "/".join(["/_mock/sessions", *(quote(part, safe="") for part in (session, *parts))])
-    given = {name: _queried(member) for name, member in query.items() if member is not None}
-    return f"{path}?{urlencode(given)}" if given else path
-
-
-def _queried(member: Json) -> str:
-    return str(member).lower() if isinstance(member, bool) else str(member)
+    parameters = {
+        name: str(member).lower() if isinstance(member, bool) else member
+        for name, member in query.items()
+        if member is not None
+    }
+    return f"{path}?{urlencode(parameters)}" if parameters else path
 
 
 def default_tls(scheme: str) -> ssl.SSLContext | None:
@@ -85,10 +80,13 @@ def default_tls(scheme: str) -> ssl.SSLContext | None:
 
 def request_of(target: Target, call: Call) -> HttpRequest:
     """Return a call as an HTTP request; lone surrogates in its body are written as escapes."""
+    headers = [("Content-Type", "application/json"), ("Accept", "application/json")]
+    if target.token is not None:
+        headers.append(("Authorization", f"Bearer {target.token}"))
     return HttpRequest(
         method=call.method,
         target=target.prefix + call.path,
-        headers=target.headers(),
+        headers=headers,
         body=b"" if call.body is None else json.dumps(call.body).encode("ascii"),
         idle_timeout=CALL_TIMEOUT + call.max_wait,
     )

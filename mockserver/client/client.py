@@ -1,18 +1,292 @@
-"""A client for a server that is already running."""
+"""A session as a test holds it: with blocking methods, with awaitable ones, and the client that owns it.
+
+An awaitable method opens its own connection on the running event loop. So nothing has to be closed, a cancelled call
+ends at once, and a session can be used from several event loops in turn.
+"""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Coroutine, Iterator
+from functools import wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from urllib.parse import quote
 
-from mockserver.client.blocking import Session
-from mockserver.client.calls import Steps, Target
+from mockserver.client import session_calls as calls
+from mockserver.client.arguments import WaitOptions
+from mockserver.client.calls import Call, Steps, Target, answer_of, request_of, unreachable
 from mockserver.client.connections import Connections
-from mockserver.client.steering_calls import general_key
+from mockserver.client.messages import ExchangeError
+from mockserver.client.results import Event, FaultStep
+from mockserver.jsonkit import Json
 
-if TYPE_CHECKING:
-    from mockserver.client.asynchronous import AsyncSession
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Concatenate[Session | Part, P], R]:
+    """Return an operation as a blocking method."""
+
+    @wraps(operation)
+    def method(self: Session | Part, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
+        return self.connections.run(operation(self.name, *args, **kwargs))
+
+    return method
+
+
+def awaiting(
+    operation: Callable[Concatenate[str, P], Steps[R]],
+) -> Callable[Concatenate[AsyncSession | AsyncPart, P], Coroutine[Any, Any, R]]:
+    """Return an operation as an awaitable method."""
+
+    @wraps(operation)
+    async def method(self: AsyncSession | AsyncPart, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
+        return await run(self.target, operation(self.name, *args, **kwargs))
+
+    return method
+
+
+async def run(target: Target, steps: Steps[R]) -> R:
+    """Run the calls of an operation in order."""
+    __tracebackhide__ = True
+    try:
+        call = next(steps)
+        while True:
+            call = steps.send(await _send(target, call))
+    except StopIteration as done:
+        result: R = done.value
+        return result
+
+
+async def _send(target: Target, call: Call) -> Json:
+    from mockserver.client.http import HttpClient
+
+    async with HttpClient(target.host, target.port, target.tls, keep_alive=False) as client:
+        try:
+            reply = await client.exchange(request_of(target, call))
+        except ExchangeError as error:
+            raise unreachable(target, call, error) from error.reason
+    return answer_of(target, call, reply)
+
+
+class Part:
+    """A group of blocking methods of a session."""
+
+    def __init__(self, name: str, connections: Connections) -> None:
+        self.name = name
+        self.connections = connections
+
+
+class AsyncPart:
+    """A group of awaitable methods of a session."""
+
+    def __init__(self, name: str, target: Target) -> None:
+        self.name = name
+        self.target = target
+
+
+class Faults(Part):
+    """The fault steps of a session: a sequence with methods to add, replace and clear."""
+
+    add = blocking(calls.add_fault)
+    replace = blocking(calls.replace_faults)
+    clear = blocking(calls.clear_faults)
+    list = blocking(calls.list_faults)
+
+    def __iter__(self) -> Iterator[FaultStep]:
+        return iter(self.list())
+
+    def __len__(self) -> int:
+        return len(self.list())
+
+    def __getitem__(self, index: int) -> FaultStep:
+        return self.list()[index]
+
+
+class AsyncFaults(AsyncPart):
+    """The fault steps of a session, with awaitable methods."""
+
+    add = awaiting(calls.add_fault)
+    replace = awaiting(calls.replace_faults)
+    clear = awaiting(calls.clear_faults)
+    list = awaiting(calls.list_faults)
+
+
+class Clock(Part):
+    """The clock of the session. Waits and delays use real time."""
+
+    now = blocking(calls.now)
+    read = blocking(calls.read_clock)
+    set = blocking(calls.set_clock)
+    offset = blocking(calls.offset_clock)
+    freeze = blocking(calls.freeze_clock)
+    advance = blocking(calls.advance_clock)
+    reset = blocking(calls.reset_clock)
+
+
+class AsyncClock(AsyncPart):
+    """The clock of the session. Waits and delays use real time."""
+
+    now = awaiting(calls.now)
+    read = awaiting(calls.read_clock)
+    set = awaiting(calls.set_clock)
+    offset = awaiting(calls.offset_clock)
+    freeze = awaiting(calls.freeze_clock)
+    advance = awaiting(calls.advance_clock)
+    reset = awaiting(calls.reset_clock)
+
+
+class Place:
+    """What a client needs of a session, blocking or awaitable: its key and the URL of the server."""
+
+    def __init__(self, name: str, target: Target) -> None:
+        self._name = name
+        self._target = target
+
+    @property
+    def name(self) -> str:
+        """The name of the session."""
+        return self._name
+
+    @property
+    def target(self) -> Target:
+        """The address of the server."""
+        return self._target
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} of {self.url}>"
+
+    @property
+    def key(self) -> str:
+        """The key for a client: the name of the session. See `key_for` for protocols with other kinds of keys."""
+        return self.name
+
+    @property
+    def url(self) -> str:
+        """The base URL for a client; its key selects the session."""
+        return self.target.url
+
+    @property
+    def base_url(self) -> str:
+        """The base URL for a client whose key cannot be chosen; its path selects the session."""
+        return f"{self.url}/_mock/s/{quote(self.name, safe='')}"
+
+
+class Session(Place):
+    """One session of a server: its received events and requests, and its settings.
+
+    Thread-safe. The methods block; use `aio` in coroutines.
+    """
+
+    def __init__(self, name: str, connections: Connections) -> None:
+        super().__init__(name, connections.target)
+        self._connections = connections
+
+    @property
+    def connections(self) -> Connections:
+        """The connections to the server."""
+        return self._connections
+
+    @property
+    def faults(self) -> Faults:
+        """The fault steps of the session."""
+        return Faults(self.name, self.connections)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the session."""
+        return Clock(self.name, self.connections)
+
+    @property
+    def aio(self) -> AsyncSession:
+        """This session with awaitable methods."""
+        return AsyncSession(self.name, self.target)
+
+    def session(self, name: str) -> Session:
+        """Return another session of the same server."""
+        return Session(name, self.connections)
+
+    events = blocking(calls.events)
+    requests = blocking(calls.requests)
+    request = blocking(calls.request)
+    deliveries = blocking(calls.deliveries)
+    export = blocking(calls.export)
+    wait_until_quiet = blocking(calls.wait_until_quiet)
+    key_for = blocking(calls.key_for)
+    settings = blocking(calls.settings)
+    patch = blocking(calls.patch)
+    revision = blocking(calls.revision)
+    forget = blocking(calls.forget)
+
+    @overload
+    def wait_for(  # type: ignore[overload-overlap]
+        self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[WaitOptions]
+    ) -> Event: ...
+    @overload
+    def wait_for(self, *, count: int, exactly: None = None, **options: Unpack[WaitOptions]) -> list[Event]: ...
+    @overload
+    def wait_for(self, *, count: int = 1, exactly: int, **options: Unpack[WaitOptions]) -> list[Event]: ...
+    def wait_for(
+        self, *, count: int = 1, exactly: int | None = None, **options: Unpack[WaitOptions]
+    ) -> Event | list[Event]:
+        """Wait for events and return them: a single event by default, a list with `count` or `exactly`.
+
+        Events that arrived before the call count too. With `quiet`, also wait until no request has arrived for that
+        time: `exactly=0, quiet=0.5` checks that nothing arrives. Times are in seconds. Raises WaitError on timeout.
+        """
+        __tracebackhide__ = True
+        return self.connections.run(calls.wait(self.name, count=count, exactly=exactly, **options))
+
+
+class AsyncSession(Place):
+    """One session of a server, with the methods of `Session` as coroutines."""
+
+    @property
+    def faults(self) -> AsyncFaults:
+        """The fault steps of the session."""
+        return AsyncFaults(self.name, self.target)
+
+    @property
+    def clock(self) -> AsyncClock:
+        """The clock of the session."""
+        return AsyncClock(self.name, self.target)
+
+    def session(self, name: str) -> AsyncSession:
+        """Return another session of the same server."""
+        return AsyncSession(name, self.target)
+
+    events = awaiting(calls.events)
+    requests = awaiting(calls.requests)
+    request = awaiting(calls.request)
+    deliveries = awaiting(calls.deliveries)
+    export = awaiting(calls.export)
+    wait_until_quiet = awaiting(calls.wait_until_quiet)
+    key_for = awaiting(calls.key_for)
+    settings = awaiting(calls.settings)
+    patch = awaiting(calls.patch)
+    revision = awaiting(calls.revision)
+    forget = awaiting(calls.forget)
+
+    @overload
+    async def wait_for(  # type: ignore[overload-overlap]
+        self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[WaitOptions]
+    ) -> Event: ...
+    @overload
+    async def wait_for(self, *, count: int, exactly: None = None, **options: Unpack[WaitOptions]) -> list[Event]: ...
+    @overload
+    async def wait_for(self, *, count: int = 1, exactly: int, **options: Unpack[WaitOptions]) -> list[Event]: ...
+    async def wait_for(
+        self, *, count: int = 1, exactly: int | None = None, **options: Unpack[WaitOptions]
+    ) -> Event | list[Event]:
+        """Wait for events and return them: a single event by default, a list with `count` or `exactly`.
+
+        See `Session.wait_for`.
+        """
+        __tracebackhide__ = True
+        return await run(self.target, calls.wait(self.name, count=count, exactly=exactly, **options))
 
 
 class Client(Session):
@@ -31,7 +305,7 @@ class Client(Session):
     def name(self) -> str:
         """The name of the session; by default a random one that most protocols accept as a key."""
         if not self._name:
-            self._name = self.connections.run(_any_name())
+            self._name = self.connections.run(calls.general_key(secrets.token_hex(8)))
         return self._name
 
     def close(self) -> None:
@@ -47,17 +321,11 @@ class Client(Session):
         self.close()
 
     async def __aenter__(self) -> AsyncSession:
-        from mockserver.client.asynchronous import run
-
         if not self._name:
-            self._name = await run(self.target, _any_name())
+            self._name = await run(self.target, calls.general_key(secrets.token_hex(8)))
         return self.aio
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _any_name() -> Steps[str]:
-    return general_key(secrets.token_hex(8))

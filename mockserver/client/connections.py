@@ -6,9 +6,10 @@ import asyncio
 import atexit
 import threading
 import weakref
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from mockserver.client.calls import Call, Steps, Target, answer_of, request_of, unreachable
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
@@ -17,9 +18,54 @@ from mockserver.jsonkit import Json
 if TYPE_CHECKING:
     import ssl
 
+    from mockserver.client.http import HttpClient
+
 R = TypeVar("R")
+T = TypeVar("T")
 STOP_TIMEOUT: Final = 5.0
 """Maximum time in seconds to wait for connections to close."""
+
+
+class LoopThread(threading.Thread, Generic[T]):
+    """A daemon thread that holds a resource open on its own event loop until it is told to stop."""
+
+    def __init__(
+        self,
+        name: str,
+        resource: AbstractAsyncContextManager[T],
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self._resource = resource
+        self._loop_factory = loop_factory
+        self._ready: Future[T] = Future()
+        self._stopping = asyncio.Event()
+
+    def open(self) -> T:
+        """Start the thread and return the resource once it is open. Raises the exception of a failed start."""
+        self.start()
+        return self._ready.result()
+
+    def stop(self) -> None:
+        """Ask the thread to close the resource and end, without waiting for it."""
+        with suppress(RuntimeError):  # the loop is closed already
+            self.loop.call_soon_threadsafe(self._stopping.set)
+
+    def run(self) -> None:
+        """Run the event loop."""
+        try:
+            with asyncio.Runner(loop_factory=self._loop_factory) as runner:
+                runner.run(self._hold())
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    async def _hold(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        async with self._resource as resource:
+            self._ready.set_result(resource)
+            await self._stopping.wait()
 
 
 class BlockingClient:
@@ -31,16 +77,18 @@ class BlockingClient:
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._server = host, port, tls
         self._lock = threading.Lock()
-        self._thread: _LoopThread | None = None
+        self._thread: _ClientThread | None = None
 
     def exchange(self, request: HttpRequest) -> HttpReply:
         """Send a request and return its reply. An interrupt cancels the request. Raises ExchangeError."""
         with self._lock:
             if self._thread is None:
-                self._thread = _LoopThread(*self._server)
-                self._abandon = weakref.finalize(self, self._thread.stop)
+                thread = _ClientThread(*self._server)
+                self._client = thread.open()
+                self._thread = thread
+                self._abandon = weakref.finalize(self, thread.stop)
                 self._abandon.atexit = False
-            reply = self._thread.submit(request)
+            reply = asyncio.run_coroutine_threadsafe(self._client.exchange(request), self._thread.loop)
         try:
             return reply.result()
         except BaseException:
@@ -55,61 +103,39 @@ class BlockingClient:
                 return
             self._abandon.detach()
             thread.stop()
-        thread.wait_until_idle()
+        thread.idle.wait(STOP_TIMEOUT)
 
 
-class _LoopThread:
-    """A daemon thread that runs an event loop with an HTTP client."""
+class _ClientThread(LoopThread["HttpClient"]):
+    """The thread of an HTTP client. `idle` is set when only requests in progress, or none, keep connections open."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        self._server = host, port, tls
-        self._started: Future[asyncio.AbstractEventLoop] = Future()
-        self._stopping = asyncio.Event()
-        self._idle = threading.Event()
-        self._thread = threading.Thread(target=self._main, name="mockserver client", daemon=True)
-        self._thread.start()
-        self._loop = self._started.result()
+        # A selector loop on every platform: it writes with the send method of the client's sockets.
+        super().__init__("mockserver client", self._connected(host, port, tls), asyncio.SelectorEventLoop)
+        self.idle = threading.Event()
 
-    def submit(self, request: HttpRequest) -> Future[HttpReply]:
-        """Start a request and return a future of its reply."""
-        return asyncio.run_coroutine_threadsafe(self._client.exchange(request), self._loop)
-
-    def stop(self) -> None:
-        """Ask the thread to end after its requests in progress, without waiting for it."""
-        with suppress(RuntimeError):  # the loop is closed already
-            self._loop.call_soon_threadsafe(self._stopping.set)
-
-    def wait_until_idle(self) -> None:
-        """Wait until the connections are closed, or kept open only by requests in progress."""
-        self._idle.wait(STOP_TIMEOUT)
-
-    def _main(self) -> None:
+    def run(self) -> None:
+        """Run the event loop."""
         try:
-            # A selector loop on every platform: it writes with the send method of the client's sockets.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
-                runner.run(self._serve())
-        except BaseException as error:
-            if self._started.done():
-                raise
-            self._started.set_exception(error)
+            super().run()
         finally:
             _running.discard(self)
-            self._idle.set()
+            self.idle.set()
 
-    async def _serve(self) -> None:
+    @asynccontextmanager
+    async def _connected(self, host: str, port: int, tls: ssl.SSLContext | None) -> AsyncIterator[HttpClient]:
         from mockserver.client.http import HttpClient
 
-        async with HttpClient(*self._server, keep_alive=True) as self._client:
+        async with HttpClient(host, port, tls, keep_alive=True) as client:
             _running.add(self)
-            self._started.set_result(asyncio.get_running_loop())
-            await self._stopping.wait()
+            yield client
             requests = asyncio.all_tasks() - {asyncio.current_task()}
             if requests:
-                self._idle.set()
+                self.idle.set()
                 await asyncio.wait(requests)
 
 
-_running: Final[set[_LoopThread]] = set()
+_running: Final[set[_ClientThread]] = set()
 
 
 @atexit.register
@@ -119,7 +145,7 @@ def _stop_all() -> None:
     for thread in threads:
         thread.stop()
     for thread in threads:
-        thread.wait_until_idle()
+        thread.idle.wait(STOP_TIMEOUT)
 
 
 class Connections:

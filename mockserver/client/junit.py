@@ -45,23 +45,21 @@ class Suite:
 
 
 def document(suites: Sequence[Suite]) -> bytes:
-    """Return the XML document of some suites."""
+    """Return the XML document of some suites. Characters that XML does not allow are replaced."""
     totals = _counts([case for suite in suites for case in suite.cases])
     del totals["skipped"]  # the schema of Jenkins' xUnit plugin has it for a single suite only
     root = ET.Element("testsuites", {"name": "mockserver", **totals})
     for suite in suites:
-        element = ET.SubElement(root, "testsuite", {"name": xml_text(suite.name), **_counts(suite.cases)})
+        element = ET.SubElement(root, "testsuite", {"name": suite.name, **_counts(suite.cases)})
         if suite.started is not None:
             element.set("timestamp", suite.started.isoformat(timespec="seconds"))
         for case in suite.cases:
             _add(element, case)
+    for element in root.iter():
+        element.attrib.update({name: NOT_XML.sub("\ufffd", value) for name, value in element.items()})
+        element.text = NOT_XML.sub("\ufffd", element.text or "") or None
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
-
-
-def xml_text(value: str) -> str:
-    """Replace the characters that XML does not allow."""
-    return NOT_XML.sub("\ufffd", value)
 
 
 def _counts(cases: Sequence[Case]) -> dict[str, str]:
@@ -72,15 +70,11 @@ def _counts(cases: Sequence[Case]) -> dict[str, str]:
 
 
 def _add(suite: ET.Element, case: Case) -> None:
-    element = ET.SubElement(
-        suite, "testcase", classname=xml_text(case.classname), name=xml_text(case.name), time=UNMEASURED
-    )
+    element = ET.SubElement(suite, "testcase", classname=case.classname, name=case.name, time=UNMEASURED)
     if case.failure is not None:
-        failure = ET.SubElement(
-            element, "failure", type=xml_text(case.failure.kind), message=xml_text(case.failure.message)
-        )
-        failure.text = xml_text(case.failure.text)
+        failure = ET.SubElement(element, "failure", type=case.failure.kind, message=case.failure.message)
+        failure.text = case.failure.text
     if case.skipped is not None:
-        ET.SubElement(element, "skipped", message=xml_text(case.skipped))
+        ET.SubElement(element, "skipped", message=case.skipped)
     if case.output:
-        ET.SubElement(element, "system-out").text = xml_text(case.output)
+        ET.SubElement(element, "system-out").text = case.output

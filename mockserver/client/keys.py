@@ -33,15 +33,15 @@ class Credentials:
 
 def credentials(facts: Iterable[Mapping[str, Json]]) -> dict[str, Credentials]:
     """Return the credentials of each protocol from the facts of the fidelity ledger."""
-    found: dict[str, Credentials] = {}
+    known: dict[str, Credentials] = {}
     for fact in facts:
-        of = found.setdefault(fact["protocol"], Credentials())
+        own = known.setdefault(fact["protocol"], Credentials())
         match pointer.parse(fact["pointer"]):
             case ("protocol", "credentials", name, member):
-                of.credentials.setdefault(name, {})[member] = fact["value"]
+                own.credentials.setdefault(name, {})[member] = fact["value"]
             case ("protocol", "operations", name, "credentials") if fact["value"]:
-                of.operations[name] = fact["value"]
-    return found
+                own.operations[name] = fact["value"]
+    return known
 
 
 def fits(key: str, credentials: Iterable[Mapping[str, Json]]) -> bool:
@@ -49,24 +49,21 @@ def fits(key: str, credentials: Iterable[Mapping[str, Json]]) -> bool:
     return any("pattern" not in credential or matches(credential["pattern"], key) for credential in credentials)
 
 
-def well_formed(slug: str, credentials: Iterable[Mapping[str, Json]]) -> str:
+def well_formed(slug: str, credentials: Sequence[Mapping[str, Json]]) -> str:
     """Return a unique key that is well-formed for one of the credentials. Raises ValueError."""
-    listed = list(credentials)
-    for credential in listed:
+    for credential in credentials:
         for key in _candidates(slug, credential):
             if fits(key, [credential]):
                 return key
-    raise ValueError(
-        f"cannot generate a key for {[credential.get('pattern') for credential in listed]}; set one with `credentials`"
-    )
+    patterns = [credential.get("pattern") for credential in credentials]
+    raise ValueError(f"cannot generate a key for {patterns}; set one with `credentials`")
 
 
 def slug_of(name: str) -> str:
     """Return a session name in letters, digits and underscores, made unique by a digest if it was changed."""
     slug = re.sub("[^A-Za-z0-9]+", "_", name).strip("_")[:SLUG_LENGTH]
-    return (
-        slug if slug == name else f"{slug}_{blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=6).hexdigest()}"
-    )
+    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
+    return slug if slug == name else f"{slug}_{digest}"
 
 
 def _candidates(slug: str, credential: Mapping[str, Json]) -> Iterator[str]:
@@ -82,11 +79,8 @@ def _candidates(slug: str, credential: Mapping[str, Json]) -> Iterator[str]:
 
 
 def general(slug: str, known: Mapping[str, Credentials]) -> str:
-    """Return the key that is well-formed for as many protocols as possible."""
+    """Return the key that is well-formed for as many protocols as possible, the shortest of several."""
     credentials = [credential for of in known.values() for credential in of.credentials.values()]
     candidates = dict.fromkeys([slug, *(key for credential in credentials for key in _candidates(slug, credential))])
-    return max(candidates, key=lambda key: (_takers(key, known.values()), -len(key)))
-
-
-def _takers(key: str, known: Iterable[Credentials]) -> int:
-    return sum(fits(key, of.of(None)) for of in known if of.operations)
+    served = [of.of(None) for of in known.values() if of.operations]
+    return max(candidates, key=lambda key: (sum(fits(key, specs) for specs in served), -len(key)))

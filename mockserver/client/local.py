@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from typing import Self, TypedDict, Unpack
 
 from mockserver.client.calls import Target
-from mockserver.client.client import Client
-from mockserver.client.connections import Connections
+from mockserver.client.client import AsyncSession, Client
+from mockserver.client.connections import Connections, LoopThread
 from mockserver.settings import RateMode, Settings
-
-if TYPE_CHECKING:
-    from mockserver.client.asynchronous import AsyncSession
 
 
 class Options(TypedDict, total=False):
@@ -49,10 +43,9 @@ class MockServer(Client):
         options.setdefault("port", 0)
         self.server_settings = Settings(**options)
         self._name = session or ""
-        self._target: Target | None = None
         self._open: Connections | None = None
-        self._thread: ServerThread | None = None
-        self._stack = contextlib.AsyncExitStack()
+        self._thread: LoopThread[tuple[object, str]] | None = None
+        self._stack = AsyncExitStack()
 
     @staticmethod
     def connect(url: str, admin_token: str | None = None, *, session: str | None = None) -> Client:
@@ -62,25 +55,23 @@ class MockServer(Client):
     @property
     def target(self) -> Target:
         """The address of the server. Raises RuntimeError if it is not running."""
-        if self._target is None:
+        if self._open is None:
             raise RuntimeError("the server is not running: use it as a context manager")
-        return self._target
+        return self._open.target
 
     @property
     def connections(self) -> Connections:
         """The connections to the server. Raises RuntimeError if it is not running, or runs on this event loop."""
-        if self._open is None:
+        if self._open is None or self._thread is None:
             raise RuntimeError(
                 f"{self.target.url} runs on the event loop: await the methods of the session from `async with`"
             )
         return self._open
 
     def __enter__(self) -> Self:
-        self._refuse_second_start()
-        thread = ServerThread(self.server_settings)
-        self._started_at(thread.start())
+        thread = LoopThread("mockserver", self._serving())
+        self._open_at(thread.open())
         self._thread = thread
-        self._open = Connections(self.target)
         return self
 
     def close(self) -> None:
@@ -89,62 +80,27 @@ class MockServer(Client):
             self._open.close()
         if self._thread is not None:
             self._thread.stop()
-        self._target = self._open = self._thread = None
+            self._thread.join()
+        self._open = self._thread = None
 
     async def __aenter__(self) -> AsyncSession:
-        from mockserver.server.running import serving
-
-        self._refuse_second_start()
-        _, url = await self._stack.enter_async_context(serving(self.server_settings))
-        self._started_at(url)
+        self._open_at(await self._stack.enter_async_context(self._serving()))
         return await super().__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._target = None
+        self._open = None
         await self._stack.aclose()
 
-    def _refuse_second_start(self) -> None:
-        if self._target is not None:
-            raise RuntimeError(f"the server is already running on {self._target.url}")
-
-    def _started_at(self, url: str) -> None:
-        self._target = Target(url, self.server_settings.admin_token)
-
-
-class ServerThread:
-    """A thread with its own event loop that serves until it is stopped."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._url: Future[str] = Future()
-        self._end: Callable[[], object] = lambda: None
-        self._thread = threading.Thread(target=self._main, name="mockserver", daemon=True)
-
-    def start(self) -> str:
-        """Return the URL of the server once it is ready. Raises the exception of a failed start."""
-        self._thread.start()
-        return self._url.result()
-
-    def stop(self) -> None:
-        """Stop the server and wait for the thread."""
-        self._end()
-        self._thread.join()
-
-    def _main(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            if self._url.done():
-                raise
-            self._url.set_exception(error)
-
-    async def _serve(self) -> None:
+    def _serving(self) -> AbstractAsyncContextManager[tuple[object, str]]:
+        """Return the server as a context manager of its URL. Raises RuntimeError if it is running."""
         from mockserver.server.running import serving
 
-        loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        async with serving(self._settings) as (_, url):
-            self._end = lambda: loop.call_soon_threadsafe(stop.set)
-            self._url.set_result(url)
-            await stop.wait()
+        if self._open is not None:
+            raise RuntimeError(f"the server is already running on {self._open.target.url}")
+        return serving(self.server_settings)
+
+    def _open_at(self, started: tuple[object, str]) -> None:
+        _, url = started
+        self._open = Connections(Target(url, self.server_settings.admin_token))

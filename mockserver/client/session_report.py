@@ -1,34 +1,35 @@
-"""The verdict for a session: refused events, deliveries and warnings, as text and JSON.
+"""The verdict for a session: refused events, deliveries and warnings, as text, JSON and JUnit XML.
 
 Everything is read from the control surface over HTTP. Nothing is judged here: the server did that.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal
+from itertools import chain
+from typing import Any, Final, Literal
 
 from mockserver.client import text
-from mockserver.client.blocking import Session
-from mockserver.client.results import Counts, Delivery, Event, Exchange, Request
+from mockserver.client.client import Session
+from mockserver.client.junit import Case, CaseFailure, Suite, document
+from mockserver.client.results import Delivery, Event, Exchange, Request
+from mockserver.client.session_calls import refused_whole
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Gate = Literal["warning", "lost", "duplicate"]
-GATES: Final[tuple[Gate, ...]] = ("warning", "lost", "duplicate")
 INJECTED: Final = "/fault"
 """The rule of events refused by a fault step, on purpose: they are no error of the client."""
 DUPLICATE: Final = "duplicate_delivery"
 PLAIN_FATES: Final = frozenset({"accepted", "accepted_after_retry"})
 UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters from a client that should not be printed to a terminal."""
+SHOWN_FAILURES: Final = 100
+"""Maximum number of failures shown per JUnit test case."""
 READ_REQUESTS: Final = 1000
 """Maximum number of requests whose own findings are read; each needs a call."""
 
@@ -51,80 +52,120 @@ class Failure:
 
     kind: Literal["refused", "warning", "lost", "duplicate"]
     case: tuple[str, str]
-    lines: tuple[str, ...]
+    lines: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The data of a report. `requests_read` is the number of requests whose own findings are included."""
+    """The verdict for a session: failed by refused events and requests, and by what the gates name.
 
-    url: str
-    session: str
-    counts: Counts
-    evicted: int
-    began: datetime | None
-    events: Mapping[tuple[str, str], int]
-    refused: Sequence[Event]
-    refused_requests: Sequence[Exchange]
-    injected: int
-    deliveries: Sequence[Delivery]
-    warnings: Sequence[RepeatedWarning]
-    requests_read: int
+    The gates are `warning`, `lost` and `duplicate`. With `final`, pending events count as lost. Raises
+    UnreachableError, ControlError.
+    """
 
-    @property
-    def fates(self) -> Mapping[str, int]:
-        """The number of deliveries by fate."""
-        return Counter(row.fate for row in self.deliveries)
+    def __init__(self, session: Session, gates: Sequence[str] = (), *, final: bool = False) -> None:
+        self.url = session.target.url
+        self.state, self.requests, events = session.settings(), session.requests(), session.events()
+        exchanges = [session.request(row.id) for row in self.requests[:READ_REQUESTS]]
+        later = [session.request(row.id) for row in self.requests[READ_REQUESTS:] if refused_whole(row)]
+        rejected = [row for row in events if row.verdict == "rejected"]
+        self.events = Counter(map(_case_of, events))
+        self.refused = [row for row in rejected if any(finding.rule != INJECTED for finding in row.errors)]
+        self.refused_requests = [row for row in (*exchanges, *later) if refused_whole(row) and _errors(row)]
+        self.injected = len(rejected) - len(self.refused)
+        self.deliveries = session.deliveries(final=final)
+        self.fates = Counter(row.fate for row in self.deliveries)
+        self.flags = Counter(flag for row in self.deliveries for flag in row.flags)
+        self.warnings = _repeated_warnings(events, exchanges)
+        self.requests_read = len(exchanges)
+        self.failures = list(self._failures(gates))
+        self.kinds = Counter(failure.kind for failure in self.failures)
 
-    @property
-    def flags(self) -> Mapping[str, int]:
-        """The number of deliveries by flag."""
-        return Counter(flag for row in self.deliveries for flag in row.flags)
+    def _failures(self, gates: Sequence[str]) -> Iterator[Failure]:
+        for row in self.refused:
+            yield Failure(kind="refused", case=_case_of(row), lines=list(text.refused_event(row)))
+        for exchange in self.refused_requests:
+            yield Failure(kind="refused", case=_request_case(exchange), lines=list(_refused_request(exchange)))
+        for delivery in self.deliveries:
+            if "lost" in gates and delivery.fate == "lost":
+                yield Failure(kind="lost", case=_case_of(delivery), lines=[text.delivery(delivery)])
+            if "duplicate" in gates and DUPLICATE in delivery.flags:
+                yield Failure(kind="duplicate", case=_case_of(delivery), lines=[text.delivery(delivery)])
+        for warning in self.warnings if "warning" in gates else ():
+            yield Failure(kind="warning", case=warning.case, lines=[_warning_line(warning)])
 
-    def failures(self, gates: Sequence[Gate] = ()) -> list[Failure]:
-        """Return the failures of the session: always refused events and requests, and those that the gates name."""
-        found = [
-            Failure(kind="refused", case=case_of(row), lines=tuple(text.refused_event(row))) for row in self.refused
-        ]
-        found += [
-            Failure(kind="refused", case=_request_case(row), lines=tuple(_refused_request(row)))
-            for row in self.refused_requests
-        ]
-        for row in self.deliveries:
-            if "lost" in gates and row.fate == "lost":
-                found.append(Failure(kind="lost", case=case_of(row), lines=(text.delivery(row),)))
-            if "duplicate" in gates and DUPLICATE in row.flags:
-                found.append(Failure(kind="duplicate", case=case_of(row), lines=(text.delivery(row),)))
-        if "warning" in gates:
-            found += [Failure(kind="warning", case=one.case, lines=(_warning_line(one),)) for one in self.warnings]
-        return found
+    def text(self) -> str:
+        """Return the report as text; long lists are truncated."""
+        lines = [f"session {self.state.session} on {self.url}: {text.counts(self.state.counts)}"]
+        evicted, every = self.state.evicted, self.state.counts.requests - self.state.evicted
+        if evicted:
+            lines.append(f"the oldest requests ({evicted}) were evicted from the journal and are not in this report")
+        if self.injected:
+            lines.append(f"events refused by fault steps, not counted as refused: {self.injected}")
+        lines += text.block("refused events", chain.from_iterable(map(text.refused_event, self.refused)))
+        lines += text.block("refused requests", chain.from_iterable(map(_refused_request, self.refused_requests)))
+        flags = f"; {_counted(self.flags)}" if self.flags else ""
+        lines.append(f"deliveries: {_counted(self.fates) or 'none'}{flags}")
+        odd = [row for row in self.deliveries if row.fate not in PLAIN_FATES or row.flags]
+        lines += text.block("deliveries with problems", map(text.delivery, odd))
+        read = self.requests_read
+        extent = "" if read >= every else f" (of all events, and of the first {read} of {every} requests)"
+        lines += text.block(f"warnings{extent}", map(_warning_line, self.warnings))
+        lines.append(f"failed: {_counted(self.kinds)}" if self.kinds else "passed")
+        return "\n".join(UNPRINTABLE.sub("\ufffd", line) for line in lines)
+
+    def json(self) -> str:
+        """Return the complete report as JSON; rows are in the format of the control surface."""
+        members = [*(member.name for member in fields(Request)), "findings"]
+        whole = {
+            "url": self.url,
+            "session": self.state.session,
+            "passed": not self.failures,
+            "failures": self.kinds,
+            "counts": self.state.counts,
+            "evicted": self.state.evicted,
+            "injected": self.injected,
+            "refused": self.refused,
+            "refused_requests": [{name: getattr(row, name) for name in members} for row in self.refused_requests],
+            "fates": self.fates,
+            "flags": self.flags,
+            "deliveries": self.deliveries,
+            "warnings": self.warnings,
+            "requests_read": self.requests_read,
+        }
+        return json.dumps(whole, indent=2, default=_plain)
+
+    def junit(self) -> bytes:
+        """Return the report as JUnit XML: a test case per event type, so that names are the same in every run."""
+        names = {*self.events, *map(_case_of, self.deliveries), *(failure.case for failure in self.failures)}
+        started = self.requests[0].received_at if self.requests else None
+        cases = [self._junit_case(name) for name in sorted(names)]
+        return document([Suite(name=f"mockserver session {self.state.session}", cases=cases, started=started)])
+
+    def _junit_case(self, case: tuple[str, str]) -> Case:
+        failed, failures = None, [failure for failure in self.failures if failure.case == case]
+        if failures:
+            lines = [line for failure in failures[:SHOWN_FAILURES] for line in failure.lines]
+            if len(failures) > SHOWN_FAILURES:
+                lines.append(f"… and {len(failures) - SHOWN_FAILURES} more")
+            message = f"{_counted(Counter(failure.kind for failure in failures))}: {lines[0]}"
+            failed = CaseFailure(kind=failures[0].kind, message=message, text="\n".join(lines))
+        protocol, name = case
+        return Case(
+            classname=f"mockserver.{protocol}", name=name, failure=failed, output="\n".join(self._junit_notes(case))
+        )
+
+    def _junit_notes(self, case: tuple[str, str]) -> Iterator[str]:
+        """Describe the events of one type: their number, fates and warnings."""
+        if case in self.events:
+            yield f"events: {self.events[case]}"
+        fates = Counter(row.fate for row in self.deliveries if _case_of(row) == case)
+        yield from (f"{fate}: {count}" for fate, count in fates.items())
+        for warning in self.warnings:
+            if warning.case == case:
+                yield f"warning: {warning.message} [{warning.rule}] ({warning.count})"
 
 
-def read_report(session: Session, *, final: bool = False) -> Report:
-    """Read the data of a report from a server. Raises UnreachableError, ControlError."""
-    state, requests, events = session.settings(), session.requests(), session.events()
-    exchanges = [session.request(row.id) for row in requests[:READ_REQUESTS]]
-    later = [session.request(row.id) for row in requests[READ_REQUESTS:] if _without_events(row)]
-    rejected = [row for row in events if row.verdict == "rejected"]
-    refused = [row for row in rejected if any(found.rule != INJECTED for found in row.errors)]
-    return Report(
-        url=session.target.url,
-        session=state.session,
-        counts=state.counts,
-        evicted=state.evicted,
-        began=requests[0].received_at if requests else None,
-        events=Counter(map(case_of, events)),
-        refused=refused,
-        refused_requests=[row for row in (*exchanges, *later) if _without_events(row) and _errors(row)],
-        injected=len(rejected) - len(refused),
-        deliveries=session.deliveries(final=final),
-        warnings=_repeated_warnings(events, exchanges),
-        requests_read=len(exchanges),
-    )
-
-
-def case_of(row: Event | Delivery) -> tuple[str, str]:
-    """Return the protocol and the type of an event."""
+def _case_of(row: Event | Delivery) -> tuple[str, str]:
     return row.protocol, row.type or "no type"
 
 
@@ -132,103 +173,41 @@ def _request_case(row: Request) -> tuple[str, str]:
     return row.protocol or "unknown protocol", f"{row.method} {row.operation or 'unknown path'}"
 
 
-def _without_events(row: Request) -> bool:
-    """Return whether a request was refused as a whole; otherwise the rows of its events show why."""
-    return row.events == 0 and row.fault is None and (row.status or 0) >= 400
-
-
 def _errors(row: Exchange) -> list[Finding]:
-    return [found for found in row.findings if found.severity == "error"]
+    return [finding for finding in row.findings if finding.severity == "error"]
 
 
 def _repeated_warnings(events: Sequence[Event], exchanges: Sequence[Exchange]) -> list[RepeatedWarning]:
     """Group warnings by rule and subject, the most frequent first."""
-    given = [(found, row.id, case_of(row)) for row in events for found in row.warnings]
-    given += [(f, row.id, _request_case(row)) for row in exchanges for f in row.findings if f.severity == "warning"]
-    counted = Counter((found.rule, found.message, case) for found, _, case in given)
-    first: dict[tuple[str, str, tuple[str, str]], tuple[Finding, str]] = {}
-    for found, id, case in given:
-        first.setdefault((found.rule, found.message, case), (found, id))
+    warnings = [(finding, row.id, _case_of(row)) for row in events for finding in row.warnings]
+    for row in exchanges:
+        warnings += [(finding, row.id, _request_case(row)) for finding in row.findings if finding.severity == "warning"]
+    groups: dict[tuple[str, str, tuple[str, str]], list[tuple[str, str]]] = defaultdict(list)
+    for finding, id, case in warnings:
+        groups[finding.rule, finding.message, case].append((finding.source, id))
     return [
-        RepeatedWarning(
-            rule=key[0], message=key[1], source=first[key][0].source, count=count, first=first[key][1], case=key[2]
-        )
-        for key, count in counted.most_common()
+        RepeatedWarning(rule=rule, message=message, source=same[0][0], count=len(same), first=same[0][1], case=case)
+        for (rule, message, case), same in sorted(groups.items(), key=lambda group: -len(group[1]))
     ]
 
 
 def _refused_request(row: Exchange) -> Iterator[str]:
     yield text.request(row)
-    for found in _errors(row):
-        yield f"  {text.finding(found)}"
+    for finding in _errors(row):
+        yield f"  {text.finding(finding)}"
 
 
-def _warning_line(one: RepeatedWarning) -> str:
-    times = "" if one.count == 1 else f"{one.count} times, first "
-    return f"{' '.join(one.case)}: {one.message} [{one.rule}] ({times}{one.first})"
+def _warning_line(warning: RepeatedWarning) -> str:
+    times = "" if warning.count == 1 else f"{warning.count} times, first "
+    return f"{' '.join(warning.case)}: {warning.message} [{warning.rule}] ({times}{warning.first})"
 
 
-def kinds(failures: Sequence[Failure]) -> Mapping[str, int]:
-    """Count failures by kind."""
-    return Counter(str(failure.kind) for failure in failures)
-
-
-def as_text(report: Report, failures: Sequence[Failure]) -> str:
-    """Return the report as text; long lists are truncated."""
-    lines = [f"session {report.session} on {report.url}: {text.counts(report.counts)}"]
-    if report.evicted:
-        lines.append(f"the oldest requests ({report.evicted}) were evicted from the journal and are not in this report")
-    if report.injected:
-        lines.append(f"events refused by fault steps, not counted as refused: {report.injected}")
-    lines += text.block("refused events", text.flat(map(text.refused_event, report.refused)))
-    lines += text.block("refused requests", text.flat(map(_refused_request, report.refused_requests)))
-    lines.append(f"deliveries: {_counted(report.fates)}" + (f"; {_counted(report.flags)}" if report.flags else ""))
-    odd = [row for row in report.deliveries if row.fate not in PLAIN_FATES or row.flags]
-    lines += text.block("deliveries with problems", map(text.delivery, odd))
-    lines += text.block(f"warnings{_extent(report)}", map(_warning_line, report.warnings))
-    reasons = kinds(failures)
-    lines.append(f"failed: {_counted(reasons)}" if reasons else "passed")
-    return "\n".join(UNPRINTABLE.sub("\ufffd", line) for line in lines)
-
-
-def _extent(report: Report) -> str:
-    read, all = report.requests_read, report.counts.requests - report.evicted
-    return "" if read >= all else f" (of all events, and of the first {read} of {all} requests)"
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
-
-
-def as_json(report: Report, failures: Sequence[Failure]) -> dict[str, Json]:
-    """Return the complete report as JSON."""
-    requests = [{**_members(row, Request), "findings": _plain(row.findings)} for row in report.refused_requests]
-    return {
-        "url": report.url,
-        "session": report.session,
-        "passed": not failures,
-        "failures": dict(kinds(failures)),
-        "counts": _plain(report.counts),
-        "evicted": report.evicted,
-        "injected": report.injected,
-        "refused": _plain(report.refused),
-        "refused_requests": requests,
-        "fates": dict(report.fates),
-        "flags": dict(report.flags),
-        "deliveries": _plain(report.deliveries),
-        "warnings": _plain(report.warnings),
-        "requests_read": report.requests_read,
-    }
+def _counted(counts: Counter[Any]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def _plain(value: Json) -> Json:
-    """Return rows in the format of the control surface."""
-    if is_dataclass(value):
-        return _members(value, type(value))  # type: ignore[arg-type]
+    """Return a time or a row as JSON."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return list(map(_plain, value)) if isinstance(value, list | tuple) else value
-
-
-def _members(row: Json, kind: type[DataclassInstance]) -> dict[str, Json]:
-    return {member.name: _plain(getattr(row, member.name)) for member in fields(kind)}
+    return {member.name: getattr(value, member.name) for member in fields(value)}

@@ -10,10 +10,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from mockserver.client import keys
-from mockserver.client import steering_calls as steering
-from mockserver.client.blocking import Session
-from mockserver.client.client import Client
+from mockserver.client import keys, session_calls
+from mockserver.client.client import Client, Session
 from mockserver.client.keys import Credentials
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json
@@ -38,24 +36,20 @@ class Plan:
 
     def add(self, mark: Mapping[str, Json]) -> None:
         """Apply a marker; its arguments override earlier ones. Raises MarkError."""
-        other = [name for name in mark if name not in MARK_MEMBERS]
-        if other:
-            raise MarkError(f"marker mockserver: {unknown('argument', other[0], MARK_MEMBERS)}")
-        protocol = mark.get("protocol")
-        if protocol is None and any(name in mark for name in ("operation", "revision", "patch")):
+        for name in mark:
+            if name not in MARK_MEMBERS:
+                raise MarkError(f"marker mockserver: {unknown('argument', name, MARK_MEMBERS)}")
+        if mark.get("protocol") is None and mark.keys() & {"operation", "revision", "patch"}:
             raise MarkError("marker mockserver: operation, revision and patch require protocol")
-        if protocol is not None:
-            self.protocol, self.operation = protocol, mark.get("operation")
-            self._contract(protocol, mark)
+        if mark.get("protocol") is not None:
+            self.protocol, self.operation = mark["protocol"], mark.get("operation")
+            contract = self.protocols.setdefault(mark["protocol"], {})
+            if "revision" in mark:
+                contract["revision"] = mark["revision"]
+            if "patch" in mark:
+                contract["patch"] = compose(contract.get("patch"), mark["patch"])
         self.faults = list(mark.get("faults", self.faults))
         self.settings |= {name: mark[name] for name in ("rate_limits", "keys") if name in mark}
-
-    def _contract(self, protocol: str, mark: Mapping[str, Json]) -> None:
-        wanted = self.protocols.setdefault(protocol, {})
-        if "revision" in mark:
-            wanted["revision"] = mark["revision"]
-        if "patch" in mark:
-            wanted["patch"] = compose(wanted.get("patch"), mark["patch"])
 
 
 def compose(first: Json, second: Json) -> Json:
@@ -81,26 +75,24 @@ class Suite:
 
     @cached_property
     def _credentials(self) -> Mapping[str, Credentials]:
-        return self.server.connections.run(steering.credentials())
+        return self.server.connections.run(session_calls.credentials())
 
     @cached_property
     def _patches(self) -> Mapping[str, Json]:
         from mockserver.jsonkit import yamltext
 
-        found: dict[str, Json] = {}
+        patches: dict[str, Json] = {}
         for path in self.contract_patches:
             document = yamltext.load(path)
-            found[document["protocol"]] = compose(found.get(document["protocol"]), document["patch"])
-        return found
+            patches[document["protocol"]] = compose(patches.get(document["protocol"]), document["patch"])
+        return patches
 
     def open(self, test: str, marks: Iterable[Mapping[str, Json]] = ()) -> Session:
         """Return a new session for a test, with the same name in every run; later markers override earlier ones.
 
         Raises MarkError, ControlError.
         """
-        plan = Plan()
-        for name, revision in self.revisions.items():
-            plan.protocols.setdefault(name, {})["revision"] = revision
+        plan = Plan(protocols={name: {"revision": revision} for name, revision in self.revisions.items()})
         for name, patch in self._patches.items():
             plan.protocols.setdefault(name, {})["patch"] = patch
         if self.rate_limits is not None:
@@ -112,17 +104,16 @@ class Suite:
         if plan.protocols:
             plan.settings["protocols"] = plan.protocols
         if plan.settings:
-            session.connections.run(steering.change_settings(session.name, plan.settings))
+            session.settings(**plan.settings)
         if plan.faults:
             session.faults.replace(plan.faults)
         return session
 
     def _name(self, test: str, plan: Plan) -> str:
         place, bracket, values = test.partition("[")
-        named = place.rpartition("::")[2] + bracket + values
-        words = re.sub("[^A-Za-z0-9]+", "_", named).strip("_").removeprefix("test_")
+        readable = re.sub("[^A-Za-z0-9]+", "_", place.rpartition("::")[2] + bracket + values).strip("_")
         digest = blake2b(f"{self.scope}\n{test}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        slug = f"{words[:SLUG_LENGTH]}_{digest}"
+        slug = f"{readable.removeprefix('test_')[:SLUG_LENGTH]}_{digest}"
         if plan.protocol is None:
             return keys.general(slug, self._credentials)
         if plan.protocol not in self._credentials:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 from mockserver.client.results import Counts, Delivery, Event, FaultStep, Request, Waited
@@ -16,11 +17,11 @@ SHOWN_ID: Final = 40
 SHOWN_ROWS: Final = 20
 
 
-def finding(found: Finding) -> str:
+def finding(row: Finding) -> str:
     """Describe a finding in one line: message, pointer, rule and source."""
-    place = f" at {found.pointer}" if found.pointer else ""
-    source = f"; {cut(found.source, SHOWN_SOURCE)}" if found.source else ""
-    return f"{found.message}{place} [{found.rule}{source}]"
+    place = f" at {row.pointer}" if row.pointer else ""
+    source = f"; {cut(row.source, SHOWN_SOURCE)}" if row.source else ""
+    return f"{row.message}{place} [{row.rule}{source}]"
 
 
 def value(shown: Json) -> str:
@@ -41,17 +42,14 @@ def event(row: Event) -> str:
 def refused_event(row: Event) -> Iterator[str]:
     """Describe a refused event, followed by one line per error."""
     yield f"{event(row)} {value(row.event)}"
-    for found in row.errors:
-        yield f"  {finding(found)}"
+    for error in row.errors:
+        yield f"  {finding(error)}"
 
 
 def request(row: Request) -> str:
     """Describe a request in one line."""
-    fault = (
-        ""
-        if row.fault is None
-        else f", fault injected: {value({k: v for k, v in row.fault.items() if k != 'remaining'})}"
-    )
+    shown = {name: member for name, member in (row.fault or {}).items() if name != "remaining"}
+    fault = "" if row.fault is None else f", fault injected: {value(shown)}"
     events = counted(row.events, "event")
     return f"{row.id} {row.method} {cut(row.path, SHOWN_VALUE)} -> {row.status or 'no reply'} ({events}{fault})"
 
@@ -68,10 +66,10 @@ def delivery(row: Delivery) -> str:
     return f"{row.protocol} {row.type or 'no type'} by {row.by} {cut(row.id, SHOWN_ID)}: {tries} -> {row.fate}{flags}"
 
 
-def counts(seen: Counts) -> str:
+def counts(row: Counts) -> str:
     """Describe the counts of a session."""
-    requests = counted(seen.requests, "request")
-    return f"{requests}; events: {seen.accepted} accepted, {seen.duplicate} duplicate, {seen.rejected} rejected"
+    requests = counted(row.requests, "request")
+    return f"{requests}; events: {row.accepted} accepted, {row.duplicate} duplicate, {row.rejected} rejected"
 
 
 def counted(count: int, noun: str) -> str:
@@ -81,25 +79,24 @@ def counted(count: int, noun: str) -> str:
 
 def block(title: str, lines: Iterable[str]) -> list[str]:
     """Return a heading with lines below it, truncated if there are many; nothing without lines."""
-    listed = list(lines)
-    more = [f"  … and {len(listed) - SHOWN_ROWS} more"] if len(listed) > SHOWN_ROWS else []
-    return [f"{title}:", *(f"  {line}" for line in listed[:SHOWN_ROWS]), *more] if listed else []
+    rows = list(lines)
+    more = [f"  … and {len(rows) - SHOWN_ROWS} more"] if len(rows) > SHOWN_ROWS else []
+    return [f"{title}:", *(f"  {line}" for line in rows[:SHOWN_ROWS]), *more] if rows else []
 
 
-def wanted(request: Mapping[str, Json]) -> str:
+def wait_conditions(request: Mapping[str, Json]) -> str:
     """Describe the events that a wait asked for."""
     match = {"verdict": "accepted", **request["match"]}
-    number = f"exactly {request['exactly']}" if "exactly" in request else f"{request['count']}"
-    verdict = "" if match["verdict"] == "any" else f" {match['verdict']}"
-    of = f" {match['protocol']}" if "protocol" in match else ""
-    through = f" {match['operation']}" if "operation" in match else ""
+    exactly = "exactly " if "exactly" in request else ""
+    count = request.get("exactly", request["count"])
+    words = [] if match["verdict"] == "any" else [match["verdict"]]
+    words += [match[name] for name in ("protocol", "operation") if name in match]
     kind = f" of type {match['type']}" if "type" in match else ""
     where = "".join(f", {place} {value(member)}" for place, member in match.get("where", {}).items())
-    noun = "event" if number.split()[-1] == "1" else "events"
-    return f"{number}{verdict}{of}{through} {noun}{kind}{where}"
+    return f"{exactly}{' '.join([str(count), *words])} {'event' if count == 1 else 'events'}{kind}{where}"
 
 
-def wait(request: Mapping[str, Json], waited: Waited, session: str, seen: Counts) -> str:
+def wait(request: Mapping[str, Json], waited: Waited, session: str, session_counts: Counts) -> str:
     """Explain why a wait was not satisfied, with a hint at the end."""
     seconds = f"{request['timeout_ms'] / 1000:g} s"
     outcome = {
@@ -109,17 +106,16 @@ def wait(request: Mapping[str, Json], waited: Waited, session: str, seen: Counts
         "deleted": "the session was deleted during the wait",
         "evicted": "the session was evicted during the wait (see --max-sessions)",
     }.get(waited.reason, waited.reason)
-    lines = [f"waited for {wanted(request)}: {outcome}", f"session {session}: {counts(seen)}"]
+    lines = [f"waited for {wait_conditions(request)}: {outcome}", f"session {session}: {counts(session_counts)}"]
     if waited.reason == "too_many":
         lines += block("arrived", map(event, waited.events))
     lines += block("closest events", near_misses(waited))
-    lines += block("refused events that match otherwise", flat(map(refused_event, waited.refused)))
+    lines += block("refused events that match otherwise", chain.from_iterable(map(refused_event, waited.refused)))
     lines += block("pending fault steps", map(fault_step, waited.faults_pending))
     lines += block(
-        "requests to other sessions",
-        (f"{s.session}: {counted(s.requests, 'request')}" for s in waited.other_sessions),
+        "requests to other sessions", (f"{s.session}: {counted(s.requests, 'request')}" for s in waited.other_sessions)
     )
-    return "\n".join([*lines, *_hints(waited, seen)])
+    return "\n".join([*lines, *_hints(waited, session_counts)])
 
 
 def near_misses(waited: Waited) -> Iterator[str]:
@@ -131,19 +127,13 @@ def near_misses(waited: Waited) -> Iterator[str]:
             )
 
 
-def flat(groups: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Yield the lines of all groups."""
-    for group in groups:
-        yield from group
-
-
-def _hints(waited: Waited, seen: Counts) -> Sequence[str]:
+def _hints(waited: Waited, session_counts: Counts) -> Sequence[str]:
     if waited.reason != "timeout":
         return ()
     if waited.refused:
         return ("The events arrived but were refused; see the reasons above.",)
-    if seen.requests == 0 and waited.other_sessions:
+    if session_counts.requests == 0 and waited.other_sessions:
         return ("This session received nothing, but another session did: does the client use the key of this session?",)
-    if seen.requests == 0:
+    if session_counts.requests == 0:
         return ("No requests arrived: does the client use the URL of this server, and was it flushed?",)
     return ()

@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from mockserver.__main__ import is_plain_probe
 from mockserver.cli import environment, probe
 from mockserver.cli.main import COMMANDS, main
-from mockserver.cli.parameters import ByteSize, Pin
+from mockserver.cli.parameters import ByteSize
 from mockserver.contract import fidelity as facts
 from mockserver.contract import library as loader
 from mockserver.jsonkit import yamltext
@@ -79,7 +79,7 @@ def given(option: click.Option) -> list[str]:
     match option.type:
         case click.Choice(choices=choices):
             return [str(choices[-1])]
-        case Pin():
+        case _ if option.name == "revisions":
             values = ["outlit=r4-2026-08", "apex=documented"]
         case ByteSize():
             values = ["2MiB"]

@@ -13,8 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from mockserver import AsyncSession, Client, ControlError, MockServer, Session, UnreachableError
-from mockserver.client.asynchronous import AsyncClock, AsyncFaults
-from mockserver.client.blocking import Clock, Faults
+from mockserver.client.client import AsyncClock, AsyncFaults, Clock, Faults
 from tests.sending import send_whisperr, whisperr_event
 
 

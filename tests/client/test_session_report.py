@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from mockserver import MockServer, Session
 from mockserver.cli.main import main
-from mockserver.client.session_report import read_report
+from mockserver.client.session_report import Report
 from tests.command import run_command
 from tests.sending import post, send_whisperr, whisperr_event
 
@@ -246,7 +246,7 @@ def test_report_tells_that_the_journal_lost_requests(session: Session) -> None:
 def test_report_reads_every_page(session: Session) -> None:
     for _ in range(11):
         send_whisperr(session, *(good("opened") for _ in range(100)))
-    report = read_report(session)
+    report = Report(session)
     assert (report.events, len(report.deliveries)) == ({("whisperr", "opened"): 1100}, 1100)
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mockserver.cli.loading import load_contracts
 from mockserver.cli.main import main
+from mockserver.cli.parameters import load_contracts
 from mockserver.contract.library import library
 
 

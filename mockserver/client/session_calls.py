@@ -1,0 +1,289 @@
+"""Operations on a session, each as a sequence of control calls: its journal, waits, settings, faults and clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Final, TypeVar, Unpack
+from urllib.parse import quote
+
+from mockserver.client import keys, text
+from mockserver.client.arguments import Matcher, ProtocolChange, Settings, Step, VerdictFilter, WaitOptions
+from mockserver.client.calls import Call, Steps, at
+from mockserver.client.keys import Credentials
+from mockserver.client.results import ClockReading, Delivery, Event, Exchange, FaultStep, Request, SessionState, Waited
+from mockserver.errors import unknown
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.decoding import read
+
+T = TypeVar("T")
+DEFAULT_TIMEOUT: Final = 5.0
+DEFAULT_QUIET: Final = 0.25
+MOST_ROWS: Final = 200
+"""Maximum number of rows to request for a failure report; `text.block` shows fewer and counts the rest."""
+MOST_DETAILS: Final = 5
+BEYOND_EVENTS: Final = 2**53
+"""A position after all events: a wait that starts there only waits for silence."""
+
+
+class WaitError(AssertionError):
+    """A wait was not satisfied. The message explains why; `waited` has the details."""
+
+    def __init__(self, message: str, waited: Waited) -> None:
+        super().__init__(message)
+        self.waited = waited
+
+
+def _rows(
+    session: str, what: str, kind: type[T], *, after: int | None = None, limit: int | None = None, **query: Json
+) -> Steps[list[T]]:
+    """Read the rows of a view, page by page; with `limit`, only the first ones."""
+    rows: list[T] = []
+    while True:
+        page = yield Call(method="GET", path=at(session, what, after=after, limit=limit, **query))
+        rows += [read(kind, row) for row in page[what]]
+        after = page["next"]
+        if after is None or limit is not None:
+            return rows
+
+
+def events(
+    session: str,
+    *,
+    protocol: str | None = None,
+    operation: str | None = None,
+    type: str | None = None,
+    verdict: VerdictFilter | None = None,
+    after: int | None = None,
+) -> Steps[list[Event]]:
+    """Return the received events with any verdict, oldest first; `after` is the `seq` of an event."""
+    query: dict[str, Json] = {"protocol": protocol, "operation": operation, "type": type, "verdict": verdict}
+    return (yield from _rows(session, "events", Event, after=after, **query))
+
+
+def requests(
+    session: str,
+    *,
+    protocol: str | None = None,
+    operation: str | None = None,
+    status: int | None = None,
+    after: int | None = None,
+) -> Steps[list[Request]]:
+    """Return the received requests, oldest first; `after` is the `seq` of a request."""
+    query: dict[str, Json] = {"protocol": protocol, "operation": operation, "status": status}
+    return (yield from _rows(session, "requests", Request, after=after, **query))
+
+
+def request(session: str, id: str) -> Steps[Exchange]:
+    """Return a request with its reply and findings, by its id. Raises ControlError if it does not exist."""
+    return read(Exchange, (yield Call(method="GET", path=at(session, "requests", id))))
+
+
+def deliveries(session: str, *, final: bool = False) -> Steps[list[Delivery]]:
+    """Return one row per logical event with all its attempts; with `final`, pending events count as lost."""
+    return (yield from _rows(session, "deliveries", Delivery, final=final or None))
+
+
+def export(session: str) -> Steps[str]:
+    """Return the exchanges of the session as NDJSON, with credentials replaced by placeholders."""
+    lines: str = yield Call(method="GET", path=at(session, "export", format="ndjson"), text=True)
+    return lines
+
+
+def wait(
+    session: str, *, count: int = 1, exactly: int | None = None, **options: Unpack[WaitOptions]
+) -> Steps[Event | list[Event]]:
+    """Wait for events and return them: one event by default, a list with `count` or `exactly`. Raises WaitError."""
+    __tracebackhide__ = True
+    for name in options.keys() - WaitOptions.__annotations__.keys():
+        raise TypeError(unknown("option", name, ["count", "exactly", *WaitOptions.__annotations__]))
+    request = {
+        "match": {
+            name: value for name, value in options.items() if name in Matcher.__annotations__ and value is not None
+        },
+        "count": count,
+        "quiet_ms": options.get("quiet", 0) * 1000,
+        "timeout_ms": options.get("timeout", DEFAULT_TIMEOUT) * 1000,
+    }
+    request |= {"exactly": exactly} if exactly is not None else {}
+    request |= {"after": options["after"]} if options.get("after") is not None else {}
+    events = list((yield from _wait(session, request)).events)
+    return events[0] if count == 1 and exactly is None else events
+
+
+def wait_until_quiet(session: str, quiet: float = DEFAULT_QUIET, timeout: float = DEFAULT_TIMEOUT) -> Steps[None]:
+    """Wait until no request has arrived for `quiet` seconds of real time. Raises WaitError."""
+    __tracebackhide__ = True
+    times = {"quiet_ms": quiet * 1000, "timeout_ms": timeout * 1000}
+    yield from _wait(session, {"match": {}, "count": 0, **times, "after": BEYOND_EVENTS})
+
+
+def _wait(session: str, request: Mapping[str, Json]) -> Steps[Waited]:
+    __tracebackhide__ = True
+    call = Call(method="POST", path=at(session, "wait"), body=request, max_wait=request["timeout_ms"] / 1000)
+    waited = read(Waited, (yield call))
+    if not waited.satisfied:
+        counts = (yield from settings(session)).counts
+        raise WaitError(text.wait(request, waited, session, counts), waited)
+    return waited
+
+
+def settings(session: str, **change: Unpack[Settings]) -> Steps[SessionState]:
+    """Change the given settings, all or none of them, and return the settings and counts of the session."""
+    call = Call(method="PATCH" if change else "GET", path=at(session), body=change or None)
+    return read(SessionState, (yield call))
+
+
+def patch(session: str, protocol: str, patch: Mapping[str, Json] | None) -> Steps[SessionState]:
+    """Set the session's merge patch for the contract of a protocol, replacing an earlier one; None removes it."""
+    return (yield from _change_protocol(session, protocol, {"patch": patch}))
+
+
+def revision(session: str, protocol: str, revision: str | None) -> Steps[SessionState]:
+    """Pin the revision of a protocol; None resets it to the server's."""
+    return (yield from _change_protocol(session, protocol, {"revision": revision}))
+
+
+def _change_protocol(session: str, protocol: str, change: ProtocolChange) -> Steps[SessionState]:
+    served = (yield Call(method="GET", path="/_mock/protocols"))["protocols"]
+    defaults: dict[str, str] = {row["name"]: row["revision"] for row in served}
+    state = yield from settings(session)
+    own: dict[str, ProtocolChange] = {}
+    for name, now in state.protocols.items():
+        pinned = None if now.revision == defaults.get(name) else now.revision
+        if pinned is not None or now.patch is not None:
+            own[name] = {"revision": pinned, "patch": now.patch}
+    changed: ProtocolChange = {**own.get(protocol, {}), **change}
+    return (yield from settings(session, protocols={**own, protocol: changed}))
+
+
+def key_for(session: str, protocol: str, operation: str | None = None) -> Steps[str]:
+    """Return a key of this session that is well-formed for a protocol.
+
+    By default, the key is for the first operation with a key. If the name of the session is not a well-formed key, a
+    new key is added to the credentials of the session. Raises ControlError; ValueError for an unknown operation.
+    """
+    known = yield from credentials(f"?protocol={quote(protocol, safe='')}")
+    specs = known[protocol].of(operation)
+    if keys.fits(session, specs):
+        return session
+    key = keys.well_formed(keys.slug_of(session), specs)
+    owned = (yield from settings(session)).credentials
+    if key not in owned:
+        yield from settings(session, credentials=[*owned, key])
+    return key
+
+
+def general_key(slug: str) -> Steps[str]:
+    """Return a session name that is a well-formed key for as many protocols as possible."""
+    return keys.general(slug, (yield from credentials()))
+
+
+def credentials(query: str = "") -> Steps[Mapping[str, Credentials]]:
+    """Return the credentials of each protocol."""
+    return keys.credentials((yield Call(method="GET", path=f"/_mock/fidelity{query}"))["facts"])
+
+
+def forget(session: str) -> Steps[None]:
+    """Delete this session."""
+    yield Call(method="DELETE", path=at(session))
+
+
+def list_faults(session: str) -> Steps[list[FaultStep]]:
+    """Return the fault steps with their remaining uses."""
+    return _steps((yield Call(method="GET", path=at(session, "faults"))))
+
+
+def add_fault(session: str, **step: Unpack[Step]) -> Steps[list[FaultStep]]:
+    """Append a fault step and return all steps. Raises ControlError for an invalid step."""
+    return _steps((yield Call(method="POST", path=at(session, "faults"), body=step)))
+
+
+def replace_faults(session: str, steps: Sequence[Step]) -> Steps[list[FaultStep]]:
+    """Replace all fault steps and return them. Raises ControlError for an invalid step."""
+    return _steps((yield Call(method="PUT", path=at(session, "faults"), body=list(steps))))
+
+
+def clear_faults(session: str) -> Steps[None]:
+    """Remove all fault steps."""
+    yield Call(method="DELETE", path=at(session, "faults"))
+
+
+def _steps(answered: Json) -> list[FaultStep]:
+    return [FaultStep.of(row) for row in answered["steps"]]
+
+
+def read_clock(session: str) -> Steps[ClockReading]:
+    """Return the session time and the real time."""
+    return (yield from _clock(session, "GET"))
+
+
+def now(session: str) -> Steps[datetime]:
+    """Return the session time."""
+    return (yield from read_clock(session)).now
+
+
+def set_clock(session: str, now: datetime | str, *, frozen: bool = False) -> Steps[ClockReading]:
+    """Set the session time, running or frozen. A string must be RFC 3339; a datetime without a time zone is UTC."""
+    return (yield from _clock(session, "PUT", body={"now": _written(now), "frozen": frozen}))
+
+
+def offset_clock(session: str, by: timedelta | float, *, frozen: bool = False) -> Steps[ClockReading]:
+    """Set the offset from real time. A number is in seconds; a negative offset is in the past."""
+    return (yield from _clock(session, "PUT", body={"offset_ms": _ms(by), "frozen": frozen}))
+
+
+def freeze_clock(session: str, now: datetime | str | None = None) -> Steps[ClockReading]:
+    """Freeze the session time, at a given time or at the current session time."""
+    moment = (yield from read_clock(session)).now if now is None else now
+    return (yield from set_clock(session, moment, frozen=True))
+
+
+def advance_clock(session: str, by: timedelta | float) -> Steps[ClockReading]:
+    """Advance the session time. A number is in seconds; a frozen clock stays frozen."""
+    return (yield from _clock(session, "POST", "advance", body={"ms": _ms(by)}))
+
+
+def reset_clock(session: str) -> Steps[ClockReading]:
+    """Reset the session time to real time."""
+    return (yield from _clock(session, "DELETE"))
+
+
+def _clock(session: str, method: str, *parts: str, body: Json = None) -> Steps[ClockReading]:
+    return ClockReading.of((yield Call(method=method, path=at(session, "clock", *parts), body=body)))
+
+
+def _written(moment: datetime | str) -> str:
+    if isinstance(moment, str):
+        return moment
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return aware.isoformat(timespec="milliseconds")
+
+
+def _ms(by: timedelta | float) -> int:
+    return round((by.total_seconds() if isinstance(by, timedelta) else by) * 1000)
+
+
+def describe(session: str) -> Steps[str]:
+    """Describe a session for the report of a failed test: requests, deliveries, refusals and unused fault steps."""
+    lines = [text.counts((yield from settings(session)).counts)]
+    rows = yield from _rows(session, "requests", Request, limit=MOST_ROWS)
+    lines += text.block("requests", map(text.request, rows))
+    deliveries = yield from _rows(session, "deliveries", Delivery, limit=MOST_ROWS)
+    lines += text.block("deliveries", map(text.delivery, deliveries))
+    refused = yield from _rows(session, "events", Event, limit=MOST_ROWS, verdict="rejected")
+    lines += text.block("refused events", chain.from_iterable(map(text.refused_event, refused)))
+    reasons: list[str] = []
+    for row in list(filter(refused_whole, rows))[:MOST_DETAILS]:
+        findings = (yield from request(session, row.id)).findings
+        reasons += [f"{row.id}: {text.finding(found)}" for found in findings if found.severity == "error"]
+    lines += text.block("refused requests", reasons)
+    pending = [step for step in (yield from list_faults(session)) if step.remaining != 0]
+    lines += text.block("pending fault steps", map(text.fault_step, pending))
+    return "\n".join(lines)
+
+
+def refused_whole(row: Request) -> bool:
+    """Return whether a request was refused as a whole; otherwise the rows of its events show why."""
+    return not row.events and row.fault is None and (row.status or 0) >= 400
