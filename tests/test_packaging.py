@@ -60,7 +60,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("venv")
     venv.create(folder, with_pip=False)
     python = folder / "bin" / "python"
-    pip("--python", str(python), "install", "--quiet", str(wheel))
+    pip("--python", str(python), "install", "--quiet", "--no-compile", str(wheel))
     return python
 
 

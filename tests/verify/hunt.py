@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,7 +14,7 @@ from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError
 from mockserver.verify import Probe, Rule, Runner, Setup, Step, rules_of
 from tests.verify.inprocess import InProcess, Ticking, setup_of
-from tests.verify.mutants import Mutant, dependencies, served
+from tests.verify.mutants import Dependencies, Mutant, mutants, served
 from tests.verify.settings import NEW, settings_of
 
 Json = Any
@@ -30,6 +30,7 @@ class Prepared:
     """A rule with its probes: how many bytes they send, and whether they exceed a rate limit."""
 
     rule: Rule
+    depends_on: Dependencies
     probes: list[Probe]
     cost: int
     bursts: bool
@@ -89,7 +90,8 @@ def probes_of(rule: Rule) -> list[Probe]:
 def _prepared(rule: Rule) -> Prepared:
     probes = probes_of(rule)
     bursts = any(step.limited for probe in probes for step in probe.steps)
-    return Prepared(replace(rule, drafts=[]), probes, sum(probe.size for probe in probes), bursts)
+    cost = sum(probe.size for probe in probes)
+    return Prepared(replace(rule, drafts=[]), Dependencies(rule.depends_on), probes, cost, bursts)
 
 
 def _with_shared_body(step: Step) -> Step:
@@ -135,10 +137,14 @@ def ranked(mutant: Mutant, hunts: Iterable[Hunt]) -> list[tuple[Hunt, Prepared]]
     keyed = []
     for number, hunt in enumerate(hunts):
         for prepared in hunt.rules:
-            score = dependencies(mutant, prepared.rule.depends_on)
+            score = prepared.depends_on.closeness(mutant)
+            if not score:
+                continue
             about = (prepared.bursts and RATE in mutant.id) or _is_about(mutant, prepared.rule)
-            if score and (about or not prepared.bursts):
-                key = (not about, prepared.bursts, prepared.cost > HARD, number, -score, prepared.cost)
+            if about or not prepared.bursts:
+                dear = prepared.cost > HARD
+                own = _is_within(mutant.place, prepared.rule.fact)
+                key = (not about, prepared.bursts, dear, not own, number, -score, prepared.cost)
                 keyed.append((key, hunt, prepared))
     return [(hunt, prepared) for _, hunt, prepared in sorted(keyed, key=itemgetter(0))]
 
@@ -150,6 +156,18 @@ def _is_about(mutant: Mutant, rule: Rule) -> bool:
     return own or fact.rpartition("/")[0] == place.rpartition("/")[0]
 
 
+def mutants_of(protocol: str, revision: str) -> Iterator[Mutant]:
+    """Yield the mutants of a contract that are contracts themselves, and other ones."""
+    contract = library().protocol(protocol).contract(revision)
+    return (mutant for mutant in mutants(contract) if is_served(mutant, protocol, revision))
+
+
+def _is_within(place: str, fact: str) -> bool:
+    """Tell whether one of two pointers is the other, or stands in it."""
+    return f"{place}/".startswith(f"{fact}/") or f"{fact}/".startswith(f"{place}/")
+
+
+@cache
 def is_served(mutant: Mutant, protocol: str, revision: str) -> bool:
     """Tell whether a mutant is a contract, and another one than it was made of."""
     base = library().protocol(protocol).contract(revision)

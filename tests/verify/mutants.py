@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mockserver.contract.contract import Contract
@@ -32,11 +32,14 @@ NOT_SERVED: Final = frozenset({"name", "host", "base", "newest", "delivery", "st
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change: `place` is the pointer of the fact, `change` what was done to it, `patch` how."""
+    """One change: `place` is the pointer of the fact, `change` what was done to it, `patch` how.
+
+    The first two name it, among the mutants of one contract.
+    """
 
     place: str
     change: str
-    patch: Json
+    patch: Json = field(compare=False)
 
     @property
     def id(self) -> str:
@@ -179,9 +182,25 @@ def _moved(contract: Contract, order: int, tokens: Tokens) -> Iterator[Mutant]:
     yield from (_mutant(tokens, change, value) for change, value in moves.items() if value > 0)
 
 
-def dependencies(mutant: Mutant, pointers: set[str]) -> int:
-    """Return how closely a rule's pointers are about a mutated fact: 0 for not at all."""
-    place = mutant.place + "/"
-    near = [len(each) for each in pointers if place.startswith(each + "/")]
-    inside = [len(place) for each in pointers if each.startswith(place)]
-    return max([*near, *inside], default=0)
+class Dependencies:
+    """The facts that a rule depends on, asked for every mutant."""
+
+    def __init__(self, pointers: Iterable[str]) -> None:
+        self._pointers = frozenset(pointers)
+        self._deepest: dict[str, int] = {}
+        for each in self._pointers:
+            for place in _with_holders(each):
+                self._deepest[place] = max(len(each), self._deepest.get(place, 0))
+
+    def closeness(self, mutant: Mutant) -> int:
+        """Return how closely the facts are about a mutated one: 0 for not at all."""
+        if mutant.place in self._deepest:
+            return self._deepest[mutant.place]
+        return next((len(place) for place in _with_holders(mutant.place) if place in self._pointers), 0)
+
+
+def _with_holders(place: str) -> Iterator[str]:
+    """Yield a pointer, then those of everything around it, the nearest first."""
+    while place:
+        yield place
+        place = place.rpartition("/")[0]
