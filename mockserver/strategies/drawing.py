@@ -14,13 +14,11 @@ from hypothesis.strategies import SearchStrategy
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
-from mockserver.strategies.format_texts import moment_texts
 from mockserver.strategies.keywords import types_of
-from mockserver.strategies.pattern_texts import python_regex
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plausible import DAY_MS, SCALARS
-from mockserver.strategies.subschemas import Schema, is_array, is_object
-from mockserver.strategies.values import Values
+from mockserver.strategies.texts import moment_texts, python_regex
+from mockserver.strategies.values import Schema, Values, is_array, is_object
 
 Strategy: TypeAlias = SearchStrategy[Json]
 Draw: TypeAlias = Callable[[Strategy], Json]

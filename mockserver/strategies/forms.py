@@ -17,9 +17,7 @@ from mockserver.strategies.naming import IDENTITY, SENDER, Naming, identity
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.schema_mutations import Mutation, Way
-from mockserver.strategies.subschemas import inner
-from mockserver.strategies.time_frame import TimeFrame
-from mockserver.strategies.values import Values
+from mockserver.strategies.values import TimeFrame, Values, inner
 
 Sorted: TypeAlias = tuple[list[Mutation], list[Mutation]]
 """The mutations that break their rule alone, and those that other keywords shadow."""

@@ -20,7 +20,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.assembly import NO_CREDENTIAL, Parts
 from mockserver.strategies.plausible import JUNK
-from mockserver.strategies.samples import rule_id
+from mockserver.strategies.samples import BreakableRule
 
 Change = Callable[[Parts], Parts]
 MEDIA_TYPES: Final = (
@@ -47,18 +47,11 @@ WRONG_KEYS: Final = ("wrong_key_1", "sk_1", *PRINTABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateMutation:
+class GateMutation(BreakableRule):
     """One outcome of one gate, the contract's reason for it, and the changes of a good request that lead to it."""
 
-    rule: str
-    keyword: str
     reason: str
     changes: tuple[Change, ...]
-
-    @property
-    def id(self) -> str:
-        """The id of the rule as `breaches` lists it."""
-        return rule_id(self.rule, self.keyword)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from mockserver.jsonkit import Json
-from mockserver.strategies.format_texts import FORMATS
 from mockserver.strategies.plausible import FACE, FREE_OBJECTS, JUNK, NUMBERS, ODD_TEXTS, SCALARS
+from mockserver.strategies.texts import FORMATS
 
 Candidates = Callable[[Json, int], Iterable[Json]]
 """Takes what a schema has for the keyword, and the clock in ms."""

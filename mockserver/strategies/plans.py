@@ -24,7 +24,7 @@ from mockserver.strategies.places import Tokens, put
 from mockserver.strategies.prediction import predict
 from mockserver.strategies.samples import Breach, CertificateError, Request, Sample
 from mockserver.strategies.schema_mutations import Mutation
-from mockserver.strategies.time_frame import TimeFrame
+from mockserver.strategies.values import TimeFrame
 
 NOW_MS: Final = 1_781_438_402_000
 """The clock of generated times by default: 2026-06-14T12:00:02Z, as in the golden cases."""
