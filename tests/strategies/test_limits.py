@@ -15,7 +15,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import epoch_ms
 from mockserver.strategies import NOW_MS
 from mockserver.strategies.forms import FormPlan, Kind
-from mockserver.strategies.options import bodies_of
+from mockserver.strategies.generate import bodies_of
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plans import plan_of
 from mockserver.strategies.request_variations import transports
