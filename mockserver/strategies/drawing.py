@@ -41,7 +41,7 @@ class Drawing:
 
     def __init__(self, values: Values) -> None:
         self.values = values
-        self._kept: dict[tuple[int, Tokens], tuple[Schema, Strategy]] = {}
+        self._strategies: dict[tuple[int, Tokens], tuple[Schema, Strategy]] = {}
 
     def whole(self) -> Strategy:
         """Return the strategy of the whole schema."""
@@ -50,9 +50,9 @@ class Drawing:
     def at(self, schema: Schema, tokens: Tokens) -> Strategy:
         """Return the strategy of a schema at a place."""
         key = (id(schema), tokens)
-        if key not in self._kept:
-            self._kept[key] = (schema, self._build(schema, tokens))
-        return self._kept[key][1]
+        if key not in self._strategies:
+            self._strategies[key] = (schema, self._build(schema, tokens))
+        return self._strategies[key][1]
 
     def _build(self, schema: Schema, tokens: Tokens) -> Strategy:
         if tokens in self.values.fixed:

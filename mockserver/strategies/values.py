@@ -155,11 +155,11 @@ class Values:
         schema: Schema = self.root
         for depth, token in enumerate(tokens[:-1], 1):
             schema = inner(schema, token)
-            here = tokens[:depth]
-            if look(value, here) in (MISSING, None):
-                value = _put_item(value, here, self.smallest(schema, here))
-            if isinstance(tokens[depth], int) and not look(value, here):
-                value = put(value, here, [self.smallest(inner(schema, 0), (*here, 0))])
+            place = tokens[:depth]
+            if look(value, place) in (MISSING, None):
+                value = _put_item(value, place, self.smallest(schema, place))
+            if isinstance(tokens[depth], int) and not look(value, place):
+                value = put(value, place, [self.smallest(inner(schema, 0), (*place, 0))])
         return value
 
     def steady(self, value: Json) -> Json:
