@@ -3,9 +3,16 @@
 This package alone, with `verify` and the pytest plugin, imports hypothesis, which is the extra `strategies`.
 """
 
-from mockserver.strategies.generate import events, requests
-from mockserver.strategies.invalid import batches, breaches, invalid, invalid_events, invalid_requests
-from mockserver.strategies.options import Options
+from mockserver.strategies.generate import (
+    Options,
+    batches,
+    breaches,
+    events,
+    invalid,
+    invalid_events,
+    invalid_requests,
+    requests,
+)
 from mockserver.strategies.plans import NOW_MS
 from mockserver.strategies.samples import Breach, CertificateError, Expected, Request, Sample
 

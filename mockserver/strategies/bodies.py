@@ -39,7 +39,7 @@ class Bodies:
         self.kinds = {name: Drawing(kind.values) for name, kind in form.kinds.items()}
         self.envelope = None if form.envelope is None else Drawing(form.envelope)
         self.least, self.most = form.bounds
-        few = [self.least + more for more in (0, 1, 2, 3) if self.most is None or self.least + more <= self.most]
+        few = [size for size in range(self.least, self.least + 4) if self.most is None or size <= self.most]
         few = [size for size in few if size] or few
         self.sizes = few * ODDS + [self.least, MANY if self.most is None else self.most] * 2
         self.nameless = nameless_kinds(form)

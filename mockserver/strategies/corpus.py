@@ -163,9 +163,7 @@ def _bad_event(owner: OperationPlan, form: FormPlan, kind: Kind, mutation: Mutat
 
 
 def _batch(owner: OperationPlan, form: FormPlan, events: list[Json], bad: list[BadEvent]) -> Sample:
-    body = form.body(events)
-    if any(event.mutation.rule == IDENTITY for event in bad):
-        body = put(body, (SENDER,), form.naming.per_event.sources[0])
+    body = form.mixed_body(events, [event.mutation for event in bad])
     form.certify_bad(body, bad)
     return owner.mixed(owner.parts(body), form.events_in(body), bad)
 

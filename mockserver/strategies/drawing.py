@@ -14,18 +14,17 @@ from hypothesis.strategies import SearchStrategy
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
-from mockserver.strategies.format_texts import moment_texts
 from mockserver.strategies.keywords import types_of
-from mockserver.strategies.pattern_texts import python_regex
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plausible import DAY_MS, SCALARS
-from mockserver.strategies.subschemas import Schema, is_array, is_object
-from mockserver.strategies.values import Values
+from mockserver.strategies.texts import moment_texts, python_regex
+from mockserver.strategies.values import Schema, Values, is_array, is_object
 
 Strategy: TypeAlias = SearchStrategy[Json]
 Draw: TypeAlias = Callable[[Strategy], Json]
 
-TEXT: Final = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=40)
+CHARACTERS: Final = st.characters(codec="utf-8", exclude_characters="\x00")
+TEXT: Final = st.text(CHARACTERS, max_size=40)
 WORD: Final = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=12)
 LONG: Final = 400
 """Values longer than so many bytes of JSON are drawn less often."""
@@ -42,7 +41,7 @@ class Drawing:
 
     def __init__(self, values: Values) -> None:
         self.values = values
-        self._kept: dict[tuple[int, Tokens], tuple[Schema, Strategy]] = {}
+        self._strategies: dict[tuple[int, Tokens], tuple[Schema, Strategy]] = {}
 
     def whole(self) -> Strategy:
         """Return the strategy of the whole schema."""
@@ -51,9 +50,9 @@ class Drawing:
     def at(self, schema: Schema, tokens: Tokens) -> Strategy:
         """Return the strategy of a schema at a place."""
         key = (id(schema), tokens)
-        if key not in self._kept:
-            self._kept[key] = (schema, self._build(schema, tokens))
-        return self._kept[key][1]
+        if key not in self._strategies:
+            self._strategies[key] = (schema, self._build(schema, tokens))
+        return self._strategies[key][1]
 
     def _build(self, schema: Schema, tokens: Tokens) -> Strategy:
         if tokens in self.values.fixed:
@@ -92,8 +91,7 @@ class Drawing:
             regex = python_regex(schema["pattern"])
             if regex is None:
                 return None
-            texts = st.from_regex(regex, alphabet=st.characters(codec="utf-8", exclude_characters="\x00"))
-            return texts.filter(lambda text: self.values.fits(schema, text))
+            return st.from_regex(regex, alphabet=CHARACTERS).filter(lambda text: self.values.fits(schema, text))
         options = [_of_type(kind, schema) for kind in types_of(schema)]
         known = [option for option in options if option is not None]
         return st.one_of(known) if known else None
@@ -108,17 +106,13 @@ class Drawing:
 
     def _object(self, schema: Schema, tokens: Tokens) -> Strategy:
         members = list(self.members(schema, tokens))
-        masks = st.integers(0, (1 << sum(not always for _, always, _ in members)) - 1)
+        optional = [name for name, always, _ in members if not always]
+        masks = st.integers(0, (1 << len(optional)) - 1)
 
         def build(draw: Draw) -> Json:
-            mask, value = draw(masks), {}
-            for name, always, strategy in members:
-                if not always:
-                    here, mask = mask & 1, mask >> 1
-                    if not here:
-                        continue
-                value[name] = draw(strategy)
-            return value
+            mask = draw(masks)
+            absent = {name for number, name in enumerate(optional) if not mask >> number & 1}
+            return {name: draw(strategy) for name, _, strategy in members if name not in absent}
 
         return composed(build)
 
@@ -142,8 +136,7 @@ class Drawing:
 
 def lengths(least: int, most: int | None) -> list[int]:
     """Return how long arrays are drawn: few items, and as many as there may be."""
-    few = [length for length in (least, least + 1, least + 2, least + 3) if most is None or length <= most]
-    return few + ([most] if most is not None else [])
+    return [*range(least, least + 4)] if most is None else [*range(least, min(least + 3, most) + 1), most]
 
 
 def sized(item: Strategy, least: int, most: int | None) -> Strategy:
@@ -179,7 +172,7 @@ def _of_type(kind: str, schema: Schema) -> Strategy | None:
         case "string":
             least, most = schema.get("minLength", 0), schema.get("maxLength")
             longest = max(least, 40) if most is None else min(most, max(least, 40))
-            return st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=least, max_size=longest)
+            return st.text(CHARACTERS, min_size=least, max_size=longest)
         case "integer":
             return st.integers(low, high)
         case "number":
@@ -196,9 +189,8 @@ def _of_type(kind: str, schema: Schema) -> Strategy | None:
 
 
 def _loose(schema: Schema) -> Strategy:
-    kinds = types_of(schema)
     samples = {"string": TEXT, "number": st.integers(-1000, 1000), "boolean": st.booleans(), "null": st.none()}
-    return st.one_of([samples[kind] for kind in kinds if kind in samples])
+    return st.one_of([samples[kind] for kind in types_of(schema) if kind in samples])
 
 
 def _moments(now_ms: int, first: int, last: int) -> Strategy:

@@ -17,9 +17,7 @@ from mockserver.strategies.naming import IDENTITY, SENDER, Naming, identity
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.schema_mutations import Mutation, Way
-from mockserver.strategies.subschemas import inner
-from mockserver.strategies.time_frame import TimeFrame
-from mockserver.strategies.values import Values
+from mockserver.strategies.values import TimeFrame, Values, inner
 
 Sorted: TypeAlias = tuple[list[Mutation], list[Mutation]]
 """The mutations that break their rule alone, and those that other keywords shadow."""
@@ -64,11 +62,7 @@ class FormPlan:
     """
 
     def __init__(
-        self,
-        diagnosis: Diagnosis,
-        time_frame: TimeFrame,
-        keys: Iterable[tuple[Tokens, str]],
-        type: str | None = None,
+        self, diagnosis: Diagnosis, time_frame: TimeFrame, keys: Iterable[tuple[Tokens, str]], type: str | None = None
     ) -> None:
         self.contract = diagnosis.contract
         self.form = form = diagnosis.form
@@ -124,12 +118,18 @@ class FormPlan:
             envelope = {}
         return envelope if self.form.events is None else put(envelope, self.form.events, events)
 
+    def mixed_body(self, events: list[Json], broken: Iterable[Mutation]) -> Json:
+        """Return a body with broken events; where one wrongly names nobody, from a sender whose events must."""
+        body = self.body(events)
+        anonymous = any(mutation.rule == IDENTITY for mutation in broken)
+        return put(body, (SENDER,), self.naming.per_event.sources[0]) if anonymous else body
+
     def events_in(self, body: Json) -> list[Json]:
         """Return the events of a body."""
         if self.form.events is None:
             return []
-        events = body if self.form.single else look(body, self.form.events)
-        return [body] if self.form.single else events if isinstance(events, list) else []
+        events = [body] if self.form.single else look(body, self.form.events)
+        return events if isinstance(events, list) else []
 
     @cached_property
     def bounds(self) -> tuple[int, int | None]:
@@ -173,7 +173,7 @@ class FormPlan:
     @cached_property
     def _sorted_envelope(self) -> Sorted:
         drafts = () if self.envelope is None else schema_mutations.drafts(self.envelope)
-        return _sort_out(drafts, self._try_envelope)
+        return _sort_out(drafts, self._envelope_breaks_alone)
 
     @property
     def envelope_mutations(self) -> list[Mutation]:
@@ -186,21 +186,16 @@ class FormPlan:
         return self._sorted_envelope[1]
 
     def _sort_events(self, kind: Kind) -> Sorted:
-        return _sort_out(self._event_drafts(kind), partial(self._try_event, kind))
+        return _sort_out(self._event_drafts(kind), partial(self._event_breaks_alone, kind))
 
-    def _try_event(self, kind: Kind, mutation: Mutation) -> Iterator[Way]:
-        for tokens, edit in mutation.ways:
-            body = self.body([apply(kind.values.host(tokens), edit)])
-            if mutation.rule == IDENTITY:
-                body = put(body, (SENDER,), self.naming.per_event.sources[0])
-            if self.diagnosis.of(body) == [self.broken(mutation, tokens, 0)]:
-                yield tokens, edit
+    def _event_breaks_alone(self, kind: Kind, mutation: Mutation, way: Way) -> bool:
+        tokens, edit = way
+        body = self.mixed_body([apply(kind.values.host(tokens), edit)], [mutation])
+        return self.diagnosis.of(body) == [self.broken(mutation, tokens, 0)]
 
-    def _try_envelope(self, mutation: Mutation) -> Iterator[Way]:
-        for tokens, edit in mutation.ways:
-            body = apply(self.envelope_host(tokens), edit)
-            if self.diagnosis.of(body) == [BrokenRule(mutation.rule, tokens)]:
-                yield tokens, edit
+    def _envelope_breaks_alone(self, mutation: Mutation, way: Way) -> bool:
+        tokens, edit = way
+        return self.diagnosis.of(apply(self.envelope_host(tokens), edit)) == [BrokenRule(mutation.rule, tokens)]
 
     def _event_drafts(self, kind: Kind) -> Iterator[Mutation]:
         """Yield the mutations of one kind of event: its schema's, and those beside it."""
@@ -217,7 +212,7 @@ class FormPlan:
         yield from identity(self.naming, kind.values)
 
 
-def _sort_out(drafts: Iterable[Mutation], works: Callable[[Mutation], Iterable[Way]]) -> Sorted:
-    """Keep of each mutation the ways that work."""
-    tried = [replace(draft, ways=tuple(works(draft))) for draft in drafts]
+def _sort_out(drafts: Iterable[Mutation], breaks_alone: Callable[[Mutation, Way], bool]) -> Sorted:
+    """Keep of each mutation the ways that break just its rule."""
+    tried = [replace(draft, ways=tuple(way for way in draft.ways if breaks_alone(draft, way))) for draft in drafts]
     return [mutation for mutation in tried if mutation.ways], [mutation for mutation in tried if not mutation.ways]

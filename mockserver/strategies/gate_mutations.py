@@ -20,7 +20,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.assembly import NO_CREDENTIAL, Parts
 from mockserver.strategies.plausible import JUNK
-from mockserver.strategies.samples import rule_id
+from mockserver.strategies.samples import BreakableRule
 
 Change = Callable[[Parts], Parts]
 MEDIA_TYPES: Final = (
@@ -47,18 +47,11 @@ WRONG_KEYS: Final = ("wrong_key_1", "sk_1", *PRINTABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GateMutation:
+class GateMutation(BreakableRule):
     """One outcome of one gate, the contract's reason for it, and the changes of a good request that lead to it."""
 
-    rule: str
-    keyword: str
     reason: str
     changes: tuple[Change, ...]
-
-    @property
-    def id(self) -> str:
-        """The id of the rule as `breaches` lists it."""
-        return rule_id(self.rule, self.keyword)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +74,9 @@ def changed(**members: Json) -> Change:
     return lambda parts: replace(parts, **members)
 
 
-def headed(name: str, value: str) -> Change:
-    """Return a change that adds a header."""
-    return lambda parts: replace(parts, headers={**parts.headers, name: value})
+def with_entry(member: str, name: str, value: str) -> Change:
+    """Return a change that adds a text to one of the mappings: `headers`, `params` or `query`."""
+    return lambda parts: changed(**{member: {**getattr(parts, member), name: value}})(parts)
 
 
 def _text(parts: Parts) -> bytes:
@@ -123,11 +116,11 @@ def _content_type(site: GateSite) -> Iterator[GateMutation]:
 def _json(site: GateSite) -> Iterator[GateMutation]:
     if not site.early_key:
         texts = [changed(raw=text, body=MISSING) for text in NO_JSON]
-        yield site.mutation("invalid_json", *texts, _cut, lambda parts: replace(parts, raw=_text(parts) + b"]"))
-
-
-def _cut(parts: Parts) -> Parts:
-    return replace(parts, raw=_text(parts)[:-1])
+        texts += [
+            lambda parts: replace(parts, raw=_text(parts)[:-1]),
+            lambda parts: replace(parts, raw=_text(parts) + b"]"),
+        ]
+        yield site.mutation("invalid_json", *texts)
 
 
 def _object(site: GateSite) -> Iterator[GateMutation]:
@@ -153,7 +146,9 @@ def _origin(site: GateSite) -> Iterator[GateMutation]:
     cors = site.operation.cors
     if cors is not None and cors.allowed_origins:
         rule = f"/protocol/cors/{cors.name}/allowed_origins"
-        yield site.mutation("origin_not_allowed", headed("origin", "https://elsewhere.invalid"), rule=rule)
+        yield site.mutation(
+            "origin_not_allowed", with_entry("headers", "origin", "https://elsewhere.invalid"), rule=rule
+        )
 
 
 def _query(site: GateSite) -> Iterator[GateMutation]:
@@ -163,17 +158,14 @@ def _query(site: GateSite) -> Iterator[GateMutation]:
     if any(credential.place == "query" for credential in site.operation.credentials):
         yield site.mutation("invalid_request", changed(query={}, credential=NO_CREDENTIAL))
     else:
-        yield site.mutation("invalid_request", changed(query={}), *map(_blank_parameter, site.operation.query))
-
-
-def _blank_parameter(name: str) -> Change:
-    return lambda parts: replace(parts, query={**parts.query, name: " "})
+        blank = [with_entry("query", name, " ") for name in site.operation.query]
+        yield site.mutation("invalid_request", changed(query={}), *blank)
 
 
 def _project(site: GateSite) -> Iterator[GateMutation]:
     projects, rule = site.contract.projects, "/protocol/projects/known"
     if projects is not None and projects.known:
-        yield site.mutation("unknown_project", headed(projects.header, "prj_unheard_of"), rule=rule)
+        yield site.mutation("unknown_project", with_entry("headers", projects.header, "prj_unheard_of"), rule=rule)
         if len(projects.known) > 1 and projects.default not in projects.known:
             yield site.mutation("project_required", changed(headers={}), rule=rule)
 
@@ -214,9 +206,3 @@ def _routing(contract: Contract, operation: Operation) -> Iterator[GateMutation]
         reason, nobody = UNKNOWN_ENTITY, changed(params={operation.lookup: "nobody_ever_saw_me"})
         rule = f"/protocol/refusals/{operation.family.name}/{reason}"
         yield GateMutation(rule=rule, keyword=reason, reason=reason, changes=(nobody,))
-
-
-def unserved_paths(contract: Contract) -> Iterator[str]:
-    """Yield a path below each prefix of the protocol that nothing serves."""
-    for prefix in reversed(contract.prefixes):
-        yield prefix.path.rstrip("/") + "/nothing_is_served_here"

@@ -11,23 +11,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from mockserver.jsonkit import Json
-from mockserver.strategies.format_texts import FORMATS
 from mockserver.strategies.plausible import FACE, FREE_OBJECTS, JUNK, NUMBERS, ODD_TEXTS, SCALARS
+from mockserver.strategies.texts import FORMATS
 
 Candidates = Callable[[Json, int], Iterable[Json]]
 """Takes what a schema has for the keyword, and the clock in ms."""
-
-
-def _none(value: Json, now_ms: int) -> Iterable[Json]:
-    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Keyword:
     """What one keyword contributes: `inside` values it just takes, `outside` values it refuses."""
 
-    inside: Candidates = _none
-    outside: Candidates = _none
+    inside: Candidates
+    outside: Candidates
 
 
 TYPES: Final[Mapping[str, tuple[Json, ...]]] = {
@@ -67,7 +63,7 @@ LEAVES: Final[Mapping[str, Keyword]] = {
     ),
     "enum": Keyword(lambda entries, now_ms: entries, _not_listed),
     "const": Keyword(lambda value, now_ms: [value], lambda value, now_ms: ["unheard_of", *SCALARS]),
-    "pattern": Keyword(outside=lambda pattern, now_ms: JUNK),
+    "pattern": Keyword(lambda pattern, now_ms: (), lambda pattern, now_ms: JUNK),
     "format": Keyword(lambda name, now_ms: FORMATS[name](now_ms).good, lambda name, now_ms: FORMATS[name](now_ms).bad),
     "minLength": Keyword(lambda length, now_ms: _long(length), lambda length, now_ms: _long(length - 1)),
     "maxLength": Keyword(

@@ -13,8 +13,7 @@ from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.naming import NAMES_NOBODY, SENDER
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
-from mockserver.strategies.subschemas import Schema, inner
-from mockserver.strategies.values import Values
+from mockserver.strategies.values import Schema, Values, inner
 
 Choose = Callable[[list[Json]], Json]
 """Picks one of several; the first one where nothing is left to chance."""

@@ -10,10 +10,10 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
-from mockserver.strategies.format_texts import moment_texts
 from mockserver.strategies.places import Tokens, look
 from mockserver.strategies.plausible import DAY_MS
 from mockserver.strategies.schema_mutations import Mutation, Way
+from mockserver.strategies.texts import moment_texts
 from mockserver.strategies.values import Values
 
 MEASURED: Final = "max_bytes"

@@ -17,14 +17,14 @@ from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.assembly import Assembly, Parts
 from mockserver.strategies.diagnosis import Diagnosis
 from mockserver.strategies.forms import BadEvent, FormPlan, Kind
-from mockserver.strategies.gate_mutations import GateMutation, gate_mutations, unserved_paths
+from mockserver.strategies.gate_mutations import GateMutation, gate_mutations
 from mockserver.strategies.naming import NOBODY
 from mockserver.strategies.non_schema_mutations import MEASURED
 from mockserver.strategies.places import Tokens, put
 from mockserver.strategies.prediction import predict
 from mockserver.strategies.samples import Breach, CertificateError, Request, Sample
 from mockserver.strategies.schema_mutations import Mutation
-from mockserver.strategies.time_frame import TimeFrame
+from mockserver.strategies.values import TimeFrame
 
 NOW_MS: Final = 1_781_438_402_000
 """The clock of generated times by default: 2026-06-14T12:00:02Z, as in the golden cases."""
@@ -114,9 +114,8 @@ class OperationPlan:
 
     def refused(self, parts: Parts, mutation: Mutation, tokens: Tokens) -> Sample:
         """Return the sample of a request whose envelope is broken."""
-        return self._sample(
-            parts, bad=[Breach(rule=mutation.rule, keyword=mutation.keyword, pointer=pointer.build(tokens))]
-        )
+        breach = Breach(rule=mutation.rule, keyword=mutation.keyword, pointer=pointer.build(tokens))
+        return self._sample(parts, bad=[breach])
 
     def nobody(self, parts: Parts) -> Sample:
         """Return the sample of a batch that must name somebody and does not."""
@@ -127,11 +126,7 @@ class OperationPlan:
         return self._sample(parts, events, [_breach(event) for event in bad])
 
     def _sample(
-        self,
-        parts: Parts,
-        events: Sequence[Json] = (),
-        bad: Sequence[Breach] = (),
-        before: tuple[Request, ...] = (),
+        self, parts: Parts, events: Sequence[Json] = (), bad: Sequence[Breach] = (), before: tuple[Request, ...] = ()
     ) -> Sample:
         return self.plan.sample(self.operation, self.assembly.request(parts), events, bad, before)
 
@@ -159,9 +154,10 @@ class Plan:
         self.operations = {name: OperationPlan(self, operation) for name, operation in contract.operations.items()}
 
     def unserved(self) -> Iterator[Sample]:
-        """Yield requests to paths that nothing serves."""
-        for path in unserved_paths(self.contract):
-            breach = Breach(rule=OPERATIONS, keyword="unknown_path", pointer="")
+        """Yield a request to a path below each prefix of the protocol that nothing serves."""
+        breach = Breach(rule=OPERATIONS, keyword="unknown_path", pointer="")
+        for prefix in reversed(self.contract.prefixes):
+            path = prefix.path.rstrip("/") + "/nothing_is_served_here"
             yield self.sample(None, Request(method="GET", path=path, headers=(), body=b""), bad=[breach])
 
     def sample(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
 
-from mockserver.strategies.assembly import Parts
-from mockserver.strategies.gate_mutations import Change, changed, headed
+from mockserver.strategies.gate_mutations import Change, changed, with_entry
 from mockserver.strategies.plans import OperationPlan
 
 JSON_TYPES: Final = ("application/json; charset=utf-8", "Application/JSON")
@@ -17,13 +15,9 @@ PLAIN: Final = 24
 """How many times more likely the plain request is than each other one."""
 
 
-def _as_it_is(parts: Parts) -> Parts:
-    return parts
-
-
 def transports(plan: OperationPlan) -> list[Change]:
     """Return the changes that leave a request of this operation good, the plain one first and most often."""
-    return [_as_it_is] * PLAIN + list(variations(plan))
+    return [changed()] * PLAIN + list(variations(plan))
 
 
 def variations(plan: OperationPlan) -> Iterator[Change]:
@@ -35,19 +29,15 @@ def variations(plan: OperationPlan) -> Iterator[Change]:
     if plan.takes_body:
         yield from _bodily(plan)
     if operation.idempotency is not None:
-        yield headed(operation.idempotency.header, "key-1")
+        yield with_entry("headers", operation.idempotency.header, "key-1")
     if projects is not None and not projects.known and operation.gate("project") is not None:
-        yield headed(projects.header, "prj_other")
+        yield with_entry("headers", projects.header, "prj_other")
     if operation.cors is not None and not operation.cors.allowed_origins:
-        yield headed("origin", "https://app.example.com")
+        yield with_entry("headers", "origin", "https://app.example.com")
     keys = {credential.parameter for credential in operation.credentials if credential.place == "path"}
     for name in operation.parameters():
         if name not in keys:
-            yield from (_with_parameter(name, text) for text in PARAMETERS)
-
-
-def _with_parameter(name: str, text: str) -> Change:
-    return lambda parts: replace(parts, params={**parts.params, name: text})
+            yield from (with_entry("params", name, text) for text in PARAMETERS)
 
 
 def _bodily(plan: OperationPlan) -> Iterator[Change]:

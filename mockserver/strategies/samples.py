@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import base64
 import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
+
+from hypothesis.vendor.pretty import RepresentationPrinter
 
 from mockserver.contract.operation import Form
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
-from mockserver.strategies.compact import compact
-from mockserver.strategies.prediction import MATCH, Prediction
+from mockserver.lint.comparison import differences
+from mockserver.lint.repetition import COPY_NUMBER, REPEAT
+from mockserver.strategies.prediction import Prediction
 
 SHOWN: Final = 4000
-
-
-class Printer(Protocol):
-    """What Hypothesis shows values with."""
-
-    def text(self, text: str) -> None:
-        """Show a text."""
+LONG_TEXT: Final = 200
+LONG_LIST: Final = 12
 
 
 class CertificateError(Exception):
@@ -49,7 +45,7 @@ class Request:
     def __repr__(self) -> str:
         return f"Request({_shown(self.as_json())})"
 
-    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         printer.text(repr(self))
 
     def wire(self) -> WireRequest:
@@ -96,7 +92,7 @@ class Expected:
         if self.text is not None:
             return texts if body == self.text.encode() else [*texts, f"body: expected {self.text!r}, got {shown!r}"]
         try:
-            return [*texts, *differences(self.body, parsed(body))]
+            return [*texts, *(f"body{difference}" for difference in differences(self.body, parsed(body)))]
         except ValueError:
             return [*texts, f"body: expected JSON, got {shown!r}"]
 
@@ -129,7 +125,7 @@ class Sample:
     def __repr__(self) -> str:
         return f"Sample({_shown(self.as_json())})"
 
-    def _repr_pretty_(self, printer: Printer, cycle: bool) -> None:
+    def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         printer.text(repr(self))
 
     @property
@@ -166,34 +162,34 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breach:
-    """One broken rule.
-
-    `rule` is the pointer of the broken fact in the contract, `keyword` what of it is broken, `pointer` the place (in
-    the event where `index` is set, else in the body), `reason` the contract's refusal that answers it. Where the first
-    bad event refuses its whole batch, all events of the batch are refused for its reason.
-    """
+class BreakableRule:
+    """A rule that can be broken: the pointer of the fact in the contract, and what of it is broken."""
 
     rule: str
     keyword: str
-    pointer: str
-    reason: str = ""
-    index: int | None = None
 
     @property
     def id(self) -> str:
-        """The id of the rule as `breaches` lists it."""
-        return rule_id(self.rule, self.keyword)
+        """The id of the rule as `breaches` lists it: its pointer, with the keyword unless that is part of it."""
+        return self.rule if self.keyword in self.rule.split("/") else f"{self.rule}#{self.keyword}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach(BreakableRule):
+    """One broken rule.
+
+    `pointer` is the place (in the event where `index` is set, else in the body), `reason` the contract's refusal that
+    answers it. Where the first bad event refuses its whole batch, all events of the batch are refused for its reason.
+    """
+
+    pointer: str
+    reason: str = ""
+    index: int | None = None
 
     def as_json(self) -> dict[str, Json]:
         """Return the breach as the corpus writes it."""
         line: dict[str, Json] = {"rule": self.rule, "keyword": self.keyword, "pointer": self.pointer}
         return line if self.index is None else {**line, "index": self.index}
-
-
-def rule_id(rule: str, keyword: str) -> str:
-    """Return a rule's pointer, with what of it is broken where the pointer does not say that."""
-    return rule if keyword in rule.split("/") else f"{rule}#{keyword}"
 
 
 def parsed(body: bytes) -> Json:
@@ -204,26 +200,36 @@ def parsed(body: bytes) -> Json:
         raise ValueError("nested too deeply") from None
 
 
-def differences(expected: Json, got: Json, place: str = "body") -> Iterator[str]:
-    """Yield each place where a value is not the expected one."""
-    if isinstance(expected, dict) and set(expected) == {MATCH}:
-        if not (isinstance(got, str) and re.fullmatch(expected[MATCH], got)):
-            yield f"{place}: expected a text that matches {expected[MATCH]!r}, got {got!r}"
-    elif isinstance(expected, dict) and isinstance(got, dict):
-        for name in sorted(expected.keys() | got.keys()):
-            if name not in got:
-                yield f"{place}/{name}: missing, expected {expected[name]!r}"
-            elif name not in expected:
-                yield f"{place}/{name}: not expected, got {got[name]!r}"
-            else:
-                yield from differences(expected[name], got[name], f"{place}/{name}")
-    elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
-        for index, (left, right) in enumerate(zip(expected, got, strict=True)):
-            yield from differences(left, right, f"{place}/{index}")
-    elif type(expected) is not type(got) or expected != got:
-        yield f"{place}: expected {expected!r}, got {got!r}"
-
-
 def _shown(value: Json) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def compact(value: Json) -> Json:
+    """Return the value with `{"$repeat": ...}` for long texts of one character and long lists of equal items.
+
+    Items may differ by their own number after a dash (`m-0`, `m-1`), which becomes `${i}`.
+    """
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list):
+        return _list(value)
+    if isinstance(value, dict):
+        return {name: compact(member) for name, member in value.items()}
+    return value
+
+
+def _text(value: str) -> Json:
+    if len(value) < LONG_TEXT or value.count(value[0]) != len(value):
+        return value
+    return {REPEAT: {"times": len(value), "text": value[0]}}
+
+
+def _list(value: list[Json]) -> Json:
+    if len(value) < LONG_LIST:
+        return [compact(item) for item in value]
+    texts = [json.dumps(item) for item in value]
+    pattern = texts[0].replace('-0"', f'-{COPY_NUMBER}"')
+    if all(text == pattern.replace(COPY_NUMBER, str(index)) for index, text in enumerate(texts)):
+        return [{REPEAT: {"times": len(value), "value": compact(json.loads(pattern))}}]
+    return [compact(item) for item in value]

@@ -18,9 +18,8 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.keywords import LEAVES
 from mockserver.strategies.places import Change, Edit, Tokens
 from mockserver.strategies.plausible import NEW_NAMES, SCALARS
-from mockserver.strategies.samples import rule_id
-from mockserver.strategies.subschemas import Schema, inner
-from mockserver.strategies.values import Values
+from mockserver.strategies.samples import BreakableRule
+from mockserver.strategies.values import Schema, Values, inner
 
 NEW_ITEM: Final = "note"
 """The member that stands for all members an open object may have."""
@@ -40,17 +39,10 @@ Way: TypeAlias = tuple[Tokens, Edit]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mutation:
+class Mutation(BreakableRule):
     """One rule, what of it is broken, and the ways to break it."""
 
-    rule: str
-    keyword: str
     ways: tuple[Way, ...]
-
-    @property
-    def id(self) -> str:
-        """The id of the rule as `breaches` lists it."""
-        return rule_id(self.rule, self.keyword)
 
 
 def spots(schema: Schema, tokens: Tokens = ()) -> Iterator[Spot]:

@@ -5,35 +5,49 @@ A reader should recognise an event, so the smallest value of a text is not the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Final
+from typing import Final, TypeAlias
 
+from mockserver.contract.contract import Contract
 from mockserver.contract.schema import POINTER, compile_schema
+from mockserver.contract.sections import Window
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import FORMATS, rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import plausible
-from mockserver.strategies.format_texts import moment_texts
 from mockserver.strategies.keywords import LEAVES, types_of
-from mockserver.strategies.pattern_texts import text_for
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import CertificateError
-from mockserver.strategies.subschemas import Schema, inner, is_array, is_object, merged
-from mockserver.strategies.time_frame import TimeFrame
+from mockserver.strategies.texts import moment_texts, text_for
 
-Fixed = dict[Tokens, Json]
-
-
+Schema: TypeAlias = Mapping[str, Json]
 LIMITING: Final = frozenset(LEAVES) - {"type"}
 """Keywords whose edges are all worth showing."""
+
+
+class TimeFrame:
+    """The time generated values are near: `now_ms`, and the windows of the contract around it.
+
+    `slack_ms` keeps valid times that far inside a window's ends, and invalid ones that far beyond.
+    """
+
+    def __init__(self, contract: Contract, now_ms: int, slack_ms: int = 0) -> None:
+        self.now_ms = now_ms
+        self.slack_ms = slack_ms
+        self.windows: dict[Tokens, Window] = {window.tokens: window for window in contract.windows}
+
+    def inside(self, tokens: Tokens) -> tuple[int, int] | None:
+        """Return how far a time at this place of an event may be from now, both ends valid; None where it is free."""
+        window = self.windows.get(tokens)
+        return None if window is None else (self.slack_ms - window.past_ms, window.future_ms - self.slack_ms)
 
 
 class Values:
     """The values of one root schema. `fixed` says what always stands at a place."""
 
-    def __init__(self, root: Schema, time_frame: TimeFrame, fixed: Fixed, *, nulls_absent: bool) -> None:
+    def __init__(self, root: Schema, time_frame: TimeFrame, fixed: dict[Tokens, Json], *, nulls_absent: bool) -> None:
         self.root = root
         self.time_frame = time_frame
         self.fixed = fixed
@@ -140,11 +154,11 @@ class Values:
         schema: Schema = self.root
         for depth, token in enumerate(tokens[:-1], 1):
             schema = inner(schema, token)
-            here = tokens[:depth]
-            if look(value, here) in (MISSING, None):
-                value = _put_item(value, here, self.smallest(schema, here))
-            if isinstance(tokens[depth], int) and not look(value, here):
-                value = put(value, here, [self.smallest(inner(schema, 0), (*here, 0))])
+            place = tokens[:depth]
+            if look(value, place) in (MISSING, None):
+                value = _put_item(value, place, self.smallest(schema, place))
+            if isinstance(tokens[depth], int) and not look(value, place):
+                value = put(value, place, [self.smallest(inner(schema, 0), (*place, 0))])
         return value
 
     def steady(self, value: Json) -> Json:
@@ -219,3 +233,36 @@ def distinct(values: Iterable[Json]) -> Iterator[Json]:
         if text not in seen:
             seen.add(text)
             yield value
+
+
+def is_object(schema: Schema) -> bool:
+    """Tell whether a schema is about objects."""
+    return types_of(schema) == ("object",) or ("type" not in schema and "properties" in schema)
+
+
+def is_array(schema: Schema) -> bool:
+    """Tell whether a schema is about arrays."""
+    return types_of(schema) == ("array",)
+
+
+def merged(schema: Schema, branch: Schema) -> Schema:
+    """Lay an alternative over what it shares with the others."""
+    both = {**{name: value for name, value in schema.items() if name != "anyOf"}, **branch}
+    required = [*schema.get("required", ()), *branch.get("required", ())]
+    declared = dict(schema.get("properties", {}))
+    for name, member in branch.get("properties", {}).items():
+        declared[name] = {**declared.get(name, {}), **member}
+    if required:
+        both["required"] = list(dict.fromkeys(required))
+    if declared:
+        both["properties"] = declared
+    return both
+
+
+def inner(schema: Schema, token: str | int) -> Schema:
+    """Return the schema of a member or of the items; an open one where nothing is said."""
+    if isinstance(token, int):
+        member = schema.get("items", {})
+    else:
+        member = schema.get("properties", {}).get(token, schema.get("additionalProperties", {}))
+    return member if isinstance(member, Mapping) else {}

@@ -10,9 +10,8 @@ from typing import Final
 from hypothesis.strategies import SearchStrategy
 
 from mockserver.jsonkit.pointer import MISSING
-from mockserver.strategies import batches, invalid_events, invalid_requests, requests
+from mockserver.strategies import Options, batches, invalid_events, invalid_requests, requests
 from mockserver.strategies.forms import BadEvent
-from mockserver.strategies.options import Options
 from mockserver.strategies.places import apply
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.request_variations import variations

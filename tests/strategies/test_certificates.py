@@ -19,7 +19,7 @@ from mockserver.strategies.bodies import Bodies, EventMutation
 from mockserver.strategies.drawing import composed
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.plans import NOW_MS, Plan, plan_of
-from mockserver.strategies.time_frame import TimeFrame
+from mockserver.strategies.values import TimeFrame
 from tests.strategies.playing import collect, contracts
 
 

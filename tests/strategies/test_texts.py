@@ -1,4 +1,4 @@
-"""Texts drawn for a pattern: Python's engine reads it as ECMA-262 does, or is not asked."""
+"""Texts by format are what they are said to be; texts for a pattern match it as ECMA-262 reads it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockserver.jsonkit.formats import FORMATS, epoch_ms
 from mockserver.jsonkit.patterns import matches
-from mockserver.strategies.pattern_texts import python_regex, text_for
+from mockserver.strategies.texts import FORMATS as TEXTS
+from mockserver.strategies.texts import moment_texts, python_regex, text_for
 from tests.ecma262 import BEYOND_UNICODE_MODE, CASES, NOT_FOR_PYTHON, Case
+
+CLOCKS = (0, 1_781_438_402_000, 1_781_438_402_347, 253_402_000_000_000)
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("now_ms", CLOCKS)
+def test_texts_have_the_format_or_not_as_listed(name: str, now_ms: int) -> None:
+    texts = TEXTS[name](now_ms)
+    assert [text for text in texts.good if not FORMATS[name](text)] == []
+    assert [text for text in texts.bad if FORMATS[name](text)] == []
+
+
+@pytest.mark.parametrize("now_ms", CLOCKS)
+def test_one_moment_is_written_in_several_ways_when_times_are_made(now_ms: int) -> None:
+    texts = moment_texts(now_ms)
+    assert len(set(texts)) == len(texts)
+    assert {epoch_ms(text) for text in texts} == {now_ms}
 
 
 @pytest.mark.parametrize("case", [*CASES, *BEYOND_UNICODE_MODE], ids=lambda case: f"{case.clause}:{case.pattern}")
