@@ -9,14 +9,16 @@ from typing import Final
 
 from hypothesis.strategies import SearchStrategy
 
-from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit import Json
 from mockserver.strategies import batches, invalid_events, invalid_requests, requests
-from mockserver.strategies.forms import BadEvent
+from mockserver.strategies.assembly import Parts
+from mockserver.strategies.forms import BadEvent, FormPlan
 from mockserver.strategies.options import Options
-from mockserver.strategies.places import apply
+from mockserver.strategies.places import Tokens, apply
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.request_variations import variations
 from mockserver.strategies.samples import Request, Sample
+from mockserver.strategies.schema_mutations import Mutation
 from mockserver.verify.rule import Probe, Random, Status, Step
 from mockserver.verify.rule_set import RuleSet
 
@@ -47,17 +49,29 @@ def _nulls(plan: OperationPlan) -> Iterator[Sample]:
             for mutation in kind.mutations:
                 way = next((way for way in mutation.ways if way[1] == ((way[0], None),)), None)
                 if mutation.keyword == "type" and way is not None:
-                    event = apply(kind.values.host(way[0]), way[1])
-                    bad = BadEvent(index=0, mutation=mutation, tokens=way[0])
-                    yield plan.mixed(plan.parts(form.body([event])), [event], [bad])
+                    body = form.body([apply(kind.values.host(way[0]), way[1])])
+                    yield with_bad_event(plan, form, body, mutation, way[0])
                     break
+
+
+def with_bad_event(plan: OperationPlan, form: FormPlan, body: Json, mutation: Mutation, tokens: Tokens) -> Sample:
+    """Return the sample of a body whose first event a mutation broke at a place."""
+    bad = BadEvent(index=0, mutation=mutation, tokens=tokens)
+    return plan.mixed(plan.parts(body), form.events_in(body), [bad])
+
+
+def plainest(plan: OperationPlan) -> tuple[Parts, list[Json]]:
+    """Return the parts of an operation's smallest good request, and the events in it."""
+    form = next(iter(plan.forms.values()), None)
+    if form is None:
+        return plan.parts(), []
+    body = form.smallest()
+    return plan.parts(body), form.events_in(body)
 
 
 def _bulky(plan: OperationPlan) -> Iterator[Sample]:
     """Yield what no corpus keeps: compressed requests, and ones of the maximum length or longer."""
-    form = next(iter(plan.forms.values()), None)
-    parts = plan.parts(MISSING if form is None else form.smallest())
-    events = [] if form is None else form.events_in(parts.body)
+    parts, events = plainest(plan)
     for change in variations(plan):
         changed = change(parts)
         if changed.compress or changed.padded:
@@ -79,8 +93,8 @@ def _add(rule_set: RuleSet, sample: Sample) -> None:
 
 def add_sample(rule_set: RuleSet, rule_id: str, sample: Sample, fact: str = "") -> None:
     """Add the probe of a sample to a rule; `fact` is what it tries, if that is not what the sample breaks."""
-    draft = partial(probe_of, rule_set, sample, fact=fact)
-    rule_set.add(rule_id, sample.operation, draft, {*facts_of(rule_set, sample), *([fact] if fact else [])})
+    facts = facts_of(rule_set, sample) | ({fact} if fact else set())
+    rule_set.add(rule_id, sample.operation, partial(probe_of, rule_set, sample, fact=fact), facts)
 
 
 def rule_of(sample: Sample) -> str:
@@ -159,4 +173,4 @@ def _random(rule_set: RuleSet, plan: OperationPlan) -> None:
     strategies |= {"batches": batches} if any(not form.single for form in forms) else {}
     for what, strategy in strategies.items():
         draws = Random(partial(strategy, name, operation=operation, **options), partial(probe_of, rule_set))
-        rule_set.draw(f"{plan.operation.pointer}#random-{what}", operation, draws)
+        rule_set.rule(f"{plan.operation.pointer}#random-{what}", operation).random = draws

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 
 from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json
-from mockserver.strategies.forms import BadEvent, FormPlan
+from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.places import Tokens, apply
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Sample
 from mockserver.strategies.schema_mutations import Mutation, drafts
 from mockserver.strategies.values import Values
 from mockserver.verify.rule_set import RuleSet
-from mockserver.verify.sample_rules import add_sample, rule_of
+from mockserver.verify.sample_rules import add_sample, rule_of, with_bad_event
 
 
 def declare(rule_set: RuleSet) -> None:
@@ -37,8 +37,7 @@ def _events(plan: OperationPlan, form: FormPlan) -> Iterator[Sample]:
             body = form.body([event])
             broken = BrokenRule(mutation.rule, tokens, None if form.form.single else 0)
             if _is_first(form.diagnosis.of(body), broken):
-                bad = BadEvent(index=0, mutation=mutation, tokens=tokens)
-                yield plan.mixed(plan.parts(body), form.events_in(body), [bad])
+                yield with_bad_event(plan, form, body, mutation, tokens)
 
 
 def _drafted(values: Values, shadowed: Iterable[Mutation]) -> Iterator[tuple[Mutation, Tokens, Json]]:
