@@ -97,9 +97,8 @@ def _spoiled_events(plan: OperationPlan, form: FormPlan) -> Iterator[Spoiled]:
             tokens, edit = mutation.ways[0]
             if gate is not None and gate.name not in seen and tokens:
                 seen.add(gate.name)
-                sample = with_bad_event(
-                    plan, form, form.body([apply(kind.values.host(tokens), edit)]), mutation, tokens
-                )
+                body = form.body([apply(kind.values.host(tokens), edit)])
+                sample = with_bad_event(plan, form, body, mutation, tokens)
                 yield Spoiled(gate, _edited(tuple(((*form.prefix(0), *place), value) for place, value in edit)), sample)
 
 

@@ -55,8 +55,32 @@ class Runner:
         self._answered: Request | None = None
 
     def handshake(self, rules: Iterable[Rule]) -> None:
-        """Send a few good requests. Raises UnreachableError for a wrong target, SettingsError for a wrong key."""
-        self._answered = handshake(self.contract, rules, self._send, self.transport.now_ms())
+        """Send a good request for each set of credentials, and keep one that is answered as this protocol does.
+
+        Raises UnreachableError where none is, and SettingsError where a key is refused for being unknown.
+        """
+        answered: dict[tuple[Credential, ...], Request] = {}
+        asked, first_reply, now_ms = set[str](), "", self.transport.now_ms()
+        for rule in rules:
+            operation = self.contract.operations.get(rule.operation or "")
+            if operation is None or operation.name in asked or not rule.id.endswith(ACCEPTED) or not rule.drafts:
+                continue
+            if operation.credentials in answered or len(asked) - len(answered) == FEW:
+                continue
+            asked.add(operation.name)
+            request = rule.probes()[0].steps[0].request
+            reply = self._send(request)
+            exchange = f"{request.method} {request.path} was answered {_shown(reply)}"
+            if _refuses_key(self.contract, request, reply, now_ms):
+                names = ", ".join(credential.name for credential in operation.credentials)
+                raise SettingsError(f"the target does not take the key for {names}: {exchange}")
+            if _looks_right(self.contract, reply):
+                answered[operation.credentials] = request
+            first_reply = first_reply or exchange
+        if asked and not answered:
+            text = f"what answers there does not speak {self.contract.name}: {first_reply}."
+            raise UnreachableError(f"{text} Check --target and --protocol")
+        self._answered = next(iter(answered.values()), None)
 
     def run(self, rules: Sequence[Rule], progress: Callable[[], None] = lambda: None) -> list[Outcome]:
         """Try rules; return the outcome of each. Where time has passed, the remaining rules are declared again."""
@@ -101,19 +125,15 @@ class Runner:
             try:
                 reply = self._send(step.request, limited=step.limited)
             except UnreachableError as error:
-                self._ask_again(error)
+                if self._answered is None:
+                    raise
+                self._send(self._answered)  # raises UnreachableError where the target is gone, not silent just once
                 return self._finding(rule, probe, at, None, [Difference(rule.fact, str(error))])
             differences = list(step.check(reply, replies))
             replies.append(reply)
             if differences:
                 return self._finding(rule, probe, at, reply, differences)
         return None
-
-    def _ask_again(self, error: UnreachableError) -> None:
-        """Send what was answered before. Raises UnreachableError where the target is gone, and not silent just once."""
-        if self._answered is None:
-            raise error
-        self._send(self._answered)
 
     def _finding(
         self, rule: Rule, probe: Probe, at: int, reply: Reply | None, differences: Sequence[Difference]
@@ -210,37 +230,6 @@ def _refusal(finding: Finding) -> tuple[str | None, int, bytes] | None:
     if finding.reply is None or finding.reply.status < HTTPStatus.BAD_REQUEST:
         return None
     return finding.operation, finding.reply.status, IDS.sub(b"", finding.reply.body)
-
-
-def handshake(
-    contract: Contract, rules: Iterable[Rule], send: Callable[[Request], Reply], now_ms: int
-) -> Request | None:
-    """Send a good request for each set of credentials; return one that was answered as this protocol does.
-
-    Raises UnreachableError where none is, and SettingsError where a key is refused for being unknown.
-    """
-    answered: dict[tuple[Credential, ...], Request] = {}
-    asked, first_reply = set[str](), ""
-    for rule in rules:
-        operation = contract.operations.get(rule.operation or "")
-        if operation is None or operation.name in asked or not rule.id.endswith(ACCEPTED) or not rule.drafts:
-            continue
-        if operation.credentials in answered or len(asked) - len(answered) == FEW:
-            continue
-        asked.add(operation.name)
-        request = rule.probes()[0].steps[0].request
-        reply = send(request)
-        exchange = f"{request.method} {request.path} was answered {_shown(reply)}"
-        if _refuses_key(contract, request, reply, now_ms):
-            names = ", ".join(credential.name for credential in operation.credentials)
-            raise SettingsError(f"the target does not take the key for {names}: {exchange}")
-        if _looks_right(contract, reply):
-            answered[operation.credentials] = request
-        first_reply = first_reply or exchange
-    if asked and not answered:
-        text = f"what answers there does not speak {contract.name}: {first_reply}. Check --target and --protocol"
-        raise UnreachableError(text)
-    return next(iter(answered.values()), None)
 
 
 def _looks_right(contract: Contract, reply: Reply) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from hypothesis.strategies import SearchStrategy
 
+from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json
 from mockserver.strategies import batches, invalid_events, invalid_requests, requests
 from mockserver.strategies.assembly import Parts
@@ -18,7 +19,8 @@ from mockserver.strategies.places import Tokens, apply
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.request_variations import variations
 from mockserver.strategies.samples import Request, Sample
-from mockserver.strategies.schema_mutations import Mutation
+from mockserver.strategies.schema_mutations import Mutation, drafts
+from mockserver.strategies.values import Values
 from mockserver.verify.rule import Probe, Random, Status, Step
 from mockserver.verify.rule_set import RuleSet
 
@@ -40,6 +42,9 @@ def declare(rule_set: RuleSet) -> None:
         for sample in _nulls(plan):
             add_sample(rule_set, f"{NULLS}#refused", sample)
         _random(rule_set, plan)
+    for plan in rule_set.operations():
+        for sample in _shadowed(plan):
+            add_sample(rule_set, rule_of(sample), sample)
 
 
 def _nulls(plan: OperationPlan) -> Iterator[Sample]:
@@ -174,3 +179,43 @@ def _random(rule_set: RuleSet, plan: OperationPlan) -> None:
     for what, strategy in strategies.items():
         draws = Random(partial(strategy, name, operation=operation, **options), partial(probe_of, rule_set))
         rule_set.rule(f"{plan.operation.pointer}#random-{what}", operation).random = draws
+
+
+def _shadowed(plan: OperationPlan) -> Iterator[Sample]:
+    """Yield, for each keyword that no value breaks alone, samples that break it first of all.
+
+    Such a value breaks another keyword of the same schema too, which comes second.
+    """
+    for form in plan.forms.values():
+        yield from _envelopes(plan, form)
+        yield from _events(plan, form)
+
+
+def _envelopes(plan: OperationPlan, form: FormPlan) -> Iterator[Sample]:
+    if form.envelope is not None:
+        for mutation, tokens, body in _drafted(form.envelope, form.shadowed):
+            if _is_first(form.diagnosis.of(body), BrokenRule(mutation.rule, tokens)):
+                yield plan.refused(plan.parts(body), mutation, tokens)
+
+
+def _events(plan: OperationPlan, form: FormPlan) -> Iterator[Sample]:
+    for kind in form.kinds.values():
+        for mutation, tokens, event in _drafted(kind.values, kind.shadowed):
+            body = form.body([event])
+            broken = BrokenRule(mutation.rule, tokens, None if form.form.single else 0)
+            if _is_first(form.diagnosis.of(body), broken):
+                yield with_bad_event(plan, form, body, mutation, tokens)
+
+
+def _drafted(values: Values, shadowed: Iterable[Mutation]) -> Iterator[tuple[Mutation, Tokens, Json]]:
+    """Yield each shadowed mutation with the place and the value of every way to break it."""
+    rules = {mutation.rule for mutation in shadowed}
+    for mutation in drafts(values) if rules else ():
+        if mutation.rule in rules:
+            for tokens, edit in mutation.ways:
+                yield mutation, tokens, apply(values.host(tokens), edit)
+
+
+def _is_first(broken: list[BrokenRule], rule: BrokenRule) -> bool:
+    """Tell whether a rule comes first of the broken ones, which are all at its place."""
+    return broken[:1] == [rule] and all((each.tokens, each.index) == (rule.tokens, rule.index) for each in broken)
