@@ -18,7 +18,7 @@ NUMBER: Final = "$number"
 SHOWN: Final = 300
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """One place where a value is not the expected one. `pointer` is the place in the expectation.
 
@@ -38,7 +38,7 @@ def reply_differences(expect: ExpectedReply, reply: WireReply) -> Iterator[Diffe
     """Yield how a reply differs in status, in the headers that the expectation names, and in the complete body."""
     if reply.status != expect.status:
         message = f"expected {expect.status}, got {reply.status} with the body {_cut(_text(reply.body))}"
-        yield Difference(pointer="/status", expected=expect.status, got=reply.status, message=message)
+        yield Difference("/status", expect.status, reply.status, message)
     yield from _header_differences(expect.headers, reply.headers)
     if expect.text is not None:
         yield from differences(expect.text, _text(reply.body), "/text")
@@ -50,9 +50,8 @@ def _header_differences(expected: Mapping[str, Json], headers: Sequence[tuple[st
     """Yield how the named headers differ; a null stands for a header that must be absent."""
     named = {name.lower(): value for name, value in expected.items()}
     present = {name.lower(): value for name, value in headers if name.lower() in named}
-    yield from _member_differences(
-        {name: value for name, value in named.items() if value is not None}, present, "/headers"
-    )
+    required = {name: value for name, value in named.items() if value is not None}
+    yield from _member_differences(required, present, "/headers")
 
 
 def _json_differences(expected: Json, body: bytes) -> Iterator[Difference]:
@@ -61,7 +60,7 @@ def _json_differences(expected: Json, body: bytes) -> Iterator[Difference]:
     except NotJSONError as error:
         text = _text(body)
         message = f"expected JSON, got {_cut(text)}, which is not valid JSON: {error}"
-        yield Difference(pointer="/json", expected=expected, got=text, message=message)
+        yield Difference("/json", expected, text, message)
     else:
         yield from differences(expected, value, "/json")
 
@@ -70,7 +69,7 @@ def row_differences(expected: Sequence[ExpectedEvent], rows: Sequence[Mapping[st
     """Yield how the event rows of a request differ from the expected ones."""
     if len(expected) != len(rows):
         message = f"expected {len(expected)} rows, got {len(rows)}"
-        yield Difference(pointer="/events", expected=len(expected), got=len(rows), message=message)
+        yield Difference("/events", len(expected), len(rows), message)
         return
     for index, (event, row) in enumerate(zip(expected, rows, strict=True)):
         place = f"/events/{index}"
@@ -91,20 +90,16 @@ def differences(expected: Json, got: Json, place: str = "") -> Iterator[Differen
         for index, (left, right) in enumerate(zip(expected, got, strict=True)):
             yield from differences(left, right, f"{place}/{index}")
     elif not _fits(expected, got):
-        message = f"expected {_described(expected)}, got {_shown(got)}"
-        yield Difference(pointer=place, expected=expected, got=got, message=message)
+        yield Difference(place, expected, got, f"expected {_described(expected)}, got {_shown(got)}")
 
 
 def _member_differences(expected: Mapping[str, Json], got: Mapping[str, Json], place: str) -> Iterator[Difference]:
     for name in dict.fromkeys((*expected, *got)):
         inner = f"{place}/{pointer.escape(name)}"
         if name not in got:
-            message = f"missing, expected {_described(expected[name])}"
-            yield Difference(pointer=inner, expected=expected[name], got=None, message=message)
+            yield Difference(inner, expected[name], None, f"missing, expected {_described(expected[name])}")
         elif name not in expected:
-            yield Difference(
-                pointer=inner, expected=None, got=got[name], message=f"unexpected, got {_shown(got[name])}"
-            )
+            yield Difference(inner, None, got[name], f"unexpected, got {_shown(got[name])}")
         else:
             yield from differences(expected[name], got[name], inner)
 

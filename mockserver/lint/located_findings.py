@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from mockserver.core.findings import Finding
@@ -42,7 +42,8 @@ def warnings_of(judged: Judged, errors: Sequence[LocatedFinding]) -> Iterator[Lo
         return
     for index, event in enumerate(judged.events):
         if index not in invalid:
-            for finding in _distinct(event_warnings(judged, event)):
+            distinct = {(finding.rule, finding.pointer): finding for finding in event_warnings(judged, event)}
+            for finding in distinct.values():
                 if _applies(judged, finding):
                     yield LocatedFinding(_number(judged, index), finding)
 
@@ -54,7 +55,3 @@ def _number(judged: Judged, index: int) -> int | None:
 def _applies(judged: Judged, finding: Finding) -> bool:
     """Tell whether a finding holds: time windows only do where it is known when the request was sent."""
     return bool(judged.terms.now_ms) or not finding.rule.startswith(WINDOWS)
-
-
-def _distinct(findings: Iterable[Finding]) -> list[Finding]:
-    return list({(finding.rule, finding.pointer): finding for finding in findings}.values())

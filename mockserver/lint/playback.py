@@ -14,7 +14,7 @@ from mockserver.core.route import route
 from mockserver.core.wire import WireReply
 from mockserver.lint.comparison import Difference, differences, reply_differences, row_differences
 from mockserver.lint.golden_cases import AdvanceStep, Case, ExchangeStep
-from mockserver.sessions.session import Session, SessionSettings
+from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
 
@@ -52,7 +52,8 @@ async def play(case: Case, contract: Contract) -> PlayedCase:
             continue
         terms = Terms(now_ms=now_ms, keys=case.settings.keys, rate_mode=case.settings.rate_limits)
         played.append(await _send(step, contract, terms, store))
-    return PlayedCase(exchanges=tuple(played), differences=tuple(_session_differences(case, session)))
+    counted = () if case.stored is None else differences(case.stored, session.counts.accepted, "/stored")
+    return PlayedCase(exchanges=tuple(played), differences=tuple(counted))
 
 
 async def _send(step: ExchangeStep, contract: Contract, terms: Terms, store: MemoryStore) -> PlayedExchange:
@@ -68,8 +69,3 @@ def _differences(step: ExchangeStep, reply: WireReply, view: View) -> Iterator[D
         yield from reply_differences(step.expect, reply)
         if step.expect.events is not None:
             yield from row_differences(step.expect.events, list(view.event_rows(warnings=False)))
-
-
-def _session_differences(case: Case, session: Session) -> Iterator[Difference]:
-    if case.stored is not None:
-        yield from differences(case.stored, session.counts.accepted, "/stored")

@@ -16,8 +16,8 @@ from mockserver.contract.operation import Form
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.lint.case_reader import COPY_NUMBER, REPEAT
 from mockserver.lint.comparison import differences
-from mockserver.lint.repetition import COPY_NUMBER, REPEAT
 from mockserver.strategies.prediction import Prediction
 
 SHOWN: Final = 4000

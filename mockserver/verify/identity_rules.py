@@ -9,13 +9,13 @@ from mockserver.contract.sections import IdentityRule
 from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
-from mockserver.strategies.forms import BadEvent, FormPlan, Kind
+from mockserver.strategies.forms import FormPlan, Kind
 from mockserver.strategies.named import nameless
 from mockserver.strategies.naming import BATCH, IDENTITY, NAMES_NOBODY, PER_EVENT, SENDER
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plans import OperationPlan
 from mockserver.verify.rule_set import RuleSet
-from mockserver.verify.sample_rules import add_sample
+from mockserver.verify.sample_rules import add_sample, with_bad_event
 
 SOMEBODY: Final = "somebody@example.com"
 NAMES: Final[tuple[Json, ...]] = (SOMEBODY, {"email": SOMEBODY}, {"customerId": SOMEBODY})
@@ -48,8 +48,7 @@ def _declare_own(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None
                 tokens, edit = mutation.ways[0]
                 body = put(form.body([apply(kind.values.host(tokens), edit)]), (SENDER,), sender)
                 if form.diagnosis.of(body) == [BrokenRule(IDENTITY, tokens, 0)]:
-                    bad = BadEvent(index=0, mutation=mutation, tokens=tokens)
-                    sample = plan.mixed(plan.parts(body), form.events_in(body), [bad])
+                    sample = with_bad_event(plan, form, body, mutation, tokens)
                     add_sample(rule_set, f"{IDENTITY}/sources#{sender}", sample, IDENTITY)
 
 

@@ -10,9 +10,8 @@ from typing import Final
 
 from mockserver.contract.extension import BUILT_IN, extension_of
 from mockserver.contract.operation import BoundGate, Operation
-from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import Parts
-from mockserver.strategies.forms import BadEvent, FormPlan
+from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.gate_mutations import CHECKS, Change, GateMutation, changed
 from mockserver.strategies.named import nameless, nameless_kinds
 from mockserver.strategies.non_schema_mutations import MEASURED
@@ -22,7 +21,7 @@ from mockserver.strategies.prediction import predict
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.rule import Probe, Status
 from mockserver.verify.rule_set import RuleSet, is_key_for
-from mockserver.verify.sample_rules import facts_of
+from mockserver.verify.sample_rules import facts_of, plainest, with_bad_event
 
 FEW: Final = 2
 UNCHANGED: Final = changed()
@@ -51,15 +50,9 @@ def _at(gate: BoundGate, spoiled: list[Spoiled]) -> list[Spoiled]:
     return [each for each in spoiled if each.gate is gate]
 
 
-def plainest(plan: OperationPlan) -> Parts:
-    """Return the parts of an operation's smallest good request."""
-    form = next(iter(plan.forms.values()), None)
-    return plan.parts(MISSING if form is None else form.smallest())
-
-
 def spoiled_requests(plan: OperationPlan) -> Iterator[Spoiled]:
     """Yield requests that are each broken at one gate."""
-    base = plainest(plan)
+    base, _ = plainest(plan)
     for mutation in plan.gate_mutations:
         gate = _gate_of(plan, mutation)
         if gate is not None:
@@ -104,9 +97,8 @@ def _spoiled_events(plan: OperationPlan, form: FormPlan) -> Iterator[Spoiled]:
             tokens, edit = mutation.ways[0]
             if gate is not None and gate.name not in seen and tokens:
                 seen.add(gate.name)
-                event = apply(kind.values.host(tokens), edit)
-                bad = BadEvent(index=0, mutation=mutation, tokens=tokens)
-                sample = plan.mixed(plan.parts(form.body([event])), [event], [bad])
+                body = form.body([apply(kind.values.host(tokens), edit)])
+                sample = with_bad_event(plan, form, body, mutation, tokens)
                 yield Spoiled(gate, _edited(tuple(((*form.prefix(0), *place), value) for place, value in edit)), sample)
 
 
@@ -139,7 +131,7 @@ def _add(rule_set: RuleSet, plan: OperationPlan, first: list[Spoiled], second: l
 
 def _broken_twice(rule_set: RuleSet, plan: OperationPlan, first: Spoiled, second: Spoiled) -> Probe | None:
     """Return the probe of a request broken at two gates; None where the first one is not what refuses it."""
-    parts = plainest(plan)
+    parts, _ = plainest(plan)
     for change, other in ((first.change, second.change), (second.change, first.change)):
         request = plan.assembly.request(other(change(parts)))
         judged, prediction = predict(rule_set.contract, [request.wire()], rule_set.now_ms)
@@ -156,7 +148,7 @@ def revoked_key(rule_set: RuleSet, operation: Operation) -> str | None:
 def revoked_request(rule_set: RuleSet, plan: OperationPlan, change: Change = UNCHANGED) -> Request | None:
     """Return a good, or changed, request with a key that the target must refuse, if there is one."""
     key = revoked_key(rule_set, plan.operation)
-    return None if key is None else plan.assembly.request(changed(key=key)(change(plainest(plan))))
+    return None if key is None else plan.assembly.request(changed(key=key)(change(plainest(plan)[0])))
 
 
 def _unknown_key(rule_set: RuleSet, plan: OperationPlan, spoiled: list[Spoiled]) -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from typing import Final, TypeAlias
 
 from mockserver.contract.operation import RateClaim
@@ -13,11 +14,11 @@ from mockserver.contract.sections import RateLimit
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.prediction import Prediction
 from mockserver.strategies.samples import Request
-from mockserver.verify.order_rules import Spoiled, plainest, revoked_request, spoiled_requests
+from mockserver.verify.order_rules import Spoiled, revoked_request, spoiled_requests
 from mockserver.verify.rule import NUMBER, Check, Difference, Draft, Probe, Reply, Status, Step
 from mockserver.verify.rule_set import RuleSet
+from mockserver.verify.sample_rules import plainest
 
-TOO_MANY: Final = 429
 HEADROOM: Final = 1.2
 """How much faster than a rate requests must be, to exceed it for certain."""
 FEW: Final = 2
@@ -40,11 +41,8 @@ def declare(rule_set: RuleSet, now: Now) -> None:
             rule_set.idle(rule, operation.name, Status.NOT_EXERCISED, why)
         else:
             bursts = _Bursts(rule_set, plan, claim, now)
-            drafts: list[Draft] = [
-                bursts.over,
-                *(partial(bursts.refused_first, number) for number in range(FEW)),
-                bursts.unknown,
-            ]
+            refused_first = (partial(bursts.refused_first, number) for number in range(FEW))
+            drafts: list[Draft] = [bursts.over, *refused_first, bursts.unknown]
             facts = {f"/protocol/refusals/{operation.family.name}/{claim.reason}", operation.replies.success.pointer}
             facts |= {f"{gate.pointer}/order" for gate in operation.gates}
             for draft in drafts:
@@ -64,8 +62,7 @@ class _Bursts:
 
     def over(self) -> Probe:
         """Send as many requests as a window takes, which are accepted, and more, which are refused."""
-        form, parts = next(iter(self.plan.forms.values()), None), plainest(self.plan)
-        good = self.plan.good(parts, [] if form is None else form.events_in(parts.body))
+        good = self.plan.good(*plainest(self.plan))
         fact = f"/protocol/limits/{self.limit.name}"
         window = self._window(fact)
         steps = [Step(request=request) for request in good.before]
@@ -161,7 +158,7 @@ class _Window:
                 yield from self._number(reply, name, left, 0)
             elif template == "${rate_reset_s}":
                 yield from self._number(reply, name, -(-ends // 1000), self.slack_ms // 1000)
-        if reply.status == TOO_MANY and "retry-after" in reply.headers:
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS and "retry-after" in reply.headers:
             wait = max(1, -(-(ends - self.now()) // 1000))
             yield from self._number(reply, "Retry-After", wait, min(2, self.slack_ms // 1000))
 

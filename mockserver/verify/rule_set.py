@@ -19,7 +19,7 @@ from mockserver.strategies.plans import OperationPlan, Plan, plan_of
 from mockserver.strategies.prediction import Prediction, predict, prediction_of
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.expectations import Expectations
-from mockserver.verify.rule import Draft, Probe, Random, Rule, Setup, Status, Step
+from mockserver.verify.rule import Draft, Probe, Rule, Setup, Status, Step
 
 SECRET_PLACES: Final = ("header", "bearer")
 GENERAL_FACTS: Final = ("/protocol/nulls", "/protocol/content_types", "/protocol/limits/body", "/protocol/projects")
@@ -65,10 +65,6 @@ class RuleSet:
         rule.idle, rule.why = None, ""
         rule.depends_on.update(depends_on, self._facts.get(operation or "", ()))
 
-    def draw(self, rule_id: str, operation: str, random: Random) -> None:
-        """Add a rule that is tried with drawn samples."""
-        self.rule(rule_id, operation).random = random
-
     def idle(self, rule_id: str, operation: str | None, status: Status, why: str) -> None:
         """Add a rule that is not tried, with the reason."""
         rule = self.rule(rule_id, operation)
@@ -93,9 +89,8 @@ class RuleSet:
         """Return the reply to a request of an operation whose rate is used up, where nothing before refuses it."""
         judged, _ = predict(self.contract, [request.wire()], self.now_ms)
         refused = None if judged.rate is None else judged.rate.reason
-        return prediction_of(
-            self.contract, reply_to(judged, Receipt(session="", seq=1, first_event=1, refused=refused))
-        )
+        receipt = Receipt(session="", seq=1, first_event=1, refused=refused)
+        return prediction_of(self.contract, reply_to(judged, receipt))
 
     def step(self, request: Request, fact: str, prediction: Prediction | None = None) -> Step:
         """Return the step that sends a request to try a fact, with the check of its reply."""

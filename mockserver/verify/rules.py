@@ -8,15 +8,7 @@ from fnmatch import fnmatchcase
 
 from mockserver.contract.contract import Contract
 from mockserver.errors import SettingsError
-from mockserver.verify import (
-    cors_rules,
-    identity_rules,
-    memory_rules,
-    order_rules,
-    rate_rules,
-    sample_rules,
-    shadowed,
-)
+from mockserver.verify import cors_rules, identity_rules, memory_rules, order_rules, rate_rules, sample_rules
 from mockserver.verify.rule import Rule, Setup, Transport
 from mockserver.verify.rule_set import RuleSet
 
@@ -24,12 +16,8 @@ from mockserver.verify.rule_set import RuleSet
 def rules_of(contract: Contract, setup: Setup, transport: Transport) -> list[Rule]:
     """Return the rules of a contract, those that burst last. Their probes are built when they are tried."""
     rule_set = RuleSet(contract, setup, transport.now_ms())
-    sample_rules.declare(rule_set)
-    shadowed.declare(rule_set)
-    cors_rules.declare(rule_set)
-    order_rules.declare(rule_set)
-    memory_rules.declare(rule_set)
-    identity_rules.declare(rule_set)
+    for family in (sample_rules, cors_rules, order_rules, memory_rules, identity_rules):
+        family.declare(rule_set)
     rate_rules.declare(rule_set, transport.now_ms)
     return list(rule_set.rules.values())
 

@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, Phase, find, settings
 from hypothesis.errors import NoSuchExample
 
 from mockserver.contract.contract import Contract
-from mockserver.errors import UnreachableError
-from mockserver.strategies.samples import Request, Sample
-from mockserver.verify.handshake import ACCEPTED, handshake
+from mockserver.contract.sections import Credential
+from mockserver.errors import SettingsError, UnreachableError
+from mockserver.strategies.prediction import predict
+from mockserver.strategies.samples import Request, Sample, parsed
+from mockserver.verify.expectations import content_differences
 from mockserver.verify.rule import (
     NUMBER,
     Difference,
@@ -33,7 +35,10 @@ from mockserver.verify.rule_set import source_of
 from mockserver.verify.rules import chosen, rules_of
 from mockserver.verify.sample_rules import NO_KEY
 
-TOO_MANY: Final = 429
+ACCEPTED: Final = "#accepted"
+"""How the ids of rules end that good requests try."""
+FEW: Final = 4
+"""How many operations may be asked in vain."""
 IDS: Final = re.compile(rb"[0-9A-Za-z_-]{16,}")
 SHRINKING: Final = 150
 """How many requests may be spent on making one failing request small."""
@@ -50,8 +55,32 @@ class Runner:
         self._answered: Request | None = None
 
     def handshake(self, rules: Iterable[Rule]) -> None:
-        """Send a few good requests. Raises UnreachableError for a wrong target, SettingsError for a wrong key."""
-        self._answered = handshake(self.contract, rules, self._send, self.transport.now_ms())
+        """Send a good request for each set of credentials, and keep one that is answered as this protocol does.
+
+        Raises UnreachableError where none is, and SettingsError where a key is refused for being unknown.
+        """
+        answered: dict[tuple[Credential, ...], Request] = {}
+        asked, first_reply, now_ms = set[str](), "", self.transport.now_ms()
+        for rule in rules:
+            operation = self.contract.operations.get(rule.operation or "")
+            if operation is None or operation.name in asked or not rule.id.endswith(ACCEPTED) or not rule.drafts:
+                continue
+            if operation.credentials in answered or len(asked) - len(answered) == FEW:
+                continue
+            asked.add(operation.name)
+            request = rule.probes()[0].steps[0].request
+            reply = self._send(request)
+            exchange = f"{request.method} {request.path} was answered {_shown(reply)}"
+            if _refuses_key(self.contract, request, reply, now_ms):
+                names = ", ".join(credential.name for credential in operation.credentials)
+                raise SettingsError(f"the target does not take the key for {names}: {exchange}")
+            if _looks_right(self.contract, reply):
+                answered[operation.credentials] = request
+            first_reply = first_reply or exchange
+        if asked and not answered:
+            text = f"what answers there does not speak {self.contract.name}: {first_reply}."
+            raise UnreachableError(f"{text} Check --target and --protocol")
+        self._answered = next(iter(answered.values()), None)
 
     def run(self, rules: Sequence[Rule], progress: Callable[[], None] = lambda: None) -> list[Outcome]:
         """Try rules; return the outcome of each. Where time has passed, the remaining rules are declared again."""
@@ -78,16 +107,14 @@ class Runner:
                 continue
             finding = self.play(rule, probe)
             if finding is not None:
-                return self._failed(rule, finding, before)
-        finding = None if rule.random is None else self._try_drawn(rule, rule.random)
+                break
+        else:
+            finding = None if rule.random is None else self._try_drawn(rule, rule.random)
         if finding is not None:
-            return self._failed(rule, finding, before)
+            return Outcome(rule=rule, status=Status.FAILED, requests=self.sent - before, finding=finding)
         if self.sent == before:
             return Outcome(rule=rule, status=Status.NOT_EXERCISED, why=skipped or rule.why or NO_KEY)
         return Outcome(rule=rule, status=Status.PASSED, requests=self.sent - before)
-
-    def _failed(self, rule: Rule, finding: Finding, before: int) -> Outcome:
-        return Outcome(rule=rule, status=Status.FAILED, requests=self.sent - before, finding=finding)
 
     def play(self, rule: Rule, probe: Probe) -> Finding | None:
         """Send a probe; return the first reply that is not as it must be."""
@@ -98,19 +125,15 @@ class Runner:
             try:
                 reply = self._send(step.request, limited=step.limited)
             except UnreachableError as error:
-                self._ask_again(error)
+                if self._answered is None:
+                    raise
+                self._send(self._answered)  # raises UnreachableError where the target is gone, not silent just once
                 return self._finding(rule, probe, at, None, [Difference(rule.fact, str(error))])
             differences = list(step.check(reply, replies))
             replies.append(reply)
             if differences:
                 return self._finding(rule, probe, at, reply, differences)
         return None
-
-    def _ask_again(self, error: UnreachableError) -> None:
-        """Send what was answered before. Raises UnreachableError where the target is gone, and not silent just once."""
-        if self._answered is None:
-            raise error
-        self._send(self._answered)
 
     def _finding(
         self, rule: Rule, probe: Probe, at: int, reply: Reply | None, differences: Sequence[Difference]
@@ -131,7 +154,7 @@ class Runner:
         """Send a request; one that comes too fast for the target comes again when the target says."""
         self.sent += 1
         reply = self.transport.send(request)
-        if reply.status == TOO_MANY and not limited:
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS and not limited:
             wait = reply.headers.get("retry-after", "")
             self.transport.pause(1000 * min(60, int(wait) if NUMBER.fullmatch(wait) else 1))
             self.sent += 1
@@ -207,3 +230,22 @@ def _refusal(finding: Finding) -> tuple[str | None, int, bytes] | None:
     if finding.reply is None or finding.reply.status < HTTPStatus.BAD_REQUEST:
         return None
     return finding.operation, finding.reply.status, IDS.sub(b"", finding.reply.body)
+
+
+def _looks_right(contract: Contract, reply: Reply) -> bool:
+    try:
+        value = parsed(reply.body)
+        return isinstance(value, dict) and any(schema.is_valid(value) for schema in contract.reply_schemas.values())
+    except ValueError:
+        return False
+
+
+def _refuses_key(contract: Contract, request: Request, reply: Reply, now_ms: int) -> bool:
+    """Tell whether a reply to a good request is the one to an unknown key."""
+    judged, prediction = predict(contract, [request.wire()], now_ms, keys=frozenset())
+    return judged.refusal is not None and not content_differences(prediction, reply)
+
+
+def _shown(reply: Reply) -> str:
+    media_type = reply.headers.get("content-type", "no content type")
+    return f"{reply.status} ({media_type}) with {reply.body[:80]!r}"

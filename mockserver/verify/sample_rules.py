@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from hypothesis.strategies import SearchStrategy
 
-from mockserver.jsonkit.pointer import MISSING
+from mockserver.core.collect import BrokenRule
+from mockserver.jsonkit import Json
 from mockserver.strategies import Options, batches, invalid_events, invalid_requests, requests
-from mockserver.strategies.forms import BadEvent
-from mockserver.strategies.places import apply
+from mockserver.strategies.assembly import Parts
+from mockserver.strategies.forms import BadEvent, FormPlan
+from mockserver.strategies.places import Tokens, apply
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.request_variations import variations
 from mockserver.strategies.samples import Request, Sample
+from mockserver.strategies.schema_mutations import Mutation, drafts
+from mockserver.strategies.values import Values
 from mockserver.verify.rule import Probe, Random, Status, Step
 from mockserver.verify.rule_set import RuleSet
 
@@ -37,6 +41,9 @@ def declare(rule_set: RuleSet) -> None:
         for sample in _nulls(plan):
             add_sample(rule_set, f"{NULLS}#refused", sample)
         _random(rule_set, plan)
+    for plan in rule_set.operations():
+        for sample in _shadowed(plan):
+            add_sample(rule_set, rule_of(sample), sample)
 
 
 def _nulls(plan: OperationPlan) -> Iterator[Sample]:
@@ -46,17 +53,29 @@ def _nulls(plan: OperationPlan) -> Iterator[Sample]:
             for mutation in kind.mutations:
                 way = next((way for way in mutation.ways if way[1] == ((way[0], None),)), None)
                 if mutation.keyword == "type" and way is not None:
-                    event = apply(kind.values.host(way[0]), way[1])
-                    bad = BadEvent(index=0, mutation=mutation, tokens=way[0])
-                    yield plan.mixed(plan.parts(form.body([event])), [event], [bad])
+                    body = form.body([apply(kind.values.host(way[0]), way[1])])
+                    yield with_bad_event(plan, form, body, mutation, way[0])
                     break
+
+
+def with_bad_event(plan: OperationPlan, form: FormPlan, body: Json, mutation: Mutation, tokens: Tokens) -> Sample:
+    """Return the sample of a body whose first event a mutation broke at a place."""
+    bad = BadEvent(index=0, mutation=mutation, tokens=tokens)
+    return plan.mixed(plan.parts(body), form.events_in(body), [bad])
+
+
+def plainest(plan: OperationPlan) -> tuple[Parts, list[Json]]:
+    """Return the parts of an operation's smallest good request, and the events in it."""
+    form = next(iter(plan.forms.values()), None)
+    if form is None:
+        return plan.parts(), []
+    body = form.smallest()
+    return plan.parts(body), form.events_in(body)
 
 
 def _bulky(plan: OperationPlan) -> Iterator[Sample]:
     """Yield what no corpus keeps: compressed requests, and ones of the maximum length or longer."""
-    form = next(iter(plan.forms.values()), None)
-    parts = plan.parts(MISSING if form is None else form.smallest())
-    events = [] if form is None else form.events_in(parts.body)
+    parts, events = plainest(plan)
     for change in variations(plan):
         changed = change(parts)
         if changed.compress or changed.padded:
@@ -78,8 +97,8 @@ def _add(rule_set: RuleSet, sample: Sample) -> None:
 
 def add_sample(rule_set: RuleSet, rule_id: str, sample: Sample, fact: str = "") -> None:
     """Add the probe of a sample to a rule; `fact` is what it tries, if that is not what the sample breaks."""
-    draft = partial(probe_of, rule_set, sample, fact=fact)
-    rule_set.add(rule_id, sample.operation, draft, {*facts_of(rule_set, sample), *([fact] if fact else [])})
+    facts = facts_of(rule_set, sample) | ({fact} if fact else set())
+    rule_set.add(rule_id, sample.operation, partial(probe_of, rule_set, sample, fact=fact), facts)
 
 
 def rule_of(sample: Sample) -> str:
@@ -158,4 +177,44 @@ def _random(rule_set: RuleSet, plan: OperationPlan) -> None:
     strategies |= {"batches": batches} if any(not form.single for form in forms) else {}
     for what, strategy in strategies.items():
         draws = Random(partial(strategy, name, operation=operation, **options), partial(probe_of, rule_set))
-        rule_set.draw(f"{plan.operation.pointer}#random-{what}", operation, draws)
+        rule_set.rule(f"{plan.operation.pointer}#random-{what}", operation).random = draws
+
+
+def _shadowed(plan: OperationPlan) -> Iterator[Sample]:
+    """Yield, for each keyword that no value breaks alone, samples that break it first of all.
+
+    Such a value breaks another keyword of the same schema too, which comes second.
+    """
+    for form in plan.forms.values():
+        yield from _envelopes(plan, form)
+        yield from _events(plan, form)
+
+
+def _envelopes(plan: OperationPlan, form: FormPlan) -> Iterator[Sample]:
+    if form.envelope is not None:
+        for mutation, tokens, body in _drafted(form.envelope, form.shadowed):
+            if _is_first(form.diagnosis.of(body), BrokenRule(mutation.rule, tokens)):
+                yield plan.refused(plan.parts(body), mutation, tokens)
+
+
+def _events(plan: OperationPlan, form: FormPlan) -> Iterator[Sample]:
+    for kind in form.kinds.values():
+        for mutation, tokens, event in _drafted(kind.values, kind.shadowed):
+            body = form.body([event])
+            broken = BrokenRule(mutation.rule, tokens, None if form.form.single else 0)
+            if _is_first(form.diagnosis.of(body), broken):
+                yield with_bad_event(plan, form, body, mutation, tokens)
+
+
+def _drafted(values: Values, shadowed: Iterable[Mutation]) -> Iterator[tuple[Mutation, Tokens, Json]]:
+    """Yield each shadowed mutation with the place and the value of every way to break it."""
+    rules = {mutation.rule for mutation in shadowed}
+    for mutation in drafts(values) if rules else ():
+        if mutation.rule in rules:
+            for tokens, edit in mutation.ways:
+                yield mutation, tokens, apply(values.host(tokens), edit)
+
+
+def _is_first(broken: list[BrokenRule], rule: BrokenRule) -> bool:
+    """Tell whether a rule comes first of the broken ones, which are all at its place."""
+    return broken[:1] == [rule] and all((each.tokens, each.index) == (rule.tokens, rule.index) for each in broken)

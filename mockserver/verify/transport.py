@@ -35,9 +35,8 @@ class Http:
         parts = _parts(target)
         self.target = target
         self.prefix = parts.path.rstrip("/")
-        self._client = BlockingClient(
-            parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme], default_tls(parts.scheme)
-        )
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+        self._client = BlockingClient(parts.hostname or "", port, default_tls(parts.scheme))
         self._gap = 1 / rate
         self._next = 0.0
         self._now = now
@@ -69,9 +68,8 @@ class Http:
             reply = self._paced(outgoing)
         except ExchangeError as error:
             reason = f"{type(error.reason).__name__}: {str(error).strip()}"
-            raise UnreachableError(
-                f"no answer from {self.target} to {request.method} {request.path}: {reason}"
-            ) from None
+            text = f"no answer from {self.target} to {request.method} {request.path}: {reason}"
+            raise UnreachableError(text) from None
         return Reply(status=reply.status, headers=reply.headers, body=reply.body)
 
     def _paced(self, outgoing: HttpRequest) -> HttpReply:

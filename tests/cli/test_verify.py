@@ -20,7 +20,7 @@ from mockserver import MockServer
 from mockserver.cli.main import main
 from mockserver.contract.library import library
 from mockserver.strategies.samples import Request
-from mockserver.verify.curl import curl
+from mockserver.verify.outcome_report import curl
 from mockserver.verify.transport import Http
 
 FAST = ("--rate", "100000", "--examples", "1")

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from mockserver.cli.main import main
 from mockserver.contract.library import library
-from mockserver.lint.repetition import expand
+from mockserver.lint.case_reader import expand
 from mockserver.strategies import NOW_MS, breaches
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import plan_of
