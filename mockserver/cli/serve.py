@@ -32,7 +32,7 @@ def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 
 
 @click.command(epilog=EPILOG)
-@click.option("--host", envvar="HOST", default=DEFAULTS.host, show_default=True, help="Address to listen on.")
+@click.option("--host", default=DEFAULTS.host, show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     envvar="PORT",
@@ -110,7 +110,7 @@ def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str
     help="Log format: text, or one JSON object per line.",
 )
 @click.pass_obj
-def command(service_links: list[str] | None, /, **flags: Any) -> None:
+def command(ignored: list[str] | None, /, **flags: Any) -> None:
     """Start the mock server."""
     import gc
     import logging
@@ -123,6 +123,6 @@ def command(service_links: list[str] | None, /, **flags: Any) -> None:
     leave_when_told()
     settings = Settings(**flags)
     logformat.configure(settings)
-    for name in service_links or ():
-        logging.getLogger("mockserver").info("ignoring %s, which Kubernetes sets for a service of this name", name)
+    for line in ignored or ():
+        logging.getLogger("mockserver").info("%s", line)
     run_forever(settings)

@@ -6,6 +6,7 @@ once, and a session can be used from several event loops in turn.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from functools import update_wrapper
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
@@ -38,6 +39,7 @@ class Asks(Protocol):
 async def run(target: Target, steps: Steps[R]) -> R:
     """Run the calls of an operation in order."""
     __tracebackhide__ = True
+    need_asyncio()
     try:
         call = next(steps)
         while True:
@@ -45,6 +47,20 @@ async def run(target: Target, steps: Steps[R]) -> R:
     except StopIteration as done:
         result: R = done.value
         return result
+
+
+def need_asyncio() -> None:
+    """Check that the current coroutine runs in a task of asyncio. Raises RuntimeError that says what to use instead."""
+    __tracebackhide__ = True
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    if task is None:
+        raise RuntimeError(
+            "awaitable methods work with asyncio only; with another library, use the blocking methods in a thread, for "
+            "example `await trio.to_thread.run_sync(session.events)`"
+        )
 
 
 async def _send(target: Target, call: Call) -> Json:

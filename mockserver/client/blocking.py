@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
@@ -38,10 +40,29 @@ def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Con
 
     def method(self: Asks, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
-        return self.connections.run(operation(self.name, *args, **kwargs))
+        try:
+            return self.connections.run(operation(self.name, *args, **kwargs))
+        except journal.WaitError as error:
+            error.args = (f"{error}{_blocked_loop(operation.__name__)}",)
+            raise
 
     update_wrapper(method, operation)
     return method
+
+
+def _blocked_loop(method: str) -> str:
+    """Return a line for the error of a wait if this thread runs an event loop, which could do nothing meanwhile."""
+    trio = sys.modules.get("trio")
+    if trio is not None and trio.lowlevel.in_trio_run():
+        instead = f"await trio.to_thread.run_sync(lambda: session.{method}(...))"
+    elif asyncio._get_running_loop() is not None:
+        instead = f"await session.aio.{method}(...)"
+    else:
+        return ""
+    return (
+        "\nThe wait blocked the event loop of the test, so nothing else on it could run, the client included; "
+        f"use `{instead}`."
+    )
 
 
 class Faults:
@@ -157,5 +178,9 @@ class Session(Place):
         time: `exactly=0, quiet=0.5` checks that nothing arrives. Times are in seconds. Raises WaitError on timeout.
         """
         __tracebackhide__ = True
-        found = self.connections.run(journal.wait(self.name, count=count, exactly=exactly, **options))
+        try:
+            found = self.connections.run(journal.wait(self.name, count=count, exactly=exactly, **options))
+        except journal.WaitError as error:
+            error.args = (f"{error}{_blocked_loop('wait_for')}",)
+            raise
         return found[0] if count == 1 and exactly is None else found

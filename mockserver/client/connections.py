@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from mockserver.client.calls import Call, Steps, Target, answer_of, request_of, unreachable
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
 from mockserver.jsonkit import Json
+from mockserver.realtime import RealTimeLoop
 
 if TYPE_CHECKING:
     import ssl
@@ -85,8 +86,7 @@ class _LoopThread:
 
     def _main(self) -> None:
         try:
-            # A selector loop on every platform: it writes with the send method of the client's sockets.
-            with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            with asyncio.Runner(loop_factory=RealTimeLoop) as runner:
                 runner.run(self._serve())
         except BaseException as error:
             if self._started.done():

@@ -6,10 +6,11 @@ Importing aiohttp takes longer than most commands, so other modules import this 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from http.client import RemoteDisconnected
 from types import SimpleNamespace, TracebackType
@@ -87,7 +88,8 @@ class HttpClient:
             raise ExchangeError(_reason(error, request), reused=connection.reused) from error
 
     async def _exchange(self, request: HttpRequest, connection: SimpleNamespace, idle: asyncio.Timeout) -> HttpReply:
-        async with self._session.request(
+        async with await _request(
+            self._session,
             request.method,
             self._url(request.target),
             headers=request.headers,
@@ -127,6 +129,12 @@ class HttpClient:
         return link
 
 
+_request: Final[Callable[..., Awaitable[aiohttp.ClientResponse]]] = inspect.unwrap(
+    getattr(aiohttp.ClientSession, "_request", aiohttp.ClientSession.request)
+)
+"""The method that sends a request, as aiohttp defines it. Tools that record or fake HTTP replace it for a test."""
+
+
 class _Body(aiohttp.Payload):
     """A body of any size; aiohttp warns about its own kind above 1 MiB."""
 
@@ -154,6 +162,9 @@ class _Socket(socket.socket):
     connection and drops the received data that was not read yet, which is the reply. So a failed write is ignored
     here, and the read side notices the closed connection after the reply.
     """
+
+    connect = socket.socket.connect
+    """The method itself, because pytest-socket replaces that of the base class."""
 
     def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
         """Send data, or drop it if the server has closed the connection."""

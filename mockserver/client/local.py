@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 from mockserver.client.calls import Target
 from mockserver.client.client import Client
 from mockserver.client.connections import Connections
+from mockserver.realtime import RealTimeLoop
 from mockserver.settings import RateMode, Settings
 
 if TYPE_CHECKING:
@@ -92,9 +93,13 @@ class MockServer(Client):
         self._target = self._open = self._thread = None
 
     async def __aenter__(self) -> AsyncSession:
+        from mockserver.client.asynchronous import need_asyncio
+        from mockserver.server.preloading import preload
         from mockserver.server.running import serving
 
+        need_asyncio()
         self._refuse_second_start()
+        preload()
         _, url = await self._stack.enter_async_context(serving(self.server_settings))
         self._started_at(url)
         return await super().__aenter__()
@@ -133,8 +138,12 @@ class ServerThread:
         self._thread.join()
 
     def _main(self) -> None:
+        from mockserver.server.preloading import preload
+
         try:
-            asyncio.run(self._serve())
+            preload()
+            with asyncio.Runner(loop_factory=RealTimeLoop) as runner:
+                runner.run(self._serve())
         except BaseException as error:
             if self._url.done():
                 raise

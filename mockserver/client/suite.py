@@ -93,10 +93,14 @@ class Suite:
             found[document["protocol"]] = compose(found.get(document["protocol"]), document["patch"])
         return found
 
-    def open(self, test: str, marks: Iterable[Mapping[str, Json]] = ()) -> Session:
+    def prepare(self) -> None:
+        """Read what `open` needs, from the server and from files. Raises MockServerError."""
+        _ = self._credentials, self._patches
+
+    def open(self, test: str, marks: Iterable[Mapping[str, Json]] = (), *, attempt: int = 1) -> Session:
         """Return a new session for a test, with the same name in every run; later markers override earlier ones.
 
-        Raises MarkError, ControlError.
+        The name is a different one for each `attempt` at the test. Raises MarkError, ControlError.
         """
         plan = Plan()
         for name, revision in self.revisions.items():
@@ -107,7 +111,7 @@ class Suite:
             plan.settings["rate_limits"] = self.rate_limits
         for mark in marks:
             plan.add(mark)
-        session = self.server.session(self._name(test, plan))
+        session = self.server.session(self._name(test, plan, attempt))
         session.forget()
         if plan.protocols:
             plan.settings["protocols"] = plan.protocols
@@ -117,11 +121,12 @@ class Suite:
             session.faults.replace(plan.faults)
         return session
 
-    def _name(self, test: str, plan: Plan) -> str:
+    def _name(self, test: str, plan: Plan, attempt: int) -> str:
         place, bracket, values = test.partition("[")
         named = place.rpartition("::")[2] + bracket + values
         words = re.sub("[^A-Za-z0-9]+", "_", named).strip("_").removeprefix("test_")
-        digest = blake2b(f"{self.scope}\n{test}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        seed = f"{self.scope}\n{test}" if attempt == 1 else f"{self.scope}\n{test}\n{attempt}"
+        digest = blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
         slug = f"{words[:SLUG_LENGTH]}_{digest}"
         if plan.protocol is None:
             return keys.general(slug, self._credentials)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
@@ -17,6 +16,7 @@ from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
+from mockserver.realtime import monotonic
 from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import control
 from mockserver.server.aiohttp_io import SERVER, json_response
@@ -301,14 +301,14 @@ def _request_wanted(exchange: Exchange, query: Mapping[str, Any]) -> bool:
 
 async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:
     """Yield the exchanges of a session after a request number; regularly yields to the event loop."""
-    turn = time.monotonic()
+    turn = monotonic()
     while found := list(islice(session.exchanges(after), AT_ONCE)):
         for exchange in found:
             yield exchange
         after = found[-1].seq
-        if time.monotonic() - turn > TURN_S:
+        if monotonic() - turn > TURN_S:
             await asyncio.sleep(0)
-            turn = time.monotonic()
+            turn = monotonic()
 
 
 def event_rows(exchange: Exchange, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Json]]:

@@ -44,7 +44,8 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
         raise SettingsError(
-            f"cannot listen on {host}: unknown host; set --host (or HOST) to an address of this machine"
+            f"cannot listen on {host}: unknown host; "
+            "set --host (or MOCKSERVER_SERVE_HOST) to an address of this machine"
         ) from None
     return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
 
@@ -70,7 +71,7 @@ def _fail(host: str, port: int, error: OSError) -> NoReturn:
     elif error.errno in (errno.EACCES, errno.EPERM):
         remedy = "permission denied; choose a --port of 1024 or above"
     elif error.errno in _NOT_HERE:
-        remedy = "set --host (or HOST) to an address of this machine"
+        remedy = "set --host (or MOCKSERVER_SERVE_HOST) to an address of this machine"
     else:
         remedy = error.strerror or str(error)
     raise SettingsError(f"{where}: {remedy}")

@@ -255,7 +255,7 @@ def test_report_reads_every_page(session: Session) -> None:
     [
         (["report"], 2, "URL"),
         (["report", "http://127.0.0.1:8207"], 2, "--session"),
-        (["report", "127.0.0.1:8207", "--session", "s"], 2, "expected a URL"),
+        (["report", "ftp://127.0.0.1:8207", "--session", "s"], 2, "expected a URL"),
         (["report", "http://127.0.0.1:8207", "--session", "s", "--fail-on", "pending"], 2, "--fail-on"),
     ],
 )
