@@ -345,7 +345,14 @@ def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
     from mockserver.client.local import MockServer
 
     with ExitStack() as running:
-        yield lambda **options: running.enter_context(MockServer(**{**_options(request.config), **options}))
+
+        def start(**options: Any) -> MockServer:
+            __tracebackhide__ = True
+            server = MockServer(**{**_options(request.config), **options}).__enter__()
+            running.push(server)
+            return server
+
+        yield start
 
 
 @pytest.hookimpl(wrapper=True)

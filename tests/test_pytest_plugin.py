@@ -275,7 +275,7 @@ def test_report_shows_ledger_and_refusals_when_a_test_fails(runs: Runs) -> None:
             "E*waited for 1 accepted event of type trial_ended: 0 arrived within 0.01 s",
             "*mockserver session pk_fails_*",
             "3 requests; events: 1 accepted, 0 duplicate, 2 rejected",
-            "  r1 POST /v1/events/batch -> 503 (1 event, fault injected: *",
+            "  r1 POST /v1/events/batch -> 503 (1 event: trial_started, fault injected: *",
             "  whisperr trial_started by $message_id trial_started-0: r1 503, r2 202 -> accepted_after_retry*",
             "refused events:",
             "*Not Good rejected*",

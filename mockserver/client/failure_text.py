@@ -26,7 +26,7 @@ def session(name: str) -> Steps[str]:
     refused = [read(Event, row) for row in (yield from _rows(name, "events", verdict="rejected"))]
     pending = [step for step in (yield from steering.list_faults(name)) if step.remaining != 0]
     lines = [text.counts(seen)]
-    lines += text.block("requests", map(text.request, requests))
+    lines += text.block("requests", text.requests(requests, text.labels((yield from _rows(name, "events")))))
     lines += text.block("deliveries", map(text.delivery, ledger))
     lines += text.block("refused events", text.flat(map(text.refused_event, refused)))
     lines += text.block("refused requests", (yield from _refused_requests(name, requests)))

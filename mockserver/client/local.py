@@ -77,6 +77,7 @@ class MockServer(Client):
         return self._open
 
     def __enter__(self) -> Self:
+        __tracebackhide__ = True
         self._refuse_second_start()
         thread = ServerThread(self.server_settings)
         self._started_at(thread.start())
@@ -129,7 +130,11 @@ class ServerThread:
 
     def start(self) -> str:
         """Return the URL of the server once it is ready. Raises the exception of a failed start."""
+        __tracebackhide__ = True
         self._thread.start()
+        error = self._url.exception()
+        if error is not None:
+            raise error.with_traceback(None)
         return self._url.result()
 
     def stop(self) -> None:

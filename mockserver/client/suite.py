@@ -19,6 +19,9 @@ from mockserver.errors import unknown
 from mockserver.jsonkit import Json
 
 MARK_MEMBERS: Final = ("protocol", "operation", "revision", "patch", "faults", "rate_limits", "keys")
+MARK_TYPES: Final = {"patch": Mapping, "faults": list | tuple, "keys": list | tuple}
+"""The type of an argument of a marker; of the others, it is str."""
+MARK_NOUNS: Final = {Mapping: "mapping", list | tuple: "list", str: "string"}
 SLUG_LENGTH: Final = 60
 
 
@@ -41,13 +44,17 @@ class Plan:
         other = [name for name in mark if name not in MARK_MEMBERS]
         if other:
             raise MarkError(f"marker mockserver: {unknown('argument', other[0], MARK_MEMBERS)}")
+        for name, value in mark.items():
+            expected = MARK_TYPES.get(name, str)
+            if not isinstance(value, expected) and value is not None:
+                raise MarkError(f"marker mockserver: {name} must be a {MARK_NOUNS[expected]}, got {value!r}")
         protocol = mark.get("protocol")
         if protocol is None and any(name in mark for name in ("operation", "revision", "patch")):
             raise MarkError("marker mockserver: operation, revision and patch require protocol")
         if protocol is not None:
             self.protocol, self.operation = protocol, mark.get("operation")
             self._contract(protocol, mark)
-        self.faults = list(mark.get("faults", self.faults))
+        self.faults = list(mark.get("faults", self.faults) or ())
         self.settings |= {name: mark[name] for name in ("rate_limits", "keys") if name in mark}
 
     def _contract(self, protocol: str, mark: Mapping[str, Json]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from mockserver.client.results import Counts, Delivery, Event, FaultStep, Request, Waited
@@ -45,14 +47,40 @@ def refused_event(row: Event) -> Iterator[str]:
         yield f"  {finding(found)}"
 
 
-def request(row: Request) -> str:
-    """Describe a request in one line."""
+def events(rows: Sequence[Event]) -> Iterator[str]:
+    """Describe events in one line each, with the members of each that tell it from the others."""
+    bodies = [row.event if isinstance(row.event, dict) else {} for row in rows]
+    for row, body in zip(rows, bodies, strict=True):
+        own = {name: member for name, member in body.items() if any(other.get(name) != member for other in bodies)}
+        yield f"{event(row)} {value(own)}" if own else event(row)
+
+
+def labels(rows: Iterable[Mapping[str, Json]]) -> dict[str, str]:
+    """Return the names of the events of each request, from event rows as JSON."""
+    names: dict[str, Counter[str]] = {}
+    for row in rows:
+        names.setdefault(row["request_id"], Counter())[row.get("label") or row["type"] or "no type"] += 1
+    return {
+        id: cut(", ".join(name if count == 1 else f"{name} ×{count}" for name, count in found.items()), SHOWN_VALUE)
+        for id, found in names.items()
+    }
+
+
+def requests(rows: Iterable[Request], events: Mapping[str, str]) -> Iterator[str]:
+    """Describe requests with the names of their events by id; successive requests that look alike share a line."""
+    for line, alike in groupby(rows, lambda row: request(row, events.get(row.id)).partition(" ")[2]):
+        ids = [row.id for row in alike]
+        yield f"{ids[0]} {line}" if len(ids) == 1 else f"{ids[0]} to {ids[-1]} ({len(ids)} alike) {line}"
+
+
+def request(row: Request, names: str | None = None) -> str:
+    """Describe a request in one line, with the names of its events if they are known."""
     fault = (
         ""
         if row.fault is None
         else f", fault injected: {value({k: v for k, v in row.fault.items() if k != 'remaining'})}"
     )
-    events = counted(row.events, "event")
+    events = counted(row.events, "event") + (f": {names}" if names else "")
     return f"{row.id} {row.method} {cut(row.path, SHOWN_VALUE)} -> {row.status or 'no reply'} ({events}{fault})"
 
 
@@ -111,7 +139,7 @@ def wait(request: Mapping[str, Json], waited: Waited, session: str, seen: Counts
     }.get(waited.reason, waited.reason)
     lines = [f"waited for {wanted(request)}: {outcome}", f"session {session}: {counts(seen)}"]
     if waited.reason == "too_many":
-        lines += block("arrived", map(event, waited.events))
+        lines += block("arrived", events(waited.events))
     lines += block("closest events", near_misses(waited))
     lines += block("refused events that match otherwise", flat(map(refused_event, waited.refused)))
     lines += block("pending fault steps", map(fault_step, waited.faults_pending))
