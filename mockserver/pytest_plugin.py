@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeAlias
 
@@ -58,6 +59,7 @@ class _Run:
         self.open: list[Session] = []
         self.failed: list[tuple[str, str]] = []
         self.attempts: Counter[str] = Counter()
+        self.lock = Lock()
 
 
 RUN: Final = pytest.StashKey[_Run]()
@@ -124,7 +126,9 @@ def pytest_configure(config: pytest.Config) -> None:
     _revisions(config)
     if _value(config, "rate_limits") not in (None, *RATE_MODES):
         raise pytest.UsageError(f"{_source(config, 'rate_limits')}: expected one of {', '.join(RATE_MODES)}")
-    if (url := _value(config, "url")) is not None:
+    url = _value(config, "url")
+    # A variable may be meant for the program under test; it matters only if a test uses our fixtures.
+    if url is not None and _source(config, "url") != variable("url"):
         try:
             server_address(url)
         except ValueError as error:
@@ -230,7 +234,8 @@ def _start(config: pytest.Config) -> None:
             )
         suite.prepare()
     except (MockServerError, ValueError, OSError) as error:
-        run.problem = str(error)
+        source = f"{_source(config, 'url')}: " if isinstance(error, ValueError) and _value(config, "url") else ""
+        run.problem = f"{source}{error}"
     else:
         run.suite = suite
 
@@ -274,9 +279,11 @@ def _session(run: _Run, suite: Suite, test: str, marks: list[Mapping[str, Any]])
     """Yield a new session that failure reports show while it is open."""
     from mockserver.errors import MockServerError
 
-    run.attempts[test] += 1
+    with run.lock:
+        run.attempts[test] += 1
+        attempt = run.attempts[test]
     try:
-        session = suite.open(test, marks, attempt=run.attempts[test])
+        session = suite.open(test, marks, attempt=attempt)
     except (MockServerError, ValueError) as error:
         problem = str(error)
     else:
@@ -323,11 +330,14 @@ def mock_server_sessions(pytestconfig: pytest.Config, _mockserver_suite: Suite) 
 
     @contextmanager
     def open(name: str = "session", **mark: Any) -> Iterator[Session]:
+        if not isinstance(name, str):
+            _fail(f"mock_server_sessions: the name must be a string, got {name!r}")
         with _session(run, _mockserver_suite, name, [mark]) as session:
             try:
                 yield session
-            except BaseException:
-                run.failed = [(session.name, _shown(session))]
+            except BaseException as error:
+                if not isinstance(error, pytest.skip.Exception) and not type(error).__module__.startswith("hypothesis"):
+                    run.failed = [(session.name, _shown(session))]
                 raise
 
     return open

@@ -1,7 +1,8 @@
 """Real time for waits, delays and timeouts, also while a test has frozen time with a library such as freezegun.
 
 freezegun replaces the functions of `time` in every module, but not the attributes of classes. It also replaces the
-clock of event loops, whose timers then never fire, so loops in threads of our own have their own clock.
+clock of event loops, whose timers then never fire, so loops in threads of our own have their own clock. For tests that
+replace `asyncio.sleep`, modules import `sleep` by name.
 """
 
 from __future__ import annotations

@@ -246,6 +246,31 @@ def test_waits_and_delays_take_real_time_when_time_is_frozen(runs: Runs, frozen:
     runs.run("-W", "default", "-o", "faulthandler_timeout=20").assert_outcomes(passed=1)
 
 
+def test_sleep_of_the_server_is_real_when_a_test_replaces_it(runs: Runs) -> None:
+    runs.write(
+        test_sleep="""
+        import asyncio, time
+        from sending import send
+
+        def test_sleep(mock_server, monkeypatch):
+            delays = []
+            monkeypatch.setattr(time, "sleep", delays.append)
+
+            async def sleep(seconds, result=None):
+                delays.append(seconds)
+
+            monkeypatch.setattr(asyncio, "sleep", sleep)
+            mock_server.faults.add(delay_ms=300)
+            began = time.perf_counter()
+            assert send(mock_server, "a_b") == 202
+            assert time.perf_counter() - began >= 0.3
+            assert mock_server.events() and mock_server.deliveries()
+            assert delays == []
+        """
+    )
+    runs.run().assert_outcomes(passed=1)
+
+
 def test_sockets_can_be_disabled(runs: Runs) -> None:
     need("pytest_socket")
     runs.write(
@@ -523,6 +548,40 @@ def test_run_ends_at_once_when_the_url_cannot_be_used(runs: Runs, url: str, said
     result.stderr.fnmatch_lines([said])
     assert len([line for line in result.stderr.lines if line]) == 1
     assert "hunter2" not in result.stderr.str()
+
+
+def test_url_of_a_variable_matters_only_to_tests_that_use_it(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs.write(test_one="def test_one(): pass\ndef test_two(mock_server): pass")
+    monkeypatch.setenv("MOCKSERVER_URL", "http://127.0.0.1:8207/_mock/s/pk_x")
+    result = runs.run()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["MOCKSERVER_URL: * write it without /_mock/s/pk_x; expected a URL such as *"])
+
+
+def test_sessions_of_many_threads_and_of_any_name_are_apart(runs: Runs) -> None:
+    runs.write(
+        test_many="""
+        from concurrent.futures import ThreadPoolExecutor
+        from sending import send
+
+        def test_many(mock_server_sessions):
+            def one(number):
+                with mock_server_sessions("same") as session:
+                    assert session.events() == []
+                    assert send(session, "a_b") == 202
+                    return session.key
+
+            with ThreadPoolExecutor(8) as pool:
+                assert len(set(pool.map(one, range(40)))) == 40
+
+        def test_names(mock_server_sessions):
+            for name in ("", "ü", "x" * 1000, "a/b c\\n", "\\ud800"):
+                with mock_server_sessions(name) as one, mock_server_sessions(name) as two:
+                    assert one.key != two.key
+                    assert one.events() == []
+        """
+    )
+    runs.run().assert_outcomes(passed=2)
 
 
 def test_options_have_variables(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import inspect
 import os
 import socket
 import ssl
+from asyncio import sleep
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from http.client import RemoteDisconnected
@@ -120,7 +121,7 @@ class HttpClient:
             for link in open_sockets:
                 with suppress(OSError):
                     link.shutdown(socket.SHUT_RDWR)
-            await asyncio.sleep(0)
+            await sleep(0)
 
     def _open_socket(self, address: AddressInfo) -> socket.socket:
         family, kind, protocol, *_ = address

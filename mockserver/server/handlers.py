@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from asyncio import sleep
 from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
@@ -307,7 +307,7 @@ async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:
             yield exchange
         after = found[-1].seq
         if monotonic() - turn > TURN_S:
-            await asyncio.sleep(0)
+            await sleep(0)
             turn = monotonic()
 
 

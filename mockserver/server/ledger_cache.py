@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import sleep
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -42,5 +43,5 @@ class Ledgers:
                 for exchange in found:
                     kept.ledger.add(exchange)
                 kept.seen = found[-1].seq
-                await asyncio.sleep(0)
+                await sleep(0)
             return kept.ledger.rows
