@@ -79,11 +79,11 @@ def server_address(url: str, *, session: bool = False) -> Address:
 
     With `session`, the URL may select a session by its path. The message does not repeat credentials of the URL.
     """
-    problem, address = _problem_or_address(url.strip())
+    problem, address = _problem_or_address(url.strip(" "))
     if address is not None and not session and f"{address.path}/".startswith("/_mock/"):
         problem, address = f"write it without {address.path}", None
     if address is None:
-        shown = repr(url) if url != url.strip() or not url.isprintable() or not url else url
+        shown = repr(url) if not url.isprintable() or not url.strip() else url
         shown = "the URL" if "@" in url else shown
         example = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
         raise ValueError(f"{shown} is not a valid URL of a server: {problem}; expected a URL such as {example}")

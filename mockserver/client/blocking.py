@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
 
@@ -52,15 +53,18 @@ def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Con
 
 def _blocked_loop(method: str) -> str:
     """Return a line for the error of a wait if this thread runs an event loop, which could do nothing meanwhile."""
-    trio = sys.modules.get("trio")
-    if trio is not None and trio.lowlevel.in_trio_run():
-        instead = f"await trio.to_thread.run_sync(lambda: session.{method}(...))"
-    elif asyncio._get_running_loop() is not None:
+    instead = ""
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
         instead = f"await session.aio.{method}(...)"
-    else:
+    if "trio" in sys.modules:
+        with suppress(RuntimeError):
+            sys.modules["trio"].lowlevel.current_task()
+            instead = f"await trio.to_thread.run_sync(lambda: session.{method}(...))"
+    if not instead:
         return ""
     return (
-        "\nThe wait blocked the event loop of the test, so nothing else on it could run, the client included; "
+        "\nThe wait blocked the event loop of the test, so nothing else on it could run, such as the client; "
         f"use `{instead}`."
     )
 
