@@ -281,6 +281,9 @@ def test_sockets_can_be_disabled(runs: Runs) -> None:
         def test_disabled(mock_server):
             assert mock_server.events() == []
 
+        async def test_aio(mock_server):
+            assert await mock_server.aio.events() == []
+
         @pytest.mark.allow_hosts(["10.0.0.1"])
         def test_hosts(mock_server):
             assert mock_server.session("pk_other").events() == []
@@ -290,7 +293,42 @@ def test_sockets_can_be_disabled(runs: Runs) -> None:
             assert send(mock_server, "a_b") == 202
         """
     )
-    runs.run("-p", "socket", "--disable-socket", "-W", "default").assert_outcomes(passed=3)
+    options = ("--disable-socket", "--allow-unix-socket", "-p", "asyncio", *LOOP, "-W", "default")
+    runs.run("-p", "socket", *options).assert_outcomes(passed=4)
+
+
+def test_network_can_be_blocked_by_pytest_recording(runs: Runs) -> None:
+    need("pytest_recording")
+    runs.write(
+        test_block="""
+        import pytest
+
+        @pytest.mark.block_network
+        def test_blocked(mock_server):
+            assert mock_server.events() == []
+            with pytest.raises(AssertionError):
+                mock_server.wait_for(type="never", timeout=0)
+
+        @pytest.mark.block_network
+        async def test_aio(mock_server):
+            assert await mock_server.aio.events() == []
+        """
+    )
+    runs.run("-p", "recording", "-p", "asyncio", *LOOP, "-W", "default").assert_outcomes(passed=2)
+
+
+def test_classes_of_aiohttp_may_be_replaced(runs: Runs) -> None:
+    runs.write(
+        test_mocked="""
+        from unittest import mock
+
+        async def test_mocked(mock_server):
+            with mock.patch("aiohttp.ClientSession"), mock.patch("aiohttp.TCPConnector"), mock.patch("socket.socket"):
+                assert await mock_server.aio.events() == []
+                assert mock_server.events() == []
+        """
+    )
+    runs.run("-p", "asyncio", *LOOP, "-W", "default").assert_outcomes(passed=1)
 
 
 def test_aioresponses_does_not_answer_our_own_calls(runs: Runs) -> None:

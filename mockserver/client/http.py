@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 from weakref import WeakSet
 
 import aiohttp
+from aiohttp import ClientSession, TCPConnector
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
@@ -53,8 +54,8 @@ class HttpClient:
     async def __aenter__(self) -> Self:
         tracing = aiohttp.TraceConfig()
         tracing.on_connection_reuseconn.append(_note_reuse)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+        self._session = ClientSession(
+            connector=TCPConnector(
                 ssl=self._tls or True,
                 limit=0,
                 force_close=not self._keep_alive,
@@ -131,7 +132,7 @@ class HttpClient:
 
 
 _request: Final[Callable[..., Awaitable[aiohttp.ClientResponse]]] = inspect.unwrap(
-    getattr(aiohttp.ClientSession, "_request", aiohttp.ClientSession.request)
+    getattr(ClientSession, "_request", ClientSession.request)
 )
 """The method that sends a request, as aiohttp defines it. Tools that record or fake HTTP replace it for a test."""
 

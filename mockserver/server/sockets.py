@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import Any, Final, NoReturn, TypeAlias
+from typing import Any, ClassVar, Final, NoReturn, TypeAlias
 
 from mockserver.errors import SettingsError
 
@@ -13,6 +13,23 @@ _NOT_HERE: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 _ANY_ADDRESS: Final = "::"
 
 _Address: TypeAlias = tuple[str | int, ...]
+
+
+class _Listener(socket.socket):
+    """A listening socket that also accepts connections while a test has replaced `socket.socket`.
+
+    The method of the standard library makes the new socket with that name.
+    """
+
+    _kind: ClassVar = socket.socket
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accept a connection."""
+        accept = getattr(super(), "_accept", None)
+        if accept is None:
+            return super().accept()
+        number, address = accept()
+        return self._kind(self.family, self.type, self.proto, fileno=number), address
 
 
 def bound_sockets(host: str, port: int) -> list[socket.socket]:
@@ -51,7 +68,7 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
 
 
 def _bound(family: socket.AddressFamily, address: _Address, *, both: bool) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = _Listener(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
