@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import mockserver
 from mockserver import pytest_plugin
@@ -86,32 +86,15 @@ def _rest(kind: type) -> str:
     return (inspect.getdoc(kind) or "").partition("\n\n")[2]
 
 
-class PluginOptions:
-    """A substitute for pytest's parser that records the options of the plugin."""
-
-    def __init__(self) -> None:
-        self.options: dict[str, str] = {}
-        pytest_plugin.pytest_addoption(cast("Any", self))
-
-    def getgroup(self, name: str, title: str) -> PluginOptions:
-        """Return the group: this object."""
-        return self
-
-    def addoption(self, name: str, *, help: str, **more: Any) -> None:
-        """Record an option."""
-        self.options[name] = help
-
-    def addini(self, name: str, help: str, **more: Any) -> None:
-        """Ignore the ini key, which is named after the option."""
-
-
 def _plugin() -> Iterator[str]:
     yield "## The pytest plugin\n"
     yield "| Fixture | Description |\n| --- | --- |"
     for function in ast.parse(inspect.getsource(pytest_plugin)).body:
-        if isinstance(function, ast.FunctionDef) and function.name in ("mock_server", "mock_server_factory"):
+        if isinstance(function, ast.FunctionDef) and function.name.startswith("mock_server"):
             yield f"| `{function.name}` | {' '.join((ast.get_docstring(function) or '').split())} |"
     yield f"\nThe marker: `{pytest_plugin.MARK_HELP}`.\n"
-    yield "| Option | Key in the ini file | Description |\n| --- | --- | --- |"
-    for name, said in PluginOptions().options.items():
-        yield f"| `{name}` | `{name.removeprefix('--').replace('-', '_')}` | {said} |"
+    yield "| Option | Key in the ini file | Variable | Description |\n| --- | --- | --- | --- |"
+    for name, option in pytest_plugin.OPTIONS.items():
+        yield (
+            f"| `{pytest_plugin.flag(name)}` | `mockserver_{name}` | `{pytest_plugin.variable(name)}` | {option.help} |"
+        )

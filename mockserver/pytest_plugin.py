@@ -1,83 +1,176 @@
 """The pytest plugin: a server for the run, a session for each test, and the session's data in failure reports.
 
-The server is imported only when a test requests it.
+The server is started before the fixtures of the first test, if a test uses it: tools that replace HTTP, files, sockets
+or time for a test must not reach it. Nothing is imported in a run without such a test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_args
+from threading import Lock
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeAlias, get_args
 
 import pytest
 
-from mockserver.settings import RateMode
+from mockserver.settings import RateMode, server_address
 
 if TYPE_CHECKING:
-    from mockserver.client.client import Session
+    from mockserver.client.client import Client, Session
     from mockserver.client.local import MockServer, Options
     from mockserver.client.suite import Suite
 
-SESSION: Final = pytest.StashKey["Session"]()
 MARK: Final = "mockserver"
 MARK_HELP: Final = (
     "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys): configures the session of "
     "mock_server: the protocol of its key, the revision or a merge patch of its contract, fault steps, settings"
 )
 RATE_MODES: Final = get_args(RateMode)
+HINTS: Final = (
+    (
+        "ScopeMismatch",
+        "mock_server is for one test. In fixtures of a wider scope, use `mock_server_sessions`, which opens sessions, "
+        "or `mock_server_url`, the URL of the server.",
+    ),
+    (
+        "function-scoped fixture",
+        "All examples would share the session of mock_server. Use a session for each example: request the fixture "
+        "`mock_server_sessions`, and write `with mock_server_sessions() as session:` in the test.",
+    ),
+)
+"""A part of an error that names the fixture `mock_server`, and what to do about it."""
 Factory: TypeAlias = "Callable[..., MockServer]"
+Sessions: TypeAlias = "Callable[..., AbstractContextManager[Session]]"
+
+
+class _Run:
+    """What the plugin keeps for a run: the server, or why it could not be started, and the sessions."""
+
+    def __init__(self) -> None:
+        self.suite: Suite | None = None
+        self.problem: str | None = None
+        self.running = ExitStack()
+        self.open: list[Session] = []
+        self.failed: list[tuple[str, str]] = []
+        self.attempts: Counter[str] = Counter()
+        self.lock = Lock()
+
+
+RUN: Final = pytest.StashKey[_Run]()
+
+
+class _Option(NamedTuple):
+    help: str
+    ini: Any = "string"
+    more: Mapping[str, Any] = MappingProxyType({})
+
+
+OPTIONS: Final = {
+    "url": _Option(
+        "use the server at this URL instead of starting one, for example 127.0.0.1:8207; the keys differ in every run, "
+        "see --mockserver-namespace",
+        more={"metavar": "URL"},
+    ),
+    "admin_token": _Option("admin token of that server", more={"metavar": "TOKEN"}),
+    "revision": _Option(
+        "pin the contract revision of a protocol, for example outlit=r4-2026-08; may be repeated",
+        "linelist",
+        {"action": "append", "metavar": "PROTOCOL=REVISION"},
+    ),
+    "contract_patch": _Option(
+        "apply a contract patch from a file; may be repeated",
+        "paths",
+        {"action": "append", "type": Path, "metavar": "FILE"},
+    ),
+    "rate_limits": _Option(
+        f"what happens when a rate limit is exceeded: {', '.join(RATE_MODES)}", more={"choices": RATE_MODES}
+    ),
+    "namespace": _Option(
+        "text that is included in all keys, to separate runs that share a server; by default a random text with "
+        "--mockserver-url, and none otherwise; with a namespace, the keys are the same in every run",
+        more={"metavar": "TEXT"},
+    ),
+}
+
+
+def flag(name: str) -> str:
+    """Return the command-line flag of an option."""
+    return f"--mockserver-{name.replace('_', '-')}"
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of an option."""
+    return "MOCKSERVER_URL" if name == "url" else f"MOCKSERVER_PYTEST_{name.upper()}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options and their ini keys; the command line overrides the ini file."""
+    """Add the options, their variables and ini keys; the command line precedes the environment and the ini file."""
     group = parser.getgroup("mockserver", "mockserver: a mock server with one session per test")
-
-    def option(name: str, help: str, *, ini: Any = "string", **more: Any) -> None:
-        group.addoption(f"--mockserver-{name.replace('_', '-')}", dest=f"mockserver_{name}", help=help, **more)
-        parser.addini(f"mockserver_{name}", help, type=ini, default=[] if ini in ("linelist", "paths") else None)
-
-    option("url", "use the server at this URL instead of starting one", metavar="URL")
-    option("admin_token", "admin token of that server", metavar="TOKEN")
-    option(
-        "revision",
-        "pin the contract revision of a protocol, for example outlit=r4-2026-08; may be repeated",
-        ini="linelist",
-        action="append",
-        metavar="PROTOCOL=REVISION",
-    )
-    option(
-        "contract_patch",
-        "apply a contract patch from a file; may be repeated",
-        ini="paths",
-        action="append",
-        type=Path,
-        metavar="FILE",
-    )
-    option("rate_limits", f"what happens when a rate limit is exceeded: {', '.join(RATE_MODES)}", choices=RATE_MODES)
-    option("namespace", "text that is included in all keys, to separate runs that share a server", metavar="TEXT")
+    for name, option in OPTIONS.items():
+        text = f"{option.help} [env var: {variable(name)}]"
+        group.addoption(flag(name), dest=f"mockserver_{name}", help=text, **option.more)
+        parser.addini(f"mockserver_{name}", text, type=option.ini, default=None if option.ini == "string" else [])
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and validate the options before any test runs."""
     config.addinivalue_line("markers", MARK_HELP)
+    config.stash[RUN] = _Run()
+    _check_variables()
     _revisions(config)
     if _value(config, "rate_limits") not in (None, *RATE_MODES):
-        raise pytest.UsageError(f"mockserver_rate_limits: expected one of {', '.join(RATE_MODES)}")
+        raise pytest.UsageError(f"{_source(config, 'rate_limits')}: expected one of {', '.join(RATE_MODES)}")
+    url = _value(config, "url")
+    # A variable may be meant for the program under test; it matters only if a test uses our fixtures.
+    if url is not None and _source(config, "url") != variable("url"):
+        try:
+            server_address(url)
+        except ValueError as error:
+            raise pytest.UsageError(f"{_source(config, 'url')}: {error}") from None
+
+
+def _check_variables() -> None:
+    from mockserver.errors import unknown
+
+    prefix = "MOCKSERVER_PYTEST_"
+    known = [variable(name) for name in OPTIONS]
+    for name in os.environ:
+        if name.startswith(prefix) and name not in known:
+            raise pytest.UsageError(f"{unknown('environment variable', name, known)}; rename or unset it")
 
 
 def _value(config: pytest.Config, name: str) -> Any:
-    option = config.getoption(f"mockserver_{name}")
-    return option if option is not None else (config.getini(f"mockserver_{name}") or None)
+    """Return the value of an option: from the command line, the environment or the ini file; None if it has none."""
+    on_command_line = config.getoption(f"mockserver_{name}")
+    if on_command_line is not None:
+        return on_command_line
+    in_environment = os.environ.get(variable(name), "").strip()
+    if not in_environment:
+        return config.getini(f"mockserver_{name}") or None
+    if OPTIONS[name].ini == "string":
+        return in_environment
+    values = in_environment.split()
+    return [Path(value) for value in values] if OPTIONS[name].ini == "paths" else values
+
+
+def _source(config: pytest.Config, name: str) -> str:
+    """Return where the value of an option comes from, for an error message."""
+    if config.getoption(f"mockserver_{name}") is not None:
+        return flag(name)
+    return variable(name) if os.environ.get(variable(name), "").strip() else f"mockserver_{name}"
 
 
 def _revisions(config: pytest.Config) -> dict[str, str]:
     pairs = [entry.partition("=") for entry in _value(config, "revision") or ()]
     for protocol, equals, revision in pairs:
         if not (protocol and equals and revision):
-            raise pytest.UsageError(
-                f"mockserver_revision: expected PROTOCOL=REVISION, got {protocol}{equals}{revision}"
-            )
+            source = _source(config, "revision")
+            raise pytest.UsageError(f"{source}: expected PROTOCOL=REVISION, got {protocol}{equals}{revision}")
     return {protocol: revision for protocol, _, revision in pairs}
 
 
@@ -93,57 +186,166 @@ def _options(config: pytest.Config) -> Options:
     return options
 
 
-@pytest.fixture(scope="session")
-def _mockserver_suite(request: pytest.FixtureRequest) -> Iterator[Suite]:
-    """The server of the run or worker, started when the first test requests it."""
-    from mockserver.client.local import MockServer
-    from mockserver.client.suite import Suite
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Start the server before the fixtures of the first test, if a collected test uses it; stop it after the last."""
+    run = session.config.stash[RUN]
+    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    with run.running:
+        if session.config.option.collectonly or session.testsfailed:
+            return (yield)
+        if used & {"mock_server", "mock_server_sessions", "mock_server_url"}:
+            _start(session.config)
+        elif "mock_server_factory" in used:
+            _bind()
+        return (yield)
 
-    config = request.config
-    worker = getattr(config, "workerinput", {}).get("workerid", "")
-    scope = f"{_value(config, 'namespace') or ''}\n{worker}"
-    options, url = _options(config), _value(config, "url")
-    if url:
-        with MockServer.connect(url, options["admin_token"]) as client:
-            yield Suite(
-                server=client,
-                scope=scope,
+
+def _bind() -> None:
+    """Load what servers and clients in this process use, before a tool replaces a part of it for a test."""
+    from mockserver.client import http, local, session_calls  # noqa: F401
+    from mockserver.server.preloading import preload
+
+    preload()
+
+
+def _start(config: pytest.Config) -> None:
+    """Start the server of the run, or connect to it, once. Keeps an error that the user can fix for the fixtures."""
+    run = config.stash[RUN]
+    if run.suite is not None or run.problem is not None:
+        return
+    from mockserver.client.suite import Suite
+    from mockserver.errors import MockServerError
+
+    _bind()
+    options = _options(config)
+    try:
+        server, ours = _server(config, options)
+        run.running.enter_context(server)
+        suite = Suite(server=server, scope=_scope(config))
+        if not ours:
+            suite = Suite(
+                server=server,
+                scope=_scope(config),
                 revisions=options["revisions"],
                 contract_patches=options["contract_patches"],
                 rate_limits=options.get("rate_limits"),
             )
+        suite.prepare()
+    except (MockServerError, ValueError, OSError) as error:
+        source = f"{_source(config, 'url')}: " if isinstance(error, ValueError) and _value(config, "url") else ""
+        run.problem = f"{source}{error}"
     else:
-        with _reported_errors(), MockServer(**options) as server:
-            yield Suite(server=server, scope=scope)
+        run.suite = suite
+
+
+def _server(config: pytest.Config, options: Options) -> tuple[Client, bool]:
+    """Return the server, and whether it is to run in this process."""
+    from mockserver.client.local import MockServer
+
+    url = _value(config, "url")
+    if url is not None:
+        return MockServer.connect(url, options["admin_token"]), False
+    return MockServer(**options), True
+
+
+def _scope(config: pytest.Config) -> str:
+    """Return the text that separates the keys of this run and of this xdist worker from others."""
+    worker: dict[str, Any] = getattr(config, "workerinput", {})
+    namespace = _value(config, "namespace")
+    if namespace is None:
+        namespace = worker.get("testrunuid", secrets.token_hex(8)) if _value(config, "url") is not None else ""
+    return f"{namespace}\n{worker.get('workerid', '')}"
+
+
+def _fail(problem: str) -> NoReturn:
+    """Fail the test with a problem that the user can fix, told once and without a traceback."""
+    raise pytest.fail.Exception(problem, pytrace=False) from None
+
+
+@pytest.fixture(scope="session")
+def _mockserver_suite(pytestconfig: pytest.Config) -> Suite:
+    """The server of the run or worker, started now if no collected test named a fixture that needs it."""
+    _start(pytestconfig)
+    run = pytestconfig.stash[RUN]
+    if run.suite is None:
+        _fail(str(run.problem))
+    return run.suite
 
 
 @contextmanager
-def _reported_errors() -> Iterator[None]:
-    """Turn an error that the user can fix into a test failure without a traceback."""
+def _session(run: _Run, suite: Suite, test: str, marks: list[Mapping[str, Any]]) -> Iterator[Session]:
+    """Yield a new session that failure reports show while it is open."""
     from mockserver.errors import MockServerError
 
+    with run.lock:
+        run.attempts[test] += 1
+        attempt = run.attempts[test]
     try:
-        yield
+        session = suite.open(test, marks, attempt=attempt)
     except (MockServerError, ValueError) as error:
-        raise pytest.fail.Exception(str(error), pytrace=False) from None
+        problem = str(error)
+    else:
+        problem = ""
+    if problem:
+        _fail(problem)
+    run.open.append(session)
+    try:
+        yield session
+    finally:
+        run.open.remove(session)
+        try:
+            session.forget()
+        except MockServerError as error:
+            problem = f"cannot delete the session: {error}"
+    if problem:
+        _fail(problem)
 
 
 @pytest.fixture
 def mock_server(request: pytest.FixtureRequest, _mockserver_suite: Suite) -> Iterator[Session]:
     """A server session for this test alone; `mock_server.aio` has awaitable methods.
 
-    Its key is derived from the node id of the test, so that it is the same in every run.
+    Its key is derived from the node id of the test, so that it is the same in every run, unless `--mockserver-url` is
+    used without `--mockserver-namespace`. A test that is run again gets a new session with another key.
     """
     node: pytest.Item = request.node
     marks = list(node.iter_markers(MARK))[::-1]
     if any(mark.args for mark in marks):
-        pytest.fail("the marker mockserver accepts keyword arguments only", pytrace=False)
-    with _reported_errors():
-        session = _mockserver_suite.open(node.nodeid, [mark.kwargs for mark in marks])
-    node.stash[SESSION] = session
-    yield session
-    del node.stash[SESSION]
-    session.forget()
+        _fail("the marker mockserver accepts keyword arguments only")
+    run = request.config.stash[RUN]
+    with _session(run, _mockserver_suite, node.nodeid, [mark.kwargs for mark in marks]) as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+def mock_server_sessions(pytestconfig: pytest.Config, _mockserver_suite: Suite) -> Sessions:
+    """A function that opens a session, for fixtures of any scope and for each example of a property-based test.
+
+    `with mock_server_sessions() as session:` opens one and deletes it at the end of the block. An argument names it:
+    its key is derived from the name. Keyword arguments are those of the marker `mockserver`.
+    """
+    run = pytestconfig.stash[RUN]
+
+    @contextmanager
+    def open(name: str = "session", **mark: Any) -> Iterator[Session]:
+        if not isinstance(name, str):
+            _fail(f"mock_server_sessions: the name must be a string, got {name!r}")
+        with _session(run, _mockserver_suite, name, [mark]) as session:
+            try:
+                yield session
+            except BaseException as error:
+                if not isinstance(error, pytest.skip.Exception) and not type(error).__module__.startswith("hypothesis"):
+                    run.failed = [(session.name, _shown(session))]
+                raise
+
+    return open
+
+
+@pytest.fixture(scope="session")
+def mock_server_url(_mockserver_suite: Suite) -> str:
+    """The URL of the server of this run, for fixtures of any scope."""
+    return _mockserver_suite.server.url
 
 
 @pytest.fixture
@@ -152,21 +354,39 @@ def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
     from mockserver.client.local import MockServer
 
     with ExitStack() as running:
-        yield lambda **options: running.enter_context(MockServer(**{**_options(request.config), **options}))
+
+        def start(**options: Any) -> MockServer:
+            __tracebackhide__ = True
+            server = MockServer(**{**_options(request.config), **options}).__enter__()
+            running.push(server)
+            return server
+
+        yield start
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add the data of the session to the report of a failed test."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the data of the sessions to the report of a failed test, and a hint to an error that names our fixture."""
     report = yield
-    session = item.stash.get(SESSION, None)
-    if report.failed and session is not None:
-        from mockserver.client import session_calls
-        from mockserver.errors import MockServerError
-
-        try:
-            text = session.connections.run(session_calls.describe(session.name))
-        except MockServerError as error:
-            text = f"the session could not be read: {error}"
-        report.sections.append((f"mockserver session {session.name}", text))
+    run = item.config.stash[RUN]
+    if report.failed:
+        shown = [*((session.name, _shown(session)) for session in run.open), *run.failed]
+        report.sections += [(f"mockserver session {name}", text) for name, text in shown]
+        error = "" if call.excinfo is None else str(call.excinfo.value)
+        report.sections += [
+            ("mockserver hint", hint) for part, hint in HINTS if part in error and "mock_server" in error
+        ]
+    run.failed = []
     return report
+
+
+def _shown(session: Session) -> str:
+    from mockserver.client import session_calls
+    from mockserver.errors import MockServerError
+
+    try:
+        return session.connections.run(session_calls.describe(session.name))
+    except MockServerError as error:
+        return f"the session could not be read: {error}"

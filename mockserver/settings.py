@@ -8,12 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8207
+DEFAULT_PORTS: Final = MappingProxyType({"http": 80, "https": 443})
+"""The port of a URL without one, by scheme."""
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 LogFormat: TypeAlias = Literal["text", "json"]
@@ -53,3 +56,60 @@ def url_of(host: str, port: int) -> str:
     elif host == "::":
         host = "::1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class Address(NamedTuple):
+    """The parts of the URL of a server; `path` has no trailing slash."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def url(self) -> str:
+        """The URL, with the port only if it is not the default of the scheme."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{host}{port}{self.path}"
+
+
+def server_address(url: str, *, session: bool = False) -> Address:
+    """Return the parts of the URL of a server; without a scheme, it is http. Raises ValueError that says what to write.
+
+    With `session`, the URL may select a session by its path. The message does not repeat credentials of the URL.
+    """
+    problem, address = _problem_or_address(url.strip(" "))
+    if address is not None and not session and f"{address.path}/".startswith("/_mock/"):
+        problem, address = f"write it without {address.path}", None
+    if address is None:
+        shown = repr(url) if not url.isprintable() or not url.strip() else url
+        shown = "the URL" if "@" in url else shown
+        example = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
+        raise ValueError(f"{shown} is not a valid URL of a server: {problem}; expected a URL such as {example}")
+    return address
+
+
+def _problem_or_address(url: str) -> tuple[str, Address | None]:
+    if not url.isprintable() or " " in url:
+        return "it contains a space or a control character", None
+    if "://" not in url and url.lower().startswith(("http:", "https:")):
+        return f"// is missing after {url.partition(':')[0]}:", None
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url.removeprefix('//')}")
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        return str(error), None
+    if "@" in parts.netloc:
+        return "credentials in a URL are not supported; write it without them", None
+    if parts.scheme not in DEFAULT_PORTS:
+        return "the scheme must be http or https", None
+    if not host:
+        return "it has no host", None
+    if host.isdecimal():
+        return f"{host} is not a host; to use that port, write {DEFAULT_HOST}:{host}", None
+    if port == 0:
+        return "a server cannot have port 0", None
+    if parts.query or parts.fragment:
+        return "it must not have a query or a fragment", None
+    return "", Address(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], parts.path.rstrip("/"))

@@ -15,7 +15,7 @@ from types import ModuleType
 import click
 import pytest
 
-from mockserver import MockServer
+from mockserver import MockServer, pytest_plugin
 from mockserver.cli import environment
 from mockserver.cli import main as cli
 from mockserver.contract.contract import Contract
@@ -161,7 +161,7 @@ def test_readme_tells_what_is_served_when_operations_are_added() -> None:
 @cache
 def flags() -> set[str]:
     """Return the flags of all commands, and those of the pytest plugin."""
-    ours = set(generator().python_api.PluginOptions().options)
+    ours = set(map(pytest_plugin.flag, pytest_plugin.OPTIONS))
     of_commands = {flag for command in commands().values() for option in command.params for flag in option.opts}
     return ours | of_commands | {"--help", "--version"}
 
@@ -169,6 +169,7 @@ def flags() -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_commands_flags_and_variables_exist_when_a_page_names_them(page: Path) -> None:
     variables = {name for command in commands().values() for name in environment.variables(command)}
+    variables |= set(map(pytest_plugin.variable, pytest_plugin.OPTIONS))
     text = page.read_text()
     assert set(re.findall(r"\bMOCKSERVER_\w*[A-Z]\b(?!<)", text)) <= variables
     for span in spans(page):

@@ -20,7 +20,7 @@ import mockserver
 
 PACKAGE = Path(mockserver.__file__).parent
 LAYERS = (
-    {"errors", "settings"},
+    {"errors", "realtime", "settings"},
     {"jsonkit"},
     {"contract"},
     {"core"},

@@ -29,6 +29,7 @@ CALLED = Elsewhere(
     "client/test_same_suite.py", "one suite holds the blocking and the asynchronous client to one behaviour"
 )
 
+TOOLS = Elsewhere("test_other_tools.py", "it keeps tools that replace time, HTTP and files away from the server")
 CASES = Elsewhere("lint/test_case_reader.py", "the reader and the JSON Schema of cases are held to one verdict")
 CHECKED = Elsewhere("lint/test_checker.py", "files are read to be checked")
 
@@ -59,6 +60,8 @@ ELSEWHERE = {
     "lint.located_findings": CHECKED,
     "lint.readers": CHECKED,
     "lint.wire_requests": CHECKED,
+    "realtime": TOOLS,
+    "server.preloading": TOOLS,
     "server.app": SERVED,
     "server.control": SERVED,
     "server.handlers": SERVED,

@@ -124,7 +124,8 @@ def test_keys_are_the_same_again_and_sessions_empty_when_tests_are_rerun(runs: R
                 print(mock_server.key, file=keys)
         """
     )
-    for args in ((), ("--mockserver-url", other_server.url), ("--mockserver-url", other_server.url)):
+    shared = ("--mockserver-url", other_server.url, "--mockserver-namespace", "")
+    for args in ((), shared, shared):
         runs.run(*args).assert_outcomes(passed=5)
     keys = (runs.folder / "keys").read_text().split()
     assert keys[:5] == keys[5:10] == keys[10:]
@@ -228,7 +229,7 @@ def test_run_ends_with_a_hint_when_an_option_cannot_be_used(runs: Runs) -> None:
     runs.write(test_one="def test_one(mock_server): pass")
     result = runs.run("--mockserver-revision", "r1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*mockserver_revision: expected PROTOCOL=REVISION, got r1"])
+    result.stderr.fnmatch_lines(["*--mockserver-revision: expected PROTOCOL=REVISION, got r1"])
     result = runs.run("--mockserver-revision", "outlit=r1")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(['*unknown revision "r1"*'])
@@ -274,7 +275,7 @@ def test_report_shows_ledger_and_refusals_when_a_test_fails(runs: Runs) -> None:
             "E*waited for 1 accepted event of type trial_ended: 0 arrived within 0.01 s",
             "*mockserver session pk_fails_*",
             "3 requests; events: 1 accepted, 0 duplicate, 2 rejected",
-            "  r1 POST /v1/events/batch -> 503 (1 event, fault injected: *",
+            "  r1 POST /v1/events/batch -> 503 (1 event: trial_started, fault injected: *",
             "  whisperr trial_started by $message_id trial_started-0: r1 503, r2 202 -> accepted_after_retry*",
             "refused events:",
             "*Not Good rejected*",

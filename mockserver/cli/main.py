@@ -29,8 +29,9 @@ Examples:
   mockserver contracts explain outlit /protocol/limits/body/max_bytes
 
 Every flag has an environment variable, MOCKSERVER_<COMMAND>_<FLAG>; the flag overrides the variable. An unknown
-variable that starts with MOCKSERVER_ is an error. The variable of a repeatable flag holds all values, separated by
-whitespace.
+variable of a command is an error; other variables that start with MOCKSERVER_ are ignored with a message. The variable
+of a repeatable flag holds all values, separated by whitespace. MOCKSERVER_URL is the server that `ready`, `report` and
+the pytest plugin use by default.
 
 \b
 Exit code 0: success; 1: findings; 2: usage or configuration error; 3: target unreachable; 4: internal error.
@@ -75,15 +76,29 @@ class CommandLine(SuggestingGroup):
             ctx.color = False
         rest = super().parse_args(ctx, args)
         if not ctx.resilient_parsing and not set(HELP_FLAGS) & set(words):
-            ctx.obj = environment.take_service_links(os.environ)
-            for name in ctx.obj:
-                del os.environ[name]
-            only = PROBE if words[:1] == [PROBE] else ""
-            try:
-                environment.check(os.environ, COMMANDS, lambda name: self.get_command(ctx, name), only)
-            except MockServerError as error:
-                fail(ctx, str(error), error.exit_code)
+            self._check_environment(ctx, next(iter(words), ""))
         return rest
+
+    def _check_environment(self, ctx: click.Context, command: str) -> None:
+        """Take foreign variables out of the environment. `serve` logs that they are ignored, others print it."""
+        links, port = environment.take_service_links(os.environ), environment.take_port(os.environ)
+        ctx.obj = [f"ignoring {name}, which Kubernetes sets for a service of this name, or Docker" for name in links]
+        ctx.obj += [f"ignoring {name}, because its value is not a number" for name in port]
+        for name in (*links, *port):
+            del os.environ[name]
+
+        def load(name: str) -> click.Command | None:
+            return self.get_command(ctx, name)
+
+        try:
+            foreign = environment.check(os.environ, COMMANDS, load, PROBE if command == PROBE else "")
+        except MockServerError as error:
+            fail(ctx, str(error), error.exit_code)
+        if command == "serve":
+            ctx.obj += environment.ignored(foreign, load)
+        else:
+            for line in environment.ignored([name for name in foreign if name != environment.URL], load):
+                click.echo(line, err=True)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; each outcome has its own exit code."""

@@ -10,10 +10,9 @@ import os
 import socket
 import time
 from typing import Final
-from urllib.parse import urlsplit
 
 from mockserver.errors import SettingsError, UnreachableError
-from mockserver.settings import DEFAULT_HOST, DEFAULT_PORT, url_of
+from mockserver.settings import DEFAULT_HOST, DEFAULT_PORT, Address, server_address, url_of
 
 PATH: Final = "/readyz"
 PAUSE_S: Final = 0.1
@@ -23,7 +22,9 @@ MAX_STATUS_LINE: Final = 8192
 
 
 def run(url: str | None, *, wait: bool = False, timeout: float | None = None) -> None:
-    """Print that the server is ready. Without a URL, probe the address that the environment gives `mockserver serve`.
+    """Print that the server is ready.
+
+    Without a URL, probe the one in MOCKSERVER_URL, or else the address that the environment gives `mockserver serve`.
 
     Raises UnreachableError if the server is not ready, SettingsError for an invalid URL.
     """
@@ -54,20 +55,19 @@ def ask(url: str, timeout: float) -> str | None:
 
 
 def _own_url() -> str:
-    host = os.environ.get("MOCKSERVER_SERVE_HOST") or os.environ.get("HOST") or DEFAULT_HOST
+    """Return the URL that the environment names for clients, or else the one of `mockserver serve` in it."""
+    if url := os.environ.get("MOCKSERVER_URL"):
+        return url
+    host = os.environ.get("MOCKSERVER_SERVE_HOST") or DEFAULT_HOST
     port = os.environ.get("MOCKSERVER_SERVE_PORT") or os.environ.get("PORT") or ""
     return url_of(host, int(port) if port.isdecimal() else DEFAULT_PORT)
 
 
-def _parts(url: str) -> tuple[str, str, int, str]:
+def _parts(url: str) -> Address:
     try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        port = parts.port
+        return server_address(url)
     except ValueError as error:
-        raise SettingsError(f"{url} is not a valid URL: {error}") from None
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(f"{url} is not a valid URL; example: http://{DEFAULT_HOST}:{DEFAULT_PORT}")
-    return parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80), parts.path.rstrip("/")
+        raise SettingsError(str(error)) from None
 
 
 def _connect(scheme: str, host: str, port: int, timeout: float) -> socket.socket:

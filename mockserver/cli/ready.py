@@ -14,14 +14,15 @@ Examples:
   mockserver ready http://127.0.0.1:8207
   mockserver ready http://mockserver:8207 --wait --timeout 60
 
-Without URL, the address that `mockserver serve` uses in the same environment is probed.
+Without URL, the server in MOCKSERVER_URL is probed, or else the address that `mockserver serve` uses in the same
+environment.
 
 Exit code 0: ready; 3: not ready.
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("url", required=False, envvar="MOCKSERVER_READY_URL")
+@click.argument("url", required=False, envvar=["MOCKSERVER_READY_URL", "MOCKSERVER_URL"])
 @click.option("--wait", is_flag=True, help="Retry until the server is ready or the timeout has passed.")
 @click.option(
     "--timeout",

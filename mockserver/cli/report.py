@@ -28,7 +28,7 @@ Exit code 0: passed; 1: refused events or a --fail-on condition; 2: usage error;
 
 
 @click.command(epilog=EPILOG)
-@click.argument("url", envvar="MOCKSERVER_REPORT_URL")
+@click.argument("url", envvar=["MOCKSERVER_REPORT_URL", "MOCKSERVER_URL"])
 @click.option(
     "--session", "name", required=True, metavar="S", help="Name of the session: the key that the client uses."
 )

@@ -39,7 +39,7 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
 
 
 @click.command(epilog=EPILOG)
-@_setting("--host", "Address to listen on.", envvar="HOST")
+@_setting("--host", "Address to listen on.")
 @_setting("--port", "Port to listen on; 0 selects a free port.", envvar="PORT", type=click.IntRange(0, 65535))
 @click.option("--ready-file", type=FILE, metavar="FILE", help="Write the URL to this file when the server is ready.")
 @click.option(
@@ -86,7 +86,7 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
 )
 @_setting("--log-format", "Log format: text, or one JSON object per line.", type=click.Choice(get_args(LogFormat)))
 @click.pass_obj
-def command(service_links: list[str] | None, /, **flags: Any) -> None:
+def command(ignored: list[str] | None, /, **flags: Any) -> None:
     """Start the mock server."""
     import gc
     import logging
@@ -99,6 +99,6 @@ def command(service_links: list[str] | None, /, **flags: Any) -> None:
     leave_when_told()
     settings = Settings(**flags)
     logs.configure(settings)
-    for name in service_links or ():
-        logging.getLogger("mockserver").info("ignoring %s, which Kubernetes sets for a service of this name", name)
+    for line in ignored or ():
+        logging.getLogger("mockserver").info("%s", line)
     run_forever(settings)

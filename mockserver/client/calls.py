@@ -6,11 +6,12 @@ import json
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
 from mockserver.errors import ControlError, UnreachableError
 from mockserver.jsonkit import Json
+from mockserver.settings import server_address
 
 if TYPE_CHECKING:
     import ssl
@@ -45,17 +46,15 @@ class Target:
     """Where a server is, and the token for its control surface. Raises ValueError for an unusable URL."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"expected a URL such as http://127.0.0.1:8207, got {url!r}")
+        address = server_address(url)
         if token is not None and not (token.isascii() and token.isprintable()):
             raise ValueError("an admin token must be printable ASCII")
-        self.url = url.rstrip("/")
+        self.url = address.url
         self.token = token
-        self.host = parts.hostname
-        self.tls = default_tls(parts.scheme)
-        self.port = parts.port or (80 if self.tls is None else 443)
-        self.prefix = parts.path.rstrip("/")
+        self.host = address.host
+        self.tls = default_tls(address.scheme)
+        self.port = address.port
+        self.prefix = address.path
 
 
 def at(session: str, *parts: str, **query: Json) -> str:

@@ -6,8 +6,11 @@ ends at once, and a session can be used from several event loops in turn.
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+import sys
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
@@ -31,9 +34,37 @@ def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Con
     @wraps(operation)
     def method(self: Session | Part, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
-        return self.connections.run(operation(self.name, *args, **kwargs))
+        return _run(self.connections, operation.__name__, operation(self.name, *args, **kwargs))
 
     return method
+
+
+def _run(connections: Connections, method: str, steps: Steps[R]) -> R:
+    """Run an operation; the error of a wait says so if the wait has blocked an event loop."""
+    __tracebackhide__ = True
+    try:
+        return connections.run(steps)
+    except calls.WaitError as error:
+        error.args = (f"{error}{_blocked_loop(method)}",)
+        raise
+
+
+def _blocked_loop(method: str) -> str:
+    """Return a line for the error of a wait if this thread runs an event loop, which could do nothing meanwhile."""
+    instead = ""
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        instead = f"await session.aio.{method}(...)"
+    if "trio" in sys.modules:
+        with suppress(RuntimeError):
+            sys.modules["trio"].lowlevel.current_task()
+            instead = f"await trio.to_thread.run_sync(lambda: session.{method}(...))"
+    if not instead:
+        return ""
+    return (
+        "\nThe wait blocked the event loop of the test, so nothing else on it could run, such as the client; "
+        f"use `{instead}`."
+    )
 
 
 def awaiting(
@@ -52,6 +83,7 @@ def awaiting(
 async def run(target: Target, steps: Steps[R]) -> R:
     """Run the calls of an operation in order."""
     __tracebackhide__ = True
+    need_asyncio()
     try:
         call = next(steps)
         while True:
@@ -59,6 +91,20 @@ async def run(target: Target, steps: Steps[R]) -> R:
     except StopIteration as done:
         result: R = done.value
         return result
+
+
+def need_asyncio() -> None:
+    """Check that the current coroutine runs in a task of asyncio. Raises RuntimeError that says what to use instead."""
+    __tracebackhide__ = True
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:
+        task = None
+    if task is None:
+        raise RuntimeError(
+            "awaitable methods work with asyncio only; with another library, use the blocking methods in a thread, for "
+            "example `await trio.to_thread.run_sync(session.events)`"
+        )
 
 
 async def _send(target: Target, call: Call) -> Json:
@@ -238,7 +284,7 @@ class Session(Place):
         time: `exactly=0, quiet=0.5` checks that nothing arrives. Times are in seconds. Raises WaitError on timeout.
         """
         __tracebackhide__ = True
-        return self.connections.run(calls.wait(self.name, count=count, exactly=exactly, **options))
+        return _run(self.connections, "wait_for", calls.wait(self.name, count=count, exactly=exactly, **options))
 
 
 class AsyncSession(Place):

@@ -6,7 +6,7 @@ import asyncio
 import atexit
 import threading
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from mockserver.client.calls import Call, Steps, Target, answer_of, request_of, unreachable
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
 from mockserver.jsonkit import Json
+from mockserver.realtime import RealTimeLoop
 
 if TYPE_CHECKING:
     import ssl
@@ -29,21 +30,19 @@ STOP_TIMEOUT: Final = 5.0
 class LoopThread(threading.Thread, Generic[T]):
     """A daemon thread that holds a resource open on its own event loop until it is told to stop."""
 
-    def __init__(
-        self,
-        name: str,
-        resource: AbstractAsyncContextManager[T],
-        loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
-    ) -> None:
+    def __init__(self, name: str, resource: AbstractAsyncContextManager[T]) -> None:
         super().__init__(name=name, daemon=True)
         self._resource = resource
-        self._loop_factory = loop_factory
         self._ready: Future[T] = Future()
         self._stopping = asyncio.Event()
 
     def open(self) -> T:
         """Start the thread and return the resource once it is open. Raises the exception of a failed start."""
+        __tracebackhide__ = True
         self.start()
+        error = self._ready.exception()
+        if error is not None:
+            raise error.with_traceback(None)
         return self._ready.result()
 
     def stop(self) -> None:
@@ -54,7 +53,7 @@ class LoopThread(threading.Thread, Generic[T]):
     def run(self) -> None:
         """Run the event loop."""
         try:
-            with asyncio.Runner(loop_factory=self._loop_factory) as runner:
+            with asyncio.Runner(loop_factory=RealTimeLoop) as runner:
                 runner.run(self._hold())
         except BaseException as error:
             if self._ready.done():
@@ -110,8 +109,7 @@ class _ClientThread(LoopThread["HttpClient"]):
     """The thread of an HTTP client. `idle` is set when only requests in progress, or none, keep connections open."""
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
-        # A selector loop on every platform: it writes with the send method of the client's sockets.
-        super().__init__("mockserver client", self._connected(host, port, tls), asyncio.SelectorEventLoop)
+        super().__init__("mockserver client", self._connected(host, port, tls))
         self.idle = threading.Event()
 
     def run(self) -> None:

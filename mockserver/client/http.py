@@ -6,10 +6,12 @@ Importing aiohttp takes longer than most commands, so other modules import this 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import socket
 import ssl
-from collections.abc import Iterable
+from asyncio import sleep
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from http.client import RemoteDisconnected
 from types import SimpleNamespace, TracebackType
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 from weakref import WeakSet
 
 import aiohttp
+from aiohttp import ClientSession, TCPConnector
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
@@ -51,8 +54,8 @@ class HttpClient:
     async def __aenter__(self) -> Self:
         tracing = aiohttp.TraceConfig()
         tracing.on_connection_reuseconn.append(_note_reuse)
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
+        self._session = ClientSession(
+            connector=TCPConnector(
                 ssl=self._tls or True,
                 limit=0,
                 force_close=not self._keep_alive,
@@ -87,7 +90,8 @@ class HttpClient:
             raise ExchangeError(_reason(error, request), reused=connection.reused) from error
 
     async def _exchange(self, request: HttpRequest, connection: SimpleNamespace, idle: asyncio.Timeout) -> HttpReply:
-        async with self._session.request(
+        async with await _request(
+            self._session,
             request.method,
             self._url(request.target),
             headers=request.headers,
@@ -118,13 +122,19 @@ class HttpClient:
             for link in open_sockets:
                 with suppress(OSError):
                     link.shutdown(socket.SHUT_RDWR)
-            await asyncio.sleep(0)
+            await sleep(0)
 
     def _open_socket(self, address: AddressInfo) -> socket.socket:
         family, kind, protocol, *_ = address
         link = _Socket(family, kind, protocol)
         self._sockets.add(link)
         return link
+
+
+_request: Final[Callable[..., Awaitable[aiohttp.ClientResponse]]] = inspect.unwrap(
+    getattr(ClientSession, "_request", ClientSession.request)
+)
+"""The method that sends a request, as aiohttp defines it. Tools that record or fake HTTP replace it for a test."""
 
 
 class _Body(aiohttp.Payload):
@@ -154,6 +164,9 @@ class _Socket(socket.socket):
     connection and drops the received data that was not read yet, which is the reply. So a failed write is ignored
     here, and the read side notices the closed connection after the reply.
     """
+
+    connect = socket.socket.connect
+    """The method itself, because pytest-socket replaces that of the base class."""
 
     def send(self, data: ReadableBuffer, flags: int = 0, /) -> int:
         """Send data, or drop it if the server has closed the connection."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
 from mockserver.client.calls import Target
-from mockserver.client.client import AsyncSession, Client
+from mockserver.client.client import AsyncSession, Client, need_asyncio
 from mockserver.client.connections import Connections, LoopThread
 from mockserver.settings import RateMode, Settings
 
@@ -69,6 +69,7 @@ class MockServer(Client):
         return self._open
 
     def __enter__(self) -> Self:
+        __tracebackhide__ = True
         thread = LoopThread("mockserver", self._serving())
         self._open_at(thread.open())
         self._thread = thread
@@ -84,6 +85,7 @@ class MockServer(Client):
         self._open = self._thread = None
 
     async def __aenter__(self) -> AsyncSession:
+        need_asyncio()
         self._open_at(await self._stack.enter_async_context(self._serving()))
         return await super().__aenter__()
 
@@ -95,10 +97,12 @@ class MockServer(Client):
 
     def _serving(self) -> AbstractAsyncContextManager[tuple[object, str]]:
         """Return the server as a context manager of its URL. Raises RuntimeError if it is running."""
+        from mockserver.server.preloading import preload
         from mockserver.server.running import serving
 
         if self._open is not None:
             raise RuntimeError(f"the server is already running on {self._open.target.url}")
+        preload()
         return serving(self.server_settings)
 
     def _open_at(self, started: tuple[object, str]) -> None:

@@ -269,7 +269,8 @@ def describe(session: str) -> Steps[str]:
     """Describe a session for the report of a failed test: requests, deliveries, refusals and unused fault steps."""
     lines = [text.counts((yield from settings(session)).counts)]
     rows = yield from _rows(session, "requests", Request, limit=MOST_ROWS)
-    lines += text.block("requests", map(text.request, rows))
+    page = yield Call(method="GET", path=at(session, "events", limit=MOST_ROWS))
+    lines += text.block("requests", text.requests(rows, text.labels(page["events"])))
     deliveries = yield from _rows(session, "deliveries", Delivery, limit=MOST_ROWS)
     lines += text.block("deliveries", map(text.delivery, deliveries))
     refused = yield from _rows(session, "events", Event, limit=MOST_ROWS, verdict="rejected")

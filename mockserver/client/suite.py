@@ -17,6 +17,9 @@ from mockserver.errors import unknown
 from mockserver.jsonkit import Json
 
 MARK_MEMBERS: Final = ("protocol", "operation", "revision", "patch", "faults", "rate_limits", "keys")
+MARK_TYPES: Final = {"patch": Mapping, "faults": list | tuple, "keys": list | tuple}
+"""The type of an argument of a marker; of the others, it is str."""
+MARK_NOUNS: Final = {Mapping: "mapping", list | tuple: "list", str: "string"}
 SLUG_LENGTH: Final = 60
 
 
@@ -36,19 +39,23 @@ class Plan:
 
     def add(self, mark: Mapping[str, Json]) -> None:
         """Apply a marker; its arguments override earlier ones. Raises MarkError."""
-        for name in mark:
+        for name, value in mark.items():
             if name not in MARK_MEMBERS:
                 raise MarkError(f"marker mockserver: {unknown('argument', name, MARK_MEMBERS)}")
-        if mark.get("protocol") is None and mark.keys() & {"operation", "revision", "patch"}:
+            expected = MARK_TYPES.get(name, str)
+            if not isinstance(value, expected) and value is not None:
+                raise MarkError(f"marker mockserver: {name} must be a {MARK_NOUNS[expected]}, got {value!r}")
+        protocol = mark.get("protocol")
+        if protocol is None and any(name in mark for name in ("operation", "revision", "patch")):
             raise MarkError("marker mockserver: operation, revision and patch require protocol")
-        if mark.get("protocol") is not None:
-            self.protocol, self.operation = mark["protocol"], mark.get("operation")
-            contract = self.protocols.setdefault(mark["protocol"], {})
+        if protocol is not None:
+            self.protocol, self.operation = protocol, mark.get("operation")
+            contract = self.protocols.setdefault(protocol, {})
             if "revision" in mark:
                 contract["revision"] = mark["revision"]
             if "patch" in mark:
                 contract["patch"] = compose(contract.get("patch"), mark["patch"])
-        self.faults = list(mark.get("faults", self.faults))
+        self.faults = list(mark.get("faults", self.faults) or ())
         self.settings |= {name: mark[name] for name in ("rate_limits", "keys") if name in mark}
 
 
@@ -87,10 +94,14 @@ class Suite:
             patches[document["protocol"]] = compose(patches.get(document["protocol"]), document["patch"])
         return patches
 
-    def open(self, test: str, marks: Iterable[Mapping[str, Json]] = ()) -> Session:
+    def prepare(self) -> None:
+        """Read what `open` needs, from the server and from files. Raises MockServerError."""
+        _ = self._credentials, self._patches
+
+    def open(self, test: str, marks: Iterable[Mapping[str, Json]] = (), *, attempt: int = 1) -> Session:
         """Return a new session for a test, with the same name in every run; later markers override earlier ones.
 
-        Raises MarkError, ControlError.
+        The name is a different one for each `attempt` at the test. Raises MarkError, ControlError.
         """
         plan = Plan(protocols={name: {"revision": revision} for name, revision in self.revisions.items()})
         for name, patch in self._patches.items():
@@ -99,7 +110,7 @@ class Suite:
             plan.settings["rate_limits"] = self.rate_limits
         for mark in marks:
             plan.add(mark)
-        session = self.server.session(self._name(test, plan))
+        session = self.server.session(self._name(test, plan, attempt))
         session.forget()
         if plan.protocols:
             plan.settings["protocols"] = plan.protocols
@@ -109,11 +120,13 @@ class Suite:
             session.faults.replace(plan.faults)
         return session
 
-    def _name(self, test: str, plan: Plan) -> str:
+    def _name(self, test: str, plan: Plan, attempt: int) -> str:
         place, bracket, values = test.partition("[")
-        readable = re.sub("[^A-Za-z0-9]+", "_", place.rpartition("::")[2] + bracket + values).strip("_")
-        digest = blake2b(f"{self.scope}\n{test}".encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        slug = f"{readable.removeprefix('test_')[:SLUG_LENGTH]}_{digest}"
+        named = place.rpartition("::")[2] + bracket + values
+        words = re.sub("[^A-Za-z0-9]+", "_", named).strip("_").removeprefix("test_")
+        seed = f"{self.scope}\n{test}" if attempt == 1 else f"{self.scope}\n{test}\n{attempt}"
+        digest = blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+        slug = f"{words[:SLUG_LENGTH]}_{digest}"
         if plan.protocol is None:
             return keys.general(slug, self._credentials)
         if plan.protocol not in self._credentials:

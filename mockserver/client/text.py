@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, groupby
 from typing import Final
 
 from mockserver.client.results import Counts, Delivery, Event, FaultStep, Request, Waited
@@ -46,11 +47,37 @@ def refused_event(row: Event) -> Iterator[str]:
         yield f"  {finding(error)}"
 
 
-def request(row: Request) -> str:
-    """Describe a request in one line."""
+def events(rows: Sequence[Event]) -> Iterator[str]:
+    """Describe events in one line each, with the members of each that tell it from the others."""
+    bodies = [row.event if isinstance(row.event, dict) else {} for row in rows]
+    for row, body in zip(rows, bodies, strict=True):
+        own = {name: member for name, member in body.items() if any(other.get(name) != member for other in bodies)}
+        yield f"{event(row)} {value(own)}" if own else event(row)
+
+
+def labels(rows: Iterable[Mapping[str, Json]]) -> dict[str, str]:
+    """Return the names of the events of each request, from event rows as JSON."""
+    names: dict[str, Counter[str]] = {}
+    for row in rows:
+        names.setdefault(row["request_id"], Counter())[row.get("label") or row["type"] or "no type"] += 1
+    return {
+        id: cut(", ".join(name if count == 1 else f"{name} ×{count}" for name, count in counts.items()), SHOWN_VALUE)
+        for id, counts in names.items()
+    }
+
+
+def requests(rows: Iterable[Request], events: Mapping[str, str]) -> Iterator[str]:
+    """Describe requests with the names of their events by id; successive requests that look alike share a line."""
+    for line, alike in groupby(rows, lambda row: request(row, events.get(row.id)).partition(" ")[2]):
+        ids = [row.id for row in alike]
+        yield f"{ids[0]} {line}" if len(ids) == 1 else f"{ids[0]} to {ids[-1]} ({len(ids)} alike) {line}"
+
+
+def request(row: Request, names: str | None = None) -> str:
+    """Describe a request in one line, with the names of its events if they are known."""
     shown = {name: member for name, member in (row.fault or {}).items() if name != "remaining"}
     fault = "" if row.fault is None else f", fault injected: {value(shown)}"
-    events = counted(row.events, "event")
+    events = counted(row.events, "event") + (f": {names}" if names else "")
     return f"{row.id} {row.method} {cut(row.path, SHOWN_VALUE)} -> {row.status or 'no reply'} ({events}{fault})"
 
 
@@ -108,7 +135,7 @@ def wait(request: Mapping[str, Json], waited: Waited, session: str, session_coun
     }.get(waited.reason, waited.reason)
     lines = [f"waited for {wait_conditions(request)}: {outcome}", f"session {session}: {counts(session_counts)}"]
     if waited.reason == "too_many":
-        lines += block("arrived", map(event, waited.events))
+        lines += block("arrived", events(waited.events))
     lines += block("closest events", near_misses(waited))
     lines += block("refused events that match otherwise", chain.from_iterable(map(refused_event, waited.refused)))
     lines += block("pending fault steps", map(fault_step, waited.faults_pending))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
+from asyncio import Lock, sleep
 from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final
@@ -20,6 +19,7 @@ from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import render
+from mockserver.realtime import monotonic
 from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_response
@@ -353,14 +353,14 @@ def _event_rows(exchange: Exchange, query: Mapping[str, Any], after: int) -> Ite
 
 async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:
     """Yield the exchanges of a session after a request number; regularly yields to the event loop."""
-    turn = time.monotonic()
+    turn = monotonic()
     while exchanges := list(islice(session.exchanges(after), AT_ONCE)):
         for exchange in exchanges:
             yield exchange
         after = exchanges[-1].seq
-        if time.monotonic() - turn > TURN_S:
-            await asyncio.sleep(0)
-            turn = time.monotonic()
+        if monotonic() - turn > TURN_S:
+            await sleep(0)
+            turn = monotonic()
 
 
 def _steps(session: Session) -> Json:
@@ -392,7 +392,7 @@ class Ledgers:
     """The ledgers of sessions. That of the session read last is cached, so that only new exchanges are processed."""
 
     def __init__(self) -> None:
-        self._turn = asyncio.Lock()
+        self._turn = Lock()
         self._cached: WeakKeyDictionary[Session, Ledger] = WeakKeyDictionary()
         self._state = (0, 0)
         self._read_up_to = 0

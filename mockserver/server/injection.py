@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from asyncio import sleep
 from typing import Final
 
 from aiohttp import web
@@ -24,7 +25,7 @@ async def pause(step: Step) -> bool:
     if step.delay is None or step.connection == "dribble":
         return False
     ms = step.delay_ms()
-    await asyncio.sleep(ms / 1000)
+    await sleep(ms / 1000)
     return ms > 0
 
 
@@ -73,7 +74,7 @@ async def _dribble(transport: asyncio.Transport, step: Step, reply: WireReply) -
         if transport.is_closing():
             return False
         transport.write(data[start : start + size])
-        await asyncio.sleep(ms / 1000 / DRIBBLE_PIECES)
+        await sleep(ms / 1000 / DRIBBLE_PIECES)
     transport.close()
     return True
 

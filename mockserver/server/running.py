@@ -13,7 +13,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, ClassVar, Final
 
 from mockserver.errors import SettingsError
 from mockserver.server.app import App
@@ -118,6 +118,23 @@ def run_forever(settings: Settings) -> None:
         runner.run(run(settings))
 
 
+class _Listener(socket.socket):
+    """A listening socket that also accepts connections while a test has replaced `socket.socket`.
+
+    The method of the standard library makes the new socket with that name.
+    """
+
+    _kind: ClassVar = socket.socket
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Accept a connection."""
+        accept = getattr(super(), "_accept", None)
+        if accept is None:
+            return super().accept()
+        number, address = accept()
+        return self._kind(self.family, self.type, self.proto, fileno=number), address
+
+
 def bound_sockets(host: str, port: int) -> list[socket.socket]:
     """Return a listening socket for each address of `host`; port 0 selects one free port for all of them.
 
@@ -127,7 +144,8 @@ def bound_sockets(host: str, port: int) -> list[socket.socket]:
         entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError):
         raise SettingsError(
-            f"cannot listen on {host}: unknown host; set --host (or HOST) to an address of this machine"
+            f"cannot listen on {host}: unknown host; "
+            "set --host (or MOCKSERVER_SERVE_HOST) to an address of this machine"
         ) from None
     both_families = host == "::" and socket.has_dualstack_ipv6()
     bound: list[socket.socket] = []
@@ -135,7 +153,8 @@ def bound_sockets(host: str, port: int) -> list[socket.socket]:
     for family, address in dict.fromkeys((family, address) for family, _, _, _, address in entries):
         place = (address[0], port, *address[2:])
         try:
-            sock = socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=both_families)
+            with socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=both_families) as plain:
+                sock = _Listener(family, plain.type, plain.proto, plain.detach())
         except OSError as error:
             if error.errno in _NOT_OURS:
                 missing = error
@@ -157,7 +176,7 @@ def _why_not(host: str, port: int, error: OSError) -> str:
         case errno.EACCES | errno.EPERM:
             remedy = "permission denied; choose a --port of 1024 or above"
         case number if number in _NOT_OURS:
-            remedy = "set --host (or HOST) to an address of this machine"
+            remedy = "set --host (or MOCKSERVER_SERVE_HOST) to an address of this machine"
         case number:
             remedy = os.strerror(number or 0)
     return f"cannot listen on {host} port {port}: {remedy}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ from typing import Final, Literal
 
 from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json
+from mockserver.realtime import monotonic
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.matcher import ANY, Difference, differences, matches
 from mockserver.sessions.session import Session
@@ -39,7 +39,7 @@ class Waiter:
         self._quiet_s: float = request.get("quiet_ms", 0) / 1000
         self._after: int = request.get("after", 0)
         self._loop = asyncio.get_running_loop()
-        self._quiet_since = time.monotonic()
+        self._quiet_since = monotonic()
         self._timer: asyncio.TimerHandle | None = None
         self.matched: list[tuple[Exchange, int]] = []
         self._reason: asyncio.Future[Reason] = self._loop.create_future()
@@ -63,13 +63,13 @@ class Waiter:
         """Process a new exchange of the session: it may match, and it restarts the quiet period."""
         if self._reason.done():
             return
-        self._quiet_since = time.monotonic()
+        self._quiet_since = monotonic()
         self._collect(exchange, view)
         self._decide()
 
     def rest(self) -> None:
         """Record that a request delayed by a fault was answered: the quiet period starts only now."""
-        self._quiet_since = time.monotonic()
+        self._quiet_since = monotonic()
         self._decide()
 
     def end(self, reason: Reason) -> None:
@@ -92,7 +92,7 @@ class Waiter:
             return self.end("too_many")
         if not self._enough:
             return None
-        left = self._quiet_since + self._quiet_s - time.monotonic()
+        left = self._quiet_since + self._quiet_s - monotonic()
         if self._quiet_s <= 0 or (left <= 0 and not self._session.in_flight):
             return self.end("ok")
         self._stop_timer()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 from mockserver.client.calls import default_tls
 from mockserver.client.connections import BlockingClient
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
 from mockserver.errors import SettingsError, UnreachableError
+from mockserver.settings import Address, server_address
 from mockserver.strategies.samples import Request
 from mockserver.verify.rule import Reply
 
@@ -18,7 +18,6 @@ TIMEOUT_S: Final = 15.0
 """Maximum time for a complete reply."""
 LARGEST: Final = 16 * 1024 * 1024
 """Maximum size of a reply in bytes; a reply may repeat an id that is as long as a request."""
-DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Http:
@@ -34,9 +33,8 @@ class Http:
     ) -> None:
         parts = _parts(target)
         self.target = target
-        self.prefix = parts.path.rstrip("/")
-        port = parts.port or DEFAULT_PORTS[parts.scheme]
-        self._client = BlockingClient(parts.hostname or "", port, default_tls(parts.scheme))
+        self.prefix = parts.path
+        self._client = BlockingClient(parts.host, parts.port, default_tls(parts.scheme))
         self._gap = 1 / rate
         self._next = 0.0
         self._now = now
@@ -91,18 +89,9 @@ class Http:
         self._next = now + self._gap
 
 
-def _parts(target: str) -> SplitResult:
+def _parts(target: str) -> Address:
     """Split a target URL. Raises SettingsError if it is not valid, or has parts that would be ignored."""
-    problem = SettingsError(f"--target {target!r} is not a URL; write http://127.0.0.1:8207")
     try:
-        parts = urlsplit(target)
-        port = parts.port
-    except ValueError:
-        raise problem from None
-    if parts.scheme not in DEFAULT_PORTS or not parts.hostname or port == 0:
-        raise problem
-    if not target.isprintable() or " " in target:
-        raise problem
-    if parts.query or parts.fragment or parts.username is not None:
-        raise SettingsError(f"--target {target!r} has more than a scheme, a host, a port and a path")
-    return parts
+        return server_address(target, session=True)
+    except ValueError as error:
+        raise SettingsError(f"--target: {error}") from None

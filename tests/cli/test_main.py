@@ -204,9 +204,8 @@ def test_a_taken_port_ends_with_2_and_says_what_to_do() -> None:
     ("name", "nearest"),
     [
         ("MOCKSERVER_SERVE_PROT", "MOCKSERVER_SERVE_PORT"),
-        ("MOCKSERVER_PORT", "MOCKSERVER_SERVE_PORT"),
         ("MOCKSERVER_SERVE_READYFILE", "MOCKSERVER_SERVE_READY_FILE"),
-        ("MOCKSERVER_RATE_LIMITS", "MOCKSERVER_SERVE_RATE_LIMITS"),
+        ("MOCKSERVER_REPORT_JUNIT_FILE", "MOCKSERVER_REPORT_JUNIT"),
         ("MOCKSERVER_CONTRACTS_PRINT_REVISIONS", "MOCKSERVER_CONTRACTS_PRINT_REVISION"),
     ],
 )
@@ -214,6 +213,47 @@ def test_a_variable_of_no_flag_ends_with_2_and_names_the_nearest(name: str, near
     ended = invoke("serve", **{name: "1"})
     assert ended.exit_code == 2
     assert ended.output.startswith(f"Error: unknown environment variable {name}; did you mean {nearest}?")
+
+
+FOREIGN = {
+    "MOCKSERVER_URL": "http://mockserver:1080",
+    "MOCKSERVER_LIVENESS_HTTP_GET_PATH": "/liveness/probe",
+    "MOCKSERVER_LOG_LEVEL": "INFO",
+    "MOCKSERVER_VERSION": "5.15",
+}
+
+
+def test_variables_of_another_product_are_ignored_with_one_line() -> None:
+    with served(variables=FOREIGN) as server:
+        _, _, log = server.end()
+    (line,) = [line for line in log.splitlines() if "ignoring" in line]
+    assert all(name in line for name in FOREIGN)
+    assert "did you mean MOCKSERVER_SERVE_LOG_LEVEL?" in line
+    ended = invoke("contracts", "list", **FOREIGN)
+    assert (ended.exit_code, ended.stderr.count("\n")) == (0, 1)
+    assert "MOCKSERVER_VERSION" in ended.stderr
+    assert "MOCKSERVER_URL" not in ended.stderr
+    assert invoke("contracts", "list", MOCKSERVER_URL="http://x", MOCKSERVER_PYTEST_NAMESPACE="n").stderr == ""
+
+
+@pytest.mark.parametrize("host", ["x86_64-conda-linux-gnu", "0.0.0.0", "my-laptop"])
+@pytest.mark.parametrize("port", ["tcp://10.0.0.8:80", "http", "8080/tcp", "²"])
+def test_serve_takes_no_host_and_only_a_number_as_port_from_plain_variables(
+    host: str, port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served_with: list[Settings] = []
+    monkeypatch.setattr("mockserver.server.running.run_forever", served_with.append)
+    assert invoke("serve", HOST=host, PORT=port).exit_code == 0
+    assert [(settings.host, settings.port) for settings in served_with] == [("127.0.0.1", DEFAULT_PORT)]
+
+
+def test_a_plain_port_out_of_range_ends_with_2() -> None:
+    assert invoke("serve", PORT="99999").exit_code == 2
+
+
+def test_report_asks_the_server_in_the_variable() -> None:
+    ended = invoke("report", "--session", "s", MOCKSERVER_URL=f"127.0.0.1:{closed_port()}")
+    assert (ended.exit_code, "refused" in ended.output) == (3, True)
 
 
 def test_help_is_given_whatever_the_environment() -> None:
@@ -232,6 +272,10 @@ SERVICE_LINKS = {
     "MOCKSERVER_PORT_8207_TCP_ADDR": "10.0.0.7",
     "MOCKSERVER_SERVE_PORT": "tcp://10.0.0.8:80",
     "MOCKSERVER_SERVE_SERVICE_HOST": "10.0.0.8",
+    "MOCKSERVER_NAME": "/tests_web_1/mockserver",
+    "MOCKSERVER_ENV_MOCKSERVER_SERVE_HOST": "0.0.0.0",
+    "MOCKSERVER_SERVE_NAME": "/web/mockserver-serve",
+    "MOCKSERVER_SERVE_ENV_PATH": "/bin",
 }
 
 
@@ -249,6 +293,7 @@ def test_the_variables_that_kubernetes_makes_are_ignored_with_a_log_line() -> No
         ("MOCKSERVER_SERVE_PORT", "8207"),
         ("MOCKSERVER_SERVICE", "10.0.0.7"),
         ("MOCKSERVER_PORT_TCP", "1"),
+        ("MOCKSERVER_SERVE_NAME", "mock"),
     ],
 )
 def test_what_only_looks_like_a_variable_of_kubernetes_is_not_ignored(name: str, value: str) -> None:
@@ -378,7 +423,14 @@ def test_ready_ends_with_2_for_what_is_no_url(url: str) -> None:
     [
         ({}, f"http://127.0.0.1:{DEFAULT_PORT}"),
         ({"MOCKSERVER_SERVE_HOST": "0.0.0.0", "PORT": "9000"}, "http://127.0.0.1:9000"),
-        ({"HOST": "::1", "MOCKSERVER_SERVE_PORT": "9001", "PORT": "9000"}, "http://[::1]:9001"),
+        ({"HOST": "x86_64-conda-linux-gnu"}, f"http://127.0.0.1:{DEFAULT_PORT}"),
+        ({"MOCKSERVER_SERVE_HOST": "::1", "MOCKSERVER_SERVE_PORT": "9001", "PORT": "9000"}, "http://[::1]:9001"),
+        ({"PORT": "tcp://10.0.0.8:80"}, f"http://127.0.0.1:{DEFAULT_PORT}"),
+        ({"MOCKSERVER_URL": "127.0.0.1:9003"}, "127.0.0.1:9003"),
+        (
+            {"MOCKSERVER_URL": "127.0.0.1:9003", "MOCKSERVER_READY_URL": "http://127.0.0.1:9002"},
+            "http://127.0.0.1:9002",
+        ),
         ({"MOCKSERVER_SERVE_PORT": "tcp://10.0.0.8:80"}, f"http://127.0.0.1:{DEFAULT_PORT}"),
         ({"MOCKSERVER_READY_URL": "http://127.0.0.1:9002"}, "http://127.0.0.1:9002"),
     ],

@@ -60,7 +60,7 @@ async def test_error_names_the_url_when_nobody_listens_and_it_is_awaited() -> No
         await client.aio.events()
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8207", "ftp://127.0.0.1", "http://"])
+@pytest.mark.parametrize("url", ["", ":8207", "ftp://127.0.0.1", "http://", "http://127.0.0.1/_mock/"])
 def test_url_is_refused_when_it_is_none(url: str) -> None:
     with pytest.raises(ValueError, match="expected a URL such as"):
         MockServer.connect(url)

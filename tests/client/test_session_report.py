@@ -255,13 +255,28 @@ def test_report_reads_every_page(session: Session) -> None:
     [
         (["report"], 2, "URL"),
         (["report", "http://127.0.0.1:8207"], 2, "--session"),
-        (["report", "127.0.0.1:8207", "--session", "s"], 2, "expected a URL"),
+        (["report", "ftp://127.0.0.1:8207", "--session", "s"], 2, "expected a URL"),
         (["report", "http://127.0.0.1:8207", "--session", "s", "--fail-on", "pending"], 2, "--fail-on"),
     ],
 )
 def test_usage_errors_exit_2(arguments: list[str], code: int, says: str) -> None:
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, says in result.output) == (code, True)
+
+
+@pytest.mark.parametrize("form", ["{}", "{}/", "//{}", "HTTP://{}"])
+def test_url_is_taken_in_every_usual_form(form: str) -> None:
+    with MockServer() as server:
+        url = form.format(server.url.removeprefix("http://"))
+        result = CliRunner().invoke(main, ["report", url, "--session", "s"])
+    assert "s received no requests" in result.output
+
+
+def test_credentials_in_a_url_are_refused_and_not_repeated() -> None:
+    result = CliRunner().invoke(main, ["report", "http://user:hunter2@127.0.0.1:8207", "--session", "s"])
+    assert result.exit_code == 2
+    assert "credentials in a URL are not supported" in result.output
+    assert "hunter2" not in result.output
 
 
 def test_server_that_is_not_there_exits_3() -> None:

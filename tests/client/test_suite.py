@@ -54,7 +54,21 @@ def test_later_marks_go_first_when_several_speak() -> None:
     assert (plan.faults, plan.settings, plan.protocol) == ([], {"rate_limits": "off"}, "outlit")
 
 
-@pytest.mark.parametrize("mark", [{"colour": 1}, {"patch": {}}, {"operation": "track"}])
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"colour": 1},
+        {"patch": {}},
+        {"operation": "track"},
+        {"faults": 7},
+        {"faults": "x"},
+        {"keys": "pk_x"},
+        {"protocol": 1},
+        {"protocol": "apex", "patch": "x"},
+        {"protocol": "apex", "revision": 1},
+        {"rate_limits": True},
+    ],
+)
 def test_mark_is_refused_when_it_makes_no_sense(mark: dict[str, Any]) -> None:
     with pytest.raises(MarkError, match="marker mockserver"):
         Plan().add(mark)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from mockserver.client import text
-from mockserver.client.results import Counts, Waited
+from mockserver.client.results import Counts, Request, Waited
 from mockserver.jsonkit.decoding import read
 
 NOTHING: dict[str, Any] = {
@@ -74,3 +75,58 @@ def test_lists_are_cut_when_they_are_long() -> None:
 def test_values_are_cut_when_they_are_long() -> None:
     assert text.value({"a": "ü"}) == '{"a": "ü"}'
     assert len(text.value("x" * 500)) == text.SHOWN_VALUE
+
+
+def row(index: int, type: str, **members: Any) -> dict[str, Any]:
+    return {
+        "id": f"e{index}",
+        "request_id": f"r{index}",
+        "index": 0,
+        "seq": index,
+        "received_at": "2026-01-01T00:00:00Z",
+        "session_time": "2026-01-01T00:00:00Z",
+        "protocol": "whisperr",
+        "operation": "batch",
+        "type": type,
+        "verdict": "accepted",
+        "findings": [],
+        "event": {"event_type": type, **members},
+        "stored": None,
+    }
+
+
+def test_events_show_what_tells_them_apart_when_too_many_arrived() -> None:
+    rows = [row(1, "a_b", user="u", n=1), row(2, "a_b", user="u", n=2), row(3, "a_b", user="u")]
+    assert told(reason="too_many", matched=3, events=rows)[3:] == [
+        '  e1 whisperr batch: a_b accepted {"n": 1}',
+        '  e2 whisperr batch: a_b accepted {"n": 2}',
+        "  e3 whisperr batch: a_b accepted",
+    ]
+
+
+def test_requests_name_their_events_and_share_a_line_when_they_are_alike() -> None:
+    kinds = ["a_b"] * 20 + ["c_d", "a_b"]
+    found = [
+        Request(
+            id=f"r{number}",
+            seq=number,
+            received_at=datetime.now(UTC),
+            session_time=datetime.now(UTC),
+            protocol="whisperr",
+            operation="batch",
+            method="POST",
+            path="/v1/events/batch",
+            status=202,
+            events=1,
+            fault=None,
+        )
+        for number in range(1, len(kinds) + 1)
+    ]
+    labels = text.labels([row(number, kind) for number, kind in enumerate(kinds, 1)])
+    assert list(text.requests(found, labels)) == [
+        "r1 to r20 (20 alike) POST /v1/events/batch -> 202 (1 event: a_b)",
+        "r21 POST /v1/events/batch -> 202 (1 event: c_d)",
+        "r22 POST /v1/events/batch -> 202 (1 event: a_b)",
+    ]
+    batch = [{"request_id": "r1", "type": "custom", "label": f"custom:{name}"} for name in ("a", "b", "a")]
+    assert text.labels([*batch, {"request_id": "r2", "type": None}]) == {"r1": "custom:a ×2, custom:b", "r2": "no type"}

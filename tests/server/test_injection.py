@@ -84,13 +84,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that are made, in seconds; none of them takes time."""
     seconds_paused: list[float] = []
 
-    class Unhurried:
-        """Stands in for asyncio."""
+    async def sleep(seconds: float) -> None:
+        seconds_paused.append(seconds)
 
-        async def sleep(self, seconds: float) -> None:
-            seconds_paused.append(seconds)
-
-    monkeypatch.setattr(injection, "asyncio", Unhurried())
+    monkeypatch.setattr(injection, "sleep", sleep)
     return seconds_paused
 
 

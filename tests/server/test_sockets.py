@@ -73,7 +73,7 @@ def test_error_says_what_to_give_when_no_address_is_of_this_machine() -> None:
     with pytest.raises(SettingsError) as caught:
         bound_sockets("192.0.2.1", 0)
     assert str(caught.value) == (
-        "cannot listen on 192.0.2.1 port 0: set --host (or HOST) to an address of this machine"
+        "cannot listen on 192.0.2.1 port 0: set --host (or MOCKSERVER_SERVE_HOST) to an address of this machine"
     )
 
 
@@ -110,7 +110,7 @@ def test_error_names_a_host_that_does_not_exist(host: str, monkeypatch: pytest.M
     with pytest.raises(SettingsError) as caught:
         bound_sockets(host, 0)
     assert str(caught.value) == (
-        f"cannot listen on {host}: unknown host; set --host (or HOST) to an address of this machine"
+        f"cannot listen on {host}: unknown host; set --host (or MOCKSERVER_SERVE_HOST) to an address of this machine"
     )
 
 

@@ -156,7 +156,7 @@ def test_near_rule_is_offered_and_no_rule_left_is_told_when_chosen() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "h",
+        ":8207",
         "ftp://h",
         "http://",
         "http://h:99999",
