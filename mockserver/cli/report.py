@@ -61,9 +61,11 @@ def command(
     URL is the address of the server. The exit code is 1 if events were refused.
     """
     from mockserver.client import session_report as report
+    from mockserver.client import text
     from mockserver.client.blocking import Session
     from mockserver.client.calls import Target
     from mockserver.client.connections import Connections
+    from mockserver.client.journal_calls import unseen_traffic
 
     try:
         connections = Connections(Target(url, admin_token))
@@ -71,6 +73,7 @@ def command(
         raise click.UsageError(str(error)) from None
     try:
         made = report.read_report(Session(name, connections), final=final or "lost" in gates)
+        unseen = [] if made.counts.requests else text.unseen(connections.run(unseen_traffic()))
     finally:
         connections.close()
     failures = made.failures([gate for gate in report.GATES if gate in gates])
@@ -84,4 +87,6 @@ def command(
             raise SettingsError(f"--junit: {error}") from None
     if not made.counts.requests:
         click.echo(f"session {name} received no requests: does the client use this key?", err=True)
+        for line in unseen:
+            click.echo(line, err=True)
     ctx.exit(1 if failures else 0)

@@ -8,7 +8,7 @@ from typing import Final, TypeVar, Unpack
 from mockserver.client import text
 from mockserver.client.arguments import Matcher, VerdictFilter, WaitOptions
 from mockserver.client.calls import Call, Steps, at
-from mockserver.client.results import Delivery, Event, Exchange, Request, Waited
+from mockserver.client.results import Delivery, Event, Exchange, Request, Unseen, Waited
 from mockserver.client.steering_calls import settings
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json
@@ -39,6 +39,12 @@ def _all(
         after = page["next"]
         if after is None:
             return found
+
+
+def unseen_traffic() -> Steps[Unseen]:
+    """Return what the server received and no session shows."""
+    answer = yield Call(method="GET", path="/_mock/sessions")
+    return read(Unseen, answer["unseen"])
 
 
 def events(
