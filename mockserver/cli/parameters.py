@@ -132,3 +132,13 @@ def contract_files(function: _Function) -> _Function:
         help="Contract patch for one protocol, applied after its revision. May be repeated.",
     )
     return patches(folders(function))
+
+
+def ca_file(function: _Function) -> _Function:
+    """Add the flag for certificates to trust, as `ca_file`."""
+    return click.option(
+        "--ca-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Certificates to trust besides those of the system, such as the CA file of serve --tls self-signed.",
+    )(function)

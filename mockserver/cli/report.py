@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from mockserver.cli.parameters import ca_file
 from mockserver.errors import SettingsError
 
 EPILOG: Final = """\b
@@ -45,6 +46,7 @@ Exit code 0: passed; 1: refused events or a --fail-on condition; 2: usage error;
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML to this file."
 )
 @click.option("--admin-token", metavar="TOKEN", help="Admin token of the server.")
+@ca_file
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -55,6 +57,7 @@ def command(
     as_json: bool,
     junit: Path | None,
     admin_token: str | None,
+    ca_file: Path | None,
 ) -> None:
     """Print the verdict for session S.
 
@@ -68,7 +71,7 @@ def command(
     from mockserver.client.journal_calls import unseen_traffic
 
     try:
-        connections = Connections(Target(url, admin_token))
+        connections = Connections(Target(url, admin_token, ca_file))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from mockserver.cli.loading import load_contract, need_hypothesis
-from mockserver.cli.parameters import ProtocolName, RevisionName, contract_files
+from mockserver.cli.parameters import ProtocolName, RevisionName, ca_file, contract_files
 from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Finite(click.FloatRange):
 @click.option(
     "--protocol", required=True, type=ProtocolName(), metavar="NAME", help="Protocol that the target implements."
 )
+@ca_file
 @click.option("--key", required=True, metavar="KEY", help="Key to send with the requests.")
 @click.option("--server-key", metavar="KEY", help="Secret server key, for a protocol with two kinds of keys (Apex).")
 @click.option(
@@ -128,6 +129,7 @@ def command(
     /,
     *,
     target: str,
+    ca_file: Path | None,
     protocol: str,
     revision: str | None,
     contracts: Sequence[Path],
@@ -149,7 +151,7 @@ def command(
     contract, setup = load_contract(protocol, revision, contracts, contract_patches), _setup(given)
     _check_key(contract, setup)
     _check_files([file for file in (json_file, junit_file) if file is not None])
-    http = Http(target, setup.rate)
+    http = Http(target, setup.rate, ca_file=ca_file)
     if dry_run:
         _list(rules_of(contract, setup, http), only, skip)
         return

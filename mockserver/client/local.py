@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 from mockserver.client.calls import Target
 from mockserver.client.client import Client
 from mockserver.client.connections import Connections
-from mockserver.settings import RateMode, Settings
+from mockserver.settings import RateMode, Settings, TlsMode
 
 if TYPE_CHECKING:
     from mockserver.client.asynchronous import AsyncSession
@@ -34,6 +34,10 @@ class Options(TypedDict, total=False):
     max_sessions: int
     admin_token: str | None
     allowed_hosts: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+    tls: TlsMode | None
+    tls_cert: Path | None
+    tls_key: Path | None
     body_timeout: float
 
 
@@ -50,14 +54,24 @@ class MockServer(Client):
         self.server_settings = Settings(**options)
         self._name = session or ""
         self._target: Target | None = None
+        self._ca_file: Path | None = None
         self._open: Connections | None = None
         self._thread: ServerThread | None = None
         self._stack = contextlib.AsyncExitStack()
 
     @staticmethod
-    def connect(url: str, admin_token: str | None = None, *, session: str | None = None) -> Client:
-        """Return a client for a server that is already running at a URL."""
-        return Client(url, admin_token=admin_token, session=session)
+    def connect(
+        url: str, admin_token: str | None = None, *, session: str | None = None, ca_file: Path | str | None = None
+    ) -> Client:
+        """Return a client for a server that already runs at a URL; it also trusts the certificates in `ca_file`."""
+        return Client(url, admin_token=admin_token, session=session, ca_file=ca_file)
+
+    @property
+    def ca_file(self) -> Path:
+        """The CA file for clients of a server with `tls="self-signed"`. Raises RuntimeError if there is none."""
+        if self._ca_file is None:
+            raise RuntimeError('there is no CA file: use MockServer(tls="self-signed") as a context manager')
+        return self._ca_file
 
     @property
     def target(self) -> Target:
@@ -78,8 +92,8 @@ class MockServer(Client):
     def __enter__(self) -> Self:
         self._refuse_second_start()
         thread = ServerThread(self.server_settings)
-        self._started_at(thread.start())
         self._thread = thread
+        self._started_at(*thread.start())
         self._open = Connections(self.target)
         return self
 
@@ -89,28 +103,29 @@ class MockServer(Client):
             self._open.close()
         if self._thread is not None:
             self._thread.stop()
-        self._target = self._open = self._thread = None
+        self._target = self._open = self._thread = self._ca_file = None
 
     async def __aenter__(self) -> AsyncSession:
         from mockserver.server.running import serving
 
         self._refuse_second_start()
-        _, url = await self._stack.enter_async_context(serving(self.server_settings))
-        self._started_at(url)
+        app, url = await self._stack.enter_async_context(serving(self.server_settings))
+        self._started_at(url, app.ca_file)
         return await super().__aenter__()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._target = None
+        self._target = self._ca_file = None
         await self._stack.aclose()
 
     def _refuse_second_start(self) -> None:
         if self._target is not None:
             raise RuntimeError(f"the server is already running on {self._target.url}")
 
-    def _started_at(self, url: str) -> None:
-        self._target = Target(url, self.server_settings.admin_token)
+    def _started_at(self, url: str, ca_file: Path | None) -> None:
+        self._target = Target(url, self.server_settings.admin_token, ca_file or self.server_settings.tls_cert)
+        self._ca_file = ca_file
 
 
 class ServerThread:
@@ -118,14 +133,14 @@ class ServerThread:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._url: Future[str] = Future()
+        self._started: Future[tuple[str, Path | None]] = Future()
         self._end: Callable[[], object] = lambda: None
         self._thread = threading.Thread(target=self._main, name="mockserver", daemon=True)
 
-    def start(self) -> str:
-        """Return the URL of the server once it is ready. Raises the exception of a failed start."""
+    def start(self) -> tuple[str, Path | None]:
+        """Return the URL of the server and its CA file once it is ready. Raises the exception of a failed start."""
         self._thread.start()
-        return self._url.result()
+        return self._started.result()
 
     def stop(self) -> None:
         """Stop the server and wait for the thread."""
@@ -136,15 +151,15 @@ class ServerThread:
         try:
             asyncio.run(self._serve())
         except BaseException as error:
-            if self._url.done():
+            if self._started.done():
                 raise
-            self._url.set_exception(error)
+            self._started.set_exception(error)
 
     async def _serve(self) -> None:
         from mockserver.server.running import serving
 
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        async with serving(self._settings) as (_, url):
+        async with serving(self._settings) as (app, url):
             self._end = lambda: loop.call_soon_threadsafe(stop.set)
-            self._url.set_result(url)
+            self._started.set_result((url, app.ca_file))
             await stop.wait()

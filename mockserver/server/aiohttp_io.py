@@ -134,4 +134,4 @@ def raw_head(status: int, headers: Iterable[tuple[str, str]], body_size: int, *,
     lines += [f"{name}: {value}" for name, value in headers]
     lines.append(f"Content-Length: {body_size}")
     lines += ["Connection: close"] if close else []
-    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace")

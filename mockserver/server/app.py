@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -36,6 +37,7 @@ class App:
         self.store = MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
         self.store.on_new_session = logs.new_session
         self.unseen = Unseen()
+        self.ca_file: Path | None = None
         self.vendor = Vendor(settings, contracts, self.store, self.unseen)
         self.handlers = Handlers(contracts, self.store, defaults, self.unseen)
         self.control = Control(settings, self.handlers)

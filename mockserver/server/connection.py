@@ -19,6 +19,7 @@ from aiohttp.http import HttpRequestParser
 from mockserver.core.wire import Headers
 from mockserver.server.aiohttp_io import raw_head, unreadable
 from mockserver.server.repeated_headers import HEAD_TOO_LONG, LIMITS, LenientParser, restored
+from mockserver.server.tls import NO_REQUEST
 
 _log = logging.getLogger("mockserver")
 
@@ -66,7 +67,7 @@ CLASSES: Final = {"_ErrInfo": _ERROR_MESSAGE, "LineTooLong": _LINE_TOO_LONG, "In
 class Connection(web.RequestHandler):
     """One connection of a client. What aiohttp's parser refuses is answered in JSON, and told to `on_unreadable`."""
 
-    __slots__ = ("_server", "half_closed", "origin", "peer")
+    __slots__ = ("_server", "half_closed", "origin", "peer", "secure")
 
     def __init__(self, server: Server) -> None:
         super().__init__(
@@ -84,12 +85,15 @@ class Connection(web.RequestHandler):
         """The name of the connection: address and port of the client."""
         self.half_closed = False
         """Whether the client sends nothing more and still reads; a plain connection cannot tell."""
+        self.secure = False
+        """Whether it is a TLS connection."""
         self.origin: str | None = None
         """The origin of the page that sent a request which cannot be read, where it is known."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the name of the connection."""
         super().connection_made(transport)
+        self.secure = transport.get_extra_info("sslcontext") is not None
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.peer = f"{peer[0]}:{peer[1]}"
@@ -138,13 +142,14 @@ class Watched(Connection):
     once. A header that came twice is taken once.
     """
 
-    __slots__ = ("_answered", "_head_timer", "_lenient", "_newest", "_tls")
+    __slots__ = ("_answered", "_head_timer", "_lenient", "_newest", "_refused", "_tls")
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
         self._head_timer: asyncio.TimerHandle | None = None
         self._newest: tuple[str, StreamReader] | None = None
         self._answered: StreamReader | None = None
+        self._refused = False
         self._tls = False
         self._lenient = LenientParser(self._parser, self._new_parser)
         self._parser = cast(HttpRequestParser, self._lenient)
@@ -181,6 +186,7 @@ class Watched(Connection):
                     self._newest = (message.path, payload)
                     break
             if isinstance(queue[-1][0], _ERROR_MESSAGE):
+                self._refused = True
                 self._tls = self._newest is None and data.startswith(TLS_RECORD)
                 self.origin = self._lenient.origin(data)
                 self._break_body(queue[-1][0])
@@ -224,8 +230,10 @@ class Watched(Connection):
         self.end_with(408, f"the request head did not arrive within {self._server.head_timeout:g} s")
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Release the timer."""
+        """Release the timer; count a TLS connection that brought nothing."""
         self._stop_head_timer()
+        if self.secure and self._newest is None and not self._refused:
+            self._server.on_unreadable(NO_REQUEST)
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -233,6 +241,8 @@ class Watched(Connection):
         if self._newest is None or (self._waiter is not None and not self._messages):
             return False
         target, payload = self._newest
+        if self.secure:
+            return False
         if not payload.is_eof() or is_wait(target):
             return False
         self.half_closed = True

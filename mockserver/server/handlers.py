@@ -243,7 +243,7 @@ class Handlers:
     async def export(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
         session = self.named(call)
-        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER})
+        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.cors})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)

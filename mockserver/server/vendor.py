@@ -24,7 +24,7 @@ from mockserver.server.unseen import Unseen, plain_path
 from mockserver.sessions import faults, steps
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
-from mockserver.sessions.steps import Step
+from mockserver.sessions.steps import CLOSE_IDLE, Step
 from mockserver.sessions.stores.memory import DEFAULT_SESSION, MemoryStore
 from mockserver.settings import Settings
 
@@ -131,7 +131,7 @@ class Vendor:
             notes=arrival.notes,
             step=step,
         )
-        logs.exchange_done(arrival.session, exchange)
+        logs.exchange_done(arrival.session, exchange, step)
         return exchange, reply
 
     async def _injected(self, arrival: Arrival, step: Step) -> web.StreamResponse:
@@ -151,7 +151,9 @@ class Vendor:
             reply = exchange.override.reply or own
             whole = not (held_up and injection.given_up(arrival.request))
             sent: web.StreamResponse = _answer(arrival.session, exchange, reply)
-            if step.connection is not None and not injection.gone(arrival.request):
+            if step.connection == CLOSE_IDLE:
+                arrival.request.protocol.close()
+            elif step.connection is not None and not injection.gone(arrival.request):
                 sent, whole = injection.closed(), await injection.cut(arrival.request, step, reply) and whole
             _revise(arrival.session, exchange, lost=not whole, answered=(real_ms(), arrival.session.newest))
             return sent
@@ -170,6 +172,8 @@ class Vendor:
 
 def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
     vendor_reply = response(reply)
+    if vendor_reply.headers.get("Connection", "").lower() == "close":
+        vendor_reply.force_close()
     if session.clock.moved:
         vendor_reply.headers["Date"] = formatdate(exchange.now_ms / 1000, usegmt=True)
     return vendor_reply

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Final
 
 from mockserver.contract.server_rules import SERVER_RULES
@@ -18,9 +17,8 @@ from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.jsonkit.template import fill_text, names
 from mockserver.sessions.exchange import ReplyOverride
-from mockserver.sessions.steps import Rejection, ScriptedReply, Step
+from mockserver.sessions.steps import BODILESS, CLOSE_IDLE, Rejection, ScriptedReply, Step
 
-BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 INJECTED_RULE: Final = "/fault"
 LAST: Final = sys.maxsize
 """The place in the precedence of what a step refuses: behind every gate."""
@@ -30,7 +28,7 @@ def override_of(judged: Judged, receipt: Receipt, step: Step, shown: Json, own: 
     """Return what a step changes of an exchange. `shown` is the step as rows show it, `own` the contract's reply."""
     if step.reply is not None:
         return ReplyOverride(fault=shown, reply=injected_reply(judged, receipt, step.reply, own))
-    lost = step.connection is not None and step.connection != "dribble"
+    lost = step.connection not in (None, "dribble", CLOSE_IDLE)
     rejected = () if step.reject is None else judged.event_errors
     return ReplyOverride(fault=shown, reply=own, lost=lost, rejected=rejected)
 
@@ -96,15 +94,17 @@ def injected_reply(judged: Judged, receipt: Receipt, scripted: ScriptedReply, ow
         bare = own is None or status in BODILESS
         headers = tuple(pair for pair in headers if pair[0] != "Content-Type") if bare else headers
         reply = WireReply(status=status, headers=headers, body=b"" if own is None or bare else own.body)
-    replaced = {name.lower() for name in scripted.headers}
+    replaced = {name.lower() for name, _ in scripted.headers}
     kept = tuple(pair for pair in reply.headers if pair[0].lower() not in replaced)
-    return WireReply(status=status, headers=(*kept, *scripted.headers.items()), body=reply.body)
+    return WireReply(status=status, headers=(*kept, *scripted.headers), body=reply.body)
 
 
-def _with_body(judged: Judged, receipt: Receipt, body: Json, status: int) -> WireReply:
+def _with_body(judged: Judged, receipt: Receipt, body: Json | bytes, status: int) -> WireReply:
     base = refusal_reply(judged, receipt, "default", status=status)
     headers = tuple(pair for pair in base.headers if pair[0] != "Content-Type")
-    if isinstance(body, str):
+    if isinstance(body, bytes):
+        media_type, content = "application/octet-stream", body
+    elif isinstance(body, str):
         media_type, content = "text/plain; charset=utf-8", body.encode("utf-8", "surrogatepass")
     else:
         media_type, content = "application/json", render(body)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final, Literal
 
 from mockserver.core.model import Judged, Verdict
@@ -14,7 +16,16 @@ from mockserver.sessions.matcher import differences
 from mockserver.sessions.matcher import problem as matcher_problem
 
 When = Literal["before_commit", "after_commit"]
-Cut = Literal["reset", "drop", "truncate", "dribble", "malformed"]
+Cut = Literal["reset", "drop", "truncate", "dribble", "malformed", "close_idle"]
+CLOSE_IDLE: Final = "close_idle"
+"""Closes the kept-alive connection after the complete answer, as a server does that has waited too long."""
+
+FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+"""Headers that the server sets, because a client would misread a reply under other ones."""
+
+BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+"""Statuses whose replies have no body in HTTP."""
+
 EFFECTS: Final = ("reply", "connection", "reject")
 """What a step does beside a delay; it has at most one of them."""
 PREFLIGHT: Final = "preflight"
@@ -22,11 +33,11 @@ PREFLIGHT: Final = "preflight"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptedReply:
-    """The reply a step sends; a `body` of MISSING asks for the contract's own for that status."""
+    """The reply a step sends; a `body` of MISSING asks for the contract's own for that status, bytes are sent as is."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Json = MISSING
+    headers: tuple[tuple[str, str], ...] = ()
+    body: Json | bytes = MISSING
 
     @property
     def success(self) -> bool:
@@ -82,7 +93,7 @@ class Step:
     @property
     def stores(self) -> bool:
         """Whether the request is taken all the same: a reply or a cut before the commit replaces the handling."""
-        return self.when == "after_commit" or (self.reply is None and self.connection is None)
+        return self.when == "after_commit" or (self.reply is None and self.connection in (None, CLOSE_IDLE))
 
     def use(self) -> bool:
         """Roll the dice and, when they say so, use the step once."""
@@ -117,7 +128,25 @@ class Step:
 
 
 def _reply(given: Mapping[str, Json]) -> ScriptedReply:
-    return ScriptedReply(status=given["status"], headers=given.get("headers") or {}, body=given.get("body", MISSING))
+    headers = tuple(
+        (name, str(value))
+        for name, values in (given.get("headers") or {}).items()
+        for value in (values if isinstance(values, list) else [values])
+    )
+    body = given.get("body", MISSING)
+    return ScriptedReply(status=given["status"], headers=headers, body=_bytes(body) if _is_base64(body) else body)
+
+
+def _is_base64(body: Json) -> bool:
+    return isinstance(body, dict) and body.keys() == {"base64"}
+
+
+def _bytes(body: Json) -> bytes:
+    """Return the bytes of `{"base64": text}`. Raises ValueError for a text that is not base64."""
+    text = body["base64"]
+    if not isinstance(text, str):
+        raise ValueError("base64 must be a string")
+    return base64.b64decode(text, validate=True)
 
 
 def _rejection(given: Mapping[str, Json]) -> Rejection:
@@ -165,7 +194,26 @@ def problem(given: Mapping[str, Json]) -> tuple[str, str] | None:
         return "", f"a step requires one of {', '.join(EFFECTS)} or delay_ms"
     if "reject" in given and given.get("when") == "after_commit":
         return "/when", "must be before_commit: after the commit, the events are stored and cannot be rejected"
+    invalid = _reply_problem(given.get("reply") or {})
+    if invalid is not None:
+        return invalid
     delay = _delay(given.get("delay_ms"))
     if delay is not None and delay.min > delay.max:
         return "/delay_ms/min", "min is greater than max"
     return matcher_problem(given.get("match") or {})
+
+
+def _reply_problem(reply: Mapping[str, Json]) -> tuple[str, str] | None:
+    for name in reply.get("headers") or {}:
+        if name.lower() in FRAMING:
+            text = "the server sets this header; for a reply that breaks off, use the connection fault truncate"
+            return f"/reply/headers/{name}", text
+    body = reply.get("body", MISSING)
+    if _is_base64(body):
+        try:
+            body = _bytes(body)
+        except ValueError as error:
+            return "/reply/body/base64", f"not valid base64: {error}"
+    if body not in (MISSING, "", b"") and reply["status"] in BODILESS:
+        return "/reply/body", f"a reply with the status {reply['status']} has no body in HTTP"
+    return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -29,6 +30,7 @@ class Http:
         target: str,
         rate: float,
         *,
+        ca_file: Path | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -36,7 +38,7 @@ class Http:
         self.target = target
         self.prefix = parts.path.rstrip("/")
         self._client = BlockingClient(
-            parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme], default_tls(parts.scheme)
+            parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme], default_tls(parts.scheme, ca_file)
         )
         self._gap = 1 / rate
         self._next = 0.0

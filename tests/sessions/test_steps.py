@@ -17,7 +17,7 @@ FAULT = {"connection": "reset"}
 
 def test_step_is_read_into_values() -> None:
     step = Step({"reply": {"status": 503, "headers": {"A": "b"}, "body": None}, "delay_ms": 5, "times": 2})
-    assert step.reply == ScriptedReply(status=503, headers={"A": "b"}, body=None)
+    assert step.reply == ScriptedReply(status=503, headers=(("A", "b"),), body=None)
     assert (step.delay, step.remaining, step.connection, step.reject) == (Delay(min=5, max=5), 2, None, None)
     bare = Step({"reply": {"status": 204}})
     assert bare.reply == ScriptedReply(status=204)
