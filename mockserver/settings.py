@@ -22,6 +22,7 @@ LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 LogFormat: TypeAlias = Literal["text", "json"]
 RateMode: TypeAlias = Literal["warn", "enforce", "off"]
 """What happens when a rate limit is exceeded: a warning, a refusal, or no counting at all."""
+TlsMode: TypeAlias = Literal["self-signed"]
 
 
 class Settings(NamedTuple):
@@ -29,7 +30,8 @@ class Settings(NamedTuple):
 
     `port` 0 selects a free port. `revisions` maps protocols to pinned revisions. `journal_limit` is the number of
     requests kept per session, `memory_limit` the size of all journals in bytes, `body_timeout` the time for a complete
-    request body in seconds.
+    request body in seconds. With `tls` or `tls_cert` the server speaks https. Pages of
+    `allowed_origins` may use the control surface.
     """
 
     host: str = DEFAULT_HOST
@@ -44,18 +46,23 @@ class Settings(NamedTuple):
     max_sessions: int = 10_000
     admin_token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    tls: TlsMode | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     body_timeout: float = 60.0
 
 
-def url_of(host: str, port: int) -> str:
+def url_of(host: str, port: int, *, secure: bool = False) -> str:
     """Return the URL of a server that listens on `host`; an any-address becomes loopback."""
     if host in ("0.0.0.0", ""):
         host = DEFAULT_HOST
     elif host == "::":
         host = "::1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 class Address(NamedTuple):

@@ -183,3 +183,13 @@ class SuggestingGroup(click.Group):
         if not ctx.resilient_parsing and not name.startswith("-") and self.get_command(ctx, name) is None:
             ctx.fail(unknown("command", name, self.list_commands(ctx)))
         return super().resolve_command(ctx, args)
+
+
+def ca_file(function: _Function) -> _Function:
+    """Add the flag for certificates to trust, as `ca_file`."""
+    return click.option(
+        "--ca-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Certificates to trust besides those of the system, such as the CA file of serve --tls self-signed.",
+    )(function)

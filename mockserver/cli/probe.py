@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mockserver.errors import SettingsError, UnreachableError
 from mockserver.settings import DEFAULT_HOST, DEFAULT_PORT, Address, server_address, url_of
+
+if TYPE_CHECKING:
+    from os import PathLike
 
 PATH: Final = "/readyz"
 PAUSE_S: Final = 0.1
@@ -21,27 +24,30 @@ WAIT_TIMEOUT_S: Final = 30.0
 MAX_STATUS_LINE: Final = 8192
 
 
-def run(url: str | None, *, wait: bool = False, timeout: float | None = None) -> None:
+def run(
+    url: str | None, *, wait: bool = False, timeout: float | None = None, ca_file: str | PathLike[str] | None = None
+) -> None:
     """Print that the server is ready.
 
     Without a URL, probe the one in MOCKSERVER_URL, or else the address that the environment gives `mockserver serve`.
-
+    The certificate of an https server is verified, with those in `ca_file` too; that of the own address is not.
     Raises UnreachableError if the server is not ready, SettingsError for an invalid URL.
     """
+    verified = url is not None
     url = url or _own_url()
     deadline = time.monotonic() + (timeout or (WAIT_TIMEOUT_S if wait else PROBE_TIMEOUT_S))
-    while problem := ask(url, min(deadline - time.monotonic(), PROBE_TIMEOUT_S)):
+    while problem := ask(url, min(deadline - time.monotonic(), PROBE_TIMEOUT_S), ca_file, verified=verified):
         if not wait or time.monotonic() + PAUSE_S >= deadline:
             raise UnreachableError(f"{url} is not ready: {problem}")
         time.sleep(PAUSE_S)
     print(f"{url} is ready")
 
 
-def ask(url: str, timeout: float) -> str | None:
+def ask(url: str, timeout: float, ca_file: str | PathLike[str] | None = None, *, verified: bool = True) -> str | None:
     """Probe once; return None if the server is ready, else the reason. Raises SettingsError for an invalid URL."""
     scheme, host, port, path = _parts(url)
     try:
-        with _connect(scheme, host, port, timeout) as connection:
+        with _connect(scheme, host, port, timeout, ca_file, verified=verified) as connection:
             name = f"[{host}]" if ":" in host else host
             request = f"GET {path}{PATH} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
             connection.sendall(request.encode())
@@ -60,7 +66,8 @@ def _own_url() -> str:
         return url
     host = os.environ.get("MOCKSERVER_SERVE_HOST") or DEFAULT_HOST
     port = os.environ.get("MOCKSERVER_SERVE_PORT") or os.environ.get("PORT") or ""
-    return url_of(host, int(port) if port.isdecimal() else DEFAULT_PORT)
+    secure = any(os.environ.get(f"MOCKSERVER_SERVE_{name}") for name in ("TLS", "TLS_CERT"))
+    return url_of(host, int(port) if port.isdecimal() else DEFAULT_PORT, secure=secure)
 
 
 def _parts(url: str) -> Address:
@@ -70,13 +77,20 @@ def _parts(url: str) -> Address:
         raise SettingsError(str(error)) from None
 
 
-def _connect(scheme: str, host: str, port: int, timeout: float) -> socket.socket:
+def _connect(
+    scheme: str, host: str, port: int, timeout: float, ca_file: str | PathLike[str] | None, *, verified: bool
+) -> socket.socket:
     connection = socket.create_connection((host, port), timeout)
     if scheme == "http":
         return connection
     import ssl
 
-    return ssl.create_default_context().wrap_socket(connection, server_hostname=host)
+    context = ssl.create_default_context()
+    if not verified:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    elif ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context.wrap_socket(connection, server_hostname=host)
 
 
 def _status_line(connection: socket.socket, deadline: float) -> str:

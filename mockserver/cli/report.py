@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from mockserver.cli import parameters
 from mockserver.cli.parameters import FILE, FINDINGS
 from mockserver.errors import SettingsError
 
@@ -44,6 +45,7 @@ Exit code 0: passed; 1: refused events or a --fail-on condition; 2: usage error;
 @click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
 @click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file.")
 @click.option("--admin-token", metavar="TOKEN", help="Admin token of the server.")
+@parameters.ca_file
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -54,22 +56,25 @@ def command(
     as_json: bool,
     junit: Path | None,
     admin_token: str | None,
+    ca_file: Path | None,
 ) -> None:
     """Print the verdict for session S.
 
     URL is the address of the server. The exit code is 1 if events were refused.
     """
+    from mockserver.client import session_calls, text
     from mockserver.client.calls import Target
     from mockserver.client.client import Session
     from mockserver.client.connections import Connections
     from mockserver.client.session_report import Report
 
     try:
-        connections = Connections(Target(url, admin_token))
+        connections = Connections(Target(url, admin_token, ca_file))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with closing(connections):
         report = Report(Session(name, connections), gates, final=final or "lost" in gates)
+        unseen = [] if report.state.counts.requests else text.unseen(connections.run(session_calls.unseen_traffic()))
     click.echo(report.json() if as_json else report.text())
     if junit is not None:
         try:
@@ -78,4 +83,6 @@ def command(
             raise SettingsError(f"--junit: {error}") from None
     if not report.state.counts.requests:
         click.echo(f"session {name} received no requests: does the client use this key?", err=True)
+        for line in unseen:
+            click.echo(line, err=True)
     ctx.exit(FINDINGS if report.failures else 0)

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, get_args
 import click
 
 from mockserver.cli.parameters import FILE, ByteSize, contract_files, pin_names, pins
-from mockserver.settings import LogFormat, LogLevel, RateMode, Settings
+from mockserver.settings import LogFormat, LogLevel, RateMode, Settings, TlsMode
 
 DEFAULTS: Final = Settings()
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -19,9 +19,11 @@ Examples:
   mockserver serve --port 0 --ready-file url.txt
   mockserver serve --revision outlit=r4-2026-08 --revision whisperr=classic-2026-06
   mockserver serve --contract-patch strict.yaml
+  mockserver serve --tls self-signed
   MOCKSERVER_SERVE_REVISION="outlit=r4-2026-08 apex=documented" PORT=9000 mockserver serve
 
-The server prints one line with its URL to stdout; the log goes to stderr. SIGTERM or SIGINT stops the server when
+The server prints one line with its URL to stdout, and with --tls a second one with the CA file that clients need; the
+CA file is beside the --ready-file if there is one. The log goes to stderr. SIGTERM or SIGINT stops the server when
 the requests in progress are done; a second signal stops it at once.
 """
 
@@ -78,6 +80,25 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
     multiple=True,
     metavar="NAME",
     help="Additional host name for the control surface. May be repeated.",
+)
+@click.option(
+    "--allow-origin",
+    "allowed_origins",
+    multiple=True,
+    metavar="ORIGIN",
+    help="Origin whose pages may use the control surface, such as http://localhost:5173. May be repeated.",
+)
+@click.option(
+    "--tls",
+    type=click.Choice(get_args(TlsMode)),
+    help="Serve https with a certificate of a new CA, whose file is printed. Needs the extra mockserver[tls].",
+)
+@click.option("--tls-cert", type=FILE, metavar="FILE", help="Serve https with this certificate (PEM, with its chain).")
+@click.option(
+    "--tls-key",
+    type=FILE,
+    metavar="FILE",
+    help="Private key of --tls-cert (PEM); not needed if it is in the same file.",
 )
 @_setting(
     "--log-level",

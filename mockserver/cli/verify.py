@@ -58,6 +58,7 @@ class Finite(click.FloatRange):
     "--target", required=True, metavar="URL", help="Base URL of the server, without the paths of the protocol."
 )
 @parameters.protocol_flag("Protocol that the target implements.", required=True)
+@parameters.ca_file
 @click.option("--key", required=True, metavar="KEY", help="Key to send with the requests.")
 @click.option("--server-key", metavar="KEY", help="Secret server key, for a protocol with two kinds of keys (Apex).")
 @click.option(
@@ -109,6 +110,7 @@ def command(
     /,
     *,
     target: str,
+    ca_file: Path | None,
     protocol: str,
     revision: str | None,
     contracts: Sequence[Path],
@@ -132,7 +134,7 @@ def command(
     setup = Setup(**setup_flags, max_wait_ms=int(max_wait * 1000), nonce=secrets.token_hex(4))
     _check_key(contract, setup)
     _check_files([file for file in (json_file, junit_file) if file is not None])
-    http = Http(target, setup.rate)
+    http = Http(target, setup.rate, ca_file=ca_file)
     if dry_run:
         _list(rules_of(contract, setup, http), only, skip)
         return

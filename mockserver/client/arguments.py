@@ -35,10 +35,13 @@ class WaitOptions(Matcher, total=False):
 
 
 class Reply(TypedDict, total=False):
-    """A reply to send; without a body, the vendor's own reply for the status is sent."""
+    """A reply to send; without a body, the vendor's own reply for the status is sent.
+
+    A header can have a list of values. A body `{"base64": text}` is sent as bytes.
+    """
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str | int | Sequence[str | int]]
     body: Json
 
 
@@ -63,7 +66,7 @@ class Step(TypedDict, total=False):
     match: Matcher
     times: int
     reply: Reply
-    connection: Literal["reset", "drop", "truncate", "dribble", "malformed"]
+    connection: Literal["reset", "drop", "truncate", "dribble", "malformed", "close_idle"]
     reject: Reject
     delay_ms: float | Delay
     when: Literal["before_commit", "after_commit"]

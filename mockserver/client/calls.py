@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
-from mockserver.errors import ControlError, UnreachableError
+from mockserver.errors import ControlError, SettingsError, UnreachableError
 from mockserver.jsonkit import Json
 from mockserver.settings import server_address
 
 if TYPE_CHECKING:
     import ssl
+    from pathlib import Path
 
 R = TypeVar("R")
 CALL_TIMEOUT: Final = 30.0
@@ -43,16 +44,20 @@ Steps: TypeAlias = Generator[Call, Json, R]
 
 
 class Target:
-    """Where a server is, and the token for its control surface. Raises ValueError for an unusable URL."""
+    """Where a server is, and the token for its control surface.
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    `ca_file` has the certificates to trust besides those of the system. Raises ValueError for an unusable URL,
+    SettingsError for an unusable CA file.
+    """
+
+    def __init__(self, url: str, token: str | None = None, ca_file: Path | str | None = None) -> None:
         address = server_address(url)
         if token is not None and not (token.isascii() and token.isprintable()):
             raise ValueError("an admin token must be printable ASCII")
         self.url = address.url
         self.token = token
         self.host = address.host
-        self.tls = default_tls(address.scheme)
+        self.tls = default_tls(address.scheme, ca_file)
         self.port = address.port
         self.prefix = address.path
 
@@ -68,13 +73,25 @@ def at(session: str, *parts: str, **query: Json) -> str:
     return f"{path}?{urlencode(parameters)}" if parameters else path
 
 
-def default_tls(scheme: str) -> ssl.SSLContext | None:
-    """Return the context that verifies an https server's certificate; None for http."""
+def default_tls(scheme: str, ca_file: Path | str | None = None) -> ssl.SSLContext | None:
+    """Return the context that verifies an https server's certificate; None for http. Raises SettingsError.
+
+    It trusts the certificates of the system (or of SSL_CERT_FILE), and those in `ca_file`.
+    """
     if scheme != "https":
         return None
     import ssl
 
-    return ssl.create_default_context()
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+            context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a server's own certificate can be trusted as well
+        except ssl.SSLError:
+            raise SettingsError(f"the CA file {ca_file} has no certificate in PEM format") from None
+        except OSError as error:
+            raise SettingsError(f"cannot read the CA file {ca_file}: {error.strerror}") from None
+    return context
 
 
 def request_of(target: Target, call: Call) -> HttpRequest:

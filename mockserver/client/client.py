@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import wraps
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
 from urllib.parse import quote
@@ -338,11 +339,14 @@ class AsyncSession(Place):
 class Client(Session):
     """A client for the server at a URL, with a new session. Close it, or use it as a context manager.
 
-    `session` is the name of the session, by default a random one. Methods raise UnreachableError if there is no server.
+    `session` is the name of the session, by default a random one. `ca_file` has the certificates to trust besides those
+    of the system. Methods raise UnreachableError if there is no server.
     """
 
-    def __init__(self, url: str, *, admin_token: str | None = None, session: str | None = None) -> None:
-        super().__init__(session or "", Connections(Target(url, admin_token)))
+    def __init__(
+        self, url: str, *, admin_token: str | None = None, session: str | None = None, ca_file: Path | str | None = None
+    ) -> None:
+        super().__init__(session or "", Connections(Target(url, admin_token, ca_file)))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name or 'without a name yet'}>"

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from mockserver.client.calls import Target
 from mockserver.client.client import AsyncSession, Client, need_asyncio
 from mockserver.client.connections import Connections, LoopThread
-from mockserver.settings import RateMode, Settings
+from mockserver.settings import RateMode, Settings, TlsMode
+
+if TYPE_CHECKING:
+    from mockserver.server.app import App
 
 
 class Options(TypedDict, total=False):
@@ -28,6 +31,10 @@ class Options(TypedDict, total=False):
     max_sessions: int
     admin_token: str | None
     allowed_hosts: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
+    tls: TlsMode | None
+    tls_cert: Path | None
+    tls_key: Path | None
     body_timeout: float
 
 
@@ -43,14 +50,24 @@ class MockServer(Client):
         options.setdefault("port", 0)
         self.server_settings = Settings(**options)
         self._name = session or ""
+        self._ca_file: Path | None = None
         self._open: Connections | None = None
-        self._thread: LoopThread[tuple[object, str]] | None = None
+        self._thread: LoopThread[tuple[App, str]] | None = None
         self._stack = AsyncExitStack()
 
     @staticmethod
-    def connect(url: str, admin_token: str | None = None, *, session: str | None = None) -> Client:
-        """Return a client for a server that is already running at a URL."""
-        return Client(url, admin_token=admin_token, session=session)
+    def connect(
+        url: str, admin_token: str | None = None, *, session: str | None = None, ca_file: Path | str | None = None
+    ) -> Client:
+        """Return a client for a server that already runs at a URL; it also trusts the certificates in `ca_file`."""
+        return Client(url, admin_token=admin_token, session=session, ca_file=ca_file)
+
+    @property
+    def ca_file(self) -> Path:
+        """The CA file for clients of a server with `tls="self-signed"`. Raises RuntimeError if there is none."""
+        if self._ca_file is None:
+            raise RuntimeError('there is no CA file: use MockServer(tls="self-signed") as a context manager')
+        return self._ca_file
 
     @property
     def target(self) -> Target:
@@ -71,8 +88,9 @@ class MockServer(Client):
     def __enter__(self) -> Self:
         __tracebackhide__ = True
         thread = LoopThread("mockserver", self._serving())
-        self._open_at(thread.open())
+        started = thread.open()
         self._thread = thread
+        self._open_at(started)
         return self
 
     def close(self) -> None:
@@ -82,7 +100,7 @@ class MockServer(Client):
         if self._thread is not None:
             self._thread.stop()
             self._thread.join()
-        self._open = self._thread = None
+        self._open = self._thread = self._ca_file = None
 
     async def __aenter__(self) -> AsyncSession:
         need_asyncio()
@@ -92,10 +110,10 @@ class MockServer(Client):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open = None
+        self._open = self._ca_file = None
         await self._stack.aclose()
 
-    def _serving(self) -> AbstractAsyncContextManager[tuple[object, str]]:
+    def _serving(self) -> AbstractAsyncContextManager[tuple[App, str]]:
         """Return the server as a context manager of its URL. Raises RuntimeError if it is running."""
         from mockserver.server.preloading import preload
         from mockserver.server.running import serving
@@ -105,6 +123,8 @@ class MockServer(Client):
         preload()
         return serving(self.server_settings)
 
-    def _open_at(self, started: tuple[object, str]) -> None:
-        _, url = started
-        self._open = Connections(Target(url, self.server_settings.admin_token))
+    def _open_at(self, started: tuple[App, str]) -> None:
+        app, url = started
+        self._ca_file = app.ca_file
+        target = Target(url, self.server_settings.admin_token, app.ca_file or self.server_settings.tls_cert)
+        self._open = Connections(target)

@@ -147,6 +147,15 @@ class NearMiss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """Traffic that no session shows: how much, why the last of it is in none, and when that was (null for none)."""
+
+    count: int
+    reason: str | None
+    at: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherSession:
     """Another session that received requests during a wait."""
 
@@ -180,6 +189,7 @@ class Waited:
     near_misses: tuple[NearMiss, ...]
     refused: tuple[Event, ...]
     faults_pending: tuple[FaultStep, ...]
+    unseen: Unseen
     other_sessions: tuple[OtherSession, ...]
 
 

@@ -12,7 +12,17 @@ from mockserver.client import keys, text
 from mockserver.client.arguments import Matcher, ProtocolChange, Settings, Step, VerdictFilter, WaitOptions
 from mockserver.client.calls import Call, Steps, at
 from mockserver.client.keys import Credentials
-from mockserver.client.results import ClockReading, Delivery, Event, Exchange, FaultStep, Request, SessionState, Waited
+from mockserver.client.results import (
+    ClockReading,
+    Delivery,
+    Event,
+    Exchange,
+    FaultStep,
+    Request,
+    SessionState,
+    Unseen,
+    Waited,
+)
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
@@ -46,6 +56,12 @@ def _rows(
         after = page["next"]
         if after is None or limit is not None:
             return rows
+
+
+def unseen_traffic() -> Steps[Unseen]:
+    """Return what the server received and no session shows."""
+    answer = yield Call(method="GET", path="/_mock/sessions")
+    return read(Unseen, answer["unseen"])
 
 
 def events(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Final
 
-from mockserver.client.results import Counts, Delivery, Event, FaultStep, Request, Waited
+from mockserver.client.results import Counts, Delivery, Event, FaultStep, Request, Unseen, Waited
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 
@@ -142,7 +142,15 @@ def wait(request: Mapping[str, Json], waited: Waited, session: str, session_coun
     lines += block(
         "requests to other sessions", (f"{s.session}: {counted(s.requests, 'request')}" for s in waited.other_sessions)
     )
+    lines += unseen(waited.unseen)
     return "\n".join([*lines, *_hints(waited, session_counts)])
+
+
+def unseen(traffic: Unseen) -> list[str]:
+    """Describe traffic that no session shows, in one line; nothing where there was none."""
+    if not traffic.count:
+        return []
+    return [f"in no session: {counted(traffic.count, 'request')}, the last at {traffic.at}: {traffic.reason}"]
 
 
 def near_misses(waited: Waited) -> Iterator[str]:
@@ -161,6 +169,6 @@ def _hints(waited: Waited, session_counts: Counts) -> Sequence[str]:
         return ("The events arrived but were refused; see the reasons above.",)
     if session_counts.requests == 0 and waited.other_sessions:
         return ("This session received nothing, but another session did: does the client use the key of this session?",)
-    if session_counts.requests == 0:
+    if session_counts.requests == 0 and not waited.unseen.count:
         return ("No requests arrived: does the client use the URL of this server, and was it flushed?",)
     return ()

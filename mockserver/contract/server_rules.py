@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -12,11 +12,12 @@ from mockserver.jsonkit import yamltext
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRule:
-    """One rule: the pointer that findings name, what it says, who says so."""
+    """One rule: the pointer that findings name, what it says, who says so, and its limits by name."""
 
     pointer: str
     message: str
     source: str
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 SERVER_RULES: Final[Mapping[str, ServerRule]] = {

@@ -13,13 +13,18 @@ from urllib.parse import parse_qs
 
 from mockserver.contract.contract import split_target
 from mockserver.contract.operation import BoundGate
+from mockserver.contract.sections import CorsRules
 from mockserver.core.adapter import adapter_of
 from mockserver.core.events import judge_events
 from mockserver.core.model import IdempotencyClaim, Judged, Refusal
 from mockserver.core.refusals import broken_by, refuse, refuse_violation
+from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import pointer
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.patterns import matches
+
+SIMPLE_METHODS: Final = ("GET", "HEAD", "POST")
+"""Methods that a browser needs no permission for."""
 
 Check = Callable[[Judged, BoundGate], Refusal | None]
 
@@ -112,7 +117,7 @@ def origin_allowed(origin: str, allowed: Sequence[str]) -> bool:
     """Tell whether an origin may call: any when the list is empty, else an exact one or a `*.` pattern of its host."""
     if not allowed:
         return True
-    host = origin.partition("://")[2].partition(":")[0].lower()
+    host = _host(origin)
     for entry in allowed:
         if entry.startswith("*."):
             if host.endswith(entry[1:].lower()):
@@ -120,6 +125,34 @@ def origin_allowed(origin: str, allowed: Sequence[str]) -> bool:
         elif origin.lower() == entry.lower() or host == entry.lower():
             return True
     return False
+
+
+def _host(origin: str) -> str:
+    """Return the host of an origin in lower case, without its port; an IPv6 address keeps its brackets."""
+    authority = origin.partition("://")[2].lower()
+    if authority.startswith("["):
+        return authority.partition("]")[0] + "]"
+    return authority.partition(":")[0]
+
+
+def preflight_problem(rules: CorsRules, request: WireRequest) -> str | None:
+    """Return why a browser does not send the request after a preflight; None where it does."""
+    origin = request.header(b"origin")
+    if origin is not None and not origin_allowed(origin, rules.allowed_origins):
+        return f"the origin {origin} is not allowed"
+    method = (request.header(b"access-control-request-method") or "").strip()
+    methods = _names(rules.methods)
+    if method and method not in SIMPLE_METHODS and method.lower() not in methods:
+        return f"the method {method} is not allowed"
+    allowed = _names(rules.headers)
+    anything = "*" in allowed and not rules.credentials
+    requested = _names(request.header(b"access-control-request-headers") or "")
+    refused = [name for name in requested if name not in allowed and (name == "authorization" or not anything)]
+    return f"the header {', '.join(refused)} is not allowed (allowed: {rules.headers})" if refused else None
+
+
+def _names(listed: str) -> list[str]:
+    return [name.strip().lower() for name in listed.split(",") if name.strip()]
 
 
 def _idempotency(judged: Judged, gate: BoundGate) -> Refusal | None:

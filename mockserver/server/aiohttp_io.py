@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from aiohttp import HttpVersion11, StreamReader, web
 from multidict import CIMultiDict
 
-from mockserver.core.wire import WireReply, WireRequest
+from mockserver.core.wire import Headers, WireReply, WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.template import phrase
@@ -79,9 +79,11 @@ async def _read_refused(content: StreamReader, keep: int, deadline: float) -> by
     return bytes(beginning)
 
 
-def wire_request(request: web.BaseRequest, target: str, received: ReceivedBody) -> WireRequest:
-    """Return a request as a WireRequest."""
-    headers = request.raw_headers
+def wire_request(
+    request: web.BaseRequest, target: str, received: ReceivedBody, headers: Headers | None = None
+) -> WireRequest:
+    """Return a request as a WireRequest, with other headers than aiohttp has where they are given."""
+    headers = request.raw_headers if headers is None else headers
     fields = {name.lower(): value for name, value in reversed(headers)}
     body, truncated, late = received
     return WireRequest(
@@ -112,10 +114,16 @@ def problem(status: int, detail: str, **members: Json) -> web.Response:
     )
 
 
-def unreadable(status: int, detail: str) -> web.Response:
-    """Return the reply to a request that cannot be parsed; it is not journalled, and the connection is closed."""
+def unreadable(status: int, detail: str, origin: str | None = None) -> web.Response:
+    """Return the reply to a request that cannot be parsed; it is not journalled, and the connection is closed.
+
+    Any page may read it: without these headers a browser hides the status. `origin` is that of the page, if known.
+    """
     body = render({"error": "unreadable_request", "detail": detail, "status": status})
-    reply = web.Response(status=status, body=body, headers={"Content-Type": "application/json", "Server": SERVER})
+    headers = {"Content-Type": "application/json", "Server": SERVER, "Access-Control-Allow-Origin": origin or "*"}
+    if origin is not None:
+        headers |= {"Access-Control-Allow-Credentials": "true", "Vary": "Origin"}
+    reply = web.Response(status=status, body=body, headers=headers)
     reply.force_close()
     return reply
 
@@ -126,4 +134,4 @@ def raw_head(status: int, headers: Iterable[tuple[str, str]], body_size: int, *,
     lines += [f"{name}: {value}" for name, value in headers]
     lines.append(f"Content-Length: {body_size}")
     lines += ["Connection: close"] if close else []
-    return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace")

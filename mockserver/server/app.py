@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from pathlib import Path
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -15,6 +17,7 @@ from mockserver.server.aiohttp_io import json_response, problem, unreadable
 from mockserver.server.connection import Watched
 from mockserver.server.control import ROOT, UNGUARDED, Control
 from mockserver.server.handlers import Handlers
+from mockserver.server.unseen import Unseen
 from mockserver.server.vendor import Vendor, is_too_long
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
@@ -33,8 +36,10 @@ class App:
         defaults = SessionSettings(rate_limits=settings.rate_limits, journal_limit=settings.journal_limit)
         self.store = MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
         self.store.on_new_session = logs.new_session
-        self.vendor = Vendor(settings, contracts, self.store)
-        self.handlers = Handlers(contracts, self.store, defaults)
+        self.unseen = Unseen()
+        self.ca_file: Path | None = None
+        self.vendor = Vendor(settings, contracts, self.store, self.unseen)
+        self.handlers = Handlers(contracts, self.store, defaults, self.unseen)
         self.control = Control(settings, self.handlers)
 
     def stop(self) -> None:
@@ -47,18 +52,22 @@ class App:
     def count_unreadable(self, detail: str) -> None:
         """Count a request that cannot be parsed, and so cannot be journalled."""
         self.handlers.unreadable += 1
-        _log.info("unreadable request: %s", detail)
+        self.unseen.add(detail)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""
         try:
             reply = await self._answer(request)
+        except asyncio.CancelledError:
+            if not request.content.is_eof():
+                self.unseen.add("a client disconnected before the body of its request was complete")
+            raise
         except ConnectionError:
             reply = unreadable(400, "the client disconnected")  # nobody is there to read it
         except web.RequestPayloadError as error:
             detail = f"invalid request body: {error}"
             self.count_unreadable(detail)
-            reply = unreadable(400, detail)
+            reply = unreadable(400, detail, request.headers.get("Origin"))
         except Exception:
             _log.exception("internal error at %s %s", request.method, request.raw_path)
             reply = problem(500, "internal error; see the log of the server for details")
@@ -86,5 +95,6 @@ class App:
         encoded_name, slash, rest = target[len(SESSION_PREFIX) :].partition("/")
         name = unquote(encoded_name, errors="replace")
         if not slash or not name or is_too_long(name):
+            self.unseen.add(f"a path below {SESSION_PREFIX} without the name of a session and a path")
             return problem(404, f"expected {SESSION_PREFIX}<session>/<vendor path>")
         return await self.vendor.handle(request, "/" + rest, name)

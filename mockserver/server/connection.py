@@ -10,12 +10,16 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp import StreamReader, http_exceptions, web, web_protocol
+from aiohttp.http import HttpRequestParser
 
+from mockserver.core.wire import Headers
 from mockserver.server.aiohttp_io import raw_head, unreadable
+from mockserver.server.repeated_headers import HEAD_TOO_LONG, LIMITS, LenientParser, restored
+from mockserver.server.tls import NO_REQUEST
 
 _log = logging.getLogger("mockserver")
 
@@ -23,7 +27,16 @@ LINGER_S: Final = 5.0
 """How long a refused body is read away after its answer: with bytes unread, closing would be a reset, and the answer
 would be lost on its way to a client that is still sending."""
 
+READ_BYTES: Final = 2**18
+"""How much of a body may wait to be read before its sender is held up; aiohttp's own value."""
+
 NOT_A_URL: Final = "the request target is not a valid URL"
+TLS_ON_PLAIN_PORT: Final = "TLS on a plain port: use an http:// URL, or start the server with --tls"
+TLS_RECORD: Final = b"\x16"
+"""The first byte that a TLS client sends; no HTTP method begins with it."""
+
+TOO_MANY_HEADERS: Final = "Too many headers received"
+"""What aiohttp's parser says of more than its limit."""
 
 ATTRIBUTES: Final = (
     # The requests that were read and wait for their turn, each with its body. Of the newest, the body has to end when
@@ -35,6 +48,8 @@ ATTRIBUTES: Final = (
     "_request_in_progress",
     # The task that ends with the connection. A server that stops waits for it.
     "_task_handler",
+    # The parser of requests, which has one put before it that takes the first value of a repeated header.
+    "_parser",
 )
 """Private attributes of aiohttp's connection."""
 
@@ -52,7 +67,7 @@ CLASSES: Final = {"_ErrInfo": _ERROR_MESSAGE, "LineTooLong": _LINE_TOO_LONG, "In
 class Connection(web.RequestHandler):
     """One connection of a client. What aiohttp's parser refuses is answered in JSON, and told to `on_unreadable`."""
 
-    __slots__ = ("_server", "half_closed", "peer")
+    __slots__ = ("_server", "half_closed", "origin", "peer", "secure")
 
     def __init__(self, server: Server) -> None:
         super().__init__(
@@ -61,16 +76,24 @@ class Connection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type]
             auto_decompress=False,
             lingering_time=LINGER_S,
+            max_line_size=LIMITS["line_bytes"],
+            max_field_size=LIMITS["field_bytes"],
+            max_headers=LIMITS["headers"],
         )
         self._server = server
         self.peer = ""
         """The name of the connection: address and port of the client."""
         self.half_closed = False
         """Whether the client sends nothing more and still reads; a plain connection cannot tell."""
+        self.secure = False
+        """Whether it is a TLS connection."""
+        self.origin: str | None = None
+        """The origin of the page that sent a request which cannot be read, where it is known."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the name of the connection."""
         super().connection_made(transport)
+        self.secure = transport.get_extra_info("sslcontext") is not None
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.peer = f"{peer[0]}:{peer[1]}"
@@ -93,7 +116,7 @@ class Connection(web.RequestHandler):
         """Answer at once that a request cannot be read, outside of aiohttp's order of answers, and close."""
         if self.transport is not None:
             self._server.on_unreadable(detail)
-            reply = unreadable(status, detail)
+            reply = unreadable(status, detail, self.origin)
             assert isinstance(reply.body, bytes)
             self.transport.write(raw_head(status, reply.headers.items(), len(reply.body), close=True) + reply.body)
             self.force_close()
@@ -104,7 +127,7 @@ class Connection(web.RequestHandler):
         """Answer a request that aiohttp's parser rejected. Such requests are counted, not journalled."""
         status, detail = self.what_is_wrong(status, exc, message)
         self._server.on_unreadable(detail)
-        return unreadable(status, detail)
+        return unreadable(status, detail, self.origin)
 
     def what_is_wrong(self, status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
         """Return the status and a description of a parser error, without the data, which may contain a key."""
@@ -116,16 +139,37 @@ class Watched(Connection):
 
     A client that closes its sending side still gets its answers, except that of a wait, which ends with the client. A
     head that does not arrive within the server's `head_timeout` is given up. A body whose framing breaks off ends at
-    once.
+    once. A header that came twice is taken once.
     """
 
-    __slots__ = ("_answered", "_head_timer", "_newest")
+    __slots__ = ("_answered", "_head_timer", "_lenient", "_newest", "_refused", "_tls")
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
         self._head_timer: asyncio.TimerHandle | None = None
         self._newest: tuple[str, StreamReader] | None = None
         self._answered: StreamReader | None = None
+        self._refused = False
+        self._tls = False
+        self._lenient = LenientParser(self._parser, self._new_parser)
+        self._parser = cast(HttpRequestParser, self._lenient)
+
+    def _new_parser(self) -> Any:
+        """Return a parser like the one that aiohttp made for this connection."""
+        return HttpRequestParser(
+            self,
+            asyncio.get_running_loop(),
+            READ_BYTES,
+            max_line_size=LIMITS["line_bytes"],
+            max_field_size=LIMITS["field_bytes"],
+            max_headers=LIMITS["headers"],
+            payload_exception=web.RequestPayloadError,
+            auto_decompress=False,
+        )
+
+    def headers(self, request: web.BaseRequest) -> Headers:
+        """Return the headers of a request as they were sent; the request's own where none was repeated."""
+        return restored(request.raw_headers) if self._lenient.renames else request.raw_headers
 
     @property
     def busy(self) -> bool:
@@ -142,6 +186,9 @@ class Watched(Connection):
                     self._newest = (message.path, payload)
                     break
             if isinstance(queue[-1][0], _ERROR_MESSAGE):
+                self._refused = True
+                self._tls = self._newest is None and data.startswith(TLS_RECORD)
+                self.origin = self._lenient.origin(data)
                 self._break_body(queue[-1][0])
         waiter = self._waiter
         if waiter is not None and not waiter.done():
@@ -160,11 +207,17 @@ class Watched(Connection):
 
     def what_is_wrong(self, status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
         """Return the status and a description of a parser error, without the data, which may contain a key."""
+        if self._tls:
+            return status, TLS_ON_PLAIN_PORT
         if isinstance(error, _LINE_TOO_LONG):
             return 431, f"the request line or a header is longer than {error.args[1]} bytes"
         if isinstance(error, _INVALID_URL):
             return status, NOT_A_URL
         line = (message or str(error)).partition("\n")[0].strip().rstrip(":")
+        if line == TOO_MANY_HEADERS:
+            return 431, f"the request has more than {LIMITS['headers']} headers"
+        if line == HEAD_TOO_LONG:
+            return 431, line
         return status, line or "the request is not valid HTTP"
 
     def _stop_head_timer(self) -> None:
@@ -177,8 +230,10 @@ class Watched(Connection):
         self.end_with(408, f"the request head did not arrive within {self._server.head_timeout:g} s")
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Release the timer."""
+        """Release the timer; count a TLS connection that brought nothing."""
         self._stop_head_timer()
+        if self.secure and self._newest is None and not self._refused:
+            self._server.on_unreadable(NO_REQUEST)
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -186,6 +241,8 @@ class Watched(Connection):
         if self._newest is None or (self._waiter is not None and not self._messages):
             return False
         target, payload = self._newest
+        if self.secure:
+            return False
         if not payload.is_eof() or is_wait(target):
             return False
         self.half_closed = True

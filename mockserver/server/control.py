@@ -14,16 +14,18 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 import jsonschema_rs
 from aiohttp import web
+from multidict import CIMultiDict
 
 from mockserver.contract.contract import split_target
-from mockserver.errors import unknown
+from mockserver.errors import SettingsError, unknown
 from mockserver.jsonkit import Json, jsontext, pointer, yamltext
-from mockserver.server.aiohttp_io import json_response, problem, read_body
+from mockserver.server.aiohttp_io import SERVER, json_response, problem, read_body
 from mockserver.settings import Settings
 
 MAX_BODY: Final = 16 * 1024 * 1024
 OPEN_HOSTS: Final = frozenset({"localhost", "host.docker.internal"})
 ROOT: Final = "/_mock/"
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 UNGUARDED: Final = frozenset({"/livez", "/readyz"})
 
 
@@ -35,6 +37,8 @@ class Call:
     query: Mapping[str, Any]
     body: Json
     request: web.BaseRequest
+    cors: Mapping[str, str]
+    """Headers for a reply that the handler starts to send itself."""
 
 
 Handler = Callable[[Call], Awaitable[Json | web.StreamResponse]]
@@ -95,14 +99,33 @@ class Control:
 
     def __init__(self, settings: Settings, handlers: object) -> None:
         self._settings = settings
+        self._origins = frozenset(map(_exact_origin, settings.allowed_origins))
         self._handlers = handlers
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one control request; an invalid one gets a problem+json reply."""
+        cors = self._cors(request)
+        reply = await self._handle(request, cors)
+        if not reply.prepared:
+            reply.headers.update(cors)
+        return reply
+
+    def _cors(self, request: web.BaseRequest) -> Mapping[str, str]:
+        """Return the headers that let the page that sent a request read the reply; none for other origins."""
+        if not self._origins:
+            return {}
+        origin = request.headers.get("Origin")
+        return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if origin in self._origins else {})
+
+    async def _handle(self, request: web.BaseRequest, cors: Mapping[str, str]) -> web.StreamResponse:
         try:
             path, query = split_target(request.raw_path)
             if path not in UNGUARDED:
                 self._guard(request)
+            if request.method == "OPTIONS" and "Access-Control-Allow-Origin" in cors:
+                return _preflight(request, _find(path)[0])
+            if path not in UNGUARDED:
+                self._check_token(request)
             route, params = _find(path)
             method = "GET" if request.method == "HEAD" else request.method
             operation = route.operations.get(method)
@@ -112,7 +135,7 @@ class Control:
             query_values = _query(operation, query)
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
-            reply = await handler(Call(params=params, query=query_values, body=body, request=request))
+            reply = await handler(Call(params=params, query=query_values, body=body, request=request, cors=cors))
             return reply if isinstance(reply, web.StreamResponse) else json_response(reply)
         except RejectedError as error:
             return error.response
@@ -143,14 +166,19 @@ class Control:
 
     def _guard(self, request: web.BaseRequest) -> None:
         headers = request.headers
-        if headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
+        origin = headers.get("Origin")
+        known = origin in self._origins
+        if not known and headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
             raise RejectedError(403, "cross-site requests to the control surface are not allowed")
         host = headers.get("Host", "")
         if not self._host_allowed(host):
             raise RejectedError(421, f"the host {host} is not allowed; add it with --allowed-host")
-        origin = headers.get("Origin")
-        if origin is not None and origin.partition("://")[2].lower() != host.lower():
-            raise RejectedError(403, f"the origin {origin} is not allowed on the control surface")
+        if origin is not None and not known and origin.partition("://")[2].lower() != host.lower():
+            detail = f"the origin {origin} is not allowed on the control surface; add it with --allow-origin"
+            raise RejectedError(403, detail)
+
+    def _check_token(self, request: web.BaseRequest) -> None:
+        headers = request.headers
         token = self._settings.admin_token
         if token is not None:
             scheme, _, credential = headers.get("Authorization", "").partition(" ")
@@ -178,6 +206,33 @@ class Control:
         except ValueError:
             return False
         return True
+
+
+def _exact_origin(text: str) -> str:
+    """Return an origin as browsers send it. Raises SettingsError for what is not exactly one."""
+    try:
+        parts = urlsplit(text)
+        exact = f"{parts.scheme}://{parts.netloc}".lower()
+        known = parts.scheme in _DEFAULT_PORTS and parts.hostname and parts.username is None and parts.port != 0
+    except ValueError:
+        known = False
+    if not known or exact != text.lower() or "*" in text:
+        why = "any page could read and change every session" if "*" in text else "an origin is a scheme, host and port"
+        raise SettingsError(f"--allow-origin {text!r}: {why}; name each origin exactly, such as http://localhost:5173")
+    return exact.removesuffix(f":{_DEFAULT_PORTS[parts.scheme]}")
+
+
+def _preflight(request: web.BaseRequest, route: _Route) -> web.Response:
+    """Answer the preflight of an allowed origin, which comes without the admin token."""
+    headers = {
+        "Access-Control-Allow-Methods": ", ".join(sorted(route.operations)),
+        "Access-Control-Allow-Headers": "authorization, content-type",
+        "Access-Control-Max-Age": "600",
+        "Server": SERVER,
+    }
+    if "Access-Control-Request-Private-Network" in request.headers:
+        headers["Access-Control-Allow-Private-Network"] = "true"
+    return web.Response(status=204, headers=CIMultiDict(headers))
 
 
 def _find(path: str) -> tuple[_Route, dict[str, str]]:
@@ -240,6 +295,8 @@ def _validate(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:
         error = max(errors, key=lambda error: len(list(error.instance_path)))
         place, problem = pointer.build(error.instance_path), error.message
         unexpected = getattr(error.kind, "unexpected", None)
+        if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum) and isinstance(error.instance, str):
+            problem = unknown("value", error.instance, map(str, error.kind.options))
         if unexpected:
             place += pointer.build([unexpected[0]])
             schema = pointer.get(document(), [str(token) for token in list(error.schema_path)[:-1]])

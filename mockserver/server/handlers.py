@@ -24,6 +24,7 @@ from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_response
 from mockserver.server.control import Call, RejectedError, document
+from mockserver.server.unseen import Unseen
 from mockserver.server.vendor import MAX_SESSION_BYTES, is_too_long, real_ms
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Delivery, Ledger
@@ -47,10 +48,13 @@ TURN_S: Final = 0.01
 class Handlers:
     """The handlers: each public method named by an operationId takes a `Call`. `stopping` makes the server unready."""
 
-    def __init__(self, contracts: ServedContracts, store: MemoryStore, defaults: SessionSettings) -> None:
+    def __init__(
+        self, contracts: ServedContracts, store: MemoryStore, defaults: SessionSettings, unseen: Unseen
+    ) -> None:
         self.contracts = contracts
         self.store = store
         self.defaults = defaults
+        self.unseen = unseen
         self.stopping = False
         self.unreadable = 0
         self._ledgers = Ledgers()
@@ -75,7 +79,8 @@ class Handlers:
             path: sorted(method.upper() for method in item if method != "parameters")
             for path, item in document()["paths"].items()
         }
-        return {"name": SERVER, "protocols": list(self.contracts.served), "routes": routes}
+        served, unseen = list(self.contracts.served), self.unseen.as_json()
+        return {"name": SERVER, "protocols": served, "routes": routes, "unseen": unseen}
 
     async def openapi(self, call: Call) -> Json:
         """Return the OpenAPI document of the control surface."""
@@ -127,7 +132,7 @@ class Handlers:
         """List all sessions with their counts."""
         rows = [{"session": session.name, **session.counts.as_json()} for session in self.store.sessions()]
         counts = {"evicted": self.store.evicted_sessions, "unreadable": self.unreadable}
-        return {"sessions": rows, **counts}
+        return {"sessions": rows, **counts, "unseen": self.unseen.as_json()}
 
     def named(self, call: Call) -> Session:
         """Return the session of a call, created if necessary. Raises RejectedError for an invalid name."""
@@ -236,7 +241,7 @@ class Handlers:
     async def export(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
         session = self.named(call)
-        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER})
+        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.cors})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
@@ -269,6 +274,7 @@ class Handlers:
             "near_misses": [] if satisfied else waiter.near_misses(),
             "refused": [] if satisfied else waiter.refused(),
             "faults_pending": [step.as_json() for step in session.faults if not step.spent],
+            "unseen": self.unseen.as_json(waiting.looked_back(session, began_ms)),
             "other_sessions": waiting.other_sessions(self.store, session, began_ms, look_back=not satisfied),
         }
 

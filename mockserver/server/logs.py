@@ -14,12 +14,16 @@ from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session, shorten, shorten_path
+from mockserver.sessions.steps import INJECTED_RULE, Step
 from mockserver.sessions.views import View
 from mockserver.settings import Settings
 
 log = logging.getLogger("mockserver.requests")
 
 SHOWN_EVENTS: Final = 10
+SHOWN_STEP: Final = 160
+"""Characters of a fault step."""
+
 _FIELDS: Final = "fields"
 _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 
@@ -79,15 +83,40 @@ def new_session(session: Session) -> None:
     log.info("new session %s", name, extra=fields(session=name))
 
 
-def exchange_done(session: Session, exchange: Exchange) -> None:
-    """Log one line per refused event, or one for a request refused as a whole; at level debug, one per request."""
+def exchange_done(session: Session, exchange: Exchange, step: Step | None = None) -> None:
+    """Log one line per refused event, or one for a request refused as a whole; at level debug, one per request.
+
+    `step` is the fault that was injected: it has a line of its own, and what it refused has none.
+    """
     if log.isEnabledFor(logging.DEBUG):
         method, path, name = exchange.request.method, shorten_path(exchange.request.target), shorten(session.name)
         extra = fields(session=name, method=method, path=path, status=exchange.status)
         log.debug("%s %s -> %s in session %s", method, path, exchange.status, name, extra=extra)
+    if step is not None and log.isEnabledFor(logging.INFO):
+        _injected(session, exchange, step)
     rejected = Verdict.REJECTED in exchange.verdicts
     if (rejected or exchange.refused) and log.isEnabledFor(logging.INFO):
         _refused(session, exchange, rejected=rejected)
+
+
+def _injected(session: Session, exchange: Exchange, step: Step) -> None:
+    path, name = shorten_path(exchange.request.target), shorten(session.name)
+    number = session.faults.index(step) + 1 if step in session.faults else None
+    which = "" if number is None else f" {number} of {len(session.faults)}"
+    shown = shorten(render(step.script).decode(), SHOWN_STEP)
+    extra = fields(
+        session=name, method=exchange.request.method, path=path, status=exchange.client_status, step=number, fault=shown
+    )
+    log.info(
+        "injected fault step%s into %s %s (%s) in session %s: %s",
+        which,
+        exchange.request.method,
+        path,
+        exchange.client_status or "no reply",
+        name,
+        shown,
+        extra=extra,
+    )
 
 
 def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
@@ -95,7 +124,11 @@ def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
     path = shorten_path(request.target)
     subject = f"{request.method} {path} ({exchange.status})"
     values = {"session": session_name, "method": request.method, "path": path, "status": exchange.status}
-    refused_rows = (row for row in view.event_rows(warnings=False) if row["verdict"] == Verdict.REJECTED)
+    refused_rows = (
+        row
+        for row in view.event_rows(warnings=False)
+        if row["verdict"] == Verdict.REJECTED and row["findings"][0]["rule"] != INJECTED_RULE
+    )
     rows = list(islice(refused_rows, SHOWN_EVENTS + 1)) if rejected else []
     for row in rows[:SHOWN_EVENTS]:
         finding = row["findings"][0]
@@ -112,6 +145,6 @@ def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
     if len(rows) > SHOWN_EVENTS:
         log.info("more events of this request were refused; the control surface lists all of them")
     for error in view.findings() if not rows else ():
-        if error.severity == "error":
+        if error.severity == "error" and error.rule != INJECTED_RULE:
             extra = fields(**values, rule=error.rule, pointer=error.pointer)
             log.info("refused %s in session %s: %s [%s]", subject, session_name, error.message, error.rule, extra=extra)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from mockserver.errors import SettingsError
+from mockserver.server import tls
 from mockserver.server.app import App
 from mockserver.server.connection import Server
 from mockserver.settings import Settings, url_of
@@ -40,13 +41,17 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     """
     app = App(settings)
     server = Server(app.handle, on_unreadable=app.count_unreadable, head_timeout=settings.body_timeout)
-    loop = asyncio.get_running_loop()
+    loop, context = asyncio.get_running_loop(), None
+    if tls.is_on(settings):
+        context, app.ca_file = tls.server_context(settings, app.count_unreadable)
     sockets = bound_sockets(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
-    listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG) for sock in sockets]
+    listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG, ssl=context) for sock in sockets]
     try:
-        yield app, url_of(settings.host, port)
+        yield app, url_of(settings.host, port, secure=context is not None)
     finally:
+        if app.ca_file is not None:
+            tls.remove(app.ca_file)
         for listener in listeners:
             listener.close()
         app.stop()
@@ -79,13 +84,15 @@ async def run(settings: Settings) -> None:
     if settings.ready_file is not None and settings.ready_file.is_file():
         settings.ready_file.unlink()
     loop = asyncio.get_running_loop()
-    async with serving(settings) as (_, url):
+    async with serving(settings) as (app, url):
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):
                 loop.add_signal_handler(number, on_signal, number)
         gc.freeze()
         gc.enable()
         announce(url, settings.ready_file)
+        if app.ca_file is not None:
+            print(f"mockserver CA file {app.ca_file}", flush=True)
         await stop.wait()
         _log.info("stopping")
 

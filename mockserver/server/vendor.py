@@ -12,17 +12,19 @@ from aiohttp import web
 from mockserver.contract.contract import split_target
 from mockserver.contract.serving import ServedContracts
 from mockserver.core.body import RequestBody
+from mockserver.core.gates import preflight_problem
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
 from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
-from mockserver.server.connection import Connection
+from mockserver.server.connection import Connection, Watched
+from mockserver.server.unseen import Unseen, plain_path
 from mockserver.sessions import steps
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
-from mockserver.sessions.steps import Step
+from mockserver.sessions.steps import CLOSE_IDLE, Step
 from mockserver.sessions.stores.memory import DEFAULT_SESSION, MemoryStore
 from mockserver.settings import Settings
 
@@ -55,8 +57,9 @@ class Arrival:
 class Vendor:
     """Answers vendor requests from the contracts and the store."""
 
-    def __init__(self, settings: Settings, contracts: ServedContracts, store: MemoryStore) -> None:
+    def __init__(self, settings: Settings, contracts: ServedContracts, store: MemoryStore, unseen: Unseen) -> None:
         self._settings = settings
+        self._unseen = unseen
         self._contracts = contracts
         self._store = store
         self._ceiling = max([MIN_CEILING, *(contract.max_body for contract in contracts.served.values())])
@@ -66,9 +69,13 @@ class Vendor:
         path = "/" + split_target(target)[0].lstrip("/")
         served = self._contracts.owner(path)
         if served is None:
-            return self._unowned(path)
+            return self._unowned(request.method, path)
         judged = route(RequestBody(await self._receive(request, target, prefixed, served.name)), served)
+        if judged.preflight:
+            self._count_refused_preflight(judged, path)
         session, notes = self._session_of(judged, prefixed)
+        if judged.request.headers is not request.raw_headers:
+            notes = (*notes, "repeated_header")
         now = real_ms()
         judged = self._judge(judged, session, now)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
@@ -77,6 +84,13 @@ class Vendor:
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
         return _answer(session, exchange, reply)
+
+    def _count_refused_preflight(self, judged: Judged, path: str) -> None:
+        """Count a preflight after which a browser does not send the request."""
+        rules = judged.place.cors
+        problem = None if rules is None else preflight_problem(rules, judged.request)
+        if problem is not None:
+            self._unseen.add(f"preflight of {plain_path(path)}: {problem}, so the browser does not send the request")
 
     def _judge(self, judged: Judged, session: Session, now: int) -> Judged:
         """Judge a routed request under the current settings of the session."""
@@ -93,7 +107,9 @@ class Vendor:
         ceiling = self._ceiling
         if session is not None:
             ceiling = max(ceiling, self._contracts.of(session.settings.protocols, protocol).max_body)
-        return wire_request(request, target, await read_body(request, ceiling, self._settings.body_timeout))
+        connection = request.protocol
+        headers = connection.headers(request) if isinstance(connection, Watched) else None
+        return wire_request(request, target, await read_body(request, ceiling, self._settings.body_timeout), headers)
 
     def _session_of(self, judged: Judged, prefixed: str | None) -> tuple[Session, tuple[str, ...]]:
         """Return the session of a request (by prefix, header, credential, or the default one), and notes."""
@@ -115,7 +131,7 @@ class Vendor:
             notes=arrival.notes,
             step=step,
         )
-        logs.exchange_done(arrival.session, exchange)
+        logs.exchange_done(arrival.session, exchange, step)
         return exchange, reply
 
     async def _injected(self, arrival: Arrival, step: Step) -> web.StreamResponse:
@@ -135,14 +151,17 @@ class Vendor:
             reply = exchange.override.reply or own
             whole = not (held_up and injection.given_up(arrival.request))
             sent: web.StreamResponse = _answer(arrival.session, exchange, reply)
-            if step.connection is not None and not injection.gone(arrival.request):
+            if step.connection == CLOSE_IDLE:
+                arrival.request.protocol.close()
+            elif step.connection is not None and not injection.gone(arrival.request):
                 sent, whole = injection.closed(), await injection.cut(arrival.request, step, reply) and whole
             _revise(arrival.session, exchange, lost=not whole, answered=(real_ms(), arrival.session.newest))
             return sent
         finally:
             arrival.session.leave()
 
-    def _unowned(self, path: str) -> web.Response:
+    def _unowned(self, method: str, path: str) -> web.Response:
+        self._unseen.add(f"no protocol serves {method} {plain_path(path)}")
         served = [
             f"{operation.method} {operation.path}"
             for contract in self._contracts.served.values()
@@ -153,6 +172,8 @@ class Vendor:
 
 def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
     vendor_reply = response(reply)
+    if vendor_reply.headers.get("Connection", "").lower() == "close":
+        vendor_reply.force_close()
     if session.clock.moved:
         vendor_reply.headers["Date"] = formatdate(exchange.now_ms / 1000, usegmt=True)
     return vendor_reply

@@ -156,8 +156,8 @@ def other_sessions(store: MemoryStore, session: Session, began_ms: int, *, look_
     A client is often done before its test starts to wait. With `look_back`, a session that received nothing since then
     is listed with its requests of the last minute before the wait, but after this session's own latest request.
     """
-    own, meanwhile = session.journal, began_ms + 1
-    since = max(began_ms - LOOK_BACK_MS, own[-1].received_ms + 1 if own else 0) if look_back else meanwhile
+    meanwhile = began_ms + 1
+    since = looked_back(session, began_ms) if look_back else meanwhile
     others = [
         (other.journal[-1].received_ms, other, _received(other, meanwhile) or _received(other, since))
         for other in store.sessions()
@@ -165,6 +165,15 @@ def other_sessions(store: MemoryStore, session: Session, began_ms: int, *, look_
     ]
     others.sort(key=lambda entry: -entry[0])
     return [{"session": other.name, "requests": requests} for _, other, requests in others[:SHOWN_SESSIONS]]
+
+
+def looked_back(session: Session, began_ms: int) -> int:
+    """Return since when other traffic may explain a wait: a minute before it began, or the session's own last request.
+
+    In ms since 1970.
+    """
+    own = session.journal
+    return max(began_ms - LOOK_BACK_MS, own[-1].received_ms + 1 if own else 0)
 
 
 def _received(session: Session, since: int) -> int:

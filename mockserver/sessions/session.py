@@ -197,8 +197,11 @@ def size_of(exchange: Exchange) -> int:
 
 
 def shorten(name: str, limit: int = 12) -> str:
-    """Return a session's name as logs show it: a key is not written out."""
-    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+    """Return a session's name as logs show it: a key is not written out, but its beginning and its end are."""
+    if len(name) <= limit:
+        return name
+    end = (limit - 1) // 2
+    return f"{name[: limit - 1 - end]}…{name[-end:]}"
 
 
 def shorten_path(target: str) -> str:

@@ -5,6 +5,7 @@ Pure: the dice are seeded.
 
 from __future__ import annotations
 
+import base64
 import random
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,10 +27,18 @@ from mockserver.sessions.matcher import differences
 from mockserver.sessions.matcher import problem as matcher_problem
 
 When = Literal["before_commit", "after_commit"]
-Cut = Literal["reset", "drop", "truncate", "dribble", "malformed"]
+Cut = Literal["reset", "drop", "truncate", "dribble", "malformed", "close_idle"]
+CLOSE_IDLE: Final = "close_idle"
+"""Closes the kept-alive connection after the complete answer, as a server does that has waited too long."""
+
+FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
+"""Headers that the server sets, because a client would misread a reply under other ones."""
+
+BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+"""Statuses whose replies have no body in HTTP."""
+
 EFFECTS: Final = ("reply", "connection", "reject")
 """What a step does beside a delay; it has at most one of them."""
-BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 INJECTED_RULE: Final = "/fault"
 LAST: Final = sys.maxsize
 """The place in the precedence of what a step refuses: behind every gate."""
@@ -69,7 +78,7 @@ class Step:
     @property
     def stores(self) -> bool:
         """Whether the request is taken all the same: a reply or a cut before the commit replaces the handling."""
-        return self.when == "after_commit" or (self.reply is None and self.connection is None)
+        return self.when == "after_commit" or (self.reply is None and self.connection in (None, CLOSE_IDLE))
 
     def use(self) -> bool:
         """Roll the dice and, when they say so, use the step once."""
@@ -128,17 +137,48 @@ def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
         return "", f"a step requires one of {', '.join(EFFECTS)} or delay_ms"
     if "reject" in script and script.get("when") == "after_commit":
         return "/when", "must be before_commit: after the commit, the events are stored and cannot be rejected"
+    invalid = _reply_problem(script.get("reply") or {})
+    if invalid is not None:
+        return invalid
     delay = script.get("delay_ms")
     if isinstance(delay, dict) and delay["min"] > delay["max"]:
         return "/delay_ms/min", "min is greater than max"
     return matcher_problem(script.get("match") or {})
 
 
+def _reply_problem(reply: Mapping[str, Json]) -> tuple[str, str] | None:
+    for name in reply.get("headers") or {}:
+        if name.lower() in FRAMING:
+            text = "the server sets this header; for a reply that breaks off, use the connection fault truncate"
+            return f"/reply/headers/{name}", text
+    body = reply.get("body", MISSING)
+    if _is_base64(body):
+        try:
+            body = _bytes(body)
+        except ValueError as error:
+            return "/reply/body/base64", f"not valid base64: {error}"
+    if body not in (MISSING, "", b"") and reply["status"] in BODILESS:
+        return "/reply/body", f"a reply with the status {reply['status']} has no body in HTTP"
+    return None
+
+
+def _is_base64(body: Json) -> bool:
+    return isinstance(body, dict) and body.keys() == {"base64"}
+
+
+def _bytes(body: Json) -> bytes:
+    """Return the bytes of `{"base64": text}`. Raises ValueError for a text that is not base64."""
+    text = body["base64"]
+    if not isinstance(text, str):
+        raise ValueError("base64 must be a string")
+    return base64.b64decode(text, validate=True)
+
+
 def override_of(judged: Judged, receipt: Receipt, step: Step, own: WireReply) -> ReplyOverride:
     """Return what a step changes of an exchange; `own` is the contract's reply."""
     if step.reply is not None:
         return ReplyOverride(fault=step.as_json(), reply=_injected_reply(judged, receipt, step.reply, own))
-    lost = step.connection is not None and step.connection != "dribble"
+    lost = step.connection not in (None, "dribble", CLOSE_IDLE)
     rejected = () if step.reject is None else judged.event_errors
     return ReplyOverride(fault=step.as_json(), reply=own, lost=lost, rejected=rejected)
 
@@ -184,7 +224,9 @@ def _injected_reply(judged: Judged, receipt: Receipt, scripted: Mapping[str, Jso
     status, body, headers = scripted["status"], scripted.get("body", MISSING), scripted.get("headers") or {}
     if body is not MISSING:
         base = refusal_reply(judged, receipt, "default", status=status).headers
-        if isinstance(body, str):
+        if _is_base64(body):
+            media_type, content = "application/octet-stream", _bytes(body)
+        elif isinstance(body, str):
             media_type, content = "text/plain; charset=utf-8", body.encode("utf-8", "surrogatepass")
         else:
             media_type, content = JSON_TYPE, render(body)
@@ -196,8 +238,12 @@ def _injected_reply(judged: Judged, receipt: Receipt, scripted: Mapping[str, Jso
         base, content = _without(own.headers, "content-type"), b""
     else:
         base, content = own.headers, own.body
-    headers_of_contract = _without(base, *headers)
-    return WireReply(status=status, headers=(*headers_of_contract, *headers.items()), body=content)
+    own_headers = [
+        (name, str(value))
+        for name, values in headers.items()
+        for value in (values if isinstance(values, list) else [values])
+    ]
+    return WireReply(status=status, headers=(*_without(base, *headers), *own_headers), body=content)
 
 
 def _without(headers: Headers, *dropped: str) -> Headers:

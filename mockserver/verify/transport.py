@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from mockserver.client.calls import default_tls
@@ -28,13 +29,14 @@ class Http:
         target: str,
         rate: float,
         *,
+        ca_file: Path | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         parts = _parts(target)
         self.target = target
         self.prefix = parts.path
-        self._client = BlockingClient(parts.host, parts.port, default_tls(parts.scheme))
+        self._client = BlockingClient(parts.host, parts.port, default_tls(parts.scheme, ca_file))
         self._gap = 1 / rate
         self._next = 0.0
         self._now = now

@@ -405,7 +405,7 @@ def test_ready_gives_up_on_a_server_that_says_nothing() -> None:
 
 def test_ready_asks_again_until_the_server_is(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: Iterator[str | None] = iter(["Connection refused", "/readyz returned 503", None])
-    monkeypatch.setattr(probe, "ask", lambda *_: next(answers))
+    monkeypatch.setattr(probe, "ask", lambda *_, **__: next(answers))
     monkeypatch.setattr(probe, "PAUSE_S", 0)
     assert invoke("ready", "--wait").exit_code == 0
     assert next(answers, "asked no more") == "asked no more"
@@ -438,7 +438,7 @@ def test_ready_ends_with_2_for_what_is_no_url(url: str) -> None:
 def test_ready_without_a_url_asks_where_serve_listens_in_that_environment(
     variables: Mapping[str, str], url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe, "ask", lambda asked, _: None if asked == url else f"not {url}")
+    monkeypatch.setattr(probe, "ask", lambda asked, *_, **__: None if asked == url else f"not {url}")
     ended = invoke("ready", **variables)
     assert (ended.output, ended.exit_code) == (f"{url} is ready\n", 0)
 

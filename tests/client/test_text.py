@@ -18,6 +18,7 @@ NOTHING: dict[str, Any] = {
     "near_misses": [],
     "refused": [],
     "faults_pending": [],
+    "unseen": {"count": 0, "reason": None, "at": None},
     "other_sessions": [],
 }
 SPEC = {"match": {}, "count": 1, "quiet_ms": 500, "timeout_ms": 5000}

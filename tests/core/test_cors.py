@@ -8,7 +8,8 @@ import pytest
 
 from mockserver.contract.sections import CorsRules
 from mockserver.core.answer import VARY, cors_reply_headers, preflight_headers
-from mockserver.core.gates import origin_allowed
+from mockserver.core.gates import origin_allowed, preflight_problem
+from tests.judging import wire_request
 
 ORIGIN = "https://shop.example"
 OPEN = CorsRules(
@@ -39,6 +40,12 @@ def test_every_origin_is_allowed_when_none_is_listed(origin: str) -> None:
         ("https://a.example", "https://a.example", True),
         ("HTTPS://A.Example", "https://a.example", True),
         ("https://a.example", "a.example", True),
+        ("http://[::1]", "[::1]", True),
+        ("http://[::1]:5173", "[::1]", True),
+        ("http://[::1]:5173", "http://[::1]:5173", True),
+        ("http://[::2]", "[::1]", False),
+        ("http://[fe80::AB]:80", "[FE80::ab]", True),
+        ("http://localhost:5173", "localhost", True),
         ("https://a.example:8443", "a.example", True),
         ("https://a.example:8443", "https://a.example", False),
         ("https://a.example", "https://a.example:443", False),
@@ -98,3 +105,31 @@ def test_preflight_without_an_origin_is_answered_all_the_same() -> None:
 def test_rules_are_kept_apart_when_they_are_equal_in_name() -> None:
     assert cors_reply_headers(OPEN, "https://b.example")[0] == ("Access-Control-Allow-Origin", "https://b.example")
     assert cors_reply_headers(replace(OPEN, allowed_origins=("x",)), "https://b.example") == (VARY,)
+
+
+@pytest.mark.parametrize(
+    ("headers", "problem"),
+    [
+        ({}, None),
+        ({"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "CONTENT-type"}, None),
+        ({"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": ""}, None),
+        ({"Access-Control-Request-Method": "PUT"}, "the method PUT is not allowed"),
+        (
+            {"Access-Control-Request-Headers": "baggage,content-type,traceparent"},
+            "the header baggage, traceparent is not allowed (allowed: Content-Type)",
+        ),
+        ({"Origin": "https://b.example"}, "the origin https://b.example is not allowed"),
+    ],
+)
+def test_preflight_says_why_a_browser_sends_no_request(headers: dict[str, str], problem: str | None) -> None:
+    assert preflight_problem(CLOSED, wire_request("/", b"", headers, method="OPTIONS")) == problem
+
+
+def test_any_header_but_authorization_is_allowed_by_a_star_without_credentials() -> None:
+    star = replace(OPEN, headers="*", credentials=False)
+    asked = [
+        wire_request("/", b"", {"Access-Control-Request-Headers": name}) for name in ("traceparent", "authorization")
+    ]
+    assert preflight_problem(star, asked[0]) is None
+    assert preflight_problem(star, asked[1]) == "the header authorization is not allowed (allowed: *)"
+    assert preflight_problem(replace(star, credentials=True), asked[0]) is not None

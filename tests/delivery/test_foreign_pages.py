@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,22 @@ def test_control_surface_refuses_a_page_of_its_own_when_the_token_is_wrong(
     foreign = chromium.drive("foreign-page", session).notes
     assert foreign["readWithToken"] == "TypeError"
     assert foreign["track"] == "cors 202"
+
+
+def test_control_surface_serves_a_page_whose_origin_is_allowed(
+    chromium: Host, whisperr: Session, tmp_path: Path
+) -> None:
+    origin = chromium.drive("origin", whisperr).notes["origin"]
+    with serving(tmp_path, "--admin-token", TOKEN, "--allow-origin", origin) as url:
+        notes = chromium.drive("foreign-page", replace(whisperr, url=url)).notes
+    assert notes == {
+        "read": "cors 401",
+        "readOpaquely": "opaque 0",
+        "readWithToken": "cors 200",
+        "forget": "cors 401",
+        "steer": "cors 401",
+        "steerOpaquely": "opaque 0",
+        "beacon": True,
+        "frame": "hidden",
+        "track": "cors 202",
+    }

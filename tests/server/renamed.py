@@ -13,7 +13,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
-RENAMED_IN = ("aiohttp.web_protocol", "aiohttp.web_server")
+RENAMED_IN = ("aiohttp.base_protocol", "aiohttp.web_protocol", "aiohttp.web_server")
 
 
 class RenamingLoader(SourceFileLoader):

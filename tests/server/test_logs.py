@@ -9,22 +9,29 @@ import pytest
 
 from mockserver.server import logs
 from mockserver.server.logs import SHOWN_EVENTS, exchange_done, new_session
+from mockserver.sessions.steps import Step, reject
 from tests.judging import COLLECT, NOW, collection, contract_of, judged, sale, wire_request
 from tests.sessions.keeping import new_store
 
 NAME = "tk_a-long-session-name"
-SHORT = "tk_a-long-s…"
+SHORT = "tk_a-l…-name"
 PATH = "/tally/v2/main/collect"
 
 
-async def logged(caplog: pytest.LogCaptureFixture, body: Any, *, level: int = logging.INFO) -> list[logging.LogRecord]:
+async def logged(
+    caplog: pytest.LogCaptureFixture, body: Any, *, level: int = logging.INFO, step: Step | None = None
+) -> list[logging.LogRecord]:
     """Return the records of one request."""
     store = new_store()
     session = store.session(NAME)
     result = judged(contract_of("tally"), wire_request(f"{COLLECT}?secret=1", body))
-    exchange, _ = await store.commit(session, result, received_ms=NOW)
+    if step is not None:
+        session.faults += [Step({"connection": "drop", "times": 1}), step]
+        if step.reject is not None:
+            reject(result, step)
+    exchange, _ = await store.commit(session, result, received_ms=NOW, step=step)
     with caplog.at_level(level, "mockserver.requests"):
-        exchange_done(session, exchange)
+        exchange_done(session, exchange, step)
     return caplog.records
 
 
@@ -97,3 +104,35 @@ async def test_nothing_is_explained_when_nobody_reads_it(
 
     monkeypatch.setattr(logs, "View", explained)
     assert await logged(caplog, b"[]", level=logging.WARNING) == []
+
+
+async def test_injected_fault_is_not_told_as_a_refusal(caplog: pytest.LogCaptureFixture) -> None:
+    step = Step({"reply": {"status": 503}, "times": 1})
+    (line,) = await logged(caplog, collection(sale(), sale("b")), step=step)
+    assert line.getMessage() == (
+        f'injected fault step 2 of 2 into POST {PATH} (503) in session {SHORT}: {{"reply":{{"status":503}},"times":1}}'
+    )
+    assert line.__dict__["fields"] == {
+        "session": SHORT,
+        "method": "POST",
+        "path": PATH,
+        "status": 503,
+        "step": 2,
+        "fault": '{"reply":{"status":503},"times":1}',
+    }
+
+
+async def test_event_that_the_contract_refuses_is_told_beside_the_one_that_a_step_rejects(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    step = Step({"match": {"where": {"/cents": 7}}, "reject": {"message": "no"}})
+    lines = [line.getMessage() for line in await logged(caplog, collection(sale("a", 7), sale("b", -1)), step=step)]
+    assert [line.partition(" of ")[0] for line in lines] == ["injected fault step 2", "refused event 1"]
+
+
+async def test_lost_reply_and_long_step_are_told_in_one_short_line(caplog: pytest.LogCaptureFixture) -> None:
+    step = Step({"connection": "reset", "match": {"where": {"/cents": {"in": list(range(1000))}}}})
+    step.match = {}
+    (line,) = await logged(caplog, collection(sale()), step=step)
+    assert "(no reply)" in line.getMessage()
+    assert len(line.getMessage()) < 300

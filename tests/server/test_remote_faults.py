@@ -11,6 +11,8 @@ import pytest
 
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
+from tests.server.mutators import whisperr
+from tests.server.raw import Connection, sent
 from tests.server.vendor_client import VendorClient, clicks_body, track_body
 from tests.server.watching import Gate
 
@@ -497,3 +499,110 @@ async def test_unusable_step_is_refused_with_its_place_and_changes_nothing(
     assert (status, problem["pointer"]) == (400, place.removeprefix("/0"))
     _, left = await control.get(f"{session}/faults")
     assert left == {"steps": [{"connection": "drop", "remaining": None}]}
+
+
+@pytest.mark.parametrize(
+    ("reply", "headers", "body"),
+    [
+        (
+            {"headers": {"Set-Cookie": ["a=1", "b=2"]}, "body": {}},
+            [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")],
+            b"{}",
+        ),
+        ({"headers": {"Retry-After": 120}, "body": "x"}, [("Retry-After", "120")], b"x"),
+        ({"headers": {"Retry-After": [1]}, "body": "x"}, [("Retry-After", "1")], b"x"),
+        ({"body": {"base64": "AAEC"}}, [("Content-Type", "application/octet-stream")], b"\0\1\2"),
+        ({"body": {"base64": ""}}, [("Content-Type", "application/octet-stream")], b""),
+        (
+            {"body": {"base64": "e30="}, "headers": {"content-type": "application/json"}},
+            [("Content-Type", "application/json")],
+            b"{}",
+        ),
+        ({"body": {"base64": "AA", "more": 1}}, [], b'{"base64":"AA","more":1}'),
+        ({"body": [{"base64": "AAEC"}]}, [], b'[{"base64":"AAEC"}]'),
+    ],
+)
+async def test_reply_of_a_step_has_its_headers_and_bytes(
+    control: ControlClient, vendor: VendorClient, session: str, reply: Any, headers: list[Any], body: bytes
+) -> None:
+    await put(control, session, {"reply": {"status": 200, **reply}})
+    connection = aiohttp.TCPConnector(force_close=True)
+    async with (
+        aiohttp.ClientSession(connector=connection, auto_decompress=False) as http,
+        http.post(f"{vendor.url}/v1/events/batch", json=track_body("m1"), headers={"X-API-Key": vendor.key}) as answer,
+    ):
+        received = [(name.title(), value) for name, value in answer.headers.items()]
+        assert await answer.read() == body
+    names = {name for name, _ in headers}
+    assert [pair for pair in received if pair[0] in names] == headers
+
+
+@pytest.mark.parametrize(
+    ("reply", "pointer", "text"),
+    [
+        ({"headers": {"Content-Length": "5"}}, "/headers/Content-Length", "the connection fault truncate"),
+        ({"headers": {"transfer-ENCODING": ["chunked"]}}, "/headers/transfer-ENCODING", "the server sets this header"),
+        ({"headers": {"X": []}}, "/headers/X", "[]"),
+        ({"headers": {"X": 1.5}}, "/headers/X", "1.5"),
+        ({"headers": {"X": ["a", "b\r\nY: c"]}}, "/headers/X/1", "does not match"),
+        ({"headers": {"X": "\x01"}}, "/headers/X", "does not match"),
+        ({"headers": [["X", "a"]]}, "/headers", 'not of type "object"'),
+        ({"body": {"base64": "A"}}, "/body/base64", "not valid base64"),
+        ({"body": {"base64": "é"}}, "/body/base64", "not valid base64"),
+        ({"body": {"base64": 7}}, "/body/base64", "not valid base64"),
+        ({"status": 204, "body": {}}, "/body", "a reply with the status 204 has no body"),
+        ({"status": 304, "body": {"base64": "AAEC"}}, "/body", "a reply with the status 304 has no body"),
+    ],
+)
+async def test_reply_that_cannot_be_sent_is_refused(
+    control: ControlClient, session: str, reply: Any, pointer: str, text: str
+) -> None:
+    status, problem = await control.put(f"{session}/faults", [{"reply": {"status": 200, **reply}}])
+    assert (status, problem["pointer"]) == (400, f"/0/reply{pointer}")
+    assert text in problem["detail"]
+
+
+async def test_unknown_connection_fault_is_refused_with_all_that_there_are(
+    control: ControlClient, session: str
+) -> None:
+    _, near = await control.put(f"{session}/faults", [{"connection": "close-idle"}])
+    assert near["detail"] == '/0/connection: unknown value "close-idle", did you mean "close_idle"?'
+    _, far = await control.put(f"{session}/faults", [{"connection": "hang"}])
+    known = "reset, drop, truncate, dribble, malformed, close_idle"
+    assert far["detail"] == f'/0/connection: unknown value "hang"; available: {known}'
+
+
+async def test_idle_connection_is_closed_after_its_complete_answer(
+    app_server: AppServer, control: ControlClient, session: str, key: str
+) -> None:
+    await put(control, session, {"connection": "close_idle", "times": 1})
+    request = whisperr(key, "m1")
+    connection = await Connection.open(app_server.port)
+    answer = await connection.ask(request.wire())
+    assert answer.status == 202
+    assert "connection" not in answer.headers
+    assert await connection.answers() == []
+    await connection.close()
+    again = await Connection.open(app_server.port)
+    assert [(await again.ask(request.wire())).status for _ in range(2)] == [202, 202]
+    await again.close()
+    assert (await verdicts(control, session))[0] == "accepted"
+    [first, *others] = await rows(control, session, "requests")
+    assert (first["status"], first["fault"]["connection"]) == (202, "close_idle")
+    assert [row["fault"] for row in others] == [None, None]
+
+
+async def test_requests_pipelined_behind_the_close_get_no_answer(
+    app_server: AppServer, control: ControlClient, session: str, key: str
+) -> None:
+    await put(control, session, {"connection": "close_idle", "times": 1})
+    request = whisperr(key, "m1")
+    assert [answer.status for answer in await sent(app_server.port, request.wire() * 3)] == [202]
+
+
+async def test_connection_is_closed_when_a_step_says_so(
+    app_server: AppServer, control: ControlClient, session: str, key: str
+) -> None:
+    await put(control, session, {"reply": {"status": 200, "headers": {"Connection": "close"}, "body": {}}, "times": 1})
+    [answer] = await sent(app_server.port, whisperr(key, "m1").wire())
+    assert answer.headers["connection"] == "close"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from mockserver.errors import SettingsError
+from mockserver.server.app import App
 from mockserver.settings import Settings
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient
@@ -130,3 +132,104 @@ async def test_token_is_not_asked_of_vendor_requests_and_probes(control: Control
     assert (await control.get("/readyz"))[0] == 200
     async with control.http.get(control.url + "/_mock/sessions") as reply:
         assert (reply.status, reply.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+PAGE = "http://localhost:5173"
+OPEN_TO_PAGE = Settings(port=0, allowed_origins=(PAGE, "https://App.example:443"))
+ASKED = {"Origin": PAGE, "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "content-type"}
+
+
+async def cors_of(
+    control: ControlClient, method: str, path: str, headers: dict[str, str]
+) -> tuple[int, dict[str, str]]:
+    async with control.http.request(method, control.url + path, headers=headers) as reply:
+        await reply.read()
+        return reply.status, {name: value for name, value in reply.headers.items() if name.startswith(("Acc", "Var"))}
+
+
+@pytest.mark.parametrize("settings", [OPEN_TO_PAGE], indirect=True)
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/_mock/sessions", 200),
+        ("GET", "/_mock/sessions/a/export", 200),
+        ("GET", "/_mock/nothing", 404),
+        ("PUT", "/_mock/sessions", 405),
+        ("PATCH", "/_mock/sessions/a", 400),
+        ("DELETE", "/_mock/sessions/a", 204),
+        ("GET", "/readyz", 200),
+    ],
+)
+async def test_page_of_an_allowed_origin_reads_every_reply(
+    control: ControlClient, method: str, path: str, status: int
+) -> None:
+    headers = {"Origin": PAGE, "Sec-Fetch-Site": "same-site"}
+    expected = {"Vary": "Origin", "Access-Control-Allow-Origin": PAGE}
+    assert await cors_of(control, method, path, headers) == (status, expected)
+
+
+@pytest.mark.parametrize("settings", [OPEN_TO_PAGE._replace(admin_token=TOKEN)], indirect=True)
+async def test_preflight_of_an_allowed_origin_needs_no_token(control: ControlClient) -> None:
+    status, headers = await cors_of(control, "OPTIONS", "/_mock/sessions/a", ASKED)
+    assert (status, headers) == (
+        204,
+        {
+            "Vary": "Origin",
+            "Access-Control-Allow-Origin": PAGE,
+            "Access-Control-Allow-Methods": "DELETE, GET, PATCH",
+            "Access-Control-Allow-Headers": "authorization, content-type",
+            "Access-Control-Max-Age": "600",
+        },
+    )
+    assert (await cors_of(control, "GET", "/_mock/sessions", {"Origin": PAGE}))[0] == 401
+    private = {**ASKED, "Access-Control-Request-Private-Network": "true"}
+    assert "Access-Control-Allow-Private-Network" in (await cors_of(control, "OPTIONS", "/_mock/", private))[1]
+
+
+@pytest.mark.parametrize("settings", [OPEN_TO_PAGE], indirect=True)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://localhost:5174"},
+        {"Origin": "https://localhost:5173"},
+        {"Origin": "http://localhost:5173.evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "same-site"},
+        {**ASKED, "Origin": "https://evil.example"},
+    ],
+)
+async def test_other_origins_stay_out(control: ControlClient, headers: dict[str, str]) -> None:
+    for method in ("GET", "OPTIONS"):
+        assert await cors_of(control, method, "/_mock/sessions", headers) == (403, {"Vary": "Origin"})
+
+
+@pytest.mark.parametrize("settings", [OPEN_TO_PAGE], indirect=True)
+async def test_host_is_still_checked_and_default_ports_do_not_matter(control: ControlClient) -> None:
+    assert (await cors_of(control, "GET", "/_mock/sessions", {"Origin": PAGE, "Host": "evil.example"}))[0] == 421
+    assert (await cors_of(control, "GET", "/_mock/sessions", {"Origin": "https://app.example"}))[0] == 200
+
+
+async def test_refusal_names_the_flag(control: ControlClient) -> None:
+    _, problem = await control.get("/_mock/sessions", {"Origin": PAGE})
+    assert problem["detail"].endswith("add it with --allow-origin")
+
+
+@pytest.mark.parametrize(
+    ("origin", "why"),
+    [
+        ("*", "any page could read and change every session"),
+        ("http://*.example", "any page"),
+        ("null", "an origin is a scheme, host and port"),
+        ("localhost:5173", "an origin is"),
+        ("http://localhost:5173/", "an origin is"),
+        ("http://localhost:x", "an origin is"),
+        ("http://user@localhost", "an origin is"),
+        ("ftp://localhost", "an origin is"),
+        ("", "an origin is"),
+    ],
+)
+def test_origin_that_is_not_exactly_one_is_refused_at_the_start(origin: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=r"--allow-origin '") as error:
+        App(Settings(allowed_origins=(origin,)))
+    assert why in str(error.value)
+    assert "such as http://localhost:5173" in str(error.value)

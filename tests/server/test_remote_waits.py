@@ -21,6 +21,7 @@ ANSWER = {
     "near_misses",
     "refused",
     "faults_pending",
+    "unseen",
     "other_sessions",
 }
 

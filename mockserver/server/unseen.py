@@ -1,0 +1,50 @@
+"""What arrived and is in no session's journal: a wait, a report or a failed test would say that nothing came."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections import deque
+from itertools import takewhile
+from typing import Final
+
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import rfc3339_ms
+
+_log = logging.getLogger("mockserver")
+
+KEPT: Final = 10_000
+"""How many of the latest entries have their time kept."""
+
+SHOWN_PATH: Final = 120
+_PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z.-]{0,20}|v[0-9]{1,3}")
+
+
+class Unseen:
+    """Connections and requests that no session shows, with their reasons, which hold no credential."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._latest: deque[tuple[int, str]] = deque(maxlen=KEPT)
+
+    def add(self, reason: str) -> None:
+        """Count one, now, and log it."""
+        self.count += 1
+        _log.info("in no session: %s", reason)
+        self._latest.append((time.time_ns() // 1_000_000, reason))
+
+    def as_json(self, since_ms: int = 0) -> Json:
+        """Return `{"count","reason","at"}`: how many since a time (ms), why the last one, and when; null for none."""
+        if not self._latest or self._latest[-1][0] < since_ms:
+            return {"count": 0, "reason": None, "at": None}
+        at, reason = self._latest[-1]
+        count = sum(1 for _ in takewhile(lambda entry: entry[0] >= since_ms, reversed(self._latest)))
+        return {"count": count if since_ms else self.count, "reason": reason, "at": rfc3339_ms(at)}
+
+
+def plain_path(path: str) -> str:
+    """Return a path in which each segment that may be a key is replaced by an ellipsis."""
+    segments = path.partition("?")[0].split("/")
+    shown = "/".join(segment if _PLAIN_SEGMENT.fullmatch(segment) else "…" for segment in segments)
+    return shown if len(shown) <= SHOWN_PATH else f"{shown[: SHOWN_PATH - 1]}…"

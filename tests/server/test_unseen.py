@@ -1,0 +1,137 @@
+"""Traffic that no session shows is counted, with a reason that a wait, a report and the overview tell."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from click.testing import CliRunner
+
+from mockserver import MockServer, WaitError
+from mockserver.cli.report import command as report
+from mockserver.server.unseen import Unseen, plain_path
+from tests.server.attacks import CHUNKED
+from tests.server.conftest import AppServer
+from tests.server.mutators import outlit
+from tests.server.raw import Connection, Plain, once, sent
+
+KEY = "pk_S3CRETSECRET"
+CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)
+
+
+def preflight(path: str = "/v1/events/batch", headers: str = "content-type", method: str = "POST") -> Plain:
+    asked = (
+        ("Origin", "https://shop.example"),
+        ("Access-Control-Request-Method", method),
+        ("Access-Control-Request-Headers", headers),
+    )
+    return Plain(method="OPTIONS", path=path, headers=asked)
+
+
+REASONS = {
+    "TLS on a plain port": CLIENT_HELLO,
+    "TLS on a plain port: use an http:// URL": CLIENT_HELLO[:1],
+    "longer than": replace(outlit(KEY, "a"), path="/" + "a" * 20_000).wire(),
+    "no protocol serves POST /event/v9/…/x": Plain(path=f"/event/v9/{KEY}/x?k={KEY}").wire(),
+    "no protocol serves GET /favicon.ico": Plain(method="GET", path="/favicon.ico").wire(),
+    "below /_mock/s/": Plain(path="/_mock/s/").wire(),
+    "traceparent is not allowed": preflight(headers="content-type,traceparent").wire(),
+    "the method PATCH is not allowed": preflight(method="PATCH").wire(),
+}
+
+
+async def overview(app_server: AppServer) -> Any:
+    return (await once(app_server.port, Plain(method="GET", path="/_mock/"))).json["unseen"]
+
+
+async def failed_wait(app_server: AppServer, session: str = KEY, **request: Any) -> Any:
+    wait = Plain(path=f"/_mock/sessions/{session}/wait", body=json.dumps({"timeout_ms": 0, **request}).encode())
+    return (await once(app_server.port, wait)).json
+
+
+@pytest.mark.parametrize("reason", REASONS)
+async def test_reason_is_told_where_nothing_seems_to_have_come(app_server: AppServer, reason: str) -> None:
+    connection = await Connection.open(app_server.port)
+    await connection.send(REASONS[reason])
+    await asyncio.wait_for(connection.reader.readuntil(b"\r\n\r\n"), 20)
+    await connection.close()
+    waited = await failed_wait(app_server)
+    sessions = (await once(app_server.port, Plain(method="GET", path="/_mock/sessions"))).json
+    assert reason in waited["unseen"]["reason"]
+    assert waited["unseen"] == sessions["unseen"] == await overview(app_server)
+    assert waited["unseen"]["count"] == 1
+    assert waited["unseen"]["at"] is not None
+    assert "S3CRET" not in waited["unseen"]["reason"]
+
+
+async def test_nothing_is_counted_when_all_is_in_a_session(app_server: AppServer) -> None:
+    for request in (
+        outlit(KEY, "a"),
+        preflight(),
+        preflight(headers=""),
+        replace(outlit(KEY, "a"), path="/v1/nowhere"),
+    ):
+        await once(app_server.port, request)
+    assert await overview(app_server) == {"count": 0, "reason": None, "at": None}
+
+
+async def test_client_that_leaves_within_a_body_is_counted(app_server: AppServer) -> None:
+    connection = await Connection.open(app_server.port)
+    await connection.send(outlit(KEY, "a").head(CHUNKED, "Expect: 100-continue"))
+    await connection.reader.readuntil(b"\r\n\r\n")
+    await connection.close(reset=True)
+    async with asyncio.timeout(20):
+        while not (await overview(app_server))["count"]:
+            continue
+    assert "before the body of its request was complete" in (await overview(app_server))["reason"]
+
+
+async def test_wait_looks_back_no_further_than_the_last_request_of_its_session(app_server: AppServer) -> None:
+    await sent(app_server.port, CLIENT_HELLO)
+    await asyncio.sleep(0.002)
+    await once(app_server.port, outlit(KEY, "a"))
+    assert (await failed_wait(app_server))["unseen"]["count"] == 0
+    assert (await failed_wait(app_server, "pk_other"))["unseen"]["count"] == 1
+
+
+def test_only_the_times_of_the_latest_are_kept() -> None:
+    unseen = Unseen()
+    for number in range(10_003):
+        unseen.add(f"reason {number}")
+    everything, since = unseen.as_json(), unseen.as_json(1)
+    assert (everything["count"], everything["reason"]) == (10_003, "reason 10002")
+    assert since["count"] == 10_000
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/api/i/v1/pk_live_x/events", "/api/i/v1/…/events"),
+        ("/v1/event/batch?api_key=wrk_1", "/v1/event/batch"),
+        ("/" + "a" * 21, "/…"),
+        ("/a" * 100, ("/a" * 60)[:119] + "…"),
+        ("/%70%6b_x", "/…"),
+    ],
+)
+def test_path_shows_no_segment_that_may_be_a_key(path: str, shown: str) -> None:
+    assert plain_path(path) == shown
+
+
+def test_report_and_failed_wait_tell_it() -> None:
+    with MockServer() as server:
+        address = urlsplit(server.url)
+        with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
+            connection.sendall(CLIENT_HELLO)
+            connection.recv(1000)
+        with pytest.raises(WaitError) as failure:
+            server.wait_for(timeout=0.01)
+        result = CliRunner().invoke(report, [server.url, "--session", "pk_empty"])
+    for text in (str(failure.value), result.output):
+        assert "in no session: 1 request, the last at " in text
+        assert "TLS on a plain port" in text
+    assert "was it flushed" not in str(failure.value)
