@@ -56,6 +56,8 @@ ELSEWHERE = {
     "lint.golden_cases": CASES,
     "lint.playback": Elsewhere("test_cases.py", "it plays every golden case"),
     "lint.guess": CHECKED,
+    "lint.items": CHECKED,
+    "lint.traffic": Elsewhere("lint/test_har.py", "requests of HAR archives are told apart"),
     "lint.located_findings": CHECKED,
     "lint.readers": CHECKED,
     "lint.wire_requests": CHECKED,

@@ -82,9 +82,7 @@ def command(
     )
     checked = check(files, library, options)
     if as_json:
-        counts = {"requests": checked.requests, "events": checked.events, "skipped": checked.skipped}
-        findings = [problem.as_json() for problem in checked.problems]
-        print_json({"clean": checked.clean, **counts, "findings": findings})
+        print_json(checked.as_json())
     else:
         for problem in checked.problems:
             click.echo(problem.text())

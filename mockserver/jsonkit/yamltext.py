@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from types import UnionType
 from typing import Any, Final
 
 import yaml
@@ -104,9 +103,9 @@ def loads(text: bytes | str, name: str) -> Json:
     """Parse YAML text; `name` is used in the error. Raises ContractError."""
     try:
         text = utf8(text) if isinstance(text, bytes) else text
-        _refuse(yaml.AnchorToken | yaml.AliasToken, "anchors and aliases are not allowed", text, name)
+        _refuse((yaml.AnchorToken, yaml.AliasToken), "anchors and aliases are not allowed", text, name)
         value = yaml.load(text, Loader=_Strict)
-        _refuse(yaml.TagToken | yaml.DirectiveToken, "tags and directives are not allowed", text, name)
+        _refuse((yaml.TagToken, yaml.DirectiveToken), "tags and directives are not allowed", text, name)
         return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -121,7 +120,7 @@ def loads(text: bytes | str, name: str) -> Json:
         raise ContractError(name, "", str(error)) from None
 
 
-def _refuse(tokens: UnionType, problem: str, text: bytes | str, name: str) -> None:
+def _refuse(tokens: tuple[type, ...], problem: str, text: bytes | str, name: str) -> None:
     """Refuse some tokens. Only a text that may have one is scanned, because scanning takes as long as loading."""
     if _MAY_BE_REFUSED.search(text if isinstance(text, str) else text.decode("utf-8")) is None:
         return

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mockserver.contract.contract import Contract, split_target
+from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch
-from mockserver.contract.ownership import longest_first, owner
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding
@@ -22,9 +22,11 @@ from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.lint.comparison import Difference
 from mockserver.lint.golden_cases import Case
 from mockserver.lint.guess import Guess, guesses
+from mockserver.lint.items import BrokenItem, CaseItem, Item, PatchItem, PayloadItem, RequestItem
 from mockserver.lint.located_findings import errors_of, warnings_of
 from mockserver.lint.playback import play
-from mockserver.lint.readers import BrokenItem, CaseItem, Item, PatchItem, PayloadItem, RequestItem, items_of
+from mockserver.lint.readers import items_of
+from mockserver.lint.traffic import Skip, contract_of
 from mockserver.lint.wire_requests import with_example_credential
 
 
@@ -64,12 +66,16 @@ class Problem:
 
 @dataclass(slots=True)
 class CheckResult:
-    """What was found in some files, and how much was checked. `skipped` requests went to other hosts."""
+    """What was found in some files, and how much was checked.
+
+    `skipped` counts the requests that no contract is about, `unrecorded` those whose body the file lacks.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     requests: int = 0
     events: int = 0
-    skipped: int = 0
+    skipped: Counter[Skip] = field(default_factory=Counter)
+    unrecorded: int = 0
 
     @property
     def errors(self) -> int:
@@ -81,12 +87,31 @@ class CheckResult:
         """Whether there are no errors."""
         return self.errors == 0
 
+    def as_json(self) -> dict[str, Json]:
+        """Return the result as one object."""
+        return {
+            "clean": self.clean,
+            "requests": self.requests,
+            "events": self.events,
+            "skipped": self.skipped.total(),
+            "skipped_to": {str(skip): count for skip, count in self.skipped.items()},
+            "bodies_not_recorded": self.unrecorded,
+            "findings": [problem.as_json() for problem in self.problems],
+        }
+
     def summary(self) -> str:
-        """Return in one line what was checked and how many problems there are."""
+        """Return in one line what was checked, how many problems there are, and what was not checked."""
         seen = f"{_counted(self.requests, 'request')}, {_counted(self.events, 'event')}"
         warnings = len(self.problems) - self.errors
-        skipped = f"; skipped {_counted(self.skipped, 'request')} to other hosts" if self.skipped else ""
-        return f"{seen}: {_counted(self.errors, 'error')}, {_counted(warnings, 'warning')}{skipped}"
+        found = f"{_counted(self.errors, 'error')}, {_counted(warnings, 'warning')}"
+        return "; ".join([f"{seen}: {found}", *self.not_checked()])
+
+    def not_checked(self) -> Iterator[str]:
+        """Yield in words what the files hold that was not checked."""
+        for skip, count in self.skipped.items():
+            yield f"skipped {_counted(count, 'request')} to {skip}"
+        if self.unrecorded:
+            yield f"{_counted(self.unrecorded, 'body')} not recorded"
 
 
 def file_error(rule: str, message: str, *, pointer: str = "", expected: Json = None, got: Json = None) -> Finding:
@@ -114,7 +139,8 @@ def difference_error(difference: Difference, part: str = "") -> Finding:
 
 
 def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    plural = {"body": "bodies", "reply": "replies"}.get(noun, f"{noun}s")
+    return f"{count} {noun if count == 1 else plural}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,22 +221,24 @@ class Checker:
             self._report(item, difference_error(difference), played.exchanges[-1].judged)
 
     def _check_request(self, item: RequestItem) -> None:
-        """Judge a complete request under the protocol that it names, or that owns its path."""
-        contract = self._contract_of_request(item)
-        if contract is None:
-            self.result.skipped += 1
+        """Judge a complete request under the protocol that it belongs to."""
+        contract = contract_of(item, self._contracts(item.protocol))
+        if isinstance(contract, Skip):
+            self.result.skipped[contract] += 1
             return
-        request = with_example_credential(item.request, route(RequestBody(item.request), contract))
+        routed = route(RequestBody(item.request), contract)
+        if routed.operation is not None and routed.operation.forms and not item.body_recorded:
+            self.result.unrecorded += 1
+            return
+        request = with_example_credential(item.request, routed)
         self._report_judged(item, judge(route(RequestBody(request), contract), self._terms(item.now_ms)))
 
-    def _contract_of_request(self, item: RequestItem) -> Contract | None:
-        chosen = self.options.protocol
-        if item.protocol is not None and chosen in (None, item.protocol):
-            return self._contract(item.protocol)
-        contracts = {name: self._contract(name) for name in ([chosen] if chosen else self.library.protocols)}
-        prefixes = longest_first(prefix for contract in contracts.values() for prefix in contract.prefixes)
-        prefix = owner(prefixes, split_target(item.request.target)[0])
-        return None if prefix is None else contracts[prefix.protocol]
+    def _contracts(self, named: str | None) -> Mapping[str, Contract]:
+        """Return the contracts that a request may belong to, by protocol; `named` is the protocol that it names."""
+        names = self.library.protocols if self.options.protocol is None else [self.options.protocol]
+        if named is not None and self.options.protocol is None:
+            names = [named]
+        return {name: self._contract(name) for name in names}
 
     def _check_payload(self, item: PayloadItem) -> None:
         """Judge a body or a single event as what it looks most like."""

@@ -332,11 +332,18 @@ def test_address_of_a_session_is_looked_through_when_traffic_was_recorded_there(
 
 
 @pytest.mark.parametrize(
-    ("path", "protocol"),
-    [("/api/i/v1/pk_1/nope", "outlit"), ("/api/i", "outlit"), ("/api/nope", "apex"), ("/v1/nope", "whisperr")],
+    ("url", "protocol"),
+    [
+        ("https://app.outlit.ai/api/i/v1/pk_1/nope", "outlit"),
+        ("https://app.outlit.ai/api/i", "outlit"),
+        ("https://app.apex.inc/api/nope", "apex"),
+        ("https://api.whisperr.net/v1/nope", "whisperr"),
+        ("http://127.0.0.1:8207/_mock/s/a/api/i/v1/pk_1/nope", "outlit"),
+        ("http://127.0.0.1:8207/_mock/s/a/api/nope", "apex"),
+    ],
 )
-def test_request_belongs_to_the_longest_prefix_when_several_fit(tmp_path: Path, path: str, protocol: str) -> None:
-    sent = {"method": "POST", "url": f"https://h.example{path}"}
+def test_request_belongs_to_the_longest_prefix_when_several_fit(tmp_path: Path, url: str, protocol: str) -> None:
+    sent = {"method": "POST", "url": url}
     (error,) = findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
     assert (error["protocol"], error["message"]) == (protocol, "unknown path")
 
