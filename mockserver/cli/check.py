@@ -22,8 +22,10 @@ A .json file holds a request body, an event, a list of these, or a HAR archive. 
 event per line, an exported session, or a corpus. A .yaml file holds a golden case or a contract patch. Use - to read
 JSON or NDJSON from stdin. What a file does not name is inferred from its path and its content.
 Time windows are checked only if the file or --now gives the time of the request. Warnings do not change the exit code.
+Requests in a HAR archive that belong to no protocol are skipped; bodies that were not recorded cannot be checked. Both
+are counted. A file in which there is nothing to check is an error.
 
-Exit code 0: no errors; 1: errors.
+Exit code 0: no errors; 1: errors, or nothing to check.
 """
 
 
@@ -35,6 +37,14 @@ Exit code 0: no errors; 1: errors.
 @click.option("--operation", metavar="NAME", help="Operation. Default: inferred from the path or the payload.")
 @effective_contract
 @click.option("--now", metavar="TIME", help="Time at which the payloads were sent, for example 2026-06-14T12:00:00Z.")
+@click.option("--allow-empty", is_flag=True, help="Accept files in which there is nothing to check.")
+@click.option(
+    "--min-events",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Fail with fewer than N events in all files.",
+)
 @click.option("--no-warnings", is_flag=True, help="Print errors only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
@@ -49,6 +59,8 @@ def command(
     contracts: Sequence[Path],
     contract_patches: Sequence[Path],
     now: str | None,
+    allow_empty: bool,
+    min_events: int,
     no_warnings: bool,
     as_json: bool,
 ) -> None:
@@ -79,6 +91,8 @@ def command(
         patches=patches,
         now_ms=now_ms,
         warnings=not no_warnings,
+        allow_empty=allow_empty,
+        min_events=min_events,
     )
     checked = check(files, library, options)
     if as_json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from mockserver.contract.contract import Contract
@@ -22,7 +22,7 @@ from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.lint.comparison import Difference
 from mockserver.lint.golden_cases import Case
 from mockserver.lint.guess import Guess, guesses
-from mockserver.lint.items import BrokenItem, CaseItem, Item, PatchItem, PayloadItem, RequestItem
+from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
 from mockserver.lint.located_findings import errors_of, warnings_of
 from mockserver.lint.playback import play
 from mockserver.lint.readers import items_of
@@ -32,7 +32,10 @@ from mockserver.lint.wire_requests import with_example_credential
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One finding about a file: `place` is where in the file, `event` which event of a request it is about."""
+    """One finding about a file: `place` is where in the file, `event` which event of a request it is about.
+
+    `file` is empty for a finding about all files together.
+    """
 
     file: str
     place: str
@@ -58,9 +61,8 @@ class Problem:
         finding = self.finding
         event = "" if self.event is None else f"event {self.event}"
         where = " ".join(filter(None, (self.file, self.place, event, finding.pointer)))
-        text: str = without_surrogates(
-            f"{where}: {finding.severity}: {finding.message}\n    {finding.rule} [{finding.source}]"
-        )
+        message = ": ".join(filter(None, (where, finding.severity, finding.message)))
+        text: str = without_surrogates(f"{message}\n    {finding.rule} [{finding.source}]")
         return text
 
 
@@ -74,6 +76,7 @@ class CheckResult:
     problems: list[Problem] = field(default_factory=list)
     requests: int = 0
     events: int = 0
+    patches: int = 0
     skipped: Counter[Skip] = field(default_factory=Counter)
     unrecorded: int = 0
 
@@ -86,6 +89,17 @@ class CheckResult:
     def clean(self) -> bool:
         """Whether there are no errors."""
         return self.errors == 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was checked and nothing was found."""
+        return not (self.requests or self.patches or self.problems)
+
+    def add(self, other: CheckResult) -> None:
+        """Add what was found in other files."""
+        for member in fields(self):
+            value, added = getattr(self, member.name), getattr(other, member.name)
+            setattr(self, member.name, value + added)
 
     def as_json(self) -> dict[str, Json]:
         """Return the result as one object."""
@@ -147,7 +161,8 @@ def _counted(count: int, noun: str) -> str:
 class CheckOptions:
     """What the caller says about the files. What is None is taken from the files, or guessed.
 
-    `patches` are contract patches with the names of their protocols.
+    `patches` are contract patches with the names of their protocols. A file in which there is nothing to check is an
+    error unless `allow_empty` is set, and so are fewer events than `min_events` in all files together.
     """
 
     protocol: str | None = None
@@ -156,34 +171,63 @@ class CheckOptions:
     patches: Sequence[tuple[str, Patch]] = ()
     now_ms: int | None = None
     warnings: bool = True
+    allow_empty: bool = False
+    min_events: int = 0
 
 
 def check(paths: Iterable[Path], library: Library, options: CheckOptions) -> CheckResult:
     """Check files against the contracts of a library."""
     checker = Checker(library, options)
     asyncio.run(checker.check(paths))
-    return checker.result
+    return checker.total
 
 
 class Checker:
-    """Checks files against the contracts of a library; `result` is what was found so far."""
+    """Checks files against the contracts of a library.
+
+    `total` is what was found in the files that are done, `result` in the one at hand.
+    """
 
     def __init__(self, library: Library, options: CheckOptions) -> None:
         self.library = library
         self.options = options
+        self.total = CheckResult()
         self.result = CheckResult()
 
     async def check(self, paths: Iterable[Path]) -> None:
         """Check some files."""
         for path in paths:
-            for item in items_of(path):
-                try:
-                    await self._check(item)
-                except ContractError as error:
-                    self._report(item, file_error("/contract", str(error)))
+            await self._check_file(path)
+        expected, got = self.options.min_events, self.total.events
+        if got < expected:
+            message = f"expected at least {_counted(expected, 'event')} (--min-events), got {got}"
+            self._report(Item(file=""), file_error("/file", message, expected=expected, got=got))
+            self._finish_file()
+
+    async def _check_file(self, path: Path) -> None:
+        for item in items_of(path):
+            try:
+                await self._check(item)
+            except ContractError as error:
+                self._report(item, file_error("/contract", str(error)))
+        if self.result.is_empty:
+            *others, last = sorted(self._contracts(None))
+            wanted = f"expected a request to {' or '.join(filter(None, (', '.join(others), last)))}"
+            self._report_empty(Item(file=str(path)), "; ".join([wanted, *self.result.not_checked()]))
+        self._finish_file()
+
+    def _finish_file(self) -> None:
+        self.total.add(self.result)
+        self.result = CheckResult()
+
+    def _report_empty(self, item: Item, problem: str) -> None:
+        if not self.options.allow_empty:
+            self._report(item, file_error("/file", f"nothing to check: {problem}"))
 
     async def _check(self, item: Item) -> None:
         match item:
+            case EmptyItem():
+                self._report_empty(item, item.problem)
             case BrokenItem():
                 self._report(item, file_error("/file", item.problem, pointer=item.pointer))
             case CaseItem():
@@ -195,6 +239,7 @@ class Checker:
             case PatchItem():
                 protocol, patch = self.library.load_patch(Path(item.file))
                 self.library.protocol(protocol).contract(None, [patch])
+                self.result.patches += 1
 
     def _contract(self, protocol: str, revision: str | None = None, patches: Sequence[Patch] = ()) -> Contract:
         """Return the contract to check by; `revision` and `patches` are those that the file names."""

@@ -59,3 +59,10 @@ class BrokenItem(Item):
 
     problem: str
     pointer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmptyItem(Item):
+    """A file with nothing in it: what was looked for."""
+
+    problem: str

@@ -17,13 +17,16 @@ from mockserver.jsonkit.jsontext import NotJSONError, parse_exactly
 from mockserver.lint.case_reader import case_of, case_of_corpus_line
 from mockserver.lint.document_schema import DocumentSchema, FormatError
 from mockserver.lint.har import har_item
-from mockserver.lint.items import BrokenItem, CaseItem, Item, PatchItem, PayloadItem, RequestItem
+from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
 from mockserver.lint.wire_requests import wire_request
 
 STDIN: Final = Path("-")
 LINES: Final = (".ndjson", ".jsonl")
 YAML: Final = (".yaml", ".yml")
 HAR: Final = ".har"
+NOT_JSON: Final = "is not valid JSON"
+CONTENT: Final = "a request body, an event, a list of these, or a HAR archive"
+LINE_CONTENT: Final = "one request body, event or exchange per line"
 CASE_KEYS: Final = frozenset({"case", "dossier", "steps"})
 _TEXT: Final[Json] = {"type": "string"}
 _BASE64: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -78,7 +81,7 @@ def _broken(file: str, place: str, error: Exception) -> BrokenItem:
         case FormatError():
             return BrokenItem(file=file, place=error.place, pointer=error.pointer, problem=error.problem)
         case NotJSONError() | NotUTF8Error():
-            return BrokenItem(file=file, place=place, problem=f"is not valid JSON: {error}")
+            return BrokenItem(file=file, place=place, problem=f"{NOT_JSON}: {error}")
         case ContractError():  # of the YAML loader
             return BrokenItem(file=file, place=place, problem=error.problem)
     return BrokenItem(file=file, place=place, problem=f"cannot be read: {error}")
@@ -86,10 +89,20 @@ def _broken(file: str, place: str, error: Exception) -> BrokenItem:
 
 def _parts(path: Path, file: str) -> Iterator[Part]:
     if path.suffix in YAML:
-        yield "", partial(_yaml_item, yamltext.load(path), path)
+        document = yamltext.load(path)
+        if document is None:
+            yield "", partial(_empty, file, "the file is empty; expected a golden case or a contract patch")
+        else:
+            yield "", partial(_yaml_item, document, path)
         return
     text = without_mark(sys.stdin.buffer.read() if path == STDIN else path.read_bytes())
-    if path.suffix in LINES or (path == STDIN and _is_lines(text)):
+    if not text.strip():
+        holder = "stdin" if path == STDIN else "the file"
+        problem = (
+            f"empty; expected {LINE_CONTENT}" if path.suffix in LINES else f"empty and {NOT_JSON}; expected {CONTENT}"
+        )
+        yield "", partial(_empty, file, f"{holder} is {problem}")
+    elif path.suffix in LINES or (path == STDIN and _is_lines(text)):
         for number, line in enumerate(text.split(b"\n"), 1):
             if line.strip():
                 yield f"line {number}", partial(_line_item, line, file, f"line {number}")
@@ -105,11 +118,19 @@ def _document_parts(document: Json, file: str) -> Iterator[Part]:
         _HAR.check(document, file)
         for number, entry in enumerate(document["log"]["entries"]):
             yield f"entry {number}", partial(har_item, entry, file, f"entry {number}")
+        if not document["log"]["entries"]:
+            yield "", partial(_empty, file, "the archive has no entries")
     elif isinstance(document, list):
         for number, value in enumerate(document):
             yield f"item {number}", partial(_value_item, value, file, f"item {number}")
+        if not document:
+            yield "", partial(_empty, file, "the list is empty")
     else:
         yield "", partial(_value_item, document, file, "")
+
+
+def _empty(file: str, problem: str) -> EmptyItem:
+    return EmptyItem(file=file, problem=problem)
 
 
 def _is_lines(text: bytes) -> bool:
