@@ -22,8 +22,10 @@ A .json file holds a request body, an event, a list of these, or a HAR archive. 
 event per line, an exported session, or a corpus. A .yaml file holds a golden case or a contract patch. Use - to read
 JSON or NDJSON from stdin. What a file does not name is inferred from its path and its content.
 Time windows are checked only if the file or --now gives the time of the request. Warnings do not change the exit code.
-Requests in a HAR archive that belong to no protocol are skipped; bodies that were not recorded cannot be checked. Both
-are counted. A file in which there is nothing to check is an error.
+
+In recordings, a reply that the contract cannot give to the request is an error too. Counted, but not checked: requests
+in a HAR archive that belong to no protocol, bodies and replies that were not recorded, replies made by a fault step. A
+file in which there is nothing to check is an error.
 
 Exit code 0: no errors; 1: errors, or nothing to check.
 """

@@ -26,6 +26,7 @@ from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchIt
 from mockserver.lint.located_findings import errors_of, warnings_of
 from mockserver.lint.playback import play
 from mockserver.lint.readers import items_of
+from mockserver.lint.replies import reply_findings
 from mockserver.lint.traffic import Skip, contract_of
 from mockserver.lint.wire_requests import with_example_credential
 
@@ -70,7 +71,8 @@ class Problem:
 class CheckResult:
     """What was found in some files, and how much was checked.
 
-    `skipped` counts the requests that no contract is about, `unrecorded` those whose body the file lacks.
+    `skipped` counts the requests that no contract is about, `unrecorded` those whose body the file lacks,
+    `unchecked_replies` the replies that were not recorded, or that a fault step made.
     """
 
     problems: list[Problem] = field(default_factory=list)
@@ -79,6 +81,8 @@ class CheckResult:
     patches: int = 0
     skipped: Counter[Skip] = field(default_factory=Counter)
     unrecorded: int = 0
+    replies: int = 0
+    unchecked_replies: int = 0
 
     @property
     def errors(self) -> int:
@@ -110,6 +114,8 @@ class CheckResult:
             "skipped": self.skipped.total(),
             "skipped_to": {str(skip): count for skip, count in self.skipped.items()},
             "bodies_not_recorded": self.unrecorded,
+            "replies": self.replies,
+            "replies_not_checked": self.unchecked_replies,
             "findings": [problem.as_json() for problem in self.problems],
         }
 
@@ -118,7 +124,8 @@ class CheckResult:
         seen = f"{_counted(self.requests, 'request')}, {_counted(self.events, 'event')}"
         warnings = len(self.problems) - self.errors
         found = f"{_counted(self.errors, 'error')}, {_counted(warnings, 'warning')}"
-        return "; ".join([f"{seen}: {found}", *self.not_checked()])
+        replies = [f"{_counted(self.replies, 'reply')} checked"] if self.replies else []
+        return "; ".join([f"{seen}: {found}", *replies, *self.not_checked()])
 
     def not_checked(self) -> Iterator[str]:
         """Yield in words what the files hold that was not checked."""
@@ -126,6 +133,8 @@ class CheckResult:
             yield f"skipped {_counted(count, 'request')} to {skip}"
         if self.unrecorded:
             yield f"{_counted(self.unrecorded, 'body')} not recorded"
+        if self.unchecked_replies:
+            yield f"{_counted(self.unchecked_replies, 'reply')} not checked"
 
 
 def file_error(rule: str, message: str, *, pointer: str = "", expected: Json = None, got: Json = None) -> Finding:
@@ -276,7 +285,19 @@ class Checker:
             self.result.unrecorded += 1
             return
         request = with_example_credential(item.request, routed)
-        self._report_judged(item, judge(route(RequestBody(request), contract), self._terms(item.now_ms)))
+        judged = judge(route(RequestBody(request), contract), self._terms(item.now_ms))
+        self._report_judged(item, judged)
+        self._check_reply(item, judged)
+
+    def _check_reply(self, item: RequestItem, judged: Judged) -> None:
+        findings = None if item.reply is None else reply_findings(judged, item.reply)
+        if findings is None:
+            self.result.unchecked_replies += 1
+            return
+        self.result.replies += 1
+        for finding in findings:
+            if finding.severity == "error" or self.options.warnings:
+                self._report(item, finding, judged)
 
     def _contracts(self, named: str | None) -> Mapping[str, Contract]:
         """Return the contracts that a request may belong to, by protocol; `named` is the protocol that it names."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from mockserver.core.wire import WireReply
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json, yamltext
 from mockserver.jsonkit.filetext import NotUTF8Error, utf8, without_mark
@@ -42,6 +43,13 @@ _EXPORTED_REQUEST: Final[Json] = {
     "required": ["headers", "body"],
     "properties": {"headers": {"type": "array", "items": _PAIR}, "body": _BODY},
 }
+_EXPORTED_REPLY: Final[Json] = {
+    "type": ["object", "null"],
+    "properties": {
+        "headers": {"type": "array", "items": _PAIR},
+        "body": {"if": {"type": "null"}, "else": _BODY},
+    },
+}
 _EXPORTED: Final = DocumentSchema(
     {
         "properties": {
@@ -50,6 +58,7 @@ _EXPORTED: Final = DocumentSchema(
             "protocol": {"type": ["string", "null"]},
             "session_time": _TEXT,
             "request": _EXPORTED_REQUEST,
+            "reply": _EXPORTED_REPLY,
         },
     }
 )
@@ -167,12 +176,27 @@ def _value_item(value: Json, file: str, place: str) -> Item:
 def _exported_item(line: Json, file: str, place: str) -> RequestItem:
     """Return the request of an exchange as `mockserver.recording.export` writes it. Raises FormatError."""
     _EXPORTED.check(line, file, place)
-    sent, body = line["request"], line["request"]["body"]
-    content = base64.b64decode(body["base64"]) if "base64" in body else body["text"].encode("utf-8", "surrogatepass")
+    sent = line["request"]
+    headers = [(name, value) for name, value in sent["headers"]]
     return RequestItem(
         file=file,
         place=place,
-        request=wire_request(line["method"], line["path"], [(name, value) for name, value in sent["headers"]], content),
+        request=wire_request(line["method"], line["path"], headers, _content(sent["body"])),
         protocol=line.get("protocol"),
         now_ms=epoch_ms(line.get("session_time", "")),
+        reply=_exported_reply(line),
     )
+
+
+def _exported_reply(line: Mapping[str, Json]) -> WireReply | None:
+    """Return the reply of an exchange; None if a fault step made it, or if the client got no complete one."""
+    reply, status = line.get("reply") or {}, line.get("status")
+    if line.get("fault") is not None or not reply.get("body") or not isinstance(status, int):
+        return None
+    headers = tuple((name, value) for name, value in reply.get("headers", ()))
+    return WireReply(status=status, headers=headers, body=_content(reply["body"]))
+
+
+def _content(body: Mapping[str, Json]) -> bytes:
+    text: str = body.get("text", "")
+    return base64.b64decode(body["base64"]) if "base64" in body else text.encode("utf-8", "surrogatepass")

@@ -157,7 +157,7 @@ def test_request_is_skipped_when_it_is_nobodys(tmp_path: Path, url: str, headers
     assert places(document) == []
     assert (document["requests"], document["skipped"], document["skipped_to"]) == (1, 1, {skipped_to: 1})
     text = CliRunner().invoke(main, ["check", str(tmp_path / "a.har")]).output
-    assert f"; skipped 1 request to {skipped_to}\n" in text
+    assert f"; skipped 1 request to {skipped_to}; 1 reply not checked\n" in text
 
 
 @pytest.mark.parametrize(
