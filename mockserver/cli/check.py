@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from mockserver.cli.parameters import FINDINGS, effective_contract, print_json, protocol_flag
+from mockserver.cli.parameters import FINDINGS, effective_contract, load_patches, print_json, protocol_flag
 from mockserver.errors import unknown
 
 EPILOG: Final = """\b
@@ -79,9 +79,7 @@ def command(
     if len([file for file in files if str(file) == "-"]) > 1:
         raise click.UsageError("stdin can be read only once")
     library = Library(contracts)
-    patches = [library.load_patch(path) for path in contract_patches]
-    if protocol is not None:
-        library.protocol(protocol).contract(revision, [patch for owner, patch in patches if owner == protocol])
+    patches = load_patches(library, protocol, revision, contract_patches)
     names = [protocol] if protocol else list(library.protocols)
     known = sorted({op for name in names for op in library.protocol(name).contract(revision).operations})
     if operation is not None and operation not in known:

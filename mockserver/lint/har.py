@@ -29,7 +29,7 @@ DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 """What a recorder writes for bytes that are not text."""
 
-_NOT_BASE64: Final = re.compile(r"\s+")
+_WHITESPACE: Final = re.compile(r"\s+")
 _BOUNDARY: Final = re.compile(r'boundary="?([^";]+)')
 _TEXT: Final[Json] = {"type": "string"}
 _PAIR: Final[Json] = {"type": "object", "required": ["name"], "properties": {"name": _TEXT, "value": _TEXT}}
@@ -188,7 +188,7 @@ def _bodies(post: Mapping[str, Json]) -> Iterator[Body]:
 
 
 def _from_base64(text: str) -> bytes | None:
-    compact = _NOT_BASE64.sub("", text).replace("-", "+").replace("_", "/").rstrip("=")
+    compact = _WHITESPACE.sub("", text).replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
     except (binascii.Error, ValueError):

@@ -90,7 +90,8 @@ def _broken(file: str, place: str, error: Exception) -> BrokenItem:
         case FormatError():
             return BrokenItem(file=file, place=error.place, pointer=error.pointer, problem=error.problem)
         case NotJSONError() | NotUTF8Error():
-            return BrokenItem(file=file, place=place, problem=f"{NOT_JSON}: {error}")
+            reason = str(error).replace(": line 1 column ", ": column ") if place.startswith("line ") else str(error)
+            return BrokenItem(file=file, place=place, problem=f"{NOT_JSON}: {reason}")
         case ContractError():  # of the YAML loader
             return BrokenItem(file=file, place=place, problem=error.problem)
     return BrokenItem(file=file, place=place, problem=f"cannot be read: {error}")

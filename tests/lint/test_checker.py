@@ -271,6 +271,23 @@ def test_unreadable_file_is_a_finding_when_checked(tmp_path: Path) -> None:
         ("binary.json", b"\x00\xff\xfe", "is not valid JSON: not UTF-8"),
         ("nan.json", b'{"type":"pageview","url":"u","path":"/","x":NaN}', "NaN is not"),
         ("empty.json", b"", "is not valid JSON"),
+        (
+            "broken.json",
+            b'{\n"a" 1}',
+            "broken.json: error: is not valid JSON: Expecting ':' delimiter: line 2 column 5",
+        ),
+        (
+            "broken.ndjson",
+            b'{}\n{"a" 1}',
+            "line 2: error: is not valid JSON: Expecting ':' delimiter: column 6 (char 5)",
+        ),
+        (
+            "wide.ndjson",
+            "{}".encode("utf-16"),
+            "wide.ndjson: error: is not valid JSON: the file is UTF-16; save it as UTF-8",
+        ),
+        ("tag.yaml", b"case: a\nsteps: !!python/tuple [1]\n", "tag.yaml: error: line 2, column 8: could not determine"),
+        ("text.yaml", b"case: a\nsteps: !!str 5\n", "text.yaml: error: line 2: tags and directives are not allowed"),
         ("entry.har", b'{"log":{"entries":[{"request":{}}]}}', 'entry 0 /request: error: "method" is a required'),
         ("text.har", b'{"log":{"entries":"x"}}', '/log/entries: error: "x" is not of type "array"'),
         ("url.har", b'{"log":{"entries":[{"request":{"method":"GET","url":"http://[a/"}}]}}', "entry 0 /request/url: "),
