@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from mockserver.cli.parameters import FINDINGS, effective_contract, print_json, protocol_flag
+from mockserver.cli.parameters import FINDINGS, effective_contract, load_patches, print_json, protocol_flag
 from mockserver.errors import unknown
 
 EPILOG: Final = """\b
@@ -23,7 +23,11 @@ event per line, an exported session, or a corpus. A .yaml file holds a golden ca
 JSON or NDJSON from stdin. What a file does not name is inferred from its path and its content.
 Time windows are checked only if the file or --now gives the time of the request. Warnings do not change the exit code.
 
-Exit code 0: no errors; 1: errors.
+In recordings, a reply that the contract cannot give to the request is an error too. Counted, but not checked: requests
+in a HAR archive that belong to no protocol, bodies and replies that were not recorded, replies made by a fault step. A
+file in which there is nothing to check is an error.
+
+Exit code 0: no errors; 1: errors, or nothing to check.
 """
 
 
@@ -35,6 +39,14 @@ Exit code 0: no errors; 1: errors.
 @click.option("--operation", metavar="NAME", help="Operation. Default: inferred from the path or the payload.")
 @effective_contract
 @click.option("--now", metavar="TIME", help="Time at which the payloads were sent, for example 2026-06-14T12:00:00Z.")
+@click.option("--allow-empty", is_flag=True, help="Accept files in which there is nothing to check.")
+@click.option(
+    "--min-events",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Fail with fewer than N events in all files.",
+)
 @click.option("--no-warnings", is_flag=True, help="Print errors only.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
@@ -49,6 +61,8 @@ def command(
     contracts: Sequence[Path],
     contract_patches: Sequence[Path],
     now: str | None,
+    allow_empty: bool,
+    min_events: int,
     no_warnings: bool,
     as_json: bool,
 ) -> None:
@@ -65,9 +79,7 @@ def command(
     if len([file for file in files if str(file) == "-"]) > 1:
         raise click.UsageError("stdin can be read only once")
     library = Library(contracts)
-    patches = [library.load_patch(path) for path in contract_patches]
-    if protocol is not None:
-        library.protocol(protocol).contract(revision, [patch for owner, patch in patches if owner == protocol])
+    patches = load_patches(library, protocol, revision, contract_patches)
     names = [protocol] if protocol else list(library.protocols)
     known = sorted({op for name in names for op in library.protocol(name).contract(revision).operations})
     if operation is not None and operation not in known:
@@ -79,12 +91,12 @@ def command(
         patches=patches,
         now_ms=now_ms,
         warnings=not no_warnings,
+        allow_empty=allow_empty,
+        min_events=min_events,
     )
     checked = check(files, library, options)
     if as_json:
-        counts = {"requests": checked.requests, "events": checked.events, "skipped": checked.skipped}
-        findings = [problem.as_json() for problem in checked.problems]
-        print_json({"clean": checked.clean, **counts, "findings": findings})
+        print_json(checked.as_json())
     else:
         for problem in checked.problems:
             click.echo(problem.text())

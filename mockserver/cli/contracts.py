@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mockserver.cli import parameters
-from mockserver.cli.parameters import contract_files, effective_contract, load_contracts, print_json
+from mockserver.cli.parameters import contract_files, effective_contract, load_contracts, load_patches, print_json
 
 if TYPE_CHECKING:
     from mockserver.contract.library import Protocol
@@ -40,6 +40,7 @@ def list_contracts(contracts: Sequence[Path], contract_patches: Sequence[Path], 
     from mockserver.contract.library import Library
 
     library = Library(contracts)
+    load_patches(library, None, None, contract_patches)
     if as_json:
         print_json({"protocols": [_described(protocol) for protocol in library.protocols.values()]})
         return

@@ -20,6 +20,7 @@ _SIZE: Final = re.compile(r"([0-9]+) ?([KMG]iB|)")
 
 if TYPE_CHECKING:
     from mockserver.contract.contract import Contract
+    from mockserver.contract.library import Library, Patch
     from mockserver.jsonkit import Json
 
     _Kind = click.ParamType[Any]
@@ -149,14 +150,27 @@ def load_contracts(
 
     library = Library(folders)
     chosen = library.protocols if protocol is None else {protocol: library.protocol(protocol)}
-    patches = [(file, *library.load_patch(file)) for file in files]
-    for file, patched, _ in patches:
-        if patched not in chosen:
-            raise SettingsError(f"{file} is a patch for {patched}, not for {protocol}")
+    patches = load_patches(library, protocol, revision, files)
     return [
-        owner.contract(revision, [patch for _, patched, patch in patches if patched == name])
+        owner.contract(revision, [patch for patched, patch in patches if patched == name])
         for name, owner in chosen.items()
     ]
+
+
+def load_patches(
+    library: Library, protocol: str | None, revision: str | None, files: Sequence[Path]
+) -> list[tuple[str, Patch]]:
+    """Load contract patches, each with the name of its protocol, and compile the contracts that they change.
+
+    Raises ContractError, SettingsError for a patch of another protocol than the chosen one; None is all of them.
+    """
+    patches = [library.load_patch(file) for file in files]
+    for file, (patched, _) in zip(files, patches, strict=True):
+        if protocol is not None and patched != protocol:
+            raise SettingsError(f"{file} is a patch for {patched}, not for {protocol}")
+    for name in dict.fromkeys(patched for patched, _ in patches):
+        library.protocol(name).contract(revision, [patch for patched, patch in patches if patched == name])
+    return patches
 
 
 def need_hypothesis() -> None:

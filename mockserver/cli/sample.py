@@ -62,6 +62,8 @@ def command(
     """Print sample requests with the replies that a server must send."""
     need_hypothesis()
     if corpus is not None:
+        if protocol or operation or kind or revision or invalid or contract_patches:
+            raise click.UsageError("--corpus writes samples of every contract; combine it with --contracts only")
         _write(corpus, contracts)
         return
     if protocol is None and (operation or kind or revision):

@@ -85,6 +85,10 @@ def explain(contract: Contract, rule: str) -> list[Fact]:
     that one, and its facts have a member `revision`. Raises ContractError that names the nearest pointer.
     """
     place = "/" + rule.partition("#")[0].removeprefix("/")
+    try:
+        pointer.parse(place)
+    except ValueError as error:
+        raise ContractError(contract.name, place, str(error)) from None
     known = facts(contract)
     explained = _server_rule(contract, place) or _catalogue(contract, place) or _explained(contract, place, known)
     if not explained and contract.newest is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -21,6 +22,9 @@ class Missing:
 
 
 MISSING: Final = Missing()
+_INDEX: Final = re.compile("0|[1-9][0-9]{0,17}")
+"""An array index: no leading zero. Longer ones are past the end of any array."""
+_BAD_ESCAPE: Final = re.compile("~(?![01])")
 
 
 def escape(token: str) -> str:
@@ -49,6 +53,8 @@ def parse(pointer: str) -> tuple[str, ...]:
         return ()
     if not pointer.startswith("/"):
         raise ValueError(f"a JSON Pointer must be empty or start with '/', got {pointer!r}")
+    if _BAD_ESCAPE.search(pointer):
+        raise ValueError(f"in a JSON Pointer, ~ must be followed by 0 (for ~) or 1 (for /), got {pointer!r}")
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in pointer[1:].split("/"))
 
 
@@ -65,7 +71,7 @@ def get(value: Json, tokens: Iterable[str]) -> Json | Missing:
                 return MISSING
             value = value[token]
         elif isinstance(value, list):
-            if not (token.isascii() and token.isdigit()) or int(token) >= len(value):
+            if _INDEX.fullmatch(token) is None or int(token) >= len(value):
                 return MISSING
             value = value[int(token)]
         else:

@@ -15,6 +15,7 @@ import yaml
 
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.filetext import utf8
 
 MAX_WIDTH: Final = 120
 ONE_LINE: Final = 90
@@ -22,7 +23,8 @@ ONE_LINE: Final = 90
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-_LIKE_AN_ANCHOR = re.compile(r"(?:^|[\s\[{,:?-])[&*][^\s]")
+_MAY_BE_REFUSED = re.compile(r"(?:^|[\s\[{,:?-])(?:[&*][^\s]|!)|^%", re.MULTILINE)
+"""What an anchor, an alias, a tag or a directive begins with; many plain texts look the same."""
 
 
 class _Strict(_Base):  # type: ignore[misc]
@@ -100,25 +102,29 @@ def dumps(value: Json) -> str:
 def loads(text: bytes | str, name: str) -> Json:
     """Parse YAML text; `name` is used in the error. Raises ContractError."""
     try:
-        _refuse_anchors(text, name)
-        return yaml.load(text, Loader=_Strict)
+        text = utf8(text) if isinstance(text, bytes) else text
+        _refuse((yaml.AnchorToken, yaml.AliasToken), "anchors and aliases are not allowed", text, name)
+        value = yaml.load(text, Loader=_Strict)
+        _refuse((yaml.TagToken, yaml.DirectiveToken), "tags and directives are not allowed", text, name)
+        return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
         problem = getattr(error, "problem", None) or str(error)
+        if isinstance(error, yaml.constructor.ConstructorError) and " the tag " in problem:
+            problem += "; tags are not allowed"
         raise ContractError(name, "", f"{where}{problem}") from None
-    except UnicodeDecodeError as error:
-        raise ContractError(name, "", f"not UTF-8: {error.reason} at byte {error.start}") from None
     except RecursionError:
         raise ContractError(name, "", "nested too deeply") from None
     except ValueError as error:
         raise ContractError(name, "", str(error)) from None
 
 
-def _refuse_anchors(text: bytes | str, name: str) -> None:
-    """Scan only a text that may contain an anchor, because scanning takes as long as loading."""
-    if _LIKE_AN_ANCHOR.search(text if isinstance(text, str) else text.decode("utf-8")) is None:
+def _refuse(tokens: tuple[type, ...], problem: str, text: bytes | str, name: str) -> None:
+    """Refuse some tokens. Only a text that may have one is scanned, because scanning takes as long as loading."""
+    if _MAY_BE_REFUSED.search(text if isinstance(text, str) else text.decode("utf-8")) is None:
         return
     for token in yaml.scan(text, Loader=_Base):
-        if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
-            raise ContractError(name, "", f"line {token.start_mark.line + 1}: anchors and aliases are not allowed")
+        if isinstance(token, tokens):
+            mark = token.start_mark
+            raise ContractError(name, "", f"line {mark.line + 1}: {problem} (column {mark.column + 1})")

@@ -1,1 +1,1 @@
-"""`mockserver check`: reading files with requests, events or contracts, and judging their contents."""
+"""`mockserver check`: reading files with requests, events or contracts, and judging their contents and replies."""

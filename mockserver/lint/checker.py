@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from mockserver.contract.contract import Contract, split_target
+from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch
-from mockserver.contract.ownership import longest_first, owner
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding
@@ -22,15 +22,21 @@ from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.lint.comparison import Difference
 from mockserver.lint.golden_cases import Case
 from mockserver.lint.guess import Guess, guesses
+from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
 from mockserver.lint.located_findings import errors_of, warnings_of
 from mockserver.lint.playback import play
-from mockserver.lint.readers import BrokenItem, CaseItem, Item, PatchItem, PayloadItem, RequestItem, items_of
+from mockserver.lint.readers import items_of
+from mockserver.lint.replies import reply_findings
+from mockserver.lint.traffic import Skip, contract_of
 from mockserver.lint.wire_requests import with_example_credential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One finding about a file: `place` is where in the file, `event` which event of a request it is about."""
+    """One finding about a file: `place` is where in the file, `event` which event of a request it is about.
+
+    `file` is empty for a finding about all files together.
+    """
 
     file: str
     place: str
@@ -56,20 +62,27 @@ class Problem:
         finding = self.finding
         event = "" if self.event is None else f"event {self.event}"
         where = " ".join(filter(None, (self.file, self.place, event, finding.pointer)))
-        text: str = without_surrogates(
-            f"{where}: {finding.severity}: {finding.message}\n    {finding.rule} [{finding.source}]"
-        )
+        message = ": ".join(filter(None, (where, finding.severity, finding.message)))
+        text: str = without_surrogates(f"{message}\n    {finding.rule} [{finding.source}]")
         return text
 
 
 @dataclass(slots=True)
 class CheckResult:
-    """What was found in some files, and how much was checked. `skipped` requests went to other hosts."""
+    """What was found in some files, and how much was checked.
+
+    `skipped` counts the requests that no contract is about, `unrecorded` those whose body the file lacks,
+    `unchecked_replies` the replies that were not recorded, or that a fault step made.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     requests: int = 0
     events: int = 0
-    skipped: int = 0
+    patches: int = 0
+    skipped: Counter[Skip] = field(default_factory=Counter)
+    unrecorded: int = 0
+    replies: int = 0
+    unchecked_replies: int = 0
 
     @property
     def errors(self) -> int:
@@ -81,12 +94,47 @@ class CheckResult:
         """Whether there are no errors."""
         return self.errors == 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was checked and nothing was found."""
+        return not (self.requests or self.patches or self.problems)
+
+    def add(self, other: CheckResult) -> None:
+        """Add what was found in other files."""
+        for member in fields(self):
+            value, added = getattr(self, member.name), getattr(other, member.name)
+            setattr(self, member.name, value + added)
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the result as one object."""
+        return {
+            "clean": self.clean,
+            "requests": self.requests,
+            "events": self.events,
+            "skipped": self.skipped.total(),
+            "skipped_to": {str(skip): count for skip, count in self.skipped.items()},
+            "bodies_not_recorded": self.unrecorded,
+            "replies": self.replies,
+            "replies_not_checked": self.unchecked_replies,
+            "findings": [problem.as_json() for problem in self.problems],
+        }
+
     def summary(self) -> str:
-        """Return in one line what was checked and how many problems there are."""
+        """Return in one line what was checked, how many problems there are, and what was not checked."""
         seen = f"{_counted(self.requests, 'request')}, {_counted(self.events, 'event')}"
         warnings = len(self.problems) - self.errors
-        skipped = f"; skipped {_counted(self.skipped, 'request')} to other hosts" if self.skipped else ""
-        return f"{seen}: {_counted(self.errors, 'error')}, {_counted(warnings, 'warning')}{skipped}"
+        found = f"{_counted(self.errors, 'error')}, {_counted(warnings, 'warning')}"
+        replies = [f"{_counted(self.replies, 'reply')} checked"] if self.replies else []
+        return "; ".join([f"{seen}: {found}", *replies, *self.not_checked()])
+
+    def not_checked(self) -> Iterator[str]:
+        """Yield in words what the files hold that was not checked."""
+        for skip, count in self.skipped.items():
+            yield f"skipped {_counted(count, 'request')} to {skip}"
+        if self.unrecorded:
+            yield f"{_counted(self.unrecorded, 'body')} not recorded"
+        if self.unchecked_replies:
+            yield f"{_counted(self.unchecked_replies, 'reply')} not checked"
 
 
 def file_error(rule: str, message: str, *, pointer: str = "", expected: Json = None, got: Json = None) -> Finding:
@@ -114,14 +162,16 @@ def difference_error(difference: Difference, part: str = "") -> Finding:
 
 
 def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    plural = {"body": "bodies", "reply": "replies"}.get(noun, f"{noun}s")
+    return f"{count} {noun if count == 1 else plural}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
     """What the caller says about the files. What is None is taken from the files, or guessed.
 
-    `patches` are contract patches with the names of their protocols.
+    `patches` are contract patches with the names of their protocols. A file in which there is nothing to check is an
+    error unless `allow_empty` is set, and so are fewer events than `min_events` in all files together.
     """
 
     protocol: str | None = None
@@ -130,34 +180,63 @@ class CheckOptions:
     patches: Sequence[tuple[str, Patch]] = ()
     now_ms: int | None = None
     warnings: bool = True
+    allow_empty: bool = False
+    min_events: int = 0
 
 
 def check(paths: Iterable[Path], library: Library, options: CheckOptions) -> CheckResult:
     """Check files against the contracts of a library."""
     checker = Checker(library, options)
     asyncio.run(checker.check(paths))
-    return checker.result
+    return checker.total
 
 
 class Checker:
-    """Checks files against the contracts of a library; `result` is what was found so far."""
+    """Checks files against the contracts of a library.
+
+    `total` is what was found in the files that are done, `result` in the one at hand.
+    """
 
     def __init__(self, library: Library, options: CheckOptions) -> None:
         self.library = library
         self.options = options
+        self.total = CheckResult()
         self.result = CheckResult()
 
     async def check(self, paths: Iterable[Path]) -> None:
         """Check some files."""
         for path in paths:
-            for item in items_of(path):
-                try:
-                    await self._check(item)
-                except ContractError as error:
-                    self._report(item, file_error("/contract", str(error)))
+            await self._check_file(path)
+        expected, got = self.options.min_events, self.total.events
+        if got < expected:
+            message = f"expected at least {_counted(expected, 'event')} (--min-events), got {got}"
+            self._report(Item(file=""), file_error("/file", message, expected=expected, got=got))
+            self._finish_file()
+
+    async def _check_file(self, path: Path) -> None:
+        for item in items_of(path):
+            try:
+                await self._check(item)
+            except ContractError as error:
+                self._report(item, file_error("/contract", str(error)))
+        if self.result.is_empty:
+            *others, last = sorted(self._contracts(None))
+            wanted = f"expected a request to {' or '.join(filter(None, (', '.join(others), last)))}"
+            self._report_empty(Item(file=str(path)), "; ".join([wanted, *self.result.not_checked()]))
+        self._finish_file()
+
+    def _finish_file(self) -> None:
+        self.total.add(self.result)
+        self.result = CheckResult()
+
+    def _report_empty(self, item: Item, problem: str) -> None:
+        if not self.options.allow_empty:
+            self._report(item, file_error("/file", f"nothing to check: {problem}"))
 
     async def _check(self, item: Item) -> None:
         match item:
+            case EmptyItem():
+                self._report_empty(item, item.problem)
             case BrokenItem():
                 self._report(item, file_error("/file", item.problem, pointer=item.pointer))
             case CaseItem():
@@ -169,6 +248,7 @@ class Checker:
             case PatchItem():
                 protocol, patch = self.library.load_patch(Path(item.file))
                 self.library.protocol(protocol).contract(None, [patch])
+                self.result.patches += 1
 
     def _contract(self, protocol: str, revision: str | None = None, patches: Sequence[Patch] = ()) -> Contract:
         """Return the contract to check by; `revision` and `patches` are those that the file names."""
@@ -195,22 +275,36 @@ class Checker:
             self._report(item, difference_error(difference), played.exchanges[-1].judged)
 
     def _check_request(self, item: RequestItem) -> None:
-        """Judge a complete request under the protocol that it names, or that owns its path."""
-        contract = self._contract_of_request(item)
-        if contract is None:
-            self.result.skipped += 1
+        """Judge a complete request under the protocol that it belongs to."""
+        contract = contract_of(item, self._contracts(item.protocol))
+        if isinstance(contract, Skip):
+            self.result.skipped[contract] += 1
             return
-        request = with_example_credential(item.request, route(RequestBody(item.request), contract))
-        self._report_judged(item, judge(route(RequestBody(request), contract), self._terms(item.now_ms)))
+        routed = route(RequestBody(item.request), contract)
+        if routed.operation is not None and routed.operation.forms and not item.body_recorded:
+            self.result.unrecorded += 1
+            return
+        request = with_example_credential(item.request, routed)
+        judged = judge(route(RequestBody(request), contract), self._terms(item.now_ms))
+        self._report_judged(item, judged)
+        self._check_reply(item, judged)
 
-    def _contract_of_request(self, item: RequestItem) -> Contract | None:
-        chosen = self.options.protocol
-        if item.protocol is not None and chosen in (None, item.protocol):
-            return self._contract(item.protocol)
-        contracts = {name: self._contract(name) for name in ([chosen] if chosen else self.library.protocols)}
-        prefixes = longest_first(prefix for contract in contracts.values() for prefix in contract.prefixes)
-        prefix = owner(prefixes, split_target(item.request.target)[0])
-        return None if prefix is None else contracts[prefix.protocol]
+    def _check_reply(self, item: RequestItem, judged: Judged) -> None:
+        findings = None if item.reply is None else reply_findings(judged, item.reply)
+        if findings is None:
+            self.result.unchecked_replies += 1
+            return
+        self.result.replies += 1
+        for finding in findings:
+            if finding.severity == "error" or self.options.warnings:
+                self._report(item, finding, judged)
+
+    def _contracts(self, named: str | None) -> Mapping[str, Contract]:
+        """Return the contracts that a request may belong to, by protocol; `named` is the protocol that it names."""
+        names = self.library.protocols if self.options.protocol is None else [self.options.protocol]
+        if named is not None and self.options.protocol is None:
+            names = [named]
+        return {name: self._contract(name) for name in names}
 
     def _check_payload(self, item: PayloadItem) -> None:
         """Judge a body or a single event as what it looks most like."""

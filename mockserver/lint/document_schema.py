@@ -50,11 +50,9 @@ class DocumentSchema:
     def violation(self, value: Json) -> tuple[list[str | int], str] | None:
         """Return the place and the text of the violation that explains most, or None."""
         try:
-            if self._engine.is_valid(value):
-                return None
+            violations = [] if self._engine.is_valid(value) else list(self._engine.iter_errors(value))
         except ValueError:  # a lone surrogate, which the engine cannot take
-            value = without_surrogates(value)
-        violations = list(self._engine.iter_errors(value))
+            violations = list(self._engine.iter_errors(without_surrogates(value)))
         return self._explain(max(violations, key=_weight)) if violations else None
 
     def _explain(self, error: jsonschema_rs.ValidationError) -> tuple[list[str | int], str]:

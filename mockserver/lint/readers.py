@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import base64
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
 
-from mockserver.core.wire import WireRequest
+from mockserver.core.wire import WireReply
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json, yamltext
+from mockserver.jsonkit.filetext import NotUTF8Error, utf8, without_mark
 from mockserver.jsonkit.formats import epoch_ms
 from mockserver.jsonkit.jsontext import NotJSONError, parse_exactly
 from mockserver.lint.case_reader import case_of, case_of_corpus_line
 from mockserver.lint.document_schema import DocumentSchema, FormatError
-from mockserver.lint.golden_cases import Case
+from mockserver.lint.har import har_item
+from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
 from mockserver.lint.wire_requests import wire_request
 
 STDIN: Final = Path("-")
 LINES: Final = (".ndjson", ".jsonl")
 YAML: Final = (".yaml", ".yml")
+HAR: Final = ".har"
+NOT_JSON: Final = "is not valid JSON"
+CONTENT: Final = "a request body, an event, a list of these, or a HAR archive"
+LINE_CONTENT: Final = "one request body, event or exchange per line"
 CASE_KEYS: Final = frozenset({"case", "dossier", "steps"})
 _TEXT: Final[Json] = {"type": "string"}
 _BASE64: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -39,6 +43,13 @@ _EXPORTED_REQUEST: Final[Json] = {
     "required": ["headers", "body"],
     "properties": {"headers": {"type": "array", "items": _PAIR}, "body": _BODY},
 }
+_EXPORTED_REPLY: Final[Json] = {
+    "type": ["object", "null"],
+    "properties": {
+        "headers": {"type": "array", "items": _PAIR},
+        "body": {"if": {"type": "null"}, "else": _BODY},
+    },
+}
 _EXPORTED: Final = DocumentSchema(
     {
         "properties": {
@@ -47,73 +58,14 @@ _EXPORTED: Final = DocumentSchema(
             "protocol": {"type": ["string", "null"]},
             "session_time": _TEXT,
             "request": _EXPORTED_REQUEST,
+            "reply": _EXPORTED_REPLY,
         },
     }
 )
-_HEADER: Final[Json] = {"type": "object", "required": ["name", "value"], "properties": {"name": _TEXT, "value": _TEXT}}
-_HAR_REQUEST: Final[Json] = {
-    "type": "object",
-    "required": ["method", "url"],
-    "properties": {
-        "method": _TEXT,
-        "url": _TEXT,
-        "headers": {"type": "array", "items": _HEADER},
-        "postData": {"type": ["object", "null"], "properties": {"text": _TEXT}},
-    },
-}
-_HAR_ENTRY: Final = DocumentSchema(
-    {
-        "type": "object",
-        "required": ["request"],
-        "properties": {"startedDateTime": _TEXT, "request": _HAR_REQUEST},
-    }
+_ENTRIES: Final[Json] = {"required": ["entries"], "properties": {"entries": {"type": "array"}}}
+_HAR: Final = DocumentSchema(
+    {"type": "object", "required": ["log"], "properties": {"log": {"type": "object", **_ENTRIES}}}
 )
-_HAR: Final = DocumentSchema({"properties": {"log": {"properties": {"entries": {"type": "array"}}}}})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One thing to check. `place` says where in the file it is: a line, an entry; empty for the whole file."""
-
-    file: str
-    place: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestItem(Item):
-    """A complete request. `protocol` and `now_ms` are None where the file does not say them."""
-
-    request: WireRequest
-    protocol: str | None = None
-    now_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PayloadItem(Item):
-    """A request body or a single event, without a request around it."""
-
-    payload: Json
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseItem(Item):
-    """A golden case or a corpus line."""
-
-    case: Case
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatchItem(Item):
-    """A file that is a contract patch or a revision."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokenItem(Item):
-    """Something that cannot be read: why, and the JSON Pointer of the reason where there is one."""
-
-    problem: str
-    pointer: str = ""
-
 
 Part: TypeAlias = tuple[str, Callable[[], Item]]
 """A part of a file that can be read by itself: its place, and what reads it."""
@@ -129,7 +81,7 @@ def items_of(path: Path) -> Iterator[Item]:
             except (FormatError, NotJSONError) as error:
                 item = _broken(file, place, error)
             yield item
-    except (FormatError, NotJSONError, ContractError, OSError) as error:
+    except (FormatError, NotJSONError, NotUTF8Error, ContractError, OSError) as error:
         yield _broken(file, "", error)
 
 
@@ -137,8 +89,9 @@ def _broken(file: str, place: str, error: Exception) -> BrokenItem:
     match error:
         case FormatError():
             return BrokenItem(file=file, place=error.place, pointer=error.pointer, problem=error.problem)
-        case NotJSONError():
-            return BrokenItem(file=file, place=place, problem=f"is not valid JSON: {error}")
+        case NotJSONError() | NotUTF8Error():
+            reason = str(error).replace(": line 1 column ", ": column ") if place.startswith("line ") else str(error)
+            return BrokenItem(file=file, place=place, problem=f"{NOT_JSON}: {reason}")
         case ContractError():  # of the YAML loader
             return BrokenItem(file=file, place=place, problem=error.problem)
     return BrokenItem(file=file, place=place, problem=f"cannot be read: {error}")
@@ -146,27 +99,48 @@ def _broken(file: str, place: str, error: Exception) -> BrokenItem:
 
 def _parts(path: Path, file: str) -> Iterator[Part]:
     if path.suffix in YAML:
-        yield "", partial(_yaml_item, yamltext.load(path), path)
+        document = yamltext.load(path)
+        if document is None:
+            yield "", partial(_empty, file, "the file is empty; expected a golden case or a contract patch")
+        else:
+            yield "", partial(_yaml_item, document, path)
         return
-    text = sys.stdin.buffer.read() if path == STDIN else path.read_bytes()
-    if path.suffix in LINES or (path == STDIN and _is_lines(text)):
+    text = without_mark(sys.stdin.buffer.read() if path == STDIN else path.read_bytes())
+    if not text.strip():
+        holder = "stdin" if path == STDIN else "the file"
+        problem = (
+            f"empty; expected {LINE_CONTENT}" if path.suffix in LINES else f"empty and {NOT_JSON}; expected {CONTENT}"
+        )
+        yield "", partial(_empty, file, f"{holder} is {problem}")
+    elif path.suffix in LINES or (path == STDIN and _is_lines(text)):
         for number, line in enumerate(text.split(b"\n"), 1):
             if line.strip():
                 yield f"line {number}", partial(_line_item, line, file, f"line {number}")
     else:
-        yield from _document_parts(parse_exactly(text), file)
+        document = parse_exactly(utf8(text))
+        if path.suffix.lower() == HAR:
+            _HAR.check(document, file)
+        yield from _document_parts(document, file)
 
 
 def _document_parts(document: Json, file: str) -> Iterator[Part]:
     if isinstance(document, dict) and isinstance(document.get("log"), dict) and "entries" in document["log"]:
         _HAR.check(document, file)
         for number, entry in enumerate(document["log"]["entries"]):
-            yield f"entry {number}", partial(_har_item, entry, file, f"entry {number}")
+            yield f"entry {number}", partial(har_item, entry, file, f"entry {number}")
+        if not document["log"]["entries"]:
+            yield "", partial(_empty, file, "the archive has no entries")
     elif isinstance(document, list):
         for number, value in enumerate(document):
             yield f"item {number}", partial(_value_item, value, file, f"item {number}")
+        if not document:
+            yield "", partial(_empty, file, "the list is empty")
     else:
         yield "", partial(_value_item, document, file, "")
+
+
+def _empty(file: str, problem: str) -> EmptyItem:
+    return EmptyItem(file=file, problem=problem)
 
 
 def _is_lines(text: bytes) -> bool:
@@ -200,39 +174,30 @@ def _value_item(value: Json, file: str, place: str) -> Item:
     return PayloadItem(file=file, place=place, payload=value)
 
 
-def _har_item(entry: Json, file: str, place: str) -> RequestItem:
-    """Return the request of a HAR entry; its body is decoded already, whatever its headers say. Raises FormatError."""
-    _HAR_ENTRY.check(entry, file, place)
-    sent = entry["request"]
-    pairs = [(header["name"], header["value"]) for header in sent.get("headers", ())]
-    headers = [(name, value) for name, value in pairs if name.lower() != "content-encoding"]
-    body = (sent.get("postData") or {}).get("text", "").encode("utf-8", "surrogatepass")
-    return RequestItem(
-        file=file,
-        place=place,
-        request=wire_request(sent["method"], _target(sent["url"], file, place), headers, body),
-        now_ms=epoch_ms(entry.get("startedDateTime", "")),
-    )
-
-
-def _target(url: str, file: str, place: str) -> str:
-    """Return the path and query of a URL."""
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise FormatError(file, place, "/request/url", f"is not a valid URL: {error}") from None
-    return parts.path + (f"?{parts.query}" if parts.query else "")
-
-
 def _exported_item(line: Json, file: str, place: str) -> RequestItem:
     """Return the request of an exchange as `mockserver.recording.export` writes it. Raises FormatError."""
     _EXPORTED.check(line, file, place)
-    sent, body = line["request"], line["request"]["body"]
-    content = base64.b64decode(body["base64"]) if "base64" in body else body["text"].encode("utf-8", "surrogatepass")
+    sent = line["request"]
+    headers = [(name, value) for name, value in sent["headers"]]
     return RequestItem(
         file=file,
         place=place,
-        request=wire_request(line["method"], line["path"], [(name, value) for name, value in sent["headers"]], content),
+        request=wire_request(line["method"], line["path"], headers, _content(sent["body"])),
         protocol=line.get("protocol"),
         now_ms=epoch_ms(line.get("session_time", "")),
+        reply=_exported_reply(line),
     )
+
+
+def _exported_reply(line: Mapping[str, Json]) -> WireReply | None:
+    """Return the reply of an exchange; None if a fault step made it, or if the client got no complete one."""
+    reply, status = line.get("reply") or {}, line.get("status")
+    if line.get("fault") is not None or not reply.get("body") or not isinstance(status, int):
+        return None
+    headers = tuple((name, value) for name, value in reply.get("headers", ()))
+    return WireReply(status=status, headers=headers, body=_content(reply["body"]))
+
+
+def _content(body: Mapping[str, Json]) -> bytes:
+    text: str = body.get("text", "")
+    return base64.b64decode(body["base64"]) if "base64" in body else text.encode("utf-8", "surrogatepass")

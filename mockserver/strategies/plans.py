@@ -13,6 +13,7 @@ from mockserver.core.model import Judged
 from mockserver.core.route import OPERATIONS
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.lint.prediction import predict
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.assembly import Assembly, Parts
 from mockserver.strategies.diagnosis import Diagnosis
@@ -21,7 +22,6 @@ from mockserver.strategies.gate_mutations import GateMutation, gate_mutations
 from mockserver.strategies.naming import NOBODY
 from mockserver.strategies.non_schema_mutations import MEASURED
 from mockserver.strategies.places import Tokens, put
-from mockserver.strategies.prediction import predict
 from mockserver.strategies.samples import Breach, CertificateError, Request, Sample
 from mockserver.strategies.schema_mutations import Mutation
 from mockserver.strategies.values import TimeFrame

@@ -18,7 +18,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.case_reader import COPY_NUMBER, REPEAT
 from mockserver.lint.comparison import differences
-from mockserver.strategies.prediction import Prediction
+from mockserver.lint.prediction import Prediction
 
 SHOWN: Final = 4000
 LONG_TEXT: Final = 200

@@ -15,8 +15,8 @@ from mockserver.core.gates import media_type
 from mockserver.core.route import route
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.lint.prediction import MATCH, Prediction
 from mockserver.strategies.places import look, put
-from mockserver.strategies.prediction import MATCH, Prediction
 from mockserver.strategies.samples import Expected, Request, parsed
 from mockserver.verify.rule import Check, Difference, Reply
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from mockserver.contract.extension import BUILT_IN, extension_of
 from mockserver.contract.operation import BoundGate, Operation
+from mockserver.lint.prediction import predict
 from mockserver.strategies.assembly import Parts
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.gate_mutations import CHECKS, Change, GateMutation, changed
@@ -17,7 +18,6 @@ from mockserver.strategies.named import nameless, nameless_kinds
 from mockserver.strategies.non_schema_mutations import MEASURED
 from mockserver.strategies.places import Edit, apply
 from mockserver.strategies.plans import OperationPlan
-from mockserver.strategies.prediction import predict
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.rule import Probe, Status
 from mockserver.verify.rule_set import RuleSet, is_key_for

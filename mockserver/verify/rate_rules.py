@@ -11,8 +11,8 @@ from typing import Final, TypeAlias
 
 from mockserver.contract.operation import RateClaim
 from mockserver.contract.sections import RateLimit
+from mockserver.lint.prediction import Prediction
 from mockserver.strategies.plans import OperationPlan
-from mockserver.strategies.prediction import Prediction
 from mockserver.strategies.samples import Request
 from mockserver.verify.order_rules import Spoiled, revoked_request, spoiled_requests
 from mockserver.verify.rule import NUMBER, Check, Difference, Draft, Probe, Reply, Status, Step

@@ -14,9 +14,9 @@ from mockserver.core.answer import reply_to
 from mockserver.core.model import Receipt
 from mockserver.jsonkit import pointer
 from mockserver.jsonkit.patterns import matches
+from mockserver.lint.prediction import Prediction, predict, prediction_of
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import OperationPlan, Plan, plan_of
-from mockserver.strategies.prediction import Prediction, predict, prediction_of
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.expectations import Expectations
 from mockserver.verify.rule import Draft, Probe, Rule, Setup, Status, Step

@@ -15,7 +15,7 @@ from hypothesis.errors import NoSuchExample
 from mockserver.contract.contract import Contract
 from mockserver.contract.sections import Credential
 from mockserver.errors import SettingsError, UnreachableError
-from mockserver.strategies.prediction import predict
+from mockserver.lint.prediction import predict
 from mockserver.strategies.samples import Request, Sample, parsed
 from mockserver.verify.expectations import content_differences
 from mockserver.verify.rule import (

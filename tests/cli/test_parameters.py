@@ -25,6 +25,7 @@ def patch(tmp_path: Path) -> Path:
     [
         ("contracts", "print", "outlit"),
         ("sample", "--protocol", "outlit"),
+        ("check", __file__, "--protocol", "outlit"),
         ("verify", "--protocol", "outlit", "--target", "http://127.0.0.1:1", "--key", "pk_1"),
     ],
 )
@@ -40,3 +41,28 @@ def test_patch_counts_for_its_own_protocol_when_all_are_loaded(patch: Path) -> N
     changed = {name for name, contract in contracts.items() if contract.patched}
     assert changed == {"whisperr"}
     assert contracts["whisperr"].max_body == 1000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", __file__),
+        ("contracts", "list"),
+        ("contracts", "print", "outlit"),
+        ("contracts", "explain", "outlit", "/protocol/title"),
+        ("sample",),
+        ("sample", "--corpus", "corpus"),
+        ("serve",),
+        ("verify", "--protocol", "outlit", "--target", "http://127.0.0.1:1", "--key", "pk_1"),
+    ],
+)
+@pytest.mark.parametrize(
+    "content", [None, "protocol: outlit\npatch: {protocol: {limits: {body: {max_bytes: many}}}}\n", "protocol: [1]\n"]
+)
+def test_every_patch_is_validated_at_once(command: tuple[str, ...], content: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "patch.yaml"
+    if content is not None:
+        path.write_text(content)
+    ended = CliRunner().invoke(main, [*command, "--contract-patch", str(path)])
+    assert ended.exit_code == 2, ended.output
+    assert str(path) in ended.output or "--corpus writes samples of every contract" in ended.output

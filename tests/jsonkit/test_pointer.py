@@ -47,7 +47,10 @@ def test_pointer_finds_what_its_rfc_says(text: str, expected: Any) -> None:
     assert pointer.get(RFC_6901, pointer.parse(text)) == expected
 
 
-@pytest.mark.parametrize("text", ["/foo/2", "/foo/-", "/foo/01x", "/foo/٠", "/foo/bar", "/bar", "/foo/0/x", "//"])
+NOWHERE = ["/foo/2", "/foo/-", "/foo/01", "/foo/00", "/foo/01x", "/foo/٠", "/foo/bar", "/bar", "/foo/0/x", "//"]
+
+
+@pytest.mark.parametrize("text", [*NOWHERE, "/foo/" + "9" * 5000])
 def test_nothing_is_found_where_nothing_stands(text: str) -> None:
     assert pointer.get(RFC_6901, pointer.parse(text)) is MISSING
 
@@ -125,3 +128,9 @@ def test_leaves_say_all_of_an_object(value: Any) -> None:
             patch = {token: patch}
         rebuilt = pointer.merge_patch(rebuilt, patch)
     assert rebuilt == without_nulls(value)
+
+
+@pytest.mark.parametrize("text", ["/~", "/~2", "/a~", "/a/~~0", "/~01/~x", "a", "~0"])
+def test_pointer_is_refused_when_it_is_malformed(text: str) -> None:
+    with pytest.raises(ValueError, match="JSON Pointer"):
+        pointer.parse(text)

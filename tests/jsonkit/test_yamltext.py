@@ -51,9 +51,11 @@ JSON = st.recursive(
         ("a: |\n  b\n  c\n", {"a": "b\nc\n"}),
         ("a: 'R&D *'", {"a": "R&D *"}),
         ("a: R&D", {"a": "R&D"}),
+        ("a: b!\nc: '!x'\nd: \"% !y\"\ne: 5 !z", {"a": "b!", "c": "!x", "d": "% !y", "e": "5 !z"}),
+        (b"\xef\xbb\xbfa: 1", {"a": 1}),
     ],
 )
-def test_scalars_are_null_true_false_decimal_numbers_or_text(text: str, value: Any) -> None:
+def test_scalars_are_null_true_false_decimal_numbers_or_text(text: str | bytes, value: Any) -> None:
     assert yamltext.loads(text, "x.yaml") == value
 
 
@@ -66,11 +68,20 @@ def test_scalars_are_null_true_false_decimal_numbers_or_text(text: str, value: A
         ("a: &x 1\nb: *x", "line 1: anchors"),
         ("a: *x", "anchors|undefined alias"),
         ("a: !!set {b}", "line 1, column 4: could not determine a constructor"),
-        ("a: !own b", "could not determine a constructor"),
+        ("a: !own b", "line 1, column 4: could not determine a constructor.*; tags are not allowed"),
+        ("a: !!python/object/apply:os.system [b]", "line 1, column 4: .*tags are not allowed"),
+        ("a: 1\nb: !!str 5", r"line 2: tags and directives are not allowed \(column 4\)"),
+        ("a: [!!int '5']", r"line 1: tags .* \(column 5\)"),
+        ("!!map {a: 1}", r"line 1: tags .* \(column 1\)"),
+        ("a: !<tag:yaml.org,2002:str> 5", "line 1: tags"),
+        ("a: ! b", "line 1: tags|constructor"),
+        ("%YAML 1.2\n---\na: 1", "line 1: tags and directives"),
         ("a: 1e999", "out of range for a double"),
         ("a: [", "line 1, column 5|line 2, column 1"),
         ("a: b: c", "mapping values are not allowed"),
         (b"a: \xff", "not UTF-8: invalid start byte at byte 3"),
+        (b"a: 1\nb: \xff", "not UTF-8: invalid start byte at byte 8, line 2"),
+        ("a: 1".encode("utf-16"), "the file is UTF-16; save it as UTF-8"),
         ("[" * 5000, "nested too deeply|line"),
     ],
 )

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
 from whisperr import Whisperr
 
 from mockserver import MockServer
 from mockserver.cli.main import main
+from tests.lint.mutating import assert_checked, mutated
 from tests.sdks.fixtures import node, outlit, packages, server, whisperr
 from tests.sdks.harness import Host, Session
 
@@ -225,6 +227,15 @@ def test_case_is_an_error_when_its_folder_names_no_protocol(tmp_path: Path) -> N
     assert findings("--protocol", "outlit", path) == []
 
 
+def test_bug_of_the_server_is_not_an_error_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("own")
+
+    monkeypatch.setattr("mockserver.lint.checker.play", broken)
+    result = run(case_file(tmp_path, GOOD))
+    assert (result.exit_code, "this is a bug in mockserver; please report it" in result.stderr) == (4, True)
+
+
 def test_corpus_line_is_an_error_when_the_contract_answers_otherwise(tmp_path: Path) -> None:
     request = {"path": "/api/i/v1/pk_1/events", "json": {"events": []}}
     line = {"protocol": "outlit", "before": [request], "request": request, "expect": {"status": 200}}
@@ -260,6 +271,23 @@ def test_unreadable_file_is_a_finding_when_checked(tmp_path: Path) -> None:
         ("binary.json", b"\x00\xff\xfe", "is not valid JSON: not UTF-8"),
         ("nan.json", b'{"type":"pageview","url":"u","path":"/","x":NaN}', "NaN is not"),
         ("empty.json", b"", "is not valid JSON"),
+        (
+            "broken.json",
+            b'{\n"a" 1}',
+            "broken.json: error: is not valid JSON: Expecting ':' delimiter: line 2 column 5",
+        ),
+        (
+            "broken.ndjson",
+            b'{}\n{"a" 1}',
+            "line 2: error: is not valid JSON: Expecting ':' delimiter: column 6 (char 5)",
+        ),
+        (
+            "wide.ndjson",
+            "{}".encode("utf-16"),
+            "wide.ndjson: error: is not valid JSON: the file is UTF-16; save it as UTF-8",
+        ),
+        ("tag.yaml", b"case: a\nsteps: !!python/tuple [1]\n", "tag.yaml: error: line 2, column 8: could not determine"),
+        ("text.yaml", b"case: a\nsteps: !!str 5\n", "text.yaml: error: line 2: tags and directives are not allowed"),
         ("entry.har", b'{"log":{"entries":[{"request":{}}]}}', 'entry 0 /request: error: "method" is a required'),
         ("text.har", b'{"log":{"entries":"x"}}', '/log/entries: error: "x" is not of type "array"'),
         ("url.har", b'{"log":{"entries":[{"request":{"method":"GET","url":"http://[a/"}}]}}', "entry 0 /request/url: "),
@@ -294,6 +322,55 @@ def test_file_is_a_finding_when_it_is_not_what_it_looks_like(
     assert message in result.output
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.ndjson", "", "nothing to check: the file is empty; expected one request body, event or exchange per line"),
+        ("a.jsonl", "\ufeff \n\r\n\n", "nothing to check: the file is empty"),
+        ("a.json", " \n", "nothing to check: the file is empty and is not valid JSON; expected a request body, "),
+        ("a.yaml", "# nothing\n", "nothing to check: the file is empty; expected a golden case or a contract patch"),
+        ("a.json", "[]", "nothing to check: the list is empty"),
+        ("a.har", '{"log":{"entries":[]}}', "nothing to check: the archive has no entries"),
+        (
+            "a.har",
+            '{"log":{"entries":[{"request":{"method":"GET","url":"https://a.example/"}}]}}',
+            "nothing to check: expected a request to apex, outlit or whisperr; skipped 1 request to other hosts",
+        ),
+        (
+            "a.har",
+            '{"log":{"entries":[{"request":{"method":"POST","url":"https://api.whisperr.net/v1/identify"}}]}}',
+            "nothing to check: expected a request to apex, outlit or whisperr; 1 body not recorded",
+        ),
+    ],
+)
+def test_file_is_an_error_when_there_is_nothing_in_it(tmp_path: Path, name: str, content: str, message: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    (error,) = findings(path)
+    assert (error["rule"], error["message"][: len(message)]) == ("/file", message)
+    good = written(tmp_path, "good.json", WEB_0_1_0["events"][0] | {"event_type": "a", "context": {"$message_id": "m"}})
+    assert len(findings(good, path)) == 1
+    allowed = run("--allow-empty", path)
+    assert (allowed.exit_code, "0 requests, 0 events: 0 errors, 0 warnings" in allowed.output) == (0, True)
+
+
+def test_stdin_is_an_error_when_nothing_arrives() -> None:
+    result = CliRunner().invoke(main, ["check", "-"], input="")
+    assert (result.exit_code, "-: error: nothing to check: stdin is empty" in result.output) == (1, True)
+    assert CliRunner().invoke(main, ["check", "-", "--allow-empty"], input="").exit_code == 0
+
+
+def test_too_few_events_are_an_error_when_a_number_is_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path, "events.ndjson", *[{"type": "pageview", "url": "https://a.example/", "path": "/"}] * 2)
+    assert run("--protocol", "outlit", "--min-events", 2, path).exit_code == 0
+    result = run("--protocol", "outlit", "--min-events", 3, path)
+    assert result.exit_code == 1
+    assert "error: expected at least 3 events (--min-events), got 2\n" in result.output
+    (error,) = findings("--protocol", "outlit", "--min-events", 3, path)
+    assert (error["expected"], error["got"], error["file"]) == (3, 2, "")
+    assert run("--allow-empty", "--min-events", 3, path).exit_code == 1
+
+
 def test_other_lines_are_judged_when_one_is_no_json(tmp_path: Path) -> None:
     path = tmp_path / "lines.ndjson"
     path.write_text('{"type":"pageview"}\n{bad\n{"type":"custom"}\n')
@@ -324,6 +401,42 @@ def test_usage_error_is_refused_when_operation_or_stdin_cannot_be_meant(tmp_path
     assert "available: apex_js, events," in unknown.output
 
 
+FULL_CASE: Any = {
+    "case": "a",
+    "dossier": "none",
+    "revision": "compat",
+    "patch": {"protocol": {"limits": {"body": {"max_bytes": 2000}}}},
+    "settings": {"rate_limits": "enforce", "keys": ["pk_1"], "credentials": ["pk_2"]},
+    "clock": AT,
+    "steps": [
+        {
+            "request": {**SENT, "method": "POST", "headers": {"x-a": "b"}},
+            "expect": {
+                **GOOD,
+                "headers": {"content-type": {"$match": "application/.*"}, "x-a": None},
+                "events": [{"type": "pageview", "verdict": "accepted", "stored": {"type": "pageview"}}],
+            },
+        },
+        {"advance_ms": 1000},
+        {
+            "request": {"path": "/api/i/v1/pk_1/events", "text": {"$repeat": {"times": 2, "text": "a"}}},
+            "expect": {"status": 400, "text": "", "events": []},
+        },
+        {"request": {"path": "/a", "base64": "AAE="}, "expect": {"status": 404, "json": {"a": {"$number": True}}}},
+    ],
+    "stored": 1,
+}
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(mutated(FULL_CASE))
+def test_case_raises_nothing_when_it_is_mutated(tmp_path: Path, document: Any) -> None:
+    file = tmp_path / "outlit" / "cases" / "a.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(document))
+    assert_checked([file])
+
+
 def test_address_of_a_session_is_looked_through_when_traffic_was_recorded_there(tmp_path: Path) -> None:
     post = {"text": '{"type":"pageview"}', "mimeType": "application/json"}
     sent = {"method": "POST", "url": "http://h/_mock/s/a%20b/api/i/v1/pk_1/events", "postData": post}
@@ -332,11 +445,18 @@ def test_address_of_a_session_is_looked_through_when_traffic_was_recorded_there(
 
 
 @pytest.mark.parametrize(
-    ("path", "protocol"),
-    [("/api/i/v1/pk_1/nope", "outlit"), ("/api/i", "outlit"), ("/api/nope", "apex"), ("/v1/nope", "whisperr")],
+    ("url", "protocol"),
+    [
+        ("https://app.outlit.ai/api/i/v1/pk_1/nope", "outlit"),
+        ("https://app.outlit.ai/api/i", "outlit"),
+        ("https://app.apex.inc/api/nope", "apex"),
+        ("https://api.whisperr.net/v1/nope", "whisperr"),
+        ("http://127.0.0.1:8207/_mock/s/a/api/i/v1/pk_1/nope", "outlit"),
+        ("http://127.0.0.1:8207/_mock/s/a/api/nope", "apex"),
+    ],
 )
-def test_request_belongs_to_the_longest_prefix_when_several_fit(tmp_path: Path, path: str, protocol: str) -> None:
-    sent = {"method": "POST", "url": f"https://h.example{path}"}
+def test_request_belongs_to_the_longest_prefix_when_several_fit(tmp_path: Path, url: str, protocol: str) -> None:
+    sent = {"method": "POST", "url": url}
     (error,) = findings(written(tmp_path, "a.har", {"log": {"entries": [{"request": sent}]}}))
     assert (error["protocol"], error["message"]) == (protocol, "unknown path")
 

@@ -74,7 +74,7 @@ def predict(
 ) -> tuple[Judged, Prediction]:
     """Send requests in order to a session that saw nothing else; return how the last is judged and answered."""
     session = Session("prediction", SessionSettings())
-    terms = Terms(now_ms=now_ms, keys=keys, rate_mode=rate_mode, placeholders=_placeholders(contract))
+    terms = Terms(now_ms=now_ms, keys=keys, rate_mode=rate_mode, placeholders=placeholders(contract))
     for request in requests:
         judged = judge(route(RequestBody(request), contract), terms)
         receipt = session.settle(judged)
@@ -107,7 +107,8 @@ def _unknown(contract: Contract) -> Mapping[str, str]:
 
 
 @cache
-def _placeholders(contract: Contract) -> Mapping[str, str]:
+def placeholders(contract: Contract) -> Mapping[str, str]:
+    """Return the placeholders with which the core answers, for `Terms`."""
     return {name: f"⟪unknown:{name}⟫" for name in _unknown(contract)}
 
 
