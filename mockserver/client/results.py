@@ -219,7 +219,11 @@ class ProtocolState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """The settings and counts of a session; `keys` None accepts any well-formed key."""
+    """The settings and counts of a session; `keys` None accepts any well-formed key.
+
+    `evicted` is the number of requests evicted from the journal, `evicted_events` the number of their events, and
+    `evicted_refused` the number of those requests that were refused or had a refused event.
+    """
 
     session: str
     credentials: tuple[str, ...]
@@ -229,3 +233,5 @@ class SessionState:
     journal_limit: int
     counts: Counts
     evicted: int
+    evicted_events: int = 0
+    evicted_refused: int = 0

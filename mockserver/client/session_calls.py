@@ -129,6 +129,11 @@ def _wait(session: str, request: Mapping[str, Json]) -> Steps[Waited]:
     return waited
 
 
+def server_sessions() -> Steps[Mapping[str, Json]]:
+    """Return all sessions of the server with their counts, and the number of requests that belong to no session."""
+    return (yield Call(method="GET", path="/_mock/sessions"))
+
+
 def settings(session: str, **change: Unpack[Settings]) -> Steps[SessionState]:
     """Change the given settings, all or none of them, and return the settings and counts of the session."""
     call = Call(method="PATCH" if change else "GET", path=at(session), body=change or None)
@@ -285,5 +290,8 @@ def describe(session: str) -> Steps[str]:
 
 
 def refused_whole(row: Request) -> bool:
-    """Return whether a request was refused as a whole; otherwise the rows of its events show why."""
-    return not row.events and row.fault is None and (row.status or 0) >= 400
+    """Return whether a request may have been refused as a whole; otherwise the rows of its events show why.
+
+    The status of a faulted request does not tell; its findings do.
+    """
+    return not row.events and (row.fault is not None or (row.status or 0) >= 400)

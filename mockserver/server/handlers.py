@@ -157,6 +157,8 @@ class Handlers:
             "journal_limit": settings.journal_limit,
             "counts": session.counts.as_json(),
             "evicted": session.evicted,
+            "evicted_events": session.evicted_events,
+            "evicted_refused": session.evicted_refused,
         }
 
     async def change_session(self, call: Call) -> Json:

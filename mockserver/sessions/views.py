@@ -20,7 +20,7 @@ from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
-from mockserver.sessions.steps import INJECTED_RULE
+from mockserver.sessions.steps import INJECTED_RULE, Step
 
 
 class View:
@@ -103,7 +103,7 @@ class View:
     def _whole_finding(self) -> Finding:
         """The finding of a good event that was refused with its request."""
         exchange, refusal, operation = self.exchange, self.judged.refusal, self.judged.operation
-        if exchange.override.fault is not None:
+        if exchange.override.fault is not None and not Step(exchange.override.fault).stores:
             rule, message = INJECTED_RULE, "the reply was injected by a fault; nothing was stored"
         elif exchange.receipt.refused is not None or refusal is None:
             rule = f"/protocol/refusals/{operation.family.name if operation else ''}/{exchange.receipt.refused}"
