@@ -131,7 +131,8 @@ def _wait(session: str, request: Mapping[str, Json]) -> Steps[Waited]:
 
 def server_sessions() -> Steps[Mapping[str, Json]]:
     """Return all sessions of the server with their counts, and the number of requests that belong to no session."""
-    return (yield Call(method="GET", path="/_mock/sessions"))
+    listed: Mapping[str, Json] = yield Call(method="GET", path="/_mock/sessions")
+    return listed
 
 
 def settings(session: str, **change: Unpack[Settings]) -> Steps[SessionState]:
