@@ -44,7 +44,7 @@ Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: u
     multiple=True,
     type=click.Choice(["warning", "lost", "duplicate"]),
     help="Also fail on warnings, on events that were never delivered (lost; implies --final), or on events that were "
-    "sent again after they were acknowledged (duplicate). May be repeated.",
+    "sent again after they were acknowledged or are stored twice (duplicate). May be repeated.",
 )
 @click.option("--final", is_flag=True, help="No more attempts will follow: count pending events as lost.")
 @click.option(

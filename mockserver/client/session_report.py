@@ -25,7 +25,8 @@ from mockserver.jsonkit import Json
 
 INJECTED: Final = "/fault"
 """The rule of events refused by a fault step, on purpose: they are no error of the client."""
-DUPLICATE: Final = "duplicate_delivery"
+DUPLICATES: Final = frozenset({"duplicate_delivery", "stored_twice"})
+"""The flags of a delivery that the gate `duplicate` fails on."""
 PLAIN_FATES: Final = frozenset({"accepted", "accepted_after_retry"})
 UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters from a client that should not be printed to a terminal."""
@@ -108,7 +109,7 @@ class Report:
         for delivery in self.deliveries:
             if "lost" in gates and delivery.fate == "lost":
                 yield Failure(kind="lost", case=_case_of(delivery), lines=[text.delivery(delivery)])
-            if "duplicate" in gates and DUPLICATE in delivery.flags:
+            if "duplicate" in gates and not DUPLICATES.isdisjoint(delivery.flags):
                 yield Failure(kind="duplicate", case=_case_of(delivery), lines=[text.delivery(delivery)])
         for warning in self.warnings if "warning" in gates else ():
             yield Failure(kind="warning", case=warning.case, lines=[_warning_line(warning)])

@@ -146,6 +146,7 @@ class RawContract:
         return DeliveryRules(
             retried=frozenset(rules.get("retried", {}).get("statuses", ())),
             acknowledged_by_json=rules.get("acknowledged", {}).get("by") == "json",
+            upserts=frozenset(rules.get("upserts", {}).get("types", ())),
             event_identity=tuple(map(Tokens.of, identity.get("event", ()))),
             request_identity=tuple(map(Tokens.of, identity.get("request", ()))),
         )

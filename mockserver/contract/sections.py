@@ -251,11 +251,12 @@ class DeliveryRules:
     """What clients make of replies, and what stays the same between attempts.
 
     `retried` holds statuses and classes such as `5xx`; with `acknowledged_by_json` a 2xx reply counts only when its
-    body is JSON.
+    body is JSON. `upserts` holds the event types of which a repeat changes nothing.
     """
 
     retried: frozenset[str] = frozenset()
     acknowledged_by_json: bool = False
+    upserts: frozenset[str] = frozenset()
     event_identity: tuple[Tokens, ...] = ()
     request_identity: tuple[Tokens, ...] = ()
 

@@ -29,7 +29,11 @@ When = Literal["before_commit", "after_commit"]
 Cut = Literal["reset", "drop", "truncate", "dribble", "malformed"]
 EFFECTS: Final = ("reply", "connection", "reject")
 """What a step does beside a delay; it has at most one of them."""
+PARTIAL: Final = ("truncate", "dribble")
+"""Cuts after which the client has the status line."""
 BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
+NEVER_WITH_BODY: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+"""Statuses after which HTTP sends no body (RFC 9110, sections 15.3.5 and 15.4.5)."""
 INJECTED_RULE: Final = "/fault"
 LAST: Final = sys.maxsize
 """The place in the precedence of what a step refuses: behind every gate."""
@@ -52,7 +56,7 @@ class Step:
         self.reject: Mapping[str, Json] | None = script.get("reject")
         ms = script.get("delay_ms")
         self.delay: Mapping[str, float] | None = {"min": ms, "max": ms} if isinstance(ms, int | float) else ms
-        successful = self.reply is not None and 200 <= self.reply["status"] < 300
+        successful = self.connection in PARTIAL or (self.reply is not None and 200 <= self.reply["status"] < 300)
         self.when: When = script.get("when") or ("after_commit" if successful else "before_commit")
         self._dice = random.Random(script.get("seed", 0))
         self._delays = random.Random((self.delay or {}).get("seed", 0))
@@ -128,6 +132,9 @@ def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
         return "", f"a step requires one of {', '.join(EFFECTS)} or delay_ms"
     if "reject" in script and script.get("when") == "after_commit":
         return "/when", "must be before_commit: after the commit, the events are stored and cannot be rejected"
+    reply = script.get("reply") or {}
+    if reply.get("status") in NEVER_WITH_BODY and reply.get("body", "") != "":
+        return "/reply/body", f"a reply with status {reply['status']} has no body"
     delay = script.get("delay_ms")
     if isinstance(delay, dict) and delay["min"] > delay["max"]:
         return "/delay_ms/min", "min is greater than max"
@@ -138,9 +145,14 @@ def override_of(judged: Judged, receipt: Receipt, step: Step, own: WireReply) ->
     """Return what a step changes of an exchange; `own` is the contract's reply."""
     if step.reply is not None:
         return ReplyOverride(fault=step.as_json(), reply=_injected_reply(judged, receipt, step.reply, own))
-    lost = step.connection is not None and step.connection != "dribble"
+    lost, status_left = step.connection not in (None, "dribble"), step.connection in PARTIAL
     rejected = () if step.reject is None else judged.event_errors
-    return ReplyOverride(fault=step.as_json(), reply=own, lost=lost, rejected=rejected)
+    return ReplyOverride(fault=step.as_json(), reply=own, lost=lost, status_left=status_left, rejected=rejected)
+
+
+def truncated(body: bytes) -> bytes:
+    """Return the part of a body that leaves before the connection is cut."""
+    return body[: len(body) // 2]
 
 
 def reject(judged: Judged, step: Step) -> None:

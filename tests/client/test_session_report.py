@@ -140,6 +140,21 @@ def test_repeat_after_a_lost_answer_is_no_duplicate_delivery(session: Session) -
     assert run(session, "--fail-on", "duplicate", "--fail-on", "lost").exit_code == 0
 
 
+def test_event_that_is_stored_twice_fails_the_duplicate_gate(session: Session) -> None:
+    session.faults.add(connection="truncate", times=1)
+    body = {
+        "source": "server",
+        "events": [{"type": "custom", "eventName": "a", "userId": "u", "url": "u", "path": "/"}],
+    }
+    for _ in range(2):
+        assert post(session.url, f"/api/i/v1/{session.name}/events", body) == 200
+    assert run(session).exit_code == 0
+    result = run(session, "--fail-on", "duplicate")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (1, "failed: 1 duplicate")
+    assert "r1 200 (truncate), r2 200 -> accepted_after_retry (stored_twice)" in result.output
+    assert as_json(session)[1]["flags"] == {"stored_twice": 1}
+
+
 def test_warnings_are_counted_and_fails_only_where_it_is_asked_for(session: Session) -> None:
     event = {"type": "custom", "eventName": "a", "userId": "u", "url": "server://u", "path": "/"}
     for _ in range(2):
