@@ -148,7 +148,9 @@ def command(
     for file, text in formats.items():
         if file is not None and file != parameters.STDOUT:
             file.write_text(text() + "\n", encoding="utf-8")
-    click.echo(formats.get(parameters.STDOUT, report.text)())
+    if parameters.STDOUT in formats:
+        click.echo(formats[parameters.STDOUT]())
+    click.echo(report.text(), err=parameters.STDOUT in formats)
     if not report.clean:
         ctx.exit(parameters.FINDINGS)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import ssl
 
 R = TypeVar("R")
+SERVER_NAME: Final = "mockserver"
+"""The header `Server` of our replies; a proxy may replace it."""
 CALL_TIMEOUT: Final = 30.0
 """Seconds the server may send nothing, beyond the time a wait was given."""
 
@@ -45,7 +47,11 @@ class Target:
     """Where a server is, and the token for its control surface. Raises ValueError for an unusable URL."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"expected a URL such as http://127.0.0.1:8207, got {url!r}: {error}") from None
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"expected a URL such as http://127.0.0.1:8207, got {url!r}")
         if token is not None and not (token.isascii() and token.isprintable()):
@@ -54,7 +60,7 @@ class Target:
         self.token = token
         self.host = parts.hostname
         self.tls = default_tls(parts.scheme)
-        self.port = parts.port or (80 if self.tls is None else 443)
+        self.port = port or (80 if self.tls is None else 443)
         self.prefix = parts.path.rstrip("/")
 
 
@@ -109,11 +115,26 @@ def answer_of(target: Target, call: Call, reply: HttpReply) -> Json:
         raise _not_ours(target, call, reply) from None
     if reply.status < 400:
         return answer
-    if not isinstance(answer, dict) or "detail" not in answer:
+    if not isinstance(answer, dict) or "detail" not in answer or answer.get("status") != reply.status:
         raise _not_ours(target, call, reply)
     raise ControlError(
         str(call), reply.status, answer["detail"], answer.get("pointer") or answer.get("parameter") or None
     )
+
+
+def resume(steps: Steps[R], target: Target, call: Call, reply: HttpReply) -> Call:
+    """Continue an operation with the answer to its last call; return its next call.
+
+    Raises StopIteration with the result at the end, ControlError, UnreachableError for an answer of another server.
+    """
+    __tracebackhide__ = True
+    answer = answer_of(target, call, reply)
+    try:
+        return steps.send(answer)
+    except (KeyError, TypeError, AttributeError) as error:
+        if reply.headers.get("server") == SERVER_NAME:
+            raise
+        raise _not_ours(target, call, reply) from error
 
 
 def _not_ours(target: Target, call: Call, reply: HttpReply) -> UnreachableError:
