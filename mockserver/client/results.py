@@ -118,7 +118,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One logical event with all attempts to deliver it; `by` is what identifies it: an id, or its fingerprint."""
+    """One logical event with all attempts to deliver it; `by` is what identifies it: an id, or its fingerprint.
+
+    `label` is the type, and the event's name where it has one, as in `custom:plan_chosen`.
+    """
 
     id: str
     by: str
@@ -127,6 +130,7 @@ class Delivery:
     attempts: tuple[Attempt, ...]
     fate: Fate
     flags: tuple[str, ...]
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

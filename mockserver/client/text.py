@@ -69,7 +69,9 @@ def delivery(row: Delivery) -> str:
     """Describe the attempts to deliver one logical event, and its fate."""
     tries = ", ".join(map(attempt, row.attempts))
     flags = f" ({', '.join(row.flags)})" if row.flags else ""
-    return f"{row.protocol} {row.type or 'no type'} by {row.by} {cut(row.id, SHOWN_ID)}: {tries} -> {row.fate}{flags}"
+    is_name = row.type is not None and row.label.endswith(f":{row.type}")  # the type alone tells events apart
+    label = cut((row.type if is_name else row.label or row.type) or "no type", SHOWN_VALUE)
+    return f"{row.protocol} {label} by {row.by} {cut(row.id, SHOWN_ID)}: {tries} -> {row.fate}{flags}"
 
 
 def counts(row: Counts) -> str:

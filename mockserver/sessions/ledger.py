@@ -59,6 +59,12 @@ def identity_of(event: Json, body: Json, delivery: DeliveryRules) -> list[Json]:
     return [None if value is pointer.MISSING else value for value in values]
 
 
+def label_of(event: Json, type: str | None, delivery: DeliveryRules) -> str:
+    """Return how a reader knows an event: by its type, and by its name where it has one."""
+    name = pointer.get(event, delivery.label) if delivery.label else None
+    return f"{delivery.label_kind or type}:{name}" if isinstance(name, str) and name else type or "no type"
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Delivery:
     """One logical event: its attempts in the order of arrival, and its fate.
@@ -74,6 +80,7 @@ class Delivery:
     protocol: str
     type: str | None
     content: bytes
+    label: str = ""
     upsert: bool = False
     bare: Key | None = None
     attempts: list[tuple[Exchange, int]] = field(default_factory=list)
@@ -164,6 +171,7 @@ class Delivery:
             "by": self.by,
             "protocol": self.protocol,
             "type": self.type,
+            "label": self.label or self.type or "no type",
             "attempts": [
                 {
                     "request_id": f"r{exchange.seq}",
@@ -257,7 +265,9 @@ class Ledger:
                 row = self._by_id.get((contract.name, id_))
                 if row is None:
                     by = contract.dedup.by if contract.dedup else ""
-                    row = self._by_id[contract.name, id_] = self._new_row(contract, content, type_, id=id_, by=by)
+                    row = self._by_id[contract.name, id_] = self._new_row(
+                        contract, event, content, type_, id=id_, by=by
+                    )
             else:
                 if key not in opened:
                     opened[key] = iter(
@@ -266,7 +276,9 @@ class Ledger:
                 row = next(opened[key], None)
                 if row is None:
                     number = self._numbers[key] = self._numbers.get(key, 0) + 1
-                    row = self._new_row(contract, content, type_, id=f"{content.hex()}-{number}", by=BY_FINGERPRINT)
+                    row = self._new_row(
+                        contract, event, content, type_, id=f"{content.hex()}-{number}", by=BY_FINGERPRINT
+                    )
             rows.append(row)
         if self._awaited:
             self._note_resends(rows, sent.events, contract)
@@ -287,7 +299,9 @@ class Ledger:
             if row.by == other.by and other.last is ClientOutcome.RETRY:
                 row.flag("identity_changed")
 
-    def _new_row(self, contract: Contract, content: bytes, type_: str | None, *, id: str, by: str) -> Delivery:
+    def _new_row(
+        self, contract: Contract, event: Json, content: bytes, type_: str | None, *, id: str, by: str
+    ) -> Delivery:
         row = Delivery(
             number=len(self.rows) + 1,
             id=id,
@@ -295,6 +309,7 @@ class Ledger:
             protocol=contract.name,
             type=type_,
             content=content,
+            label=label_of(event, type_, contract.delivery),
             upsert=type_ in contract.delivery.upserts,
         )
         self.rows.append(row)

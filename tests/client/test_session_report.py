@@ -151,6 +151,7 @@ def test_event_that_is_stored_twice_fails_the_duplicate_gate(session: Session) -
     assert run(session).exit_code == 0
     result = run(session, "--fail-on", "duplicate")
     assert (result.exit_code, result.output.splitlines()[-1]) == (1, "failed: 1 duplicate")
+    assert "outlit custom:a by fingerprint" in result.output
     assert "r1 200 (truncate), r2 200 -> accepted_after_retry (stored_twice)" in result.output
     assert as_json(session)[1]["flags"] == {"stored_twice": 1}
 

@@ -124,6 +124,7 @@ def test_row_shows_every_attempt() -> None:
         "by": "ref",
         "protocol": "tally",
         "type": "sale",
+        "label": "sale",
         "attempts": [
             {
                 "request_id": "r1",

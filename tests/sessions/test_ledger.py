@@ -123,6 +123,7 @@ async def test_row_shows_each_attempt_when_an_event_is_retried(wire: Wire) -> No
         "by": "$message_id",
         "protocol": "whisperr",
         "type": "paid",
+        "label": "track:paid",
         "attempts": [
             {
                 "request_id": "r1",
@@ -408,6 +409,24 @@ async def test_reordering_is_not_flagged_when_the_overtaken_event_was_dropped(wi
     await wire.send(WHISPERR, track("m4"))
     await wire.send(WHISPERR, track("m3"))
     assert all(row["flags"] == [] for row in wire.rows())
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "label"),
+    [
+        (WHISPERR, track("m1"), "track:paid"),
+        (WHISPERR, track("m1", event_type=7), "no type"),
+        (WHISPERR, track("m1", event_type=""), ""),
+        (IDENTIFY, {"external_user_id": "u1"}, "identify"),
+        (OUTLIT, clicks("plan_chosen"), "custom:plan_chosen"),
+        (OUTLIT, clicks(""), "custom"),
+        (OUTLIT, {"source": "server", "events": [{"type": "engagement", "eventName": 3}]}, "engagement"),
+        (APEX, page("click"), "click"),
+    ],
+)
+async def test_row_has_a_label_that_names_the_event(wire: Wire, path: str, body: dict[str, Any], label: str) -> None:
+    await wire.send(path, body)
+    assert [row["label"] for row in wire.rows()] == [label or "no type"]
 
 
 async def test_requests_without_events_make_no_rows(wire: Wire) -> None:
