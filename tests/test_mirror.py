@@ -63,6 +63,7 @@ ELSEWHERE = {
     "lint.prediction": Elsewhere("strategies", "what is predicted for samples is held to what a server answers"),
     "lint.readers": CHECKED,
     "lint.wire_requests": CHECKED,
+    "sessions.outcomes": Elsewhere("sessions/test_attempts.py", "attempts are what clients make of answers"),
     "realtime": TOOLS,
     "server.preloading": TOOLS,
     "server.app": SERVED,

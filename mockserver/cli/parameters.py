@@ -15,6 +15,8 @@ from mockserver.errors import SettingsError, unknown
 FINDINGS: Final = 1
 """The exit code of a command that found errors."""
 FILE: Final = click.Path(dir_okay=False, path_type=Path)
+STDOUT: Final = Path("-")
+"""The name of a file that stands for stdout."""
 _UNITS: Final = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE: Final = re.compile(r"([0-9]+) ?([KMG]iB|)")
 

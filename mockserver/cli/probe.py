@@ -1,12 +1,13 @@
 """A health probe that checks whether a server is ready, with as few imports as possible.
 
-It speaks HTTP over a plain socket: it needs only the status line, and importing `http.client` would take longer than
-everything else here.
+It speaks HTTP over a plain socket: it needs only the status line and a few bytes of the body, and importing
+`http.client` would take longer than everything else here.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import time
 from typing import TYPE_CHECKING, Final
@@ -21,7 +22,10 @@ PATH: Final = "/readyz"
 PAUSE_S: Final = 0.1
 PROBE_TIMEOUT_S: Final = 5.0
 WAIT_TIMEOUT_S: Final = 30.0
-MAX_STATUS_LINE: Final = 8192
+MAX_REPLY: Final = 8192
+READY: Final = re.compile(rb'"status" *: *"ok"')
+"""What the body of a mockserver that is ready contains."""
+OTHER_STATUS: Final = re.compile(rb"(?!HTTP/[0-9.]+ 200\b).*\n")
 
 
 def run(
@@ -51,13 +55,16 @@ def ask(url: str, timeout: float, ca_file: str | PathLike[str] | None = None, *,
             name = f"[{host}]" if ":" in host else host
             request = f"GET {path}{PATH} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
             connection.sendall(request.encode())
-            line = _status_line(connection, time.monotonic() + timeout)
+            reply = _reply(connection, time.monotonic() + timeout)
     except (OSError, UnicodeError) as error:
         return getattr(error, "strerror", None) or str(error)
-    words = line.split(" ", 2)
+    words = reply.partition(b"\n")[0].decode("latin-1").strip().split(" ", 2)
     if not words[0].startswith("HTTP/") or len(words) < 2:
         return "the reply is not HTTP"
-    return None if words[1] == "200" else f"{PATH} returned {' '.join(words[1:])}"
+    if words[1] != "200":
+        return f"{PATH} returned {' '.join(words[1:])}"
+    body = reply.partition(b"\r\n\r\n")[2]
+    return None if READY.search(body) else f"it is not a mockserver: {PATH} returned 200 {body[:80]!r}"
 
 
 def _own_url() -> str:
@@ -93,12 +100,13 @@ def _connect(
     return context.wrap_socket(connection, server_hostname=host)
 
 
-def _status_line(connection: socket.socket, deadline: float) -> str:
+def _reply(connection: socket.socket, deadline: float) -> bytes:
+    """Read a reply until it says that the server is ready, has another status or ends."""
     data = b""
-    while b"\n" not in data and len(data) < MAX_STATUS_LINE:
+    while len(data) < MAX_REPLY and not READY.search(data) and not OTHER_STATUS.match(data):
         connection.settimeout(max(deadline - time.monotonic(), 0.001))
-        chunk = connection.recv(MAX_STATUS_LINE)
+        chunk = connection.recv(MAX_REPLY)
         if not chunk:
             break
         data += chunk
-    return data.partition(b"\n")[0].decode("latin-1").strip()
+    return data

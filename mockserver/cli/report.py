@@ -10,21 +10,27 @@ from typing import Final
 import click
 
 from mockserver.cli import parameters
-from mockserver.cli.parameters import FILE, FINDINGS
+from mockserver.cli.parameters import FILE, FINDINGS, STDOUT
 from mockserver.errors import SettingsError
 
 EPILOG: Final = """\b
 Examples:
   mockserver report http://127.0.0.1:8207 --session pk_ci
   mockserver report http://mockserver:8207 --session pk_ci --fail-on lost --fail-on duplicate --junit report.xml
+  mockserver report http://127.0.0.1:8207 --session pk_ci --min-events 10
+  mockserver report http://127.0.0.1:8207 --session pk_ci --junit -
   mockserver report http://127.0.0.1:8207 --session pk_ci --json
+
+A session without events fails: nothing was checked. So does one whose refused requests, or with --fail-on any
+requests, were evicted from the journal.
 
 Events that a fault step refused on purpose do not count as refused.
 
 The JUnit file has one test case per protocol and event type (classname mockserver.PROTOCOL, name TYPE), and one per
-kind of request that was refused as a whole. The names are the same in every run.
+kind of request that was refused as a whole. The names are the same in every run. Missing evidence is the test case
+mockserver.session evidence. With --junit - the XML is the only output on stdout, and the text goes to stderr.
 
-Exit code 0: passed; 1: refused events or a --fail-on condition; 2: usage error; 3: no mockserver at URL.
+Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: usage error; 3: no mockserver at URL.
 """
 
 
@@ -39,11 +45,20 @@ Exit code 0: passed; 1: refused events or a --fail-on condition; 2: usage error;
     multiple=True,
     type=click.Choice(["warning", "lost", "duplicate"]),
     help="Also fail on warnings, on events that were never delivered (lost; implies --final), or on events that were "
-    "sent again after they were acknowledged (duplicate). May be repeated.",
+    "sent again after they were acknowledged or are stored twice (duplicate). May be repeated.",
 )
 @click.option("--final", is_flag=True, help="No more attempts will follow: count pending events as lost.")
+@click.option(
+    "--min-events",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Fail if fewer events were received. An event that was sent again counts once.",
+)
+@click.option("--allow-empty", is_flag=True, help="Pass if no events were received.")
 @click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
-@click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file.")
+@click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file; - for stdout.")
 @click.option("--admin-token", metavar="TOKEN", help="Admin token of the server.")
 @parameters.ca_file
 @click.pass_context
@@ -53,6 +68,8 @@ def command(
     name: str,
     gates: Sequence[str],
     final: bool,
+    min_events: int,
+    allow_empty: bool,
     as_json: bool,
     junit: Path | None,
     admin_token: str | None,
@@ -60,29 +77,33 @@ def command(
 ) -> None:
     """Print the verdict for session S.
 
-    URL is the address of the server. The exit code is 1 if events were refused.
+    URL is the address of the server. The exit code is 1 if events were refused, or if none were received.
     """
-    from mockserver.client import session_calls, text
     from mockserver.client.calls import Target
     from mockserver.client.client import Session
     from mockserver.client.connections import Connections
     from mockserver.client.session_report import Report
 
+    if as_json and junit == STDOUT:
+        raise click.UsageError("--json and --junit - both write to stdout")
     try:
         connections = Connections(Target(url, admin_token, ca_file))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with closing(connections):
-        report = Report(Session(name, connections), gates, final=final or "lost" in gates)
-        unseen = [] if report.state.counts.requests else text.unseen(connections.run(session_calls.unseen_traffic()))
-    click.echo(report.json() if as_json else report.text())
-    if junit is not None:
+        report = Report(
+            Session(name, connections),
+            gates,
+            final=final or "lost" in gates,
+            min_events=min_events,
+            allow_empty=allow_empty,
+        )
+    click.echo(report.json() if as_json else report.text(), err=junit == STDOUT)
+    if junit == STDOUT:
+        click.echo(report.junit(), nl=False)
+    elif junit is not None:
         try:
             junit.write_bytes(report.junit())
         except OSError as error:
             raise SettingsError(f"--junit: {error}") from None
-    if not report.state.counts.requests:
-        click.echo(f"session {name} received no requests: does the client use this key?", err=True)
-        for line in unseen:
-            click.echo(line, err=True)
     ctx.exit(FINDINGS if report.failures else 0)

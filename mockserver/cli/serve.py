@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import click
 
-from mockserver.cli.parameters import FILE, ByteSize, contract_files, pin_names, pins
+from mockserver.cli.parameters import FILE, STDOUT, ByteSize, contract_files, pin_names, pins
 from mockserver.settings import LogFormat, LogLevel, RateMode, Settings, TlsMode
 
 DEFAULTS: Final = Settings()
@@ -117,6 +117,8 @@ def command(ignored: list[str] | None, /, **flags: Any) -> None:
     from mockserver.server import logs
     from mockserver.server.running import leave_when_told, run_forever
 
+    if flags["ready_file"] == STDOUT:
+        raise click.UsageError("--ready-file needs a file; the URL is on stdout anyway")
     leave_when_told()
     settings = Settings(**flags)
     logs.configure(settings)

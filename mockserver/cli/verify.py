@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mockserver.verify import Rule, Setup
 
 KEY, SERVER_KEY = "MOCKSERVER_VERIFY_KEY", "MOCKSERVER_VERIFY_SERVER_KEY"
-STDOUT: Final = Path("-")
 SHOWN: Final = 200
 DRAWN: Final = 3
 
@@ -149,9 +148,11 @@ def command(
         junit_file: lambda: report.junit().decode("utf-8").rstrip("\n"),
     }
     for file, text in formats.items():
-        if file is not None and file != STDOUT:
+        if file is not None and file != parameters.STDOUT:
             file.write_text(text() + "\n", encoding="utf-8")
-    click.echo(formats.get(STDOUT, report.text)())
+    if parameters.STDOUT in formats:
+        click.echo(formats[parameters.STDOUT]())
+    click.echo(report.text(), err=parameters.STDOUT in formats)
     if not report.clean:
         ctx.exit(parameters.FINDINGS)
 
@@ -161,7 +162,7 @@ def _check_files(files: Sequence[Path]) -> None:
     if len(files) > 1 and files[0] == files[1]:
         raise SettingsError(f"--json and --junit both write to {files[0]}")
     for file in files:
-        if file != STDOUT and not os.access(file if file.exists() else file.parent, os.W_OK):
+        if file != parameters.STDOUT and not os.access(file if file.exists() else file.parent, os.W_OK):
             raise SettingsError(f"{file} cannot be written")
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 R = TypeVar("R")
+SERVER_NAME: Final = "mockserver"
+"""The header `Server` of our replies; a proxy may replace it."""
 CALL_TIMEOUT: Final = 30.0
 """Seconds the server may send nothing, beyond the time a wait was given."""
 
@@ -125,11 +127,26 @@ def answer_of(target: Target, call: Call, reply: HttpReply) -> Json:
         raise _not_ours(target, call, reply) from None
     if reply.status < 400:
         return answer
-    if not isinstance(answer, dict) or "detail" not in answer:
+    if not isinstance(answer, dict) or "detail" not in answer or answer.get("status") != reply.status:
         raise _not_ours(target, call, reply)
     raise ControlError(
         str(call), reply.status, answer["detail"], answer.get("pointer") or answer.get("parameter") or None
     )
+
+
+def resume(steps: Steps[R], target: Target, call: Call, reply: HttpReply) -> Call:
+    """Continue an operation with the answer to its last call; return its next call.
+
+    Raises StopIteration with the result at the end, ControlError, UnreachableError for an answer of another server.
+    """
+    __tracebackhide__ = True
+    answer = answer_of(target, call, reply)
+    try:
+        return steps.send(answer)
+    except (KeyError, TypeError, AttributeError) as error:
+        if reply.headers.get("server") == SERVER_NAME:
+            raise
+        raise _not_ours(target, call, reply) from error
 
 
 def _not_ours(target: Target, call: Call, reply: HttpReply) -> UnreachableError:

@@ -19,11 +19,10 @@ from urllib.parse import quote
 
 from mockserver.client import session_calls as calls
 from mockserver.client.arguments import WaitOptions
-from mockserver.client.calls import Call, Steps, Target, answer_of, request_of, unreachable
+from mockserver.client.calls import Call, Steps, Target, request_of, resume, unreachable
 from mockserver.client.connections import Connections
-from mockserver.client.messages import ExchangeError
+from mockserver.client.messages import ExchangeError, HttpReply
 from mockserver.client.results import Event, FaultStep
-from mockserver.jsonkit import Json
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -88,7 +87,7 @@ async def run(target: Target, steps: Steps[R]) -> R:
     try:
         call = next(steps)
         while True:
-            call = steps.send(await _send(target, call))
+            call = resume(steps, target, call, await _send(target, call))
     except StopIteration as done:
         result: R = done.value
         return result
@@ -108,15 +107,14 @@ def need_asyncio() -> None:
         )
 
 
-async def _send(target: Target, call: Call) -> Json:
+async def _send(target: Target, call: Call) -> HttpReply:
     from mockserver.client.http import HttpClient
 
     async with HttpClient(target.host, target.port, target.tls, keep_alive=False) as client:
         try:
-            reply = await client.exchange(request_of(target, call))
+            return await client.exchange(request_of(target, call))
         except ExchangeError as error:
             raise unreachable(target, call, error) from error.reason
-    return answer_of(target, call, reply)
 
 
 class Part:

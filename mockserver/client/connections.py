@@ -11,9 +11,8 @@ from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from mockserver.client.calls import Call, Steps, Target, answer_of, request_of, unreachable
+from mockserver.client.calls import Call, Steps, Target, request_of, resume, unreachable
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
-from mockserver.jsonkit import Json
 from mockserver.realtime import RealTimeLoop
 
 if TYPE_CHECKING:
@@ -159,7 +158,7 @@ class Connections:
         try:
             call = next(steps)
             while True:
-                call = steps.send(self._send(call))
+                call = resume(steps, self.target, call, self._send(call))
         except StopIteration as done:
             result: R = done.value
             return result
@@ -168,9 +167,8 @@ class Connections:
         """Close the connections; a later call opens new ones."""
         self._client.close()
 
-    def _send(self, call: Call) -> Json:
+    def _send(self, call: Call) -> HttpReply:
         try:
-            reply = self._client.exchange(request_of(self.target, call))
+            return self._client.exchange(request_of(self.target, call))
         except ExchangeError as error:
             raise unreachable(self.target, call, error) from error.reason
-        return answer_of(self.target, call, reply)

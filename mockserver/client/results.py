@@ -118,7 +118,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One logical event with all attempts to deliver it; `by` is what identifies it: an id, or its fingerprint."""
+    """One logical event with all attempts to deliver it; `by` is what identifies it: an id, or its fingerprint.
+
+    `label` is the type, and the event's name where it has one, as in `custom:plan_chosen`.
+    """
 
     id: str
     by: str
@@ -127,6 +130,7 @@ class Delivery:
     attempts: tuple[Attempt, ...]
     fate: Fate
     flags: tuple[str, ...]
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +233,11 @@ class ProtocolState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """The settings and counts of a session; `keys` None accepts any well-formed key."""
+    """The settings and counts of a session; `keys` None accepts any well-formed key.
+
+    `evicted` is the number of requests evicted from the journal, `evicted_events` the number of their events, and
+    `evicted_refused` the number of those requests that were refused or had a refused event.
+    """
 
     session: str
     credentials: tuple[str, ...]
@@ -239,3 +247,5 @@ class SessionState:
     journal_limit: int
     counts: Counts
     evicted: int
+    evicted_events: int = 0
+    evicted_refused: int = 0

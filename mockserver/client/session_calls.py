@@ -20,7 +20,6 @@ from mockserver.client.results import (
     FaultStep,
     Request,
     SessionState,
-    Unseen,
     Waited,
 )
 from mockserver.errors import unknown
@@ -56,12 +55,6 @@ def _rows(
         after = page["next"]
         if after is None or limit is not None:
             return rows
-
-
-def unseen_traffic() -> Steps[Unseen]:
-    """Return what the server received and no session shows."""
-    answer = yield Call(method="GET", path="/_mock/sessions")
-    return read(Unseen, answer["unseen"])
 
 
 def events(
@@ -143,6 +136,12 @@ def _wait(session: str, request: Mapping[str, Json]) -> Steps[Waited]:
         counts = (yield from settings(session)).counts
         raise WaitError(text.wait(request, waited, session, counts), waited)
     return waited
+
+
+def server_sessions() -> Steps[Mapping[str, Json]]:
+    """Return all sessions of the server with their counts, and the number of requests that belong to no session."""
+    listed: Mapping[str, Json] = yield Call(method="GET", path="/_mock/sessions")
+    return listed
 
 
 def settings(session: str, **change: Unpack[Settings]) -> Steps[SessionState]:
@@ -302,5 +301,8 @@ def describe(session: str) -> Steps[str]:
 
 
 def refused_whole(row: Request) -> bool:
-    """Return whether a request was refused as a whole; otherwise the rows of its events show why."""
-    return not row.events and row.fault is None and (row.status or 0) >= 400
+    """Return whether a request may have been refused as a whole; otherwise the rows of its events show why.
+
+    The status of a faulted request does not tell; its findings do.
+    """
+    return not row.events and (row.fault is not None or (row.status or 0) >= 400)

@@ -11,27 +11,33 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from difflib import get_close_matches
 from itertools import chain
 from typing import Any, Final, Literal
 
 from mockserver.client import text
 from mockserver.client.client import Session
 from mockserver.client.junit import Case, CaseFailure, Suite, document
-from mockserver.client.results import Delivery, Event, Exchange, Request
-from mockserver.client.session_calls import refused_whole
+from mockserver.client.results import Delivery, Event, Exchange, Request, Unseen
+from mockserver.client.session_calls import refused_whole, server_sessions
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.decoding import read
 
 INJECTED: Final = "/fault"
 """The rule of events refused by a fault step, on purpose: they are no error of the client."""
-DUPLICATE: Final = "duplicate_delivery"
+DUPLICATES: Final = frozenset({"duplicate_delivery", "stored_twice"})
+"""The flags of a delivery that the gate `duplicate` fails on."""
 PLAIN_FATES: Final = frozenset({"accepted", "accepted_after_retry"})
 UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Characters from a client that should not be printed to a terminal."""
 SHOWN_FAILURES: Final = 100
 """Maximum number of failures shown per JUnit test case."""
 READ_REQUESTS: Final = 1000
-"""Maximum number of requests whose own findings are read; each needs a call."""
+"""Maximum number of requests whose own findings are read, unless warnings fail the verdict; each needs a call."""
+EVIDENCE: Final = ("session", "evidence")
+"""The subject of failures that are about the session as a whole."""
+SHOWN_SESSIONS: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,23 +56,34 @@ class RepeatedWarning:
 class Failure:
     """One reason for a failed verdict. `case` is its subject: a protocol, and an event type or a kind of request."""
 
-    kind: Literal["refused", "warning", "lost", "duplicate"]
+    kind: Literal["refused", "warning", "lost", "duplicate", "empty", "evicted"]
     case: tuple[str, str]
     lines: Sequence[str]
 
 
 class Report:
-    """The verdict for a session: failed by refused events and requests, and by what the gates name.
+    """The verdict for a session: failed by refused events and requests, by what the gates name, and without evidence.
 
-    The gates are `warning`, `lost` and `duplicate`. With `final`, pending events count as lost. Raises
-    UnreachableError, ControlError.
+    The gates are `warning`, `lost` and `duplicate`. With `final`, pending events count as lost. The verdict needs
+    `min_events` events, each counted once however often it was sent, and the requests that it is about: it fails when
+    those were evicted. With `allow_empty`, a session without any event passes. Raises UnreachableError, ControlError.
     """
 
-    def __init__(self, session: Session, gates: Sequence[str] = (), *, final: bool = False) -> None:
+    def __init__(
+        self,
+        session: Session,
+        gates: Sequence[str] = (),
+        *,
+        final: bool = False,
+        min_events: int = 1,
+        allow_empty: bool = False,
+    ) -> None:
         self.url = session.target.url
+        self._server = session.connections.run(server_sessions())  # before the calls that create the session
         self.state, self.requests, events = session.settings(), session.requests(), session.events()
-        exchanges = [session.request(row.id) for row in self.requests[:READ_REQUESTS]]
-        later = [session.request(row.id) for row in self.requests[READ_REQUESTS:] if refused_whole(row)]
+        shown = len(self.requests) if "warning" in gates else READ_REQUESTS
+        exchanges = [session.request(row.id) for row in self.requests[:shown]]
+        later = [session.request(row.id) for row in self.requests[shown:] if refused_whole(row)]
         rejected = [row for row in events if row.verdict == "rejected"]
         self.events = Counter(map(_case_of, events))
         self.refused = [row for row in rejected if any(finding.rule != INJECTED for finding in row.errors)]
@@ -77,7 +94,7 @@ class Report:
         self.flags = Counter(flag for row in self.deliveries for flag in row.flags)
         self.warnings = _repeated_warnings(events, exchanges)
         self.requests_read = len(exchanges)
-        self.failures = list(self._failures(gates))
+        self.failures = [*self._failures(gates), *self._missing_evidence(gates, min_events, allow_empty)]
         self.kinds = Counter(failure.kind for failure in self.failures)
 
     def _failures(self, gates: Sequence[str]) -> Iterator[Failure]:
@@ -88,10 +105,45 @@ class Report:
         for delivery in self.deliveries:
             if "lost" in gates and delivery.fate == "lost":
                 yield Failure(kind="lost", case=_case_of(delivery), lines=[text.delivery(delivery)])
-            if "duplicate" in gates and DUPLICATE in delivery.flags:
+            if "duplicate" in gates and not DUPLICATES.isdisjoint(delivery.flags):
                 yield Failure(kind="duplicate", case=_case_of(delivery), lines=[text.delivery(delivery)])
         for warning in self.warnings if "warning" in gates else ():
             yield Failure(kind="warning", case=warning.case, lines=[_warning_line(warning)])
+
+    def _missing_evidence(self, gates: Sequence[str], min_events: int, allow_empty: bool) -> Iterator[Failure]:
+        """Yield why the session does not support a verdict: too few events, or requests that are no longer there."""
+        state = self.state
+        received = max(len(self.deliveries), state.counts.accepted if state.evicted else 0)
+        if received < min_events and (received or not allow_empty):
+            few = f"{text.counted(received, 'event')} received, {min_events} required (--min-events)"
+            yield Failure(
+                kind="empty", case=EVIDENCE, lines=[few if received else "no events received", *self._hints()]
+            )
+        if state.evicted_refused or (gates and state.evicted):
+            lost = f"cannot tell: {text.counted(state.evicted_events, 'event')} evicted"
+            what = f"{text.counted(state.evicted, 'request')}, of which {state.evicted_refused} with something refused"
+            hint = f"the journal dropped {what}: raise the session's journal_limit or the server's --memory-limit"
+            yield Failure(kind="evicted", case=EVIDENCE, lines=[lost, hint])
+
+    def _hints(self) -> Iterator[str]:
+        """Yield what to check when events are missing: the key, the URL, and where requests went instead."""
+        name, count = self.state.session, self.state.counts.requests
+        others = {row["session"]: row["requests"] for row in self._server["sessions"] if row["requests"]}
+        known = any(row["session"] == name for row in self._server["sessions"])
+        others.pop(name, None)
+        if count:
+            yield f"the session received {text.counted(count, 'request')}"
+        else:
+            state = "received no requests" if known else "does not exist"
+            yield f"session {name} {state}: does the client use this key and the URL {self.url}?"
+        nearest = get_close_matches(name, others, SHOWN_SESSIONS)
+        for other in [*nearest, *(other for other in others if other not in nearest)][:SHOWN_SESSIONS]:
+            yield f"another session: {other} received {text.counted(others[other], 'request')}"
+        if len(others) > SHOWN_SESSIONS:
+            yield f"… and {len(others) - SHOWN_SESSIONS} more sessions"
+        yield from text.unseen(read(Unseen, self._server["unseen"]))
+        if self._server["evicted"]:
+            yield f"sessions that the server evicted (--max-sessions): {self._server['evicted']}"
 
     def text(self) -> str:
         """Return the report as text; long lists are truncated."""
@@ -110,7 +162,12 @@ class Report:
         read = self.requests_read
         extent = "" if read >= every else f" (of all events, and of the first {read} of {every} requests)"
         lines += text.block(f"warnings{extent}", map(_warning_line, self.warnings))
-        lines.append(f"failed: {_counted(self.kinds)}" if self.kinds else "passed")
+        missing = [failure for failure in self.failures if failure.case == EVIDENCE]
+        lines += text.block("missing evidence", chain.from_iterable(failure.lines for failure in missing))
+        found = Counter(failure.kind for failure in self.failures if failure.case != EVIDENCE)
+        reasons = [_counted(found)] if found else []
+        reasons += [failure.lines[0] for failure in missing]
+        lines.append(f"failed: {'; '.join(reasons)}" if reasons else "passed")
         return "\n".join(UNPRINTABLE.sub("\ufffd", line) for line in lines)
 
     def json(self) -> str:
@@ -123,6 +180,10 @@ class Report:
             "failures": self.kinds,
             "counts": self.state.counts,
             "evicted": self.state.evicted,
+            "evicted_events": self.state.evicted_events,
+            "missing_evidence": [
+                line for failure in self.failures if failure.case == EVIDENCE for line in failure.lines
+            ],
             "injected": self.injected,
             "refused": self.refused,
             "refused_requests": [{name: getattr(row, name) for name in members} for row in self.refused_requests],
@@ -147,7 +208,8 @@ class Report:
             lines = [line for failure in failures[:SHOWN_FAILURES] for line in failure.lines]
             if len(failures) > SHOWN_FAILURES:
                 lines.append(f"… and {len(failures) - SHOWN_FAILURES} more")
-            message = f"{_counted(Counter(failure.kind for failure in failures))}: {lines[0]}"
+            kinds = _counted(Counter(failure.kind for failure in failures))
+            message = lines[0] if case == EVIDENCE else f"{kinds}: {lines[0]}"
             failed = CaseFailure(kind=failures[0].kind, message=message, text="\n".join(lines))
         protocol, name = case
         return Case(
@@ -174,7 +236,7 @@ def _request_case(row: Request) -> tuple[str, str]:
 
 
 def _errors(row: Exchange) -> list[Finding]:
-    return [finding for finding in row.findings if finding.severity == "error"]
+    return [finding for finding in row.findings if finding.severity == "error" and finding.rule != INJECTED]
 
 
 def _repeated_warnings(events: Sequence[Event], exchanges: Sequence[Exchange]) -> list[RepeatedWarning]:

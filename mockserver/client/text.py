@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from typing import Final
 
-from mockserver.client.results import Counts, Delivery, Event, FaultStep, Request, Unseen, Waited
+from mockserver.client.results import Attempt, Counts, Delivery, Event, FaultStep, Request, Unseen, Waited
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 
@@ -86,11 +86,19 @@ def fault_step(row: FaultStep) -> str:
     return value(dict(row.step)) if row.remaining is None else f"{value(dict(row.step))}, {row.remaining} remaining"
 
 
+def attempt(row: Attempt) -> str:
+    """Describe an attempt to deliver an event: its request, the status that the client was told, how that was cut."""
+    cut_by = (row.fault or {}).get("connection")
+    return f"{row.request_id} {row.status or 'no reply'}{f' ({cut_by})' if row.status and cut_by else ''}"
+
+
 def delivery(row: Delivery) -> str:
     """Describe the attempts to deliver one logical event, and its fate."""
-    tries = ", ".join(f"{tried.request_id} {tried.status or 'no reply'}" for tried in row.attempts)
+    tries = ", ".join(map(attempt, row.attempts))
     flags = f" ({', '.join(row.flags)})" if row.flags else ""
-    return f"{row.protocol} {row.type or 'no type'} by {row.by} {cut(row.id, SHOWN_ID)}: {tries} -> {row.fate}{flags}"
+    is_name = row.type is not None and row.label.endswith(f":{row.type}")  # the type alone tells events apart
+    label = cut((row.type if is_name else row.label or row.type) or "no type", SHOWN_VALUE)
+    return f"{row.protocol} {label} by {row.by} {cut(row.id, SHOWN_ID)}: {tries} -> {row.fate}{flags}"
 
 
 def counts(row: Counts) -> str:

@@ -33,7 +33,7 @@ from mockserver.contract.sections import (
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json, pointer, template
 from mockserver.jsonkit.decoding import read, read_named
-from mockserver.jsonkit.pointer import Tokens
+from mockserver.jsonkit.pointer import NOWHERE, Tokens
 
 T = TypeVar("T")
 JSON_TYPE: Final = "application/json"
@@ -146,6 +146,9 @@ class RawContract:
         return DeliveryRules(
             retried=frozenset(rules.get("retried", {}).get("statuses", ())),
             acknowledged_by_json=rules.get("acknowledged", {}).get("by") == "json",
+            label=Tokens.of(rules["label"]["pointer"]) if "label" in rules else NOWHERE,
+            label_kind=rules.get("label", {}).get("kind"),
+            upserts=frozenset(rules.get("upserts", {}).get("types", ())),
             event_identity=tuple(map(Tokens.of, identity.get("event", ()))),
             request_identity=tuple(map(Tokens.of, identity.get("request", ()))),
         )

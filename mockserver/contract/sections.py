@@ -251,11 +251,15 @@ class DeliveryRules:
     """What clients make of replies, and what stays the same between attempts.
 
     `retried` holds statuses and classes such as `5xx`; with `acknowledged_by_json` a 2xx reply counts only when its
-    body is JSON.
+    body is JSON. `upserts` holds the event types of which a repeat changes nothing. `label` is the place
+    of an event's name, `label_kind` what stands before it in a label, the type if it is None.
     """
 
     retried: frozenset[str] = frozenset()
     acknowledged_by_json: bool = False
+    label: Tokens = NOWHERE
+    label_kind: str | None = None
+    upserts: frozenset[str] = frozenset()
     event_identity: tuple[Tokens, ...] = ()
     request_identity: tuple[Tokens, ...] = ()
 

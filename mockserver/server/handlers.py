@@ -153,6 +153,7 @@ class Handlers:
             contract, choice = self.contracts.of(settings.protocols, name), settings.protocols.get(name)
             patch = None if choice is None else choice.patch
             protocols[name] = {"revision": contract.revision, "patch": patch, "contract_hash": contract.digest}
+        evicted = {"evicted_events": session.evicted_events, "evicted_refused": session.evicted_refused}
         return {
             "session": session.name,
             "credentials": list(settings.credentials),
@@ -162,6 +163,7 @@ class Handlers:
             "journal_limit": settings.journal_limit,
             "counts": session.counts.as_json(),
             "evicted": session.evicted,
+            **(evicted if session.evicted else {}),
         }
 
     async def change_session(self, call: Call) -> Json:

@@ -13,7 +13,7 @@ from aiohttp import web
 from mockserver.core.wire import WireReply
 from mockserver.server.aiohttp_io import raw_head
 from mockserver.server.connection import Connection
-from mockserver.sessions.steps import Step
+from mockserver.sessions.steps import Step, truncated
 
 DRIBBLE_PIECES: Final = 10
 DRIBBLE_PAUSE_MS: Final = 50
@@ -55,7 +55,7 @@ async def cut(request: web.BaseRequest, step: Step, reply: WireReply) -> bool:
             transport.close()
         case "truncate":
             head = raw_head(reply.status, reply.headers, len(reply.body), close=False)
-            transport.write(head + reply.body[: len(reply.body) // 2])
+            transport.write(head + truncated(reply.body))
             transport.close()
         case "dribble":
             return await _dribble(transport, step, reply)

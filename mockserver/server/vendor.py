@@ -149,13 +149,15 @@ class Vendor:
                 _revise(arrival.session, exchange, lost=True)
                 held_up = await injection.pause(step)
             reply = exchange.override.reply or own
-            whole = not (held_up and injection.given_up(arrival.request))
+            whole = status_left = not (held_up and injection.given_up(arrival.request))
             sent: web.StreamResponse = _answer(arrival.session, exchange, reply)
             if step.connection == CLOSE_IDLE:
                 arrival.request.protocol.close()
             elif step.connection is not None and not injection.gone(arrival.request):
+                status_left = status_left and step.connection in steps.PARTIAL
                 sent, whole = injection.closed(), await injection.cut(arrival.request, step, reply) and whole
-            _revise(arrival.session, exchange, lost=not whole, answered=(real_ms(), arrival.session.newest))
+            answered = (real_ms(), arrival.session.newest)
+            _revise(arrival.session, exchange, lost=not whole, status_left=status_left, answered=answered)
             return sent
         finally:
             arrival.session.leave()
@@ -179,7 +181,14 @@ def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Respo
     return vendor_reply
 
 
-def _revise(session: Session, exchange: Exchange, *, lost: bool, answered: tuple[int, int] | None = None) -> None:
-    """Record on a journalled exchange whether its reply was sent; it counts as lost until then."""
-    exchange.override = replace(exchange.override, lost=lost, answered=answered)
+def _revise(
+    session: Session,
+    exchange: Exchange,
+    *,
+    lost: bool,
+    status_left: bool = False,
+    answered: tuple[int, int] | None = None,
+) -> None:
+    """Record on a journalled exchange what of its reply was sent; it counts as lost until then."""
+    exchange.override = replace(exchange.override, lost=lost, status_left=status_left, answered=answered)
     session.revised += 1

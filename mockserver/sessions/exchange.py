@@ -19,15 +19,17 @@ from mockserver.settings import RateMode
 class ReplyOverride:
     """What few exchanges need: a reply that is not the contract's own, a fault, notes on the way.
 
-    `lost` says that the client got no complete answer, `rejected` which events a step made fail. `answered` is when
-    the answer left, where a step delayed it: real time in ms, and the number of the newest request then. `received_ms`
-    is the real time of arrival, where the session's clock shows another time.
+    `lost` says that the client got no complete answer, `status_left` that it got the status line all the same,
+    `rejected` which events a step made fail. `answered` is when the answer left, where a step delayed it: real time in
+    ms, and the number of the newest request then. `received_ms` is the real time of arrival, where the session's clock
+    shows another time.
     """
 
     reply: WireReply | None = None
     fault: Json = None
     notes: tuple[str, ...] = ()
     lost: bool = False
+    status_left: bool = False
     rejected: tuple[EventError, ...] = ()
     answered: tuple[int, int] | None = None
     received_ms: int | None = None
@@ -112,8 +114,8 @@ class Exchange:
 
     @property
     def client_status(self) -> int | None:
-        """The status the client was told, or None where it got no complete answer."""
-        return None if self.override.lost else self.status
+        """The status the client was told, or None where no status line left."""
+        return None if self.override.lost and not self.override.status_left else self.status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from hashlib import blake2b
 from typing import Final, Literal
 
@@ -14,45 +13,25 @@ import orjson
 from mockserver.contract.contract import Contract
 from mockserver.contract.sections import DeliveryRules
 from mockserver.core.model import Verdict
-from mockserver.jsonkit import Json, jsontext, pointer
+from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.sessions.exchange import NO_EVENTS, Exchange, SentEvents, sent_events
+from mockserver.sessions.outcomes import ClientOutcome, client_outcome, client_outcome_of_event, told_of_events
 
 Fate = Literal["accepted", "accepted_after_retry", "rejected", "rejected_then_resent", "pending", "lost"]
-Flag = Literal["duplicate_delivery", "mutated_between_attempts", "identity_changed", "reordered"]
+Flag = Literal[
+    "duplicate_delivery",
+    "stored_twice",
+    "told_refused",
+    "told_accepted",
+    "mutated_between_attempts",
+    "identity_changed",
+    "reordered",
+]
 Key = tuple[str, bytes]
 """A protocol and the digest of an event's content."""
 
 BY_FINGERPRINT: Final = "fingerprint"
-
-
-class ClientOutcome(StrEnum):
-    """What a client makes of the answer for one event."""
-
-    ACKNOWLEDGED = "acknowledged"
-    REFUSED = "refused"
-    RETRY = "retry"
-
-
-def client_outcome(exchange: Exchange) -> ClientOutcome:
-    """Say what the client makes of the reply as a whole."""
-    status, delivery, reply = exchange.status, exchange.contract.delivery, exchange.override.reply
-    if exchange.override.lost:
-        return ClientOutcome.RETRY
-    if 200 <= status < 300:
-        try:
-            if delivery.acknowledged_by_json and reply is not None:
-                jsontext.parse(reply.body)
-        except jsontext.NotJSONError:
-            return ClientOutcome.RETRY
-        return ClientOutcome.ACKNOWLEDGED
-    retried = str(status) in delivery.retried or f"{status // 100}xx" in delivery.retried
-    return ClientOutcome.RETRY if retried else ClientOutcome.REFUSED
-
-
-def client_outcome_of_event(whole: ClientOutcome, verdict: Verdict) -> ClientOutcome:
-    """Say what the client makes of the reply for one event: a refused one is not delivered by a success."""
-    return ClientOutcome.REFUSED if whole is ClientOutcome.ACKNOWLEDGED and verdict is Verdict.REJECTED else whole
 
 
 def fingerprint(value: Json) -> bytes:
@@ -80,11 +59,19 @@ def identity_of(event: Json, body: Json, delivery: DeliveryRules) -> list[Json]:
     return [None if value is pointer.MISSING else value for value in values]
 
 
+def label_of(event: Json, type: str | None, delivery: DeliveryRules) -> str:
+    """Return how a reader knows an event: by its type, and by its name where it has one."""
+    name = pointer.get(event, delivery.label) if delivery.label else None
+    return f"{delivery.label_kind or type}:{name}" if isinstance(name, str) and name else type or "no type"
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Delivery:
     """One logical event: its attempts in the order of arrival, and its fate.
 
-    `bare` is the key of its content without its id while the client is to send it again.
+    `bare` is the key of its content without its id while the client may send it again. `copies` counts how often it was
+    stored. `resends` is the row that the client seems to send again here, under another id or without one; that one is
+    `repeated`.
     """
 
     number: int
@@ -93,11 +80,17 @@ class Delivery:
     protocol: str
     type: str | None
     content: bytes
+    label: str = ""
+    upsert: bool = False
     bare: Key | None = None
     attempts: list[tuple[Exchange, int]] = field(default_factory=list)
     flags: list[Flag] = field(default_factory=list)
     last: ClientOutcome = ClientOutcome.RETRY
     stored_by: Exchange | None = None
+    copies: int = 0
+    newest: int = 0
+    resends: Delivery | None = None
+    repeated: bool = False
     _first_success: int = 0
     _acknowledged: tuple[int, int] | None = None
     _refused: tuple[int, int] | None = None
@@ -113,8 +106,35 @@ class Delivery:
         if name not in self.flags:
             self.flags.append(name)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether the client may send the event again: it was told to, or was told of a failure that was none."""
+        may_come = self.last is ClientOutcome.RETRY or (self.stored_by is not None and not self.closed)
+        return may_come and not self.repeated
+
+    @property
+    def stored_twice(self) -> bool:
+        """Whether more than one copy of the event is stored, in this row or in a row that it sends again.
+
+        A row that itself was sent again later is another event of the same content. A repeated upsert changes nothing.
+        """
+        row = self
+        if self.upsert:
+            return False
+        while self.copies and row.resends is not None and row.resends.newest < row.attempts[0][0].seq:
+            row = row.resends
+            if row.copies:
+                return True
+        return self.copies > 1
+
+    def store(self, exchange: Exchange, verdict: Verdict) -> None:
+        """Note that the event of an exchange is stored, as a new copy unless it is a duplicate."""
+        self.copies += verdict is Verdict.ACCEPTED
+        self.stored_by = self.stored_by or exchange
+
     def attempt(self, exchange: Exchange, index: int, outcome: ClientOutcome) -> None:
-        """Add an attempt and what the client was told of it."""
+        """Add an attempt and what the client made of its answer."""
+        self.newest = max(self.newest, exchange.seq)
         if self._acknowledged is not None and _after(exchange, self._acknowledged):
             self.flag("duplicate_delivery")
         elif self._refused is not None and _after(exchange, self._refused):
@@ -151,6 +171,7 @@ class Delivery:
             "by": self.by,
             "protocol": self.protocol,
             "type": self.type,
+            "label": self.label or self.type or "no type",
             "attempts": [
                 {
                     "request_id": f"r{exchange.seq}",
@@ -162,7 +183,7 @@ class Delivery:
                 for exchange, index in self.attempts
             ],
             "fate": self.fate(final=final),
-            "flags": self.flags,
+            "flags": [*self.flags, *(["stored_twice"] if self.stored_twice else [])],
         }
 
 
@@ -177,7 +198,8 @@ class Ledger:
 
     An event with an id is known by it. Without one it is known by its content: the n-th event of that content in a
     request is the n-th that is still open, so that equal events resent in one batch stay apart, a batch may grow by
-    newer ones, and what was acknowledged never comes back.
+    newer ones, and what was acknowledged never comes back. An attempt without an answer that arrived first and was
+    stored last, after a delay, belongs to the row that was acknowledged meanwhile.
     """
 
     def __init__(self) -> None:
@@ -187,6 +209,8 @@ class Ledger:
         self._numbers: dict[Key, int] = {}
         self._awaited: dict[Key, dict[Delivery, None]] = {}
         self._latest: dict[str, int] = {}
+        self._closed: dict[Key, list[Delivery]] = {}
+        self._newest_ms = 0
         self._before: tuple[Exchange | None, SentEvents] = (None, NO_EVENTS)
 
     def add(self, exchange: Exchange) -> None:
@@ -195,53 +219,99 @@ class Ledger:
         if not sent.events:
             return
         whole, contents = client_outcome(exchange), [fingerprint(event) for event in sent.events]
-        rows = self._rows_of(sent, contents, contract)
+        told = told_of_events(exchange, whole)
+        overtaken = whole is ClientOutcome.RETRY and exchange.received_ms < self._newest_ms
+        rows = self._rows_of(exchange, sent, contents, overtaken=overtaken)
         for index, (row, verdict) in enumerate(zip(rows, exchange.verdicts, strict=True)):
             if row.attempts:
                 if row.content != contents[index]:
                     row.flag("mutated_between_attempts")
                     row.content = contents[index]
                 self._compare(row, sent, index, contract.delivery)
-            row.attempt(exchange, index, client_outcome_of_event(whole, verdict))
-            if verdict is not Verdict.REJECTED and row.stored_by is None:
-                row.stored_by = exchange
-                if row.number < self._latest.get(row.protocol, 0):  # one that was first sent later came before it
-                    row.flag("reordered")
-                else:
-                    self._latest[row.protocol] = row.number
+            closed_before = row.closed
+            row.attempt(exchange, index, client_outcome_of_event(told[index], verdict))
+            stored, confirmed = verdict is not Verdict.REJECTED, told[index] is ClientOutcome.ACKNOWLEDGED
+            if whole is ClientOutcome.ACKNOWLEDGED and stored != confirmed:
+                row.flag("told_refused" if stored else "told_accepted")
+            if stored:
+                if row.stored_by is None:
+                    self._note_order(row)
+                row.store(exchange, verdict)
             if row.by == BY_FINGERPRINT:
-                self._keep_open(row)
-            else:
-                self._await(row, sent.events[index], contract)
+                self._keep_open(row, newly_closed=row.closed and not closed_before)
+            self._await(row, sent.events[index], contract)
+        self._newest_ms = max(self._newest_ms, exchange.received_ms)
 
-    def _rows_of(self, sent: SentEvents, contents: list[bytes], contract: Contract) -> list[Delivery]:
-        """Return the row of each event of a request, new ones where they are not known."""
-        ids = [_id_of(event, contract) for event in sent.events]
-        together, opened = frozenset(ids), dict[Key, Iterator[Delivery]]()
+    def _note_order(self, row: Delivery) -> None:
+        """Flag an event that is stored after one that was first sent later."""
+        if row.number < self._latest.get(row.protocol, 0):
+            row.flag("reordered")
+        else:
+            self._latest[row.protocol] = row.number
+
+    def _rows_of(
+        self, exchange: Exchange, sent: SentEvents, contents: list[bytes], *, overtaken: bool
+    ) -> list[Delivery]:
+        """Return the row of each event of a request, new ones where they are not known.
+
+        An `overtaken` request arrived before others that were committed first, and got no answer.
+        """
+        contract = exchange.contract
+        opened = dict[Key, Iterator[Delivery]]()
         rows = []
-        for event, type_, content, id_ in zip(sent.events, sent.types, contents, ids, strict=True):
-            key = (contract.name, content)
+        for event, type_, content in zip(sent.events, sent.types, contents, strict=True):
+            key, id_ = (contract.name, content), _id_of(event, contract)
             if id_ is not None:
                 row = self._by_id.get((contract.name, id_))
                 if row is None:
                     by = contract.dedup.by if contract.dedup else ""
-                    row = self._by_id[contract.name, id_] = self._new_row(key, type_, id=id_, by=by)
-                    awaited = self._awaited.get(_bare(event, contract), ()) if self._awaited else ()
-                    if any(other.id not in together for other in awaited):
-                        row.flag("identity_changed")
+                    row = self._by_id[contract.name, id_] = self._new_row(
+                        contract, event, content, type_, id=id_, by=by
+                    )
             else:
                 if key not in opened:
-                    opened[key] = iter(tuple(self._open.get(key, ())))
+                    opened[key] = iter(
+                        (*(self._overtaking(exchange, key) if overtaken else ()), *self._open.get(key, ()))
+                    )
                 row = next(opened[key], None)
                 if row is None:
                     number = self._numbers[key] = self._numbers.get(key, 0) + 1
-                    row = self._new_row(key, type_, id=f"{content.hex()}-{number}", by=BY_FINGERPRINT)
+                    row = self._new_row(
+                        contract, event, content, type_, id=f"{content.hex()}-{number}", by=BY_FINGERPRINT
+                    )
             rows.append(row)
+        if self._awaited:
+            self._note_resends(rows, sent.events, contract)
         return rows
 
-    def _new_row(self, key: Key, type_: str | None, *, id: str, by: str) -> Delivery:
-        protocol, content = key
-        row = Delivery(number=len(self.rows) + 1, id=id, by=by, protocol=protocol, type=type_, content=content)
+    def _note_resends(self, rows: list[Delivery], events: list[Json], contract: Contract) -> None:
+        """Note which awaited rows the new rows of a request seem to repeat; each is repeated once."""
+        together = set(rows)
+        for row, event in zip(rows, events, strict=True):
+            if row.attempts or row.resends is not None:
+                continue
+            awaited = self._awaited.get(_bare(event, contract), ())
+            other = row.resends = next((other for other in awaited if other not in together), None)
+            if other is None:
+                continue
+            other.repeated = True
+            self._await(other, None, contract)
+            if row.by == other.by and other.last is ClientOutcome.RETRY:
+                row.flag("identity_changed")
+
+    def _new_row(
+        self, contract: Contract, event: Json, content: bytes, type_: str | None, *, id: str, by: str
+    ) -> Delivery:
+        row = Delivery(
+            number=len(self.rows) + 1,
+            id=id,
+            by=by,
+            protocol=contract.name,
+            type=type_,
+            content=content,
+            label=label_of(event, type_, contract.delivery),
+            upsert=type_ in contract.delivery.upserts,
+        )
         self.rows.append(row)
         return row
 
@@ -255,19 +325,30 @@ class Ledger:
         if named_before != identity_of(sent.events[index], sent.body, delivery):
             row.flag("identity_changed")
 
-    def _keep_open(self, row: Delivery) -> None:
-        """Keep a row without id findable until it is acknowledged."""
+    def _overtaking(self, exchange: Exchange, key: Key) -> list[Delivery]:
+        """Return the rows of a content that were acknowledged by requests that arrived after this one."""
+        rows = []
+        for row in reversed(self._closed.get(key, ())):
+            if row.attempts[0][0].received_ms <= exchange.received_ms:
+                break
+            rows.append(row)
+        return rows[::-1]
+
+    def _keep_open(self, row: Delivery, *, newly_closed: bool) -> None:
+        """Keep a row without id findable until it is acknowledged, and then for requests that it overtook."""
         key = (row.protocol, row.content)
         if not row.closed:
             self._open.setdefault(key, {})[row] = None
-        else:
-            _drop(self._open, key, row)
+            return
+        _drop(self._open, key, row)
+        if newly_closed:
+            self._closed.setdefault(key, []).append(row)
 
     def _await(self, row: Delivery, event: Json, contract: Contract) -> None:
-        """Remember the content of a row that is to be sent again, to notice when it comes under another id."""
-        waits = row.last is ClientOutcome.RETRY
+        """Remember the content of an awaited row, to notice when it comes under another id or without one."""
+        waits = row.awaited
         if waits and row.bare is None:
-            row.bare = _bare(event, contract)
+            row.bare = (row.protocol, row.content) if row.by == BY_FINGERPRINT else _bare(event, contract)
             self._awaited.setdefault(row.bare, {})[row] = None
         elif not waits and row.bare is not None:
             _drop(self._awaited, row.bare, row)

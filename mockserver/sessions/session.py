@@ -102,6 +102,8 @@ class Session:
         self.shared_heads: dict[Hashable, SharedHead] = {}
         self.bytes = 0
         self.evicted = 0
+        self.evicted_events = 0
+        self.evicted_refused = 0  # requests that were refused, or had a refused event
         self.revised = 0
         self.deleted = False
         self.faults: list[Step] = []
@@ -174,6 +176,8 @@ class Session:
         freed = size_of(exchange) + (exchange.shared.bytes if exchange.shared.uses == 0 else 0)
         self.bytes -= freed
         self.evicted += 1
+        self.evicted_events += len(exchange.verdicts)
+        self.evicted_refused += exchange.refused or Verdict.REJECTED in exchange.verdicts
         return freed
 
     def exchanges(self, after: int = 0) -> Iterator[Exchange]:

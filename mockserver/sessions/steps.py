@@ -39,6 +39,8 @@ BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.N
 
 EFFECTS: Final = ("reply", "connection", "reject")
 """What a step does beside a delay; it has at most one of them."""
+PARTIAL: Final = ("truncate", "dribble")
+"""Cuts after which the client has the status line."""
 INJECTED_RULE: Final = "/fault"
 LAST: Final = sys.maxsize
 """The place in the precedence of what a step refuses: behind every gate."""
@@ -61,7 +63,7 @@ class Step:
         self.reject: Mapping[str, Json] | None = script.get("reject")
         ms = script.get("delay_ms")
         self.delay: Mapping[str, float] | None = {"min": ms, "max": ms} if isinstance(ms, int | float) else ms
-        successful = self.reply is not None and 200 <= self.reply["status"] < 300
+        successful = self.connection in PARTIAL or (self.reply is not None and 200 <= self.reply["status"] < 300)
         self.when: When = script.get("when") or ("after_commit" if successful else "before_commit")
         self._dice = random.Random(script.get("seed", 0))
         self._delays = random.Random((self.delay or {}).get("seed", 0))
@@ -178,9 +180,14 @@ def override_of(judged: Judged, receipt: Receipt, step: Step, own: WireReply) ->
     """Return what a step changes of an exchange; `own` is the contract's reply."""
     if step.reply is not None:
         return ReplyOverride(fault=step.as_json(), reply=_injected_reply(judged, receipt, step.reply, own))
-    lost = step.connection not in (None, "dribble", CLOSE_IDLE)
+    lost, status_left = step.connection not in (None, "dribble", CLOSE_IDLE), step.connection in (*PARTIAL, CLOSE_IDLE)
     rejected = () if step.reject is None else judged.event_errors
-    return ReplyOverride(fault=step.as_json(), reply=own, lost=lost, rejected=rejected)
+    return ReplyOverride(fault=step.as_json(), reply=own, lost=lost, status_left=status_left, rejected=rejected)
+
+
+def truncated(body: bytes) -> bytes:
+    """Return the part of a body that leaves before the connection is cut."""
+    return body[: len(body) // 2]
 
 
 def reject(judged: Judged, step: Step) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 
 from mockserver.contract.sections import StoredRules, Strip
@@ -20,7 +21,7 @@ from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
-from mockserver.sessions.steps import INJECTED_RULE
+from mockserver.sessions.steps import INJECTED_RULE, Step, truncated
 
 
 class View:
@@ -49,8 +50,12 @@ class View:
         return f"r{self.exchange.seq}"
 
     def reply(self) -> WireReply:
-        """Return the reply that was sent, or would have been where the connection was cut."""
-        return self.exchange.override.reply or answer(self.judged, self.exchange.receipt)
+        """Return the reply as far as it was sent, or would have been where no status line left."""
+        override = self.exchange.override
+        reply = override.reply or answer(self.judged, self.exchange.receipt)
+        if override.lost and override.status_left and override.fault["connection"] == "truncate":
+            return replace(reply, body=truncated(reply.body))
+        return reply
 
     @cached_property
     def match_rows(self) -> list[dict[str, Json]]:
@@ -103,7 +108,7 @@ class View:
     def _whole_finding(self) -> Finding:
         """The finding of a good event that was refused with its request."""
         exchange, refusal, operation = self.exchange, self.judged.refusal, self.judged.operation
-        if exchange.override.fault is not None:
+        if exchange.override.fault is not None and not Step(exchange.override.fault).stores:
             rule, message = INJECTED_RULE, "the reply was injected by a fault; nothing was stored"
         elif exchange.receipt.refused is not None or refusal is None:
             rule = f"/protocol/refusals/{operation.family.name if operation else ''}/{exchange.receipt.refused}"

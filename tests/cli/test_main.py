@@ -363,6 +363,13 @@ def closed_port() -> int:
         return port
 
 
+def test_ready_file_is_never_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = invoke("serve", "--port", "0", "--ready-file", "-")
+    assert (ended.exit_code, "--ready-file needs a file" in ended.output) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_ready_ends_with_0_when_the_server_is() -> None:
     with served() as server:
         asked = run("ready", server.url)
@@ -387,6 +394,9 @@ def test_ready_ends_with_3_when_nobody_answers(more: tuple[str, ...]) -> None:
         (b"HTTP/1.1 404 Not Found\r\n\r\n", "/readyz returned 404 Not Found"),
         (b"SSH-2.0-OpenSSH\r\n", "the reply is not HTTP"),
         (b"", "the reply is not HTTP"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", "not a mockserver: /readyz returned 200 b''"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>Welcome", "returned 200 b'<html>Welcome'"),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"status":"stopping"}', "is not a mockserver"),
     ],
 )
 def test_ready_ends_with_3_when_something_else_answers(reply: bytes, said: str) -> None:

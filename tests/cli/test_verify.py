@@ -22,6 +22,7 @@ from mockserver.contract.library import library
 from mockserver.strategies.samples import Request
 from mockserver.verify.outcome_report import curl
 from mockserver.verify.transport import Http
+from tests.command import run_command
 
 FAST = ("--rate", "100000", "--examples", "1")
 KEYS = {"outlit": "pk_verify", "apex": "apex_pk", "whisperr": "wrk_verify"}
@@ -84,6 +85,22 @@ def test_assumed_facts_are_told_apart_when_only_they_are_broken(tmp_path: Path) 
     assert "Deviations from assumed facts" in result.output
     assert "Deviations from documented" not in result.output
     assert dropped.exit_code == 0, dropped.output
+
+
+@pytest.mark.parametrize("flag", ["--json", "--junit"])
+def test_report_on_stdout_stands_alone(flag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--protocol", "outlit", "--key", KEYS["outlit"], "--only", "/protocol/cors", *FAST, flag, "-"]
+    with MockServer() as mock:
+        target = mock.url
+        result = run_command("verify", "--target", target, *words)
+    assert result.exit_code == 0, result.stderr
+    if flag == "--json":
+        assert json.loads(result.stdout)["clean"]
+    else:
+        assert len(list(ET.fromstring(result.stdout).iter("testcase"))) > 1
+    assert f" at {target}" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unrelated_server_is_named_when_it_answers() -> None:

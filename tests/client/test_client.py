@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from click.testing import CliRunner
 
 from mockserver import AsyncSession, Client, ControlError, MockServer, Session, UnreachableError
+from mockserver.cli.main import main
 from mockserver.client.client import AsyncClock, AsyncFaults, Clock, Faults
 from tests.sending import send_whisperr, whisperr_event
 
@@ -60,7 +62,9 @@ async def test_error_names_the_url_when_nobody_listens_and_it_is_awaited() -> No
         await client.aio.events()
 
 
-@pytest.mark.parametrize("url", ["", ":8207", "ftp://127.0.0.1", "http://", "http://127.0.0.1/_mock/"])
+@pytest.mark.parametrize(
+    "url", ["", ":8207", "ftp://127.0.0.1", "http://", "http://127.0.0.1/_mock/", "http://[::1", "http://a:99999"]
+)
 def test_url_is_refused_when_it_is_none(url: str) -> None:
     with pytest.raises(ValueError, match="expected a URL such as"):
         MockServer.connect(url)
@@ -101,6 +105,47 @@ def test_error_says_so_when_another_kind_of_server_answers() -> None:
         finally:
             stranger.shutdown()
             thread.join()
+
+
+class OtherApi(BaseHTTPRequestHandler):
+    """A server that is none of ours and answers every path with JSON."""
+
+    status, body = 200, b"{}"
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(self.body)))
+        self.end_headers()
+        self.wfile.write(self.body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, b"{}"), (200, b"[1]"), (200, b"null"), (200, b'{"events": 1}'), (404, b'{"detail": "no"}')],
+)
+def test_error_says_so_when_another_api_answers(status: int, body: bytes) -> None:
+    handler = type("Handler", (OtherApi,), {"status": status, "body": body})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as stranger:
+        thread = threading.Thread(target=stranger.serve_forever, args=(0.01,))
+        thread.start()
+        url = f"http://127.0.0.1:{stranger.server_port}"
+        try:
+            with MockServer.connect(url, session="x") as client:
+                for call in (client.events, client.settings, client.faults.list, client.clock.read):
+                    with pytest.raises(UnreachableError, match=rf"is not a mockserver: GET .* returned {status} b'"):
+                        call()
+                with pytest.raises(UnreachableError, match="is not a mockserver"):
+                    asyncio.run(client.aio.settings())
+            result = CliRunner().invoke(main, ["report", url, "--session", "x"])
+        finally:
+            stranger.shutdown()
+            thread.join()
+    assert result.exit_code == 3
+    (line,) = result.output.splitlines()
+    assert line.startswith(f"Error: {url} is not a mockserver: GET /_mock/sessions")
 
 
 def test_refused_call_names_the_member_when_one_is_to_blame(server: MockServer) -> None:

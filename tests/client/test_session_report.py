@@ -140,6 +140,22 @@ def test_repeat_after_a_lost_answer_is_no_duplicate_delivery(session: Session) -
     assert run(session, "--fail-on", "duplicate", "--fail-on", "lost").exit_code == 0
 
 
+def test_event_that_is_stored_twice_fails_the_duplicate_gate(session: Session) -> None:
+    session.faults.add(connection="truncate", times=1)
+    body = {
+        "source": "server",
+        "events": [{"type": "custom", "eventName": "a", "userId": "u", "url": "u", "path": "/"}],
+    }
+    for _ in range(2):
+        assert post(session.url, f"/api/i/v1/{session.name}/events", body) == 200
+    assert run(session).exit_code == 0
+    result = run(session, "--fail-on", "duplicate")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (1, "failed: 1 duplicate")
+    assert "outlit custom:a by fingerprint" in result.output
+    assert "r1 200 (truncate), r2 200 -> accepted_after_retry (stored_twice)" in result.output
+    assert as_json(session)[1]["flags"] == {"stored_twice": 1}
+
+
 def test_warnings_are_counted_and_fails_only_where_it_is_asked_for(session: Session) -> None:
     event = {"type": "custom", "eventName": "a", "userId": "u", "url": "server://u", "path": "/"}
     for _ in range(2):
@@ -228,19 +244,146 @@ def test_file_that_cannot_be_written_is_a_usage_error(session: Session, tmp_path
     assert "--junit" in result.output
 
 
-def test_empty_session_passes_with_a_word_of_warning(session: Session, tmp_path: Path) -> None:
-    junit = str(tmp_path / "report.xml")
-    result = run_command("report", session.target.url, "--session", session.name, "--junit", junit)
-    assert result.exit_code == 0
-    assert "does the client use this key?" in result.stderr
-    assert cases(tmp_path / "report.xml") == {}
+def test_session_without_events_fails_with_what_to_check(server: MockServer, session: Session, tmp_path: Path) -> None:
+    other = server.session(session.name.replace("what", "waht"))
+    send_whisperr(other, good("opened"))
+    junit = tmp_path / "report.xml"
+    result = run_command("report", session.target.url, "--session", session.name, "--junit", str(junit))
+    assert result.exit_code == 1
+    lines = result.stdout.splitlines()
+    assert f"  session {session.name} does not exist: does the client use this key and the URL {server.url}?" in lines
+    assert f"  another session: {other.name} received 1 request" in lines
+    assert lines[-1] == "failed: no events received"
+    failure = cases(junit)["mockserver.session evidence"].find("failure")
+    assert failure is not None
+    assert (failure.get("type"), failure.get("message")) == ("empty", "no events received")
+    assert other.name in (failure.text or "")
+    code, report = as_json(session)
+    assert (code, report["passed"], report["failures"]) == (1, False, {"empty": 1})
+    assert report["missing_evidence"][0] == "no events received"
 
 
-def test_report_tells_that_the_journal_lost_requests(session: Session) -> None:
+def test_nearest_session_is_named_first(server: MockServer, session: Session) -> None:
+    names = ["pk_unlike", f"{session.name}2", "wrk_unlike"]
+    for name in names:
+        send_whisperr(server.session(name), good("opened"))
+    lines = [line for line in run(session).output.splitlines() if "another session: " in line]
+    assert f"another session: {session.name}2 received 1 request" in lines[0]
+
+
+def test_requests_that_belong_to_no_session_are_counted_when_a_session_is_empty() -> None:
+    with MockServer() as server:
+        with socket.create_connection((server.target.host, server.target.port)) as link:
+            link.sendall(b"\x16\x03\x01\x02\x00\x01\r\n\r\n")
+            link.recv(1000)
+        result = run(server.session("pk_tls"))
+    assert result.exit_code == 1
+    assert "in no session: 1 request, the last at " in result.output
+
+
+def test_session_with_requests_but_no_events_has_no_evidence(session: Session) -> None:
+    assert post(session.url, f"/api/i/v1/{session.name}/events", {"source": "server", "events": []}) == 400
+    code, report = as_json(session)
+    assert (code, set(report["failures"])) == (1, {"refused", "empty"})
+    assert "the session received 1 request" in report["missing_evidence"]
+
+
+def test_empty_session_passes_where_that_is_allowed(session: Session, tmp_path: Path) -> None:
+    junit = tmp_path / "report.xml"
+    assert run(session, "--allow-empty", "--junit", str(junit)).exit_code == 0
+    assert cases(junit) == {}
+    assert run(session, "--min-events", "0").exit_code == 0
+    send_whisperr(session, good("opened", occurred_at="yesterday"))
+    assert run(session, "--allow-empty").exit_code == 1
+
+
+@pytest.mark.parametrize(("least", "code"), [(1, 0), (2, 0), (3, 1), (10, 1)])
+def test_min_events_counts_each_event_once(session: Session, least: int, code: int) -> None:
+    event = good("opened")
+    for _ in range(3):
+        send_whisperr(session, event)
+    send_whisperr(session, good("closed"))
+    result = run(session, "--min-events", str(least))
+    assert result.exit_code == code
+    assert (f"2 events received, {least} required (--min-events)" in result.output) is bool(code)
+    assert run(session, "--min-events", str(least), "--allow-empty").exit_code == code
+
+
+def test_verdict_is_unknown_when_refused_events_were_evicted(session: Session, tmp_path: Path) -> None:
+    session.settings(journal_limit=1)
+    send_whisperr(session, good("opened", occurred_at="yesterday"), good("closed"))
+    send_whisperr(session, good("opened"))
+    junit = tmp_path / "report.xml"
+    result = run(session, "--junit", str(junit))
+    assert (result.exit_code, result.output.splitlines()[-1]) == (1, "failed: cannot tell: 2 events evicted")
+    assert "journal_limit" in result.output
+    failure = cases(junit)["mockserver.session evidence"].find("failure")
+    assert failure is not None
+    assert (failure.get("type"), failure.get("message")) == ("evicted", "cannot tell: 2 events evicted")
+    assert as_json(session)[1]["failures"] == {"evicted": 1}
+
+
+def test_verdict_is_unknown_when_an_unreadable_request_was_evicted(session: Session) -> None:
+    session.settings(journal_limit=1)
+    assert post(session.url, "/v1/events/batch", b"{", {"X-API-Key": session.name}) == 400
+    send_whisperr(session, good("opened"))
+    assert run(session).output.splitlines()[-1] == "failed: cannot tell: 0 events evicted"
+
+
+@pytest.mark.parametrize("gate", ["lost", "duplicate", "warning"])
+def test_gate_cannot_tell_when_any_request_was_evicted(session: Session, gate: str) -> None:
     session.settings(journal_limit=1)
     for _ in range(3):
         send_whisperr(session, good("opened"))
     assert "the oldest requests (2) were evicted" in run(session).output
+    assert run(session).exit_code == 0
+    result = run(session, "--fail-on", gate)
+    assert (result.exit_code, "cannot tell: 2 events evicted" in result.output) == (1, True)
+
+
+@pytest.mark.parametrize("body", [b"{", {"events": [whisperr_event("opened")]}])
+def test_fault_step_that_only_delays_does_not_hide_what_the_contract_refused(session: Session, body: Any) -> None:
+    session.settings(keys=[])
+    session.faults.add(delay_ms=1)
+    assert post(session.url, "/v1/events/batch", body, {"X-API-Key": session.name}) == 401
+    code, report = as_json(session, "--allow-empty")
+    assert (code, report["failures"], report["injected"]) == (1, {"refused": 1}, 0)
+
+
+def test_warnings_of_every_request_are_read_when_they_fail_the_verdict(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mockserver.client.session_report.READ_REQUESTS", 1)
+    event = {
+        "type": "custom",
+        "eventName": "a",
+        "userId": "u",
+        "url": "https://a.example/",
+        "path": "/",
+        "timestamp": 1,
+    }
+    for path in ("/api", "//api"):
+        body = {"source": "server", "events": [event]}
+        assert post(session.url, f"{path}/i/v1/{session.name}/events", body) == 200
+    (warning,) = [
+        row for row in Report(session, ["warning"]).warnings if row.rule == "/warnings/transport/leading_slashes"
+    ]
+    assert warning.first == "r2"
+
+
+def test_junit_on_stdout_stands_alone(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    send_whisperr(session, good("opened"))
+    result = run_command("report", session.target.url, "--session", session.name, "--junit", "-")
+    assert result.exit_code == 0
+    assert [case.get("name") for case in ET.fromstring(result.stdout).iter("testcase")] == ["opened"]
+    assert result.stderr.splitlines()[-1] == "passed"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_reports_do_not_share_stdout(session: Session) -> None:
+    result = run(session, "--junit", "-", "--json")
+    assert (result.exit_code, "both write to stdout" in result.output) == (2, True)
 
 
 def test_report_reads_every_page(session: Session) -> None:
@@ -269,7 +412,7 @@ def test_url_is_taken_in_every_usual_form(form: str) -> None:
     with MockServer() as server:
         url = form.format(server.url.removeprefix("http://"))
         result = CliRunner().invoke(main, ["report", url, "--session", "s"])
-    assert "s received no requests" in result.output
+    assert "session s does not exist: does the client use this key" in result.output
 
 
 def test_credentials_in_a_url_are_refused_and_not_repeated() -> None:
@@ -292,7 +435,7 @@ def test_token_is_asked_for_and_given() -> None:
         session = server.session("pk_token")
         refused = run(session)
         assert (refused.exit_code, "--admin-token" in refused.output) == (2, True)
-        assert run(session, "--admin-token", TOKEN).exit_code == 0
+        assert run(session, "--allow-empty", "--admin-token", TOKEN).exit_code == 0
         variable = {"MOCKSERVER_REPORT_ADMIN_TOKEN": TOKEN}
-        arguments = ["report", server.url, "--session", session.name]
+        arguments = ["report", server.url, "--session", session.name, "--allow-empty"]
         assert CliRunner().invoke(main, arguments, env=variable).exit_code == 0

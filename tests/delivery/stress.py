@@ -107,7 +107,7 @@ def _effects(dice: random.Random, *, repeatable: bool) -> list[Effect]:
     chance = {"reply": {"status": refused}, "probability": 0.5, "seed": dice.randrange(1000)}
     return [
         *cuts,
-        Effect(step={"connection": "truncate", **late}, told=0),
+        Effect(step={"connection": "truncate", **late}),
         Effect(step={"reply": {"status": refused}}, stored=False, told=refused),
         Effect(step={"reply": {"status": disowned}, **late}, told=disowned),
         Effect(step={"delay_ms": {"min": 0, "max": 10, "seed": dice.randrange(1000)}}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -58,14 +59,15 @@ async def play(http: aiohttp.ClientSession, url: str, number: int, one: Script) 
 
 
 async def send(http: aiohttp.ClientSession, url: str, way: str, one: Script, sending: Sending) -> int:
-    """Send one request of a session that is named in that way; returns the status, 0 when there is no whole answer."""
+    """Send one request of a session that is named in that way; returns the status, 0 when no status line came."""
     key = one.session if way == "credential" else f"pk_of_{one.session}"
     prefix = f"/_mock/s/{one.session}" if way == "prefix" else ""
     headers = {"X-API-Key": key, **({"X-Mock-Session": one.session} if way == "header" else {})}
     path = one.dialect.path.format(key=quote(key))
     try:
         async with http.post(url + prefix + path, json=one.dialect.body(key, sending.events), headers=headers) as reply:
-            await reply.read()
+            with suppress(aiohttp.ClientPayloadError):
+                await reply.read()
             return reply.status
     except aiohttp.ClientError:
         return 0

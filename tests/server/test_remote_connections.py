@@ -120,7 +120,7 @@ async def test_cut_answer_to_head_has_no_body(
     assert got.endswith(b"\r\n\r\n")
 
 
-@pytest.mark.parametrize("connection", ["reset", "drop", "truncate", "malformed"])
+@pytest.mark.parametrize("connection", ["reset", "drop", "malformed"])
 async def test_row_of_a_cut_request_has_no_status_and_says_why(
     app_server: AppServer, control: ControlClient, vendor: VendorClient, session: str, key: str, connection: str
 ) -> None:

@@ -12,14 +12,8 @@ from mockserver.core.model import Verdict
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit.pointer import Tokens
 from mockserver.sessions.exchange import NO_EVENTS, ReplyOverride, sent_events
-from mockserver.sessions.ledger import (
-    ClientOutcome,
-    client_outcome,
-    client_outcome_of_event,
-    fingerprint,
-    identity_of,
-    without,
-)
+from mockserver.sessions.ledger import fingerprint, identity_of, without
+from mockserver.sessions.outcomes import ClientOutcome, client_outcome, client_outcome_of_event
 from tests.judging import COLLECT, collection, contract_of, sale, wire_request
 from tests.sessions.keeping import exchange
 

@@ -6,7 +6,8 @@ import pytest
 
 from mockserver.core.model import Verdict
 from mockserver.sessions.exchange import Exchange, ReplyOverride
-from mockserver.sessions.ledger import ClientOutcome, Delivery, Fate
+from mockserver.sessions.ledger import Delivery, Fate
+from mockserver.sessions.outcomes import ClientOutcome
 from tests.judging import COLLECT, NOW, collection, sale, wire_request
 from tests.sessions.keeping import exchange
 
@@ -123,6 +124,7 @@ def test_row_shows_every_attempt() -> None:
         "by": "ref",
         "protocol": "tally",
         "type": "sale",
+        "label": "sale",
         "attempts": [
             {
                 "request_id": "r1",

@@ -48,7 +48,13 @@ def test_moments_are_the_sessions_unless_real_time_was_another() -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "status"), [(NO_OVERRIDE, 503), (ReplyOverride(lost=True), None), (ReplyOverride(fault={}), 503)]
+    ("override", "status"),
+    [
+        (NO_OVERRIDE, 503),
+        (ReplyOverride(lost=True), None),
+        (ReplyOverride(lost=True, status_left=True), 503),
+        (ReplyOverride(fault={}), 503),
+    ],
 )
 def test_client_is_told_the_status_unless_the_answer_was_lost(override: ReplyOverride, status: int | None) -> None:
     assert exchange(REQUEST, status=503, override=override).client_status == status

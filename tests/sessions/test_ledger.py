@@ -123,6 +123,7 @@ async def test_row_shows_each_attempt_when_an_event_is_retried(wire: Wire) -> No
         "by": "$message_id",
         "protocol": "whisperr",
         "type": "paid",
+        "label": "track:paid",
         "attempts": [
             {
                 "request_id": "r1",
@@ -180,12 +181,24 @@ async def test_fate_follows_a_patch_when_the_contract_says_otherwise(wire: Wire)
     assert wire.fates() == ["pending", "rejected"]
 
 
-@pytest.mark.parametrize("connection", ["reset", "drop", "truncate", "malformed"])
+@pytest.mark.parametrize("connection", ["reset", "drop", "malformed"])
 async def test_cut_connection_leaves_an_event_pending_and_then_lost(wire: Wire, connection: str) -> None:
     await wire.send(WHISPERR, track("m1"), {"connection": connection})
     assert wire.fates() == ["pending"]
     assert wire.fates(final=True) == ["lost"]
     assert wire.rows()[0]["attempts"][0]["status"] is None
+
+
+async def test_truncated_answer_tells_its_status_and_stores_the_event(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), {"connection": "truncate"})
+    assert (wire.fates(), wire.fates(final=True)) == (["pending"], ["accepted"])
+    assert wire.rows()[0]["attempts"][0]["status"] == 202
+
+
+async def test_truncated_answer_loses_the_event_when_the_step_says_before_the_commit(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), {"connection": "truncate", "when": "before_commit"})
+    assert (wire.fates(), wire.fates(final=True)) == (["pending"], ["lost"])
+    assert wire.rows()[0]["attempts"][0]["status"] == 202
 
 
 async def test_slow_answer_counts_as_an_answer_when_the_connection_dribbles(wire: Wire) -> None:
@@ -398,6 +411,24 @@ async def test_reordering_is_not_flagged_when_the_overtaken_event_was_dropped(wi
     assert all(row["flags"] == [] for row in wire.rows())
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "label"),
+    [
+        (WHISPERR, track("m1"), "track:paid"),
+        (WHISPERR, track("m1", event_type=7), "no type"),
+        (WHISPERR, track("m1", event_type=""), ""),
+        (IDENTIFY, {"external_user_id": "u1"}, "identify"),
+        (OUTLIT, clicks("plan_chosen"), "custom:plan_chosen"),
+        (OUTLIT, clicks(""), "custom"),
+        (OUTLIT, {"source": "server", "events": [{"type": "engagement", "eventName": 3}]}, "engagement"),
+        (APEX, page("click"), "click"),
+    ],
+)
+async def test_row_has_a_label_that_names_the_event(wire: Wire, path: str, body: dict[str, Any], label: str) -> None:
+    await wire.send(path, body)
+    assert [row["label"] for row in wire.rows()] == [label or "no type"]
+
+
 async def test_requests_without_events_make_no_rows(wire: Wire) -> None:
     await wire.send(WHISPERR, ["not an object"])
     await wire.send(WHISPERR, {"events": []})
@@ -411,3 +442,148 @@ async def test_attempts_stand_in_the_order_they_arrived_when_one_was_committed_l
     (row,) = wire.rows()
     assert [attempt["request_id"] for attempt in row["attempts"]] == ["r2", "r1"]
     assert (row["fate"], row["flags"]) == ("accepted_after_retry", [])
+
+
+KEY_LOST = {"reply": {"status": 503}, "when": "after_commit"}
+
+
+@pytest.mark.parametrize(
+    "lost", [LOST_ANSWER, KEY_LOST, {"connection": "truncate"}, {"reply": {"status": 400}, "when": "after_commit"}]
+)
+@pytest.mark.parametrize(("path", "body"), [(OUTLIT, clicks("a", "b")), (APEX, page("a", "b"))])
+async def test_event_is_stored_twice_when_it_comes_again_without_an_id(
+    wire: Wire, path: str, body: dict[str, Any], lost: Mapping[str, Any]
+) -> None:
+    await wire.send(path, body, lost)
+    assert [row["flags"] for row in wire.rows()] == [[], []]
+    await wire.send(path, body)
+    assert [(len(row["attempts"]), row["flags"]) for row in wire.rows()] == [(2, ["stored_twice"])] * 2
+    assert wire.session.counts.accepted == 4
+
+
+@pytest.mark.parametrize("unstored", [UNAVAILABLE, RESET, BAD_REQUEST])
+async def test_event_is_stored_once_when_the_first_attempt_was_not_taken(wire: Wire, unstored: dict[str, Any]) -> None:
+    await wire.send(OUTLIT, clicks("a"), unstored)
+    await wire.send(OUTLIT, clicks("a"))
+    assert wire.rows()[0]["flags"] == []
+
+
+@pytest.mark.parametrize(("first", "second"), [("u1", "u2"), ("u1", None), (None, "u2")])
+async def test_event_is_stored_twice_when_it_comes_again_under_another_id(
+    wire: Wire, first: str | None, second: str | None
+) -> None:
+    await wire.send(OUTLIT, click(first), LOST_ANSWER)
+    await wire.send(OUTLIT, click(second))
+    assert ["stored_twice" in row["flags"] for row in wire.rows()] == [False, True]
+    await wire.send(OUTLIT, click(second))  # an acknowledged row is closed
+    assert sum("stored_twice" in row["flags"] for row in wire.rows()) == 1
+
+
+async def test_event_is_stored_twice_when_only_the_second_new_id_gets_through(wire: Wire) -> None:
+    await wire.send(OUTLIT, click("u1"), LOST_ANSWER)
+    await wire.send(OUTLIT, click("u2"), UNAVAILABLE)
+    assert not any("stored_twice" in row["flags"] for row in wire.rows())
+    await wire.send(OUTLIT, click("u3"))
+    assert ["stored_twice" in row["flags"] for row in wire.rows()] == [False, False, True]
+
+
+async def test_equal_event_is_another_one_when_the_first_comes_again_itself(wire: Wire) -> None:
+    await wire.send(OUTLIT, click("u1"), LOST_ANSWER)
+    await wire.send(OUTLIT, click("u2"))
+    await wire.send(OUTLIT, click("u1"))
+    assert not any("stored_twice" in row["flags"] for row in wire.rows())
+
+
+async def test_equal_event_is_another_one_when_both_are_in_one_request(wire: Wire) -> None:
+    await wire.send(OUTLIT, click("u1"), LOST_ANSWER)
+    await wire.send(OUTLIT, click("u1", "u2"))
+    assert not any("stored_twice" in row["flags"] for row in wire.rows())
+
+
+async def test_id_is_stored_twice_when_the_dedup_memory_was_patched_away(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"))
+    await wire.send(WHISPERR, track("m1"))
+    assert wire.rows()[0]["flags"] == ["duplicate_delivery"]
+    wire.session.claims = type(wire.session.claims)()
+    await wire.send(WHISPERR, track("m1"))
+    assert wire.rows()[0]["flags"] == ["duplicate_delivery", "stored_twice"]
+
+
+async def test_repeated_identify_is_not_stored_twice(wire: Wire) -> None:
+    body = {"external_user_id": "u1", "traits": {"plan": "pro"}}
+    await wire.send(IDENTIFY, body, LOST_ANSWER)
+    await wire.send(IDENTIFY, body)
+    (row,) = wire.rows()
+    assert (row["fate"], row["flags"]) == ("accepted_after_retry", [])
+
+
+async def test_event_is_stored_twice_when_a_delayed_request_is_committed_after_its_resend(wire: Wire) -> None:
+    await wire.send(OUTLIT, clicks("a", "a"), arrived=NOW + 3000)
+    await wire.send(OUTLIT, clicks("a", "a"), {"connection": "drop", "when": "after_commit"}, arrived=NOW)
+    rows = wire.rows()
+    assert [(row["fate"], row["flags"]) for row in rows] == [("accepted_after_retry", ["stored_twice"])] * 2
+    assert [attempt["request_id"] for attempt in rows[0]["attempts"]] == ["r2", "r1"]
+
+
+async def test_delayed_request_is_an_event_of_its_own_when_it_was_answered(wire: Wire) -> None:
+    await wire.send(OUTLIT, clicks("a"), arrived=NOW + 3000)
+    await wire.send(OUTLIT, clicks("a"), {"delay_ms": 1}, arrived=NOW)
+    assert [row["flags"] for row in wire.rows()] == [[], []]
+
+
+PARTLY = {"success": False, "processed": 1, "errors": [{"index": 0, "message": "no"}]}
+WHOLLY = {"success": False, "processed": 0, "errors": [{"index": -1, "message": "no"}]}
+
+
+@pytest.mark.parametrize(("body", "flags"), [(PARTLY, [["told_refused"], []]), (WHOLLY, [["told_refused"]] * 2)])
+@pytest.mark.parametrize("status", [207, 200])
+async def test_event_that_a_scripted_reply_names_is_told_refused_though_it_is_stored(
+    wire: Wire, status: int, body: Any, flags: list[list[str]]
+) -> None:
+    await wire.send(OUTLIT, clicks("a", "b"), {"reply": {"status": status, "body": body}})
+    rows = wire.rows()
+    assert [row["flags"] for row in rows] == flags
+    assert [row["fate"] for row in rows] == ["accepted", "accepted"]
+    assert [attempt["status"] for row in rows for attempt in row["attempts"]] == [status] * 2
+    await wire.send(OUTLIT, clicks("a"))
+    assert (wire.rows()[0]["fate"], wire.rows()[0]["flags"]) == (
+        "rejected_then_resent",
+        ["told_refused", "stored_twice"],
+    )
+
+
+@pytest.mark.parametrize("errors", [None, "no", {}, [0], [{"index": "0"}], [{"index": True}], [{"index": 7}], [{}]])
+async def test_scripted_list_of_errors_that_names_no_event_refuses_none(wire: Wire, errors: object) -> None:
+    await wire.send(OUTLIT, clicks("a", "b"), {"reply": {"status": 207, "body": {"errors": errors}}})
+    assert [(row["fate"], row["flags"]) for row in wire.rows()] == [("accepted", [])] * 2
+
+
+async def test_event_is_told_accepted_though_it_is_not_stored(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1"), {"reply": {"status": 202}, "when": "before_commit"})
+    body = clicks("a", "b")
+    del body["events"][0]["eventName"]
+    await wire.send(OUTLIT, body, {"reply": {"status": 200, "body": {"success": True, "processed": 2}}})
+    assert [(row["fate"], row["flags"]) for row in wire.rows()] == [
+        ("rejected", ["told_accepted"]),
+        ("rejected", ["told_accepted"]),
+        ("accepted", []),
+    ]
+
+
+async def test_event_is_accepted_after_a_retry_when_a_redirect_is_followed(wire: Wire) -> None:
+    step = {"reply": {"status": 307, "headers": {"Location": "/v1/events/batch/"}}}
+    await wire.send(WHISPERR, track("m1"), step)
+    assert (wire.fates(), wire.fates(final=True)) == (["rejected"], ["rejected"])
+    await wire.send(WHISPERR, track("m1"))
+    (row,) = wire.rows()
+    assert (row["fate"], row["flags"]) == ("accepted_after_retry", [])
+    assert [attempt["status"] for attempt in row["attempts"]] == [307, 202]
+
+
+def click(*ids: str | None) -> dict[str, Any]:
+    """Return a batch with equal events, under ids or without one."""
+    body = clicks(*("click" for _ in ids))
+    for event, id in zip(body["events"], ids, strict=True):
+        if id is not None:
+            event["uuid"] = f"0190a1b2-0000-7000-8000-00000000000{id[1:]}"
+    return body
