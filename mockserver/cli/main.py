@@ -30,7 +30,7 @@ Examples:
 
 Every flag has an environment variable, MOCKSERVER_<COMMAND>_<FLAG>; the flag overrides the variable. An unknown
 variable that starts with MOCKSERVER_ is an error. The variable of a repeatable flag holds all values, separated by
-whitespace.
+whitespace (those of verify --header by line breaks).
 
 \b
 Exit code 0: success; 1: findings; 2: usage or configuration error; 3: target unreachable; 4: internal error.
