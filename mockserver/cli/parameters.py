@@ -19,6 +19,8 @@ STDOUT: Final = Path("-")
 """The name of a file that stands for stdout."""
 _UNITS: Final = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE: Final = re.compile(r"([0-9]+) ?([KMG]iB|)")
+_HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([!-~](?:[ \t!-~]*[!-~])?)[ \t]*")
+"""A header line as RFC 9110 section 5 defines it, with a value in ASCII."""
 
 if TYPE_CHECKING:
     from mockserver.contract.contract import Contract
@@ -51,6 +53,24 @@ class ByteSize(_Kind):
         """Format a size as a user would write it: in the largest unit that divides it."""
         unit = max((unit for unit, factor in _UNITS.items() if size % factor == 0), key=_UNITS.__getitem__)
         return f"{size // _UNITS[unit]}{unit}"
+
+
+class Header(_Kind):
+    """A header as `Name: value`; its variable has one in each line."""
+
+    name = "header"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return the name and the value."""
+        line = _HEADER.fullmatch(value)
+        if line is None:
+            name = re.split(r"[:\s]", value.strip(), maxsplit=1)[0]  # the rest may be a secret
+            self.fail(f"expected 'Name: value' in printable ASCII on one line, got {name!r} and more", param, ctx)
+        return line[1], line[2]
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Split the value of the variable."""
+        return [line for line in rv.splitlines() if line.strip()]
 
 
 class ListedPath(click.Path):

@@ -67,6 +67,15 @@ class Finite(click.FloatRange):
     metavar="KEY",
     help="Well-formed key that the target must refuse. May be repeated.",
 )
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    type=parameters.Header(),
+    metavar="'NAME: VALUE'",
+    help="Header to send with every request, for a gateway in front of the target. May be repeated; the variable has "
+    "one header per line.",
+)
 @parameters.effective_contract
 @click.option(
     "--examples", type=click.IntRange(min=0), default=20, show_default=True, help="Number of random examples per rule."
@@ -88,6 +97,13 @@ class Finite(click.FloatRange):
     default=5.0,
     show_default=True,
     help="Maximum wait for one check, in seconds.",
+)
+@click.option(
+    "--timeout",
+    type=Finite(min=0.001, max=86_400),
+    default=15.0,
+    show_default=True,
+    help="Maximum time for a connection, and for a complete reply, in seconds.",
 )
 @click.option("--dry-run", is_flag=True, help="List the requests without sending them.")
 @click.option(
@@ -111,6 +127,7 @@ def command(
     target: str,
     ca_file: Path | None,
     protocol: str,
+    headers: Sequence[tuple[str, str]],
     revision: str | None,
     contracts: Sequence[Path],
     contract_patches: Sequence[Path],
@@ -121,6 +138,7 @@ def command(
     json_file: Path | None,
     junit_file: Path | None,
     max_wait: float,
+    timeout: float,
     **setup_flags: Any,
 ) -> None:
     """Verify a server against a contract by its replies."""
@@ -132,16 +150,18 @@ def command(
     (contract,) = parameters.load_contracts(protocol, revision, contracts, contract_patches)
     setup = Setup(**setup_flags, max_wait_ms=int(max_wait * 1000), nonce=secrets.token_hex(4))
     _check_key(contract, setup)
+    _check_headers(contract, headers)
     _check_files([file for file in (json_file, junit_file) if file is not None])
-    http = Http(target, setup.rate, ca_file=ca_file)
+    http = Http(target, setup.rate, headers=headers, timeout=timeout, ca_file=ca_file)
     if dry_run:
         _list(rules_of(contract, setup, http), only, skip)
         return
+    http.connect()
     with ExitStack() as stack:
         stack.callback(http.close)
         outcomes = verify(contract, setup, http, only=only, skip=skip, started=partial(_progress, stack))
     keys = {setup.key: KEY} | ({setup.server_key: SERVER_KEY} if setup.server_key else {})
-    report = Report(target, f"{contract.name} {contract.revision}", outcomes, keys)
+    report = Report(target, f"{contract.name} {contract.revision}", outcomes, keys, headers)
     report = report if assumed == "report" else report.without_assumed()
     formats: dict[Path | None, Callable[[], str]] = {
         json_file: lambda: json.dumps(report.as_json(), indent=2, ensure_ascii=False),
@@ -173,6 +193,18 @@ def _check_key(contract: Contract, setup: Setup) -> None:
     if not any(keys_of(contract, setup).values()):
         patterns = sorted({spec.pattern for spec in contract.credentials.values() if spec.pattern is not None})
         raise SettingsError(f"--key fits no credential of {contract.name}: it must match {' or '.join(patterns)}")
+
+
+def _check_headers(contract: Contract, headers: Sequence[tuple[str, str]]) -> None:
+    """Check that no header is one that the checks set themselves or leave out on purpose."""
+    from mockserver.verify.rule_set import controlled_headers
+
+    names = [name.lower() for name, _ in headers]
+    for name in names:
+        if name in controlled_headers(contract):
+            raise SettingsError(f"--header {name}: the checks of {contract.name} control this header themselves")
+        if names.count(name) > 1:
+            raise SettingsError(f"--header {name}: given more than once; write one header with all values")
 
 
 def _progress(stack: ExitStack, count: int) -> Callable[[], None]:

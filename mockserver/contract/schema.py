@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 import jsonschema_rs
 
 from mockserver.jsonkit import Json, pointer
-from mockserver.jsonkit.formats import FORMATS, PATTERNS
+from mockserver.jsonkit.formats import AS_KEYWORDS, FORMATS
 from mockserver.jsonkit.patterns import LookAround, engine_text, matcher, options, parse
 
 Engine: TypeAlias = jsonschema_rs.Draft202012Validator
@@ -143,22 +143,22 @@ class Schema:
     def is_valid(self) -> Callable[[Json], bool]:
         """Tell whether a value without lone surrogates fits.
 
-        Formats are patterns in this engine, so it never calls back into Python.
+        Formats are keywords in this engine, so it calls back into Python for hardly any text.
         """
-        return compile_schema(formats_as_patterns(self.body)).is_valid
+        return compile_schema(formats_as_keywords(self.body), FORMATS).is_valid
 
     @cached_property
     def all_valid(self) -> Callable[[list[Json]], bool]:
         """Tell whether all values are objects and fit. They have no lone surrogates."""
-        item = {"allOf": [{"type": "object"}, formats_as_patterns(self.body)]}
-        return compile_schema({"type": "array", "items": item}).is_valid
+        item = {"allOf": [{"type": "object"}, formats_as_keywords(self.body)]}
+        return compile_schema({"type": "array", "items": item}, FORMATS).is_valid
 
 
-def formats_as_patterns(schema: Json) -> Json:
-    """Return a schema in which each `format` is its pattern."""
-    rewritten = replace_subschemas(schema, lambda _, inner: formats_as_patterns(inner))
+def formats_as_keywords(schema: Json) -> Json:
+    """Return a schema in which each `format` is keywords that the engine evaluates itself."""
+    rewritten = replace_subschemas(schema, lambda _, inner: formats_as_keywords(inner))
     if "format" in rewritten:
-        rewritten["allOf"] = [{"pattern": PATTERNS[rewritten.pop("format")]}]
+        rewritten["allOf"] = [AS_KEYWORDS[rewritten.pop("format")]]
     return rewritten
 
 

@@ -103,6 +103,9 @@ def _all_inside(window: Window, events: list[Json], now_ms: int) -> bool:
         return False
     if type(first) is not str or set(map(len, texts)) != {CANONICAL_LENGTH}:
         return False
+    joined = "".join(texts)
+    if not joined.isupper() or ":60." in joined:
+        return False
     return rfc3339_ms(now_ms - window.past_ms) <= first and last <= rfc3339_ms(now_ms + window.future_ms)
 
 

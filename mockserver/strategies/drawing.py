@@ -194,7 +194,7 @@ def _loose(schema: Schema) -> Strategy:
 
 
 def _moments(now_ms: int, first: int, last: int) -> Strategy:
-    forms = st.sampled_from(range(4))
+    forms = st.sampled_from(range(len(moment_texts(now_ms))))
     return st.builds(lambda offset, form: moment_texts(now_ms + offset)[form], st.integers(first, last), forms)
 
 

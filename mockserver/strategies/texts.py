@@ -23,6 +23,13 @@ from mockserver.strategies.plausible import UUID
 
 EAST_MS: Final = 19_800_000
 """How far the zone +05:30 is ahead."""
+LEAP_SECONDS: Final = ("1998-12-31T23:59:60Z", "2016-12-31T15:59:60.5-08:00", "2017-01-01T05:29:60+05:30")
+NO_LEAP_SECONDS: Final = (
+    "1998-12-31T22:59:60Z",
+    "1998-12-30T23:59:60Z",
+    "1998-12-31T23:59:61Z",
+    "1998-12-31T23:59:60+01:00",
+)
 SEARCH = settings(
     max_examples=1000, database=None, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
@@ -38,10 +45,10 @@ class FormatTexts:
 
 
 def moment_texts(ms: int) -> tuple[str, ...]:
-    """Return one moment in four forms that RFC 3339 has for it, the plainest first."""
+    """Return one moment in the forms that RFC 3339 has for it, the plainest first."""
     utc, east = rfc3339_ms(ms), rfc3339_ms(ms + EAST_MS)
     short = f"{utc[:-5]}Z" if utc.endswith(".000Z") else f"{utc[:-1]}000Z"
-    return (utc, short, f"{east[:-1]}+05:30", f"{utc[:-1]}-00:00")
+    return (utc, short, f"{east[:-1]}+05:30", f"{utc[:-1]}-00:00", utc.lower(), f"{utc[:-1]}000000000Z")
 
 
 def _broken_times(now_ms: int) -> tuple[str, ...]:
@@ -52,7 +59,8 @@ def _broken_times(now_ms: int) -> tuple[str, ...]:
 def _date_time(now_ms: int) -> FormatTexts:
     now = rfc3339_ms(now_ms)
     bad = (now[:10], now[:-1], now.replace("T", " "), f"{now}\n", f"{now[:-1]}+0100")
-    return FormatTexts(good=(now, *moment_texts(now_ms - 1000)), bad=(*_broken_times(now_ms), *bad))
+    good = (now, *moment_texts(now_ms - 1000), *LEAP_SECONDS)
+    return FormatTexts(good=good, bad=(*_broken_times(now_ms), *bad, *NO_LEAP_SECONDS))
 
 
 def _iso_8601(now_ms: int) -> FormatTexts:
@@ -60,7 +68,8 @@ def _iso_8601(now_ms: int) -> FormatTexts:
     day = now[:10]
     loose = (now[:-1], day, f"{day}T12:00", f"{day}T12:00:00,5Z", f"{day}T12:00+01")
     bad = (now.replace("T", " "), f"{now}\n", f"{day}T12", f"{day}T12:00:00.Z")
-    return FormatTexts(good=(now, *moment_texts(now_ms - 1000), *loose), bad=(*_broken_times(now_ms), *bad))
+    good = (now, *moment_texts(now_ms - 1000), *loose, *LEAP_SECONDS)
+    return FormatTexts(good=good, bad=(*_broken_times(now_ms), *bad, *NO_LEAP_SECONDS))
 
 
 def _uuid(now_ms: int) -> FormatTexts:
@@ -73,15 +82,45 @@ def _uuid(now_ms: int) -> FormatTexts:
 def _uri(now_ms: int) -> FormatTexts:
     root = "https://example.com/"
     return FormatTexts(
-        good=(root, f"{root}pricing?plan=pro#faq", "app://screen/1", "mailto:ada@example.com", "urn:x"),
-        bad=("/pricing", "example.com", "//example.com/", f"{root}a b", "", "1http://x", f"{root}<a>", f"{root}\n"),
+        good=(
+            root,
+            f"{root}pricing?plan=pro#faq",
+            "app://screen/1",
+            "mailto:ada@example.com",
+            "urn:x",
+            "http://ada:pw@[2001:db8::7]:8207/gr%C3%B6%C3%9Fe?a=%5B%5D",
+        ),
+        bad=(
+            "/pricing",
+            "example.com",
+            "//example.com/",
+            f"{root}a b",
+            "",
+            "1http://x",
+            f"{root}<a>",
+            f"{root}\n",
+            f"{root}größe",
+            f"{root}?a[]=1",
+            f"{root}%zz",
+            f"{root}#a#b",
+            "http://[::1/",
+        ),
     )
 
 
 def _email(now_ms: int) -> FormatTexts:
     host = "@example.com"
     return FormatTexts(
-        good=(f"ada{host}", "o'hara+test@mail.example.co.uk", "x@localhost", "l" * 64 + host),
+        good=(
+            f"ada{host}",
+            "o'hara+test@mail.example.co.uk",
+            "x@localhost",
+            "l" * 64 + host,
+            f'"ada @ home"{host}',
+            "ada@[192.0.2.1]",
+            "ada@[IPv6:2001:db8::7]",
+            "a@" + ".".join(["d" * 62] * 4),
+        ),
         bad=(
             "ada",
             "ada@",
@@ -92,6 +131,16 @@ def _email(now_ms: int) -> FormatTexts:
             "",
             "l" * 65 + host,
             "ada@.example.com",
+            f"ada.{host}",
+            f"a..b{host}",
+            f"zoë{host}",
+            "ada@müller.example",
+            f'"ada{host}',
+            "ada@[192.0.2.256]",
+            "ada@[2001:db8::7]",
+            "ada@-example.com",
+            f"ada{host}\n",
+            "a@" + ".".join(["d" * 63] * 4),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 import shlex
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,18 +23,31 @@ OTHERS: Final = 8
 LONG: Final = 4000
 UNSEEN: Final = ("Cc", "Cf", "Zl", "Zp")
 """Unicode categories of characters that control a terminal, are invisible or break a line."""
+SECRET_NAME: Final = re.compile("auth|cookie|credential|jwt|key|pass|secret|session|sign|token", re.IGNORECASE)
+"""What the name of a header contains if its value is a secret."""
 NO_TYPE: Final = "content-type:"
 """Without it, curl declares each body to be a form."""
 
 
 class Report:
-    """The outcomes of one run against one target. `keys` has the variable of each secret."""
+    """The outcomes of one run against one target.
 
-    def __init__(self, target: str, name: str, outcomes: Sequence[Outcome], keys: Mapping[str, str]) -> None:
+    `keys` has the variable of each secret; `headers` are those that the transport added to each request.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        name: str,
+        outcomes: Sequence[Outcome],
+        keys: Mapping[str, str],
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self.target = target
         self.name = name
         self.outcomes = outcomes
         self.keys = keys
+        self.headers = headers
         every = list(defects(outcomes))
         self.documented = [defect for defect in every if not defect[0].assumed]
         self.assumed = [defect for defect in every if defect[0].assumed]
@@ -51,7 +65,7 @@ class Report:
             else outcome
             for outcome in self.outcomes
         ]
-        return Report(self.target, self.name, kept, self.keys)
+        return Report(self.target, self.name, kept, self.keys, self.headers)
 
     def counts(self) -> dict[str, int]:
         """Return how many rules there are of each status."""
@@ -73,8 +87,9 @@ class Report:
                 lines += ["", f"{status.value.capitalize()}: {len(idle)}"]
                 lines += [f"  {why}: {', '.join(rules)}" for why, rules in _by_reason(idle).items()]
         counts = ", ".join(f"{count} {name}" for name, count in self.counts().items() if count)
-        if not self.clean and self.keys:
-            lines += ["", f"The commands take keys from {' and '.join(self.keys.values())}: export what they need."]
+        secrets = [*self.keys.values(), *(variable_of(name) for name, _ in self.headers if SECRET_NAME.search(name))]
+        if not self.clean and secrets:
+            lines += ["", f"The commands take secrets from {' and '.join(secrets)}: export what they need."]
         return "\n".join([*lines, "", f"{len(self.outcomes)} rules: {counts}; {self.requests} requests"])
 
     @property
@@ -99,7 +114,7 @@ class Report:
         """Return the commands that lead to the finding; equal ones in a row become one that repeats."""
         steps = finding.probe.steps[: finding.at + 1]
         commands = [
-            _repeated(curl(self.target, request, self.keys), len(list(same)), pause_ms)
+            _repeated(curl(self.target, request, self.keys, self.headers), len(list(same)), pause_ms)
             for (request, pause_ms), same in groupby(steps, lambda step: (step.request, step.pause_ms))
         ]
         return commands[-OTHERS:]
@@ -181,11 +196,19 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
 
 
-def curl(target: str, request: Request, keys: Mapping[str, str]) -> str:
-    """Return the command that sends a request; `keys` has the variable of each secret."""
+def variable_of(header: str) -> str:
+    """Return the shell variable that stands for the value of a secret header."""
+    return "HEADER_" + re.sub("[^A-Z0-9]", "_", header.upper())
+
+
+def curl(target: str, request: Request, keys: Mapping[str, str], added_headers: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the command that sends a request with additional headers; `keys` has the variable of each secret."""
     words = ["curl", "-i", "--path-as-is", "-X", request.method, _quoted(target.rstrip("/") + request.path, keys)]
     for name, value in request.headers:
         words += ["-H", _quoted(f"{name}: {value}", keys)]
+    for name, value in added_headers:
+        masked = f'{shlex.quote(name)}": ${variable_of(name)}"'
+        words += ["-H", masked if SECRET_NAME.search(name) else _quoted(f"{name}: {value}", keys)]
     if not request.body:
         return " ".join(words)
     if all(name.lower() != "content-type" for name, _ in request.headers):

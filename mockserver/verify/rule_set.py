@@ -22,6 +22,26 @@ from mockserver.verify.expectations import Expectations
 from mockserver.verify.rule import Draft, Probe, Rule, Setup, Status, Step
 
 SECRET_PLACES: Final = ("header", "bearer")
+CONTROLLED_HEADERS: Final = frozenset(
+    {
+        "accept-encoding",
+        "access-control-request-headers",
+        "access-control-request-method",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "keep-alive",
+        "origin",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that decide how a request is read, or whether it comes from a page."""
 GENERAL_FACTS: Final = ("/protocol/nulls", "/protocol/content_types", "/protocol/limits/body", "/protocol/projects")
 
 
@@ -149,6 +169,15 @@ def keys_of(contract: Contract, setup: Setup) -> dict[str, str | None]:
         key = setup.server_key if secret else setup.key
         keys[credential.name] = key if key is not None and is_key_for(credential, key) else None
     return keys
+
+
+def controlled_headers(contract: Contract) -> frozenset[str]:
+    """Return the lower-case names of the headers that the checks set or leave out to see the effect."""
+    names = {credential.parameter for credential in contract.credentials.values() if credential.place == "header"}
+    names |= {"authorization" for credential in contract.credentials.values() if credential.place == "bearer"}
+    names |= {each.idempotency.header for each in contract.operations.values() if each.idempotency is not None}
+    names |= set() if contract.projects is None else {contract.projects.header}
+    return CONTROLLED_HEADERS | {name.lower() for name in names}
 
 
 def is_key_for(credential: Credential, key: str) -> bool:

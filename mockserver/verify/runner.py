@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Final
 
@@ -44,6 +43,10 @@ SHRINKING: Final = 150
 """How many requests may be spent on making one failing request small."""
 
 
+class _TargetGone(BaseException):
+    """Ends the search for a small example: Hypothesis would send the request again and again after an Exception."""
+
+
 class Runner:
     """Tries the rules of one contract, one after the other."""
 
@@ -78,7 +81,7 @@ class Runner:
                 answered[operation.credentials] = request
             first_reply = first_reply or exchange
         if asked and not answered:
-            text = f"what answers there does not speak {self.contract.name}: {first_reply}."
+            text = f"this does not look like {self.contract.name}: {first_reply}."
             raise UnreachableError(f"{text} Check --target and --protocol")
         self._answered = next(iter(answered.values()), None)
 
@@ -168,7 +171,10 @@ class Runner:
         def fails(sample: Sample) -> bool:
             if self.sent > budget or (findings and findings[-1].reply is None):
                 return False
-            finding = self.play(rule, draws.probe(sample))
+            try:
+                finding = self.play(rule, draws.probe(sample))
+            except UnreachableError as error:
+                raise _TargetGone from error
             findings.extend([finding] if finding is not None else [])
             return finding is not None
 
@@ -179,8 +185,12 @@ class Runner:
             phases=[Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         )
-        with suppress(NoSuchExample):
+        try:
             find(draws.strategy(), fails, settings=quiet, random=random.Random(self.setup.seed))
+        except NoSuchExample:
+            pass
+        except _TargetGone as gone:
+            raise gone.__cause__ or gone from None
         return min(findings, key=lambda finding: finding.probe.size, default=None)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,19 +17,25 @@ from mockserver.strategies.samples import Request
 from mockserver.verify.rule import Reply
 
 TIMEOUT_S: Final = 15.0
-"""Maximum time for a complete reply."""
+"""Maximum time for a connection, and for a complete reply."""
 LARGEST: Final = 16 * 1024 * 1024
 """Maximum size of a reply in bytes; a reply may repeat an id that is as long as a request."""
+ADVICE: Final = "Check --target, and that the server is running"
 
 
 class Http:
-    """Send requests to one target, at most `rate` per second and evenly spaced, with no bursts after a pause."""
+    """Send requests to one target, at most `rate` per second and evenly spaced, with no bursts after a pause.
+
+    `headers` are added to each request. `timeout` is the maximum time for a complete reply, in seconds.
+    """
 
     def __init__(
         self,
         target: str,
         rate: float,
         *,
+        headers: Sequence[tuple[str, str]] = (),
+        timeout: float = TIMEOUT_S,
         ca_file: Path | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -36,7 +43,10 @@ class Http:
         parts = _parts(target)
         self.target = target
         self.prefix = parts.path
-        self._client = BlockingClient(parts.host, parts.port, default_tls(parts.scheme, ca_file))
+        self._address = parts.host, parts.port
+        self._client = BlockingClient(*self._address, default_tls(parts.scheme, ca_file))
+        self._headers = tuple(headers)
+        self._timeout = timeout
         self._gap = 1 / rate
         self._next = 0.0
         self._now = now
@@ -50,6 +60,13 @@ class Http:
         """Sleep."""
         self._sleep(ms / 1000)
 
+    def connect(self) -> None:
+        """Open a connection and close it. Raises UnreachableError if nothing listens."""
+        try:
+            socket.create_connection(self._address, self._timeout).close()
+        except (OSError, UnicodeError) as error:
+            raise UnreachableError(f"{self._no_answer()}: {_reason(error)}. {ADVICE}") from None
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
@@ -59,18 +76,20 @@ class Http:
         outgoing = HttpRequest(
             method=request.method,
             target=self.prefix + request.path,
-            headers=request.headers,
+            headers=(*request.headers, *self._headers),
             body=request.body,
-            total_timeout=TIMEOUT_S,
+            total_timeout=self._timeout,
             max_reply=LARGEST,
         )
         try:
             reply = self._paced(outgoing)
         except ExchangeError as error:
-            reason = f"{type(error.reason).__name__}: {str(error).strip()}"
-            text = f"no answer from {self.target} to {request.method} {request.path}: {reason}"
+            text = f"{self._no_answer()} to {request.method} {request.path}: {_reason(error.reason)}"
             raise UnreachableError(text) from None
         return Reply(status=reply.status, headers=reply.headers, body=reply.body)
+
+    def _no_answer(self) -> str:
+        return f"no answer from {self.target}"
 
     def _paced(self, outgoing: HttpRequest) -> HttpReply:
         """Send at the allowed rate, and once more over a new connection if a kept-alive one was closed."""
@@ -89,6 +108,11 @@ class Http:
             self._sleep(self._next - now)
             now = self._next
         self._next = now + self._gap
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip()
+    return text or type(error).__name__
 
 
 def _parts(target: str) -> Address:

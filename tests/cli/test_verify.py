@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -34,7 +36,7 @@ def verify(target: str, protocol: str, *flags: str) -> Result:
 
 
 @contextmanager
-def listening(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+def listening(handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
     """Serve in a thread of this process."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -113,14 +115,133 @@ def test_unrelated_server_is_named_when_it_answers() -> None:
     with listening(Quiet) as url:
         result = verify(url, "outlit", *FAST)
     assert result.exit_code == 3
-    assert "does not speak outlit" in result.output
+    assert "this does not look like outlit" in result.output
+    assert result.output.count("\n") == 1
     assert len(asked) < 10
 
 
-def test_nobody_there_is_told_when_the_port_is_closed() -> None:
-    result = verify("http://127.0.0.1:1", "outlit", *FAST)
+@pytest.mark.parametrize("protocol", library().protocols)
+@pytest.mark.parametrize(
+    ("target", "reason"),
+    [
+        ("http://127.0.0.1:1", "Connection refused"),
+        ("https://127.0.0.1:1", "Connection refused"),
+        ("http://no-such-host.invalid", ""),
+        (f"http://{'a' * 70}.invalid", ""),
+    ],
+)
+def test_nobody_there_is_told_before_rules_are_made_when_the_port_is_closed(
+    protocol: str, target: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mockserver.verify.rules.RuleSet", None)
+    result = verify(target, protocol, *FAST)
     assert result.exit_code == 3
-    assert "no answer from http://127.0.0.1:1" in result.output
+    assert result.output.startswith(f"Error: no answer from {target}: {reason}")
+    assert result.output.count("\n") == 1
+
+
+def test_silence_is_told_once_within_the_timeout_when_a_target_accepts_and_never_answers() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        started = time.monotonic()
+        result = verify(f"http://127.0.0.1:{server.getsockname()[1]}", "outlit", "--timeout", "0.5", *FAST)
+    assert result.exit_code == 3
+    assert time.monotonic() - started < 5
+    assert "no whole reply in 0.5 seconds" in result.output
+    assert result.output.count("\n") == 1
+
+
+def test_target_is_no_http_server_when_it_talks_something_else() -> None:
+    class Greeting(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.sendall(b"SSH-2.0-OpenSSH_9.9\r\n")
+
+    with listening(Greeting) as url:
+        result = verify(url, "outlit", *FAST)
+    assert result.exit_code == 3
+    assert "is not valid HTTP" in result.output
+    assert result.output.count("\n") == 1
+
+
+SECRETS = ("--header", "X-Gateway-Token: s3cret-1", "--header", "Cookie: sid=s3cret-2")
+
+
+def test_headers_are_sent_with_every_request_and_masked_in_commands_when_given(tmp_path: Path) -> None:
+    report, seen = tmp_path / "r.json", list[dict[str, str]]()
+
+    class Gateway(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            seen.append({name.lower(): value for name, value in self.headers.items()})
+            self.rfile.read(int(self.headers.get("content-length", 0)))
+            allowed = self.headers.get("x-gateway-token") == "s3cret-1"
+            body = b'{"success":true,"processed":1}' if allowed else b"{}"
+            self.send_response(200 if allowed else 401)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    for method in ("POST", "OPTIONS"):
+        setattr(Gateway, f"do_{method}", Gateway.answer)
+    only = ("--only", "/events/custom", "--only", "/protocol/cors", "--json", str(report))
+    with listening(Gateway) as url:
+        result = verify(url, "outlit", "--header", "x-tenant:  team 5", "--header", "Host: h", *SECRETS, *only, *FAST)
+        command = json.loads(report.read_text())["findings"][0]["curl"][-1]
+        variables = {"HEADER_X_GATEWAY_TOKEN": "s3cret-1", "HEADER_COOKIE": "sid=s3cret-2"}
+        keys = {"MOCKSERVER_VERIFY_KEY": KEYS["outlit"], "PATH": "/usr/bin:/bin"}
+        repeated = subprocess.run(command, shell=True, capture_output=True, check=True, env={**variables, **keys})
+    assert result.exit_code == 1, result.output
+    assert b" 200 " in repeated.stdout.splitlines()[0]
+    sent = {"x-tenant": "team 5", "x-gateway-token": "s3cret-1", "cookie": "sid=s3cret-2", "host": "h"}
+    assert all(headers.items() >= sent.items() for headers in seen)
+    assert "x-tenant: team 5" in command
+    assert "s3cret" not in result.output + report.read_text()
+    assert "HEADER_X_GATEWAY_TOKEN and HEADER_COOKIE" in result.output
+
+
+def test_headers_come_from_the_variable_when_it_has_several_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOCKSERVER_VERIFY_HEADER", "X-A: 1\nContent-Type: text/plain\n")
+    result = verify("http://127.0.0.1:1", "outlit", *FAST)
+    assert result.exit_code == 2
+    assert "--header content-type: the checks of outlit control this header themselves" in result.output
+
+
+@pytest.mark.parametrize(
+    ("protocol", "line", "problem"),
+    [
+        ("outlit", "Content-Length: 3", "control this header"),
+        ("outlit", "ORIGIN: https://a.example", "control this header"),
+        ("outlit", "accept-encoding: gzip", "control this header"),
+        ("whisperr", "Authorization: Bearer s3cret", "control this header"),
+        ("whisperr", "x-api-key: s3cret", "control this header"),
+        ("apex", "Idempotency-Key: s3cret", "control this header"),
+        ("apex", "X-Apex-Project: s3cret", "control this header"),
+        ("outlit", "X-A", "expected 'Name: value'"),
+        ("outlit", "X-A s3cret", "expected 'Name: value'"),
+        ("outlit", "X-A:", "expected 'Name: value'"),
+        ("outlit", ": s3cret", "expected 'Name: value'"),
+        ("outlit", "X A: s3cret", "expected 'Name: value'"),
+        ("outlit", "X-A: s3cret\r\nX-B: 2", "expected 'Name: value'"),
+        ("outlit", "X-A: s3cret\xe9", "expected 'Name: value'"),
+        ("outlit", "", "expected 'Name: value'"),
+    ],
+)
+def test_header_is_a_usage_error_when_it_is_malformed_or_controlled(protocol: str, line: str, problem: str) -> None:
+    result = verify("http://127.0.0.1:1", protocol, "--header", line)
+    assert result.exit_code == 2
+    assert "--header" in result.output
+    assert problem in result.output
+    assert "s3cret" not in result.output
+
+
+def test_header_is_a_usage_error_when_given_twice() -> None:
+    result = verify("http://127.0.0.1:1", "outlit", "--header", "X-A: 1", "--header", "x-a: 2")
+    assert result.exit_code == 2
+    assert "--header x-a: given more than once" in result.output
 
 
 def test_requests_keep_to_the_rate_and_to_the_protocol_when_sent() -> None:

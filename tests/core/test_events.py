@@ -13,6 +13,7 @@ from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.strategies import NOW_MS
 
 
@@ -28,6 +29,26 @@ def test_empty_batch_is_taken_when_the_contract_has_windows_and_lets_it_be_empty
     assert contract.windows
     assert judged.refusal is None
     assert judged.events == []
+
+
+@pytest.mark.parametrize(
+    ("ahead_ms", "reason"), [(-1, "past_ms"), (0, None), (300_000, None), (300_001, "future_ms"), (10**10, "future_ms")]
+)
+def test_time_is_compared_as_a_moment_when_it_is_written_in_lower_case(ahead_ms: int, reason: str | None) -> None:
+    contract = library().protocol("whisperr").contract()
+    window = contract.windows[0]
+    start = NOW_MS if ahead_ms >= 0 else NOW_MS - window.past_ms
+    text = rfc3339_ms(start + ahead_ms).lower()
+    event = {"external_user_id": "u", "event_type": "a", "context": {"$message_id": "1"}, "occurred_at": text}
+    headers = ((b"x-api-key", b"wrk_1"), (b"content-type", b"application/json"))
+    body = json.dumps({"events": [event]}).encode()
+    request = WireRequest(method="POST", target="/v1/events/batch", headers=headers, fields=dict(headers), body=body)
+    judged = judge(route(RequestBody(request), contract), Terms(now_ms=NOW_MS))
+    if reason is None:
+        assert judged.refusal is None
+    else:
+        assert judged.refusal is not None
+        assert judged.refusal.finding.rule == f"/protocol/windows/occurred_at/{reason}"
 
 
 @pytest.mark.parametrize("type_", [[], {}, 5, None])

@@ -72,6 +72,26 @@ def test_target_is_unreachable_when_it_stops_answering() -> None:
         report_of(Odd(answer))
 
 
+@pytest.mark.parametrize("protocol", library().protocols)
+def test_target_is_asked_no_more_when_it_goes_away_while_examples_are_drawn(protocol: str) -> None:
+    contract, setup = library().protocol(protocol).contract(), setup_of(protocol, 20)
+
+    class Dying(InProcess):
+        unanswered = 0
+
+        def send(self, request: Request) -> Reply:
+            if len(self.sent) < 15:
+                return super().send(request)
+            self.unanswered += 1
+            raise UnreachableError("no answer: it is gone")
+
+    target = Dying(contract)
+    drawn = [rule.id for rule in rules_of(contract, setup, target) if rule.random is not None]
+    with pytest.raises(UnreachableError, match="it is gone"):
+        verify(contract, setup, target, only=drawn)
+    assert target.unanswered <= 2
+
+
 @pytest.mark.parametrize(
     "body", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5000, b'"\\ud800"', b"\xff", b"NaN", b'{"success":"\\ud800"}']
 )
@@ -209,11 +229,13 @@ class Talking(http.server.BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def sent_to(talk: Callable[[Talking], object], body: bytes = b"{}", over: threading.Event | None = None) -> Reply:
+def sent_to(
+    talk: Callable[[Talking], object], body: bytes = b"{}", over: threading.Event | None = None, timeout: float = 15
+) -> Reply:
     """Send one request to such a target; `over` tells it that the reply is no longer waited for."""
     handler = type("Handler", (Talking,), {"talk": staticmethod(talk)})
     with listening(handler) as url:
-        target = Http(url, 1000)
+        target = Http(url, 1000, timeout=timeout)
         try:
             return target.send(Request(method="POST", path="/a", headers=(), body=body))
         finally:
@@ -223,8 +245,7 @@ def sent_to(talk: Callable[[Talking], object], body: bytes = b"{}", over: thread
 
 
 @pytest.mark.parametrize("start", [b"\r\n{", b"X-More: "])
-def test_reply_is_given_up_when_its_end_does_not_come(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport_module, "TIMEOUT_S", 0.2)
+def test_reply_is_given_up_when_its_end_does_not_come(start: bytes) -> None:
     over = threading.Event()
 
     def talk(handler: Talking) -> None:
@@ -232,7 +253,7 @@ def test_reply_is_given_up_when_its_end_does_not_come(start: bytes, monkeypatch:
         over.wait(10)
 
     with pytest.raises(UnreachableError, match=r"no whole reply in 0\.2 seconds"):
-        sent_to(talk, over=over)
+        sent_to(talk, over=over, timeout=0.2)
 
 
 def test_reply_is_given_up_when_it_is_longer_than_any(monkeypatch: pytest.MonkeyPatch) -> None:
