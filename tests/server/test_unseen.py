@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from tests.server.attacks import CHUNKED
 from tests.server.conftest import AppServer
 from tests.server.mutators import outlit
 from tests.server.raw import Connection, Plain, once, sent
+from tests.server.watching import WatchedUnseen
 
 KEY = "pk_S3CRETSECRET"
 CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)
@@ -81,19 +84,21 @@ async def test_nothing_is_counted_when_all_is_in_a_session(app_server: AppServer
 
 
 async def test_client_that_leaves_within_a_body_is_counted(app_server: AppServer) -> None:
+    unseen = WatchedUnseen(app_server.app.unseen)
     connection = await Connection.open(app_server.port)
     await connection.send(outlit(KEY, "a").head(CHUNKED, "Expect: 100-continue"))
     await connection.reader.readuntil(b"\r\n\r\n")
     await connection.close(reset=True)
-    async with asyncio.timeout(20):
-        while not (await overview(app_server))["count"]:
-            continue
-    assert "before the body of its request was complete" in (await overview(app_server))["reason"]
+    assert "before the body of its request was complete" in await unseen.next()
 
 
-async def test_wait_looks_back_no_further_than_the_last_request_of_its_session(app_server: AppServer) -> None:
-    await sent(app_server.port, CLIENT_HELLO)
-    await asyncio.sleep(0.002)
+async def test_wait_looks_back_no_further_than_the_last_request_of_its_session(
+    app_server: AppServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = time.time_ns() - 1_000_000_000
+    with monkeypatch.context() as patched:
+        patched.setattr("mockserver.server.unseen.time", SimpleNamespace(time_ns=lambda: earlier))
+        await sent(app_server.port, CLIENT_HELLO)
     await once(app_server.port, outlit(KEY, "a"))
     assert (await failed_wait(app_server))["unseen"]["count"] == 0
     assert (await failed_wait(app_server, "pk_other"))["unseen"]["count"] == 1
