@@ -113,6 +113,11 @@ def test_only_the_times_of_the_latest_are_kept() -> None:
     assert since["count"] == 10_000
 
 
+async def test_reason_is_short_whatever_is_sent(app_server: AppServer) -> None:
+    await once(app_server.port, preflight(headers=",".join(f"x-{number}" for number in range(2000))))
+    assert len((await overview(app_server))["reason"]) == 300
+
+
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
