@@ -8,6 +8,7 @@ from typing import Final
 from mockserver.client import steering_calls as steering
 from mockserver.client import text
 from mockserver.client.calls import Call, Steps, at
+from mockserver.client.journal_calls import unseen_traffic
 from mockserver.client.results import Delivery, Event, Request
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
@@ -31,6 +32,8 @@ def session(name: str) -> Steps[str]:
     lines += text.block("refused events", text.flat(map(text.refused_event, refused)))
     lines += text.block("refused requests", (yield from _refused_requests(name, requests)))
     lines += text.block("pending fault steps", map(text.fault_step, pending))
+    if not seen.requests:
+        lines += text.unseen((yield from unseen_traffic()))
     return "\n".join(lines)
 
 

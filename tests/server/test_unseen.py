@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from mockserver import MockServer, WaitError
 from mockserver.cli.report import command as report
+from mockserver.client.failure_text import session as session_text
 from mockserver.server.unseen import Unseen, plain_path
 from tests.server.attacks import CHUNKED
 from tests.server.conftest import AppServer
@@ -132,7 +133,7 @@ def test_path_shows_no_segment_that_may_be_a_key(path: str, shown: str) -> None:
     assert plain_path(path) == shown
 
 
-def test_report_and_failed_wait_tell_it() -> None:
+def test_report_failed_wait_and_failed_test_tell_it() -> None:
     with MockServer() as server:
         address = urlsplit(server.url)
         with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
@@ -141,7 +142,8 @@ def test_report_and_failed_wait_tell_it() -> None:
         with pytest.raises(WaitError) as failure:
             server.wait_for(timeout=0.01)
         result = CliRunner().invoke(report, [server.url, "--session", "pk_empty"])
-    for text in (str(failure.value), result.output):
+        failed_test = server.connections.run(session_text(server.name))
+    for text in (str(failure.value), result.output, failed_test):
         assert "in no session: 1 request, the last at " in text
         assert "TLS on a plain port" in text
     assert "was it flushed" not in str(failure.value)
