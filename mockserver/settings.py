@@ -30,8 +30,8 @@ class Settings(NamedTuple):
 
     `port` 0 selects a free port. `revisions` maps protocols to pinned revisions. `journal_limit` is the number of
     requests kept per session, `memory_limit` the size of all journals in bytes, `body_timeout` the time for a complete
-    request body in seconds. With `tls` or `tls_cert` the server speaks https. Pages of
-    `allowed_origins` may use the control surface.
+    request body in seconds. With `reload`, changed files of `contract_patches` and `contracts` are taken while it runs.
+    With `tls` or `tls_cert` it speaks https. Pages of `allowed_origins` may use the control surface.
     """
 
     host: str = DEFAULT_HOST
@@ -40,6 +40,7 @@ class Settings(NamedTuple):
     revisions: Mapping[str, str] = MappingProxyType({})
     contract_patches: tuple[Path, ...] = ()
     contracts: tuple[Path, ...] = ()
+    reload: bool = False
     rate_limits: RateMode = "warn"
     journal_limit: int = 100_000
     memory_limit: int = 192 * 1024 * 1024

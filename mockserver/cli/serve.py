@@ -18,7 +18,7 @@ Examples:
   mockserver serve --rate-limits enforce --log-level debug
   mockserver serve --port 0 --ready-file url.txt
   mockserver serve --revision outlit=r4-2026-08 --revision whisperr=classic-2026-06
-  mockserver serve --contract-patch strict.yaml
+  mockserver serve --contract-patch strict.yaml --reload
   mockserver serve --tls self-signed
   MOCKSERVER_SERVE_REVISION="outlit=r4-2026-08 apex=documented" PORT=9000 mockserver serve
 
@@ -54,6 +54,12 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
     help="Pin the contract revision of a protocol. May be repeated.",
 )
 @contract_files
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="Read the files of --contract-patch and --contracts again when they change. An invalid file is logged and "
+    "changes nothing.",
+)
 @_setting(
     "--rate-limits",
     "When a rate limit is exceeded: warn adds a warning, enforce refuses the request, off does not count.",

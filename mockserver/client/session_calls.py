@@ -20,6 +20,7 @@ from mockserver.client.results import (
     FaultStep,
     Request,
     SessionState,
+    Unseen,
     Waited,
 )
 from mockserver.errors import unknown
@@ -282,7 +283,8 @@ def _ms(by: timedelta | float) -> int:
 
 def describe(session: str) -> Steps[str]:
     """Describe a session for the report of a failed test: requests, deliveries, refusals and unused fault steps."""
-    lines = [text.counts((yield from settings(session)).counts)]
+    received = (yield from settings(session)).counts
+    lines = [text.counts(received)]
     rows = yield from _rows(session, "requests", Request, limit=MOST_ROWS)
     page = yield Call(method="GET", path=at(session, "events", limit=MOST_ROWS))
     lines += text.block("requests", text.requests(rows, text.labels(page["events"])))
@@ -297,6 +299,8 @@ def describe(session: str) -> Steps[str]:
     lines += text.block("refused requests", reasons)
     pending = [step for step in (yield from list_faults(session)) if step.remaining != 0]
     lines += text.block("pending fault steps", map(text.fault_step, pending))
+    if not received.requests:
+        lines += text.unseen(read(Unseen, (yield from server_sessions())["unseen"]))
     return "\n".join(lines)
 
 

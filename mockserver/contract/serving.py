@@ -36,6 +36,12 @@ class ServedContracts:
         self.served: dict[str, Contract] = {name: self.resolve(name, None) for name in library.protocols}
         _refuse_collisions(self.served.values())
         self._prefixes = longest_first(prefix for contract in self.served.values() for prefix in contract.prefixes)
+        self.max_body = max((contract.max_body for contract in self.served.values()), default=0)
+
+    def become(self, other: ServedContracts) -> None:
+        """Take the contracts of another one in place of these, all in one step."""
+        self.library, self.served, self.max_body = other.library, other.served, other.max_body
+        self._patches, self._revisions, self._prefixes = other._patches, other._revisions, other._prefixes
 
     def resolve(self, name: str, choice: ContractChoice | None) -> Contract:
         """Return the contract of a protocol under a session's choice. Raises ContractError."""

@@ -10,9 +10,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from mockserver.contract.contract import split_target
-from mockserver.contract.library import Library, library
-from mockserver.contract.serving import ServedContracts
-from mockserver.server import logs
+from mockserver.server import logs, reloading
 from mockserver.server.aiohttp_io import json_response, problem, unreadable
 from mockserver.server.connection import Watched
 from mockserver.server.control import ROOT, UNGUARDED, Control
@@ -29,10 +27,11 @@ SESSION_PREFIX = f"{ROOT}s/"
 
 
 class App:
-    """The server without its socket. Raises ContractError for invalid contracts."""
+    """The server without its socket. Raises ContractError for invalid contracts, SettingsError."""
 
     def __init__(self, settings: Settings) -> None:
-        contracts = ServedContracts(Library(settings.contracts) if settings.contracts else library(), settings)
+        reloading.check(settings)
+        contracts = reloading.load(settings)
         defaults = SessionSettings(rate_limits=settings.rate_limits, journal_limit=settings.journal_limit)
         self.store = MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
         self.store.on_new_session = logs.new_session

@@ -32,6 +32,9 @@ TAKEN: Final = (
 )
 """The headers whose first value is taken."""
 
+MOST_PIECES: Final = 1000
+"""How often one packet is searched for the end of a chunked body; the rest of the packet is then parsed as it is."""
+
 HEAD_TOO_LONG: Final = f"the request head is longer than {LIMITS['head_bytes']} bytes"
 END_OF_HEAD: Final = b"\r\n\r\n"
 LOWER, UPPER = b"~", b"^"
@@ -40,7 +43,6 @@ _NAMES = b"|".join(TAKEN)
 _REFUSAL: Final = re.compile(rf"Duplicate '({_NAMES.decode()})' header found", re.IGNORECASE)
 _FIELD: Final = re.compile(rb"(%b)[ \t]*:" % _NAMES, re.IGNORECASE)
 _FIRST_LETTERS: Final = {name[1:]: name[:1] for name in TAKEN}
-_LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+\Z")
 _ORIGIN: Final = re.compile(rb"(?im)^origin:[ \t]*([\x21-\x7e]{1,300})[ \t]*\r")
 
 Parsed = tuple[Sequence[tuple[Any, StreamReader]], bool, bytes]
@@ -64,6 +66,7 @@ class LenientParser:
         self._forgotten = False
         self._seen: set[bytes] = set()
         self._line = b""
+        self._length: int | None = None
         self._at_line_start = True
         self._use(parser)
 
@@ -132,33 +135,51 @@ class LenientParser:
         return messages[known:], upgraded, tail
 
     def _feed_lines(self, data: bytes) -> Parsed:
-        """Parse line by line. The beginning of a name is held back until the rest of it is there.
+        """Parse heads line by line. The beginning of a name is held back until the rest of it is there.
 
         What is kept is the head that is being read.
         """
         messages: list[tuple[Any, StreamReader]] = []
-        lines = [b""]
+        position, number = 0, 0
         if data:
-            lines, self._line = _LINE.findall(self._line + data), b""
-        for number, line in enumerate(lines):
+            data, self._line = self._line + data, b""
+        while position < len(data) or not number:
+            end, number = self._end_of_piece(data, position, number), number + 1
+            piece = data[position:end]
             if self._in_head:
-                if self._at_line_start and _may_become_name(line):
-                    self._line = line
+                if self._at_line_start and _may_become_name(piece):
+                    self._line = piece
                     break
-                self._received.append(line)
-                self._size += len(line)
+                self._received.append(piece)
+                self._size += len(piece)
                 if self._size > LIMITS["head_bytes"]:
                     raise BadHttpMessage(HEAD_TOO_LONG)
-            sent = self._renamed(line) if self._in_head and self._at_line_start else line
+            sent = self._renamed(piece) if self._in_head and self._at_line_start else piece
             parsed, upgraded, tail = self._parser.feed_data(sent)
             if parsed:
                 messages += parsed
-                self._received, self._bodies, self._size = [], [parsed[-1][1]], 0
+                message, body = parsed[-1]
+                self._received, self._bodies, self._size = [], [body], 0
+                self._length = None if message.chunked else int(message.headers.get("Content-Length", 0))
                 self._seen.clear()
-            self._at_line_start = line.endswith(b"\n") or (self._at_line_start and not line)
+            self._at_line_start = piece.endswith(b"\n") or (self._at_line_start and not piece)
+            position = end
             if upgraded:
-                return messages, True, tail + b"".join(lines[number + 1 :])
+                return messages, True, tail + data[position:]
         return messages, False, b""
+
+    def _end_of_piece(self, data: bytes, position: int, number: int) -> int:
+        """Return where the next piece ends: a line of a head, or what cannot hold the end of a body but as its own.
+
+        A chunked body ends with two line ends, of which the first may have come before `data`.
+        """
+        if not self._in_head and self._length is not None:
+            return min(len(data), position + max(1, self._length - self._bodies[-1].total_bytes))
+        if not self._in_head and number > MOST_PIECES:
+            return len(data)
+        mark = b"\n" if self._in_head or number < 2 else END_OF_HEAD
+        found = data.find(mark, position)
+        return len(data) if found < 0 else found + len(mark)
 
     @property
     def _in_head(self) -> bool:

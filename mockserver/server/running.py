@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from mockserver.errors import SettingsError
-from mockserver.server import tls
+from mockserver.server import reloading, tls
 from mockserver.server.app import App
 from mockserver.server.connection import Server
 from mockserver.settings import Settings, url_of
@@ -47,9 +47,14 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     sockets = bound_sockets(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG, ssl=context) for sock in sockets]
+    watching = None
+    if settings.reload:
+        watching = asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store))
     try:
         yield app, url_of(settings.host, port, secure=context is not None)
     finally:
+        if watching is not None:
+            watching.cancel()
         if app.ca_file is not None:
             tls.remove(app.ca_file)
         for listener in listeners:

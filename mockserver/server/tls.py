@@ -8,10 +8,10 @@ import ssl
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args
 
-from mockserver.errors import SettingsError
-from mockserver.settings import Settings
+from mockserver.errors import SettingsError, unknown
+from mockserver.settings import Settings, TlsMode
 
 if TYPE_CHECKING:
     from trustme import CA
@@ -43,6 +43,8 @@ def server_context(settings: Settings, on_failed: Callable[[str], None]) -> tupl
     if settings.tls is None:
         _load(context, *(None if file is None else Path(file) for file in (settings.tls_cert, settings.tls_key)))
         return context, None
+    if settings.tls not in get_args(TlsMode):
+        raise SettingsError(unknown("tls mode", settings.tls, get_args(TlsMode)))
     if settings.tls_cert is not None or settings.tls_key is not None:
         raise SettingsError("--tls self-signed and --tls-cert exclude each other; give one of them")
     authority = _authority()

@@ -18,6 +18,7 @@ KEPT: Final = 10_000
 """How many of the latest entries have their time kept."""
 
 SHOWN_PATH: Final = 120
+SHOWN_REASON: Final = 300
 _PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z.-]{0,20}|v[0-9]{1,3}")
 
 
@@ -31,6 +32,8 @@ class Unseen:
     def add(self, reason: str) -> None:
         """Count one, now, and log it."""
         self.count += 1
+        if len(reason) > SHOWN_REASON:
+            reason = f"{reason[: SHOWN_REASON - 1]}…"
         _log.info("in no session: %s", reason)
         self._latest.append((time.time_ns() // 1_000_000, reason))
 

@@ -62,7 +62,6 @@ class Vendor:
         self._unseen = unseen
         self._contracts = contracts
         self._store = store
-        self._ceiling = max([MIN_CEILING, *(contract.max_body for contract in contracts.served.values())])
 
     async def handle(self, request: web.BaseRequest, target: str, prefixed: str | None) -> web.StreamResponse:
         """Answer one request; `target` is without the session prefix, `prefixed` the session it named."""
@@ -104,7 +103,7 @@ class Vendor:
     async def _receive(self, request: web.BaseRequest, target: str, prefixed: str | None, protocol: str) -> WireRequest:
         """Read a request, up to the largest body that any contract of the server or of the named session allows."""
         session = None if prefixed is None else self._store.peek(prefixed)
-        ceiling = self._ceiling
+        ceiling = max(MIN_CEILING, self._contracts.max_body)
         if session is not None:
             ceiling = max(ceiling, self._contracts.of(session.settings.protocols, protocol).max_body)
         connection = request.protocol

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from mockserver.core.events import INVALID_EVENT
 from mockserver.core.findings import Finding
 from mockserver.core.model import EventError, Judged, Receipt, Refusal, Verdict
 from mockserver.core.wire import WireReply
-from mockserver.jsonkit import Json
+from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.jsonkit.template import fill_text, names
@@ -33,6 +34,8 @@ CLOSE_IDLE: Final = "close_idle"
 
 FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
 """Headers that the server sets, because a client would misread a reply under other ones."""
+
+_HEADER_VALUE: Final = re.compile(r"[\t -~]*")
 
 BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 """Statuses whose replies have no body in HTTP."""
@@ -149,10 +152,13 @@ def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
 
 
 def _reply_problem(reply: Mapping[str, Json]) -> tuple[str, str] | None:
-    for name in reply.get("headers") or {}:
+    for name, values in (reply.get("headers") or {}).items():
+        place = pointer.build(("reply", "headers", name))
         if name.lower() in FRAMING:
-            text = "the server sets this header; for a reply that breaks off, use the connection fault truncate"
-            return f"/reply/headers/{name}", text
+            return place, "the server sets this header; for a reply that breaks off, use the connection fault truncate"
+        for value in values if isinstance(values, list) else [values]:
+            if not _HEADER_VALUE.fullmatch(str(value)):
+                return place, f"a header value is printable ASCII, spaces and tabs, got {value!r}"
     body = reply.get("body", MISSING)
     if _is_base64(body):
         try:

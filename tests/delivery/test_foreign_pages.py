@@ -105,3 +105,7 @@ def test_control_surface_serves_a_page_whose_origin_is_allowed(
         "frame": "hidden",
         "track": "cors 202",
     }
+
+
+def test_page_learns_that_its_request_is_too_long(chromium: Host, whisperr: Session) -> None:
+    assert chromium.drive("too-long", whisperr).notes == {"status": 431}

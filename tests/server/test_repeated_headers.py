@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -154,3 +155,13 @@ def test_headers_are_the_same_object_when_nothing_is_restored() -> None:
     plain = headers[:1]
     assert restored(plain) is plain
     assert restored(((b"~ser-agent", b"a"), (b"^ser-Agent", b"b"))) == ((b"user-agent", b"a"), (b"User-Agent", b"b"))
+
+
+async def test_curl_may_send_a_header_twice(app_server: AppServer) -> None:
+    plain = outlit(KEY, "click")
+    twice = ("-H", "Content-Type: application/json", "-H", "Content-Type: text/plain", "-H", "User-Agent: a")
+    command = ("curl", "--silent", "--fail", *twice, "-H", "User-Agent: b", "-d", plain.body.decode())
+    curl = await asyncio.create_subprocess_exec(*command, app_server.url + plain.path)
+    assert await curl.wait() == 0
+    [detail] = await details(app_server)
+    assert [finding["rule"] for finding in detail["findings"]] == [WARNING]

@@ -22,6 +22,7 @@ from mockserver.sessions.steps import Cut
 from mockserver.settings import Settings
 from tests.processes import ServerProcess, environment, run, served
 from tests.sdks.harness import absent, program
+from tests.server.watching import WatchedUnseen
 
 SELF_SIGNED = ("--tls", "self-signed")
 EVENT = {"external_user_id": "user_1", "event_type": "trial_started", "context": {"$message_id": "m1"}}
@@ -185,6 +186,7 @@ def test_unusable_certificates_are_refused_at_the_start(pair: tuple[Path, Path],
     assert "not a certificate and its private key" in refusal(tls_cert=cert)
     assert "does not belong to the certificate" in refusal(tls_cert=cert, tls_key=other)
     assert "encrypted" in refusal(tls_cert=cert, tls_key=locked)
+    assert refusal(tls="self-singed") == 'unknown tls mode "self-singed", did you mean "self-signed"?'
     assert "exclude each other" in refusal(tls="self-signed", tls_cert=cert)
 
 
@@ -230,30 +232,23 @@ async def exchange(url: str, context: ssl.SSLContext | None, *requests: bytes) -
 
 async def test_failed_handshakes_are_told() -> None:
     async with serving(Settings(port=0, tls="self-signed")) as (app, url):
+        unseen = WatchedUnseen(app.unseen)
         await exchange(url, None, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert app.unseen.as_json()["reason"] == "plain HTTP on the TLS port: use an https:// URL"
+        assert await unseen.next() == "plain HTTP on the TLS port: use an https:// URL"
         with pytest.raises(ssl.SSLError):
             await exchange(url, ssl.create_default_context())
-        await reached(app, 2)
-        assert "not finished its handshake" in app.unseen.as_json()["reason"]
+        assert "not finished its handshake" in await unseen.next()
         curl = await asyncio.create_subprocess_exec("curl", "--silent", url)
         assert await curl.wait() == 60
-        assert "does not trust the certificate" in app.unseen.as_json()["reason"]
+        assert "does not trust the certificate" in await unseen.next()
         context = ssl.create_default_context(cafile=app.ca_file)
         address = urlsplit(url)
         _, writer = await asyncio.open_connection(address.hostname, address.port, ssl=context)
         writer.close()
-        await reached(app, 4)
-        assert "does the client trust the certificate" in app.unseen.as_json()["reason"]
+        assert "does the client trust the certificate" in await unseen.next()
         reply = await exchange(url, context, b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert reply.startswith(b"HTTP/1.1 200 OK")
         assert app.unseen.count == 4
-
-
-async def reached(app: Any, count: int) -> None:
-    async with asyncio.timeout(20):
-        while app.unseen.count < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("kind", get_args(Cut))

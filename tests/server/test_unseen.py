@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,11 +16,13 @@ from click.testing import CliRunner
 
 from mockserver import MockServer, WaitError
 from mockserver.cli.report import command as report
+from mockserver.client.session_calls import describe
 from mockserver.server.unseen import Unseen, plain_path
 from tests.server.attacks import CHUNKED
 from tests.server.conftest import AppServer
 from tests.server.mutators import outlit
 from tests.server.raw import Connection, Plain, once, sent
+from tests.server.watching import WatchedUnseen
 
 KEY = "pk_S3CRETSECRET"
 CLIENT_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200)
@@ -81,19 +85,21 @@ async def test_nothing_is_counted_when_all_is_in_a_session(app_server: AppServer
 
 
 async def test_client_that_leaves_within_a_body_is_counted(app_server: AppServer) -> None:
+    unseen = WatchedUnseen(app_server.app.unseen)
     connection = await Connection.open(app_server.port)
     await connection.send(outlit(KEY, "a").head(CHUNKED, "Expect: 100-continue"))
     await connection.reader.readuntil(b"\r\n\r\n")
     await connection.close(reset=True)
-    async with asyncio.timeout(20):
-        while not (await overview(app_server))["count"]:
-            continue
-    assert "before the body of its request was complete" in (await overview(app_server))["reason"]
+    assert "before the body of its request was complete" in await unseen.next()
 
 
-async def test_wait_looks_back_no_further_than_the_last_request_of_its_session(app_server: AppServer) -> None:
-    await sent(app_server.port, CLIENT_HELLO)
-    await asyncio.sleep(0.002)
+async def test_wait_looks_back_no_further_than_the_last_request_of_its_session(
+    app_server: AppServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier = time.time_ns() - 1_000_000_000
+    with monkeypatch.context() as patched:
+        patched.setattr("mockserver.server.unseen.time", SimpleNamespace(time_ns=lambda: earlier))
+        await sent(app_server.port, CLIENT_HELLO)
     await once(app_server.port, outlit(KEY, "a"))
     assert (await failed_wait(app_server))["unseen"]["count"] == 0
     assert (await failed_wait(app_server, "pk_other"))["unseen"]["count"] == 1
@@ -106,6 +112,11 @@ def test_only_the_times_of_the_latest_are_kept() -> None:
     everything, since = unseen.as_json(), unseen.as_json(1)
     assert (everything["count"], everything["reason"]) == (10_003, "reason 10002")
     assert since["count"] == 10_000
+
+
+async def test_reason_is_short_whatever_is_sent(app_server: AppServer) -> None:
+    await once(app_server.port, preflight(headers=",".join(f"x-{number}" for number in range(2000))))
+    assert len((await overview(app_server))["reason"]) == 300
 
 
 @pytest.mark.parametrize(
@@ -122,7 +133,7 @@ def test_path_shows_no_segment_that_may_be_a_key(path: str, shown: str) -> None:
     assert plain_path(path) == shown
 
 
-def test_report_and_failed_wait_tell_it() -> None:
+def test_report_failed_wait_and_failed_test_tell_it() -> None:
     with MockServer() as server:
         address = urlsplit(server.url)
         with socket.create_connection((address.hostname or "", address.port or 0), timeout=20) as connection:
@@ -131,7 +142,8 @@ def test_report_and_failed_wait_tell_it() -> None:
         with pytest.raises(WaitError) as failure:
             server.wait_for(timeout=0.01)
         result = CliRunner().invoke(report, [server.url, "--session", "pk_empty"])
-    for text in (str(failure.value), result.output):
+        failed_test = server.connections.run(describe(server.name))
+    for text in (str(failure.value), result.output, failed_test):
         assert "in no session: 1 request, the last at " in text
         assert "TLS on a plain port" in text
     assert "was it flushed" not in str(failure.value)

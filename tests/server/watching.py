@@ -8,6 +8,7 @@ import pytest
 
 from mockserver.server import injection
 from mockserver.server.connection import Watched as WatchedConnection
+from mockserver.server.unseen import Unseen
 from mockserver.sessions.session import Session, Waiter
 from mockserver.sessions.steps import Step
 
@@ -71,3 +72,21 @@ class Gate:
         self.arrived.set()
         await asyncio.wait_for(self.opened.wait(), 20)
         return True
+
+
+class WatchedUnseen:
+    """Hears of traffic that no session shows as it is counted."""
+
+    def __init__(self, unseen: Unseen) -> None:
+        self._reasons: asyncio.Queue[str] = asyncio.Queue()
+        self._add = unseen.add
+        unseen.add = self.add  # type: ignore[method-assign]
+
+    def add(self, reason: str) -> None:
+        """Stand in for `Unseen.add`."""
+        self._add(reason)
+        self._reasons.put_nowait(reason)
+
+    async def next(self) -> str:
+        """Return the reason of the next one."""
+        return await asyncio.wait_for(self._reasons.get(), 20)
