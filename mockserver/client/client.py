@@ -9,16 +9,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Coroutine, Iterator
 from functools import wraps
+from time import time_ns
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Literal, Never, ParamSpec, Self, TypeVar, Unpack, overload
 from urllib.parse import quote
 
 from mockserver.client import session_calls as calls
-from mockserver.client.arguments import WaitOptions
+from mockserver.client.arguments import RequestWaitOptions, WaitOptions
 from mockserver.client.calls import Call, Steps, Target, answer_of, request_of, unreachable
+from mockserver.client.checks import check_arguments, check_names
 from mockserver.client.connections import Connections
 from mockserver.client.messages import ExchangeError
-from mockserver.client.results import Event, FaultStep
+from mockserver.client.results import Event, Exchange, FaultStep
 from mockserver.jsonkit import Json
 
 P = ParamSpec("P")
@@ -31,6 +33,7 @@ def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Con
     @wraps(operation)
     def method(self: Session | Part, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
+        check_arguments(operation, args, kwargs)
         return self.connections.run(operation(self.name, *args, **kwargs))
 
     return method
@@ -44,6 +47,7 @@ def awaiting(
     @wraps(operation)
     async def method(self: AsyncSession | AsyncPart, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
+        check_arguments(operation, args, kwargs)
         return await run(self.target, operation(self.name, *args, **kwargs))
 
     return method
@@ -139,12 +143,21 @@ class AsyncClock(AsyncPart):
     reset = awaiting(calls.reset_clock)
 
 
-class Place:
-    """What a client needs of a session, blocking or awaitable: its key and the URL of the server."""
+def now_ms() -> int:
+    """Return real time in ms since 1970, rounded up: what the server received before is not later."""
+    return -(-time_ns() // 1_000_000)
 
-    def __init__(self, name: str, target: Target) -> None:
+
+class Place:
+    """What a client needs of a session, blocking or awaitable: its key and the URL of the server.
+
+    `opened` is when the test opened it, in ms since 1970; what came before is not shown in explanations of waits.
+    """
+
+    def __init__(self, name: str, target: Target, opened: int | None = None) -> None:
         self._name = name
         self._target = target
+        self._opened = now_ms() if opened is None else opened
 
     @property
     def name(self) -> str:
@@ -175,6 +188,15 @@ class Place:
         return f"{self.url}/_mock/s/{quote(self.name, safe='')}"
 
 
+def _valid_name(name: str) -> str:
+    """Return the name of a session. Raises TypeError or ValueError if it cannot be one."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a session must be a string, got {name!r}")
+    if not name:
+        raise ValueError("the name of a session must not be empty")
+    return name
+
+
 class Session(Place):
     """One session of a server: its received events and requests, and its settings.
 
@@ -203,11 +225,11 @@ class Session(Place):
     @property
     def aio(self) -> AsyncSession:
         """This session with awaitable methods."""
-        return AsyncSession(self.name, self.target)
+        return AsyncSession(self.name, self.target, self._opened)
 
     def session(self, name: str) -> Session:
         """Return another session of the same server."""
-        return Session(name, self.connections)
+        return Session(_valid_name(name), self.connections)
 
     events = blocking(calls.events)
     requests = blocking(calls.requests)
@@ -238,7 +260,34 @@ class Session(Place):
         time: `exactly=0, quiet=0.5` checks that nothing arrives. Times are in seconds. Raises WaitError on timeout.
         """
         __tracebackhide__ = True
-        return self.connections.run(calls.wait(self.name, count=count, exactly=exactly, **options))
+        check_arguments(calls.wait_for, (), {"count": count, "exactly": exactly})
+        return self.connections.run(calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options))
+
+    @overload
+    def wait_for_request(  # type: ignore[overload-overlap]
+        self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[RequestWaitOptions]
+    ) -> Exchange: ...
+    @overload
+    def wait_for_request(
+        self, *, count: int, exactly: None = None, **options: Unpack[RequestWaitOptions]
+    ) -> list[Exchange]: ...
+    @overload
+    def wait_for_request(
+        self, *, count: int = 1, exactly: int, **options: Unpack[RequestWaitOptions]
+    ) -> list[Exchange]: ...
+    def wait_for_request(
+        self, *, count: int = 1, exactly: int | None = None, **options: Unpack[RequestWaitOptions]
+    ) -> Exchange | list[Exchange]:
+        """Wait for requests, with or without events, and return them as `wait_for` does events.
+
+        Preflights, requests that were refused as a whole and operations without events can be waited for only here.
+        Raises WaitError on timeout.
+        """
+        __tracebackhide__ = True
+        check_arguments(calls.wait_for_request, (), {"count": count, "exactly": exactly})
+        return self.connections.run(
+            calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options)
+        )
 
 
 class AsyncSession(Place):
@@ -256,7 +305,7 @@ class AsyncSession(Place):
 
     def session(self, name: str) -> AsyncSession:
         """Return another session of the same server."""
-        return AsyncSession(name, self.target)
+        return AsyncSession(_valid_name(name), self.target)
 
     events = awaiting(calls.events)
     requests = awaiting(calls.requests)
@@ -286,7 +335,30 @@ class AsyncSession(Place):
         See `Session.wait_for`.
         """
         __tracebackhide__ = True
-        return await run(self.target, calls.wait(self.name, count=count, exactly=exactly, **options))
+        check_arguments(calls.wait_for, (), {"count": count, "exactly": exactly})
+        return await run(self.target, calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options))
+
+    @overload
+    async def wait_for_request(  # type: ignore[overload-overlap]
+        self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[RequestWaitOptions]
+    ) -> Exchange: ...
+    @overload
+    async def wait_for_request(
+        self, *, count: int, exactly: None = None, **options: Unpack[RequestWaitOptions]
+    ) -> list[Exchange]: ...
+    @overload
+    async def wait_for_request(
+        self, *, count: int = 1, exactly: int, **options: Unpack[RequestWaitOptions]
+    ) -> list[Exchange]: ...
+    async def wait_for_request(
+        self, *, count: int = 1, exactly: int | None = None, **options: Unpack[RequestWaitOptions]
+    ) -> Exchange | list[Exchange]:
+        """Wait for requests, with or without events, and return them. See `Session.wait_for_request`."""
+        __tracebackhide__ = True
+        check_arguments(calls.wait_for_request, (), {"count": count, "exactly": exactly})
+        return await run(
+            self.target, calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options)
+        )
 
 
 class Client(Session):
@@ -295,7 +367,10 @@ class Client(Session):
     `session` is the name of the session, by default a random one. Methods raise UnreachableError if there is no server.
     """
 
-    def __init__(self, url: str, *, admin_token: str | None = None, session: str | None = None) -> None:
+    def __init__(
+        self, url: str, *, admin_token: str | None = None, session: str | None = None, **options: Never
+    ) -> None:
+        check_names("Client", options, ("url", "admin_token", "session"))
         super().__init__(session or "", Connections(Target(url, admin_token)))
 
     def __repr__(self) -> str:

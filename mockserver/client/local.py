@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Never, Self, TypedDict, Unpack
 
 from mockserver.client.calls import Target
-from mockserver.client.client import AsyncSession, Client
+from mockserver.client.checks import check_names
+from mockserver.client.client import AsyncSession, Client, now_ms
 from mockserver.client.connections import Connections, LoopThread
 from mockserver.settings import RateMode, Settings
 
@@ -40,7 +41,9 @@ class MockServer(Client):
     """
 
     def __init__(self, *, session: str | None = None, **options: Unpack[Options]) -> None:
+        check_names("MockServer", options, ["session", *Options.__annotations__])
         options.setdefault("port", 0)
+        self._opened = now_ms()
         self.server_settings = Settings(**options)
         self._name = session or ""
         self._open: Connections | None = None
@@ -48,9 +51,9 @@ class MockServer(Client):
         self._stack = AsyncExitStack()
 
     @staticmethod
-    def connect(url: str, admin_token: str | None = None, *, session: str | None = None) -> Client:
+    def connect(url: str, admin_token: str | None = None, *, session: str | None = None, **options: Never) -> Client:
         """Return a client for a server that is already running at a URL."""
-        return Client(url, admin_token=admin_token, session=session)
+        return Client(url, admin_token=admin_token, session=session, **options)
 
     @property
     def target(self) -> Target:

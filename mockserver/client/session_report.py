@@ -19,6 +19,7 @@ from mockserver.client.client import Session
 from mockserver.client.junit import Case, CaseFailure, Suite, document
 from mockserver.client.results import Delivery, Event, Exchange, Request
 from mockserver.client.session_calls import refused_whole
+from mockserver.core import wording
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 
@@ -101,15 +102,15 @@ class Report:
             lines.append(f"the oldest requests ({evicted}) were evicted from the journal and are not in this report")
         if self.injected:
             lines.append(f"events refused by fault steps, not counted as refused: {self.injected}")
-        lines += text.block("refused events", chain.from_iterable(map(text.refused_event, self.refused)))
-        lines += text.block("refused requests", chain.from_iterable(map(_refused_request, self.refused_requests)))
+        lines += wording.block("refused events", chain.from_iterable(map(text.refused_event, self.refused)))
+        lines += wording.block("refused requests", chain.from_iterable(map(_refused_request, self.refused_requests)))
         flags = f"; {_counted(self.flags)}" if self.flags else ""
         lines.append(f"deliveries: {_counted(self.fates) or 'none'}{flags}")
         odd = [row for row in self.deliveries if row.fate not in PLAIN_FATES or row.flags]
-        lines += text.block("deliveries with problems", map(text.delivery, odd))
+        lines += wording.block("deliveries with problems", map(text.delivery, odd))
         read = self.requests_read
         extent = "" if read >= every else f" (of all events, and of the first {read} of {every} requests)"
-        lines += text.block(f"warnings{extent}", map(_warning_line, self.warnings))
+        lines += wording.block(f"warnings{extent}", map(_warning_line, self.warnings))
         lines.append(f"failed: {_counted(self.kinds)}" if self.kinds else "passed")
         return "\n".join(UNPRINTABLE.sub("\ufffd", line) for line in lines)
 
@@ -194,7 +195,7 @@ def _repeated_warnings(events: Sequence[Event], exchanges: Sequence[Exchange]) -
 def _refused_request(row: Exchange) -> Iterator[str]:
     yield text.request(row)
     for finding in _errors(row):
-        yield f"  {text.finding(finding)}"
+        yield f"  {wording.finding(finding)}"
 
 
 def _warning_line(warning: RepeatedWarning) -> str:

@@ -15,7 +15,7 @@ from mockserver.server.aiohttp_io import json_response, problem, unreadable
 from mockserver.server.connection import Watched
 from mockserver.server.control import ROOT, UNGUARDED, Control
 from mockserver.server.handlers import Handlers
-from mockserver.server.vendor import Vendor, is_too_long
+from mockserver.server.vendor import Vendor, is_too_long, real_ms
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
@@ -35,6 +35,7 @@ class App:
         self.store.on_new_session = logs.new_session
         self.vendor = Vendor(settings, contracts, self.store)
         self.handlers = Handlers(contracts, self.store, defaults)
+        self.vendor.on_unseen = self.count_unseen
         self.control = Control(settings, self.handlers)
 
     def stop(self) -> None:
@@ -47,7 +48,12 @@ class App:
     def count_unreadable(self, detail: str) -> None:
         """Count a request that cannot be parsed, and so cannot be journalled."""
         self.handlers.unreadable += 1
+        self.count_unseen(detail)
         _log.info("unreadable request: %s", detail)
+
+    def count_unseen(self, reason: str) -> None:
+        """Count a request that no session has, with the reason."""
+        self.handlers.unseen.add(real_ms(), reason)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""

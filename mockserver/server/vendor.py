@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
@@ -21,7 +22,7 @@ from mockserver.server.aiohttp_io import problem, read_body, response, wire_requ
 from mockserver.server.connection import Connection
 from mockserver.sessions import steps
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.session import Session
+from mockserver.sessions.session import Session, shorten_path
 from mockserver.sessions.steps import Step
 from mockserver.sessions.stores.memory import DEFAULT_SESSION, MemoryStore
 from mockserver.settings import Settings
@@ -43,13 +44,17 @@ def is_too_long(session_name: str) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class Arrival:
-    """One vendor request with its session; it is judged again after a delay."""
+    """One vendor request with its session; it is judged again after a delay.
+
+    `attempts` has the number of the attempt to deliver each event, or nothing where no fault step asks for it.
+    """
 
     request: web.BaseRequest
     session: Session
     judged: Judged
     notes: tuple[str, ...]
     received_ms: int
+    attempts: Sequence[int] = ()
 
 
 class Vendor:
@@ -59,6 +64,7 @@ class Vendor:
         self._settings = settings
         self._contracts = contracts
         self._store = store
+        self.on_unseen: Callable[[str], None] = lambda reason: None
         self._ceiling = max([MIN_CEILING, *(contract.max_body for contract in contracts.served.values())])
 
     async def handle(self, request: web.BaseRequest, target: str, prefixed: str | None) -> web.StreamResponse:
@@ -66,13 +72,15 @@ class Vendor:
         path = "/" + split_target(target)[0].lstrip("/")
         served = self._contracts.owner(path)
         if served is None:
+            self.on_unseen(f"no protocol serves the path of {request.method} {shorten_path(path)}")
             return self._unowned(path)
         judged = route(RequestBody(await self._receive(request, target, prefixed, served.name)), served)
         session, notes = self._session_of(judged, prefixed)
         now = real_ms()
         judged = self._judge(judged, session, now)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
-        step = steps.take(session.faults, judged) if session.faults else None
+        arrival.attempts = session.attempts_of(judged) if session.faults else ()
+        step = steps.take(session.faults, judged, arrival.attempts) if session.faults else None
         if step is not None:  # it is applied even if the client disconnects meanwhile
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
@@ -99,6 +107,9 @@ class Vendor:
         """Return the session of a request (by prefix, header, credential, or the default one), and notes."""
         requested = prefixed or judged.request.header(SESSION_HEADER)
         name = requested or judged.credential
+        if not name and judged.preflight:
+            path = shorten_path(judged.request.target)
+            self.on_unseen(f"the preflight for {path} has no key; it is in the session {DEFAULT_SESSION}")
         if not name:
             return self._store.session(DEFAULT_SESSION), ()
         if is_too_long(name):
@@ -127,7 +138,7 @@ class Vendor:
                 fresh = route(arrival.judged.request_body, arrival.judged.contract)
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if step.reject is not None:
-                steps.reject(arrival.judged, step)
+                steps.reject(arrival.judged, step, arrival.attempts)
             exchange, own = await self._commit(arrival, step)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)

@@ -216,7 +216,7 @@ class Ledger:
 
     def _rows_of(self, sent: SentEvents, contents: list[bytes], contract: Contract) -> list[Delivery]:
         """Return the row of each event of a request, new ones where they are not known."""
-        ids = [_id_of(event, contract) for event in sent.events]
+        ids = [id_of(event, contract) for event in sent.events]
         together, opened = frozenset(ids), dict[Key, Iterator[Delivery]]()
         rows = []
         for event, type_, content, id_ in zip(sent.events, sent.types, contents, ids, strict=True):
@@ -274,7 +274,8 @@ class Ledger:
             row.bare = None
 
 
-def _id_of(event: Json, contract: Contract) -> str | None:
+def id_of(event: Json, contract: Contract) -> str | None:
+    """Return the id of an event by which the vendor recognises it, or None where it has none."""
     value = pointer.get(event, contract.dedup.tokens) if contract.dedup else None
     return value if isinstance(value, str) and value else None
 

@@ -20,6 +20,7 @@ from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
+from mockserver.sessions.matcher import RequestFacts
 from mockserver.sessions.steps import INJECTED_RULE
 
 
@@ -52,10 +53,15 @@ class View:
         """Return the reply that was sent, or would have been where the connection was cut."""
         return self.exchange.override.reply or answer(self.judged, self.exchange.receipt)
 
+    @property
+    def request_facts(self) -> RequestFacts:
+        """What a matcher may look at of the request itself."""
+        return RequestFacts(request=self.exchange.shared.head, status=self.exchange.client_status)
+
     @cached_property
     def match_rows(self) -> list[dict[str, Json]]:
         """Of each event only what a matcher may look at, and its number."""
-        sent = self.sent
+        sent, facts = self.sent, self.request_facts
         return [
             {
                 "seq": self.exchange.receipt.first_event + index,
@@ -65,6 +71,7 @@ class View:
                 "type": kind,
                 "verdict": str(self.exchange.verdicts[index]),
                 "event": event,
+                "request": facts,
             }
             for index, (event, kind) in enumerate(zip(sent.events, sent.types, strict=True))
         ]
