@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from mockserver.jsonkit import Json
@@ -35,7 +36,7 @@ class Unseen:
 
     def since(self, ms: int) -> Json:
         """Return the number of requests since a time, and the reason and the time of the latest; null without one."""
-        count = sum(1 for request in self._latest if request.received_ms >= ms)
+        count = sum(1 for _ in takewhile(lambda request: request.received_ms >= ms, reversed(self._latest)))
         last = self._latest[-1] if count else None
         shown = None if last is None else {"reason": last.reason, "received_at": rfc3339_ms(last.received_ms)}
         return {"requests": count, "last": shown}

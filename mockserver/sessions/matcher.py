@@ -261,12 +261,16 @@ def _operand_problem(name: str, operand: Json, kind: type | None) -> str | None:
     match name:
         case "regex" | "contains" if kind is float:
             return "does not apply to a number"
+        case "equals" if kind not in (None, _kind(operand)):
+            return f"must be a {'number' if kind is float else 'string'}"
         case "exists" if not isinstance(operand, bool):
             return "must be true or false"
         case "in" if not isinstance(operand, list):
             return "must be an array"
         case "in" if not operand:
             return "must have at least one value: nothing is in an empty array"
+        case "in" if kind is not None and any(_kind(option) is not kind for option in operand):
+            return f"must be an array of {'numbers' if kind is float else 'strings'}"
         case "regex" if not isinstance(operand, str):
             return "must be a string"
         case "regex":

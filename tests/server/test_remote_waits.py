@@ -335,6 +335,13 @@ async def test_open_wait_ends_when_its_session_is_deleted(
         ({"match": {"where": {"/a": {"exists": "yes"}}}}, "/match/where/~1a/exists"),
         ({"match": {"where": {"/a": {"in": "abc"}}}}, "/match/where/~1a/in"),
         ({"match": {"where": {"a": 1}}}, "/match/where/a"),
+        ({"match": {"request": {"mehod": "GET"}}}, "/match/request/mehod"),
+        ({"match": {"request": {"status": "200"}}}, "/match/request/status"),
+        ({"match": {"request": {"attempt": 0}}}, "/match/request/attempt"),
+        ({"match": {"request": {"headers": {"a b": "c"}}}}, "/match/request/headers"),
+        ({"match": {"request": {"headers": {"a": 5}}}}, "/match/request/headers/a"),
+        ({"for": "request"}, "/for"),
+        ({"since_ms": "now"}, "/since_ms"),
         ([], ""),
     ],
 )
@@ -401,6 +408,7 @@ async def test_event_of_an_unknown_type_is_found_where_it_was_refused(
 ) -> None:
     path = f"{session}/events?protocol=outlit&type=surprise"
     assert (await control.get(path))[0] == 400
+    assert (await control.get(f"{path}&verdict=any"))[0] == 400
     await vendor.clicks("a", type="surprise")
     status, answer = await control.get(path)
     assert (status, [row["verdict"] for row in answer["events"]]) == (200, ["rejected"])

@@ -182,6 +182,8 @@ def test_truth_is_no_number(left: Any, right: Any) -> None:
         ({"where": {"/a": {"gt": 5, "lte": 5}}}, "/match/where/~1a"),
         ({"request": {"status": {"regex": "^5"}}}, "/match/request/status/regex"),
         ({"request": {"status": {"gte": "5"}}}, "/match/request/status/gte"),
+        ({"request": {"status": {"in": [500, "503"]}}}, "/match/request/status/in"),
+        ({"request": {"method": {"equals": 5}}}, "/match/request/method/equals"),
         ({"request": {"path": {"contians": "x"}}}, "/match/request/path/contians"),
         ({"request": {"headers": {"a/b": {"n": 1}}}}, "/match/request/headers/a~1b/n"),
     ],
