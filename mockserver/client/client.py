@@ -6,13 +6,12 @@ ends at once, and a session can be used from several event loops in turn.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable, Coroutine, Iterator
 from functools import wraps
 from time import time_ns
 from types import TracebackType
-from typing import Any, Concatenate, Final, Literal, Never, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Literal, Never, ParamSpec, Self, TypeVar, Unpack, overload
 from urllib.parse import quote
 
 from mockserver.client import session_calls as calls
@@ -144,21 +143,6 @@ class AsyncClock(AsyncPart):
     reset = awaiting(calls.reset_clock)
 
 
-BLOCKED_LOOP: Final = (
-    "This wait blocked the event loop it was called on, so that no task could send meanwhile: "
-    "await the methods of `aio` in coroutines, such as `await mock_server.aio.wait_for(…)`."
-)
-
-
-def _on_event_loop() -> bool:
-    """Return whether an event loop runs in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
 def now_ms() -> int:
     """Return real time in ms since 1970, rounded up: what the server received before is not later."""
     return -(-time_ns() // 1_000_000)
@@ -277,17 +261,7 @@ class Session(Place):
         """
         __tracebackhide__ = True
         check_arguments(calls.wait_for, (), {"count": count, "exactly": exactly})
-        return self._wait(calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options))
-
-    def _wait(self, steps: Steps[R]) -> R:
-        """Wait, and say so if the wait itself kept the tasks of the running event loop from sending."""
-        __tracebackhide__ = True
-        try:
-            return self.connections.run(steps)
-        except calls.WaitError as error:
-            if error.waited.reason != "timeout" or not _on_event_loop():
-                raise
-            raise calls.WaitError(f"{error}\n{BLOCKED_LOOP}", error.waited) from None
+        return self.connections.run(calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options))
 
     @overload
     def wait_for_request(  # type: ignore[overload-overlap]
@@ -311,7 +285,9 @@ class Session(Place):
         """
         __tracebackhide__ = True
         check_arguments(calls.wait_for_request, (), {"count": count, "exactly": exactly})
-        return self._wait(calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options))
+        return self.connections.run(
+            calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options)
+        )
 
 
 class AsyncSession(Place):

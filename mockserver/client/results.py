@@ -164,19 +164,12 @@ class RefusedRequest(Request):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnseenRequest:
-    """The latest request that no session has, and why."""
-
-    reason: str
-    received_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """The number of requests that no session has, and the latest of them."""
+    """Traffic that no session shows: how much, why the last of it is in none, and when that was (null for none)."""
 
-    requests: int
-    last: UnseenRequest | None
+    count: int
+    reason: str | None
+    at: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

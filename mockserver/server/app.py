@@ -15,7 +15,8 @@ from mockserver.server.aiohttp_io import json_response, problem, unreadable
 from mockserver.server.connection import Watched
 from mockserver.server.control import ROOT, UNGUARDED, Control
 from mockserver.server.handlers import Handlers
-from mockserver.server.vendor import Vendor, is_too_long, real_ms
+from mockserver.server.unseen import Unseen
+from mockserver.server.vendor import Vendor, is_too_long
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
@@ -33,9 +34,9 @@ class App:
         defaults = SessionSettings(rate_limits=settings.rate_limits, journal_limit=settings.journal_limit)
         self.store = MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
         self.store.on_new_session = logs.new_session
-        self.vendor = Vendor(settings, contracts, self.store)
-        self.handlers = Handlers(contracts, self.store, defaults)
-        self.vendor.on_unseen = self.count_unseen
+        self.unseen = Unseen()
+        self.vendor = Vendor(settings, contracts, self.store, self.unseen)
+        self.handlers = Handlers(contracts, self.store, defaults, self.unseen)
         self.control = Control(settings, self.handlers)
 
     def stop(self) -> None:
@@ -48,12 +49,7 @@ class App:
     def count_unreadable(self, detail: str) -> None:
         """Count a request that cannot be parsed, and so cannot be journalled."""
         self.handlers.unreadable += 1
-        self.count_unseen(detail)
-        _log.info("unreadable request: %s", detail)
-
-    def count_unseen(self, reason: str) -> None:
-        """Count a request that no session has, with the reason."""
-        self.handlers.unseen.add(real_ms(), reason)
+        self.unseen.add(detail)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""

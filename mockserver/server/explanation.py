@@ -17,7 +17,7 @@ NOTHING_CAME: Final = "No requests arrived: does the client use the URL of this 
 OTHER_KEY: Final = (
     "This session received nothing, but another session did: does the client use the key of this session?"
 )
-NOT_READ: Final = "Requests reached this server that no session has; see the reason above."
+NOT_READ: Final = "Requests reached this server that are in no session; see the reason above."
 REFUSED: Final = "The events arrived but were refused; see the reasons above."
 REFUSED_REQUEST: Final = "Requests arrived but were refused as a whole; see the reasons above."
 
@@ -43,10 +43,10 @@ def explain(waiter: Waiter, asked: Row, answer: Row, session: Session) -> str:
         "requests to other sessions",
         (f"{row['session']}: {counted(row['requests'], 'request')}" for row in answer["other_sessions"]),
     )
-    last = answer["unseen"]["last"]
-    if last is not None:
-        seen = f"{counted(answer['unseen']['requests'], 'request')}, the last at {last['received_at']}"
-        lines += block("requests that no session has", [f"{seen}: {last['reason']}"])
+    unseen = answer["unseen"]
+    if unseen["count"]:
+        seen = counted(unseen["count"], "request")
+        lines.append(f"in no session: {seen}, the last at {unseen['at']}: {unseen['reason']}")
     return "\n".join([*lines, *_hints(answer, counts)])
 
 
@@ -144,4 +144,4 @@ def _hints(answer: Row, counts: Mapping[str, int]) -> Sequence[str]:
         return ()
     if answer["other_sessions"]:
         return (OTHER_KEY,)
-    return (NOT_READ if answer["unseen"]["last"] else NOTHING_CAME,)
+    return (NOT_READ if answer["unseen"]["count"] else NOTHING_CAME,)

@@ -55,13 +55,15 @@ TURN_S: Final = 0.01
 class Handlers:
     """The handlers: each public method named by an operationId takes a `Call`. `stopping` makes the server unready."""
 
-    def __init__(self, contracts: ServedContracts, store: MemoryStore, defaults: SessionSettings) -> None:
+    def __init__(
+        self, contracts: ServedContracts, store: MemoryStore, defaults: SessionSettings, unseen: Unseen
+    ) -> None:
         self.contracts = contracts
         self.store = store
         self.defaults = defaults
+        self.unseen = unseen
         self.stopping = False
         self.unreadable = 0
-        self.unseen = Unseen()
         self._ledgers = Ledgers()
 
     async def livez(self, call: Call) -> Json:
@@ -320,7 +322,7 @@ class Handlers:
             "refused": waiter.refused() if failed else [],
             "refused_requests": waiter.refused_requests() if failed else [],
             "faults_pending": [step.as_json() for step in session.faults if not step.spent],
-            "unseen": self.unseen.since(since_ms),
+            "unseen": self.unseen.as_json(since_ms),
             "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
         }
         return {**answer, "explanation": explain(waiter, request, answer, session)}

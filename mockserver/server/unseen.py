@@ -1,42 +1,50 @@
-"""Requests that reached the server and no session: not valid HTTP, to a path that no protocol serves, and the like."""
+"""What arrived and is in no session's journal: a wait, a report or a failed test would say that nothing came."""
 
 from __future__ import annotations
 
+import logging
+import re
+import time
 from collections import deque
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import Final
 
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 
+_log = logging.getLogger("mockserver")
+
 KEPT: Final = 10_000
-"""Number of the latest requests whose time and reason are kept."""
+"""How many of the latest entries have their time kept."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnseenRequest:
-    """One request that no session has: when it came, in ms since 1970, and why."""
-
-    received_ms: int
-    reason: str
+SHOWN_PATH: Final = 120
+_PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z.-]{0,20}|v[0-9]{1,3}")
 
 
 class Unseen:
-    """The requests that no session has."""
+    """Connections and requests that no session shows, with their reasons, which hold no credential."""
 
     def __init__(self) -> None:
-        self.total = 0
-        self._latest: deque[UnseenRequest] = deque(maxlen=KEPT)
+        self.count = 0
+        self._latest: deque[tuple[int, str]] = deque(maxlen=KEPT)
 
-    def add(self, received_ms: int, reason: str) -> None:
-        """Count a request, with the reason why no session has it."""
-        self.total += 1
-        self._latest.append(UnseenRequest(received_ms=received_ms, reason=reason))
+    def add(self, reason: str) -> None:
+        """Count one, now, and log it."""
+        self.count += 1
+        _log.info("in no session: %s", reason)
+        self._latest.append((time.time_ns() // 1_000_000, reason))
 
-    def since(self, ms: int) -> Json:
-        """Return the number of requests since a time, and the reason and the time of the latest; null without one."""
-        count = sum(1 for _ in takewhile(lambda request: request.received_ms >= ms, reversed(self._latest)))
-        last = self._latest[-1] if count else None
-        shown = None if last is None else {"reason": last.reason, "received_at": rfc3339_ms(last.received_ms)}
-        return {"requests": count, "last": shown}
+    def as_json(self, since_ms: int = 0) -> Json:
+        """Return `{"count","reason","at"}`: how many since a time (ms), why the last one, and when; null for none."""
+        if not self._latest or self._latest[-1][0] < since_ms:
+            return {"count": 0, "reason": None, "at": None}
+        at, reason = self._latest[-1]
+        count = sum(1 for _ in takewhile(lambda entry: entry[0] >= since_ms, reversed(self._latest)))
+        return {"count": count if since_ms else self.count, "reason": reason, "at": rfc3339_ms(at)}
+
+
+def plain_path(path: str) -> str:
+    """Return a path in which each segment that may be a key is replaced by an ellipsis."""
+    segments = path.partition("?")[0].split("/")
+    shown = "/".join(segment if _PLAIN_SEGMENT.fullmatch(segment) else "…" for segment in segments)
+    return shown if len(shown) <= SHOWN_PATH else f"{shown[: SHOWN_PATH - 1]}…"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
@@ -20,9 +20,10 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
 from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
 from mockserver.server.connection import Connection
+from mockserver.server.unseen import Unseen, plain_path
 from mockserver.sessions import steps
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.session import Session, shorten_path
+from mockserver.sessions.session import Session
 from mockserver.sessions.steps import Step
 from mockserver.sessions.stores.memory import DEFAULT_SESSION, MemoryStore
 from mockserver.settings import Settings
@@ -60,11 +61,11 @@ class Arrival:
 class Vendor:
     """Answers vendor requests from the contracts and the store."""
 
-    def __init__(self, settings: Settings, contracts: ServedContracts, store: MemoryStore) -> None:
+    def __init__(self, settings: Settings, contracts: ServedContracts, store: MemoryStore, unseen: Unseen) -> None:
         self._settings = settings
+        self._unseen = unseen
         self._contracts = contracts
         self._store = store
-        self.on_unseen: Callable[[str], None] = lambda reason: None
         self._ceiling = max([MIN_CEILING, *(contract.max_body for contract in contracts.served.values())])
 
     async def handle(self, request: web.BaseRequest, target: str, prefixed: str | None) -> web.StreamResponse:
@@ -72,8 +73,7 @@ class Vendor:
         path = "/" + split_target(target)[0].lstrip("/")
         served = self._contracts.owner(path)
         if served is None:
-            self.on_unseen(f"no protocol serves the path of {request.method} {shorten_path(path)}")
-            return self._unowned(path)
+            return self._unowned(request.method, path)
         judged = route(RequestBody(await self._receive(request, target, prefixed, served.name)), served)
         session, notes = self._session_of(judged, prefixed)
         now = real_ms()
@@ -108,8 +108,8 @@ class Vendor:
         requested = prefixed or judged.request.header(SESSION_HEADER)
         name = requested or judged.credential
         if not name and judged.preflight:
-            path = shorten_path(judged.request.target)
-            self.on_unseen(f"the preflight for {path} has no key; it is in the session {DEFAULT_SESSION}")
+            path = plain_path(judged.request.target)
+            self._unseen.add(f"preflight of {path}: it has no key, so it is in the session {DEFAULT_SESSION}")
         if not name:
             return self._store.session(DEFAULT_SESSION), ()
         if is_too_long(name):
@@ -153,7 +153,8 @@ class Vendor:
         finally:
             arrival.session.leave()
 
-    def _unowned(self, path: str) -> web.Response:
+    def _unowned(self, method: str, path: str) -> web.Response:
+        self._unseen.add(f"no protocol serves {method} {plain_path(path)}")
         served = [
             f"{operation.method} {operation.path}"
             for contract in self._contracts.served.values()

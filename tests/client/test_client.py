@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from mockserver import AsyncSession, Client, ControlError, MockServer, Session, UnreachableError, WaitError
+from mockserver import AsyncSession, Client, ControlError, MockServer, Session, UnreachableError
 from mockserver.client.client import AsyncClock, AsyncFaults, Clock, Faults
 from tests.sending import send_whisperr, whisperr_event
 
@@ -182,14 +182,3 @@ def test_awaited_session_offers_the_same_when_compared_with_the_blocking_one() -
     assert offered(AsyncSession) == offered(Session) - {"aio", "connections"}
     assert offered(AsyncFaults) == offered(Faults)
     assert offered(AsyncClock) == offered(Clock)
-
-
-async def test_blocking_wait_says_that_it_blocked_the_loop(server: MockServer) -> None:
-    session = server.session("pk_blocked")
-    with pytest.raises(WaitError, match=r"blocked the event loop .*await mock_server.aio.wait_for"):
-        session.wait_for(timeout=0.01)
-    with pytest.raises(WaitError, match="blocked the event loop"):
-        session.wait_for_request(timeout=0.01)
-    with pytest.raises(WaitError) as in_a_thread:
-        await asyncio.to_thread(lambda: session.wait_for(timeout=0.01))
-    assert "blocked" not in str(in_a_thread.value)

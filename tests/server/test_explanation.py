@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.server.explanation import NOTHING_CAME, OTHER_KEY, conditions, distinct
+from mockserver.server.explanation import NOT_READ, NOTHING_CAME, OTHER_KEY, conditions, distinct
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.raw import sent
@@ -69,14 +69,15 @@ async def test_request_that_no_session_has_is_shown(
 ) -> None:
     await vendor.post("/v2/nowhere/pk_secret_secret_secret", {})
     lines = await explained(control, session)
-    assert lines[2] == "requests that no session has:"
-    assert "no protocol serves the path of POST /v2/nowhere/pk_secret_secre…" in lines[3]
+    assert lines[2].startswith("in no session: 1 request, the last at ")
+    assert lines[2].endswith(": no protocol serves POST /v2/nowhere/…")
+    assert lines[3] == NOT_READ
     await sent(app_server.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
-    (seen,) = [line for line in await explained(control, session) if "the last at" in line]
+    (seen,) = [line for line in await explained(control, session) if "in no session: " in line]
     assert "2 requests" in seen
     assert "HTTP" in seen
     status, answer = await control.post(f"{session}/wait", {"timeout_ms": 0, "since_ms": 4_000_000_000_000})
-    assert (status, answer["unseen"]) == (200, {"requests": 0, "last": None})
+    assert (status, answer["unseen"]["count"]) == (200, 0)
 
 
 async def test_equal_rows_are_told_apart(control: ControlClient, vendor: VendorClient, session: str) -> None:

@@ -589,11 +589,11 @@ async def test_preflight_without_key_is_counted_as_unseen(
     async with vendor.http.options(f"{vendor.url}/v1/events/batch", headers=PREFLIGHT):
         pass
     _, answer = await control.post(f"{session}/wait", {"timeout_ms": 0})
-    assert answer["unseen"]["requests"] == 1
-    assert "preflight for /v1/events/batch" in answer["unseen"]["last"]["reason"]
+    assert answer["unseen"]["count"] == 1
+    assert "preflight of /v1/events/batch" in answer["unseen"]["reason"]
     async with vendor.http.options(
         f"{vendor.url}{session.replace('sessions', 's')}/v1/events/batch", headers=PREFLIGHT
     ):
         pass
     _, answer = await control.post(f"{session}/wait", {"timeout_ms": 0})
-    assert answer["unseen"]["requests"] == 1
+    assert answer["unseen"]["count"] == 1

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from mockserver.server.unseen import Unseen
-from tests.judging import NOW
+from mockserver.server.unseen import Unseen, plain_path
 
 
 def test_nothing_is_reported_when_nothing_came() -> None:
-    assert Unseen().since(NOW) == {"requests": 0, "last": None}
+    assert Unseen().as_json() == {"count": 0, "reason": None, "at": None}
 
 
 def test_only_what_came_since_is_counted() -> None:
     unseen = Unseen()
-    for number, reason in enumerate(["first", "second", "third"]):
-        unseen.add(NOW + number, reason)
-    assert unseen.total == 3
-    last = {"reason": "third", "received_at": "2026-06-14T12:00:00.002Z"}
-    assert unseen.since(NOW + 1) == {"requests": 2, "last": last}
-    assert unseen.since(NOW + 3) == {"requests": 0, "last": None}
+    for reason in ("first", "second"):
+        unseen.add(reason)
+    answer = unseen.as_json(1)
+    assert (answer["count"], answer["reason"]) == (2, "second")
+    assert unseen.as_json(4_000_000_000_000) == {"count": 0, "reason": None, "at": None}
+
+
+def test_path_has_no_key() -> None:
+    assert plain_path("/v2/nowhere/pk_secret_1") == "/v2/nowhere/…"
