@@ -35,7 +35,7 @@ def explain(waiter: Waiter, asked: Row, answer: Row, session: Session) -> str:
         lines += block("arrived", map(_event, answer["events"], distinct(events)))
         lines += block("arrived", map(_request, answer["requests"]))
     kind = "requests" if asked.get("for") == "requests" else "events"
-    lines += block(f"closest {kind}", _near_misses(waiter.near_misses()))
+    lines += block(f"closest {kind}", _near_misses(waiter.near_misses))
     lines += block("refused events that match otherwise", _refused_events(answer["refused"]))
     lines += block("refused requests", chain.from_iterable(map(_refused_request, answer["refused_requests"])))
     lines += block("pending fault steps", map(_fault_step, answer["faults_pending"]))

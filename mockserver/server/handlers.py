@@ -308,8 +308,11 @@ class Handlers:
         since_ms = request.get("since_ms", max(began_ms - waiting.LOOK_BACK_MS, session.opened_ms or 0))
         if self.stopping:
             waiter.end("evicted")
-        reason = await waiter.outcome(request.get("timeout_ms", waiting.DEFAULT_TIMEOUT_MS) / 1000)
+        timeout_ms = request.get("timeout_ms", waiting.DEFAULT_TIMEOUT_MS)
+        reason = await waiter.outcome(timeout_ms / 1000, in_turns(session, waiter.start))
         failed = reason != "ok"
+        if failed:
+            await waiter.look_for_misses(in_turns(session, waiter.start))
         shown = waiter.shown(all_rows=call.query.get("rows") == "all")
         answer: dict[str, Json] = {
             "satisfied": not failed,
@@ -318,8 +321,8 @@ class Handlers:
             "events": [] if waiter.for_requests else waiter.event_rows(shown),
             "requests": [View(exchange).request_row() for exchange, _ in shown] if waiter.for_requests else [],
             "next": waiter.next(shown),
-            "near_misses": [miss.as_json() for miss in waiter.near_misses()] if failed else [],
-            "refused": waiter.refused() if failed else [],
+            "near_misses": [miss.as_json() for miss in waiter.near_misses],
+            "refused": waiter.refused(),
             "refused_requests": waiter.refused_requests() if failed else [],
             "faults_pending": [step.as_json() for step in session.faults if not step.spent],
             "unseen": self.unseen.as_json(since_ms),

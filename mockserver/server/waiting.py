@@ -6,7 +6,7 @@ import asyncio
 import time
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from heapq import nsmallest
 from itertools import groupby
@@ -17,7 +17,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.matcher import ANY, Difference, differences, matches, request_row_differences
+from mockserver.sessions.matcher import Difference, differences, matches, request_row_differences
 from mockserver.sessions.session import Session
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
@@ -70,13 +70,20 @@ class Waiter:
         self._attempts = AttemptNumbers()
         self._unanswered: list[Exchange] = []
         self.matched: list[tuple[Exchange, int]] = []
+        self.near_misses: list[NearMiss] = []
+        self._refused: deque[tuple[Exchange, int]] = deque(maxlen=REFUSED_ROWS)
         self._reason: asyncio.Future[Reason] = self._loop.create_future()
 
-    async def outcome(self, timeout_s: float) -> Reason:
-        """Count what is already there, and wait until the wait is over or the timeout has passed."""
+    async def outcome(self, timeout_s: float, existing: AsyncIterator[Exchange]) -> Reason:
+        """Count what is already there, and wait until the wait is over or the timeout has passed.
+
+        `existing` yields the exchanges after `start`, until there is no newer one.
+        """
         try:
-            for exchange in self._exchanges():
+            async for exchange in existing:
                 self._collect(exchange, View(exchange))
+            if self._session.deleted:
+                self.end("deleted")
             self._session.waiters.add(self)
             self._decide()
             async with asyncio.timeout(timeout_s):
@@ -109,13 +116,15 @@ class Waiter:
         if not self._reason.done():
             self._reason.set_result(reason)
 
-    def _exchanges(self) -> Iterator[Exchange]:
-        """Yield the journalled exchanges to look at; all of them to count attempts."""
+    @property
+    def start(self) -> int:
+        """The number of the request after which the exchanges to look at begin; all are looked at to count attempts."""
         if "attempt" in self._asks:
-            return self._session.exchanges()
+            return 0
         if self.for_requests:
-            return self._session.exchanges(self._after)
-        return self._session.exchanges_with_events(self._after)
+            return self._after
+        first = next(self._session.exchanges_with_events(self._after), None)
+        return self._session.newest if first is None else first.seq - 1
 
     def _collect(self, exchange: Exchange, view: View) -> None:
         """Add what matches of an exchange; if it is not answered yet and the status is asked for, look again later."""
@@ -187,32 +196,36 @@ class Waiter:
         exchange, index = shown[-1]
         return exchange.seq if self.for_requests else exchange.receipt.first_event + index
 
-    def near_misses(self) -> list[NearMiss]:
-        """Return the closest events or requests; the latest first among equals."""
-        missed = (miss for miss in self._compared() if miss.differences and not _only_refused(miss.differences))
-        return nsmallest(NEAR_MISSES, missed, key=lambda miss: (len(miss.differences), -miss.seq))
+    async def look_for_misses(self, exchanges: AsyncIterator[Exchange]) -> None:
+        """Find the closest events or requests, the latest first among equals, and the latest refused events.
 
-    def _compared(self) -> Iterator[NearMiss]:
-        for exchange, rows in self._candidates():
-            if self.for_requests:
-                view = View(exchange)
-                differing = request_row_differences(self.match, _request_row(view), rows)
-                row = view.request_row()
-                shown = {name: row[name] for name in ("operation", "method", "path", "status")}
-                yield NearMiss(kind="request", seq=exchange.seq, shown=shown, differences=differing)
-            else:
-                for row in rows:
-                    differing = differences(self.match, row)
-                    yield NearMiss(kind="event", seq=row["seq"], shown=row["event"], differences=differing)
+        A refused event would have matched if it had not been refused. `exchanges` are those after `start`.
+        """
+        attempts = AttemptNumbers()
+        async for exchange in exchanges:
+            view, missed = View(exchange), list[NearMiss]()
+            for index, miss in self._compared(view, self._rows_to_match(view, attempts)):
+                if _only_refused(miss.differences):
+                    self._refused.append((exchange, index))
+                elif miss.differences:
+                    missed.append(miss)
+            self.near_misses = nsmallest(NEAR_MISSES, [*self.near_misses, *missed], key=_distance)
+
+    def _compared(self, view: View, rows: Sequence[dict[str, Json]]) -> Iterator[tuple[int, NearMiss]]:
+        """Yield the events of an exchange, or the request itself, and how each differs from the matcher."""
+        seq = view.exchange.seq
+        if not self.for_requests:
+            for row in filter(self._follows, rows):
+                differing = differences(self.match, row)
+                yield row["index"], NearMiss(kind="event", seq=row["seq"], shown=row["event"], differences=differing)
+        elif seq > self._after:
+            differing, row = request_row_differences(self.match, _request_row(view), rows), view.request_row()
+            shown = {name: row[name] for name in ("operation", "method", "path", "status")}
+            yield 0, NearMiss(kind="request", seq=seq, shown=shown, differences=differing)
 
     def refused(self) -> list[dict[str, Json]]:
-        """Return the latest events that would have matched if they had not been refused."""
-        if self.for_requests or self.match["verdict"] in (ANY, Verdict.REJECTED):
-            return []
-        match = {**self.match, "verdict": str(Verdict.REJECTED)}
-        refused = ((exchange, row) for exchange, rows in self._candidates() for row in rows if matches(match, row))
-        latest = deque(refused, maxlen=REFUSED_ROWS)
-        return [list(View(exchange).event_rows())[row["index"]] for exchange, row in latest]
+        """Return the rows of the refused events that were found."""
+        return [list(View(exchange).event_rows())[index] for exchange, index in self._refused]
 
     def refused_requests(self) -> list[dict[str, Json]]:
         """Return the latest requests that were refused as a whole, so that they have no event rows, with findings."""
@@ -224,14 +237,9 @@ class Waiter:
         views = map(View, deque(whole, maxlen=REFUSED_ROWS))
         return [{**view.request_row(), "findings": [row.as_json() for row in view.findings()]} for view in views]
 
-    def _candidates(self) -> Iterator[tuple[Exchange, list[dict[str, Json]]]]:
-        attempts = AttemptNumbers()
-        for exchange in self._exchanges():
-            rows = self._rows_to_match(View(exchange), attempts)
-            if not self.for_requests:
-                yield exchange, list(filter(self._follows, rows))
-            elif exchange.seq > self._after:
-                yield exchange, rows
+
+def _distance(miss: NearMiss) -> tuple[int, int]:
+    return len(miss.differences), -miss.seq
 
 
 def _request_row(view: View) -> dict[str, Json]:
