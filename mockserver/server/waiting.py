@@ -79,11 +79,15 @@ class Waiter:
 
         `existing` yields the exchanges after `start`, until there is no newer one.
         """
+        newest = self._session.newest
         try:
             async for exchange in existing:
                 self._collect(exchange, View(exchange))
+            if self._session.newest != newest:
+                self._quiet_since = time.monotonic()
             if self._session.deleted:
                 self.end("deleted")
+            self._collect_answered()
             self._session.waiters.add(self)
             self._decide()
             async with asyncio.timeout(timeout_s):
@@ -105,11 +109,15 @@ class Waiter:
     def rest(self) -> None:
         """Record that a request delayed by a fault was answered: the quiet period starts only now."""
         self._quiet_since = time.monotonic()
-        answered = [exchange for exchange in self._unanswered if exchange.override.answered is not None]
-        self._unanswered = [exchange for exchange in self._unanswered if exchange.override.answered is None]
-        for exchange in answered if not self._reason.done() else ():
-            self._collect(exchange, View(exchange))
+        if not self._reason.done():
+            self._collect_answered()
         self._decide()
+
+    def _collect_answered(self) -> None:
+        """Look again at the exchanges that were not answered when they were looked at."""
+        unanswered, self._unanswered = self._unanswered, []
+        for exchange in unanswered:
+            self._collect(exchange, View(exchange))
 
     def end(self, reason: Reason) -> None:
         """End the wait now for a reason."""

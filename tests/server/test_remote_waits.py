@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
+from mockserver.server import handlers
+from mockserver.server.waiting import Waiter
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient, clicks_body
@@ -544,3 +546,32 @@ async def test_search_is_refused_with_the_parameter(
 async def test_read_makes_no_session(control: ControlClient, session: str, what: str) -> None:
     assert (await control.get(session + what))[0] == 200
     assert (await control.get("/_mock/sessions"))[1]["sessions"] == []
+
+
+async def test_events_that_come_while_the_journal_is_read_count_once(
+    control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "AT_ONCE", 1)
+    monkeypatch.setattr(handlers, "TURN_S", -1)
+    for number in range(20):
+        await vendor.track(f"a{number}")
+    waiting = asyncio.create_task(wait(control, session, exactly=30, quiet_ms=50, timeout_ms=30_000))
+    for number in range(10):
+        await vendor.track(f"b{number}")
+    assert (await waiting)["matched"] == 30
+
+
+async def test_wait_ends_when_its_session_is_deleted_while_the_journal_is_read(
+    app_server: AppServer, control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "AT_ONCE", 1)
+    monkeypatch.setattr(handlers, "TURN_S", -1)
+    await vendor.track("m1")
+    collect = Waiter._collect
+
+    def deleting(waiter: Waiter, *args: Any) -> None:
+        app_server.app.store.forget(vendor.key)
+        collect(waiter, *args)
+
+    monkeypatch.setattr(Waiter, "_collect", deleting)
+    assert (await wait(control, session, count=2, timeout_ms=30_000))["reason"] == "deleted"
