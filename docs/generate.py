@@ -62,7 +62,7 @@ def _operation(path: str, method: str, spec: dict[str, Any]) -> str:
     parameters = [control.resolve(parameter) for parameter in spec.get("parameters", ())]
     if parameters:
         lines += ["| Query parameter | Type | Meaning |", "| --- | --- | --- |"]
-        lines += [f"| `{p['name']}` | {_type(p['schema'])} | {p.get('description', '')} |" for p in parameters]
+        lines += [f"| `{p['name']}` | {_type(_schema(p))} | {p.get('description', '')} |" for p in parameters]
         lines.append("")
     body = spec.get("requestBody")
     if body is not None:
@@ -74,6 +74,12 @@ def _operation(path: str, method: str, spec: dict[str, Any]) -> str:
         kinds = ", ".join(_type(media["schema"]) for media in content.values()) or "no body"
         lines.append(f"Response {status}: {kinds}.\n")
     return "\n".join(lines)
+
+
+def _schema(parameter: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a parameter, which may be JSON."""
+    schema: dict[str, Any] = parameter.get("schema") or parameter["content"]["application/json"]["schema"]
+    return schema
 
 
 def _type(schema: dict[str, Any]) -> str:

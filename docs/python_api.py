@@ -17,10 +17,14 @@ from mockserver.client.client import Clock, Faults, Session
 from mockserver.client.local import Options
 from mockserver.settings import Settings
 
-PARAMETERS: Final = (types.Matcher, types.WaitOptions, types.Step, types.Settings)
+PARAMETERS: Final = (
+    *(types.Matcher, types.RequestMatcher, types.WaitOptions, types.RequestWaitOptions),
+    *(types.Step, types.Settings),
+)
 RETURNED: Final = (
     *(results.Event, mockserver.Finding, results.Request, results.Exchange, results.Message, results.Delivery),
-    *(results.Attempt, results.Waited, results.NearMiss, results.FaultStep, results.ClockReading, results.SessionState),
+    *(results.Attempt, results.Waited, results.NearMiss, results.RefusedRequest, results.Unseen, results.OtherSession),
+    *(results.FaultStep, results.ClockReading, results.SessionState),
 )
 
 

@@ -216,7 +216,7 @@ def _progress(stack: ExitStack, count: int) -> Callable[[], None]:
 
 
 def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> None:
-    from mockserver.client.text import counted
+    from mockserver.core.wording import counted
     from mockserver.strategies.sampling import draw
     from mockserver.verify import chosen
     from mockserver.verify.outcome_report import printable

@@ -10,16 +10,36 @@ from mockserver.settings import RateMode
 
 VerdictFilter = Literal["accepted", "duplicate", "rejected", "any"]
 Where = Mapping[str, Json]
+Operators = Mapping[str, Json]
+
+
+class RequestMatcher(TypedDict, total=False):
+    """Selects requests. Values are compared for equality or with operators, such as `{"gte": 500}`.
+
+    A `path` without `?` is compared without the query. Names in `headers` are case-insensitive. `attempt` is which
+    attempt to deliver the event the request is, from 1. `status` is not for fault steps.
+    """
+
+    method: str | Operators
+    path: str | Operators
+    status: int | Operators
+    headers: Mapping[str, str | Operators]
+    attempt: int | Operators
 
 
 class Matcher(TypedDict, total=False):
-    """Selects events. `where` maps JSON Pointers, relative to the event as sent, to expected values."""
+    """Selects events. `where` maps JSON Pointers, relative to the event as sent, to expected values.
+
+    In a pointer, `*` is any member or element. A value is compared for equality, or with operators: `exists`, `regex`,
+    `in`, `contains`, `gt`, `gte`, `lt`, `lte`; several can be combined. `equals` is for an object that looks like them.
+    """
 
     protocol: str
     operation: str
     type: str
     verdict: VerdictFilter
     where: Where
+    request: RequestMatcher
 
 
 class WaitOptions(Matcher, total=False):
@@ -29,6 +49,22 @@ class WaitOptions(Matcher, total=False):
     (default 5) how long to wait. `after` is the `seq` of an event: only later events count.
     """
 
+    quiet: float
+    timeout: float
+    after: int
+
+
+class RequestWaitOptions(RequestMatcher, total=False):
+    """Options of a wait for requests: a matcher, and times in seconds, as in `WaitOptions`.
+
+    `type`, `verdict` and `where` select requests with such an event. `after` is the `seq` of a request.
+    """
+
+    protocol: str
+    operation: str
+    type: str
+    verdict: VerdictFilter
+    where: Where
     quiet: float
     timeout: float
     after: int

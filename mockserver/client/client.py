@@ -13,16 +13,18 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
+from time import time_ns
 from types import TracebackType
-from typing import Any, Concatenate, Literal, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Literal, Never, ParamSpec, Self, TypeVar, Unpack, overload
 from urllib.parse import quote
 
 from mockserver.client import session_calls as calls
-from mockserver.client.arguments import WaitOptions
+from mockserver.client.arguments import RequestWaitOptions, WaitOptions
 from mockserver.client.calls import Call, Steps, Target, request_of, resume, unreachable
+from mockserver.client.checks import check_arguments, check_names
 from mockserver.client.connections import Connections
 from mockserver.client.messages import ExchangeError, HttpReply
-from mockserver.client.results import Event, FaultStep
+from mockserver.client.results import Event, Exchange, FaultStep
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,6 +36,7 @@ def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Con
     @wraps(operation)
     def method(self: Session | Part, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
+        check_arguments(operation, args, kwargs)
         return _run(self.connections, operation.__name__, operation(self.name, *args, **kwargs))
 
     return method
@@ -75,6 +78,7 @@ def awaiting(
     @wraps(operation)
     async def method(self: AsyncSession | AsyncPart, /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
+        check_arguments(operation, args, kwargs)
         return await run(self.target, operation(self.name, *args, **kwargs))
 
     return method
@@ -184,12 +188,21 @@ class AsyncClock(AsyncPart):
     reset = awaiting(calls.reset_clock)
 
 
-class Place:
-    """What a client needs of a session, blocking or awaitable: its key and the URL of the server."""
+def now_ms() -> int:
+    """Return real time in ms since 1970, rounded up: what the server received before is not later."""
+    return -(-time_ns() // 1_000_000)
 
-    def __init__(self, name: str, target: Target) -> None:
+
+class Place:
+    """What a client needs of a session, blocking or awaitable: its key and the URL of the server.
+
+    `opened` is when the test opened it, in ms since 1970; what came before is not shown in explanations of waits.
+    """
+
+    def __init__(self, name: str, target: Target, opened: int | None = None) -> None:
         self._name = name
         self._target = target
+        self._opened = now_ms() if opened is None else opened
 
     @property
     def name(self) -> str:
@@ -220,6 +233,15 @@ class Place:
         return f"{self.url}/_mock/s/{quote(self.name, safe='')}"
 
 
+def _valid_name(name: str) -> str:
+    """Return the name of a session. Raises TypeError or ValueError if it cannot be one."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a session must be a string, got {name!r}")
+    if not name:
+        raise ValueError("the name of a session must not be empty")
+    return name
+
+
 class Session(Place):
     """One session of a server: its received events and requests, and its settings.
 
@@ -248,11 +270,11 @@ class Session(Place):
     @property
     def aio(self) -> AsyncSession:
         """This session with awaitable methods."""
-        return AsyncSession(self.name, self.target)
+        return AsyncSession(self.name, self.target, self._opened)
 
     def session(self, name: str) -> Session:
         """Return another session of the same server."""
-        return Session(name, self.connections)
+        return Session(_valid_name(name), self.connections)
 
     events = blocking(calls.events)
     requests = blocking(calls.requests)
@@ -283,7 +305,34 @@ class Session(Place):
         time: `exactly=0, quiet=0.5` checks that nothing arrives. Times are in seconds. Raises WaitError on timeout.
         """
         __tracebackhide__ = True
-        return _run(self.connections, "wait_for", calls.wait(self.name, count=count, exactly=exactly, **options))
+        check_arguments(calls.wait_for, (), {"count": count, "exactly": exactly})
+        steps = calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options)
+        return _run(self.connections, "wait_for", steps)
+
+    @overload
+    def wait_for_request(  # type: ignore[overload-overlap]
+        self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[RequestWaitOptions]
+    ) -> Exchange: ...
+    @overload
+    def wait_for_request(
+        self, *, count: int, exactly: None = None, **options: Unpack[RequestWaitOptions]
+    ) -> list[Exchange]: ...
+    @overload
+    def wait_for_request(
+        self, *, count: int = 1, exactly: int, **options: Unpack[RequestWaitOptions]
+    ) -> list[Exchange]: ...
+    def wait_for_request(
+        self, *, count: int = 1, exactly: int | None = None, **options: Unpack[RequestWaitOptions]
+    ) -> Exchange | list[Exchange]:
+        """Wait for requests, with or without events, and return them as `wait_for` does events.
+
+        Preflights, requests that were refused as a whole and operations without events can be waited for only here.
+        Raises WaitError on timeout.
+        """
+        __tracebackhide__ = True
+        check_arguments(calls.wait_for_request, (), {"count": count, "exactly": exactly})
+        steps = calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options)
+        return _run(self.connections, "wait_for_request", steps)
 
 
 class AsyncSession(Place):
@@ -301,7 +350,7 @@ class AsyncSession(Place):
 
     def session(self, name: str) -> AsyncSession:
         """Return another session of the same server."""
-        return AsyncSession(name, self.target)
+        return AsyncSession(_valid_name(name), self.target)
 
     events = awaiting(calls.events)
     requests = awaiting(calls.requests)
@@ -331,7 +380,30 @@ class AsyncSession(Place):
         See `Session.wait_for`.
         """
         __tracebackhide__ = True
-        return await run(self.target, calls.wait(self.name, count=count, exactly=exactly, **options))
+        check_arguments(calls.wait_for, (), {"count": count, "exactly": exactly})
+        return await run(self.target, calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options))
+
+    @overload
+    async def wait_for_request(  # type: ignore[overload-overlap]
+        self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[RequestWaitOptions]
+    ) -> Exchange: ...
+    @overload
+    async def wait_for_request(
+        self, *, count: int, exactly: None = None, **options: Unpack[RequestWaitOptions]
+    ) -> list[Exchange]: ...
+    @overload
+    async def wait_for_request(
+        self, *, count: int = 1, exactly: int, **options: Unpack[RequestWaitOptions]
+    ) -> list[Exchange]: ...
+    async def wait_for_request(
+        self, *, count: int = 1, exactly: int | None = None, **options: Unpack[RequestWaitOptions]
+    ) -> Exchange | list[Exchange]:
+        """Wait for requests, with or without events, and return them. See `Session.wait_for_request`."""
+        __tracebackhide__ = True
+        check_arguments(calls.wait_for_request, (), {"count": count, "exactly": exactly})
+        return await run(
+            self.target, calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options)
+        )
 
 
 class Client(Session):
@@ -342,8 +414,15 @@ class Client(Session):
     """
 
     def __init__(
-        self, url: str, *, admin_token: str | None = None, session: str | None = None, ca_file: Path | str | None = None
+        self,
+        url: str,
+        *,
+        admin_token: str | None = None,
+        session: str | None = None,
+        ca_file: Path | str | None = None,
+        **options: Never,
     ) -> None:
+        check_names("Client", options, ("url", "admin_token", "session", "ca_file"))
         super().__init__(session or "", Connections(Target(url, admin_token, ca_file)))
 
     def __repr__(self) -> str:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Never, Self, TypedDict, Unpack
 
 from mockserver.client.calls import Target
-from mockserver.client.client import AsyncSession, Client, need_asyncio
+from mockserver.client.checks import check_names
+from mockserver.client.client import AsyncSession, Client, need_asyncio, now_ms
 from mockserver.client.connections import Connections, LoopThread
 from mockserver.settings import RateMode, Settings, TlsMode
 
@@ -36,6 +37,7 @@ class Options(TypedDict, total=False):
     tls_cert: Path | None
     tls_key: Path | None
     body_timeout: float
+    reload: bool
 
 
 class MockServer(Client):
@@ -47,7 +49,9 @@ class MockServer(Client):
     """
 
     def __init__(self, *, session: str | None = None, **options: Unpack[Options]) -> None:
+        check_names("MockServer", options, ["session", *Options.__annotations__])
         options.setdefault("port", 0)
+        self._opened = now_ms()
         self.server_settings = Settings(**options)
         self._name = session or ""
         self._ca_file: Path | None = None
@@ -57,10 +61,15 @@ class MockServer(Client):
 
     @staticmethod
     def connect(
-        url: str, admin_token: str | None = None, *, session: str | None = None, ca_file: Path | str | None = None
+        url: str,
+        admin_token: str | None = None,
+        *,
+        session: str | None = None,
+        ca_file: Path | str | None = None,
+        **options: Never,
     ) -> Client:
         """Return a client for a server that already runs at a URL; it also trusts the certificates in `ca_file`."""
-        return Client(url, admin_token=admin_token, session=session, ca_file=ca_file)
+        return Client(url, admin_token=admin_token, session=session, ca_file=ca_file, **options)
 
     @property
     def ca_file(self) -> Path:

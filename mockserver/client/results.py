@@ -144,10 +144,27 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NearMiss:
-    """An event that almost matches."""
+    """An event or a request that almost matches."""
 
-    event_id: str
     differences: tuple[Difference, ...]
+    event_id: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherSession:
+    """Another session that received requests since the test began; `last` is when the latest one arrived."""
+
+    session: str
+    requests: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedRequest(Request):
+    """A request that was refused as a whole, with the reasons."""
+
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,14 +174,6 @@ class Unseen:
     count: int
     reason: str | None
     at: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OtherSession:
-    """Another session that received requests during a wait."""
-
-    session: str
-    requests: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,18 +192,21 @@ class FaultStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waited:
-    """The result of a wait, with an explanation if it was not satisfied."""
+    """The result of a wait, with an explanation."""
 
     satisfied: bool
     reason: WaitReason
     matched: int
     events: tuple[Event, ...]
+    requests: tuple[Request, ...]
     next: int
     near_misses: tuple[NearMiss, ...]
     refused: tuple[Event, ...]
+    refused_requests: tuple[RefusedRequest, ...]
     faults_pending: tuple[FaultStep, ...]
     unseen: Unseen
     other_sessions: tuple[OtherSession, ...]
+    explanation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Final, TypeVar, Unpack
+from typing import Final, Literal, TypeVar, Unpack
 from urllib.parse import quote
 
 from mockserver.client import keys, text
-from mockserver.client.arguments import Matcher, ProtocolChange, Settings, Step, VerdictFilter, WaitOptions
+from mockserver.client.arguments import (
+    Matcher,
+    ProtocolChange,
+    RequestMatcher,
+    RequestWaitOptions,
+    Settings,
+    Step,
+    VerdictFilter,
+    WaitOptions,
+    Where,
+)
 from mockserver.client.calls import Call, Steps, at
+from mockserver.client.checks import check_options, check_range
 from mockserver.client.keys import Credentials
 from mockserver.client.results import (
     ClockReading,
@@ -23,7 +35,7 @@ from mockserver.client.results import (
     Unseen,
     Waited,
 )
-from mockserver.errors import unknown
+from mockserver.core import wording
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
 
@@ -31,8 +43,11 @@ T = TypeVar("T")
 DEFAULT_TIMEOUT: Final = 5.0
 DEFAULT_QUIET: Final = 0.25
 MOST_ROWS: Final = 200
-"""Maximum number of rows to request for a failure report; `text.block` shows fewer and counts the rest."""
+"""Maximum number of rows to request for a failure report; `wording.block` shows fewer and counts the rest."""
 MOST_DETAILS: Final = 5
+MOST_SECONDS: Final = 600
+"""Maximum time that the server waits, and requires to be quiet."""
+COUNTS: Final = ("count", "exactly")
 BEYOND_EVENTS: Final = 2**53
 """A position after all events: a wait that starts there only waits for silence."""
 
@@ -65,10 +80,18 @@ def events(
     operation: str | None = None,
     type: str | None = None,
     verdict: VerdictFilter | None = None,
+    where: Where | None = None,
+    request: RequestMatcher | None = None,
     after: int | None = None,
 ) -> Steps[list[Event]]:
-    """Return the received events with any verdict, oldest first; `after` is the `seq` of an event."""
+    """Return the received events with any verdict, oldest first; `after` is the `seq` of an event.
+
+    `where` and `request` select as in `wait_for`. Raises ControlError for names that no contract has.
+    """
     query: dict[str, Json] = {"protocol": protocol, "operation": operation, "type": type, "verdict": verdict}
+    query |= {
+        name: json.dumps(member) for name, member in (("where", where), ("request", request)) if member is not None
+    }
     return (yield from _rows(session, "events", Event, after=after, **query))
 
 
@@ -101,41 +124,92 @@ def export(session: str) -> Steps[str]:
     return lines
 
 
-def wait(
-    session: str, *, count: int = 1, exactly: int | None = None, **options: Unpack[WaitOptions]
+def wait_for(
+    session: str,
+    since_ms: int | None = None,
+    /,
+    *,
+    count: int = 1,
+    exactly: int | None = None,
+    **options: Unpack[WaitOptions],
 ) -> Steps[Event | list[Event]]:
-    """Wait for events and return them: one event by default, a list with `count` or `exactly`. Raises WaitError."""
+    """Wait for events and return them: one event by default, a list with `count` or `exactly`. Raises WaitError.
+
+    `since_ms` is when the test began, in ms since 1970.
+    """
     __tracebackhide__ = True
-    for name in options.keys() - WaitOptions.__annotations__.keys():
-        raise TypeError(unknown("option", name, ["count", "exactly", *WaitOptions.__annotations__]))
-    request = {
-        "match": {
-            name: value for name, value in options.items() if name in Matcher.__annotations__ and value is not None
-        },
-        "count": count,
-        "quiet_ms": options.get("quiet", 0) * 1000,
-        "timeout_ms": options.get("timeout", DEFAULT_TIMEOUT) * 1000,
-    }
-    request |= {"exactly": exactly} if exactly is not None else {}
-    request |= {"after": options["after"]} if options.get("after") is not None else {}
-    events = list((yield from _wait(session, request)).events)
+    check_options("wait_for", options, WaitOptions, COUNTS)
+    match = _members_of(options, Matcher)
+    events = list((yield from _wait(session, "events", match, count, exactly, since_ms, options)).events)
     return events[0] if count == 1 and exactly is None else events
+
+
+def wait_for_request(
+    session: str,
+    since_ms: int | None = None,
+    /,
+    *,
+    count: int = 1,
+    exactly: int | None = None,
+    **options: Unpack[RequestWaitOptions],
+) -> Steps[Exchange | list[Exchange]]:
+    """Wait for requests and return them: one by default, a list with `count` or `exactly`. Raises WaitError."""
+    __tracebackhide__ = True
+    check_options("wait_for_request", options, RequestWaitOptions, COUNTS)
+    match = _members_of(options, Matcher)
+    requested = _members_of(options, RequestMatcher)
+    if requested:
+        match["request"] = requested
+    waited = yield from _wait(session, "requests", match, count, exactly, since_ms, options)
+    exchanges = []
+    for row in waited.requests:
+        exchange = yield from request(session, row.id)
+        exchanges.append(exchange)
+    return exchanges[0] if count == 1 and exactly is None else exchanges
+
+
+def _members_of(options: Mapping[str, Json], kind: type) -> dict[str, Json]:
+    """Return the options that are members of a matcher."""
+    names = kind.__annotations__
+    return {name: value for name, value in options.items() if name in names and value is not None}
 
 
 def wait_until_quiet(session: str, quiet: float = DEFAULT_QUIET, timeout: float = DEFAULT_TIMEOUT) -> Steps[None]:
     """Wait until no request has arrived for `quiet` seconds of real time. Raises WaitError."""
     __tracebackhide__ = True
-    times = {"quiet_ms": quiet * 1000, "timeout_ms": timeout * 1000}
-    yield from _wait(session, {"match": {}, "count": 0, **times, "after": BEYOND_EVENTS})
+    options = {"quiet": quiet, "timeout": timeout, "after": BEYOND_EVENTS}
+    yield from _wait(session, "events", {}, 0, None, None, options)
 
 
-def _wait(session: str, request: Mapping[str, Json]) -> Steps[Waited]:
+def _wait(
+    session: str,
+    kind: Literal["events", "requests"],
+    match: Mapping[str, Json],
+    count: int,
+    exactly: int | None,
+    since_ms: int | None,
+    options: Mapping[str, Json],
+) -> Steps[Waited]:
+    """Wait for events or requests; `options` are those of a wait that are not in its matcher."""
     __tracebackhide__ = True
-    call = Call(method="POST", path=at(session, "wait"), body=request, max_wait=request["timeout_ms"] / 1000)
+    quiet, timeout, after = options.get("quiet") or 0, options.get("timeout"), options.get("after")
+    timeout = DEFAULT_TIMEOUT if timeout is None else timeout
+    numbers = {"count": count, "exactly": exactly, "quiet": quiet, "timeout": timeout, "after": after}
+    for name, number in numbers.items():
+        if number is not None:
+            check_range(name, number, MOST_SECONDS if name in ("quiet", "timeout") else None)
+    body: dict[str, Json] = {"for": kind, "match": match, "count": count}
+    body |= {"quiet_ms": quiet * 1000, "timeout_ms": timeout * 1000}
+    body |= {
+        name: number
+        for name, number in (("exactly", exactly), ("after", after), ("since_ms", since_ms))
+        if number is not None
+    }
+    rows = None if count == 1 and exactly is None else "all"
+    call = Call(method="POST", path=at(session, "wait", rows=rows), body=body, max_wait=timeout)
     waited = read(Waited, (yield call))
     if not waited.satisfied:
-        counts = (yield from settings(session)).counts
-        raise WaitError(text.wait(request, waited, session, counts), waited)
+        raise WaitError(waited.explanation, waited)
     return waited
 
 
@@ -287,18 +361,18 @@ def describe(session: str) -> Steps[str]:
     lines = [text.counts(received)]
     rows = yield from _rows(session, "requests", Request, limit=MOST_ROWS)
     page = yield Call(method="GET", path=at(session, "events", limit=MOST_ROWS))
-    lines += text.block("requests", text.requests(rows, text.labels(page["events"])))
+    lines += wording.block("requests", text.requests(rows, text.labels(page["events"])))
     deliveries = yield from _rows(session, "deliveries", Delivery, limit=MOST_ROWS)
-    lines += text.block("deliveries", map(text.delivery, deliveries))
+    lines += wording.block("deliveries", map(text.delivery, deliveries))
     refused = yield from _rows(session, "events", Event, limit=MOST_ROWS, verdict="rejected")
-    lines += text.block("refused events", chain.from_iterable(map(text.refused_event, refused)))
+    lines += wording.block("refused events", chain.from_iterable(map(text.refused_event, refused)))
     reasons: list[str] = []
     for row in list(filter(refused_whole, rows))[:MOST_DETAILS]:
         findings = (yield from request(session, row.id)).findings
-        reasons += [f"{row.id}: {text.finding(found)}" for found in findings if found.severity == "error"]
-    lines += text.block("refused requests", reasons)
+        reasons += [f"{row.id}: {wording.finding(found)}" for found in findings if found.severity == "error"]
+    lines += wording.block("refused requests", reasons)
     pending = [step for step in (yield from list_faults(session)) if step.remaining != 0]
-    lines += text.block("pending fault steps", map(text.fault_step, pending))
+    lines += wording.block("pending fault steps", map(text.fault_step, pending))
     if not received.requests:
         lines += text.unseen(read(Unseen, (yield from server_sessions())["unseen"]))
     return "\n".join(lines)

@@ -20,6 +20,7 @@ from mockserver.client.client import Session
 from mockserver.client.junit import Case, CaseFailure, Suite, document
 from mockserver.client.results import Delivery, Event, Exchange, Request, Unseen
 from mockserver.client.session_calls import refused_whole, server_sessions
+from mockserver.core import wording
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
@@ -115,13 +116,15 @@ class Report:
         state = self.state
         received = max(len(self.deliveries), state.counts.accepted if state.evicted else 0)
         if received < min_events and (received or not allow_empty):
-            few = f"{text.counted(received, 'event')} received, {min_events} required (--min-events)"
+            few = f"{wording.counted(received, 'event')} received, {min_events} required (--min-events)"
             yield Failure(
                 kind="empty", case=EVIDENCE, lines=[few if received else "no events received", *self._hints()]
             )
         if state.evicted_refused or (gates and state.evicted):
-            lost = f"cannot tell: {text.counted(state.evicted_events, 'event')} evicted"
-            what = f"{text.counted(state.evicted, 'request')}, of which {state.evicted_refused} with something refused"
+            lost = f"cannot tell: {wording.counted(state.evicted_events, 'event')} evicted"
+            what = (
+                f"{wording.counted(state.evicted, 'request')}, of which {state.evicted_refused} with something refused"
+            )
             hint = f"the journal dropped {what}: raise the session's journal_limit or the server's --memory-limit"
             yield Failure(kind="evicted", case=EVIDENCE, lines=[lost, hint])
 
@@ -132,13 +135,13 @@ class Report:
         known = any(row["session"] == name for row in self._server["sessions"])
         others.pop(name, None)
         if count:
-            yield f"the session received {text.counted(count, 'request')}"
+            yield f"the session received {wording.counted(count, 'request')}"
         else:
             state = "received no requests" if known else "does not exist"
             yield f"session {name} {state}: does the client use this key and the URL {self.url}?"
         nearest = get_close_matches(name, others, SHOWN_SESSIONS)
         for other in [*nearest, *(other for other in others if other not in nearest)][:SHOWN_SESSIONS]:
-            yield f"another session: {other} received {text.counted(others[other], 'request')}"
+            yield f"another session: {other} received {wording.counted(others[other], 'request')}"
         if len(others) > SHOWN_SESSIONS:
             yield f"… and {len(others) - SHOWN_SESSIONS} more sessions"
         yield from text.unseen(read(Unseen, self._server["unseen"]))
@@ -153,17 +156,17 @@ class Report:
             lines.append(f"the oldest requests ({evicted}) were evicted from the journal and are not in this report")
         if self.injected:
             lines.append(f"events refused by fault steps, not counted as refused: {self.injected}")
-        lines += text.block("refused events", chain.from_iterable(map(text.refused_event, self.refused)))
-        lines += text.block("refused requests", chain.from_iterable(map(_refused_request, self.refused_requests)))
+        lines += wording.block("refused events", chain.from_iterable(map(text.refused_event, self.refused)))
+        lines += wording.block("refused requests", chain.from_iterable(map(_refused_request, self.refused_requests)))
         flags = f"; {_counted(self.flags)}" if self.flags else ""
         lines.append(f"deliveries: {_counted(self.fates) or 'none'}{flags}")
         odd = [row for row in self.deliveries if row.fate not in PLAIN_FATES or row.flags]
-        lines += text.block("deliveries with problems", map(text.delivery, odd))
+        lines += wording.block("deliveries with problems", map(text.delivery, odd))
         read = self.requests_read
         extent = "" if read >= every else f" (of all events, and of the first {read} of {every} requests)"
-        lines += text.block(f"warnings{extent}", map(_warning_line, self.warnings))
+        lines += wording.block(f"warnings{extent}", map(_warning_line, self.warnings))
         missing = [failure for failure in self.failures if failure.case == EVIDENCE]
-        lines += text.block("missing evidence", chain.from_iterable(failure.lines for failure in missing))
+        lines += wording.block("missing evidence", chain.from_iterable(failure.lines for failure in missing))
         found = Counter(failure.kind for failure in self.failures if failure.case != EVIDENCE)
         reasons = [_counted(found)] if found else []
         reasons += [failure.lines[0] for failure in missing]
@@ -256,7 +259,7 @@ def _repeated_warnings(events: Sequence[Event], exchanges: Sequence[Exchange]) -
 def _refused_request(row: Exchange) -> Iterator[str]:
     yield text.request(row)
     for finding in _errors(row):
-        yield f"  {text.finding(finding)}"
+        yield f"  {wording.finding(finding)}"
 
 
 def _warning_line(warning: RepeatedWarning) -> str:

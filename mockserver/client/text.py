@@ -1,38 +1,17 @@
-"""Findings, waits and sessions as text, for assertion errors and failure reports. Pure."""
+"""Rows and sessions as text, for failure reports. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, groupby
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Final
 
-from mockserver.client.results import Attempt, Counts, Delivery, Event, FaultStep, Request, Unseen, Waited
-from mockserver.core.findings import Finding
+from mockserver.client.results import Attempt, Counts, Delivery, Event, FaultStep, Request, Unseen
+from mockserver.core.wording import SHOWN_VALUE, counted, cut, finding, value
 from mockserver.jsonkit import Json
 
-SHOWN_VALUE: Final = 120
-SHOWN_SOURCE: Final = 60
 SHOWN_ID: Final = 40
-SHOWN_ROWS: Final = 20
-
-
-def finding(row: Finding) -> str:
-    """Describe a finding in one line: message, pointer, rule and source."""
-    place = f" at {row.pointer}" if row.pointer else ""
-    source = f"; {cut(row.source, SHOWN_SOURCE)}" if row.source else ""
-    return f"{row.message}{place} [{row.rule}{source}]"
-
-
-def value(shown: Json) -> str:
-    """Format a JSON value in one line, truncated if it is long."""
-    return cut(json.dumps(shown, ensure_ascii=False), SHOWN_VALUE)
-
-
-def cut(text: str, limit: int) -> str:
-    """Truncate a text to a number of characters."""
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def event(row: Event) -> str:
@@ -45,14 +24,6 @@ def refused_event(row: Event) -> Iterator[str]:
     yield f"{event(row)} {value(row.event)}"
     for error in row.errors:
         yield f"  {finding(error)}"
-
-
-def events(rows: Sequence[Event]) -> Iterator[str]:
-    """Describe events in one line each, with the members of each that tell it from the others."""
-    bodies = [row.event if isinstance(row.event, dict) else {} for row in rows]
-    for row, body in zip(rows, bodies, strict=True):
-        own = {name: member for name, member in body.items() if any(other.get(name) != member for other in bodies)}
-        yield f"{event(row)} {value(own)}" if own else event(row)
 
 
 def labels(rows: Iterable[Mapping[str, Json]]) -> dict[str, str]:
@@ -107,76 +78,8 @@ def counts(row: Counts) -> str:
     return f"{requests}; events: {row.accepted} accepted, {row.duplicate} duplicate, {row.rejected} rejected"
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun, in the plural where English has it."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def block(title: str, lines: Iterable[str]) -> list[str]:
-    """Return a heading with lines below it, truncated if there are many; nothing without lines."""
-    rows = list(lines)
-    more = [f"  … and {len(rows) - SHOWN_ROWS} more"] if len(rows) > SHOWN_ROWS else []
-    return [f"{title}:", *(f"  {line}" for line in rows[:SHOWN_ROWS]), *more] if rows else []
-
-
-def wait_conditions(request: Mapping[str, Json]) -> str:
-    """Describe the events that a wait asked for."""
-    match = {"verdict": "accepted", **request["match"]}
-    exactly = "exactly " if "exactly" in request else ""
-    count = request.get("exactly", request["count"])
-    words = [] if match["verdict"] == "any" else [match["verdict"]]
-    words += [match[name] for name in ("protocol", "operation") if name in match]
-    kind = f" of type {match['type']}" if "type" in match else ""
-    where = "".join(f", {place} {value(member)}" for place, member in match.get("where", {}).items())
-    return f"{exactly}{' '.join([str(count), *words])} {'event' if count == 1 else 'events'}{kind}{where}"
-
-
-def wait(request: Mapping[str, Json], waited: Waited, session: str, session_counts: Counts) -> str:
-    """Explain why a wait was not satisfied, with a hint at the end."""
-    seconds = f"{request['timeout_ms'] / 1000:g} s"
-    outcome = {
-        "timeout": f"{waited.matched} arrived within {seconds}",
-        "too_many": f"{waited.matched} arrived",
-        "not_quiet": f"the session was not quiet for {request.get('quiet_ms', 0) / 1000:g} s within {seconds}",
-        "deleted": "the session was deleted during the wait",
-        "evicted": "the session was evicted during the wait (see --max-sessions)",
-    }.get(waited.reason, waited.reason)
-    lines = [f"waited for {wait_conditions(request)}: {outcome}", f"session {session}: {counts(session_counts)}"]
-    if waited.reason == "too_many":
-        lines += block("arrived", events(waited.events))
-    lines += block("closest events", near_misses(waited))
-    lines += block("refused events that match otherwise", chain.from_iterable(map(refused_event, waited.refused)))
-    lines += block("pending fault steps", map(fault_step, waited.faults_pending))
-    lines += block(
-        "requests to other sessions", (f"{s.session}: {counted(s.requests, 'request')}" for s in waited.other_sessions)
-    )
-    lines += unseen(waited.unseen)
-    return "\n".join([*lines, *_hints(waited, session_counts)])
-
-
 def unseen(traffic: Unseen) -> list[str]:
     """Describe traffic that no session shows, in one line; nothing where there was none."""
     if not traffic.count:
         return []
     return [f"in no session: {counted(traffic.count, 'request')}, the last at {traffic.at}: {traffic.reason}"]
-
-
-def near_misses(waited: Waited) -> Iterator[str]:
-    """Describe the differences of each near miss."""
-    for miss in waited.near_misses:
-        for different in miss.differences:
-            yield (
-                f"{miss.event_id}: {different.pointer} expected {value(different.expected)}, got {value(different.got)}"
-            )
-
-
-def _hints(waited: Waited, session_counts: Counts) -> Sequence[str]:
-    if waited.reason != "timeout":
-        return ()
-    if waited.refused:
-        return ("The events arrived but were refused; see the reasons above.",)
-    if session_counts.requests == 0 and waited.other_sessions:
-        return ("This session received nothing, but another session did: does the client use the key of this session?",)
-    if session_counts.requests == 0 and not waited.unseen.count:
-        return ("No requests arrived: does the client use the URL of this server, and was it flushed?",)
-    return ()

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
 
 import jsonschema_rs
 
 from mockserver.errors import ContractError, unknown
-from mockserver.jsonkit import Json, pointer, yamltext
-
-LONGEST_TEXT: Final = 300
+from mockserver.jsonkit import Json, pointer, violations, yamltext
 
 
 class Meta:
@@ -43,11 +40,9 @@ class Meta:
 
     def _explain(self, name: str, errors: Sequence[jsonschema_rs.ValidationError]) -> tuple[list[str | int], str]:
         """Return the place and the text of the deepest error; of alternatives, those of the best match."""
-        error = max(errors, key=lambda error: len(list(error.instance_path)))
+        error = violations.deepest(errors)
         place = list(error.instance_path)
         match error.kind:
-            case jsonschema_rs.ValidationErrorKind.AnyOf(context=branches):
-                return self._explain(name, min(branches, key=len))
             case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=keys):
                 return [*place, keys[0]], unknown("key", keys[0], self._known_keys(name, list(error.schema_path)))
             case jsonschema_rs.ValidationErrorKind.PropertyNames(
@@ -56,7 +51,7 @@ class Meta:
                 )
             ):
                 return [*place, key], unknown("key", key, map(str, known))
-        return place, error.message if len(error.message) <= LONGEST_TEXT else f"{error.message[:LONGEST_TEXT]}…"
+        return place, violations.describe(error)
 
     def _known_keys(self, name: str, schema_path: Sequence[str | int]) -> Iterable[str]:
         """Return the keys that the schema object of a violated `additionalProperties` declares.

@@ -31,7 +31,7 @@ from mockserver.contract.sections import (
     Window,
 )
 from mockserver.errors import ContractError
-from mockserver.jsonkit import Json, pointer, template
+from mockserver.jsonkit import Json, pointer, template, violations
 from mockserver.jsonkit.decoding import read, read_named
 from mockserver.jsonkit.pointer import NOWHERE, Tokens
 
@@ -233,5 +233,5 @@ class RawContract:
         except RecursionError:
             raise fail(place, "a shared schema uses itself") from None
         except jsonschema_rs.ValidationError as error:
-            raise fail(place + pointer.build(error.instance_path), error.message) from None
+            raise fail(place + pointer.build(error.instance_path), violations.describe(error)) from None
         return compiled

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Final
 
 import jsonschema_rs
 
 from mockserver.errors import MockServerError, unknown
-from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit import Json, pointer, violations
 from mockserver.jsonkit.formats import FORMATS
 from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.jsonkit.patterns import check_pattern
 
 Kind = jsonschema_rs.ValidationErrorKind
-LONGEST_TEXT: Final = 300
 
 
 class FormatError(MockServerError):
@@ -62,7 +60,7 @@ class DocumentSchema:
                 return [*tokens, keys[0]], unknown("key", keys[0], parent["properties"])
             case Kind.Not():
                 return tokens, str(parent["description"])
-        return tokens, error.message if len(error.message) <= LONGEST_TEXT else f"{error.message[:LONGEST_TEXT]}…"
+        return tokens, violations.describe(error)
 
     def _parent(self, schema_path: Sequence[str | int]) -> Json:
         """Return the schema object that holds the violated keyword."""

@@ -18,7 +18,7 @@ from multidict import CIMultiDict
 
 from mockserver.contract.contract import split_target
 from mockserver.errors import SettingsError, unknown
-from mockserver.jsonkit import Json, jsontext, pointer, yamltext
+from mockserver.jsonkit import Json, jsontext, pointer, violations, yamltext
 from mockserver.server.aiohttp_io import SERVER, json_response, problem, read_body
 from mockserver.settings import Settings
 
@@ -256,8 +256,36 @@ def _query(operation: Json, query: str) -> dict[str, Any]:
             raise RejectedError(400, unknown("query parameter", name, declared), parameter=name)
         if name in values:
             raise RejectedError(400, f'duplicate query parameter "{name}"', parameter=name)
-        values[name] = _typed(name, text, resolve(declared[name]["schema"]))
+        content = declared[name].get("content")
+        if content is not None:
+            values[name] = _json_parameter(name, text, content["application/json"]["schema"])
+        else:
+            values[name] = _typed(name, text, resolve(declared[name]["schema"]))
     return values
+
+
+def _json_parameter(name: str, text: str, schema: Json) -> Json:
+    """Return the value of a query parameter that is JSON; `schema` is a reference into the document."""
+    try:
+        value = _parsed(text.encode("utf-8", "surrogatepass"))
+        violation = _violation(validator(schema["$ref"].removeprefix("#")), value)
+    except ValueError as error:
+        raise RejectedError(400, f"{name}: {error}", parameter=name) from None
+    if violation is not None:
+        raise RejectedError(400, f"{name}{': '.join(violation)}", parameter=name)
+    return value
+
+
+def _parsed(text: bytes) -> Json:
+    """Return the value of a JSON text. Raises ValueError if it is not valid, or a key is in an object twice."""
+    duplicates: list[str] = []
+    try:
+        value = whole(jsontext.parse_exactly(text, duplicates))
+    except jsontext.NotJSONError as error:
+        raise ValueError(f"not valid JSON: {error}") from None
+    if duplicates:
+        raise ValueError(f'duplicate key "{duplicates[0]}"')
+    return value
 
 
 def _typed(name: str, text: str, schema: Json) -> Any:
@@ -271,7 +299,7 @@ def _typed(name: str, text: str, schema: Json) -> Any:
             raise RejectedError(400, f"{name} must be true or false, got {text!r}", parameter=name)
         value = text == "true"
     for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(value):
-        raise RejectedError(400, f"{name}: {error.message}", parameter=name)
+        raise RejectedError(400, f"{name}: {violations.describe(error)}", parameter=name)
     return value
 
 
@@ -288,20 +316,30 @@ def whole(value: Json) -> Json:
 
 def _validate(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:
     try:
-        errors = list(engine.iter_errors(body))
-    except UnicodeEncodeError:
-        raise RejectedError(400, "the body contains a lone surrogate", pointer="") from None
-    if errors:
-        error = max(errors, key=lambda error: len(list(error.instance_path)))
-        place, problem = pointer.build(error.instance_path), error.message
-        unexpected = getattr(error.kind, "unexpected", None)
-        if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Enum) and isinstance(error.instance, str):
-            problem = unknown("value", error.instance, map(str, error.kind.options))
-        if unexpected:
-            place += pointer.build([unexpected[0]])
-            schema = pointer.get(document(), [str(token) for token in list(error.schema_path)[:-1]])
-            problem = unknown("key", unexpected[0], _members(schema))
+        violation = _violation(engine, body)
+    except ValueError as error:
+        raise RejectedError(400, f"the body: {error}", pointer="") from None
+    if violation is not None:
+        place, problem = violation
         raise RejectedError(400, f"{place or 'the body'}: {problem}", pointer=place)
+
+
+def _violation(engine: jsonschema_rs.Draft202012Validator, value: Json) -> tuple[str, str] | None:
+    """Return where and how a value violates a schema, or None. Raises ValueError for a lone surrogate in it."""
+    try:
+        errors = list(engine.iter_errors(value))
+    except UnicodeEncodeError:
+        raise ValueError("a text contains a lone surrogate") from None
+    if not errors:
+        return None
+    error = violations.deepest(errors)
+    place, problem = pointer.build(error.instance_path), violations.describe(error)
+    unexpected = getattr(error.kind, "unexpected", None)
+    if unexpected:
+        place += pointer.build([unexpected[0]])
+        schema = pointer.get(document(), [str(token) for token in list(error.schema_path)[:-1]])
+        problem = unknown("key", unexpected[0], _members(schema))
+    return place, problem
 
 
 def _members(schema: Json) -> list[str]:

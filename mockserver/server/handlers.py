@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from asyncio import Lock, sleep
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 from weakref import WeakKeyDictionary
@@ -24,21 +25,27 @@ from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_response
 from mockserver.server.control import Call, RejectedError, document
+from mockserver.server.explanation import explain
 from mockserver.server.unseen import Unseen
 from mockserver.server.vendor import MAX_SESSION_BYTES, is_too_long, real_ms
+from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Delivery, Ledger
+from mockserver.sessions.matcher import ANY, matches
 from mockserver.sessions.matcher import problem as matcher_problem
 from mockserver.sessions.session import REAL_TIME, Session, SessionSettings
 from mockserver.sessions.steps import Step
 from mockserver.sessions.steps import problem as step_problem
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
+from mockserver.sessions.vocabulary import name_problem
 
 DEFAULT_LIMIT: Final = 1000
-DEFAULT_TIMEOUT_MS: Final = 5000
 MAX_TIME_MS: Final = 253_402_300_799_999
 """The end of the year 9999, the latest time that an RFC 3339 date-time can express."""
+
+FILTERS: Final = ("protocol", "operation", "type")
+"""Query parameters with names that contracts define."""
 
 AT_ONCE: Final = 10
 TURN_S: Final = 0.01
@@ -136,15 +143,44 @@ class Handlers:
 
     def named(self, call: Call) -> Session:
         """Return the session of a call, created if necessary. Raises RejectedError for an invalid name."""
+        name = self._name(call)
+        new = self.store.peek(name) is None
+        session = self.store.session(name)
+        if new:
+            session.opened_ms = real_ms()
+        return session
+
+    def read(self, call: Call) -> Session:
+        """Return the session of a call that only reads; an empty one that is not kept if it does not exist."""
+        return self.store.look_up(self._name(call))
+
+    def _name(self, call: Call) -> str:
         name = call.params["session"]
         if not name or is_too_long(name):
             detail = f"the name of a session must have 1 to {MAX_SESSION_BYTES} bytes"
             raise RejectedError(400, detail, parameter="session")
-        return self.store.session(self.store.owner(name))
+        return self.store.owner(name)
+
+    def _names_problem(
+        self, session: Session, match: Mapping[str, Json], *, of_events: bool = False
+    ) -> tuple[str, str] | None:
+        """Return the member of a matcher with a name that is unknown in a session, and why; None if there is none."""
+        if match.keys().isdisjoint(FILTERS):
+            return None
+        choices = session.settings.protocols
+        contracts = {name: self.contracts.of(choices, name) for name in self.contracts.served}
+        return name_problem(match, contracts, of_events=of_events)
+
+    def _check_filters(self, session: Session, query: Mapping[str, Any], *, of_events: bool = False) -> None:
+        """Raise RejectedError for a query parameter with a name that is unknown in a session."""
+        unknown_name = self._names_problem(session, query, of_events=of_events)
+        if unknown_name is not None:
+            parameter, detail = unknown_name
+            raise RejectedError(400, f"{parameter}: {detail}", parameter=parameter)
 
     async def session(self, call: Call) -> Json:
         """Return the settings and counts of a session."""
-        return self._describe(self.named(call))
+        return self._describe(self.read(call))
 
     def _describe(self, session: Session) -> Json:
         settings = session.settings
@@ -209,7 +245,9 @@ class Handlers:
 
     async def requests(self, call: Call) -> Json:
         """Return a page of requests."""
-        exchanges = self.named(call).exchanges(call.query.get("after", 0))
+        session = self.read(call)
+        self._check_filters(session, call.query)
+        exchanges = session.exchanges(call.query.get("after", 0))
         matching = (exchange for exchange in exchanges if _request_matches(exchange, call.query))
         rows = [View(exchange).request_row() for exchange in islice(matching, call.query.get("limit", DEFAULT_LIMIT))]
         more = next(matching, None) is not None
@@ -217,7 +255,7 @@ class Handlers:
 
     async def request(self, call: Call) -> Json:
         """Return one request with bodies and findings."""
-        session, name = self.named(call), call.params["id"]
+        session, name = self.read(call), call.params["id"]
         number = name.removeprefix("r")
         if number.isascii() and number.isdigit() and len(number) < 18:
             exchange = next(session.exchanges(int(number) - 1), None)
@@ -227,22 +265,30 @@ class Handlers:
 
     async def events(self, call: Call) -> Json:
         """Return a page of events."""
-        limit = call.query.get("limit", DEFAULT_LIMIT)
+        session, query = self.read(call), {**call.query, "verdict": call.query.get("verdict", ANY)}
+        limit, after = query.get("limit", DEFAULT_LIMIT), query.get("after", 0)
+        self._check_filters(session, query, of_events=True)
+        match: dict[str, Json] = {name: query[name] for name in ("where", "request") if name in query}
+        invalid = matcher_problem(match, "")
+        if invalid is not None:
+            raise RejectedError(400, f"{invalid[0]}: {invalid[1]}", parameter=invalid[0].split("/")[1])
+        attempts = AttemptNumbers() if "attempt" in match.get("request", {}) else None
+        first = next(session.exchanges_with_events(after), None)
         rows: list[Json] = []
         more = False
-        session, after = self.named(call), call.query.get("after", 0)
-        first = next(session.exchanges_with_events(after), None)
-        async for exchange in in_turns(session, 0 if first is None else first.seq - 1):
-            matching = _event_rows(exchange, call.query, after)
+        async for exchange in in_turns(session, 0 if first is None or attempts is not None else first.seq - 1):
+            matching = _event_rows(exchange, query, match, attempts)
             rows += islice(matching, limit - len(rows))
             more = next(matching, None) is not None
             if more:
                 break
+        if not rows and not after:  # an event of an unknown type may be there, refused
+            self._check_filters(session, {name: query[name] for name in FILTERS if name in query})
         return {"events": rows, "next": rows[-1]["seq"] if more else None}
 
     async def export(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
-        session = self.named(call)
+        session = self.read(call)
         headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.cors})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)
@@ -258,43 +304,73 @@ class Handlers:
 
     async def wait(self, call: Call) -> Json:
         """Block until the wait is satisfied or has failed."""
-        session, request = self.named(call), call.body or {}
-        invalid = matcher_problem(request.get("match") or {})
-        if invalid is not None:
-            raise RejectedError(400, f"{invalid[0]}: {invalid[1]}", pointer=invalid[0])
-        began_ms, waiter = real_ms(), waiting.Waiter(session, request)
+        request, match = call.body or {}, (call.body or {}).get("match") or {}
+        self._check_matcher(self.read(call), match, of_events=request.get("for") != "requests")
+        session, began_ms = self.store.session(self._name(call)), real_ms()
+        waiter = waiting.Waiter(session, request)
+        since_ms = request.get("since_ms", max(began_ms - waiting.LOOK_BACK_MS, session.opened_ms or 0))
         if self.stopping:
             waiter.end("evicted")
-        reason = await waiter.outcome(request.get("timeout_ms", DEFAULT_TIMEOUT_MS) / 1000)
-        satisfied = reason == "ok"
-        return {
-            "satisfied": satisfied,
+        timeout_ms = request.get("timeout_ms", waiting.DEFAULT_TIMEOUT_MS)
+        reason = await waiter.outcome(timeout_ms / 1000, in_turns(session, waiter.start))
+        failed = reason != "ok"
+        if failed:
+            await waiter.look_for_misses(in_turns(session, waiter.start))
+        shown = waiter.shown(all_rows=call.query.get("rows") == "all")
+        answer: dict[str, Json] = {
+            "satisfied": not failed,
             "reason": reason,
             "matched": len(waiter.matched),
-            "events": waiter.rows(),
-            "next": waiter.next(),
-            "near_misses": [] if satisfied else waiter.near_misses(),
-            "refused": [] if satisfied else waiter.refused(),
+            "events": [] if waiter.for_requests else waiter.event_rows(shown),
+            "requests": [View(exchange).request_row() for exchange, _ in shown] if waiter.for_requests else [],
+            "next": waiter.next(shown),
+            "near_misses": [miss.as_json() for miss in waiter.near_misses],
+            "refused": waiter.refused(),
+            "refused_requests": waiter.refused_requests() if failed else [],
             "faults_pending": [step.as_json() for step in session.faults if not step.spent],
-            "unseen": self.unseen.as_json(waiting.looked_back(session, began_ms)),
-            "other_sessions": waiting.other_sessions(self.store, session, began_ms, look_back=not satisfied),
+            "unseen": self.unseen.as_json(since_ms),
+            "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
         }
+        return {**answer, "explanation": explain(waiter, request, answer, session)}
+
+    def _check_matcher(
+        self, session: Session, match: Mapping[str, Json], place: str = "", *, of_events: bool = False
+    ) -> None:
+        """Raise RejectedError for a matcher that cannot be used; `place` is what it is in."""
+        invalid = matcher_problem(match)
+        unknown_name = self._names_problem(session, match, of_events=of_events)
+        if invalid is None and unknown_name is not None:
+            invalid = f"/match/{unknown_name[0]}", unknown_name[1]
+        if invalid is not None:
+            raise RejectedError(400, f"{place}{invalid[0]}: {invalid[1]}", pointer=place + invalid[0])
 
     async def faults(self, call: Call) -> Json:
         """List the fault steps of a session with their remaining uses."""
-        return _steps(self.named(call))
+        return _steps(self.read(call))
 
     async def replace_faults(self, call: Call) -> Json:
         """Replace all fault steps."""
+        steps = [self._step(self.read(call), step, f"/{index}") for index, step in enumerate(call.body)]
         session = self.named(call)
-        session.faults[:] = [_step(step, f"/{index}") for index, step in enumerate(call.body)]
+        await _count_attempts(session, steps)
+        session.faults[:] = steps
         return _steps(session)
 
     async def add_fault(self, call: Call) -> Json:
         """Append a fault step."""
-        session = self.named(call)
-        session.faults.append(_step(call.body, ""))
+        step, session = self._step(self.read(call), call.body, ""), self.named(call)
+        await _count_attempts(session, [step])
+        session.faults.append(step)
         return _steps(session)
+
+    def _step(self, session: Session, script: Mapping[str, Json], place: str) -> Step:
+        """Return a fault step. Raises RejectedError for one that cannot be used."""
+        invalid = step_problem(script)
+        if invalid is not None:
+            place += invalid[0]
+            raise RejectedError(400, f"{place or 'the step'}: {invalid[1]}", pointer=place)
+        self._check_matcher(session, script.get("match") or {}, place)
+        return Step(script)
 
     async def clear_faults(self, call: Call) -> Json:
         """Remove all fault steps."""
@@ -304,7 +380,7 @@ class Handlers:
 
     async def clock(self, call: Call) -> Json:
         """Return the session time and the real time."""
-        return _clock(self.named(call), real_ms())
+        return _clock(self.read(call), real_ms())
 
     async def set_clock(self, call: Call) -> Json:
         """Set the session time, absolute or as an offset from real time; running or frozen."""
@@ -335,7 +411,7 @@ class Handlers:
 
     async def deliveries(self, call: Call) -> Json:
         """List the deliveries: one row per logical event with all its attempts."""
-        session = self.named(call)
+        session = self.read(call)
         after, limit = call.query.get("after", 0), call.query.get("limit", DEFAULT_LIMIT)
         rows, final = await self._ledgers.rows(session), call.query.get("final", False)
         page = [row.as_json(final=final) for row in rows[after : after + limit]]
@@ -350,12 +426,21 @@ def _request_matches(exchange: Exchange, query: Mapping[str, Any]) -> bool:
     )
 
 
-def _event_rows(exchange: Exchange, query: Mapping[str, Any], after: int) -> Iterator[dict[str, Json]]:
-    """Yield the event rows of an exchange after `after` that match the filters, oldest first."""
-    verdict = None if query.get("verdict") == "any" else query.get("verdict")
-    if _request_matches(exchange, query) and (verdict is None or verdict in exchange.verdicts):
-        for row in View(exchange).event_rows():
-            if row["seq"] > after and verdict in (None, row["verdict"]) and query.get("type") in (None, row["type"]):
+def _event_rows(
+    exchange: Exchange, query: Mapping[str, Any], match: Mapping[str, Json], attempts: AttemptNumbers | None
+) -> Iterator[dict[str, Json]]:
+    """Yield the event rows of an exchange that fit the filters and the matcher, oldest first.
+
+    `attempts` has counted the exchanges before this one, if the matcher asks for attempts.
+    """
+    numbers = None if attempts is None else attempts.add(exchange)
+    verdict, type_, view = query["verdict"], query.get("type"), View(exchange)
+    if not _request_matches(exchange, query) or (verdict != ANY and verdict not in exchange.verdicts):
+        return
+    for row in view.event_rows():
+        if row["seq"] > query.get("after", 0) and verdict in (ANY, row["verdict"]) and type_ in (None, row["type"]):
+            facts = replace(view.request_facts, attempt=None if numbers is None else numbers[row["index"]])
+            if matches(match, {**row, "request": facts}):
                 yield row
 
 
@@ -375,12 +460,13 @@ def _steps(session: Session) -> Json:
     return {"steps": [step.as_json() for step in session.faults]}
 
 
-def _step(step: Json, place: str) -> Step:
-    invalid = step_problem(step)
-    if invalid is not None:
-        place += invalid[0]
-        raise RejectedError(400, f"{place or 'the step'}: {invalid[1]}", pointer=place)
-    return Step(step)
+async def _count_attempts(session: Session, steps: Iterable[Step]) -> None:
+    """Start to count attempts if a step asks for them, from the requests that are in the journal."""
+    if session.attempts is None and any(step.needs_attempts for step in steps):
+        attempts = AttemptNumbers()
+        async for exchange in in_turns(session):
+            attempts.add(exchange)
+        session.attempts = attempts
 
 
 def _move_clock(session: Session, now: int, real: int, *, frozen: bool, place: str) -> Json:

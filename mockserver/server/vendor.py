@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
@@ -45,13 +46,17 @@ def is_too_long(session_name: str) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class Arrival:
-    """One vendor request with its session; it is judged again after a delay."""
+    """One vendor request with its session; it is judged again after a delay.
+
+    `attempts` has the number of the attempt to deliver each event, or nothing where no fault step asks for it.
+    """
 
     request: web.BaseRequest
     session: Session
     judged: Judged
     notes: tuple[str, ...]
     received_ms: int
+    attempts: Sequence[int] = ()
 
 
 class Vendor:
@@ -70,26 +75,29 @@ class Vendor:
         if served is None:
             return self._unowned(request.method, path)
         judged = route(RequestBody(await self._receive(request, target, prefixed, served.name)), served)
-        if judged.preflight:
-            self._count_refused_preflight(judged, path)
         session, notes = self._session_of(judged, prefixed)
         if judged.request.headers is not request.raw_headers:
             notes = (*notes, "repeated_header")
         now = real_ms()
         judged = self._judge(judged, session, now)
+        if judged.preflight:
+            self._count_preflight(judged, session, path)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
-        step = steps.take(session.faults, judged) if session.faults else None
+        arrival.attempts = session.attempts_of(judged) if session.faults else ()
+        step = steps.take(session.faults, judged, arrival.attempts) if session.faults else None
         if step is not None:  # it is applied even if the client disconnects meanwhile
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
         return _answer(session, exchange, reply)
 
-    def _count_refused_preflight(self, judged: Judged, path: str) -> None:
-        """Count a preflight after which a browser does not send the request."""
+    def _count_preflight(self, judged: Judged, session: Session, path: str) -> None:
+        """Count a preflight after which a browser does not send the request, or that has no key."""
         rules = judged.place.cors
         problem = None if rules is None else preflight_problem(rules, judged.request)
         if problem is not None:
             self._unseen.add(f"preflight of {plain_path(path)}: {problem}, so the browser does not send the request")
+        elif session.name == DEFAULT_SESSION:
+            self._unseen.add(f"preflight of {plain_path(path)}: it has no key, so it is in the session {session.name}")
 
     def _judge(self, judged: Judged, session: Session, now: int) -> Judged:
         """Judge a routed request under the current settings of the session."""
@@ -142,7 +150,7 @@ class Vendor:
                 fresh = route(arrival.judged.request_body, arrival.judged.contract)
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if step.reject is not None:
-                steps.reject(arrival.judged, step)
+                steps.reject(arrival.judged, step, arrival.attempts)
             exchange, own = await self._commit(arrival, step)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)

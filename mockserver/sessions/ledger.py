@@ -260,7 +260,7 @@ class Ledger:
         opened = dict[Key, Iterator[Delivery]]()
         rows = []
         for event, type_, content in zip(sent.events, sent.types, contents, strict=True):
-            key, id_ = (contract.name, content), _id_of(event, contract)
+            key, id_ = (contract.name, content), id_of(event, contract)
             if id_ is not None:
                 row = self._by_id.get((contract.name, id_))
                 if row is None:
@@ -355,7 +355,8 @@ class Ledger:
             row.bare = None
 
 
-def _id_of(event: Json, contract: Contract) -> str | None:
+def id_of(event: Json, contract: Contract) -> str | None:
+    """Return the id of an event by which the vendor recognises it, or None where it has none."""
     value = pointer.get(event, contract.dedup.tokens) if contract.dedup else None
     return value if isinstance(value, str) and value else None
 

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
+from typing import Final
 
+from mockserver.contract.contract import split_target
+from mockserver.core.wire import WireRequest
+from mockserver.errors import nearest, unknown
 from mockserver.jsonkit import Json, patterns, pointer
-from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit.pointer import MISSING, Missing
 
-ROW_MEMBERS = ("protocol", "operation", "type", "verdict")
-ANY = "any"
+ROW_MEMBERS: Final = ("protocol", "operation", "type", "verdict")
+ABOUT_EVENTS: Final = ("type", "verdict", "where")
+"""Members of a matcher that a request fits when one of its events does."""
+ANY: Final = "any"
+WILDCARD: Final = "*"
+COMPARED: Final = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
+OPERATORS: Final = ("exists", "regex", "in", "contains", *COMPARED, "equals")
+FOREIGN: Final = frozenset({"eq", "ge", "includes", "le", "like", "matches", "ne", "not"})
+"""Operators of other query languages: an object with one of them only is not meant literally."""
+SIMILARITY: Final = 0.75
+"""How similar a key must be to an operator to be taken for a misspelled one; `text` is not near `exists`."""
+SHOWN_VALUES: Final = 5
+SHORTEST_NAME: Final = 3
+"""Shorter names are near an operator by chance: `n` is near `in`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +42,37 @@ class Difference:
         return {"pointer": self.pointer, "expected": self.expected, "got": self.got}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFacts:
+    """What a matcher's `request` is compared with; `status` is None without a reply, `attempt` where it is unknown."""
+
+    request: WireRequest
+    status: int | None = None
+    attempt: int | None = None
+
+    def values(self, name: str, expected: Json) -> Json:
+        """Return the value of a member. A path that is asked for without a query is compared without it."""
+        match name:
+            case "method":
+                return self.request.method
+            case "path":
+                target = self.request.target
+                return split_target(target)[0] if isinstance(expected, str) and "?" not in expected else target
+            case "status":
+                return self.status
+        return self.attempt
+
+    def header(self, name: str) -> list[Json]:
+        """Return the values of a header, whatever the case of its name."""
+        sought = name.lower().encode("latin-1", "replace")
+        return [value.decode("latin-1") for known, value in self.request.headers if known.lower() == sought]
+
+
 def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Difference]:
     """Return how an event row differs from a matcher; empty means it matches.
 
-    `where` looks into the event as sent, and a difference there has the pointer that was asked for.
+    `where` looks into the event as sent, and a difference there has the pointer that was asked for. `request` looks at
+    the row's `request`, which is `RequestFacts`.
     """
     differing: list[Difference] = []
     for name in ROW_MEMBERS:
@@ -36,10 +80,47 @@ def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Diff
         if expected is not None and expected != ANY and row.get(name) != expected:
             differing.append(Difference(pointer=f"/{name}", expected=expected, got=row.get(name)))
     for place, expected in (match.get("where") or {}).items():
-        got = pointer.get(row["event"], pointer.parse(place))
-        if not fits(got, expected):
-            differing.append(Difference(pointer=place, expected=expected, got=None if got is MISSING else got))
+        differing += _difference(place, expected, _values(row["event"], pointer.parse(place)))
+    if match.get("request"):
+        differing += request_differences(match["request"], row["request"])
     return differing
+
+
+def request_differences(match: Mapping[str, Json], facts: RequestFacts) -> Iterator[Difference]:
+    """Yield how a request differs from the member `request` of a matcher."""
+    for name, expected in match.items():
+        if name != "headers":
+            yield from _difference(f"/request/{name}", expected, [facts.values(name, expected)])
+    for name, expected in (match.get("headers") or {}).items():
+        place = f"/request/headers/{pointer.escape(name)}"
+        yield from _difference(place, expected, facts.header(name) or [MISSING])
+
+
+def _difference(place: str, expected: Json, values: list[Json]) -> Iterator[Difference]:
+    """Yield the difference at a place, if none of its values fits; `got` is a list where it has several."""
+    if not any(fits(value, expected) for value in values):
+        got = None if values[0] is MISSING else values[0]
+        yield Difference(pointer=place, expected=expected, got=got if len(values) == 1 else values[:SHOWN_VALUES])
+
+
+def about_events(match: Mapping[str, Json]) -> bool:
+    """Return whether a matcher looks at events: a request fits it when one of its events does."""
+    return any(match.get(name) is not None for name in ABOUT_EVENTS) or "attempt" in (match.get("request") or {})
+
+
+def request_row_differences(
+    match: Mapping[str, Json], row: Mapping[str, Json], event_rows: Iterable[Mapping[str, Json]]
+) -> list[Difference]:
+    """Return how a request differs from a matcher; `row` has its `protocol`, `operation` and `request`.
+
+    Where the matcher looks at events, one of the rows of its events has to fit, else the closest one differs.
+    """
+    if not about_events(match):
+        return differences(match, row)
+    compared = [differences(match, event_row) for event_row in event_rows]
+    without_events = {name: member for name, member in match.items() if name not in ABOUT_EVENTS}
+    no_event = Difference(pointer="/events", expected=1, got=0)
+    return min(compared, key=len) if compared else [*differences(without_events, row), no_event]
 
 
 def matches(match: Mapping[str, Json], row: Mapping[str, Json]) -> bool:
@@ -48,19 +129,73 @@ def matches(match: Mapping[str, Json], row: Mapping[str, Json]) -> bool:
         expected = match.get(name)
         if expected is not None and expected != ANY and row.get(name) != expected:
             return False
-    return not match.get("where") or not differences(match, row)
+    return not (match.get("where") or match.get("request")) or not differences(match, row)
+
+
+def _values(event: Json, tokens: Iterable[str]) -> list[Json]:
+    """Return the values at a pointer, in which `*` is any member or element; `MISSING` where there is none."""
+    values: list[Json | Missing] = [event]
+    for token in tokens:
+        if token == WILDCARD:
+            values = [inner for value in values for inner in _members(value)]
+        else:
+            values = [inner for value in values if (inner := pointer.get(value, (token,))) is not MISSING]
+    return values or [MISSING]
+
+
+def _members(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def fits(got: Json, expected: Json) -> bool:
-    """Compare one value: with `exists`, `regex` or `in`, else for equality of JSON values."""
-    match expected if isinstance(expected, dict) and len(expected) == 1 else None:
-        case {"exists": value}:
-            return (got is not MISSING) is bool(value)
-        case {"regex": value}:
-            return isinstance(got, str) and patterns.matches(value, got)
-        case {"in": value}:
-            return any(equal(got, option) for option in value)
-    return equal(got, expected)
+    """Compare one value: with all of the operators, else for equality of JSON values."""
+    if not is_operators(expected):
+        return equal(got, expected)
+    return all(_fits_operator(got, name, operand) for name, operand in expected.items())
+
+
+def is_operators(expected: Json) -> bool:
+    """Return whether a value of a matcher is an object of operators: one whose every key is one."""
+    return isinstance(expected, dict) and bool(expected) and all(name in OPERATORS for name in expected)
+
+
+def _fits_operator(got: Json, name: str, operand: Json) -> bool:
+    match name:
+        case "exists":
+            return (got is not MISSING) is bool(operand)
+        case "regex":
+            return isinstance(got, str) and patterns.matches(operand, got)
+        case "in":
+            return any(equal(got, option) for option in operand)
+        case "contains":
+            return _contains(got, operand)
+        case "equals":
+            return equal(got, operand)
+    return _kind(got) is not None and _kind(got) is _kind(operand) and bool(COMPARED[name](got, operand))
+
+
+def _kind(value: Json) -> type | None:
+    """Return the kind of a value that has an order: numbers are compared with numbers, texts with texts."""
+    if isinstance(value, str):
+        return str
+    return float if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _contains(got: Json, operand: Json) -> bool:
+    if isinstance(got, str):
+        return isinstance(operand, str) and operand in got
+    if isinstance(got, list):
+        return any(_has_part(item, operand) for item in got)
+    return isinstance(got, dict) and isinstance(operand, dict) and _has_part(got, operand)
+
+
+def _has_part(got: Json, part: Json) -> bool:
+    """Return whether a value is another one, or an object that has all members of another one, at any depth."""
+    if isinstance(got, dict) and isinstance(part, dict):
+        return all(name in got and _has_part(got[name], member) for name, member in part.items())
+    return equal(got, part)
 
 
 def equal(left: Json, right: Json) -> bool:
@@ -76,22 +211,88 @@ def equal(left: Json, right: Json) -> bool:
 
 def problem(match: Json, place: str = "/match") -> tuple[str, str] | None:
     """Return where and why a matcher cannot be used, or None. Its members' types are checked by the API's schema."""
+    invalid: tuple[str, str] | None = None
     for where, expected in (match.get("where") or {}).items():
         member = f"{place}/where/{pointer.escape(where)}"
         try:
             pointer.parse(where)
         except ValueError as error:
             return member, str(error)
-        match expected if isinstance(expected, dict) and len(expected) == 1 else None:
-            case {"exists": value} if not isinstance(value, bool):
-                return f"{member}/exists", "must be true or false"
-            case {"in": value} if not isinstance(value, list):
-                return f"{member}/in", "must be an array"
-            case {"regex": value} if not isinstance(value, str):
-                return f"{member}/regex", "must be a string"
-            case {"regex": value}:
-                try:
-                    patterns.check_pattern(value)
-                except ValueError as error:
-                    return f"{member}/regex", f"not a regular expression: {error}"
+        invalid = invalid or _value_problem(expected, member)
+    request = match.get("request") or {}
+    for name, expected in request.items():
+        if name != "headers":
+            kind = str if name in ("method", "path") else float
+            invalid = invalid or _value_problem(expected, f"{place}/request/{name}", kind)
+    for name, expected in (request.get("headers") or {}).items():
+        invalid = invalid or _value_problem(expected, f"{place}/request/headers/{pointer.escape(name)}", str)
+    return invalid
+
+
+def _value_problem(expected: Json, place: str, kind: type | None = None) -> tuple[str, str] | None:
+    """Return where and why a value of a matcher cannot be used; `kind` is that of the other side, if known."""
+    if not isinstance(expected, dict) or not expected:
+        return None
+    for name in expected:
+        if name not in OPERATORS and (kind is not None or _looks_like_operators(expected)):
+            literal = "" if kind is not None else '; for a literal object use {"equals": …}'
+            return f"{place}/{pointer.escape(name)}", unknown("operator", name, OPERATORS) + literal
+    if not is_operators(expected):
+        return None
+    for name, operand in expected.items():
+        invalid = _operand_problem(name, operand, kind)
+        if invalid is not None:
+            return f"{place}/{name}", invalid
+    return _range_problem(expected, place)
+
+
+def _looks_like_operators(expected: Mapping[str, Json]) -> bool:
+    """Return whether an object has an operator among its keys, or only keys that look like one."""
+    return any(name in OPERATORS for name in expected) or all(map(_looks_like_operator, expected))
+
+
+def _looks_like_operator(name: str) -> bool:
+    bare = name.lstrip("$").lower()
+    near = bare in OPERATORS or nearest(bare, OPERATORS, SIMILARITY) is not None
+    return bare in FOREIGN or (near and len(name) >= SHORTEST_NAME)
+
+
+def _operand_problem(name: str, operand: Json, kind: type | None) -> str | None:
+    match name:
+        case "regex" | "contains" if kind is float:
+            return "does not apply to a number"
+        case "equals" if kind not in (None, _kind(operand)):
+            return f"must be a {'number' if kind is float else 'string'}"
+        case "exists" if not isinstance(operand, bool):
+            return "must be true or false"
+        case "in" if not isinstance(operand, list):
+            return "must be an array"
+        case "in" if not operand:
+            return "must have at least one value: nothing is in an empty array"
+        case "in" if kind is not None and any(_kind(option) is not kind for option in operand):
+            return f"must be an array of {'numbers' if kind is float else 'strings'}"
+        case "regex" if not isinstance(operand, str):
+            return "must be a string"
+        case "regex":
+            try:
+                patterns.check_pattern(operand)
+            except ValueError as error:
+                return f"not a regular expression: {error}"
+        case "gt" | "gte" | "lt" | "lte" if _kind(operand) not in (float, str):
+            return "must be a number or a string"
+        case "gt" | "gte" | "lt" | "lte" if kind not in (None, _kind(operand)):
+            return f"must be a {'number' if kind is float else 'string'}"
+    return None
+
+
+def _range_problem(expected: Mapping[str, Json], place: str) -> tuple[str, str] | None:
+    """Return why bounds leave nothing between them, or None."""
+    bounds = {name: operand for name, operand in expected.items() if name in COMPARED}
+    if len({_kind(operand) for operand in bounds.values()}) > 1:
+        return place, f"{' and '.join(bounds)} must be of one type: numbers or strings"
+    for low in bounds.keys() & {"gt", "gte"}:
+        for high in bounds.keys() & {"lt", "lte"}:
+            empty = bounds[low] > bounds[high] or (bounds[low] == bounds[high] and (low, high) != ("gte", "lte"))
+            if empty:
+                return place, f"no value is {low} {bounds[low]!r} and {high} {bounds[high]!r}"
     return None

@@ -10,7 +10,10 @@ from itertools import islice
 from typing import Final, Literal, Protocol
 
 from mockserver.contract.serving import ContractChoice
+from mockserver.core.events import events_of
 from mockserver.core.model import Judged, Receipt, Verdict
+from mockserver.jsonkit import jsontext
+from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.claims import Claims, all_of
 from mockserver.sessions.exchange import Exchange, SharedHead
 from mockserver.sessions.steps import Step
@@ -95,6 +98,7 @@ class Session:
     def __init__(self, name: str, settings: SessionSettings, number: int = 0) -> None:
         self.name = name
         self.number = number
+        self.opened_ms: int | None = None  # real time, if a control call opened it
         self.settings = settings
         self.clock: Clock = REAL_TIME
         self.counts = Counts()
@@ -107,6 +111,7 @@ class Session:
         self.revised = 0
         self.deleted = False
         self.faults: list[Step] = []
+        self.attempts: AttemptNumbers | None = None  # kept once a fault step asks for attempts
         self.waiters: set[Waiter] = set()
         self.in_flight = 0
         self.claims = Claims()
@@ -143,6 +148,13 @@ class Session:
             receipt.verdicts = self.claims.events(judged, receipt)
         return receipt
 
+    def attempts_of(self, judged: Judged) -> list[int]:
+        """Return which attempt to deliver each event a request is; nothing where no fault step asks for it."""
+        if self.attempts is None or not judged.events:
+            return []
+        events = [] if judged.form is None else events_of(judged.form, jsontext.view(judged.request_body.text))
+        return self.attempts.expected(judged.contract, events)
+
     def record(self, exchange: Exchange) -> None:
         """Append to the journal, count, evict what is over the session's limit."""
         counts, verdicts = self.counts, exchange.verdicts
@@ -156,6 +168,8 @@ class Session:
             self.bytes += exchange.shared.bytes
         exchange.shared.uses += 1
         self.bytes += size_of(exchange)
+        if self.attempts is not None:
+            self.attempts.add(exchange)
         if self.waiters:
             view = View(exchange)
             for waiter in tuple(self.waiters):

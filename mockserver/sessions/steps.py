@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from itertools import zip_longest
 from typing import Final, Literal
 
 from mockserver.contract.server_rules import SERVER_RULES
@@ -24,7 +25,7 @@ from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.jsonkit.template import fill_text, names
 from mockserver.sessions.exchange import ReplyOverride
-from mockserver.sessions.matcher import differences
+from mockserver.sessions.matcher import RequestFacts, about_events, differences, request_differences
 from mockserver.sessions.matcher import problem as matcher_problem
 
 When = Literal["before_commit", "after_commit"]
@@ -97,19 +98,33 @@ class Step:
         """Return the next delay in ms."""
         return 0.0 if self.delay is None else self._delays.uniform(self.delay["min"], self.delay["max"])
 
-    def matches(self, judged: Judged) -> bool:
-        """Tell whether the step is meant for a request; `where` and `type` need one event that fits."""
+    @property
+    def needs_attempts(self) -> bool:
+        """Whether the matcher asks which attempt to deliver an event a request is."""
+        return "attempt" in (self.match.get("request") or {})
+
+    def matches(self, judged: Judged, attempts: Sequence[int] = ()) -> bool:
+        """Tell whether the step is meant for a request; a matcher about events needs one event that fits.
+
+        `attempts` has the number of the attempt for each event, or nothing where no step asks.
+        """
         operation = self.match.get("operation")
         if operation != judged.operation_name and (operation is not None or judged.preflight):
             return False
         if self.match.get("protocol") not in (None, judged.contract.name):
             return False
-        about_events = any(name in self.match for name in ("type", "verdict", "where"))
-        return not about_events or bool(self.matching_events(judged))
+        if about_events(self.match):
+            return bool(self.matching_events(judged, attempts))
+        request = self.match.get("request")
+        return not request or not any(request_differences(request, RequestFacts(request=judged.request)))
 
-    def matching_events(self, judged: Judged) -> list[int]:
+    def matching_events(self, judged: Judged, attempts: Sequence[int] = ()) -> list[int]:
         """Return the positions of the events the step is meant for; all of them without a matcher."""
-        return [index for index, row in enumerate(rows_of(judged)) if not differences(self.match, row)]
+        rows = rows_of(judged)
+        if self.match.get("request"):
+            for row, attempt in zip_longest(rows, attempts[: len(rows)]):
+                row["request"] = RequestFacts(request=judged.request, attempt=attempt)
+        return [index for index, row in enumerate(rows) if not differences(self.match, row)]
 
 
 def rows_of(judged: Judged) -> list[dict[str, Json]]:
@@ -128,9 +143,9 @@ def rows_of(judged: Judged) -> list[dict[str, Json]]:
     ]
 
 
-def take(steps: Sequence[Step], judged: Judged) -> Step | None:
+def take(steps: Sequence[Step], judged: Judged, attempts: Sequence[int] = ()) -> Step | None:
     """Return the first step that matches, has uses left and whose dice agree, used once; None when there is none."""
-    return next((step for step in steps if not step.spent and step.matches(judged) and step.use()), None)
+    return next((step for step in steps if not step.spent and step.matches(judged, attempts) and step.use()), None)
 
 
 def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
@@ -148,7 +163,12 @@ def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
     delay = script.get("delay_ms")
     if isinstance(delay, dict) and delay["min"] > delay["max"]:
         return "/delay_ms/min", "min is greater than max"
-    return matcher_problem(script.get("match") or {})
+    match = script.get("match") or {}
+    if "status" in (match.get("request") or {}):
+        return "/match/request/status", "a step is chosen before the request is answered; match the attempt instead"
+    if match.get("verdict") == Verdict.DUPLICATE:
+        return "/match/verdict", "a step is chosen before duplicates are known; match the attempt instead"
+    return matcher_problem(match)
 
 
 def _reply_problem(reply: Mapping[str, Json]) -> tuple[str, str] | None:
@@ -196,12 +216,12 @@ def truncated(body: bytes) -> bytes:
     return body[: len(body) // 2]
 
 
-def reject(judged: Judged, step: Step) -> None:
+def reject(judged: Judged, step: Step, attempts: Sequence[int] = ()) -> None:
     """Make the matching events of a batch fail, as if the vendor had refused them.
 
     Where the event is the whole request, the request is refused.
     """
-    chosen = step.matching_events(judged)
+    chosen = step.matching_events(judged, attempts)
     errors = {error.index: error for error in judged.event_errors}
     for index in chosen:
         if index not in errors:

@@ -21,6 +21,7 @@ from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
+from mockserver.sessions.matcher import RequestFacts
 from mockserver.sessions.steps import INJECTED_RULE, Step, truncated
 
 
@@ -57,10 +58,15 @@ class View:
             return replace(reply, body=truncated(reply.body))
         return reply
 
+    @property
+    def request_facts(self) -> RequestFacts:
+        """What a matcher may look at of the request itself."""
+        return RequestFacts(request=self.exchange.shared.head, status=self.exchange.client_status)
+
     @cached_property
     def match_rows(self) -> list[dict[str, Json]]:
         """Of each event only what a matcher may look at, and its number."""
-        sent = self.sent
+        sent, facts = self.sent, self.request_facts
         return [
             {
                 "seq": self.exchange.receipt.first_event + index,
@@ -70,6 +76,7 @@ class View:
                 "type": kind,
                 "verdict": str(self.exchange.verdicts[index]),
                 "event": event,
+                "request": facts,
             }
             for index, (event, kind) in enumerate(zip(sent.events, sent.types, strict=True))
         ]

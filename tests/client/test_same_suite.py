@@ -200,6 +200,54 @@ def test_keys_of_all_families_belong_to_the_session_when_asked_for(session: Sess
         session.key_for("apex", "server_event")
 
 
+def test_requests_without_events_are_waited_for(session: Session) -> None:
+    post(session.url, f"/api/i/v1/{session.key}/events", b"{")
+    send_whisperr(session, whisperr_event("seen"))
+    refused = session.wait_for_request(protocol="outlit", status=400)
+    assert (refused.operation, refused.events, refused.request.body) == ("events", 0, b"{")
+    assert [row.id for row in session.wait_for_request(count=2)] == ["r1", "r2"]
+    assert session.wait_for_request(where={"/event_type": "seen"}).protocol == "whisperr"
+    assert session.wait_for_request(method="GET", exactly=0) == []
+    with pytest.raises(WaitError, match='waited for 1 request, method "GET": 0 arrived') as missing:
+        session.wait_for_request(method="GET", timeout=0.05)
+    assert missing.value.waited.near_misses[0].request_id == "r2"
+    assert missing.value.waited.refused_requests[0].findings[0].severity == "error"
+
+
+def test_events_are_searched_with_the_matcher(session: Session) -> None:
+    send_whisperr(session, whisperr_event("first", properties={"items": [{"n": 1}]}))
+    send_whisperr(session, whisperr_event("second", properties={"items": [{"n": 2}, {"n": 3}]}))
+    assert [row.type for row in session.events(where={"/properties/items/*/n": {"gte": 3}})] == ["second"]
+    assert session.events(request={"headers": {"x-api-key": {"exists": False}}}) == []
+    assert session.wait_for(where={"/properties/items": {"contains": {"n": 1}}}).type == "first"
+
+
+def test_names_are_refused_when_no_contract_has_them(session: Session) -> None:
+    for call in (session.events, session.requests, session.wait_for):
+        with pytest.raises(ControlError, match='unknown protocol "outlet", did you mean "outlit"'):
+            call(protocol="outlet")
+    with pytest.raises(ControlError, match='did you mean "pageview"'):
+        session.wait_for(protocol="outlit", type="pageviw")
+    with pytest.raises(ControlError, match='unknown operator "regx", did you mean "regex"'):
+        session.wait_for(where={"/event_type": {"regx": "x"}})
+    with pytest.raises(ControlError, match="match the request instead"):
+        session.wait_for(operation="bootstrap", exactly=0)
+
+
+def test_traffic_before_the_session_was_opened_is_not_blamed(server: Client, session: Session) -> None:
+    send_whisperr(server.session("pk_earlier"), whisperr_event("x"))
+    post(server.url, "/nobody/serves/this", {})
+    with pytest.raises(WaitError) as later:
+        server.session("pk_later").wait_for(timeout=0.01)
+    assert "other sessions" not in str(later.value)
+    assert "in no session" not in str(later.value)
+    with pytest.raises(WaitError, match="pk_earlier: ") as same_test:
+        session.wait_for(timeout=0.01)
+    assert "no protocol serves POST /nobody/serves/this" in str(same_test.value)
+    server.session("pk_earlier").forget()
+    server.session("pk_later").forget()
+
+
 def test_wait_is_refused_when_an_option_is_misspelled(session: Any) -> None:
     with pytest.raises(TypeError, match='unknown option "typ", did you mean "type"'):
         session.wait_for(typ="pageview")
@@ -234,3 +282,4 @@ async def test_session_can_be_awaited_when_a_coroutine_uses_it(session: Session)
     assert session.aio.base_url == session.base_url
     with pytest.raises(WaitError, match="2 accepted events"):
         await session.aio.wait_for(count=2, timeout=0.05)
+    assert (await session.aio.wait_for_request(method="POST")).status == 202

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from mockserver.contract.language import LONGEST_TEXT, Meta
+from mockserver.contract.language import Meta
 from mockserver.contract.library import library
 from mockserver.errors import ContractError
+from mockserver.jsonkit.violations import LONGEST_TEXT
 from tests.judging import TALLY
 
 META = library().meta

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.server.waiting import LOOK_BACK_MS, SHOWN_SESSIONS, other_sessions
 from mockserver.sessions.session import Session
 from mockserver.sessions.stores.memory import MemoryStore
@@ -17,14 +18,25 @@ async def received(store: MemoryStore, name: str, *moments: int) -> Session:
     return session
 
 
+def shown(store: MemoryStore, session: Session, began_ms: int, since_ms: int | None = None) -> list[tuple[str, int]]:
+    return [(row["session"], row["requests"]) for row in other_sessions(store, session, began_ms, since_ms)]
+
+
+async def test_time_of_the_latest_request_is_shown() -> None:
+    store = new_store()
+    await received(store, "other", 1, 30)
+    (row,) = other_sessions(store, store.session("own"), NOW)
+    assert row["last"] == rfc3339_ms(NOW + 30)
+
+
 async def test_sessions_that_received_something_since_are_listed_the_latest_first() -> None:
     store = new_store()
     own = await received(store, "own", 5)
     await received(store, "early", 1, 2, 30)
     await received(store, "late", -10, 40)
-    assert other_sessions(store, own, NOW, look_back=False) == [
-        {"session": "late", "requests": 1},
-        {"session": "early", "requests": 3},
+    assert shown(store, own, NOW) == [
+        ("late", 1),
+        ("early", 3),
     ]
 
 
@@ -33,13 +45,13 @@ async def test_moment_at_which_the_wait_began_does_not_count() -> None:
     own = store.session("own")
     await received(store, "then", 0)
     await received(store, "after", 1)
-    assert other_sessions(store, own, NOW, look_back=False) == [{"session": "after", "requests": 1}]
+    assert shown(store, own, NOW) == [("after", 1)]
 
 
 async def test_session_without_requests_is_not_listed() -> None:
     store = new_store()
     store.session("silent")
-    assert other_sessions(store, store.session("own"), NOW, look_back=True) == []
+    assert shown(store, store.session("own"), NOW, since_ms=NOW - LOOK_BACK_MS) == []
 
 
 async def test_last_minute_is_looked_at_when_nothing_came_since() -> None:
@@ -48,11 +60,11 @@ async def test_last_minute_is_looked_at_when_nothing_came_since() -> None:
     await received(store, "before", -LOOK_BACK_MS, -5)
     await received(store, "long-before", -LOOK_BACK_MS - 1)
     await received(store, "both", -5, -4, 3)
-    assert other_sessions(store, own, NOW, look_back=True) == [
-        {"session": "both", "requests": 1},
-        {"session": "before", "requests": 2},
+    assert shown(store, own, NOW, since_ms=NOW - LOOK_BACK_MS) == [
+        ("both", 1),
+        ("before", 2),
     ]
-    assert other_sessions(store, own, NOW, look_back=False) == [{"session": "both", "requests": 1}]
+    assert shown(store, own, NOW) == [("both", 1)]
 
 
 async def test_nothing_older_than_the_sessions_own_latest_request_is_looked_at() -> None:
@@ -60,12 +72,13 @@ async def test_nothing_older_than_the_sessions_own_latest_request_is_looked_at()
     own = await received(store, "own", -100)
     await received(store, "other", -200, -100, -99)
     await received(store, "older", -200)
-    assert other_sessions(store, own, NOW, look_back=True) == [{"session": "other", "requests": 1}]
+    assert shown(store, own, NOW, since_ms=NOW - LOOK_BACK_MS) == [("other", 1)]
 
 
 async def test_no_more_than_a_few_are_shown() -> None:
     store = new_store()
     for number in range(SHOWN_SESSIONS + 3):
         await received(store, f"s{number}", number + 1)
-    shown = other_sessions(store, store.session("own"), NOW, look_back=False)
-    assert [entry["session"] for entry in shown] == [f"s{number}" for number in range(SHOWN_SESSIONS + 2, 2, -1)]
+    assert [name for name, _ in shown(store, store.session("own"), NOW)] == [
+        f"s{number}" for number in range(SHOWN_SESSIONS + 2, 2, -1)
+    ]

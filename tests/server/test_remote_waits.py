@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
+from mockserver.server import handlers
+from mockserver.server.waiting import Waiter
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient, clicks_body
@@ -17,12 +21,15 @@ ANSWER = {
     "reason",
     "matched",
     "events",
+    "requests",
     "next",
     "near_misses",
     "refused",
+    "refused_requests",
     "faults_pending",
     "unseen",
     "other_sessions",
+    "explanation",
 }
 
 
@@ -290,7 +297,7 @@ async def test_elsewhere_looks_back_when_the_client_was_done_before_the_wait(
     await wrong.track("m1")
     await wrong.track("m2")
     answer = await wait(control, session, timeout_ms=20)
-    assert answer["other_sessions"] == [{"session": wrong.key, "requests": 2}]
+    assert [(row["session"], row["requests"]) for row in answer["other_sessions"]] == [(wrong.key, 2)]
 
 
 async def test_elsewhere_leaves_out_what_came_before_this_session_got_something(
@@ -330,6 +337,13 @@ async def test_open_wait_ends_when_its_session_is_deleted(
         ({"match": {"where": {"/a": {"exists": "yes"}}}}, "/match/where/~1a/exists"),
         ({"match": {"where": {"/a": {"in": "abc"}}}}, "/match/where/~1a/in"),
         ({"match": {"where": {"a": 1}}}, "/match/where/a"),
+        ({"match": {"request": {"mehod": "GET"}}}, "/match/request/mehod"),
+        ({"match": {"request": {"status": "200"}}}, "/match/request/status"),
+        ({"match": {"request": {"attempt": 0}}}, "/match/request/attempt"),
+        ({"match": {"request": {"headers": {"a b": "c"}}}}, "/match/request/headers"),
+        ({"match": {"request": {"headers": {"a": 5}}}}, "/match/request/headers/a"),
+        ({"for": "request"}, "/for"),
+        ({"since_ms": "now"}, "/since_ms"),
         ([], ""),
     ],
 )
@@ -357,3 +371,207 @@ async def test_wait_gives_up_no_row_when_many_events_match(
         assert reply.status == 200
     answer = await wait(control, session, exactly=3000)
     assert (len(answer["events"]), answer["next"]) == (3000, 3000)
+
+
+@pytest.mark.parametrize(
+    ("match", "member", "message"),
+    [
+        ({"protocol": "outlet"}, "protocol", 'unknown protocol "outlet", did you mean "outlit"?'),
+        ({"operation": "batc"}, "operation", 'unknown operation "batc", did you mean "batch"?'),
+        ({"protocol": "outlit", "type": "pageviw"}, "type", 'did you mean "pageview"?'),
+        ({"operation": "bootstrap"}, "operation", "match the request instead"),
+        ({"verdict": "acepted"}, "verdict", 'rejected, any; got "acepted", did you mean "accepted"?'),
+    ],
+)
+async def test_unknown_name_is_refused_with_the_nearest(
+    control: ControlClient, session: str, match: dict[str, Any], member: str, message: str
+) -> None:
+    status, problem = await control.post(f"{session}/wait", {"match": match})
+    assert (status, problem["pointer"]) == (400, f"/match/{member}")
+    assert message in problem["detail"]
+    status, problem = await control.get(
+        f"{session}/events?{'&'.join(f'{name}={text}' for name, text in match.items())}"
+    )
+    assert (status, problem["parameter"]) == (400, member)
+    assert message in problem["detail"]
+    assert (await control.get("/_mock/sessions"))[1]["sessions"] == []
+
+
+async def test_type_is_checked_against_the_revision_of_the_session(control: ControlClient, session: str) -> None:
+    body = {"match": {"protocol": "outlit", "type": "survey"}, "timeout_ms": 0}
+    assert (await control.post(f"{session}/wait", body))[0] == 400
+    patch = {"events": {"survey": {"type": "object", "source": "assumed: test"}}}
+    await control.patch(session, {"protocols": {"outlit": {"patch": patch}}})
+    assert (await control.post(f"{session}/wait", body))[0] == 200
+
+
+async def test_event_of_an_unknown_type_is_found_where_it_was_refused(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    path = f"{session}/events?protocol=outlit&type=surprise"
+    assert (await control.get(path))[0] == 400
+    assert (await control.get(f"{path}&verdict=any"))[0] == 400
+    await vendor.clicks("a", type="surprise")
+    status, answer = await control.get(path)
+    assert (status, [row["verdict"] for row in answer["events"]]) == (200, ["rejected"])
+    answer = await wait(control, session, match={"type": "surprise", "verdict": "rejected"})
+    assert answer["satisfied"]
+
+
+async def test_answer_has_as_many_rows_as_were_waited_for(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1", "m2", "m3")
+    answer = await wait(control, session, count=2)
+    assert (answer["matched"], len(answer["events"]), answer["next"]) == (3, 2, 2)
+    status, answer = await control.post(f"{session}/wait?rows=all", {"count": 2})
+    assert (status, len(answer["events"]), answer["next"]) == (200, 3, 3)
+    answer = await wait(control, session, exactly=2)
+    assert (answer["reason"], len(answer["events"])) == ("too_many", 2)
+    assert (await control.post(f"{session}/wait?rows=al"))[1]["parameter"] == "rows"
+
+
+async def test_second_attempt_is_waited_for(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await control.put(f"{session}/faults", [{"reply": {"status": 503}, "times": 1}])
+    match = {"verdict": "any", "request": {"attempt": 2}}
+    waiting = asyncio.create_task(wait(control, session, match=match, timeout_ms=30_000))
+    await waits.reach(1)
+    await vendor.track("m1")
+    await vendor.track("m1", "m2")
+    answer = await waiting
+    assert [(row["request_id"], row["index"]) for row in answer["events"]] == [("r2", 0)]
+    again = await wait(control, session, match=match)
+    assert again["events"] == answer["events"]
+
+
+async def test_status_is_that_which_the_client_was_told(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await control.put(f"{session}/faults", [{"delay_ms": 20, "when": "after_commit"}])
+    spec = {"for": "requests", "match": {"request": {"status": 202}}}
+    waiting = asyncio.create_task(wait(control, session, timeout_ms=30_000, **spec))
+    await waits.reach(1)
+    await vendor.track("m1")
+    assert (await waiting)["matched"] == 1
+
+
+@pytest.mark.parametrize(
+    ("match", "ids"),
+    [
+        ({}, ["r1", "r2", "r3", "r4"]),
+        ({"operation": "bootstrap"}, ["r1"]),
+        ({"operation": "preflight"}, ["r2"]),
+        ({"request": {"status": {"gte": 400}}}, ["r3"]),
+        ({"request": {"method": "POST", "path": {"regex": "/events$"}}}, ["r3", "r4"]),
+        ({"request": {"headers": {"content-TYPE": {"contains": "json"}}}}, ["r3", "r4"]),
+        ({"type": "custom", "where": {"/eventName": "a"}}, ["r4"]),
+        ({"verdict": "accepted"}, ["r4"]),
+    ],
+)
+async def test_requests_are_waited_for_with_or_without_events(
+    control: ControlClient, vendor: VendorClient, session: str, match: dict[str, Any], ids: list[str]
+) -> None:
+    path = f"/api/i/v1/{vendor.key}"
+    async with vendor.http.get(f"{vendor.url}{path}/bootstrap") as reply:
+        assert reply.status == 200
+    headers = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    async with vendor.http.options(f"{vendor.url}{path}/events", headers=headers) as reply:
+        assert reply.status < 300
+    await vendor.post(f"{path}/events", b"{")
+    await vendor.clicks("a")
+    answer = await wait(control, session, **{"for": "requests", "match": match, "count": len(ids)})
+    assert [row["id"] for row in answer["requests"]] == ids
+    assert (answer["events"], answer["next"]) == ([], int(ids[-1][1:]))
+    later = await wait(
+        control, session, **{"for": "requests", "match": match, "after": answer["next"], "timeout_ms": 0}
+    )
+    assert later["matched"] == 0
+
+
+async def test_request_is_waited_for_until_it_comes(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    spec = {"for": "requests", "match": {"request": {"status": 400}}}
+    waiting = asyncio.create_task(wait(control, session, timeout_ms=30_000, **spec))
+    await waits.reach(1)
+    await vendor.track("m1")
+    await vendor.post(f"/api/i/v1/{vendor.key}/events", b"{")
+    assert [row["id"] for row in (await waiting)["requests"]] == ["r2"]
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ({"where": {"/properties/n": {"gte": 2}}}, ["e2"]),
+        ({"where": {"/properties/*": 1}}, ["e1"]),
+        ({"request": {"headers": {"x-api-key": {"exists": True}}}}, ["e1", "e2", "e3"]),
+        ({"request": {"attempt": 2}}, ["e3"]),
+    ],
+)
+async def test_events_are_searched_with_the_matcher(
+    control: ControlClient, vendor: VendorClient, session: str, query: dict[str, Any], ids: list[str]
+) -> None:
+    await vendor.track("m1", properties={"n": 1})
+    await vendor.track("m2", properties={"n": 2})
+    await vendor.track("m1", properties={"n": 0})
+    text = "&".join(f"{name}={quote(json.dumps(member))}" for name, member in query.items())
+    status, answer = await control.get(f"{session}/events?{text}")
+    assert (status, [row["id"] for row in answer["events"]]) == (200, ids)
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("where=x", "where"),
+        ("where=[]", "where"),
+        ("where=%22%5Cud800%22", "where"),
+        ('where={"/a":1,"/a":2}', "where"),
+        ('where={"a":1}', "where"),
+        ('where={"/a":{"regx":"x"}}', "where"),
+        ('request={"mehod":"GET"}', "request"),
+        ('request={"status":"200"}', "request"),
+        ("wher={}", "wher"),
+    ],
+)
+async def test_search_is_refused_with_the_parameter(
+    control: ControlClient, session: str, query: str, parameter: str
+) -> None:
+    status, problem = await control.get(f"{session}/events?{quote(query, safe='=&%')}")
+    assert (status, problem["parameter"]) == (400, parameter)
+
+
+@pytest.mark.parametrize("what", ["", "/requests", "/events", "/faults", "/clock", "/deliveries", "/export"])
+async def test_read_makes_no_session(control: ControlClient, session: str, what: str) -> None:
+    assert (await control.get(session + what))[0] == 200
+    assert (await control.get("/_mock/sessions"))[1]["sessions"] == []
+
+
+async def test_events_that_come_while_the_journal_is_read_count_once(
+    control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "AT_ONCE", 1)
+    monkeypatch.setattr(handlers, "TURN_S", -1)
+    for number in range(20):
+        await vendor.track(f"a{number}")
+    waiting = asyncio.create_task(wait(control, session, exactly=30, quiet_ms=50, timeout_ms=30_000))
+    for number in range(10):
+        await vendor.track(f"b{number}")
+    assert (await waiting)["matched"] == 30
+
+
+async def test_wait_ends_when_its_session_is_deleted_while_the_journal_is_read(
+    app_server: AppServer, control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "AT_ONCE", 1)
+    monkeypatch.setattr(handlers, "TURN_S", -1)
+    await vendor.track("m1")
+    collect = Waiter._collect
+
+    def deleting(waiter: Waiter, *args: Any) -> None:
+        app_server.app.store.forget(vendor.key)
+        collect(waiter, *args)
+
+    monkeypatch.setattr(Waiter, "_collect", deleting)
+    assert (await wait(control, session, count=2, timeout_ms=30_000))["reason"] == "deleted"

@@ -117,7 +117,7 @@ client.close() if hasattr(client, "close") else None"""
 def test_commands_take_the_ca_file() -> None:
     with served(*SELF_SIGNED) as server:
         ca_file = str(ca_file_of(server))
-        report = ("report", server.url, "--session", "wrk_tls")
+        report = ("report", server.url, "--session", "wrk_tls", "--allow-empty")
         dry = (
             "verify",
             "--target",

@@ -123,7 +123,7 @@ async def test_body_that_http_would_not_send_is_refused(
 ) -> None:
     code, problem = await control.put(f"{session}/faults", [{"reply": {"status": status, "body": body}}])
     assert (code, problem["pointer"]) == (400, "/0/reply/body")
-    assert f"a reply with status {status} has no body" in problem["detail"]
+    assert f"a reply with the status {status} has no body" in problem["detail"]
 
 
 async def test_event_is_stored_twice_when_a_client_resends_after_it_was_told_of_a_failure(

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.jsonkit.pointer import MISSING
-from mockserver.sessions.matcher import differences, equal, fits, problem
+from mockserver.sessions.matcher import RequestFacts, differences, equal, fits, problem
+from tests.judging import wire_request
 
 EVENT = {
     "type": "custom",
@@ -45,6 +46,14 @@ JSON = st.recursive(
         {"where": {"/props": {"a/b": "x", "deep": {"k": 7}}}},
         {"where": {"/props/deep/k": {"in": [6, 7]}}},
         {"where": {"/missing": {"exists": False}, "/none": {"exists": True}}},
+        {"where": {"/*": "custom"}},
+        {"where": {"/list/*": 1, "/list/*/a": "b", "/props/*/k": {"gte": 7}}},
+        {"where": {"/missing/*": {"exists": False}, "/list/*/z": {"exists": False}, "/*/deep": {"exists": True}}},
+        {"where": {"/type": {"contains": "sto"}, "/list": {"contains": 1}, "/props": {"contains": {"deep": {"k": 7}}}}},
+        {"where": {"/list": {"contains": {"a": "b"}}}},
+        {"where": {"/n": {"gte": 1, "lt": 5}, "/type": {"gt": "a", "lte": "custom"}}},
+        {"where": {"/n": {"gt": 0.5, "in": [1, 2], "exists": True}}},
+        {"where": {"/props/deep": {"equals": {"k": 7}}}},
     ],
 )
 def test_row_matches(match: Any) -> None:
@@ -66,11 +75,46 @@ def test_row_matches(match: Any) -> None:
         ({"where": {"/type": {"regex": "^cust$"}}}, "/type", {"regex": "^cust$"}, "custom"),
         ({"where": {"/n": {"in": []}}}, "/n", {"in": []}, 1),
         ({"where": {"/props": {"a/b": "x"}}}, "/props", {"a/b": "x"}, EVENT["props"]),
+        ({"where": {"/list/*": 2}}, "/list/*", 2, [1, {"a": "b"}]),
+        ({"where": {"/list/*": {"exists": False}}}, "/list/*", {"exists": False}, [1, {"a": "b"}]),
+        ({"where": {"/n/*": 1}}, "/n/*", 1, None),
+        ({"where": {"/type": {"contains": "x"}}}, "/type", {"contains": "x"}, "custom"),
+        ({"where": {"/n": {"contains": 1}}}, "/n", {"contains": 1}, 1),
+        ({"where": {"/n": {"gt": 1}}}, "/n", {"gt": 1}, 1),
+        ({"where": {"/flag": {"gte": 1}}}, "/flag", {"gte": 1}, True),
+        ({"where": {"/n": {"gte": "1"}}}, "/n", {"gte": "1"}, 1),
+        ({"where": {"/missing": {"lt": 5}}}, "/missing", {"lt": 5}, None),
+        ({"where": {"/n": {"gte": 1, "in": [2]}}}, "/n", {"gte": 1, "in": [2]}, 1),
     ],
 )
 def test_row_says_how_it_differs(match: Any, place: str, expected: Any, got: Any) -> None:
     (difference,) = differences(match, ROW)
     assert difference.as_json() == {"pointer": place, "expected": expected, "got": got}
+
+
+REQUEST = RequestFacts(
+    request=wire_request("/v1/track?x=1", b"", {"X-Trace": "abc", "Accept": "*/*"}), status=202, attempt=2
+)
+
+
+@pytest.mark.parametrize(
+    ("request_match", "place"),
+    [
+        ({"method": "POST", "path": "/v1/track", "status": 202, "attempt": 2}, None),
+        ({"path": "/v1/track?x=1", "status": {"gte": 200, "lt": 300}, "attempt": {"gt": 1}}, None),
+        ({"path": {"contains": "?x="}, "headers": {"x-TRACE": {"regex": "^a"}, "Accept": "*/*"}}, None),
+        ({"headers": {"Authorization": {"exists": False}}}, None),
+        ({"method": "GET"}, "/request/method"),
+        ({"path": "/v1/track?x=2"}, "/request/path"),
+        ({"status": 200}, "/request/status"),
+        ({"attempt": 1}, "/request/attempt"),
+        ({"headers": {"X-Trace": "abd"}}, "/request/headers/X-Trace"),
+        ({"headers": {"X-Trace": {"exists": False}}}, "/request/headers/X-Trace"),
+    ],
+)
+def test_request_is_looked_at(request_match: Any, place: str | None) -> None:
+    differing = differences({"request": request_match}, {**ROW, "request": REQUEST})
+    assert [difference.pointer for difference in differing] == ([] if place is None else [place])
 
 
 def test_every_difference_is_told() -> None:
@@ -81,6 +125,18 @@ def test_every_difference_is_told() -> None:
 def test_pattern_has_its_ecma_meaning() -> None:
     assert not fits("abc\n", {"regex": "^abc$"})
     assert fits("abc\n", {"regex": "abc"})
+
+
+def test_misspelled_operator_names_the_nearest_one_and_how_to_write_an_object() -> None:
+    assert problem({"where": {"/a": {"regx": "x"}}}) == (
+        "/match/where/~1a/regx",
+        'unknown operator "regx", did you mean "regex"?; for a literal object use {"equals": …}',
+    )
+
+
+@pytest.mark.parametrize("literal", [{}, {"n": 1}, {"text": "x"}, {"id": 1}, {"equals": {"regx": 1}}, [{"regx": 1}]])
+def test_literal_object_is_accepted(literal: Any) -> None:
+    assert problem({"where": {"/a": literal}}) is None
 
 
 def test_object_with_one_member_is_compared_when_the_member_is_no_word_of_ours() -> None:
@@ -112,6 +168,24 @@ def test_truth_is_no_number(left: Any, right: Any) -> None:
         ({"where": {"/a": {"regex": 7}}}, "/match/where/~1a/regex"),
         ({"where": {"/a": {"exists": "yes"}}}, "/match/where/~1a/exists"),
         ({"where": {"/a": {"in": 7}}}, "/match/where/~1a/in"),
+        ({"where": {"/a": {"in": []}}}, "/match/where/~1a/in"),
+        ({"where": {"/a": {"exists": True, "in": 1}}}, "/match/where/~1a/in"),
+        ({"where": {"/a": {"regx": "x"}}}, "/match/where/~1a/regx"),
+        ({"where": {"/a": {"Regex": "x"}}}, "/match/where/~1a/Regex"),
+        ({"where": {"/a": {"$in": [1]}}}, "/match/where/~1a/$in"),
+        ({"where": {"/a": {"eq": 1}}}, "/match/where/~1a/eq"),
+        ({"where": {"/a": {"gte": 1, "ltt": 5}}}, "/match/where/~1a/ltt"),
+        ({"where": {"/a": {"regex": "x", "flags": "i"}}}, "/match/where/~1a/flags"),
+        ({"where": {"/a": {"gt": None}}}, "/match/where/~1a/gt"),
+        ({"where": {"/a": {"gt": True}}}, "/match/where/~1a/gt"),
+        ({"where": {"/a": {"gt": 1, "lt": "5"}}}, "/match/where/~1a"),
+        ({"where": {"/a": {"gt": 5, "lte": 5}}}, "/match/where/~1a"),
+        ({"request": {"status": {"regex": "^5"}}}, "/match/request/status/regex"),
+        ({"request": {"status": {"gte": "5"}}}, "/match/request/status/gte"),
+        ({"request": {"status": {"in": [500, "503"]}}}, "/match/request/status/in"),
+        ({"request": {"method": {"equals": 5}}}, "/match/request/method/equals"),
+        ({"request": {"path": {"contians": "x"}}}, "/match/request/path/contians"),
+        ({"request": {"headers": {"a/b": {"n": 1}}}}, "/match/request/headers/a~1b/n"),
     ],
 )
 def test_matcher_is_refused_with_its_place(match: Any, place: str) -> None:
@@ -120,6 +194,6 @@ def test_matcher_is_refused_with_its_place(match: Any, place: str) -> None:
     assert found[0] == place
 
 
-@pytest.mark.parametrize("match", [{}, {"where": {"/a": {"regex": "^a$"}, "": 1, "/b": {"exists": True, "in": 1}}}])
+@pytest.mark.parametrize("match", [{}, {"where": {"/a": {"regex": "^a$"}, "": 1, "/b": {"exists": True, "in": [1]}}}])
 def test_matcher_is_taken_when_it_can_be_used(match: Any) -> None:
     assert problem(match) is None

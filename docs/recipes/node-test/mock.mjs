@@ -19,7 +19,7 @@ export function session(key = `pk_${randomUUID()}`) {
     /** Resolves with the events when they have arrived. Throws an error with an explanation if they do not. */
     async wait(match, options = {}) {
       const answer = await call('POST', '/wait', { match, ...options });
-      if (!answer.satisfied) throw new Error(`the wait failed with ${answer.reason}: ${JSON.stringify(answer, null, 2)}`);
+      if (!answer.satisfied) throw new Error(answer.explanation);
       return answer.events;
     },
     events: async (query = '') => (await call('GET', `/events${query}`)).events,

@@ -70,6 +70,14 @@ class MemoryStore:
         """Return a session without making it."""
         return self._sessions.get(name)
 
+    def look_up(self, name: str) -> Session:
+        """Return a session to read from; an empty one that is not kept if there is none of this name."""
+        session = self.peek(name)
+        if session is None:
+            return Session(name, copy.copy(self._defaults))
+        self._sessions.move_to_end(name)
+        return session
+
     def sessions(self) -> list[Session]:
         """Return all sessions, in the order they came into being."""
         return sorted(self._sessions.values(), key=lambda session: session.number)

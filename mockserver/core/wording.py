@@ -1,0 +1,43 @@
+"""Lines of text about findings, values and lists, for explanations and failure reports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Final
+
+from mockserver.core.findings import Finding
+from mockserver.jsonkit import Json
+
+SHOWN_VALUE: Final = 120
+SHOWN_SOURCE: Final = 60
+SHOWN_ROWS: Final = 20
+
+
+def finding(row: Finding) -> str:
+    """Describe a finding in one line: message, pointer, rule and source."""
+    place = f" at {row.pointer}" if row.pointer else ""
+    source = f"; {cut(row.source, SHOWN_SOURCE)}" if row.source else ""
+    return f"{row.message}{place} [{row.rule}{source}]"
+
+
+def value(shown: Json) -> str:
+    """Format a JSON value in one line, truncated if it is long."""
+    return cut(json.dumps(shown, ensure_ascii=False), SHOWN_VALUE)
+
+
+def cut(text: str, limit: int) -> str:
+    """Truncate a text to a number of characters."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural where English has it."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def block(title: str, lines: Iterable[str]) -> list[str]:
+    """Return a heading with lines below it, truncated if there are many; nothing without lines."""
+    rows = list(lines)
+    more = [f"  … and {len(rows) - SHOWN_ROWS} more"] if len(rows) > SHOWN_ROWS else []
+    return [f"{title}:", *(f"  {line}" for line in rows[:SHOWN_ROWS]), *more] if rows else []

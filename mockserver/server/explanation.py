@@ -1,0 +1,147 @@
+"""Why a wait ended as it did, as text. It is part of the answer, so that every client can print it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Final
+
+from mockserver.core.findings import Finding
+from mockserver.core.wording import SHOWN_VALUE, block, counted, cut, finding, value
+from mockserver.jsonkit import Json, pointer
+from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
+from mockserver.sessions.session import Session
+
+Row = Mapping[str, Json]
+NOTHING_CAME: Final = "No requests arrived: does the client use the URL of this server, and was it flushed?"
+OTHER_KEY: Final = (
+    "This session received nothing, but another session did: does the client use the key of this session?"
+)
+NOT_READ: Final = "Requests reached this server that are in no session; see the reason above."
+REFUSED: Final = "The events arrived but were refused; see the reasons above."
+REFUSED_REQUEST: Final = "Requests arrived but were refused as a whole; see the reasons above."
+
+
+def explain(waiter: Waiter, asked: Row, answer: Row, session: Session) -> str:
+    """Explain the answer of a wait, with a hint at the end if it failed; `asked` is the body of the call."""
+    lines = [f"waited for {conditions(asked, waiter.match)}: {_outcome(asked, answer)}"]
+    if answer["satisfied"]:
+        return lines[0]
+    counts = session.counts.as_json()
+    by_verdict = ", ".join(f"{counts[name]} {name}" for name in ("accepted", "duplicate", "rejected"))
+    lines.append(f"session {session.name}: {counted(counts['requests'], 'request')}; events: {by_verdict}")
+    if answer["reason"] == "too_many":
+        events = [row["event"] for row in answer["events"]]
+        lines += block("arrived", map(_event, answer["events"], distinct(events)))
+        lines += block("arrived", map(_request, answer["requests"]))
+    kind = "requests" if asked.get("for") == "requests" else "events"
+    lines += block(f"closest {kind}", _near_misses(waiter.near_misses))
+    lines += block("refused events that match otherwise", _refused_events(answer["refused"]))
+    lines += block("refused requests", chain.from_iterable(map(_refused_request, answer["refused_requests"])))
+    lines += block("pending fault steps", map(_fault_step, answer["faults_pending"]))
+    lines += block(
+        "requests to other sessions",
+        (f"{row['session']}: {counted(row['requests'], 'request')}" for row in answer["other_sessions"]),
+    )
+    unseen = answer["unseen"]
+    if unseen["count"]:
+        seen = counted(unseen["count"], "request")
+        lines.append(f"in no session: {seen}, the last at {unseen['at']}: {unseen['reason']}")
+    return "\n".join([*lines, *_hints(answer, counts)])
+
+
+def conditions(asked: Row, match: Row) -> str:
+    """Describe what a wait asked for."""
+    exactly = "exactly " if "exactly" in asked else ""
+    count = asked.get("exactly", asked.get("count", 1))
+    verdict = match.get("verdict", "any")
+    words = [] if verdict == "any" else [verdict]
+    words += [match[name] for name in ("protocol", "operation") if name in match]
+    noun = "request" if asked.get("for") == "requests" else "event"
+    kind = f" of type {match['type']}" if "type" in match else ""
+    request = dict(match.get("request") or {})
+    headers = {f"header {name}": member for name, member in (request.pop("headers", None) or {}).items()}
+    places = {**(match.get("where") or {}), **request, **headers}
+    where = "".join(f", {place} {value(member)}" for place, member in places.items())
+    return f"{exactly}{' '.join([str(count), *words])} {noun if count == 1 else noun + 's'}{kind}{where}"
+
+
+def _outcome(asked: Row, answer: Row) -> str:
+    seconds = f"{asked.get('timeout_ms', DEFAULT_TIMEOUT_MS) / 1000:g} s"
+    arrived = f"{answer['matched']} arrived"
+    return {
+        "ok": arrived,
+        "timeout": f"{arrived} within {seconds}",
+        "too_many": arrived,
+        "not_quiet": f"the session was not quiet for {asked.get('quiet_ms', 0) / 1000:g} s within {seconds}",
+        "deleted": "the session was deleted during the wait",
+        "evicted": "the session was evicted during the wait (see --max-sessions), or the server stops",
+    }[answer["reason"]]
+
+
+def distinct(events: Sequence[Json]) -> list[Json]:
+    """Return of each event what tells it from the others: the members that differ, by pointer, the shortest first.
+
+    A single event is returned whole.
+    """
+    if len(events) < 2:
+        return list(events)
+    flat = [{pointer.build(tokens): leaf for tokens, leaf in pointer.leaves(event)} for event in events]
+    common = {
+        place for place, leaf in flat[0].items() if all(place in other and other[place] == leaf for other in flat)
+    }
+    differing = ([pair for pair in leaves.items() if pair[0] not in common] for leaves in flat)
+    return [dict(sorted(pairs, key=lambda pair: len(str(pair[1])))) for pairs in differing]
+
+
+def _event(row: Row, shown: Json) -> str:
+    operation = f"{row['protocol']} {row['operation']}"
+    return f"{row['id']} {operation}: {row['type'] or 'no type'} {row['verdict']} {value(shown)}"
+
+
+def _refused_events(rows: Sequence[Row]) -> Iterator[str]:
+    for row, shown in zip(rows, distinct([row["event"] for row in rows]), strict=True):
+        yield _event(row, shown)
+        yield from _errors(row)
+
+
+def _request(row: Row) -> str:
+    return f"{row['id']} {row['method']} {cut(row['path'], SHOWN_VALUE)} -> {row['status'] or 'no reply'}"
+
+
+def _refused_request(row: Row) -> Iterator[str]:
+    yield _request(row)
+    yield from _errors(row)
+
+
+def _errors(row: Row) -> Iterator[str]:
+    findings = (Finding(**members) for members in row["findings"])
+    yield from (f"  {finding(error)}" for error in findings if error.severity == "error")
+
+
+def _near_misses(misses: Sequence[NearMiss]) -> Iterator[str]:
+    shown = distinct([miss.shown for miss in misses]) if len(misses) > 1 else [None for _ in misses]
+    for miss, apart in zip(misses, shown, strict=True):
+        for number, different in enumerate(miss.differences):
+            expected, got = value(different.expected), value(different.got)
+            label = f" ({value(apart)})" if apart and not number else ""
+            yield f"{miss.id}: {different.pointer} expected {expected}, got {got}{label}"
+
+
+def _fault_step(step: Row) -> str:
+    script = value({name: member for name, member in step.items() if name != "remaining"})
+    return script if step["remaining"] is None else f"{script}, {step['remaining']} remaining"
+
+
+def _hints(answer: Row, counts: Mapping[str, int]) -> Sequence[str]:
+    if answer["reason"] != "timeout":
+        return ()
+    if answer["refused"]:
+        return (REFUSED,)
+    if answer["refused_requests"] and not answer["near_misses"]:
+        return (REFUSED_REQUEST,)
+    if counts["requests"]:
+        return ()
+    if answer["other_sessions"]:
+        return (OTHER_KEY,)
+    return (NOT_READ if answer["unseen"]["count"] else NOTHING_CAME,)

@@ -1,0 +1,28 @@
+"""Lines of text: lists and values are cut when they are long."""
+
+from __future__ import annotations
+
+from mockserver.core import wording
+from mockserver.core.findings import Finding
+
+
+def test_lists_are_cut_when_they_are_long() -> None:
+    lines = wording.block("rows", map(str, range(25)))
+    assert lines[:2] == ["rows:", "  0"]
+    assert lines[-2:] == ["  19", "  … and 5 more"]
+    assert wording.block("rows", []) == []
+
+
+def test_values_are_cut_when_they_are_long() -> None:
+    assert wording.value({"a": "ü"}) == '{"a": "ü"}'
+    assert len(wording.value("x" * 500)) == wording.SHOWN_VALUE
+
+
+def test_count_has_its_noun() -> None:
+    assert [wording.counted(number, "event") for number in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
+
+
+def test_finding_is_one_line() -> None:
+    row = Finding(rule="/a", pointer="/b", source="docs: x", message="is wrong")
+    assert wording.finding(row) == "is wrong at /b [/a; docs: x]"
+    assert wording.finding(Finding(rule="/a", source="", message="is wrong")) == "is wrong [/a]"

@@ -1,0 +1,128 @@
+"""What the answer of a wait says in words, member by member."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mockserver.server.explanation import NOT_READ, NOTHING_CAME, OTHER_KEY, conditions, distinct
+from tests.server.conftest import AppServer
+from tests.server.control_client import ControlClient
+from tests.server.raw import sent
+from tests.server.vendor_client import VendorClient, clicks_body
+
+
+async def explained(control: ControlClient, session: str, **body: Any) -> list[str]:
+    status, answer = await control.post(f"{session}/wait", {"timeout_ms": 20, **body})
+    assert status == 200, answer
+    lines: list[str] = answer["explanation"].splitlines()
+    return lines
+
+
+async def test_satisfied_wait_is_one_line(control: ControlClient, vendor: VendorClient, session: str) -> None:
+    await vendor.track("m1", "m2")
+    assert await explained(control, session, match={"type": "paid"}) == [
+        "waited for 1 accepted event of type paid: 2 arrived"
+    ]
+
+
+async def test_hint_is_to_look_at_the_url_when_nothing_came_anywhere(
+    control: ControlClient, session: str, key: str
+) -> None:
+    assert await explained(control, session) == [
+        "waited for 1 accepted event: 0 arrived within 0.02 s",
+        f"session {key}: 0 requests; events: 0 accepted, 0 duplicate, 0 rejected",
+        NOTHING_CAME,
+    ]
+
+
+async def test_hint_is_to_look_at_the_key_when_another_session_got_requests(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    other = VendorClient(http=vendor.http, url=vendor.url, key=f"{vendor.key}x")
+    await other.track("m1")
+    lines = await explained(control, session)
+    assert lines[2:] == ["requests to other sessions:", f"  {other.key}: 1 request", OTHER_KEY]
+
+
+async def test_keys_of_earlier_tests_are_not_blamed(control: ControlClient, vendor: VendorClient, session: str) -> None:
+    other = VendorClient(http=vendor.http, url=vendor.url, key=f"{vendor.key}x")
+    await other.track("m1")
+    assert OTHER_KEY not in await explained(control, session, since_ms=4_000_000_000_000)
+    await control.put(f"{session}y/faults", [])
+    assert OTHER_KEY not in await explained(control, f"{session}y")
+
+
+async def test_refused_request_is_shown_when_it_has_no_events(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    assert (await vendor.post(f"/api/i/v1/{vendor.key}/events", b"{")).status == 400
+    lines = await explained(control, session)
+    assert lines[2:4] == ["refused requests:", f"  r1 POST /api/i/v1/{vendor.key}/events -> 400"]
+    assert "JSON" in lines[4]
+    assert lines[-1] == "Requests arrived but were refused as a whole; see the reasons above."
+
+
+async def test_request_that_no_session_has_is_shown(
+    app_server: AppServer, control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.post("/v2/nowhere/pk_secret_secret_secret", {})
+    lines = await explained(control, session)
+    assert lines[2].startswith("in no session: 1 request, the last at ")
+    assert lines[2].endswith(": no protocol serves POST /v2/nowhere/…")
+    assert lines[3] == NOT_READ
+    await sent(app_server.port, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+    (seen,) = [line for line in await explained(control, session) if "in no session: " in line]
+    assert "2 requests" in seen
+    assert "TLS on a plain port" in seen
+    status, answer = await control.post(f"{session}/wait", {"timeout_ms": 0, "since_ms": 4_000_000_000_000})
+    assert (status, answer["unseen"]["count"]) == (200, 0)
+
+
+async def test_equal_rows_are_told_apart(control: ControlClient, vendor: VendorClient, session: str) -> None:
+    body = clicks_body("plan_chosen", "seat_added", timestamp=1)
+    await vendor.post(f"/api/i/v1/{vendor.key}/events", body)
+    lines = await explained(control, session, match={"type": "pageview"})
+    assert [line for line in lines if "plan_chosen" in line] != []
+    assert [line for line in lines if "seat_added" in line] != []
+    assert not any("server://u1" in line for line in lines)
+    many = await explained(control, session, match={"verdict": "any"}, exactly=1)
+    assert sum("seat_added" in line or "plan_chosen" in line for line in many) == 1
+
+
+async def test_closest_request_is_shown(control: ControlClient, vendor: VendorClient, session: str) -> None:
+    await vendor.track("m1")
+    lines = await explained(control, session, **{"for": "requests", "match": {"request": {"status": 500}}})
+    assert lines[0] == "waited for 1 request, status 500: 0 arrived within 0.02 s"
+    assert "  r1: /request/status expected 500, got 202" in lines
+
+
+@pytest.mark.parametrize(
+    ("asked", "match", "text"),
+    [
+        ({}, {"verdict": "accepted"}, "1 accepted event"),
+        ({"count": 2}, {"verdict": "any", "protocol": "apex"}, "2 apex events"),
+        (
+            {"exactly": 2},
+            {"protocol": "apex", "operation": "events", "type": "page", "where": {"/a": {"exists": True}}},
+            'exactly 2 apex events events of type page, /a {"exists": true}',
+        ),
+        (
+            {"for": "requests"},
+            {"request": {"method": "GET", "headers": {"X-A": "b"}}},
+            '1 request, method "GET", header X-A "b"',
+        ),
+    ],
+)
+def test_conditions_are_in_words(asked: Any, match: Any, text: str) -> None:
+    assert conditions(asked, match) == text
+
+
+def test_distinct_members_are_the_shortest_first() -> None:
+    events = [{"id": "0123456789", "name": name, "same": 1} for name in ("a", "b")]
+    events[1]["id"] = "9876543210"
+    assert [list(leaves) for leaves in distinct(events)] == [["/name", "/id"]] * 2
+    assert distinct(events[:1]) == events[:1]
+    assert distinct([]) == []
+    assert distinct([None, {"a": 1}]) == [{"": None}, {"/a": 1}]
