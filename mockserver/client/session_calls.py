@@ -273,8 +273,10 @@ def _ms(by: timedelta | float) -> int:
 
 def describe(session: str) -> Steps[str]:
     """Describe a session for the report of a failed test: requests, deliveries, refusals and unused fault steps."""
-    lines = [text.counts((yield from settings(session)).counts)]
+    state = yield from settings(session)
+    lines = [text.counts(state.counts)]
     rows = yield from _rows(session, "requests", Request, limit=MOST_ROWS)
+    complete = len(rows) == state.counts.requests
     lines += text.block("requests", map(text.request, rows))
     deliveries = yield from _rows(session, "deliveries", Delivery, limit=MOST_ROWS)
     lines += text.block("deliveries", map(text.delivery, deliveries))
@@ -287,6 +289,7 @@ def describe(session: str) -> Steps[str]:
     lines += text.block("refused requests", reasons)
     pending = [step for step in (yield from list_faults(session)) if step.remaining != 0]
     lines += text.block("pending fault steps", map(text.fault_step, pending))
+    lines += map(text.unused_fault, (step for step in pending if complete and step.unused(rows)))
     return "\n".join(lines)
 
 
