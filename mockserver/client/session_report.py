@@ -133,10 +133,11 @@ class Report:
                 kind="empty", case=EVIDENCE, lines=[few if received else "no events received", *self._hints()]
             )
         if state.evicted_refused or (gates and state.evicted):
-            lost = f"cannot tell: {text.counted(state.evicted_events, 'event')} evicted"
-            what = f"{text.counted(state.evicted, 'request')}, of which {state.evicted_refused} with something refused"
+            requests = text.counted(state.evicted, "request")
+            lost = text.counted(state.evicted_events, "event") if state.evicted_events else requests
+            what = f"{requests}, of which {state.evicted_refused} with something refused"
             hint = f"the journal dropped {what}: raise the session's journal_limit or the server's --memory-limit"
-            yield Failure(kind="evicted", case=EVIDENCE, lines=[lost, hint])
+            yield Failure(kind="evicted", case=EVIDENCE, lines=[f"cannot tell: {lost} evicted", hint])
 
     def _hints(self) -> Iterator[str]:
         """Yield what to check when events are missing: the key, the URL, and where requests went instead."""

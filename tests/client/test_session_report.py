@@ -369,7 +369,7 @@ def test_verdict_is_unknown_when_an_unreadable_request_was_evicted(session: Sess
     session.settings(journal_limit=1)
     assert post(session.url, "/v1/events/batch", b"{", {"X-API-Key": session.name}) == 400
     send_whisperr(session, good("opened"))
-    assert run(session).output.splitlines()[-1] == "failed: cannot tell: 0 events evicted"
+    assert run(session).output.splitlines()[-1] == "failed: cannot tell: 1 request evicted"
 
 
 @pytest.mark.parametrize("gate", ["lost", "duplicate", "warning"])
