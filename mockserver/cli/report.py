@@ -43,9 +43,10 @@ Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: u
     "--fail-on",
     "gates",
     multiple=True,
-    type=click.Choice(["warning", "lost", "duplicate"]),
-    help="Also fail on warnings, on events that were never delivered (lost; implies --final), or on events that were "
-    "sent again after they were acknowledged or are stored twice (duplicate). May be repeated.",
+    type=click.Choice(["warning", "lost", "duplicate", "unused-fault"]),
+    help="Also fail on warnings, on events that were never delivered (lost; implies --final), on events that were sent "
+    "again after they were acknowledged or are stored twice (duplicate), or on fault steps that affected no request "
+    "(unused-fault). May be repeated.",
 )
 @click.option("--final", is_flag=True, help="No more attempts will follow: count pending events as lost.")
 @click.option(

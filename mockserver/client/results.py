@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Self
@@ -188,6 +188,12 @@ class FaultStep:
         """Return a fault step from its JSON form."""
         step = dict(row)
         return cls(remaining=step.pop("remaining"), step=step)
+
+    def unused(self, requests: Iterable[Request]) -> bool:
+        """Return whether no request was affected; the session's `requests` tell if the number of uses is unlimited."""
+        if self.remaining is not None:
+            return self.remaining == self.step.get("times")
+        return all(row.fault is None or {**self.step, "remaining": None} != row.fault for row in requests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

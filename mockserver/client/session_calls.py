@@ -357,9 +357,10 @@ def _ms(by: timedelta | float) -> int:
 
 def describe(session: str) -> Steps[str]:
     """Describe a session for the report of a failed test: requests, deliveries, refusals and unused fault steps."""
-    received = (yield from settings(session)).counts
-    lines = [text.counts(received)]
+    state = yield from settings(session)
+    lines = [text.counts(state.counts)]
     rows = yield from _rows(session, "requests", Request, limit=MOST_ROWS)
+    complete = len(rows) == state.counts.requests
     page = yield Call(method="GET", path=at(session, "events", limit=MOST_ROWS))
     lines += wording.block("requests", text.requests(rows, text.labels(page["events"])))
     deliveries = yield from _rows(session, "deliveries", Delivery, limit=MOST_ROWS)
@@ -373,7 +374,8 @@ def describe(session: str) -> Steps[str]:
     lines += wording.block("refused requests", reasons)
     pending = [step for step in (yield from list_faults(session)) if step.remaining != 0]
     lines += wording.block("pending fault steps", map(text.fault_step, pending))
-    if not received.requests:
+    lines += map(text.unused_fault, (step for step in pending if complete and step.unused(rows)))
+    if not state.counts.requests:
         lines += text.unseen(read(Unseen, (yield from server_sessions())["unseen"]))
     return "\n".join(lines)
 

@@ -38,6 +38,8 @@ READ_REQUESTS: Final = 1000
 """Maximum number of requests whose own findings are read, unless warnings fail the verdict; each needs a call."""
 EVIDENCE: Final = ("session", "evidence")
 """The subject of failures that are about the session as a whole."""
+FAULTS: Final = ("session", "faults")
+"""The subject of failures that are about the fault steps of the session."""
 SHOWN_SESSIONS: Final = 10
 
 
@@ -57,7 +59,7 @@ class RepeatedWarning:
 class Failure:
     """One reason for a failed verdict. `case` is its subject: a protocol, and an event type or a kind of request."""
 
-    kind: Literal["refused", "warning", "lost", "duplicate", "empty", "evicted"]
+    kind: Literal["refused", "warning", "lost", "duplicate", "unused-fault", "empty", "evicted"]
     case: tuple[str, str]
     lines: Sequence[str]
 
@@ -65,9 +67,10 @@ class Failure:
 class Report:
     """The verdict for a session: failed by refused events and requests, by what the gates name, and without evidence.
 
-    The gates are `warning`, `lost` and `duplicate`. With `final`, pending events count as lost. The verdict needs
-    `min_events` events, each counted once however often it was sent, and the requests that it is about: it fails when
-    those were evicted. With `allow_empty`, a session without any event passes. Raises UnreachableError, ControlError.
+    The gates are `warning`, `lost`, `duplicate` and `unused-fault`. With `final`, pending events count as lost. The
+    verdict needs `min_events` events, each counted once however often it was sent, and the requests that it is about:
+    it fails when those were evicted. With `allow_empty`, a session without any event passes. Raises UnreachableError,
+    ControlError.
     """
 
     def __init__(
@@ -95,6 +98,9 @@ class Report:
         self.flags = Counter(flag for row in self.deliveries for flag in row.flags)
         self.warnings = _repeated_warnings(events, exchanges)
         self.requests_read = len(exchanges)
+        complete = not self.state.evicted  # else a use of an unlimited step may have been evicted
+        steps = [step for step in session.faults.list() if complete or step.remaining is not None]
+        self.unused_faults = [step for step in steps if step.unused(self.requests)]
         self.failures = [*self._failures(gates), *self._missing_evidence(gates, min_events, allow_empty)]
         self.kinds = Counter(failure.kind for failure in self.failures)
 
@@ -111,6 +117,9 @@ class Report:
         for warning in self.warnings if "warning" in gates else ():
             yield Failure(kind="warning", case=warning.case, lines=[_warning_line(warning)])
 
+        for step in self.unused_faults if "unused-fault" in gates else ():
+            yield Failure(kind="unused-fault", case=FAULTS, lines=[text.unused_fault(step)])
+
     def _missing_evidence(self, gates: Sequence[str], min_events: int, allow_empty: bool) -> Iterator[Failure]:
         """Yield why the session does not support a verdict: too few events, or requests that are no longer there."""
         state = self.state
@@ -121,12 +130,11 @@ class Report:
                 kind="empty", case=EVIDENCE, lines=[few if received else "no events received", *self._hints()]
             )
         if state.evicted_refused or (gates and state.evicted):
-            lost = f"cannot tell: {wording.counted(state.evicted_events, 'event')} evicted"
-            what = (
-                f"{wording.counted(state.evicted, 'request')}, of which {state.evicted_refused} with something refused"
-            )
+            requests = wording.counted(state.evicted, "request")
+            lost = wording.counted(state.evicted_events, "event") if state.evicted_events else requests
+            what = f"{requests}, of which {state.evicted_refused} with something refused"
             hint = f"the journal dropped {what}: raise the session's journal_limit or the server's --memory-limit"
-            yield Failure(kind="evicted", case=EVIDENCE, lines=[lost, hint])
+            yield Failure(kind="evicted", case=EVIDENCE, lines=[f"cannot tell: {lost} evicted", hint])
 
     def _hints(self) -> Iterator[str]:
         """Yield what to check when events are missing: the key, the URL, and where requests went instead."""
@@ -165,6 +173,7 @@ class Report:
         read = self.requests_read
         extent = "" if read >= every else f" (of all events, and of the first {read} of {every} requests)"
         lines += wording.block(f"warnings{extent}", map(_warning_line, self.warnings))
+        lines += [text.unused_fault(step) for step in self.unused_faults]
         missing = [failure for failure in self.failures if failure.case == EVIDENCE]
         lines += wording.block("missing evidence", chain.from_iterable(failure.lines for failure in missing))
         found = Counter(failure.kind for failure in self.failures if failure.case != EVIDENCE)
@@ -195,6 +204,7 @@ class Report:
             "deliveries": self.deliveries,
             "warnings": self.warnings,
             "requests_read": self.requests_read,
+            "unused_faults": self.unused_faults,
         }
         return json.dumps(whole, indent=2, default=_plain)
 

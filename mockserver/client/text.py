@@ -57,6 +57,11 @@ def fault_step(row: FaultStep) -> str:
     return value(dict(row.step)) if row.remaining is None else f"{value(dict(row.step))}, {row.remaining} remaining"
 
 
+def unused_fault(row: FaultStep) -> str:
+    """Say that a fault step affected no request."""
+    return f"fault never used: {value(dict(row.step))}"
+
+
 def attempt(row: Attempt) -> str:
     """Describe an attempt to deliver an event: its request, the status that the client was told, how that was cut."""
     cut_by = (row.fault or {}).get("connection")

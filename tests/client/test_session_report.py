@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from mockserver import MockServer, Session
 from mockserver.cli.main import main
+from mockserver.client import session_calls
 from mockserver.client.session_report import Report
 from tests.command import run_command
 from tests.sending import post, send_whisperr, whisperr_event
@@ -154,6 +155,45 @@ def test_event_that_is_stored_twice_fails_the_duplicate_gate(session: Session) -
     assert "outlit custom:a by fingerprint" in result.output
     assert "r1 200 (truncate), r2 200 -> accepted_after_retry (stored_twice)" in result.output
     assert as_json(session)[1]["flags"] == {"stored_twice": 1}
+
+
+def test_fault_step_that_was_never_used_is_named(session: Session, tmp_path: Path) -> None:
+    session.faults.add(reply={"status": 503}, times=1)
+    session.faults.add(connection="drop", match={"type": "never"}, times=2)
+    session.faults.add(reply={"status": 500}, match={"type": "never"})
+    session.faults.add(delay_ms=1, match={"type": "opened"})
+    send_whisperr(session, good("opened"))
+    send_whisperr(session, good("opened"))
+    result = run(session)
+    assert result.exit_code == 0
+    assert [line for line in result.output.splitlines() if line.startswith("fault never used: ")] == [
+        'fault never used: {"connection": "drop", "match": {"type": "never"}, "times": 2}',
+        'fault never used: {"reply": {"status": 500}, "match": {"type": "never"}}',
+    ]
+    junit = tmp_path / "report.xml"
+    assert run(session, "--fail-on", "unused-fault", "--junit", str(junit)).exit_code == 1
+    failure = cases(junit)["mockserver.session faults"].find("failure")
+    assert failure is not None
+    assert failure.get("type") == "unused-fault"
+    code, report = as_json(session, "--fail-on", "unused-fault")
+    assert (code, report["failures"], len(report["unused_faults"])) == (1, {"unused-fault": 2}, 2)
+
+
+def test_every_fault_step_was_used(session: Session) -> None:
+    session.faults.add(reply={"status": 503}, times=1)
+    session.faults.add(delay_ms=1)
+    for _ in range(2):
+        send_whisperr(session, good("opened"))
+    assert as_json(session, "--fail-on", "unused-fault")[1]["unused_faults"] == []
+    assert run(session, "--fail-on", "unused-fault").exit_code == 0
+
+
+def test_description_of_a_session_names_a_fault_step_that_was_never_used(session: Session) -> None:
+    session.faults.add(delay_ms=1, match={"type": "never"})
+    session.faults.add(delay_ms=1)
+    send_whisperr(session, good("opened"))
+    text = session.connections.run(session_calls.describe(session.name))
+    assert text.splitlines()[-1] == 'fault never used: {"delay_ms": 1, "match": {"type": "never"}}'
 
 
 def test_warnings_are_counted_and_fails_only_where_it_is_asked_for(session: Session) -> None:
@@ -327,7 +367,7 @@ def test_verdict_is_unknown_when_an_unreadable_request_was_evicted(session: Sess
     session.settings(journal_limit=1)
     assert post(session.url, "/v1/events/batch", b"{", {"X-API-Key": session.name}) == 400
     send_whisperr(session, good("opened"))
-    assert run(session).output.splitlines()[-1] == "failed: cannot tell: 0 events evicted"
+    assert run(session).output.splitlines()[-1] == "failed: cannot tell: 1 request evicted"
 
 
 @pytest.mark.parametrize("gate", ["lost", "duplicate", "warning"])
