@@ -26,6 +26,7 @@ class Options(TypedDict, total=False):
     revisions: Mapping[str, str]
     contract_patches: tuple[Path, ...]
     contracts: tuple[Path, ...]
+    reload: bool
     rate_limits: RateMode
     journal_limit: int
     memory_limit: int
