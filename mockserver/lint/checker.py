@@ -111,6 +111,7 @@ class CheckResult:
             "clean": self.clean,
             "requests": self.requests,
             "events": self.events,
+            "patches": self.patches,
             "skipped": self.skipped.total(),
             "skipped_to": {str(skip): count for skip, count in self.skipped.items()},
             "bodies_not_recorded": self.unrecorded,
@@ -124,8 +125,9 @@ class CheckResult:
         seen = f"{_counted(self.requests, 'request')}, {_counted(self.events, 'event')}"
         warnings = len(self.problems) - self.errors
         found = f"{_counted(self.errors, 'error')}, {_counted(warnings, 'warning')}"
-        replies = [f"{_counted(self.replies, 'reply')} checked"] if self.replies else []
-        return "; ".join([f"{seen}: {found}", *replies, *self.not_checked()])
+        other = {"contract patch": self.patches, "reply": self.replies}
+        checked = [f"{_counted(count, noun)} checked" for noun, count in other.items() if count]
+        return "; ".join([f"{seen}: {found}", *checked, *self.not_checked()])
 
     def not_checked(self) -> Iterator[str]:
         """Yield in words what the files hold that was not checked."""
@@ -162,7 +164,7 @@ def difference_error(difference: Difference, part: str = "") -> Finding:
 
 
 def _counted(count: int, noun: str) -> str:
-    plural = {"body": "bodies", "reply": "replies"}.get(noun, f"{noun}s")
+    plural = {"body": "bodies", "reply": "replies", "contract patch": "contract patches"}.get(noun, f"{noun}s")
     return f"{count} {noun if count == 1 else plural}"
 
 
