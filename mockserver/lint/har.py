@@ -183,7 +183,7 @@ def _bodies(post: Mapping[str, Json]) -> Iterator[Body]:
         yield from [Body(decoded, exact=True), plain] if labelled else [plain, Body(decoded, exact=False)]
     else:
         yield plain
-    if text.isascii() is False and max(text) <= "\xff":  # bytes written as the characters of these numbers
+    if not text.isascii() and max(text) <= "\xff":  # bytes written as the characters of these numbers
         yield Body(text.encode("latin-1"), exact=False)
 
 
