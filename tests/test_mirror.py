@@ -56,6 +56,7 @@ ELSEWHERE = {
     "lint.document_schema": CASES,
     "lint.golden_cases": CASES,
     "lint.playback": Elsewhere("test_cases.py", "it plays every golden case"),
+    "lint.check_result": CHECKED,
     "lint.guess": CHECKED,
     "lint.items": CHECKED,
     "lint.traffic": Elsewhere("lint/test_har.py", "requests of HAR archives are told apart"),

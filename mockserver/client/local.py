@@ -38,7 +38,6 @@ class Options(TypedDict, total=False):
     tls_cert: Path | None
     tls_key: Path | None
     body_timeout: float
-    reload: bool
 
 
 class MockServer(Client):

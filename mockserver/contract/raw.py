@@ -12,7 +12,7 @@ import jsonschema_rs
 
 from mockserver.contract.extension import CheckKind
 from mockserver.contract.ownership import longest_first
-from mockserver.contract.schema import Schema, annotate, flatten
+from mockserver.contract.schema import Schema, UnknownSchemaError, annotate, flatten
 from mockserver.contract.sections import (
     CorsRules,
     Credential,
@@ -228,8 +228,8 @@ class RawContract:
         try:
             compiled = Schema(document, name, flatten(annotate(schema, place, "", self._changed), shared))
             _ = compiled.engine
-        except KeyError as error:
-            raise fail(place, f"unknown shared schema: {error.args[0]}") from None
+        except UnknownSchemaError as error:
+            raise fail(place, error.args[0]) from None
         except RecursionError:
             raise fail(place, "a shared schema uses itself") from None
         except jsonschema_rs.ValidationError as error:

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 import jsonschema_rs
 
+from mockserver.errors import unknown
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import AS_KEYWORDS, FORMATS
 from mockserver.jsonkit.patterns import LookAround, engine_text, matcher, options, parse
@@ -89,11 +90,17 @@ def annotate(
     return {**annotated, POINTER: place, SOURCE: source}
 
 
+class UnknownSchemaError(KeyError):
+    """A schema uses a shared one that does not exist; the message names the nearest."""
+
+
 def flatten(schema: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str, Json]:
-    """Lay a schema, and those inside it, over the shared ones they `use`. Raises KeyError for an unknown one."""
+    """Lay a schema, and those inside it, over the shared ones they `use`. Raises UnknownSchemaError."""
     flat: dict[str, Json] = dict(schema)
     base = flat.pop("use", None)
     if base is not None:
+        if base not in shared:
+            raise UnknownSchemaError(unknown("shared schema", base, shared))
         flat = _overlay(flatten(shared[base], shared), flat)
     return replace_subschemas(flat, lambda _, inner: flatten(inner, shared))
 

@@ -183,7 +183,7 @@ def _bodies(post: Mapping[str, Json]) -> Iterator[Body]:
         yield from [Body(decoded, exact=True), plain] if labelled else [plain, Body(decoded, exact=False)]
     else:
         yield plain
-    if text.isascii() is False and max(text) <= "\xff":  # bytes written as the characters of these numbers
+    if not text.isascii() and max(text) <= "\xff":  # bytes written as the characters of these numbers
         yield Body(text.encode("latin-1"), exact=False)
 
 
@@ -214,8 +214,9 @@ def _reply(response: Mapping[str, Json]) -> WireReply | None:
     if not isinstance(status, int) or isinstance(status, bool) or not 100 <= status <= 599:
         return None
     headers, text = tuple(_headers(response)), content.get("text")
-    if text is None or (text == "" and _size({"bodySize": content.get("size")}, headers)):
-        return WireReply(status=status, headers=headers, body=b"") if status in WITHOUT_BODY else None
+    if not text:  # browsers write an empty text for the reply to a beacon, whatever it was
+        empty = status in WITHOUT_BODY or _size({}, headers) == 0
+        return WireReply(status=status, headers=headers, body=b"") if empty else None
     plain = text.encode("utf-8", "surrogatepass")
     body = (_from_base64(text) if content.get("encoding", "").lower() == "base64" else None) or plain
     return WireReply(status=status, headers=headers, body=body)

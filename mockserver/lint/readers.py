@@ -98,7 +98,8 @@ def _broken(file: str, place: str, error: Exception) -> BrokenItem:
 
 
 def _parts(path: Path, file: str) -> Iterator[Part]:
-    if path.suffix in YAML:
+    suffix = path.suffix.lower()
+    if suffix in YAML:
         document = yamltext.load(path)
         if document is None:
             yield "", partial(_empty, file, "the file is empty; expected a golden case or a contract patch")
@@ -108,17 +109,15 @@ def _parts(path: Path, file: str) -> Iterator[Part]:
     text = without_mark(sys.stdin.buffer.read() if path == STDIN else path.read_bytes())
     if not text.strip():
         holder = "stdin" if path == STDIN else "the file"
-        problem = (
-            f"empty; expected {LINE_CONTENT}" if path.suffix in LINES else f"empty and {NOT_JSON}; expected {CONTENT}"
-        )
+        problem = f"empty; expected {LINE_CONTENT}" if suffix in LINES else f"empty and {NOT_JSON}; expected {CONTENT}"
         yield "", partial(_empty, file, f"{holder} is {problem}")
-    elif path.suffix in LINES or (path == STDIN and _is_lines(text)):
+    elif suffix in LINES or (path == STDIN and _is_lines(text)):
         for number, line in enumerate(text.split(b"\n"), 1):
             if line.strip():
                 yield f"line {number}", partial(_line_item, line, file, f"line {number}")
     else:
         document = parse_exactly(utf8(text))
-        if path.suffix.lower() == HAR:
+        if suffix == HAR:
             _HAR.check(document, file)
         yield from _document_parts(document, file)
 

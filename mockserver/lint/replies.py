@@ -58,8 +58,8 @@ def reply_findings(judged: Judged, reply: WireReply) -> list[Finding] | None:
         return [_finding(contract, fact, difference) for difference in nearest[1]]
     assert first is not None, "a request has at least one reply"
     expected, *others = statuses
-    message = f"the contract answers this request with {expected}, not {status}"
-    message += f" (possible: {', '.join(map(str, sorted(statuses)))})" if others else ""
+    also = f"; also possible: {', '.join(map(str, sorted(others)))}" if others else ""
+    message = f"expected {expected}, got {status}{also}"
     finding = _finding(contract, _fact(judged, first), Difference("/status", expected, status, message))
     return [replace(finding, severity="warning") if status >= SERVER_ERROR else finding]
 

@@ -11,7 +11,16 @@ import pytest
 
 from mockserver.contract.library import library
 from mockserver.contract.publish import SCHEMA_DOCUMENTS, schemas_of
-from mockserver.contract.schema import POINTER, Schema, annotate, drop_nulls, flatten, plain, subschemas
+from mockserver.contract.schema import (
+    POINTER,
+    Schema,
+    UnknownSchemaError,
+    annotate,
+    drop_nulls,
+    flatten,
+    plain,
+    subschemas,
+)
 
 SHARED: Any = {
     "base": {
@@ -53,7 +62,7 @@ def test_schemas_inside_may_use_shared_ones_too() -> None:
 
 
 def test_unknown_shared_schema_is_an_error() -> None:
-    with pytest.raises(KeyError, match="nowhere"):
+    with pytest.raises(UnknownSchemaError, match='unknown shared schema "nowhere"'):
         flatten({"items": {"use": "nowhere"}}, SHARED)
 
 

@@ -244,6 +244,14 @@ def test_corpus_line_is_an_error_when_the_contract_answers_otherwise(tmp_path: P
     assert (unknown["place"], unknown["rule"]) == ("line 2", "/contract")
 
 
+def test_patch_is_counted_when_it_is_checked(tmp_path: Path) -> None:
+    patch = tmp_path / "patch.YAML"
+    patch.write_text("protocol: outlit\npatch: {protocol: {limits: {body: {max_bytes: 9}}}}\n")
+    result = run(patch)
+    assert result.exit_code == 0
+    assert result.output == "0 requests, 0 events: 0 errors, 0 warnings; 1 contract patch checked\n"
+
+
 def test_patch_that_leads_nowhere_is_an_error_with_its_place_when_checked(tmp_path: Path) -> None:
     patch = tmp_path / "patch.yaml"
     patch.write_text("protocol: outlit\npatch: {protocol: {operations: {events: {family: unheard_of}}}}\n")

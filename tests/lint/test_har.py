@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from hypothesis import HealthCheck, given, settings
 
 from mockserver.cli.main import main
 from tests.lint.mutating import assert_checked, mutated
+from tests.sdks.fixtures import packages, server
+from tests.sdks.harness import program
+
+__all__ = ["packages", "server"]
 
 AT = "2026-06-14T12:00:00.000Z"
 OUTLIT = "https://app.outlit.ai/api/i/v1/pk_live_abc/events"
@@ -214,6 +219,44 @@ def test_archive_without_entries_is_an_error(tmp_path: Path, document: Any) -> N
     result = CliRunner().invoke(main, ["check", str(path)])
     assert result.exit_code == 1
     assert "/file" in result.output
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "content", "checked"),
+    [
+        (202, (), {"text": '{"accepted": 0, "rejected": 1}'}, True),
+        (202, (), {"text": ""}, False),  # the reply to a beacon in Chromium
+        (202, (), {"size": 0}, False),
+        (202, (), None, False),
+        (202, ({"name": "Content-Length", "value": "0"},), {"text": ""}, True),
+        (204, (), {"size": 0}, True),
+        (0, (), {"text": "{}"}, False),
+        (-1, (), {"text": "{}"}, False),
+        (None, (), {"text": "{}"}, False),
+        ("202", (), {"text": "{}"}, False),
+    ],
+)
+def test_reply_is_checked_when_its_body_was_recorded(
+    tmp_path: Path, status: Any, headers: Any, content: Any, checked: bool
+) -> None:
+    answered = entry(WHISPERR, {"text": BODY.decode()})
+    answered["response"] = {"status": status, "headers": headers, "content": content}
+    document = check(tmp_path, answered)
+    assert (document["replies"], document["replies_not_checked"]) == (checked, not checked)
+    assert [pointer for _, pointer in places(document)] == ["/event_type", *["/reply/status"] * checked]
+
+
+@pytest.mark.sdk
+def test_archive_of_a_real_browser_is_checked(server: str, packages: Path, tmp_path: Path) -> None:
+    """Only the page's error is found; Chromium records neither the body of a Blob nor the reply to a beacon."""
+    path = tmp_path / "recorded.har"
+    script = packages.parent / "drivers" / "record-har.mjs"
+    subprocess.run([program("node"), str(script), program("chromium"), server, str(path)], check=True, timeout=60)
+    result = CliRunner().invoke(main, ["check", "--json", "--no-warnings", str(path)])
+    document = json.loads(result.stdout)
+    assert places(document) == [("whisperr", "/event_type")], result.output
+    assert (document["requests"], document["replies"], document["replies_not_checked"]) == (2, 1, 1)
+    assert (document["bodies_not_recorded"], document["skipped_to"]) == (1, {"other hosts": 2})
 
 
 COMPLETE: Any = {
