@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
+
+LONGEST_VALUE: Final = 100
+"""Number of characters that messages show of a value."""
 
 
 class MockServerError(Exception):
@@ -44,9 +47,31 @@ class ControlError(MockServerError):
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the message for an unknown name: with the closest known name, or else with all of them."""
+    known = list(known)
+    close = nearest(name, known)
+    hint = f', did you mean "{close}"?' if close is not None else f"; available: {', '.join(known) or 'none'}"
+    return f'unknown {kind} "{name}"{hint}'
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the known name that is closest to a misspelled or shortened one, or None.
+
+    `cutoff` is how similar they must be, from 0 to 1.
+    """
     from difflib import get_close_matches
 
     known = list(known)
-    close = get_close_matches(name, known, 1) or [other for other in known if name and other.startswith(name)]
-    hint = f', did you mean "{close[0]}"?' if close else f"; available: {', '.join(known) or 'none'}"
-    return f'unknown {kind} "{name}"{hint}'
+    close = get_close_matches(name, known, 1, cutoff) or [other for other in known if name and other.startswith(name)]
+    return close[0] if close else None
+
+
+def not_among(value: object, options: Iterable[object]) -> str:
+    """Return the message for a value outside a list of options: with all of them, and the closest one."""
+    import json
+
+    names = [option if isinstance(option, str) else json.dumps(option) for option in options]
+    close = nearest(value, names) if isinstance(value, str) else None
+    hint = "" if close is None else f', did you mean "{close}"?'
+    shown = json.dumps(value, ensure_ascii=False)
+    shown = shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"
+    return f"must be one of {', '.join(names)}; got {shown}{hint}"
