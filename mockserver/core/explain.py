@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import Final
 
 from mockserver.contract.schema import NO_SOURCE, POINTER, SOURCE, Schema, plain
 from mockserver.core.findings import Finding, Severity
+from mockserver.errors import LONGEST_VALUE, nearest
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
@@ -21,10 +24,18 @@ Spot = tuple[Trail, Trail]
 
 Spots = Callable[[Schema, Json], Iterable[Spot]]
 
+MOST_COMPARED: Final = 500
+"""How many candidates the nearest one is looked for in: comparing takes time."""
+MOST_LISTED: Final = 20
+"""Of more candidates than this, a message lists the ones nearest to the value, and their number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
-    """One broken keyword at one place: what a finding and a reply's text are made of."""
+    """One broken keyword at one place: what a finding and a reply's text are made of.
+
+    `declared` are the names of the members that the schema of an unknown member declares.
+    """
 
     keyword: str
     tokens: Trail
@@ -36,6 +47,7 @@ class Violation:
     message: str | None = None
     rank: tuple[int, ...] = ()
     order: tuple[str, int] = ("", 0)
+    declared: tuple[str, ...] = ()
 
     def finding(self, severity: Severity = "error", *, prefix: Sequence[str | int] = ()) -> Finding:
         """Return it as a finding; `prefix` is put before its place."""
@@ -108,6 +120,7 @@ def _at(root: Mapping[str, Json], schema_path: Trail, place: Trail, value: Json)
             message=_nearest(levels, "message", keyword),
             rank=_rank(root, tokens),
             order=(holder[POINTER], list(holder).index(keyword)),
+            declared=tuple(holder.get("properties", ())) if keyword == "additionalProperties" else (),
         )
 
 
@@ -145,13 +158,19 @@ def describe(violation: Violation) -> str:
         case "required":
             return f"{place} is required"
         case "additionalProperties":
-            return f"{place} is not a known member"
+            return f"{place} is an unknown member{_known(str(violation.tokens[-1]), violation.declared)}"
         case "type" | "not_an_object":
             demand = f"be {' or '.join(expected) if isinstance(expected, list) else expected}"
         case "enum" | "unknown_type":
-            demand = f"be one of {', '.join(map(_shown, expected))}"
+            return f"{place} must be one of {_listed(expected, got)}, got {_shown(got)}{_hint(got, expected)}"
+        case "anyOf" if all(isinstance(branch, str) for branch in expected):  # pointers of an adapter's rule
+            return f"one of {', '.join(expected)} is required"
+        case "anyOf" if all(branch.keys() <= {"required", "x-source"} for branch in expected):
+            names = " or ".join(" with ".join(branch["required"]) for branch in expected)
+            holder = dotted(violation.tokens[:-1])
+            return f"{names} is required{' in ' + holder if holder else ''}"
         case "anyOf":
-            demand = f"match one of {len(expected)} alternatives"
+            demand = f"match {' or '.join(map(_alternative, expected))}"
         case "format":
             demand = f"be a valid {expected}"
         case "pattern":
@@ -165,6 +184,35 @@ def describe(violation: Violation) -> str:
         case keyword:
             demand = f"have {keyword} {_shown(expected)}"
     return f"{place} must {demand}, got {_shown(got)}"
+
+
+def _known(name: str, declared: Sequence[str]) -> str:
+    """Return the end of the message about an unknown member: the nearest one, or else the known ones."""
+    return _hint(name, declared) or (f"; available: {_listed(declared, name, str)}" if declared else "")
+
+
+def _hint(got: Json, candidates: Sequence[Json]) -> str:
+    texts = [candidate for candidate in candidates if isinstance(candidate, str)]
+    close = nearest(got, texts[:MOST_COMPARED]) if isinstance(got, str) and len(got) <= LONGEST_VALUE else None
+    return "" if close is None else f', did you mean "{close}"?'
+
+
+def _listed(candidates: Sequence[Json], got: Json, shown: Callable[[Json], str] | None = None) -> str:
+    """Return the candidates as a list; of many, those that start like the value, and the number of the others."""
+    shown = shown or _shown
+    if len(candidates) <= MOST_LISTED:
+        return ", ".join(map(shown, candidates))
+    start = str(got)[:LONGEST_VALUE].lower()
+    ranked = sorted(candidates, key=lambda candidate: -_shared_start(str(candidate).lower(), start))
+    return f"{', '.join(map(shown, ranked[:MOST_LISTED]))} and {len(candidates) - MOST_LISTED} others"
+
+
+def _shared_start(text: str, other: str) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(text, other, strict=False)))
+
+
+def _alternative(branch: Json) -> str:
+    return _shown({keyword: value for keyword, value in branch.items() if keyword != "x-source"})
 
 
 def _shown(value: Json, limit: int = 80) -> str:

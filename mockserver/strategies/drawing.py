@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
+from hypothesis import reject
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -17,8 +18,9 @@ from mockserver.jsonkit.jsontext import render
 from mockserver.strategies.keywords import types_of
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plausible import DAY_MS, SCALARS
+from mockserver.strategies.samples import TooLargeError
 from mockserver.strategies.texts import moment_texts, python_regex
-from mockserver.strategies.values import Schema, Values, is_array, is_object
+from mockserver.strategies.values import MOST_ITEMS, Schema, Values, is_array, is_object
 
 Strategy: TypeAlias = SearchStrategy[Json]
 Draw: TypeAlias = Callable[[Strategy], Json]
@@ -70,7 +72,16 @@ class Drawing:
         if varied is None:
             return st.sampled_from([*edges, *nulls])
         options = st.sampled_from([*edges, *nulls, *([VARIED] * (len(edges) // 2))])
-        return composed(lambda draw: draw(varied) if (value := draw(options)) is VARIED else value)
+        among_edges = st.sampled_from(edges)
+
+        def pick(draw: Draw) -> Json:
+            value = draw(options)
+            if value is not VARIED:
+                return value
+            value = draw(varied)
+            return value if self.values.fits(schema, value) else draw(among_edges)
+
+        return composed(pick)
 
     def choices(self, schema: Schema, tokens: Tokens) -> list[Json]:
         """Return what a value drawn whole is picked from: every edge, short ones several times."""
@@ -85,13 +96,17 @@ class Drawing:
         now_ms = self.values.time_frame.now_ms
         if reach is not None:
             return _moments(now_ms, *reach)
+        if "anyOf" in schema:
+            branches = (self._varied(branch, tokens) for branch in self.values.branches(schema))
+            drawn = [branch for branch in branches if branch is not None]
+            return st.one_of(drawn) if drawn else None
         if "format" in schema:
             return FORMATS[schema["format"]](now_ms)
         if "pattern" in schema:
             regex = python_regex(schema["pattern"])
             if regex is None:
                 return None
-            return st.from_regex(regex, alphabet=CHARACTERS).filter(lambda text: self.values.fits(schema, text))
+            return st.from_regex(regex, alphabet=CHARACTERS)
         options = [_of_type(kind, schema) for kind in types_of(schema)]
         known = [option for option in options if option is not None]
         return st.one_of(known) if known else None
@@ -131,7 +146,9 @@ class Drawing:
         return st.sampled_from(SCALARS)
 
     def _array(self, schema: Schema, tokens: Tokens) -> Strategy:
-        return sized(self.at(schema["items"], (*tokens, 0)), schema.get("minItems", 0), schema.get("maxItems"))
+        self.values.smallest(schema, tokens)  # raises ContractError where an array would be too long
+        most = min(schema["maxItems"], MOST_ITEMS) if "maxItems" in schema else None
+        return sized(self.at(schema["items"], (*tokens, 0)), schema.get("minItems", 0), most)
 
 
 def lengths(least: int, most: int | None) -> list[int]:
@@ -156,7 +173,10 @@ def composed(build: Callable[[Draw], Json]) -> Strategy:
 
     @st.composite
     def drawn(draw: Any) -> Json:
-        return build(draw)
+        try:
+            return build(draw)
+        except TooLargeError:  # another one may be smaller
+            reject()
 
     return drawn()
 
@@ -172,7 +192,9 @@ def _of_type(kind: str, schema: Schema) -> Strategy | None:
         case "string":
             least, most = schema.get("minLength", 0), schema.get("maxLength")
             longest = max(least, 40) if most is None else min(most, max(least, 40))
-            return st.text(CHARACTERS, min_size=least, max_size=longest)
+            if least <= LONG:
+                return st.text(CHARACTERS, min_size=least, max_size=longest)
+            return st.text(CHARACTERS, min_size=1, max_size=40).map(lambda text: (text * least)[:least])
         case "integer":
             return st.integers(low, high)
         case "number":

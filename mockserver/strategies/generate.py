@@ -14,7 +14,7 @@ from hypothesis.strategies import SearchStrategy
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import library
-from mockserver.errors import ContractError
+from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.bodies import Bodies, EventMutation
 from mockserver.strategies.drawing import Draw, Strategy, composed
@@ -92,7 +92,9 @@ def forms_of(plan: Plan, operation: str | None, type: str | None) -> list[tuple[
     if not forms:
         subject = "no operation takes" if operation is None else f"operation {operation!r} does not take"
         events = "events" if type is None else f"events of type {type!r}"
-        raise ContractError(plan.contract.name, "/events", f"{subject} {events}")
+        known = {name for owner in plan.operations.values() for form in owner.forms.values() for name in form.kinds}
+        hint = "" if type is None or type in known else f": {unknown('event type', str(type), sorted(known))}"
+        raise ContractError(plan.contract.name, "/events", f"{subject} {events}{hint}")
     return forms
 
 

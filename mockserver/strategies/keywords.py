@@ -52,8 +52,12 @@ def _not_listed(entries: Json, now_ms: int) -> Iterable[Json]:
     return ["unheard_of", *(text.upper() for text in texts), *(f"{text} " for text in texts), "", *SCALARS, [], {}]
 
 
+LONGEST: Final = 20_000_000
+"""No text is made longer: no protocol takes a body of this size."""
+
+
 def _long(length: int) -> list[Json]:
-    return ["x" * length, FACE * length] if length >= 0 else []
+    return ["x" * length, FACE * length] if 0 <= length <= LONGEST else []
 
 
 LEAVES: Final[Mapping[str, Keyword]] = {
@@ -68,7 +72,7 @@ LEAVES: Final[Mapping[str, Keyword]] = {
     "minLength": Keyword(lambda length, now_ms: _long(length), lambda length, now_ms: _long(length - 1)),
     "maxLength": Keyword(
         lambda length, now_ms: _long(length),
-        lambda length, now_ms: [*_long(length + 1), "x" * (length * 2 + 100)],
+        lambda length, now_ms: [*_long(length + 1), *_long(length * 2 + 100)[:1]],
     ),
     "minimum": Keyword(
         lambda limit, now_ms: [limit, limit + 1],

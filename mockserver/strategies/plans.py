@@ -22,10 +22,11 @@ from mockserver.strategies.gate_mutations import GateMutation, gate_mutations
 from mockserver.strategies.naming import NOBODY
 from mockserver.strategies.non_schema_mutations import MEASURED
 from mockserver.strategies.places import Tokens, put
-from mockserver.strategies.samples import Breach, CertificateError, Request, Sample
+from mockserver.strategies.samples import Breach, CertificateError, Request, Sample, TooLargeError
 from mockserver.strategies.schema_mutations import Mutation
 from mockserver.strategies.values import TimeFrame
 
+MAX_BYTES: Final = "/protocol/limits/body/max_bytes"
 NOW_MS: Final = 1_781_438_402_000
 """The clock of generated times by default: 2026-06-14T12:00:02Z, as in the golden cases."""
 
@@ -171,6 +172,7 @@ class Plan:
         """Return a sample with the reply it must get. Raises CertificateError where something else is wrong with it."""
         now_ms = self.time_frame.now_ms
         judged, prediction = predict(self.contract, [each.wire() for each in (*before, request)], now_ms)
+        self._check_size(judged, request, bad)
         return Sample(
             protocol=self.contract.name,
             operation=None if operation is None else operation.name,
@@ -183,6 +185,14 @@ class Plan:
             events=tuple(events),
             bad=tuple(_with_reasons(judged, bad)),
         )
+
+    def _check_size(self, judged: Judged, request: Request, bad: Sequence[Breach]) -> None:
+        """Check that a request is not refused for its size where it was made to break something else, or nothing."""
+        refusal = judged.refusal
+        if refusal is None or refusal.finding.rule != MAX_BYTES or any(breach.rule == MAX_BYTES for breach in bad):
+            return
+        problem = f"the texts and arrays that the schemas demand make a request of {len(request.body)} bytes"
+        raise TooLargeError(self.contract.name, MAX_BYTES, problem)
 
 
 def _with_reasons(judged: Judged, bad: Sequence[Breach]) -> Iterator[Breach]:

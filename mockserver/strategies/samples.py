@@ -14,6 +14,7 @@ from hypothesis.vendor.pretty import RepresentationPrinter
 
 from mockserver.contract.operation import Form
 from mockserver.core.wire import WireRequest
+from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.case_reader import COPY_NUMBER, REPEAT
@@ -27,6 +28,10 @@ LONG_LIST: Final = 12
 
 class CertificateError(Exception):
     """A generated value is not what it was made to be: a mistake of the strategies, never of what is tested."""
+
+
+class TooLargeError(ContractError):
+    """A generated request is larger than its protocol takes, because of the texts or arrays that its schemas demand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -19,7 +19,7 @@ from mockserver.strategies.keywords import LEAVES
 from mockserver.strategies.places import Change, Edit, Tokens
 from mockserver.strategies.plausible import NEW_NAMES, SCALARS
 from mockserver.strategies.samples import BreakableRule
-from mockserver.strategies.values import Schema, Values, inner
+from mockserver.strategies.values import MOST_ITEMS, Schema, Values, inner
 
 NEW_ITEM: Final = "note"
 """The member that stands for all members an open object may have."""
@@ -103,7 +103,8 @@ def _min_items(spot: Spot, values: Values) -> Iterator[Mutation]:
 
 
 def _max_items(spot: Spot, values: Values) -> Iterator[Mutation]:
-    yield _mutation(spot, "maxItems", [_items(spot, values, spot.schema["maxItems"] + 1)])
+    if spot.schema["maxItems"] < MOST_ITEMS:
+        yield _mutation(spot, "maxItems", [_items(spot, values, spot.schema["maxItems"] + 1)])
 
 
 def _any_of(spot: Spot, values: Values) -> Iterator[Mutation]:

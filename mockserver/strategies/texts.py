@@ -164,8 +164,11 @@ def python_regex(pattern: str) -> re.Pattern[str] | None:
         return None
 
 
-def text_for(pattern: str, fits: Callable[[Json], bool]) -> list[str]:
-    """Return the simplest text that matches and fits the rest of its schema, or nothing where none was found."""
+def text_for(pattern: str, fits: Callable[[Json], bool], least: int = 0) -> list[str]:
+    """Return the simplest text that matches and fits the rest of its schema, or nothing where none was found.
+
+    A text that is shorter than `least` is made longer by repeating one of its characters.
+    """
     regex = python_regex(pattern)
     if regex is None:
         return []
@@ -173,7 +176,14 @@ def text_for(pattern: str, fits: Callable[[Json], bool]) -> list[str]:
     any_texts = st.from_regex(regex, alphabet=st.characters(codec="utf-8"))
     for texts in (ascii_texts, any_texts):
         try:
-            return [find(texts, fits, settings=SEARCH)]
+            simplest = find(texts, lambda text: True, settings=SEARCH)
+            longer = (_stretched(simplest, index, least) for index in range(len(simplest)))
+            fitting = next((text for text in (simplest, *longer) if fits(text)), None)
+            return [find(texts, fits, settings=SEARCH) if fitting is None else fitting]
         except (HypothesisException, ValueError):
             continue
     return []
+
+
+def _stretched(text: str, index: int, length: int) -> str:
+    return text[:index] + text[index] * (length - len(text) + 1) + text[index + 1 :] if length > len(text) else text

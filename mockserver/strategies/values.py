@@ -5,13 +5,15 @@ A reader should recognise an event, so the smallest value of a text is not the s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final, TypeAlias
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.schema import POINTER, compile_schema
+from mockserver.contract.schema import OWN_KEYWORDS, POINTER, SOURCE, compile_schema, replace_subschemas
 from mockserver.contract.sections import Window
+from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import FORMATS, rfc3339_ms
 from mockserver.jsonkit.jsontext import render
@@ -19,12 +21,15 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import plausible
 from mockserver.strategies.keywords import LEAVES, types_of
 from mockserver.strategies.places import Tokens, look, put
-from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.texts import moment_texts, text_for
 
 Schema: TypeAlias = Mapping[str, Json]
 LIMITING: Final = frozenset(LEAVES) - {"type"}
 """Keywords whose edges are all worth showing."""
+MOST_ITEMS: Final = 1_000_000
+"""No array is made longer: no protocol takes a body of this size."""
+LONGEST_SCHEMA: Final = 500
+"""How many characters of a schema an error quotes."""
 
 
 class TimeFrame:
@@ -77,12 +82,14 @@ class Values:
         return self._branches[id(schema)][1]
 
     def smallest(self, schema: Schema, tokens: Tokens) -> Json:
-        """Return the plainest value of the schema at this place. Raises CertificateError where none is known."""
+        """Return the plainest value of the schema at this place. Raises ContractError where none is known."""
         if tokens in self.fixed:
             return self.fixed[tokens]
         if is_object(schema) and schema.get("properties"):
             return self.object_with(self.branches(schema)[0], tokens, ())
         if is_array(schema) and schema.get("minItems"):
+            if schema["minItems"] > MOST_ITEMS:
+                raise _nothing_fits(schema, None)
             return [self.smallest(schema.get("items", {}), (*tokens, 0))] * schema["minItems"]
         return self.edges(schema, tokens)[0]
 
@@ -107,10 +114,12 @@ class Values:
         if is_array(schema) and "items" in schema:
             return list(distinct(self._arrays(schema, tokens)))
         edges = list(distinct(value for value in self._leaves(schema, tokens) if self.fits(schema, value)))
-        if not edges and "pattern" in schema:
-            edges = list[Json](text_for(schema["pattern"], lambda text: self.fits(schema, text)))
+        if not edges and tokens not in self.time_frame.windows:
+            patterns = [branch["pattern"] for branch in self.branches(schema) if "pattern" in branch]
+            found = (text_for(text, partial(self.fits, schema), schema.get("minLength", 0)) for text in patterns)
+            edges = next((list[Json](texts) for texts in found if texts), [])
         if not edges:
-            raise CertificateError(f"no value is known that fits {dict(schema)}")
+            raise _nothing_fits(schema, self.time_frame.inside(tokens))
         return edges
 
     def _leaves(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
@@ -124,9 +133,10 @@ class Values:
         named = plausible.by_name(str(tokens[-1]) if tokens else "", self.time_frame.now_ms)
         if "format" not in schema and "enum" not in schema:
             yield from named
-        for keyword, entry in LEAVES.items():
-            if keyword in schema and keyword != "type":
-                yield from entry.inside(schema[keyword], self.time_frame.now_ms)
+        for branch in self.branches(schema):
+            for keyword, entry in LEAVES.items():
+                if keyword in branch and keyword != "type":
+                    yield from entry.inside(branch[keyword], self.time_frame.now_ms)
         if "enum" not in schema and "const" not in schema:
             yield from LEAVES["type"].inside(schema.get("type"), self.time_frame.now_ms)
 
@@ -137,7 +147,9 @@ class Values:
 
     def _arrays(self, schema: Schema, tokens: Tokens) -> Iterator[Json]:
         least = schema.get("minItems", 0)
-        most = schema.get("maxItems", least + 3)
+        most = min(schema.get("maxItems", least + 3), MOST_ITEMS)
+        if least > most:
+            raise _nothing_fits(schema, None)
         items = self.edges(schema["items"], (*tokens, 0))
         for size in (least, min(least + 1, most), most):
             yield [items[index % len(items)] for index in range(size)]
@@ -215,6 +227,21 @@ class Values:
         """Tell whether an optional member may be null because null counts as absent."""
         optional = name not in schema.get("required", ()) and name in schema.get("properties", {})
         return self.nulls_absent and optional and not self.fits(schema["properties"][name], None)
+
+
+def _nothing_fits(schema: Schema, reach: tuple[int, int] | None) -> ContractError:
+    basis, _, patch = str(schema.get(SOURCE, "")).partition(": ")
+    window = "" if reach is None else " and lies in the time window"
+    problem = f"no value is known that fits {json.dumps(_standard(schema))[:LONGEST_SCHEMA]}{window}"
+    return ContractError(
+        patch if basis == "patch" else "contract", schema.get(POINTER, ""), f"{problem}; give one under examples"
+    )
+
+
+def _standard(schema: Schema) -> Schema:
+    """Return a schema without the keywords of the contract language."""
+    inner_ones = replace_subschemas(schema, lambda _, inner: dict(_standard(inner)))
+    return {name: value for name, value in inner_ones.items() if name not in OWN_KEYWORDS}
 
 
 def _put_item(value: Json, tokens: Tokens, new: Json) -> Json:

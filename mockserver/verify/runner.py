@@ -258,4 +258,4 @@ def _refuses_key(contract: Contract, request: Request, reply: Reply, now_ms: int
 
 def _shown(reply: Reply) -> str:
     media_type = reply.headers.get("content-type", "no content type")
-    return f"{reply.status} ({media_type}) with {reply.body[:80]!r}"
+    return f"{reply.status} ({media_type}) with {reply.body[:80].decode('utf-8', 'replace')!r}"
