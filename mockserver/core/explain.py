@@ -58,7 +58,7 @@ class Violation:
             expected=self.expected,
             got=self.got,
             source=self.source,
-            message=describe(self),
+            message=explanation(self),
         )
 
 
@@ -150,17 +150,13 @@ def _rank(root: Mapping[str, Json], tokens: Sequence[str | int]) -> tuple[int, .
     return tuple(rank)
 
 
-def describe(violation: Violation) -> str:
-    """Return one sentence with the expected and the actual value."""
+def explanation(violation: Violation) -> str:
+    """Return the sentence of a finding: `describe`, with the candidates and the nearest one. No reply has it."""
     place, got = dotted(violation.tokens) or "the value", violation.got
     expected = violation.expected[violation.keyword]
     match violation.keyword:
-        case "required":
-            return f"{place} is required"
         case "additionalProperties":
             return f"{place} is an unknown member{_known(str(violation.tokens[-1]), violation.declared)}"
-        case "type" | "not_an_object":
-            demand = f"be {' or '.join(expected) if isinstance(expected, list) else expected}"
         case "enum" | "unknown_type":
             return f"{place} must be one of {_listed(expected, got)}, got {_shown(got)}{_hint(got, expected)}"
         case "anyOf" if all(isinstance(branch, str) for branch in expected):  # pointers of an adapter's rule
@@ -170,7 +166,25 @@ def describe(violation: Violation) -> str:
             holder = dotted(violation.tokens[:-1])
             return f"{names} is required{' in ' + holder if holder else ''}"
         case "anyOf":
-            demand = f"match {' or '.join(map(_alternative, expected))}"
+            return f"{place} must match {' or '.join(map(_alternative, expected))}, got {_shown(got)}"
+    return describe(violation)
+
+
+def describe(violation: Violation) -> str:
+    """Return one sentence with the expected and the actual value. Replies contain it where a contract has no text."""
+    place, got = dotted(violation.tokens) or "the value", violation.got
+    expected = violation.expected[violation.keyword]
+    match violation.keyword:
+        case "required":
+            return f"{place} is required"
+        case "additionalProperties":
+            return f"{place} is not a known member"
+        case "type" | "not_an_object":
+            demand = f"be {' or '.join(expected) if isinstance(expected, list) else expected}"
+        case "enum" | "unknown_type":
+            demand = f"be one of {', '.join(map(_shown, expected))}"
+        case "anyOf":
+            demand = f"match one of {len(expected)} alternatives"
         case "format":
             demand = f"be a valid {expected}"
         case "pattern":

@@ -8,7 +8,7 @@ import pytest
 
 from mockserver.contract.library import library
 from mockserver.contract.schema import Schema, annotate
-from mockserver.core.explain import judge_spots, reference_spots, violations
+from mockserver.core.explain import describe, judge_spots, reference_spots, violations
 from mockserver.jsonkit import Json
 
 ENGINES = {"judging": judge_spots, "reference": reference_spots}
@@ -81,6 +81,14 @@ def test_unknown_member_is_named_with_the_nearest_one_when_none_is_allowed(name:
 def test_alternatives_are_named_when_none_is_there() -> None:
     alternatives = [{"required": ["plan"]}, {"required": ["seats", "owner"]}]
     assert _message({}, {}, anyOf=alternatives) == "plan or seats with owner is required"
+
+
+def test_text_of_a_reply_has_no_hints_when_the_finding_has() -> None:
+    body = {"type": "object", "properties": {"plan": {}}, "additionalProperties": False}
+    schema = Schema("events", "own", annotate(body, "/events/own", "docs: page"))
+    (violation,) = violations(schema, {"plann": 1})
+    assert describe(violation) == "plann is not a known member"
+    assert violation.finding().message.endswith('did you mean "plan"?')
 
 
 def test_empty_visitor_is_a_missing_one_when_it_must_be_a_uuid_too() -> None:
