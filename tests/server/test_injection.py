@@ -10,7 +10,6 @@ from unittest import mock
 import pytest
 
 from mockserver.core.wire import WireReply
-from mockserver.server import injection
 from mockserver.server.connection import Connection
 from mockserver.server.injection import DRIBBLE_PIECES, MALFORMED, closed, cut, given_up, gone, pause
 from mockserver.sessions.steps import Step
@@ -84,10 +83,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that are made, in seconds; none of them takes time."""
     seconds_paused: list[float] = []
 
-    async def sleep(seconds: float) -> None:
+    async def note(seconds: float) -> None:
         seconds_paused.append(seconds)
 
-    monkeypatch.setattr(injection, "sleep", sleep)
+    monkeypatch.setattr("mockserver.server.injection.sleep", note)
     return seconds_paused
 
 
