@@ -48,7 +48,9 @@ def _custom(schema: Json) -> Contract:
     return library().protocol("outlit").contract(None, [Patch(name="hard", patch=patch)])
 
 
-@pytest.mark.parametrize("name", HARD)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.full] * (name == "hardly a limit of items")) for name in HARD]
+)
 def test_samples_are_as_they_should_be_when_a_schema_is_hard(name: str) -> None:
     contract = _custom(HARD[name])
     good = draw(strategies.requests("outlit", operation="events", type="custom", contract=contract), SAMPLES)
@@ -83,6 +85,7 @@ def test_place_is_named_when_nothing_fits_a_pattern_within_a_window() -> None:
         draw(strategies.requests("whisperr", contract=contract), SAMPLES)
 
 
+@pytest.mark.full
 def test_size_is_named_when_no_request_is_small_enough() -> None:
     contract = _custom({"type": "string", "minLength": 2_000_000})
     with pytest.raises((ContractError, SettingsError), match="the texts and arrays that the schemas demand"):
