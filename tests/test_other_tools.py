@@ -703,6 +703,7 @@ def test_blocking_wait_in_a_coroutine_says_that_it_blocked_the_loop(runs: Runs) 
         ["E *blocked the event loop*`await session.aio.wait_for(*", "E *blocked*`await session.aio.wait_until_quiet(*"]
     )
     assert result.stdout.str().count("  The wait blocked the event loop") == 2
+    assert result.stdout.str().count("was it flushed?") == 1, "the hint of the awaited wait, which blocked nothing"
     result.stdout.no_fnmatch_line("*During handling*")
     result.stdout.no_fnmatch_line("*mockserver/client/*: in *")
 

@@ -25,6 +25,7 @@ from mockserver.client.checks import check_arguments, check_names
 from mockserver.client.connections import Connections
 from mockserver.client.messages import ExchangeError, HttpReply
 from mockserver.client.results import Event, Exchange, FaultStep
+from mockserver.core.wording import NOTHING_CAME
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -48,7 +49,10 @@ def _run(connections: Connections, method: str, steps: Steps[R]) -> R:
     try:
         return connections.run(steps)
     except calls.WaitError as error:
-        error.args = (f"{error}{_blocked_loop(method)}",)
+        blocked = _blocked_loop(method)
+        if blocked:
+            lines = [line for line in str(error).splitlines() if line != NOTHING_CAME]
+            error.args = ("\n".join([*lines, blocked]),)
         raise
 
 
@@ -65,7 +69,7 @@ def _blocked_loop(method: str) -> str:
     if not instead:
         return ""
     return (
-        "\nThe wait blocked the event loop of the test, so nothing else on it could run, such as the client; "
+        "The wait blocked the event loop of the test, so nothing else on it could run, such as the client; "
         f"use `{instead}`."
     )
 

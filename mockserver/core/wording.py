@@ -12,6 +12,8 @@ from mockserver.jsonkit import Json
 SHOWN_VALUE: Final = 120
 SHOWN_SOURCE: Final = 60
 SHOWN_ROWS: Final = 20
+NOTHING_CAME: Final = "No requests arrived: does the client use the URL of this server, and was it flushed?"
+"""The hint of a wait during which the server received nothing at all."""
 
 
 def finding(row: Finding) -> str:

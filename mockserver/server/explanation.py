@@ -7,13 +7,12 @@ from itertools import chain
 from typing import Final
 
 from mockserver.core.findings import Finding
-from mockserver.core.wording import SHOWN_VALUE, block, counted, cut, finding, value
+from mockserver.core.wording import NOTHING_CAME, SHOWN_VALUE, block, counted, cut, finding, value
 from mockserver.jsonkit import Json, pointer
 from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
 from mockserver.sessions.session import Session
 
 Row = Mapping[str, Json]
-NOTHING_CAME: Final = "No requests arrived: does the client use the URL of this server, and was it flushed?"
 OTHER_KEY: Final = (
     "This session received nothing, but another session did: does the client use the key of this session?"
 )

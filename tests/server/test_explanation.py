@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mockserver.server.explanation import NOT_READ, NOTHING_CAME, OTHER_KEY, conditions, distinct
+from mockserver.core.wording import NOTHING_CAME
+from mockserver.server.explanation import NOT_READ, OTHER_KEY, conditions, distinct
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.raw import sent
