@@ -199,7 +199,7 @@ def test_report_is_made_too(fs, mock_server):
 def test_nothing_of_ours_needs_files_when_pyfakefs_has_replaced_them(runs: Runs) -> None:
     need("pyfakefs")
     runs.write(test_fs=WALK)
-    result = runs.run("-p", "fakefs", "-W", "default")
+    result = runs.run("-p", "pyfakefs.pytest_plugin", "-W", "default")
     result.assert_outcomes(passed=3, failed=1)
     result.stdout.fnmatch_lines(["*mockserver session pk_report_is_made_too_*", "*event_type must match*"])
 

@@ -39,6 +39,9 @@ def send(server, *types, key=None):
     return status
 """
 
+TOO_LONG_S = 120.0
+"""Seconds after which a run that hangs fails."""
+
 
 class Runs:
     """Runs of pytest in a folder of their own, where the plugin is installed; other plugins are named with `-p`."""
@@ -52,7 +55,7 @@ class Runs:
         self.pytester.makepyfile(**files)
 
     def run(self, *args: str) -> pytest.RunResult:
-        return self.pytester.runpytest_subprocess(*STRICT, "-p", "mockserver", *args)
+        return self.pytester.runpytest_subprocess(*STRICT, "-p", "mockserver", *args, timeout=TOO_LONG_S)
 
 
 @pytest.fixture

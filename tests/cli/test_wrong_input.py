@@ -83,7 +83,7 @@ def test_folder_of_contracts_is_named_when_it_cannot_be_read(command: str, folde
         (("serve", "--host", "no-such-host.invalid", "--port", "0"), "--host"),
         (("contracts", "explain", "outlit", "/nope"), "/nope: no fact at this pointer"),
         (("nope",), 'unknown command "nope"; available: serve'),
-        *(((command, "--nope"), "'--nope'") for command in ("serve", "ready", "check", "sample", "verify", "report")),
+        *(((command, "--nope"), "--nope") for command in ("serve", "ready", "check", "sample", "verify", "report")),
     ],
 )  # fmt: skip
 def test_word_is_named_when_it_is_wrong(words: tuple[str, ...], problem: str) -> None:

@@ -233,7 +233,7 @@ def test_bug_of_the_server_is_not_an_error_of_the_file(tmp_path: Path, monkeypat
 
     monkeypatch.setattr("mockserver.lint.checker.play", broken)
     result = run(case_file(tmp_path, GOOD))
-    assert (result.exit_code, "this is a bug in mockserver; please report it" in result.stderr) == (4, True)
+    assert (result.exit_code, "this is a bug in mockserver; please report it" in result.output) == (4, True)
 
 
 def test_corpus_line_is_an_error_when_the_contract_answers_otherwise(tmp_path: Path) -> None:
