@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import Lock, sleep
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from asyncio import Lock
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -20,12 +20,12 @@ from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import render
-from mockserver.realtime import monotonic
 from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_response
 from mockserver.server.control import Call, RejectedError, document
 from mockserver.server.explanation import explain
+from mockserver.server.turns import in_turns
 from mockserver.server.unseen import Unseen
 from mockserver.server.vendor import MAX_SESSION_BYTES, is_too_long, real_ms
 from mockserver.sessions.attempt_numbers import AttemptNumbers
@@ -46,10 +46,6 @@ MAX_TIME_MS: Final = 253_402_300_799_999
 
 FILTERS: Final = ("protocol", "operation", "type")
 """Query parameters with names that contracts define."""
-
-AT_ONCE: Final = 10
-TURN_S: Final = 0.01
-"""How long a handler reads a journal before it yields to the loop; checked every `AT_ONCE` exchanges."""
 
 
 class Handlers:
@@ -442,18 +438,6 @@ def _event_rows(
             facts = replace(view.request_facts, attempt=None if numbers is None else numbers[row["index"]])
             if matches(match, {**row, "request": facts}):
                 yield row
-
-
-async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:
-    """Yield the exchanges of a session after a request number; regularly yields to the event loop."""
-    turn = monotonic()
-    while exchanges := list(islice(session.exchanges(after), AT_ONCE)):
-        for exchange in exchanges:
-            yield exchange
-        after = exchanges[-1].seq
-        if monotonic() - turn > TURN_S:
-            await sleep(0)
-            turn = monotonic()
 
 
 def _steps(session: Session) -> Json:

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from mockserver.server import handlers
+from mockserver.server import turns
 from mockserver.server.handlers import Ledgers
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Delivery, Ledger
@@ -100,19 +100,19 @@ async def test_ledger_goes_with_its_session() -> None:
 
 
 async def test_others_have_their_turn_while_a_long_journal_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "AT_ONCE", 2)
-    monkeypatch.setattr(handlers, "TURN_S", -1)
-    store, ledgers, turns = new_store(), Ledgers(), list[int]()
+    monkeypatch.setattr(turns, "AT_ONCE", 2)
+    monkeypatch.setattr(turns, "TURN_S", -1)
+    store, ledgers, sent = new_store(), Ledgers(), list[int]()
     session = store.session("a")
     await send(store, session, *map(str, range(6)))
 
     async def other() -> None:
         await send(store, session, "late")
-        turns.append(1)
+        sent.append(1)
 
     rows, _ = await asyncio.gather(ledgers.rows(session), other())
     assert ids(rows) == [*map(str, range(6)), "late"]
-    assert turns == [1]
+    assert sent == [1]
 
 
 async def test_two_readers_at_once_share_one_reading(added: list[int]) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 
-from mockserver.server import handlers
+from mockserver.server import turns
 from mockserver.server.waiting import Waiter
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
@@ -551,8 +551,8 @@ async def test_read_makes_no_session(control: ControlClient, session: str, what:
 async def test_events_that_come_while_the_journal_is_read_count_once(
     control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "AT_ONCE", 1)
-    monkeypatch.setattr(handlers, "TURN_S", -1)
+    monkeypatch.setattr(turns, "AT_ONCE", 1)
+    monkeypatch.setattr(turns, "TURN_S", -1)
     for number in range(20):
         await vendor.track(f"a{number}")
     waiting = asyncio.create_task(wait(control, session, exactly=30, quiet_ms=50, timeout_ms=30_000))
@@ -564,8 +564,8 @@ async def test_events_that_come_while_the_journal_is_read_count_once(
 async def test_wait_ends_when_its_session_is_deleted_while_the_journal_is_read(
     app_server: AppServer, control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "AT_ONCE", 1)
-    monkeypatch.setattr(handlers, "TURN_S", -1)
+    monkeypatch.setattr(turns, "AT_ONCE", 1)
+    monkeypatch.setattr(turns, "TURN_S", -1)
     await vendor.track("m1")
     collect = Waiter._collect
 

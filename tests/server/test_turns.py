@@ -1,0 +1,37 @@
+"""Long work yields to the loop once its turn is over, and not before."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mockserver.server import turns
+from mockserver.server.turns import Turn
+
+
+async def _pauses(pieces: int) -> int:
+    """Return how often another task ran while `pieces` of work were done."""
+    ran = 0
+
+    async def other() -> None:
+        nonlocal ran
+        while True:
+            await asyncio.sleep(0)
+            ran += 1
+
+    task, turn = asyncio.create_task(other()), Turn()
+    for _ in range(pieces):
+        await turn.end_if_over()
+    task.cancel()
+    return ran
+
+
+async def test_turn_ends_once_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_S", -1)
+    assert await _pauses(20) >= 19
+
+
+async def test_turn_goes_on_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_S", 60)
+    assert await _pauses(20) == 0
