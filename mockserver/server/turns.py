@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop, Future, get_running_loop
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 from weakref import WeakKeyDictionary
 
 from mockserver.realtime import monotonic
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
 
+T = TypeVar("T")
 TURN_S: Final = 0.01
 """How long handlers together work before they yield to the loop; a turn of the loop must stay under 0.05 s."""
 
@@ -32,6 +35,7 @@ class _LoopTurn:
 
     def __init__(self) -> None:
         self._queue: deque[Future[None]] = deque()
+        self.worker = ThreadPoolExecutor(1, "mockserver-reads")
         self.began: float | None = None
 
     def begin(self, now: float) -> None:
@@ -72,6 +76,39 @@ class Turn:
             shared.begin(now)
         elif now - shared.began > TURN_S:
             await shared.next()
+
+    async def do(self, work: Callable[[], T], *, large: bool) -> T:
+        """Do one piece of work. With `large` it may take longer than a turn and is done in a thread, see `spread`."""
+        await self.end_if_over()
+        return await get_running_loop().run_in_executor(self._shared.worker, work) if large else work()
+
+
+async def spread(work: Iterator[T], *, large: bool) -> AsyncIterator[T]:
+    """Yield what work yields after each small piece of it; the event loop runs other requests between the pieces.
+
+    With `large`, a piece may take longer than a turn: a thread carries out the work, and the interpreter switches
+    between it and the loop every few milliseconds. There is one such thread for a loop.
+    """
+    turn = Turn()
+    if not large:
+        for item in work:
+            yield item
+            await turn.end_if_over()
+        return
+    while items := await turn.do(partial(_some, work), large=True):
+        for item in items:
+            yield item
+            await turn.end_if_over()
+
+
+def _some(work: Iterator[T]) -> list[T]:
+    """Return what work yields in about the time of a turn; nothing at its end."""
+    began, items = monotonic(), list[T]()
+    for item in work:
+        items.append(item)
+        if monotonic() - began > TURN_S:
+            break
+    return items
 
 
 async def in_turns(session: Session, after: int = 0) -> AsyncIterator[Exchange]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ import pytest
 
 from mockserver.server import turns
 from mockserver.server.waiting import Waiter
+from mockserver.sessions.views import View
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient, clicks_body
@@ -567,11 +569,11 @@ async def test_wait_ends_when_its_session_is_deleted_while_the_journal_is_read(
     monkeypatch.setattr(turns, "AT_ONCE", 1)
     monkeypatch.setattr(turns, "TURN_S", -1)
     await vendor.track("m1")
-    collect = Waiter._collect
+    collecting = Waiter._collecting
 
-    def deleting(waiter: Waiter, *args: Any) -> None:
+    def deleting(waiter: Waiter, view: View) -> Iterator[None]:
         app_server.app.store.forget(vendor.key)
-        collect(waiter, *args)
+        return collecting(waiter, view)
 
-    monkeypatch.setattr(Waiter, "_collect", deleting)
+    monkeypatch.setattr(Waiter, "_collecting", deleting)
     assert (await wait(control, session, count=2, timeout_ms=30_000))["reason"] == "deleted"
