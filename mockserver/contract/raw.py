@@ -226,7 +226,7 @@ class RawContract:
         self, document: str, name: str, schema: Mapping[str, Json], place: str, shared: Mapping[str, Json]
     ) -> Schema:
         try:
-            compiled = Schema(document, name, flatten(annotate(schema, place, "", self._changed), shared))
+            compiled = Schema.shared(document, name, flatten(annotate(schema, place, "", self._changed), shared))
             _ = compiled.engine
         except UnknownSchemaError as error:
             raise fail(place, error.args[0]) from None
