@@ -11,19 +11,18 @@ from mockserver.server.turns import Turn
 
 
 async def _pauses(pieces: int) -> int:
-    """Return how often another task ran while `pieces` of work were done."""
-    ran = 0
+    """Return how often another callback ran while `pieces` of work were done."""
+    loop, ran = asyncio.get_running_loop(), 0
 
-    async def other() -> None:
-        nonlocal ran
-        while True:
-            await asyncio.sleep(0)
-            ran += 1
+    def other() -> None:
+        nonlocal ran, scheduled
+        ran += 1
+        scheduled = loop.call_soon(other)
 
-    task, turn = asyncio.create_task(other()), Turn()
+    scheduled, turn = loop.call_soon(other), Turn()
     for _ in range(pieces):
         await turn.end_if_over()
-    task.cancel()
+    scheduled.cancel()
     return ran
 
 
