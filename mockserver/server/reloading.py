@@ -35,9 +35,9 @@ def check(settings: Settings) -> None:
         raise SettingsError("--reload watches the files of --contract-patch and --contracts; give one of them")
 
 
-async def watch(settings: Settings, contracts: ServedContracts, store: MemoryStore) -> None:
-    """Take changed files, until cancelled."""
-    taken = seen = await asyncio.to_thread(state_of, settings)
+async def watch(settings: Settings, contracts: ServedContracts, store: MemoryStore, loaded: State) -> None:
+    """Take changed files, until cancelled. `loaded` is their state before they were loaded."""
+    taken = seen = loaded
     while True:
         await asyncio.sleep(POLL_S)
         state = await asyncio.to_thread(state_of, settings)
