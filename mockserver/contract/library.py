@@ -207,3 +207,8 @@ class Library:
 def library() -> Library:
     """Return the built-in contracts, loaded once."""
     return Library()
+
+
+def library_of(folders: Sequence[Path]) -> Library:
+    """Return the built-in contracts, and those of folders, which are read anew. Raises ContractError."""
+    return Library(folders) if folders else library()

@@ -39,6 +39,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
 
     Raises SettingsError if it cannot listen on the address, ContractError for invalid contracts.
     """
+    files = reloading.state_of(settings) if settings.reload else {}
     app = App(settings)
     server = Server(app.handle, on_unreadable=app.count_unreadable, head_timeout=settings.body_timeout)
     loop, context = asyncio.get_running_loop(), None
@@ -49,7 +50,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG, ssl=context) for sock in sockets]
     watching = None
     if settings.reload:
-        watching = asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store))
+        watching = asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store, files))
     try:
         yield app, url_of(settings.host, port, secure=context is not None)
     finally:
