@@ -12,17 +12,19 @@ from mockserver.server.turns import Turn
 
 async def _pauses(pieces: int) -> int:
     """Return how often another callback ran while `pieces` of work were done."""
-    loop, ran = asyncio.get_running_loop(), 0
+    loop, ran, over = asyncio.get_running_loop(), 0, False
 
     def other() -> None:
-        nonlocal ran, scheduled
+        nonlocal ran
         ran += 1
-        scheduled = loop.call_soon(other)
+        if not over:
+            loop.call_soon(other)
 
-    scheduled, turn = loop.call_soon(other), Turn()
+    loop.call_soon(other)
+    turn = Turn()
     for _ in range(pieces):
         await turn.end_if_over()
-    scheduled.cancel()
+    over = True
     return ran
 
 
