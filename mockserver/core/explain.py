@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Final
 
 from mockserver.contract.schema import NO_SOURCE, POINTER, SOURCE, Schema, plain
 from mockserver.core.findings import Finding, Severity
-from mockserver.errors import LONGEST_VALUE, nearest
+from mockserver.errors import LONGEST_VALUE, MOST_LISTED, nearest
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
@@ -23,11 +22,6 @@ Spot = tuple[Trail, Trail]
 """Where a keyword broke: tokens in the schema, ending in the keyword, and tokens in the value."""
 
 Spots = Callable[[Schema, Json], Iterable[Spot]]
-
-MOST_COMPARED: Final = 500
-"""How many candidates the nearest one is looked for in: comparing takes time."""
-MOST_LISTED: Final = 20
-"""Of more candidates than this, a message lists the ones nearest to the value, and their number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,8 +200,8 @@ def _known(name: str, declared: Sequence[str]) -> str:
 
 
 def _hint(got: Json, candidates: Sequence[Json]) -> str:
-    texts = [candidate for candidate in candidates if isinstance(candidate, str)]
-    close = nearest(got, texts[:MOST_COMPARED]) if isinstance(got, str) and len(got) <= LONGEST_VALUE else None
+    texts = (candidate for candidate in candidates if isinstance(candidate, str))
+    close = nearest(got, texts) if isinstance(got, str) else None
     return "" if close is None else f', did you mean "{close}"?'
 
 
