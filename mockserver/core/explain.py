@@ -12,7 +12,7 @@ from itertools import takewhile
 
 from mockserver.contract.schema import NO_SOURCE, POINTER, SOURCE, Schema, plain
 from mockserver.core.findings import Finding, Severity
-from mockserver.errors import LONGEST_VALUE, MOST_LISTED, nearest
+from mockserver.errors import LONGEST_VALUE, MOST_COMPARED, MOST_LISTED, nearest
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
@@ -176,7 +176,8 @@ def describe(violation: Violation) -> str:
         case "type" | "not_an_object":
             demand = f"be {' or '.join(expected) if isinstance(expected, list) else expected}"
         case "enum" | "unknown_type":
-            demand = f"be one of {', '.join(map(_shown, expected))}"
+            more = f" and {len(expected) - MOST_COMPARED} others" if len(expected) > MOST_COMPARED else ""
+            demand = f"be one of {', '.join(map(_shown, expected[:MOST_COMPARED]))}{more}"
         case "anyOf":
             demand = f"match one of {len(expected)} alternatives"
         case "format":
@@ -211,7 +212,7 @@ def _listed(candidates: Sequence[Json], got: Json, shown: Callable[[Json], str] 
     if len(candidates) <= MOST_LISTED:
         return ", ".join(map(shown, candidates))
     start = str(got)[:LONGEST_VALUE].lower()
-    ranked = sorted(candidates, key=lambda candidate: -_shared_start(str(candidate).lower(), start))
+    ranked = sorted(candidates[:MOST_COMPARED], key=lambda candidate: -_shared_start(str(candidate).lower(), start))
     return f"{', '.join(map(shown, ranked[:MOST_LISTED]))} and {len(candidates) - MOST_LISTED} others"
 
 

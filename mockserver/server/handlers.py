@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Lock
+from asyncio import Lock, to_thread
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -198,8 +198,9 @@ class Handlers:
 
     async def change_session(self, call: Call) -> Json:
         """Replace the given settings; all are validated before any is applied."""
-        session, change = self.named(call), call.body
-        protocols = self._choices(change) if "protocols" in change else None
+        change = call.body
+        protocols = await to_thread(self._choices, change) if "protocols" in change else None  # it compiles contracts
+        session = self.named(call)
         if "credentials" in change:
             taken = self.store.give(session, tuple(dict.fromkeys(change["credentials"] or ())))
             if taken is not None:
