@@ -101,13 +101,16 @@ class Protocol:
         revision = revision or self.base
         if revision not in self.revisions and revision != self.base:
             raise ContractError(self.name, "/revision", unknown("revision", revision, self.revision_names()))
+        key = blake2b(render([revision, [[p.name, p.patch] for p in patches]]), digest_size=16).digest()
+        compiled = self._patched.get(key) if patches else self._own.get(revision)
+        if compiled is not None:  # the loop does not wait for a contract that another thread compiles
+            return compiled
         with self._lock:  # servers on threads of one process share the package's own contracts
             if revision not in self._own:
                 self._own[revision] = self._with_newest(self._make(revision, self._revision_patches(revision)))
-            return self._with_patches(revision, patches) if patches else self._own[revision]
+            return self._with_patches(revision, patches, key) if patches else self._own[revision]
 
-    def _with_patches(self, revision: str, patches: Sequence[Patch]) -> Contract:
-        key = blake2b(render([revision, [[p.name, p.patch] for p in patches]]), digest_size=16).digest()
+    def _with_patches(self, revision: str, patches: Sequence[Patch], key: bytes) -> Contract:
         contract = self._patched.get(key)
         if contract is None:
             contract = self._with_newest(self._make(revision, [*self._revision_patches(revision), *patches]))
@@ -139,7 +142,8 @@ class Protocol:
         patched: dict[str, str] = {}
         for patch in chain:
             documents = pointer.merge_patch(documents, dict(patch.patch))
-            _remember_sources(patched, patch, documents)
+            source = patch.source or f"patch: {Path(patch.name).name}"
+            _remember_sources(patched, dict(patch.patch), documents, source)
         try:
             for document in DOCUMENTS if chain else ():
                 self._meta.check(_META_OF.get(document, document), documents.get(document, {}), "", f"/{document}")
@@ -173,16 +177,19 @@ def _read_patch(path: Path, meta: Meta) -> tuple[Mapping[str, Json], Patch]:
     return document, Patch(name=str(path), patch=document["patch"], root="/patch", source=source, title=title)
 
 
-def _remember_sources(patched: dict[str, str], patch: Patch, merged: Json) -> None:
-    """Record the source of each leaf of a patch, unless the patch itself has a source that covers the leaf."""
-    for tokens, _ in pointer.leaves(dict(patch.patch)):
-        depths = range(len(tokens) - 1, -1, -1)
-        sourced = next((depth for depth in depths if _source(pointer.get(merged, tokens[:depth]))), 0)
-        place = pointer.build(tokens)
-        if _source(pointer.get(patch.patch, tokens[:sourced])):
-            patched.pop(place, None)
-        else:
-            patched[place] = patch.source or f"patch: {Path(patch.name).name}"
+def _remember_sources(
+    patched: dict[str, str], patch: Json, merged: Json, source: str, place: str = "", *, own: bool = False
+) -> None:
+    """Record the source of each leaf of a patch, unless the patch itself has a source that covers the leaf: `own`."""
+    if isinstance(patch, dict) and patch:
+        own = _source(patch) if _source(merged) else own
+        for name, member in patch.items():
+            inner = merged.get(name) if isinstance(merged, dict) else None
+            _remember_sources(patched, member, inner, source, f"{place}/{pointer.escape(name)}", own=own)
+    elif own:
+        patched.pop(place, None)
+    else:
+        patched[place] = source
 
 
 def _source(holder: Json) -> bool:
@@ -229,3 +236,8 @@ class Library:
 def library() -> Library:
     """Return the built-in contracts, loaded once."""
     return Library()
+
+
+def library_of(folders: Sequence[Path]) -> Library:
+    """Return the built-in contracts, and those of folders, which are read anew. Raises ContractError."""
+    return Library(folders) if folders else library()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 from weakref import WeakKeyDictionary
 
 from mockserver.contract.contract import Contract
@@ -11,7 +12,16 @@ from mockserver.contract.library import Library, Patch
 from mockserver.contract.ownership import collisions, longest_first, owner
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import render
 from mockserver.settings import Settings
+
+MOST_BYTES: Final = 1024 * 1024
+MOST_VALUES: Final = 10_000
+MOST_IN_POINTERS: Final = 8 * 1024 * 1024
+"""Limits on the patch of a session: bytes as JSON, values, and characters in the pointers of all values.
+
+They bound how long a patch is compiled, and how much memory the contract takes. Files are not limited so.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
@@ -77,11 +87,33 @@ class ServedContracts:
     def check(self, choices: Mapping[str, ContractChoice]) -> None:
         """Compile what a session asks for, so that a bad patch is refused as a whole. Raises ContractError."""
         chosen: dict[str, Contract] = {}
-        for name in choices:
+        for name, choice in choices.items():
             if name not in self.library.protocols:
                 raise ContractError("protocols", f"/{name}", unknown("protocol", name, self.served))
+            problem = _size_problem(choice.patch)
+            if problem is not None:
+                raise ContractError("session", "", problem)
             chosen[name] = self.of(choices, name)
         _refuse_collisions({**self.served, **chosen}.values())
+
+
+def _size_problem(patch: Json) -> str | None:
+    """Return which limit a session's patch exceeds, or None."""
+    if len(render(patch)) > MOST_BYTES:
+        return f"the patch has {len(render(patch))} bytes as JSON, but at most {MOST_BYTES} are allowed"
+    counted, in_pointers, remaining = 0, 0, [(0, patch)]
+    while remaining:
+        length, value = remaining.pop()
+        counted, in_pointers = counted + 1, in_pointers + length
+        if isinstance(value, dict):
+            remaining += [(length + 1 + len(name), member) for name, member in value.items()]
+        elif isinstance(value, list):
+            remaining += [(length + 1, item) for item in value]
+    if counted > MOST_VALUES:
+        return f"the patch has {counted} values, but at most {MOST_VALUES} are allowed"
+    if in_pointers > MOST_IN_POINTERS:
+        return f"the keys of the patch are too long: all pointers into it have {in_pointers} characters together"
+    return None
 
 
 def _refuse_collisions(contracts: Iterable[Contract]) -> None:

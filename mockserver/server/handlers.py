@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import Lock
-from collections.abc import Iterable, Iterator, Mapping
+from asyncio import Lock, to_thread
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
@@ -18,14 +18,14 @@ from mockserver.contract.fidelity import facts
 from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
-from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
+from mockserver.jsonkit.formats import MAX_TIME_MS, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import memory_of, render
 from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_response
-from mockserver.server.control import Call, RejectedError, document
+from mockserver.server.control import MAX_BODY, Call, RejectedError, document, resolve
 from mockserver.server.explanation import explain
-from mockserver.server.turns import in_turns
+from mockserver.server.turns import Turn, in_turns
 from mockserver.server.unseen import Unseen
 from mockserver.server.vendor import MAX_SESSION_BYTES, is_too_long, real_ms
 from mockserver.sessions.attempt_numbers import AttemptNumbers
@@ -41,8 +41,6 @@ from mockserver.sessions.views import View
 from mockserver.sessions.vocabulary import name_problem
 
 DEFAULT_LIMIT: Final = 1000
-MAX_TIME_MS: Final = 253_402_300_799_999
-"""The end of the year 9999, the latest time that an RFC 3339 date-time can express."""
 
 FILTERS: Final = ("protocol", "operation", "type")
 """Query parameters with names that contracts define."""
@@ -209,8 +207,9 @@ class Handlers:
 
     async def change_session(self, call: Call) -> Json:
         """Replace the given settings; all are validated before any is applied."""
-        session, change = self.named(call), call.body
-        protocols = self._choices(change) if "protocols" in change else None
+        change = call.body
+        protocols = await to_thread(self._choices, change) if "protocols" in change else None  # it compiles contracts
+        session = self.named(call)
         contracts = [] if protocols is None else [self.contracts.of(protocols, name) for name in protocols]
         self._check_memory(sum(contract.bytes for contract in contracts), "/protocols")
         if "credentials" in change:
@@ -367,7 +366,11 @@ class Handlers:
 
     async def replace_faults(self, call: Call) -> Json:
         """Replace all fault steps."""
-        steps = [self._step(self.read(call), step, f"/{index}") for index, step in enumerate(call.body)]
+        steps, turn = [], Turn()
+        for index, script in enumerate(call.body):
+            steps.append(self._step(self.read(call), script, f"/{index}"))
+            await turn.end_if_over()
+        _check_size(steps)
         self._check_memory(memory_of(call.body), "")
         session = self.named(call)
         await _count_attempts(session, steps)
@@ -378,6 +381,7 @@ class Handlers:
     async def add_fault(self, call: Call) -> Json:
         """Append a fault step."""
         step, session = self._step(self.read(call), call.body, ""), self.named(call)
+        _check_size([*session.faults, step])
         self._check_memory(session.settings_bytes + memory_of(call.body), "")
         await _count_attempts(session, [step])
         session.faults.append(step)
@@ -427,7 +431,7 @@ class Handlers:
 
     def _move_clock(self, session: Session, now: int, real: int, *, frozen: bool, place: str) -> Json:
         if not 0 <= now <= MAX_TIME_MS:
-            detail = f"{place}: session time must be between the years 1970 and 9999"
+            detail = f"{place}: session time must be between the years 1970 and 9999, got {now} ms since 1970"
             raise RejectedError(400, detail, pointer=place)
         session.clock = session.clock.set_to(now, real, frozen=frozen)
         self.store.set_up(session)
@@ -481,6 +485,16 @@ def _event_rows(
 
 def _steps(session: Session) -> Json:
     return {"steps": [step.as_json() for step in session.faults]}
+
+
+def _check_size(steps: Sequence[Step]) -> None:
+    """Raise RejectedError for more steps than a session may have."""
+    most: int = resolve({"$ref": "#/components/schemas/StepList"})["maxItems"]
+    size = sum(step.size for step in steps)
+    if len(steps) > most or size > MAX_BODY:
+        limit = f"{most} fault steps" if len(steps) > most else f"{MAX_BODY} bytes of fault steps"
+        sent = f"{len(steps)} steps" if len(steps) > most else f"{size} bytes"
+        raise RejectedError(400, f"a session has at most {limit}, and this would make {sent}; delete some", pointer="")
 
 
 async def _count_attempts(session: Session, steps: Iterable[Step]) -> None:

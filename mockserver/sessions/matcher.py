@@ -25,6 +25,8 @@ FOREIGN: Final = frozenset({"eq", "ge", "includes", "le", "like", "matches", "ne
 SIMILARITY: Final = 0.75
 """How similar a key must be to an operator to be taken for a misspelled one; `text` is not near `exists`."""
 SHOWN_VALUES: Final = 5
+MOST_OPTIONS: Final = 1000
+"""Values that `in` may list: each is compared with every event."""
 SHORTEST_NAME: Final = 3
 """Shorter names are near an operator by chance: `n` is near `in`."""
 
@@ -267,6 +269,8 @@ def _operand_problem(name: str, operand: Json, kind: type | None) -> str | None:
             return "must be true or false"
         case "in" if not isinstance(operand, list):
             return "must be an array"
+        case "in" if len(operand) > MOST_OPTIONS:
+            return f"{len(operand)} values, but at most {MOST_OPTIONS} are allowed"
         case "in" if not operand:
             return "must have at least one value: nothing is in an empty array"
         case "in" if kind is not None and any(_kind(option) is not kind for option in operand):

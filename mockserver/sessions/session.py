@@ -14,6 +14,7 @@ from mockserver.contract.serving import ContractChoice
 from mockserver.core.events import events_of
 from mockserver.core.model import Judged, Receipt, Verdict
 from mockserver.jsonkit import jsontext
+from mockserver.jsonkit.formats import MAX_TIME_MS
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.claims import Claims, all_of
 from mockserver.sessions.exchange import Exchange, SharedHead
@@ -53,8 +54,8 @@ class Clock:
     frozen_ms: int | None = None
 
     def now(self, real_ms: int) -> int:
-        """Return session time in ms since 1970."""
-        return real_ms + self.offset_ms if self.frozen_ms is None else self.frozen_ms
+        """Return session time in ms since 1970; at the end of the year 9999 it stands still."""
+        return min(real_ms + self.offset_ms, MAX_TIME_MS) if self.frozen_ms is None else self.frozen_ms
 
     def set_to(self, now_ms: int, real_ms: int, *, frozen: bool) -> Clock:
         """Return a clock that reads `now_ms` at this real moment."""
