@@ -28,7 +28,7 @@ They bound how long a patch is compiled, and how much memory the contract takes.
 class ContractChoice:
     """The contract that a session asks for, of one protocol: a revision, a merge patch over it, or both.
 
-    As long as the choice is there, so is its contract.
+    Its contract is kept as long as the choice.
     """
 
     revision: str | None = None

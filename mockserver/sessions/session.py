@@ -98,15 +98,15 @@ class Counts:
 class SharedUses:
     """How often settings and journalled requests use what they share: patched contracts, lists of keys.
 
-    `bytes` has each of them once. The uses of a session count as uses of `whole`, all sessions together.
+    `bytes` has each of them once. The uses of a session count as uses of `parent`, all sessions together.
     """
 
-    __slots__ = ("_uses", "_whole", "bytes")
+    __slots__ = ("_parent", "_uses", "bytes")
 
-    def __init__(self, whole: SharedUses | None = None) -> None:
+    def __init__(self, parent: SharedUses | None = None) -> None:
         self.bytes = 0
         self._uses: dict[Hashable, tuple[int, int]] = {}  # how many, and the size
-        self._whole = whole
+        self._parent = parent
 
     def add(self, thing: Hashable, size: int) -> None:
         """Count a use of something that takes `size` bytes."""
@@ -114,8 +114,8 @@ class SharedUses:
         self._uses[thing] = uses + 1, size
         if not uses:
             self.bytes += size
-            if self._whole is not None:
-                self._whole.add(thing, size)
+            if self._parent is not None:
+                self._parent.add(thing, size)
 
     def drop(self, thing: Hashable) -> None:
         """Count a use less."""
@@ -132,8 +132,8 @@ class SharedUses:
     def _forget(self, thing: Hashable, size: int) -> None:
         del self._uses[thing]
         self.bytes -= size
-        if self._whole is not None:
-            self._whole.drop(thing)
+        if self._parent is not None:
+            self._parent.drop(thing)
 
 
 class Waiter(Protocol):

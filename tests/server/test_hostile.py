@@ -187,7 +187,7 @@ def test_server_stays_whole_when_good_and_hostile_requests_mix(tmp_path: Path) -
     assert {key: row["counts"]["accepted"] for key, row in kept.items()} == run.good
     assert all(row["evicted"] >= row["counts"]["requests"] - JOURNAL_LIMIT for row in kept.values())
     assert len(listed["sessions"]) <= MAX_SESSIONS
-    assert listed["evicted"] == text.count(f"evicted: more than {MAX_SESSIONS} sessions") > 0
+    assert listed["evicted"] == text.count(" evicted: ") > 0
     assert "journal full" in text
 
 
