@@ -229,10 +229,11 @@ class RawContract:
     ) -> Schema:
         try:
             parts = count()
-            compiled = Schema(document, name, flatten(annotate(schema, place, "", self._changed), shared, parts))
+            flat = flatten(annotate(schema, place, "", self._changed), shared, parts)
             self._parts += next(parts)
             if self._parts > MOST_IN_CONTRACT:
                 raise UnusableSchemaError(f"the schemas of the contract have more than {MOST_IN_CONTRACT} parts")
+            compiled = Schema.shared(document, name, flat)
             _ = compiled.engine
         except UnusableSchemaError as error:
             raise fail(place, error.args[0]) from None

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from hashlib import blake2b
 from itertools import count
 from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
 
 import jsonschema_rs
 
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import AS_KEYWORDS, FORMATS
+from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.patterns import LookAround, engine_text, matcher, options, parse
 
 Engine: TypeAlias = jsonschema_rs.Draft202012Validator
@@ -31,6 +34,8 @@ MOST_PARTS: Final = 4_000
 MOST_IN_CONTRACT: Final = 10_000
 """Schemas in all schemas of a contract: to compile so many takes about half a second."""
 NOTHING_CHANGED: Final[Mapping[str, str]] = {}
+BYTES_PER_CHARACTER: Final = 40
+"""What a schema takes with all its engines in use, for each character of its JSON; measured."""
 
 
 def written_schemas(documents: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Json]]]:
@@ -145,12 +150,24 @@ def plain(schema: Json) -> Json:
 
 
 class Schema:
-    """One compiled schema. `document` and `name` say where it is written; `body` is flattened and annotated."""
+    """One compiled schema. `document` and `name` say where it is written; `body` is flattened and annotated.
 
-    def __init__(self, document: str, name: str, body: dict[str, Json]) -> None:
+    `bytes` is about what it takes with its engines.
+    """
+
+    def __init__(self, document: str, name: str, body: dict[str, Json], size: int = 0) -> None:
         self.document = document
         self.name = name
         self.body = body
+        self.bytes = size * BYTES_PER_CHARACTER
+
+    @classmethod
+    def shared(cls, document: str, name: str, body: dict[str, Json]) -> Schema:
+        """Return the schema of this place and content: one object, however many contracts have it."""
+        text = render(body)
+        key = (document, name, blake2b(text, digest_size=16).digest())
+        schema = _SHARED.get(key)
+        return _SHARED.setdefault(key, cls(document, name, body, len(text))) if schema is None else schema
 
     def __repr__(self) -> str:
         return f"Schema({self.document}/{self.name})"
@@ -173,6 +190,9 @@ class Schema:
         """Tell whether all values are objects and fit. They have no lone surrogates."""
         item = {"allOf": [{"type": "object"}, formats_as_keywords(self.body)]}
         return compile_schema({"type": "array", "items": item}, FORMATS).is_valid
+
+
+_SHARED: Final[WeakValueDictionary[tuple[str, str, bytes], Schema]] = WeakValueDictionary()
 
 
 def formats_as_keywords(schema: Json) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch
@@ -23,9 +24,12 @@ They bound how long a patch is compiled, and how much memory the contract takes.
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class ContractChoice:
-    """The contract that a session asks for, of one protocol: a revision, a merge patch over it, or both."""
+    """The contract that a session asks for, of one protocol: a revision, a merge patch over it, or both.
+
+    Its contract is kept as long as the choice.
+    """
 
     revision: str | None = None
     patch: Json = None
@@ -41,6 +45,7 @@ class ServedContracts:
             protocol, patch = library.load_patch(path)
             self._patches.setdefault(protocol, []).append(patch)
         self._revisions: Mapping[str, str] = settings.revisions
+        self._chosen: WeakKeyDictionary[ContractChoice, Contract] = WeakKeyDictionary()
         for name in settings.revisions:
             library.protocol(name)
         self.served: dict[str, Contract] = {name: self.resolve(name, None) for name in library.protocols}
@@ -52,6 +57,7 @@ class ServedContracts:
         """Take the contracts of another one in place of these, all in one step."""
         self.library, self.served, self.max_body = other.library, other.served, other.max_body
         self._patches, self._revisions, self._prefixes = other._patches, other._revisions, other._prefixes
+        self._chosen = other._chosen
 
     def resolve(self, name: str, choice: ContractChoice | None) -> Contract:
         """Return the contract of a protocol under a session's choice. Raises ContractError."""
@@ -66,7 +72,12 @@ class ServedContracts:
     def of(self, choices: Mapping[str, ContractChoice], name: str) -> Contract:
         """Return the contract in force for one protocol under a session's choices."""
         choice = choices.get(name)
-        return self.served[name] if choice is None else self.resolve(name, choice)
+        if choice is None:
+            return self.served[name]
+        contract = self._chosen.get(choice)
+        if contract is None:
+            contract = self._chosen[choice] = self.resolve(name, choice)
+        return contract
 
     def owner(self, path: str) -> Contract | None:
         """Return the server's contract of the protocol that owns a path, or None."""
@@ -82,7 +93,7 @@ class ServedContracts:
             problem = _size_problem(choice.patch)
             if problem is not None:
                 raise ContractError("session", "", problem)
-            chosen[name] = self.resolve(name, choice)
+            chosen[name] = self.of(choices, name)
         _refuse_collisions({**self.served, **chosen}.values())
 
 

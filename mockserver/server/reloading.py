@@ -86,6 +86,9 @@ async def reload(settings: Settings, contracts: ServedContracts, store: MemorySt
         return False
     changed = [name for name, contract in new.served.items() if contract is not contracts.served.get(name)]
     contracts.become(new)
+    for session in store.sessions():
+        choices_now = session.settings.protocols
+        session.choose(choices_now, [contracts.of(choices_now, name) for name in choices_now])
     _log.info("contracts reloaded; changed: %s", ", ".join(changed) or "none")
     return True
 
