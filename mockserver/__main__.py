@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -13,6 +14,8 @@ def main() -> None:
     A container runs `mockserver ready` every few seconds, and imports are most of its cost: with at most a URL as
     argument, it runs without click.
     """
+    if sys.argv[1:2] == ["serve"]:
+        exit_on_signals()
     if is_plain_probe(sys.argv[1:], os.environ):
         from mockserver.cli import probe
         from mockserver.errors import MockServerError
@@ -26,6 +29,15 @@ def main() -> None:
         from mockserver.cli.main import main as command_line
 
         command_line(prog_name="mockserver")
+
+
+def exit_on_signals() -> None:
+    """Exit at once on SIGTERM or SIGINT, also in the middle of an import; the server replaces this once it starts.
+
+    Process 1 of a container would ignore SIGTERM, and SIGINT would print a traceback.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + signal.SIGINT))
 
 
 def is_plain_probe(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:

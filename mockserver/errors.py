@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import ClassVar, Final
 
 LONGEST_VALUE: Final = 100
 """Number of characters that messages show of a value."""
+MOST_COMPARED: Final = 500
+"""Number of candidates in which the nearest one is looked for: comparing takes time."""
+MOST_LISTED: Final = 20
+"""Number of candidates that messages list."""
 
 
 class MockServerError(Exception):
@@ -49,18 +54,23 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return the message for an unknown name: with the closest known name, or else with all of them."""
     known = list(known)
     close = nearest(name, known)
-    hint = f', did you mean "{close}"?' if close is not None else f"; available: {', '.join(known) or 'none'}"
-    return f'unknown {kind} "{name}"{hint}'
+    more = f" and {len(known) - MOST_LISTED} others" if len(known) > MOST_LISTED else ""
+    listed = f"{', '.join(other[:LONGEST_VALUE] for other in known[:MOST_LISTED]) or 'none'}{more}"
+    hint = f', did you mean "{close}"?' if close is not None else f"; available: {listed}"
+    return f'unknown {kind} "{name if len(name) <= LONGEST_VALUE else f"{name[:LONGEST_VALUE]}…"}"{hint}'
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known name that is closest to a misspelled or shortened one, or None.
 
-    `cutoff` is how similar they must be, from 0 to 1.
+    `cutoff` is how similar they must be, from 0 to 1. Long texts are near nothing, and only the first
+    `MOST_COMPARED` known names are compared.
     """
     from difflib import get_close_matches
 
-    known = list(known)
+    if len(name) > LONGEST_VALUE:
+        return None
+    known = [other for other in islice(known, MOST_COMPARED) if len(other) <= LONGEST_VALUE]
     close = get_close_matches(name, known, 1, cutoff) or [other for other in known if name and other.startswith(name)]
     return close[0] if close else None
 

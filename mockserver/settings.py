@@ -29,9 +29,10 @@ class Settings(NamedTuple):
     """The settings of a server.
 
     `port` 0 selects a free port. `revisions` maps protocols to pinned revisions. `journal_limit` is the number of
-    requests kept per session, `memory_limit` the size of all journals in bytes, `body_timeout` the time for a complete
-    request body in seconds. With `reload`, changed files of `contract_patches` and `contracts` are taken while it runs.
-    With `tls` or `tls_cert` it speaks https. Pages of `allowed_origins` may use the control surface.
+    requests kept per session, `memory_limit` the bytes that all sessions hold together, `body_timeout` the time for a
+    complete request body in seconds. With `reload`, changed files of `contract_patches` and `contracts` are
+    taken while it runs. With `tls` or `tls_cert` it speaks https. Pages of `allowed_origins` may use the control
+    surface.
     """
 
     host: str = DEFAULT_HOST

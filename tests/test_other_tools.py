@@ -460,7 +460,7 @@ def test_fixtures_of_a_wider_scope_have_sessions_and_the_url(runs: Runs) -> None
                 pass
         """
     )
-    result = runs.run()
+    result = runs.run_here()
     result.assert_outcomes(passed=1, failed=2, errors=1)
     result.stdout.fnmatch_lines(
         [
@@ -515,7 +515,7 @@ def test_unittest_cases_get_sessions(runs: Runs) -> None:
                 self.assertEqual(session.events(), [])
         """
     )
-    runs.run().assert_outcomes(passed=4)
+    runs.run_here().assert_outcomes(passed=4)
 
 
 @pytest.mark.parametrize("workers", [(), ("-p", "xdist", "-n", "2")], ids=["one process", "two workers"])
@@ -562,7 +562,7 @@ def test_url_is_taken_in_every_usual_form(
         (runs.folder / "pytest.ini").write_text(
             f"[pytest]\nmockserver_url = {'http://127.0.0.1:9' if where == 'variable' else url}\n"
         )
-    runs.run(*args).assert_outcomes(passed=1)
+    runs.run_here(*args).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(
@@ -581,7 +581,7 @@ def test_url_is_taken_in_every_usual_form(
 )
 def test_run_ends_at_once_when_the_url_cannot_be_used(runs: Runs, url: str, said: str) -> None:
     runs.write(test_one="def test_one(mock_server): pass")
-    result = runs.run("--mockserver-url", url)
+    result = runs.run_here("--mockserver-url", url)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([said])
     assert len([line for line in result.stderr.lines if line]) == 1
@@ -591,7 +591,7 @@ def test_run_ends_at_once_when_the_url_cannot_be_used(runs: Runs, url: str, said
 def test_url_of_a_variable_matters_only_to_tests_that_use_it(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     runs.write(test_one="def test_one(): pass\ndef test_two(mock_server): pass")
     monkeypatch.setenv("MOCKSERVER_URL", "http://127.0.0.1:8207/_mock/s/pk_x")
-    result = runs.run()
+    result = runs.run_here()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["MOCKSERVER_URL: * write it without /_mock/s/pk_x; expected a URL such as *"])
 
@@ -637,17 +637,17 @@ def test_options_have_variables(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> 
     )
     monkeypatch.setenv("MOCKSERVER_PYTEST_REVISION", "outlit=r2-2026-04 whisperr=classic-2026-06")
     monkeypatch.setenv("MOCKSERVER_PYTEST_RATE_LIMITS", "off")
-    runs.run("--mockserver-rate-limits", "enforce").assert_outcomes(passed=1)
-    help = runs.run("--help").stdout.str()
+    runs.run_here("--mockserver-rate-limits", "enforce").assert_outcomes(passed=1)
+    help = runs.run_here("--help").stdout.str()
     assert "MOCKSERVER_PYTEST_REVISION" in help
     assert "MOCKSERVER_URL" in help
     monkeypatch.setenv("MOCKSERVER_PYTEST_RATE_LIMITS", "sometimes")
-    result = runs.run()
+    result = runs.run_here()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*MOCKSERVER_PYTEST_RATE_LIMITS: expected one of warn, enforce, off*"])
     monkeypatch.setenv("MOCKSERVER_PYTEST_RATE_LIMITS", "")
     monkeypatch.setenv("MOCKSERVER_PYTEST_RATELIMITS", "off")
-    result = runs.run()
+    result = runs.run_here()
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(['*did you mean "MOCKSERVER_PYTEST_RATE_LIMITS"*'])
 
@@ -729,7 +729,7 @@ def test_errors_of_fixtures_are_told_once_and_without_our_frames(runs: Runs) -> 
             mock_server_factory(revisions={"outlit": "r1"})
         """
     )
-    result = runs.run()
+    result = runs.run_here()
     text = result.stdout.str()
     result.assert_outcomes(passed=1, failed=1, errors=4)
     for never in ("During handling", "direct cause", "mockserver/client/", "mockserver/pytest_plugin", "Traceback"):

@@ -57,9 +57,25 @@ class Runs:
     def run(self, *args: str) -> pytest.RunResult:
         return self.pytester.runpytest_subprocess(*STRICT, "-p", "mockserver", *args, timeout=TOO_LONG_S)
 
+    def run_here(self, *args: str) -> pytest.RunResult:
+        """Run in this process, where all is imported: for what does not depend on how a process starts or ends."""
+        return self.pytester.runpytest_inprocess(*STRICT, "-p", "mockserver", *args)
+
+
+@pytest.fixture(scope="session")
+def other_server() -> Iterator[MockServer]:
+    """A server of all these tests. It imports what servers need, which runs in this process would else forget again."""
+    with MockServer() as server:
+        yield server
+
 
 @pytest.fixture
-def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+def runs(
+    other_server: MockServer,
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Runs:
     site = tmp_path_factory.mktemp("site")
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
     installed = site / "mockserver-0.dist-info"
@@ -69,17 +85,12 @@ def runs(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, tmp_path_fa
         "\n".join(["[pytest11]", *(f"{name} = {module}" for name, module in found.items())])
     )
     monkeypatch.setenv("PYTHONPATH", f"{site}:{ROOT}")
+    monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     # Where CI is set, pytest prints every failure's text twice: in full, and uncut in its summary.
     for inherited in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "CI", "BUILD_NUMBER"):
         monkeypatch.delenv(inherited, raising=False)
     return Runs(pytester)
-
-
-@pytest.fixture
-def other_server() -> Iterator[MockServer]:
-    with MockServer() as server:
-        yield server
 
 
 def test_readme_example_passes_when_the_plugin_is_installed(runs: Runs) -> None:
@@ -130,13 +141,13 @@ def test_keys_are_the_same_again_and_sessions_empty_when_tests_are_rerun(runs: R
     )
     shared = ("--mockserver-url", other_server.url, "--mockserver-namespace", "")
     for args in ((), shared, shared):
-        runs.run(*args).assert_outcomes(passed=5)
+        runs.run_here(*args).assert_outcomes(passed=5)
     keys = (runs.folder / "keys").read_text().split()
     assert keys[:5] == keys[5:10] == keys[10:]
     assert len(set(keys)) == 5
     assert all(key.startswith("pk_key_") and len(key) < 100 for key in keys)
     assert [other_server.session(key).settings().counts.requests for key in keys[:5]] == [0] * 5
-    runs.run("--mockserver-namespace", "another-run").assert_outcomes(passed=5)
+    runs.run_here("--mockserver-namespace", "another-run").assert_outcomes(passed=5)
     assert not set((runs.folder / "keys").read_text().split()[15:]) & set(keys)
 
 
@@ -166,7 +177,7 @@ def test_session_begins_as_its_marks_say_when_there_are_some(runs: Runs) -> None
             assert send(mock_server, "x") == 299
         """
     )
-    runs.run().assert_outcomes(passed=2)
+    runs.run_here().assert_outcomes(passed=2)
 
 
 def test_mark_is_refused_when_it_cannot_be_carried_out(runs: Runs) -> None:
@@ -187,7 +198,7 @@ def test_mark_is_refused_when_it_cannot_be_carried_out(runs: Runs) -> None:
         def test_mark(mock_server, x): pass
         """
     )
-    result = runs.run()
+    result = runs.run_here()
     result.assert_outcomes(errors=6)
     result.stdout.fnmatch_lines(
         [
@@ -226,19 +237,19 @@ def test_options_hold_for_every_session_when_given(runs: Runs, other_server: Moc
         flags = []
     elif where == "other_server":
         flags += ["--mockserver-url", other_server.url]
-    runs.run(*flags).assert_outcomes(passed=1)
+    runs.run_here(*flags).assert_outcomes(passed=1)
 
 
 def test_run_ends_with_a_hint_when_an_option_cannot_be_used(runs: Runs) -> None:
     runs.write(test_one="def test_one(mock_server): pass")
-    result = runs.run("--mockserver-revision", "r1")
+    result = runs.run_here("--mockserver-revision", "r1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--mockserver-revision: expected PROTOCOL=REVISION, got r1"])
-    result = runs.run("--mockserver-revision", "outlit=r1")
+    result = runs.run_here("--mockserver-revision", "outlit=r1")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(['*unknown revision "r1"*'])
     result.stdout.no_fnmatch_line("*Traceback*")
-    result = runs.run("--mockserver-url", "http://127.0.0.1:9")
+    result = runs.run_here("--mockserver-url", "http://127.0.0.1:9")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["http://127.0.0.1:9: *refused*"])
 
@@ -246,8 +257,8 @@ def test_run_ends_with_a_hint_when_an_option_cannot_be_used(runs: Runs) -> None:
 def test_token_is_sent_when_the_server_elsewhere_wants_one(runs: Runs) -> None:
     runs.write(test_one="def test_one(mock_server): assert mock_server.events() == []")
     with MockServer(admin_token="secret") as guarded:
-        runs.run("--mockserver-url", guarded.url).assert_outcomes(errors=1)
-        runs.run("--mockserver-url", guarded.url, "--mockserver-admin-token", "secret").assert_outcomes(passed=1)
+        runs.run_here("--mockserver-url", guarded.url).assert_outcomes(errors=1)
+        runs.run_here("--mockserver-url", guarded.url, "--mockserver-admin-token", "secret").assert_outcomes(passed=1)
 
 
 def test_report_shows_ledger_and_refusals_when_a_test_fails(runs: Runs) -> None:
@@ -271,7 +282,7 @@ def test_report_shows_ledger_and_refusals_when_a_test_fails(runs: Runs) -> None:
             assert False
         """
     )
-    result = runs.run()
+    result = runs.run_here()
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(
         [
@@ -299,7 +310,7 @@ def test_report_says_so_when_the_session_cannot_be_shown(runs: Runs) -> None:
             assert False
         """
     )
-    result = runs.run()
+    result = runs.run_here()
     result.stdout.fnmatch_lines(["the session could not be read: *"])
 
 

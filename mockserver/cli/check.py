@@ -67,7 +67,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Validate files against the contracts, event by event."""
-    from mockserver.contract.library import Library
+    from mockserver.contract.library import library_of
     from mockserver.jsonkit.formats import epoch_ms
     from mockserver.lint.checker import CheckOptions, check
 
@@ -78,7 +78,7 @@ def command(
         raise click.BadParameter(f"{now!r} is not a valid RFC 3339 time", param_hint="--now")
     if len([file for file in files if str(file) == "-"]) > 1:
         raise click.UsageError("stdin can be read only once")
-    library = Library(contracts)
+    library = library_of(contracts)
     patches = load_patches(library, protocol, revision, contract_patches)
     names = [protocol] if protocol else list(library.protocols)
     known = sorted({op for name in names for op in library.protocol(name).contract(revision).operations})

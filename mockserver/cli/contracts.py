@@ -37,9 +37,9 @@ def command() -> None:
 @_as_json
 def list_contracts(contracts: Sequence[Path], contract_patches: Sequence[Path], as_json: bool) -> None:
     """List the protocols and their revisions."""
-    from mockserver.contract.library import Library
+    from mockserver.contract.library import library_of
 
-    library = Library(contracts)
+    library = library_of(contracts)
     load_patches(library, None, None, contract_patches)
     if as_json:
         print_json({"protocols": [_described(protocol) for protocol in library.protocols.values()]})

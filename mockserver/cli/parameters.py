@@ -168,9 +168,9 @@ def load_contracts(
 
     Raises ContractError, SettingsError for a patch of another protocol.
     """
-    from mockserver.contract.library import Library
+    from mockserver.contract.library import library_of
 
-    library = Library(folders)
+    library = library_of(folders)
     chosen = library.protocols if protocol is None else {protocol: library.protocol(protocol)}
     patches = load_patches(library, protocol, revision, files)
     return [

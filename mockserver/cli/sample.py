@@ -89,11 +89,11 @@ def command(
 
 
 def _write(folder: Path, contracts: Sequence[Path]) -> None:
-    from mockserver.contract.library import Library
+    from mockserver.contract.library import library_of
     from mockserver.strategies.corpus import write
 
     try:
-        for path in write(Library(contracts), folder):
+        for path in write(library_of(contracts), folder):
             click.echo(path)
     except OSError as error:
         raise SettingsError(f"--corpus {folder}: {error.strerror}") from None

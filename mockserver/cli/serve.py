@@ -68,13 +68,16 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
 @_setting("--journal-limit", "Maximum number of requests kept per session.", type=click.IntRange(1))
 @_setting(
     "--memory-limit",
-    "Maximum memory for all journals together, in bytes or with a unit (KiB, MiB, GiB).",
+    "Maximum memory for all sessions together, in bytes or with a unit (KiB, MiB, GiB): journals, ids for dedup, "
+    "settings, patched contracts. When it is exceeded, the oldest requests are evicted, then sessions, first those "
+    "that nobody set up or read.",
     type=ByteSize(),
     show_default=ByteSize.text(DEFAULTS.memory_limit),
 )
 @_setting(
     "--max-sessions",
-    "Maximum number of sessions. When it is exceeded, the least recently used session is evicted.",
+    "Maximum number of sessions. When it is exceeded, the least recently used session is evicted, first those that "
+    "nobody set up or read.",
     type=click.IntRange(1),
 )
 @click.option(
@@ -121,11 +124,10 @@ def command(ignored: list[str] | None, /, **flags: Any) -> None:
     gc.disable()  # objects created at start-up stay, so collecting only costs time; the server enables it again
 
     from mockserver.server import logs
-    from mockserver.server.running import leave_when_told, run_forever
+    from mockserver.server.running import run_forever
 
     if flags["ready_file"] == STDOUT:
         raise click.UsageError("--ready-file needs a file; the URL is on stdout anyway")
-    leave_when_told()
     settings = Settings(**flags)
     logs.configure(settings)
     for line in ignored or ():

@@ -250,11 +250,26 @@ class ProtocolState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Eviction:
+    """How a session was evicted as a whole; `limit` is the setting that was exceeded, `lost` names what was set up.
+
+    `requests` is the number of requests it had received, `refused` of those with something refused.
+    """
+
+    limit: Literal["max_sessions", "memory_limit"]
+    at: datetime
+    requests: int
+    refused: int
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
     """The settings and counts of a session; `keys` None accepts any well-formed key.
 
     `evicted` is the number of requests evicted from the journal, `evicted_events` the number of their events, and
-    `evicted_refused` the number of those requests that were refused or had a refused event.
+    `evicted_refused` the number of those requests that were refused or had a refused event. `eviction` says that the
+    session itself was evicted and has not been set up again.
     """
 
     session: str
@@ -267,3 +282,4 @@ class SessionState:
     evicted: int
     evicted_events: int = 0
     evicted_refused: int = 0
+    eviction: Eviction | None = None

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 from mockserver.client import text
 from mockserver.client.client import Session
 from mockserver.client.junit import Case, CaseFailure, Suite, document
-from mockserver.client.results import Delivery, Event, Exchange, Request, Unseen
+from mockserver.client.results import Delivery, Event, Eviction, Exchange, Request, Unseen
 from mockserver.client.session_calls import refused_whole, server_sessions
 from mockserver.core import wording
 from mockserver.core.findings import Finding
@@ -129,7 +129,9 @@ class Report:
             yield Failure(
                 kind="empty", case=EVIDENCE, lines=[few if received else "no events received", *self._hints()]
             )
-        if state.evicted_refused or (gates and state.evicted):
+        if state.eviction is not None and state.eviction.lost:
+            yield Failure(kind="evicted", case=EVIDENCE, lines=list(_evicted_session(state.eviction)))
+        elif state.evicted_refused or (gates and state.evicted):
             requests = wording.counted(state.evicted, "request")
             lost = wording.counted(state.evicted_events, "event") if state.evicted_events else requests
             what = f"{requests}, of which {state.evicted_refused} with something refused"
@@ -154,7 +156,7 @@ class Report:
             yield f"… and {len(others) - SHOWN_SESSIONS} more sessions"
         yield from text.unseen(read(Unseen, self._server["unseen"]))
         if self._server["evicted"]:
-            yield f"sessions that the server evicted (--max-sessions): {self._server['evicted']}"
+            yield f"sessions that the server evicted (--max-sessions, --memory-limit): {self._server['evicted']}"
 
     def text(self) -> str:
         """Return the report as text; long lists are truncated."""
@@ -238,6 +240,12 @@ class Report:
         for warning in self.warnings:
             if warning.case == case:
                 yield f"warning: {warning.message} [{warning.rule}] ({warning.count})"
+
+
+def _evicted_session(eviction: Eviction) -> Iterator[str]:
+    flag = f"--{eviction.limit.replace('_', '-')}"
+    yield f"cannot tell: the session was evicted and lost its {', '.join(eviction.lost)}"
+    yield f"later requests were answered by the server's defaults: raise the server's {flag}"
 
 
 def _case_of(row: Event | Delivery) -> tuple[str, str]:

@@ -31,7 +31,10 @@ from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import Tokens
 
 DOCUMENTS: Final = ("protocol", "requests", "events", "replies", "warnings")
-KEPT_PLACES: Final = 1024
+KEPT_PLACES: Final = 128
+LONGEST_KEPT_TARGET: Final = 256
+"""Bounds on what a contract remembers of request targets, in number and characters."""
+
 _AUTHORITY_END: Final = re.compile("[/?#]")
 
 
@@ -42,6 +45,7 @@ class Contract:
     `adapter` is the name of the module with the protocol's own algorithms, empty without one. `newest` is the newest
     revision, whose violations are warnings here; None when this is it. `documents` are the merged YAML documents and
     `patched` the sources of the leaves that a patch changed: only the fidelity list and `contracts print` read them.
+    `bytes` is about what a patched contract takes beside what it shares with its revision.
     """
 
     name: str
@@ -78,11 +82,20 @@ class Contract:
     event_schemas: Mapping[str, Schema]
     request_schemas: Mapping[str, Schema]
     reply_schemas: Mapping[str, Schema]
+    bytes: int = 0
     _places: dict[str, Place] = field(default_factory=dict, repr=False)
     _sources: dict[str, str] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return f"Contract({self.name}, {self.revision}, {self.digest[:12]})"
+
+    def schemas(self) -> set[Schema]:
+        """Return every schema, those of the warnings included."""
+        rules = (*self.warnings.events, *self.warnings.requests)
+        named = (self.event_schemas, self.request_schemas, self.reply_schemas)
+        return {schema for schemas in named for schema in schemas.values()} | {
+            rule.schema for rule in rules if rule.schema is not None
+        }
 
     def message(self, keyword: str) -> str:
         """Return the text template for a broken keyword."""
@@ -92,9 +105,11 @@ class Contract:
         """Find the operations at a raw request target; the answer is kept, because clients repeat themselves."""
         place = self._places.get(target)
         if place is None:
+            place = self._locate(target)
             if len(self._places) >= KEPT_PLACES:
                 self._places.clear()
-            place = self._places[target] = self._locate(target)
+            if len(target) <= LONGEST_KEPT_TARGET:
+                self._places[target] = place
         return place
 
     def _locate(self, target: str) -> Place:

@@ -27,21 +27,21 @@ class Meta:
         """Validate a document. Raises ContractError with the file, the pointer (below `root`) and the problem."""
         engine = self._engines[f"mock:/{name}.yaml"]
         try:
-            errors = [] if engine.is_valid(document) else list(engine.iter_errors(document))
+            violation = violations.violation(engine, document)
         except ValueError as error:
             raise ContractError(file, root, f"not representable as JSON: {error}") from None
-        if errors:
-            place, problem = self._explain(name, errors)
+        if violation is not None:
+            place, problem = self._explain(name, *violation)
             raise ContractError(file, root + pointer.build(place), problem)
 
     def schema(self, name: str) -> Json:
         """Return one schema of the language."""
         return self._documents[name]
 
-    def _explain(self, name: str, errors: Sequence[jsonschema_rs.ValidationError]) -> tuple[list[str | int], str]:
-        """Return the place and the text of the deepest error; of alternatives, those of the best match."""
-        error = violations.deepest(errors)
-        place = list(error.instance_path)
+    def _explain(
+        self, name: str, place: violations.Place, error: jsonschema_rs.ValidationError
+    ) -> tuple[violations.Place, str]:
+        """Return the place and the text of a violation."""
         match error.kind:
             case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=keys):
                 return [*place, keys[0]], unknown("key", keys[0], self._known_keys(name, list(error.schema_path)))

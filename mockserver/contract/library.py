@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,6 +10,7 @@ from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
 from typing import Final
+from weakref import WeakValueDictionary
 
 from mockserver.contract.compiler import compile_contract
 from mockserver.contract.contract import DOCUMENTS, Contract
@@ -18,9 +19,14 @@ from mockserver.contract.language import Meta
 from mockserver.contract.ownership import collisions
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json, pointer, yamltext
-from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.jsontext import memory_of, render
 
-KEPT_CONTRACTS: Final = 256
+OWN_BYTES: Final = 100_000
+"""What a patched contract takes beside its schemas; measured."""
+
+RECENT_CONTRACTS: Final = 4
+"""How many patched contracts of a protocol are kept although nobody uses them, for who asks for the same ones again."""
+
 _META_OF: Final = {"requests": "schemas", "events": "schemas", "replies": "schemas"}
 """The language of a document, where it has another name than the document."""
 
@@ -77,7 +83,9 @@ class Protocol:
                 raise ContractError(str(path), "/protocol", f"must equal the protocol of the folder, {self.name}")
         if self.base in self.revisions:
             raise ContractError(self.revisions[self.base].name, "/revision", "is already the name of the base contract")
-        self._kept: OrderedDict[str, Contract] = OrderedDict()
+        self._own: dict[str, Contract] = {}
+        self._patched: WeakValueDictionary[bytes, Contract] = WeakValueDictionary()
+        self._recent: deque[Contract] = deque(maxlen=RECENT_CONTRACTS)
         self._newest: dict[str, Contract] = {}
         self._lock = RLock()
 
@@ -86,21 +94,34 @@ class Protocol:
         return [self.base, *self.revisions]
 
     def contract(self, revision: str | None = None, patches: Sequence[Patch] = ()) -> Contract:
-        """Return the contract of a revision with patches over it, in order. Raises ContractError."""
+        """Return the contract of a revision with patches over it, in order. Raises ContractError.
+
+        Equal ones are one object, which goes with its last user.
+        """
         revision = revision or self.base
-        chain = list(patches)
-        if revision != self.base:
-            if revision not in self.revisions:
-                raise ContractError(self.name, "/revision", unknown("revision", revision, self.revision_names()))
-            chain.insert(0, self.revisions[revision])
-        key = blake2b(render([revision, [[p.name, p.patch] for p in chain]]), digest_size=16).hexdigest()
+        if revision not in self.revisions and revision != self.base:
+            raise ContractError(self.name, "/revision", unknown("revision", revision, self.revision_names()))
+        key = blake2b(render([revision, [[p.name, p.patch] for p in patches]]), digest_size=16).digest()
+        compiled = self._patched.get(key) if patches else self._own.get(revision)
+        if compiled is not None:  # the loop does not wait for a contract that another thread compiles
+            return compiled
         with self._lock:  # servers on threads of one process share the package's own contracts
-            if key not in self._kept:
-                self._kept[key] = self._with_newest(self._make(revision, chain))
-                if len(self._kept) > KEPT_CONTRACTS:
-                    self._kept.popitem(last=False)
-            self._kept.move_to_end(key)
-            return self._kept[key]
+            if revision not in self._own:
+                self._own[revision] = self._with_newest(self._make(revision, self._revision_patches(revision)))
+            return self._with_patches(revision, patches, key) if patches else self._own[revision]
+
+    def _with_patches(self, revision: str, patches: Sequence[Patch], key: bytes) -> Contract:
+        contract = self._patched.get(key)
+        if contract is None:
+            contract = self._with_newest(self._make(revision, [*self._revision_patches(revision), *patches]))
+            schemas = contract.schemas() - self._own[revision].schemas()
+            size = OWN_BYTES + sum(map(_patch_bytes, patches)) + sum(schema.bytes for schema in schemas)
+            contract = self._patched[key] = replace(contract, bytes=size)
+        self._recent.append(contract)
+        return contract
+
+    def _revision_patches(self, revision: str) -> list[Patch]:
+        return [self.revisions[revision]] if revision in self.revisions else []
 
     def _with_newest(self, contract: Contract) -> Contract:
         """Give a contract the newest revision, whose violations are warnings under it."""
@@ -108,7 +129,7 @@ class Protocol:
         if name == contract.revision:
             return contract
         if name not in self._newest:
-            self._newest[name] = self._make(name, [self.revisions[name]] if name in self.revisions else [])
+            self._newest[name] = self._make(name, self._revision_patches(name))
         return replace(contract, newest=self._newest[name])
 
     def check(self) -> None:
@@ -121,7 +142,8 @@ class Protocol:
         patched: dict[str, str] = {}
         for patch in chain:
             documents = pointer.merge_patch(documents, dict(patch.patch))
-            _remember_sources(patched, patch, documents)
+            source = patch.source or f"patch: {Path(patch.name).name}"
+            _remember_sources(patched, dict(patch.patch), documents, source)
         try:
             for document in DOCUMENTS if chain else ():
                 self._meta.check(_META_OF.get(document, document), documents.get(document, {}), "", f"/{document}")
@@ -143,6 +165,10 @@ class Protocol:
         return ContractError(str(self.folder / f"{document}.yaml"), pointer.build(rest), error.problem)
 
 
+def _patch_bytes(patch: Patch) -> int:
+    return memory_of(patch.patch)
+
+
 def _read_patch(path: Path, meta: Meta) -> tuple[Mapping[str, Json], Patch]:
     """Return a file with a patch or a revision as it is written, and its patch."""
     document = yamltext.load(path)
@@ -151,16 +177,19 @@ def _read_patch(path: Path, meta: Meta) -> tuple[Mapping[str, Json], Patch]:
     return document, Patch(name=str(path), patch=document["patch"], root="/patch", source=source, title=title)
 
 
-def _remember_sources(patched: dict[str, str], patch: Patch, merged: Json) -> None:
-    """Record the source of each leaf of a patch, unless the patch itself has a source that covers the leaf."""
-    for tokens, _ in pointer.leaves(dict(patch.patch)):
-        depths = range(len(tokens) - 1, -1, -1)
-        sourced = next((depth for depth in depths if _source(pointer.get(merged, tokens[:depth]))), 0)
-        place = pointer.build(tokens)
-        if _source(pointer.get(patch.patch, tokens[:sourced])):
-            patched.pop(place, None)
-        else:
-            patched[place] = patch.source or f"patch: {Path(patch.name).name}"
+def _remember_sources(
+    patched: dict[str, str], patch: Json, merged: Json, source: str, place: str = "", *, own: bool = False
+) -> None:
+    """Record the source of each leaf of a patch, unless the patch itself has a source that covers the leaf: `own`."""
+    if isinstance(patch, dict) and patch:
+        own = _source(patch) if _source(merged) else own
+        for name, member in patch.items():
+            inner = merged.get(name) if isinstance(merged, dict) else None
+            _remember_sources(patched, member, inner, source, f"{place}/{pointer.escape(name)}", own=own)
+    elif own:
+        patched.pop(place, None)
+    else:
+        patched[place] = source
 
 
 def _source(holder: Json) -> bool:
@@ -207,3 +236,8 @@ class Library:
 def library() -> Library:
     """Return the built-in contracts, loaded once."""
     return Library()
+
+
+def library_of(folders: Sequence[Path]) -> Library:
+    """Return the built-in contracts, and those of folders, which are read anew. Raises ContractError."""
+    return Library(folders) if folders else library()

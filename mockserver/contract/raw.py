@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Final, TypeVar
 
 import jsonschema_rs
 
 from mockserver.contract.extension import CheckKind
 from mockserver.contract.ownership import longest_first
-from mockserver.contract.schema import Schema, UnknownSchemaError, annotate, flatten
+from mockserver.contract.schema import MOST_IN_CONTRACT, Schema, UnusableSchemaError, annotate, flatten
 from mockserver.contract.sections import (
     CorsRules,
     Credential,
@@ -77,6 +78,7 @@ class RawContract:
         self.documents = documents
         self.protocol: Mapping[str, Json] = documents["protocol"]
         self.checks = checks
+        self._parts = 0
         self._changed = {place.rpartition("/")[0]: source for place, source in patched.items()}
         self.request_schemas = self._schemas("requests")
         self.event_schemas = self._schemas("events")
@@ -226,12 +228,17 @@ class RawContract:
         self, document: str, name: str, schema: Mapping[str, Json], place: str, shared: Mapping[str, Json]
     ) -> Schema:
         try:
-            compiled = Schema(document, name, flatten(annotate(schema, place, "", self._changed), shared))
+            parts = count()
+            flat = flatten(annotate(schema, place, "", self._changed), shared, parts)
+            self._parts += next(parts)
+            if self._parts > MOST_IN_CONTRACT:
+                raise UnusableSchemaError(f"the schemas of the contract have more than {MOST_IN_CONTRACT} parts")
+            compiled = Schema.shared(document, name, flat)
             _ = compiled.engine
-        except UnknownSchemaError as error:
+        except UnusableSchemaError as error:
             raise fail(place, error.args[0]) from None
         except RecursionError:
-            raise fail(place, "a shared schema uses itself") from None
+            raise fail(place, "a shared schema uses itself, or schemas are nested too deeply") from None
         except jsonschema_rs.ValidationError as error:
             raise fail(place + pointer.build(error.instance_path), violations.describe(error)) from None
         return compiled

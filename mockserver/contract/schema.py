@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from hashlib import blake2b
+from itertools import count
 from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
 
 import jsonschema_rs
 
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import AS_KEYWORDS, FORMATS
+from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.patterns import LookAround, engine_text, matcher, options, parse
 
 Engine: TypeAlias = jsonschema_rs.Draft202012Validator
@@ -25,7 +29,13 @@ SOURCE: Final = "source"
 OWN_KEYWORDS: Final = frozenset({SOURCE, "refusal", "message", "use", POINTER})
 NO_SOURCE: Final = ""
 NO_FORMATS: Final[Formats] = {}
+MOST_PARTS: Final = 4_000
+"""Schemas inside a schema, itself included. Shared ones that use others twice double at each level."""
+MOST_IN_CONTRACT: Final = 10_000
+"""Schemas in all schemas of a contract: to compile so many takes about half a second."""
 NOTHING_CHANGED: Final[Mapping[str, str]] = {}
+BYTES_PER_CHARACTER: Final = 40
+"""What a schema takes with all its engines in use, for each character of its JSON; measured."""
 
 
 def written_schemas(documents: Mapping[str, Json]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Json]]]:
@@ -90,25 +100,34 @@ def annotate(
     return {**annotated, POINTER: place, SOURCE: source}
 
 
-class UnknownSchemaError(KeyError):
-    """A schema uses a shared one that does not exist; the message names the nearest."""
+class UnusableSchemaError(ValueError):
+    """A schema cannot be flattened: it uses a shared one that does not exist, or becomes too large."""
 
 
-def flatten(schema: Mapping[str, Json], shared: Mapping[str, Json]) -> dict[str, Json]:
-    """Lay a schema, and those inside it, over the shared ones they `use`. Raises UnknownSchemaError."""
+def flatten(
+    schema: Mapping[str, Json], shared: Mapping[str, Json], parts: Iterator[int] | None = None
+) -> dict[str, Json]:
+    """Lay a schema, and those inside it, over the shared ones they `use`. Raises UnusableSchemaError.
+
+    `parts` counts the schemas that are written out for it.
+    """
+    parts = count() if parts is None else parts
+    if next(parts) >= MOST_PARTS:
+        raise UnusableSchemaError(f"more than {MOST_PARTS} schemas, with those of the shared schemas that it uses")
     flat: dict[str, Json] = dict(schema)
     base = flat.pop("use", None)
     if base is not None:
         if base not in shared:
-            raise UnknownSchemaError(unknown("shared schema", base, shared))
-        flat = _overlay(flatten(shared[base], shared), flat)
-    return replace_subschemas(flat, lambda _, inner: flatten(inner, shared))
+            raise UnusableSchemaError(unknown("shared schema", base, shared))
+        flat = _overlay(flatten(shared[base], shared, parts), flat)
+    return replace_subschemas(flat, lambda _, inner: flatten(inner, shared, parts))
 
 
 def _overlay(base: dict[str, Json], own: Mapping[str, Json]) -> dict[str, Json]:
     merged = {**base, **own}
     if "required" in base and "required" in own:
-        merged["required"] = [*base["required"], *(name for name in own["required"] if name not in base["required"])]
+        known = frozenset(base["required"])
+        merged["required"] = [*base["required"], *(name for name in own["required"] if name not in known)]
     if "properties" in base and "properties" in own:
         merged["properties"] = {**base["properties"]}
         for name, member in own["properties"].items():
@@ -131,12 +150,24 @@ def plain(schema: Json) -> Json:
 
 
 class Schema:
-    """One compiled schema. `document` and `name` say where it is written; `body` is flattened and annotated."""
+    """One compiled schema. `document` and `name` say where it is written; `body` is flattened and annotated.
 
-    def __init__(self, document: str, name: str, body: dict[str, Json]) -> None:
+    `bytes` is about what it takes with its engines.
+    """
+
+    def __init__(self, document: str, name: str, body: dict[str, Json], size: int = 0) -> None:
         self.document = document
         self.name = name
         self.body = body
+        self.bytes = size * BYTES_PER_CHARACTER
+
+    @classmethod
+    def shared(cls, document: str, name: str, body: dict[str, Json]) -> Schema:
+        """Return the schema of this place and content: one object, however many contracts have it."""
+        text = render(body)
+        key = (document, name, blake2b(text, digest_size=16).digest())
+        schema = _SHARED.get(key)
+        return _SHARED.setdefault(key, cls(document, name, body, len(text))) if schema is None else schema
 
     def __repr__(self) -> str:
         return f"Schema({self.document}/{self.name})"
@@ -159,6 +190,9 @@ class Schema:
         """Tell whether all values are objects and fit. They have no lone surrogates."""
         item = {"allOf": [{"type": "object"}, formats_as_keywords(self.body)]}
         return compile_schema({"type": "array", "items": item}, FORMATS).is_valid
+
+
+_SHARED: Final[WeakValueDictionary[tuple[str, str, bytes], Schema]] = WeakValueDictionary()
 
 
 def formats_as_keywords(schema: Json) -> Json:

@@ -9,9 +9,15 @@ from mockserver.contract.contract import Contract
 from mockserver.contract.extension import Extension
 from mockserver.contract.schema import every_schema, written_schemas
 from mockserver.contract.sections import RefusalTemplate, ReplyTemplate
+from mockserver.errors import LONGEST_VALUE
 from mockserver.jsonkit import Json, pointer, template
 from mockserver.jsonkit.patterns import check_pattern
 from mockserver.jsonkit.template import Template
+
+FRAMING: Final = frozenset({"content-length", "transfer-encoding", "trailer", "upgrade"})
+"""Headers that the server sets or leaves out, because a client would misread a reply under other ones."""
+CONNECTION: Final = ("close", "keep-alive")
+"""Values that a reply's `Connection` may have. The first one closes the connection after the reply."""
 
 Problem = tuple[str, str]
 """A pointer into the merged documents, and the problem there."""
@@ -38,7 +44,7 @@ def unknown_names(contract: Contract, extension: Extension) -> Iterator[Problem]
     for shape in contract.shapes.values():
         yield from unavailable(shape.body, REFUSAL, f"{shape.pointer}/body")
     for limit in contract.rate_limits.values():
-        yield from unavailable(limit.headers, RATE, f"{limit.pointer}/headers")
+        yield from _headers(limit.headers, RATE, f"{limit.pointer}/headers")
     for window in contract.windows:
         yield from unavailable(window.message, MESSAGE, f"{window.pointer}/message")
     for keyword, text in contract.messages.items():
@@ -46,7 +52,7 @@ def unknown_names(contract: Contract, extension: Extension) -> Iterator[Problem]
     for refusal in refusals(contract):
         yield from unavailable(refusal.message, TEXT, f"{refusal.pointer}/message")
         yield from unavailable(refusal.code, TEXT | {"message"}, f"{refusal.pointer}/code")
-        yield from unavailable(refusal.headers, REFUSAL | RATE, f"{refusal.pointer}/headers")
+        yield from _headers(refusal.headers, REFUSAL | RATE, f"{refusal.pointer}/headers")
 
 
 def refusals(contract: Contract) -> Iterator[RefusalTemplate]:
@@ -64,7 +70,24 @@ def _reply(contract: Contract, extension: Extension, reply: ReplyTemplate) -> It
     known = REPLY | (set.intersection(*added) if users else set().union(*added))
     yield from unavailable(reply.body, known, f"{reply.pointer}/body")
     yield from unavailable(reply.item, ITEM, f"{reply.pointer}/item")
-    yield from unavailable(reply.headers, known | RATE, f"{reply.pointer}/headers")
+    yield from _headers(reply.headers, known | RATE, f"{reply.pointer}/headers")
+
+
+def framing_problem(name: str, value: str) -> str | None:
+    """Return why a reply cannot have a header, or None: it would tell the client where the reply ends."""
+    if name.lower() in FRAMING:
+        return "the server sets this header, because it says where a reply ends"
+    if name.lower() == "connection" and value.strip().lower() not in CONNECTION:
+        return f"must be {' or '.join(CONNECTION)}, got {value[:LONGEST_VALUE]!r}"
+    return None
+
+
+def _headers(headers: Mapping[str, str], known: Iterable[str], place: str) -> Iterator[Problem]:
+    yield from unavailable(headers, known, place)
+    for name, value in headers.items():
+        problem = framing_problem(name, value)
+        if problem is not None:
+            yield place + pointer.build([name]), problem
 
 
 def unavailable(value: Template | Mapping[str, str], known: Iterable[str], place: str) -> Iterator[Problem]:

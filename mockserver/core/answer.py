@@ -133,7 +133,7 @@ def _headers(
     return tuple(headers)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def cors_reply_headers(rules: CorsRules, origin: str | None) -> Headers:
     """Return the CORS headers of a reply; kept, because pages repeat themselves. A refused origin gets only `Vary`."""
     allow = _allow(rules, origin)

@@ -24,7 +24,7 @@ from mockserver.jsonkit.pointer import MISSING
 
 CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
 LONG_ID: Final = 64
-"""Ids up to this many characters are remembered as they are, longer ones as a digest."""
+"""Ids up to this many bytes are remembered as they are, longer ones as a digest."""
 INVALID_EVENT: Final = "invalid_event"
 EVENT_TYPES: Final = "/events"
 """The rule of a value that is no event, or an event of an unknown type."""
@@ -212,11 +212,14 @@ def id_keys(values: list[Json]) -> list[bytes | None]:
 
 
 def id_key(value: Json) -> bytes | None:
-    """Return what an id that a client chose is remembered as, or None where there is none.
+    """Return what an id that a client chose is remembered as, or None where there is none."""
+    return text_key(value) if type(value) is str and value else None
 
-    Bytes take less memory than text. A long id becomes a digest behind a byte that no text has.
+
+def text_key(text: str) -> bytes:
+    """Return what a text that a client chose is remembered as: in bounded memory, however long it is.
+
+    Bytes take less memory than text. A long text becomes a digest behind a byte that no text has.
     """
-    if type(value) is not str or not value:
-        return None
-    text = value.encode("utf-8", "surrogatepass")
-    return text if len(value) <= LONG_ID else b"\xff" + blake2b(text, digest_size=16).digest()
+    encoded = text.encode("utf-8", "surrogatepass")
+    return encoded if len(encoded) <= LONG_ID else b"\xff" + blake2b(encoded, digest_size=16).digest()

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Final
 
 from mockserver.contract.schema import NO_SOURCE, POINTER, SOURCE, Schema, plain
 from mockserver.core.findings import Finding, Severity
-from mockserver.errors import LONGEST_VALUE, nearest
+from mockserver.errors import LONGEST_VALUE, MOST_COMPARED, MOST_LISTED, nearest
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
@@ -23,11 +22,6 @@ Spot = tuple[Trail, Trail]
 """Where a keyword broke: tokens in the schema, ending in the keyword, and tokens in the value."""
 
 Spots = Callable[[Schema, Json], Iterable[Spot]]
-
-MOST_COMPARED: Final = 500
-"""How many candidates the nearest one is looked for in: comparing takes time."""
-MOST_LISTED: Final = 20
-"""Of more candidates than this, a message lists the ones nearest to the value, and their number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +176,8 @@ def describe(violation: Violation) -> str:
         case "type" | "not_an_object":
             demand = f"be {' or '.join(expected) if isinstance(expected, list) else expected}"
         case "enum" | "unknown_type":
-            demand = f"be one of {', '.join(map(_shown, expected))}"
+            more = f" and {len(expected) - MOST_COMPARED} others" if len(expected) > MOST_COMPARED else ""
+            demand = f"be one of {', '.join(map(_shown, expected[:MOST_COMPARED]))}{more}"
         case "anyOf":
             demand = f"match one of {len(expected)} alternatives"
         case "format":
@@ -206,8 +201,8 @@ def _known(name: str, declared: Sequence[str]) -> str:
 
 
 def _hint(got: Json, candidates: Sequence[Json]) -> str:
-    texts = [candidate for candidate in candidates if isinstance(candidate, str)]
-    close = nearest(got, texts[:MOST_COMPARED]) if isinstance(got, str) and len(got) <= LONGEST_VALUE else None
+    texts = (candidate for candidate in candidates if isinstance(candidate, str))
+    close = nearest(got, texts) if isinstance(got, str) else None
     return "" if close is None else f', did you mean "{close}"?'
 
 
@@ -217,7 +212,7 @@ def _listed(candidates: Sequence[Json], got: Json, shown: Callable[[Json], str] 
     if len(candidates) <= MOST_LISTED:
         return ", ".join(map(shown, candidates))
     start = str(got)[:LONGEST_VALUE].lower()
-    ranked = sorted(candidates, key=lambda candidate: -_shared_start(str(candidate).lower(), start))
+    ranked = sorted(candidates[:MOST_COMPARED], key=lambda candidate: -_shared_start(str(candidate).lower(), start))
     return f"{', '.join(map(shown, ranked[:MOST_LISTED]))} and {len(candidates) - MOST_LISTED} others"
 
 

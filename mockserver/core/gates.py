@@ -15,7 +15,7 @@ from mockserver.contract.contract import split_target
 from mockserver.contract.operation import BoundGate
 from mockserver.contract.sections import CorsRules
 from mockserver.core.adapter import adapter_of
-from mockserver.core.events import judge_events
+from mockserver.core.events import judge_events, text_key
 from mockserver.core.model import IdempotencyClaim, Judged, Refusal
 from mockserver.core.refusals import broken_by, refuse, refuse_violation
 from mockserver.core.wire import WireRequest
@@ -161,7 +161,7 @@ def _idempotency(judged: Judged, gate: BoundGate) -> Refusal | None:
     key = None if rule is None else judged.request.header(rule.header.lower().encode())
     if rule is not None and key:
         scope = adapter_of(judged.contract.adapter).scope(judged)
-        name = f"{judged.contract.name}\0{scope}\0{key}"
+        name = text_key(f"{judged.contract.name}\0{scope}\0{key}")
         judged.idempotency = IdempotencyClaim(order=gate.order, key=name, value=key, window_ms=rule.window_ms)
     return None
 

@@ -59,7 +59,7 @@ class IdempotencyClaim:
     """An idempotency key as the client wrote it (`value`), held for `window_ms` from the first success under `key`."""
 
     order: int
-    key: str
+    key: bytes
     value: str
     window_ms: int
 

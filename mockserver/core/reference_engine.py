@@ -6,7 +6,7 @@ Imported only to explain or to cross-check; it takes longer to import than the r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import jsonschema
 from jsonschema.validators import extend
@@ -31,8 +31,13 @@ _Validator = extend(  # type: ignore[no-untyped-call]
 )
 
 
-@lru_cache(maxsize=4096)
+_made: WeakKeyDictionary[Schema, jsonschema.protocols.Validator] = WeakKeyDictionary()
+"""The validators of the schemas that are in use."""
+
+
 def validator(schema: Schema) -> jsonschema.protocols.Validator:
     """Return the reference validator of a compiled schema."""
-    reference: jsonschema.protocols.Validator = _Validator(schema.body, format_checker=_checker)
+    reference = _made.get(schema)
+    if reference is None:
+        reference = _made[schema] = _Validator(schema.body, format_checker=_checker)
     return reference

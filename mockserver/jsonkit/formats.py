@@ -79,6 +79,8 @@ _SECOND_LENGTH: Final = len("2026-06-14T12:00:00")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND: Final = int((datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds())
 _LAST_SECOND: Final = int((datetime.max.replace(tzinfo=UTC, microsecond=0) - _EPOCH).total_seconds())
+MAX_TIME_MS: Final = _LAST_SECOND * 1000 + 999
+"""The end of the year 9999, the latest time that RFC 3339 and HTTP can express."""
 _MS: Final = timedelta(milliseconds=1)
 _CYCLE_YEARS: Final = 400
 _CYCLE_MS: Final = 146_097 * 86_400_000

@@ -23,6 +23,9 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 MAX_DEPTH: Final = 254
 """Maximum nesting of arrays and objects, so that every accepted value can be processed recursively."""
 
+MEMORY_PER_BYTE: Final = 8
+"""What parsed JSON takes in memory for each byte of its text, in arrays of small numbers."""
+
 TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
 
 
@@ -104,6 +107,11 @@ def render(value: Json) -> bytes:
         return orjson.dumps(value)
     except (TypeError, orjson.JSONEncodeError):
         return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode()
+
+
+def memory_of(value: Json) -> int:
+    """Return about how many bytes of memory a parsed JSON value takes, from the length of its text."""
+    return MEMORY_PER_BYTE * len(render(value))
 
 
 def render_stable(value: Json) -> bytes:

@@ -12,6 +12,9 @@ from mockserver.jsonkit import Json
 
 _NAME: Final = re.compile(r"\$\{([a-z0-9_]+)\}")
 _ASKED: Final = re.compile(r"\$\{([^}]*)\}|(\$\{[^}]*)$")
+LONGEST_KEPT: Final = 256
+"""Longer templates are split each time: a session's patch chooses how long they are."""
+
 Variables = Mapping[str, Json]
 Template: TypeAlias = "bool | int | float | str | Sequence[Template] | Mapping[str, Template] | None"
 """A JSON value whose strings may hold `${name}`."""
@@ -20,7 +23,7 @@ Template: TypeAlias = "bool | int | float | str | Sequence[Template] | Mapping[s
 def fill(template: Template, variables: Variables) -> Json:
     """Return the template with its names replaced by values. Raises KeyError for a name without a value."""
     if isinstance(template, str):
-        pieces = _pieces(template)
+        pieces = _split(template)
         return variables[pieces[1]] if _is_one_name(pieces) else _joined(pieces, variables)
     if isinstance(template, dict):
         return {name: fill(member, variables) for name, member in template.items()}
@@ -31,13 +34,17 @@ def fill(template: Template, variables: Variables) -> Json:
 
 def fill_text(template: str, variables: Variables) -> str:
     """Return a text template with its names replaced."""
-    pieces = _pieces(template)
+    pieces = _split(template)
     return str(variables[pieces[1]]) if _is_one_name(pieces) else _joined(pieces, variables)
+
+
+def _split(template: str) -> list[str]:
+    """Split a template into alternating text and names, text first and last."""
+    return _pieces(template) if len(template) <= LONGEST_KEPT else _NAME.split(template)
 
 
 @lru_cache(maxsize=4096)
 def _pieces(template: str) -> list[str]:
-    """Split a template into alternating text and names, text first and last."""
     return _NAME.split(template)
 
 

@@ -103,9 +103,10 @@ def loads(text: bytes | str, name: str) -> Json:
     """Parse YAML text; `name` is used in the error. Raises ContractError."""
     try:
         text = utf8(text) if isinstance(text, bytes) else text
-        _refuse((yaml.AnchorToken, yaml.AliasToken), "anchors and aliases are not allowed", text, name)
+        tagged = _refused(text, name)
         value = yaml.load(text, Loader=_Strict)
-        _refuse((yaml.TagToken, yaml.DirectiveToken), "tags and directives are not allowed", text, name)
+        if tagged is not None:
+            raise tagged
         return value
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -120,11 +121,22 @@ def loads(text: bytes | str, name: str) -> Json:
         raise ContractError(name, "", str(error)) from None
 
 
-def _refuse(tokens: tuple[type, ...], problem: str, text: bytes | str, name: str) -> None:
-    """Refuse some tokens. Only a text that may have one is scanned, because scanning takes as long as loading."""
-    if _MAY_BE_REFUSED.search(text if isinstance(text, str) else text.decode("utf-8")) is None:
-        return
+def _refused(text: bytes | str, name: str) -> ContractError | None:
+    """Refuse anchors and aliases; return the error for the first tag or directive, which counts if the text loads.
+
+    Only a text that may have one is scanned, because scanning takes as long as loading.
+    """
+    if _MAY_BE_REFUSED.search(text if isinstance(text, str) else text.decode()) is None:
+        return None
+    tagged = None
     for token in yaml.scan(text, Loader=_Base):
-        if isinstance(token, tokens):
-            mark = token.start_mark
-            raise ContractError(name, "", f"line {mark.line + 1}: {problem} (column {mark.column + 1})")
+        if isinstance(token, yaml.AnchorToken | yaml.AliasToken):
+            raise _error_at(token, "anchors and aliases are not allowed", name)
+        if tagged is None and isinstance(token, yaml.TagToken | yaml.DirectiveToken):
+            tagged = _error_at(token, "tags and directives are not allowed", name)
+    return tagged
+
+
+def _error_at(token: yaml.Token, problem: str, name: str) -> ContractError:
+    mark = token.start_mark
+    return ContractError(name, "", f"line {mark.line + 1}: {problem} (column {mark.column + 1})")

@@ -118,7 +118,8 @@ async def send_pieces(
 ) -> web.StreamResponse:
     """Send a reply that is made piece by piece, so that no large one is in memory as a whole.
 
-    A short one is returned as an ordinary response, with its length; so is what an exception leads to before that.
+    A short one is returned as an ordinary response, with its length. An exception before that can still lead to an
+    error reply.
     """
     beginning = bytearray()
     async for piece in pieces:

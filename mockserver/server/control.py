@@ -8,6 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -17,12 +18,18 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from mockserver.contract.contract import split_target
-from mockserver.errors import SettingsError, unknown
+from mockserver.errors import LONGEST_VALUE, SettingsError, unknown
 from mockserver.jsonkit import Json, jsontext, pointer, violations, yamltext
 from mockserver.server.aiohttp_io import SERVER, json_response, problem, read_body
 from mockserver.settings import Settings
 
 MAX_BODY: Final = 16 * 1024 * 1024
+MOST_VALUES: Final = 50_000
+"""Arrays, objects and their members that a body may have: so many are read and checked in one turn of the loop."""
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{,]', re.DOTALL)
+"""A string, to its end or to that of the text, or what begins a value."""
+LONGEST_DETAIL: Final = 1000
+"""Characters of the detail of a problem: it may hold names from the request."""
 OPEN_HOSTS: Final = frozenset({"localhost", "host.docker.internal"})
 ROOT: Final = "/_mock/"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -69,6 +76,8 @@ class RejectedError(Exception):
     """A control call is invalid; `response` is the problem+json reply."""
 
     def __init__(self, status: int, detail: str, **members: Json) -> None:
+        if len(detail) > LONGEST_DETAIL:
+            detail = f"{detail[: LONGEST_DETAIL // 2]}…{detail[-LONGEST_DETAIL // 2 :]}"
         super().__init__(detail)
         self.response = problem(status, detail, **members)
 
@@ -153,13 +162,16 @@ class Control:
             return None
         if not text.strip() and not declared.get("required"):
             return None
+        if _has_too_many_values(text):
+            raise RejectedError(400, f"the body has more than {MOST_VALUES} values; split it up", pointer="")
         duplicates: list[str] = []
         try:
             body = whole(jsontext.parse_exactly(text, duplicates))
         except jsontext.NotJSONError as error:
             raise RejectedError(400, f"the body is not valid JSON: {error}", pointer="") from None
         if duplicates:
-            raise RejectedError(400, f'duplicate key "{duplicates[0]}"', pointer=pointer.build(duplicates[:1]))
+            name = duplicates[0][:LONGEST_VALUE]
+            raise RejectedError(400, f'duplicate key "{name}"', pointer=pointer.build([name]))
         place = pointer.build(("requestBody", "content", "application/json", "schema"))
         _validate(validator(f"{route.place}/{method.lower()}{place}"), body)
         return body
@@ -314,6 +326,14 @@ def whole(value: Json) -> Json:
     return value
 
 
+def _has_too_many_values(text: bytes) -> bool:
+    """Tell whether a JSON text has more than `MOST_VALUES` values, without parsing it."""
+    if sum(map(text.count, (b",", b"[", b"{"))) <= MOST_VALUES:
+        return False
+    beginnings = (match for match in _STRUCTURE.finditer(text) if text[match.start()] != ord('"'))
+    return any(islice(beginnings, MOST_VALUES, None))
+
+
 def _validate(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:
     try:
         violation = _violation(engine, body)
@@ -327,13 +347,13 @@ def _validate(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:
 def _violation(engine: jsonschema_rs.Draft202012Validator, value: Json) -> tuple[str, str] | None:
     """Return where and how a value violates a schema, or None. Raises ValueError for a lone surrogate in it."""
     try:
-        errors = list(engine.iter_errors(value))
+        violation = violations.violation(engine, value)
     except UnicodeEncodeError:
         raise ValueError("a text contains a lone surrogate") from None
-    if not errors:
+    if violation is None:
         return None
-    error = violations.deepest(errors)
-    place, problem = pointer.build(error.instance_path), violations.describe(error)
+    tokens, error = violation
+    place, problem = pointer.build(tokens), violations.describe(error)
     unexpected = getattr(error.kind, "unexpected", None)
     if unexpected:
         place += pointer.build([unexpected[0]])

@@ -32,6 +32,8 @@ def explain(waiter: Waiter, asked: Row, answer: Row, session: Session, arrived: 
     counts = session.counts.as_json()
     by_verdict = ", ".join(f"{counts[name]} {name}" for name in ("accepted", "duplicate", "rejected"))
     lines.append(f"session {session.name}: {counted(counts['requests'], 'request')}; events: {by_verdict}")
+    if session.eviction is not None:
+        lines.append(session.eviction.text())
     if waiter.for_requests:
         lines += block("arrived", map(_request, arrived))
     else:
@@ -77,7 +79,7 @@ def _outcome(asked: Row, answer: Row) -> str:
         "too_many": arrived,
         "not_quiet": f"the session was not quiet for {asked.get('quiet_ms', 0) / 1000:g} s within {seconds}",
         "deleted": "the session was deleted during the wait",
-        "evicted": "the session was evicted during the wait (see --max-sessions), or the server stops",
+        "evicted": "the session was evicted during the wait (--max-sessions, --memory-limit), or the server stops",
     }[answer["reason"]]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asyncio import Lock
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from asyncio import Lock, to_thread
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, Final
@@ -19,12 +19,12 @@ from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.core.wording import SHOWN_ROWS
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
-from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
-from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.formats import MAX_TIME_MS, epoch_ms, rfc3339_ms
+from mockserver.jsonkit.jsontext import memory_of, render
 from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, json_response, send_pieces
-from mockserver.server.control import Call, RejectedError, document
+from mockserver.server.control import MAX_BODY, Call, RejectedError, document, resolve
 from mockserver.server.explanation import explain
 from mockserver.server.pages import RenderedRow, page, rendered
 from mockserver.server.turns import Turn, in_turns, spread
@@ -43,8 +43,6 @@ from mockserver.sessions.views import View
 from mockserver.sessions.vocabulary import name_problem
 
 DEFAULT_LIMIT: Final = 1000
-MAX_TIME_MS: Final = 253_402_300_799_999
-"""The end of the year 9999, the latest time that an RFC 3339 date-time can express."""
 
 MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
@@ -141,10 +139,11 @@ class Handlers:
         """List all sessions with their counts."""
         rows, turn = list[Json](), Turn()
         for session in self.store.sessions():
-            rows.append({"session": session.name, **session.counts.as_json()})
+            rows.append({"session": session.name, **session.counts.as_json(), **_eviction(session)})
             await turn.end_if_over()
         counts = {"evicted": self.store.evicted_sessions, "unreadable": self.unreadable}
-        return {"sessions": rows, **counts, "unseen": self.unseen.as_json()}
+        gone = [{"session": name, **tombstone.as_json()} for name, tombstone in self.store.tombstones.known()]
+        return {"sessions": rows, **counts, "evicted_sessions": gone, "unseen": self.unseen.as_json()}
 
     def named(self, call: Call) -> Session:
         """Return the session of a call, created if necessary. Raises RejectedError for an invalid name."""
@@ -153,6 +152,7 @@ class Handlers:
         session = self.store.session(name)
         if new:
             session.opened_ms = real_ms()
+        self.store.note_use(session)
         return session
 
     def read(self, call: Call) -> Session:
@@ -194,7 +194,10 @@ class Handlers:
             contract, choice = self.contracts.of(settings.protocols, name), settings.protocols.get(name)
             patch = None if choice is None else choice.patch
             protocols[name] = {"revision": contract.revision, "patch": patch, "contract_hash": contract.digest}
-        evicted = {"evicted_events": session.evicted_events, "evicted_refused": session.evicted_refused}
+        evicted: dict[str, Json] = {
+            "evicted_events": session.evicted_events,
+            "evicted_refused": session.evicted_refused,
+        }
         return {
             "session": session.name,
             "credentials": list(settings.credentials),
@@ -205,12 +208,16 @@ class Handlers:
             "counts": session.counts.as_json(),
             "evicted": session.evicted,
             **(evicted if session.evicted else {}),
+            **_eviction(session),
         }
 
     async def change_session(self, call: Call) -> Json:
         """Replace the given settings; all are validated before any is applied."""
-        session, change = self.named(call), call.body
-        protocols = self._choices(change) if "protocols" in change else None
+        change = call.body
+        protocols = await to_thread(self._choices, change) if "protocols" in change else None  # it compiles contracts
+        session = self.named(call)
+        contracts = [] if protocols is None else [self.contracts.of(protocols, name) for name in protocols]
+        self._check_memory(sum(contract.bytes for contract in contracts), "/protocols")
         if "credentials" in change:
             taken = self.store.give(session, tuple(dict.fromkeys(change["credentials"] or ())))
             if taken is not None:
@@ -218,7 +225,7 @@ class Handlers:
                 raise RejectedError(409, detail, pointer="/credentials")
         settings = session.settings
         if protocols is not None:
-            settings.protocols = protocols
+            session.choose(protocols, contracts)
         if "keys" in change:
             settings.keys = None if change["keys"] is None else frozenset(change["keys"])
         if "rate_limits" in change:
@@ -226,7 +233,17 @@ class Handlers:
         if "journal_limit" in change:
             settings.journal_limit = change["journal_limit"] or self.defaults.journal_limit
             self.store.trim(session)
+        self.store.set_up(session)
         return self._describe(session)
+
+    def _check_memory(self, size: int, pointer: str) -> None:
+        """Raise RejectedError for settings that take more memory than there is, whatever else is evicted."""
+        if size > self.store.max_bytes:
+            detail = (
+                f"{pointer or 'the body'}: this takes about {size} bytes of memory, and --memory-limit is "
+                f"{self.store.max_bytes}; make it smaller, or start the server with a higher limit"
+            )
+            raise RejectedError(400, detail, pointer=pointer)
 
     def _choices(self, change: Json) -> Mapping[str, ContractChoice]:
         choices = {
@@ -373,17 +390,26 @@ class Handlers:
 
     async def replace_faults(self, call: Call) -> Json:
         """Replace all fault steps."""
-        steps = [self._step(self.read(call), step, f"/{index}") for index, step in enumerate(call.body)]
+        steps, turn = [], Turn()
+        for index, script in enumerate(call.body):
+            steps.append(self._step(self.read(call), script, f"/{index}"))
+            await turn.end_if_over()
+        _check_size(steps)
+        self._check_memory(memory_of(call.body), "")
         session = self.named(call)
         await _count_attempts(session, steps)
         session.faults[:] = steps
+        self.store.set_up(session)
         return _steps(session)
 
     async def add_fault(self, call: Call) -> Json:
         """Append a fault step."""
         step, session = self._step(self.read(call), call.body, ""), self.named(call)
+        _check_size([*session.faults, step])
+        self._check_memory(session.settings_bytes + memory_of(call.body), "")
         await _count_attempts(session, [step])
         session.faults.append(step)
+        self.store.set_up(session)
         return _steps(session)
 
     def _step(self, session: Session, script: Mapping[str, Json], place: str) -> Step:
@@ -399,6 +425,7 @@ class Handlers:
         """Remove all fault steps."""
         session = self.named(call)
         session.faults.clear()
+        self.store.set_up(session)
         return _steps(session)
 
     async def clock(self, call: Call) -> Json:
@@ -418,18 +445,27 @@ class Handlers:
         else:
             now = real + body["offset_ms"]
         place = "/now" if "now" in body else "/offset_ms"
-        return _move_clock(session, now, real, frozen=body.get("frozen", False), place=place)
+        return self._move_clock(session, now, real, frozen=body.get("frozen", False), place=place)
 
     async def advance_clock(self, call: Call) -> Json:
         """Advance the session time."""
         session, real = self.named(call), real_ms()
         now = session.clock.now(real) + call.body["ms"]
-        return _move_clock(session, now, real, frozen=session.clock.frozen_ms is not None, place="/ms")
+        return self._move_clock(session, now, real, frozen=session.clock.frozen_ms is not None, place="/ms")
+
+    def _move_clock(self, session: Session, now: int, real: int, *, frozen: bool, place: str) -> Json:
+        if not 0 <= now <= MAX_TIME_MS:
+            detail = f"{place}: session time must be between the years 1970 and 9999, got {now} ms since 1970"
+            raise RejectedError(400, detail, pointer=place)
+        session.clock = session.clock.set_to(now, real, frozen=frozen)
+        self.store.set_up(session)
+        return _clock(session, real)
 
     async def reset_clock(self, call: Call) -> Json:
         """Reset the session time to real time."""
         session = self.named(call)
         session.clock = REAL_TIME
+        self.store.set_up(session)
         return _clock(session, real_ms())
 
     async def deliveries(self, call: Call) -> web.StreamResponse:
@@ -457,6 +493,10 @@ async def _send_page(
     """Send a page of rows as they are made; at most as many as the call asks for, unless there is another limit."""
     most = call.query.get("limit", DEFAULT_LIMIT) if limit is None else limit
     return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.cors))
+
+
+def _eviction(session: Session) -> Mapping[str, Json]:
+    return {} if session.eviction is None else {"eviction": session.eviction.as_json()}
 
 
 def _request_matches(exchange: Exchange, query: Mapping[str, Any]) -> bool:
@@ -497,6 +537,16 @@ def _steps(session: Session) -> Json:
     return {"steps": [step.as_json() for step in session.faults]}
 
 
+def _check_size(steps: Sequence[Step]) -> None:
+    """Raise RejectedError for more steps than a session may have."""
+    most: int = resolve({"$ref": "#/components/schemas/StepList"})["maxItems"]
+    size = sum(step.size for step in steps)
+    if len(steps) > most or size > MAX_BODY:
+        limit = f"{most} fault steps" if len(steps) > most else f"{MAX_BODY} bytes of fault steps"
+        sent = f"{len(steps)} steps" if len(steps) > most else f"{size} bytes"
+        raise RejectedError(400, f"a session has at most {limit}, and this would make {sent}; delete some", pointer="")
+
+
 async def _count_attempts(session: Session, steps: Iterable[Step]) -> None:
     """Start to count attempts if a step asks for them, from the requests that are in the journal."""
     if session.attempts is None and any(step.needs_attempts for step in steps):
@@ -504,14 +554,6 @@ async def _count_attempts(session: Session, steps: Iterable[Step]) -> None:
         async for exchange in in_turns(session):
             attempts.add(exchange)
         session.attempts = attempts
-
-
-def _move_clock(session: Session, now: int, real: int, *, frozen: bool, place: str) -> Json:
-    if not 0 <= now <= MAX_TIME_MS:
-        detail = f"{place}: session time must be between the years 1970 and 9999"
-        raise RejectedError(400, detail, pointer=place)
-    session.clock = session.clock.set_to(now, real, frozen=frozen)
-    return _clock(session, real)
 
 
 def _clock(session: Session, real: int) -> Json:

@@ -12,7 +12,14 @@ from typing import Final
 from mockserver.contract.library import library
 from mockserver.server.control import document
 
-LAZY_MODULES: Final = ("mockserver.core.reference_engine", "difflib", "pprint", "encodings.idna", "encodings.utf_16_be")
+LAZY_MODULES: Final = (
+    "mockserver.core.reference_engine",
+    "concurrent.futures.thread",
+    "difflib",
+    "encodings.idna",
+    "encodings.utf_16_be",
+    "pprint",
+)
 
 
 def preload() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from mockserver.contract.library import Library, library
+from mockserver.contract.library import library_of
 from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError, MockServerError, SettingsError
 from mockserver.sessions.session import shorten
@@ -26,7 +26,7 @@ State = Mapping[Path, tuple[int, int, int] | None]
 
 def load(settings: Settings) -> ServedContracts:
     """Read the contracts that the settings name. Raises ContractError."""
-    return ServedContracts(Library(settings.contracts) if settings.contracts else library(), settings)
+    return ServedContracts(library_of(settings.contracts), settings)
 
 
 def check(settings: Settings) -> None:
@@ -35,9 +35,9 @@ def check(settings: Settings) -> None:
         raise SettingsError("--reload watches the files of --contract-patch and --contracts; give one of them")
 
 
-async def watch(settings: Settings, contracts: ServedContracts, store: MemoryStore) -> None:
-    """Take changed files, until cancelled."""
-    taken = seen = await asyncio.to_thread(state_of, settings)
+async def watch(settings: Settings, contracts: ServedContracts, store: MemoryStore, loaded: State) -> None:
+    """Take changed files, until cancelled. `loaded` is their state before they were loaded."""
+    taken = seen = loaded
     while True:
         await asyncio.sleep(POLL_S)
         state = await asyncio.to_thread(state_of, settings)
@@ -86,6 +86,9 @@ async def reload(settings: Settings, contracts: ServedContracts, store: MemorySt
         return False
     changed = [name for name, contract in new.served.items() if contract is not contracts.served.get(name)]
     contracts.become(new)
+    for session in store.sessions():
+        choices_now = session.settings.protocols
+        session.choose(choices_now, [contracts.of(choices_now, name) for name in choices_now])
     _log.info("contracts reloaded; changed: %s", ", ".join(changed) or "none")
     return True
 

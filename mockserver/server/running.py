@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -39,6 +38,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
 
     Raises SettingsError if it cannot listen on the address, ContractError for invalid contracts.
     """
+    files = reloading.state_of(settings) if settings.reload else {}
     app = App(settings)
     server = Server(app.handle, on_unreadable=app.count_unreadable, head_timeout=settings.body_timeout)
     loop, context = asyncio.get_running_loop(), None
@@ -49,7 +49,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG, ssl=context) for sock in sockets]
     watching = None
     if settings.reload:
-        watching = asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store))
+        watching = asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store, files))
     try:
         yield app, url_of(settings.host, port, secure=context is not None)
     finally:
@@ -89,12 +89,15 @@ async def run(settings: Settings) -> None:
     if settings.ready_file is not None and settings.ready_file.is_file():
         settings.ready_file.unlink()
     loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, on_signal, number)
     async with serving(settings) as (app, url):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, on_signal, number)
         gc.freeze()
         gc.enable()
+        await asyncio.sleep(0)  # a signal may have come during the start
+        if stop.is_set():
+            return
         announce(url, settings.ready_file)
         if app.ca_file is not None:
             print(f"mockserver CA file {app.ca_file}", flush=True)
@@ -114,20 +117,26 @@ def announce(url: str, ready_file: Path | None) -> None:
     print(f"mockserver ready on {url}", flush=True)
 
 
-def leave_when_told() -> None:
-    """Exit cleanly on SIGTERM during start-up; process 1 would ignore the signal by default."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
-
-
 def run_forever(settings: Settings) -> None:
     """Serve in this process, on uvloop if it is installed."""
+    _open_standard_streams()
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop
 
         loop_factory = uvloop.new_event_loop
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which the runner replaces, where loops take no signals
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(run(settings))
+
+
+def _open_standard_streams() -> None:
+    """Open those of stdin, stdout and stderr that are closed on the null device: uvloop aborts if a socket is one."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 class _Listener(socket.socket):

@@ -181,10 +181,10 @@ class Vendor:
 
 def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
     vendor_reply = response(reply)
-    if vendor_reply.headers.get("Connection", "").lower() == "close":
+    if any(value.strip().lower() == "close" for value in vendor_reply.headers.getall("Connection", ())):
         vendor_reply.force_close()
-    if session.clock.moved:
-        vendor_reply.headers["Date"] = formatdate(exchange.now_ms / 1000, usegmt=True)
+    if session.clock.moved and "Date" not in vendor_reply.headers:
+        vendor_reply.headers["Date"] = formatdate(exchange.now_ms // 1000, usegmt=True)
     return vendor_reply
 
 

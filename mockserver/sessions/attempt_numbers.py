@@ -4,15 +4,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from mockserver.contract.contract import Contract
+from mockserver.core.events import text_key
+from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json
 from mockserver.sessions.exchange import Exchange, sent_events
 from mockserver.sessions.ledger import Key, fingerprint, id_of
 from mockserver.sessions.outcomes import ClientOutcome, client_outcome, client_outcome_of_event
 
-Attempts = list[tuple[Exchange, int]]
-"""The attempts to deliver one event: exchanges, and the position of the event in each."""
+MAX_KEPT: Final = 100_000
+"""Over so many ids, or contents without an id, the oldest ones are forgotten."""
+
+ATTEMPT_BYTES: Final = 400
+"""What an id or a content takes, measured."""
+
+
+class Answer:
+    """What the client was told by an exchange: looked up in the exchange while that is in the journal."""
+
+    __slots__ = ("exchange", "outcome")
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange: Exchange | None = exchange
+        self.outcome = ClientOutcome.RETRY
+
+    def settle(self) -> None:
+        """Keep the outcome in place of the exchange."""
+        if self.exchange is not None:
+            self.outcome, self.exchange = client_outcome(self.exchange), None
+
+
+Attempts = list[tuple[Answer, Verdict]]
+"""The attempts to deliver one event: the answers, and the event's verdict in each."""
 
 
 class AttemptNumbers:
@@ -22,8 +47,20 @@ class AttemptNumbers:
     """
 
     def __init__(self) -> None:
-        self._by_id: Counter[tuple[str, str]] = Counter()
+        self._by_id: Counter[tuple[str, bytes]] = Counter()
         self._open: dict[Key, list[Attempts]] = {}
+        self._answers: dict[int, Answer] = {}
+
+    @property
+    def bytes(self) -> int:
+        """About how many bytes of memory the numbers take."""
+        return ATTEMPT_BYTES * (len(self._by_id) + len(self._open) + len(self._answers))
+
+    def evict(self, exchange: Exchange) -> None:
+        """Learn that an exchange leaves the journal: it is not held any longer."""
+        answer = self._answers.pop(exchange.seq, None)
+        if answer is not None:
+            answer.settle()
 
     def add(self, exchange: Exchange) -> list[int]:
         """Add an exchange; return the number of the attempt for each of its events, from 1."""
@@ -38,13 +75,14 @@ class AttemptNumbers:
         return list(self._numbers(contract, events, None))
 
     def _numbers(self, contract: Contract, events: Sequence[Json], exchange: Exchange | None) -> Iterator[int]:
-        ids: Counter[tuple[str, str]] = Counter()
+        ids: Counter[tuple[str, bytes]] = Counter()
         contents: Counter[Key] = Counter()
         for index, event in enumerate(events):
             id_ = id_of(event, contract)
             if id_ is not None:
-                ids[contract.name, id_] += 1
-                yield self._by_id[contract.name, id_] + ids[contract.name, id_]
+                id_key = (contract.name, text_key(id_))
+                ids[id_key] += 1
+                yield self._by_id[id_key] + ids[id_key]
                 continue
             key = (contract.name, fingerprint(event))
             rows = self._open_rows(key) if key not in contents else self._open.get(key, [])
@@ -54,9 +92,14 @@ class AttemptNumbers:
             if exchange is not None:
                 if place == len(rows):
                     self._open.setdefault(key, rows).append([])
-                self._open[key][place].append((exchange, index))
+                answer = self._answers.setdefault(exchange.seq, Answer(exchange))
+                self._open[key][place].append((answer, exchange.verdicts[index]))
         if exchange is not None:
             self._by_id.update(ids)
+            while len(self._by_id) > MAX_KEPT:
+                del self._by_id[next(iter(self._by_id))]
+            while len(self._open) > MAX_KEPT:
+                del self._open[next(iter(self._open))]
 
     def _open_rows(self, key: Key) -> list[Attempts]:
         """Return the events of one content that no client was told are delivered, and forget the others."""
@@ -66,7 +109,7 @@ class AttemptNumbers:
         return rows
 
 
-def _acknowledged(attempt: tuple[Exchange, int]) -> bool:
-    exchange, index = attempt
-    outcome = client_outcome_of_event(client_outcome(exchange), exchange.verdicts[index])
-    return outcome is ClientOutcome.ACKNOWLEDGED
+def _acknowledged(attempt: tuple[Answer, Verdict]) -> bool:
+    answer, verdict = attempt
+    told = answer.outcome if answer.exchange is None else client_outcome(answer.exchange)
+    return client_outcome_of_event(told, verdict) is ClientOutcome.ACKNOWLEDGED

@@ -7,10 +7,17 @@ from itertools import islice
 from typing import Final, TypeVar, cast
 
 from mockserver.contract.operation import RateClaim
+from mockserver.core.events import text_key
 from mockserver.core.model import Judged, Receipt, Verdict
 
 MAX_WINDOWS: Final = 10_000
 """Over this many rate windows or idempotency keys the ones that have run out are dropped, else the oldest half."""
+
+ID_BYTES: Final = 180
+"""What an id or an entity takes that is remembered, measured."""
+
+WINDOW_BYTES: Final = 400
+"""What a rate window or an idempotency key takes, measured."""
 
 SHARED_VERDICTS: Final = 1000
 """Longer verdicts are not kept for sharing: a client chooses how many different lengths there are."""
@@ -55,8 +62,13 @@ class Claims:
         self.forgotten = 0
         self._seen: dict[str, Ids] = {}
         self._entities: Ids = {}
-        self._windows: dict[tuple[str, str, str | None], Held] = {}
-        self._idempotency: dict[str, Held] = {}
+        self._windows: dict[tuple[str, str, bytes | None], Held] = {}
+        self._idempotency: dict[bytes, Held] = {}
+
+    @property
+    def bytes(self) -> int:
+        """About how many bytes of memory the claims take."""
+        return self.remembered * ID_BYTES + (len(self._windows) + len(self._idempotency)) * WINDOW_BYTES
 
     def knows(self, entity: Id) -> bool:
         """Tell whether an accepted event has brought an entity into being."""
@@ -65,7 +77,8 @@ class Claims:
     def rate(self, claim: RateClaim, judged: Judged, receipt: Receipt, *, take: bool) -> None:
         """Write on the receipt how full the window is; with `take` this request fills a place of it."""
         now, mode, limit = judged.terms.now_ms, judged.terms.rate_mode, claim.limit
-        key = (judged.contract.name, limit.name, judged.credential)
+        credential = None if judged.credential is None else text_key(judged.credential)
+        key = (judged.contract.name, limit.name, credential)
         window = self._windows.get(key)
         if window is not None and 0 <= now - window[0] < limit.window_ms:
             start, _, used = window

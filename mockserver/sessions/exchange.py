@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -39,11 +40,12 @@ class ReplyOverride:
 NO_OVERRIDE: Final = ReplyOverride()
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, weakref_slot=True)
 class SharedHead:
     """What many requests of a session have in common, one object for all of them.
 
     `head` is the request without its body, `bytes` about what it takes, `uses` how many journalled exchanges have it.
+    `key` is what the session finds it by while it is in use.
     Sharing it saves about 2 200 bytes an exchange with the headers of a browser.
     """
 
@@ -54,6 +56,7 @@ class SharedHead:
     operation: str | None
     bytes: int
     uses: int = 0
+    key: Hashable = None
 
 
 @dataclass(slots=True, kw_only=True)

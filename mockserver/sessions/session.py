@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field
 from itertools import islice
 from typing import Final, Literal, Protocol
 
+from mockserver.contract.contract import Contract
 from mockserver.contract.serving import ContractChoice
 from mockserver.core.events import events_of
 from mockserver.core.model import Judged, Receipt, Verdict
 from mockserver.jsonkit import jsontext
+from mockserver.jsonkit.formats import MAX_TIME_MS
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.claims import Claims, all_of
 from mockserver.sessions.exchange import Exchange, SharedHead
 from mockserver.sessions.steps import Step
+from mockserver.sessions.tombstones import Limit, Tombstone
 from mockserver.sessions.views import View
 from mockserver.settings import RateMode
 
@@ -25,6 +28,19 @@ EXCHANGE_OVERHEAD: Final = 390
 """Bytes an exchange takes beside its bodies, measured; what the memory limit reckons with."""
 
 VERDICT_BYTES: Final = 8
+KEY_BYTES: Final = 200
+SESSION_BYTES: Final = 2700
+"""Bytes a session takes with nothing in it, measured; so for the others below."""
+
+STEP_BYTES: Final = 6000
+"""Bytes a fault step takes beside its script, most of it for its dice."""
+
+OVERRIDE_BYTES: Final = 900
+"""Bytes of what an injected fault notes on an exchange, beside the body and the headers of the reply."""
+
+REPLY_HEADER_BYTES: Final = 150
+REJECTED_BYTES: Final = 600
+"""Bytes of the error of an event that a fault step rejects, beside its message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +54,8 @@ class Clock:
     frozen_ms: int | None = None
 
     def now(self, real_ms: int) -> int:
-        """Return session time in ms since 1970."""
-        return real_ms + self.offset_ms if self.frozen_ms is None else self.frozen_ms
+        """Return session time in ms since 1970; at the end of the year 9999 it stands still."""
+        return min(real_ms + self.offset_ms, MAX_TIME_MS) if self.frozen_ms is None else self.frozen_ms
 
     def set_to(self, now_ms: int, real_ms: int, *, frozen: bool) -> Clock:
         """Return a clock that reads `now_ms` at this real moment."""
@@ -79,6 +95,47 @@ class Counts:
         return asdict(self)
 
 
+class SharedUses:
+    """How often settings and journalled requests use what they share: patched contracts, lists of keys.
+
+    `bytes` has each of them once. The uses of a session count as uses of `parent`, all sessions together.
+    """
+
+    __slots__ = ("_parent", "_uses", "bytes")
+
+    def __init__(self, parent: SharedUses | None = None) -> None:
+        self.bytes = 0
+        self._uses: dict[Hashable, tuple[int, int]] = {}  # how many, and the size
+        self._parent = parent
+
+    def add(self, thing: Hashable, size: int) -> None:
+        """Count a use of something that takes `size` bytes."""
+        uses, _ = self._uses.get(thing, (0, 0))
+        self._uses[thing] = uses + 1, size
+        if not uses:
+            self.bytes += size
+            if self._parent is not None:
+                self._parent.add(thing, size)
+
+    def drop(self, thing: Hashable) -> None:
+        """Count a use less."""
+        uses, size = self._uses[thing]
+        self._uses[thing] = uses - 1, size
+        if uses == 1:
+            self._forget(thing, size)
+
+    def clear(self) -> None:
+        """Drop all uses."""
+        for thing, (_, size) in list(self._uses.items()):
+            self._forget(thing, size)
+
+    def _forget(self, thing: Hashable, size: int) -> None:
+        del self._uses[thing]
+        self.bytes -= size
+        if self._parent is not None:
+            self._parent.drop(thing)
+
+
 class Waiter(Protocol):
     """Called with each exchange as it is journalled."""
 
@@ -95,19 +152,29 @@ class Waiter(Protocol):
 class Session:
     """The state behind one credential. All methods are synchronous: one call is one atomic step."""
 
-    def __init__(self, name: str, settings: SessionSettings, number: int = 0) -> None:
+    def __init__(
+        self, name: str, settings: SessionSettings, number: int = 0, shared_uses: SharedUses | None = None
+    ) -> None:
         self.name = name
         self.number = number
+        self.read = False  # whether a control call has asked about it
+        self.standing = 0  # what the store knows of it, when it comes to eviction
+        self.counted = 0  # the bytes that the store has counted for it
         self.opened_ms: int | None = None  # real time, if a control call opened it
         self.settings = settings
         self.clock: Clock = REAL_TIME
         self.counts = Counts()
         self.journal: deque[Exchange] = deque()
         self.shared_heads: dict[Hashable, SharedHead] = {}
-        self.bytes = 0
+        self.shared_uses = SharedUses(shared_uses)
+        self._chosen: Sequence[Contract] = ()
+        self.bytes = 0  # of the journal
+        self.settings_bytes = 0
+        self.eviction: Tombstone | None = None  # if it was evicted and not set up again
+        self.refused = 0  # requests that were refused, or had a refused event
         self.evicted = 0
         self.evicted_events = 0
-        self.evicted_refused = 0  # requests that were refused, or had a refused event
+        self.evicted_refused = 0
         self.revised = 0
         self.deleted = False
         self.faults: list[Step] = []
@@ -128,6 +195,48 @@ class Session:
     def busy(self) -> bool:
         """Whether somebody waits for it right now."""
         return bool(self.waiters) or self.in_flight > 0
+
+    @property
+    def held(self) -> int:
+        """About how many bytes of memory it takes, without contracts, which sessions may share."""
+        held = SESSION_BYTES + self.bytes + self.settings_bytes + self.claims.bytes
+        return held if self.attempts is None else held + self.attempts.bytes
+
+    def choose(self, choices: Mapping[str, ContractChoice], contracts: Sequence[Contract]) -> None:
+        """Take the contracts that a control call has chosen; `contracts` are those the choices lead to."""
+        before, self._chosen = self._chosen, contracts
+        for contract in contracts:
+            self.shared_uses.add(contract, contract.bytes)
+        for contract in before:
+            self.shared_uses.drop(contract)
+        self.settings.protocols = choices
+
+    def weigh_settings(self) -> None:
+        """Count again what the settings and the fault steps take."""
+        steps = sum(STEP_BYTES + jsontext.memory_of(step.script) for step in self.faults)
+        self.settings_bytes = steps + keys_size(self.settings.credentials) + keys_size(self.settings.keys)
+
+    def tombstone(self, limit: Limit, at_ms: int, *, set_up: bool) -> Tombstone:
+        """Return what is to be remembered of the session when it is evicted."""
+        own = {"settings": set_up, "faults": bool(self.faults), "clock": self.clock.moved}
+        before = () if self.eviction is None else self.eviction.lost
+        return Tombstone(
+            limit=limit,
+            at_ms=at_ms,
+            lost=tuple(name for name, is_lost in own.items() if is_lost or name in before),
+            counts=astuple(self.counts),
+            refused=self.refused,
+            newest=self.newest,
+            next_event=self._next_event,
+        )
+
+    def go_on_from(self, tombstone: Tombstone) -> None:
+        """Take over the numbers and counts of the session that was evicted under this name."""
+        self.eviction = tombstone
+        self.counts = Counts(*tombstone.counts)
+        self.newest, self._next_event = tombstone.newest, tombstone.next_event
+        self.refused = self.evicted_refused = tombstone.refused
+        self.evicted, self.evicted_events = tombstone.counts[0], sum(tombstone.counts[1:])
 
     def settle(self, judged: Judged, *, stored: bool = True) -> Receipt:
         """Claim what the judgement names, in the order of the gates, and return the receipt.
@@ -169,8 +278,10 @@ class Session:
         counts.rejected += rejected
         counts.duplicate += len(verdicts) - accepted - rejected
         self.journal.append(exchange)
+        self.refused += exchange.refused or rejected > 0
         if exchange.shared.uses == 0:
             self.bytes += exchange.shared.bytes
+            self._share(exchange.shared, 1)
         exchange.shared.uses += 1
         self.bytes += size_of(exchange)
         if self.attempts is not None:
@@ -182,6 +293,15 @@ class Session:
         while len(self.journal) > self.settings.journal_limit:
             self.evict()
 
+    def _share(self, shared: SharedHead, uses: int) -> None:
+        """Count that a head is in use, or no longer; the server's own contracts are not counted."""
+        things = {shared.contract: shared.contract.bytes, shared.keys: keys_size(shared.keys)}
+        for thing, size in things.items():
+            if size and uses > 0:
+                self.shared_uses.add(thing, size)
+            elif size:
+                self.shared_uses.drop(thing)
+
     def leave(self) -> None:
         """Note that a request that a fault held up is answered."""
         self.in_flight -= 1
@@ -191,8 +311,14 @@ class Session:
     def evict(self) -> int:
         """Drop the oldest exchange; return the bytes it took."""
         exchange = self.journal.popleft()
-        exchange.shared.uses -= 1
-        freed = size_of(exchange) + (exchange.shared.bytes if exchange.shared.uses == 0 else 0)
+        shared, freed = exchange.shared, size_of(exchange)
+        shared.uses -= 1
+        if shared.uses == 0:
+            freed += shared.bytes
+            self.shared_heads.pop(shared.key, None)
+            self._share(shared, -1)
+        if self.attempts is not None:
+            self.attempts.evict(exchange)
         self.bytes -= freed
         self.evicted += 1
         self.evicted_events += len(exchange.verdicts)
@@ -212,11 +338,20 @@ class Session:
         return islice(self.journal, bisect_right(self.journal, after, key=last_event), None)
 
 
+def keys_size(keys: Collection[str] | None) -> int:
+    """Return about how many bytes of memory some keys take."""
+    return sum(KEY_BYTES + len(key) for key in keys or ())
+
+
 def size_of(exchange: Exchange) -> int:
     """Return about how many bytes of memory an exchange takes beside its shared head."""
-    reply = exchange.override.reply
-    reply_bytes = 0 if reply is None else len(reply.body)
-    return EXCHANGE_OVERHEAD + len(exchange.body) + len(exchange.verdicts) * VERDICT_BYTES + reply_bytes
+    override = exchange.override
+    size = EXCHANGE_OVERHEAD + len(exchange.body) + len(exchange.verdicts) * VERDICT_BYTES
+    if override.fault is not None:
+        size += OVERRIDE_BYTES + sum(REJECTED_BYTES + 2 * len(error.message) for error in override.rejected)
+    if override.reply is not None:
+        size += len(override.reply.body) + REPLY_HEADER_BYTES * len(override.reply.headers)
+    return size
 
 
 def shorten(name: str, limit: int = 12) -> str:

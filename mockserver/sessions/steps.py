@@ -15,11 +15,13 @@ from itertools import zip_longest
 from typing import Final, Literal
 
 from mockserver.contract.server_rules import SERVER_RULES
+from mockserver.contract.written import framing_problem
 from mockserver.core.answer import JSON_TYPE, Headers, answering, refusal_reply, wire
 from mockserver.core.events import INVALID_EVENT
 from mockserver.core.findings import Finding
 from mockserver.core.model import EventError, Judged, Receipt, Refusal, Verdict
 from mockserver.core.wire import WireReply
+from mockserver.errors import LONGEST_VALUE
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
@@ -32,9 +34,6 @@ When = Literal["before_commit", "after_commit"]
 Cut = Literal["reset", "drop", "truncate", "dribble", "malformed", "close_idle"]
 CLOSE_IDLE: Final = "close_idle"
 """Closes the kept-alive connection after the complete answer, as a server does that has waited too long."""
-
-FRAMING: Final = frozenset({"content-length", "transfer-encoding"})
-"""Headers that the server sets, because a client would misread a reply under other ones."""
 
 _HEADER_VALUE: Final = re.compile(r"[\t -~]*")
 
@@ -53,12 +52,14 @@ LAST: Final = sys.maxsize
 class Step:
     """One step of a session's script, with the uses it has left and its own seeded dice.
 
-    `script` is the step as the control surface took it; its members' types were checked there. `delay` has the bounds
+    `script` is the step as the control surface took it; its members' types were checked there. `size` is its length as
+    JSON, in bytes. `delay` has the bounds
     (ms) between which a delay is drawn anew each time, and the seed.
     """
 
     def __init__(self, script: Mapping[str, Json]) -> None:
         self.script = dict(script)
+        self.size = len(render(self.script))
         self.match: Mapping[str, Json] = script.get("match") or {}
         self.remaining: int | None = script.get("times")
         self.probability: float | None = script.get("probability")
@@ -174,11 +175,12 @@ def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
 def _reply_problem(reply: Mapping[str, Json]) -> tuple[str, str] | None:
     for name, values in (reply.get("headers") or {}).items():
         place = pointer.build(("reply", "headers", name))
-        if name.lower() in FRAMING:
-            return place, "the server sets this header; for a reply that breaks off, use the connection fault truncate"
         for value in values if isinstance(values, list) else [values]:
             if not _HEADER_VALUE.fullmatch(str(value)):
-                return place, f"a header value is printable ASCII, spaces and tabs, got {value!r}"
+                return place, f"a header value is printable ASCII, spaces and tabs, got {str(value)[:LONGEST_VALUE]!r}"
+            problem = framing_problem(name, str(value))
+            if problem is not None:
+                return place, f"{problem}; for a reply that breaks off, use the connection fault truncate"
     body = reply.get("body", MISSING)
     if _is_base64(body):
         try:

@@ -12,7 +12,7 @@ from mockserver.contract.sections import StoredRules, Strip
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
-from mockserver.core.findings import Finding
+from mockserver.core.findings import Finding, as_rows
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Verdict
 from mockserver.core.route import route
@@ -124,7 +124,7 @@ class View:
             "operation": exchange.operation,
             "type": self.sent.type_of(index),
             "verdict": str(verdict),
-            "findings": [finding.as_json() for finding in findings],
+            "findings": as_rows(findings),
             "event": event,
             "stored": schema and stored(event, schema.name, exchange.contract.stored, exchange.now_ms),
         }
@@ -184,7 +184,7 @@ class View:
             **self.request_row(),
             "request": {"headers": headers, "body": body_view(request.body)},
             "reply": {"headers": [list(pair) for pair in reply.headers], "body": body_view(reply.body)},
-            "findings": [finding.as_json() for finding in self.findings()],
+            "findings": as_rows(self.findings()),
             "connection": self.exchange.connection,
         }
 

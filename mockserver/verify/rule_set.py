@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import lru_cache
 from typing import Final
 
 from mockserver.contract.contract import Contract
@@ -60,10 +60,10 @@ class RuleSet:
         self._facts = {operation.name: _facts_of(operation) for operation in contract.operations.values()}
         self._numbers = 0
 
-    @cached_property
-    def samples(self) -> list[Sample]:
+    @property
+    def samples(self) -> tuple[Sample, ...]:
         """The samples of the corpus."""
-        return list(samples(self.plan))
+        return _samples(self.plan)
 
     def number(self) -> str:
         """Return a text that no earlier request of any run contains."""
@@ -131,6 +131,12 @@ class RuleSet:
             prediction = self.predict(request, requests[:number])
             steps.append(self.step(request, fact, replace(prediction, history=()) if certain else prediction))
         return Probe(tuple(steps))
+
+
+@lru_cache(maxsize=8)
+def _samples(plan: Plan) -> tuple[Sample, ...]:
+    """Return the samples of a plan, which are the same each time, made once."""
+    return tuple(samples(plan))
 
 
 def _facts_of(operation: Operation) -> set[str]:

@@ -330,7 +330,7 @@ def test_what_nobody_expected_has_its_own_exit_code(
     def broken(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(loader, "Library", broken)
+    monkeypatch.setattr(loader, "library_of", broken)
     ended = invoke("contracts", "list")
     assert ended.exit_code == code
     assert said in ended.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 import mockserver
 from mockserver.contract import sections
-from mockserver.contract.library import Library, Patch, Protocol, library
+from mockserver.contract.contract import Contract
+from mockserver.contract.library import OWN_BYTES, RECENT_CONTRACTS, Library, Patch, Protocol, library
 from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError
 from mockserver.jsonkit import pointer, yamltext
@@ -274,3 +276,30 @@ def _members(schema: Any) -> Iterator[str]:
     elif isinstance(schema, list):
         for item in schema:
             yield from _members(item)
+
+
+def patched(number: int) -> Patch:
+    """Return a patch that changes one event schema."""
+    schema = {"properties": {"amount": {"type": "integer", "maximum": number}}}
+    return Patch(name="session", patch={"events": {"custom": schema}})
+
+
+def test_patched_contract_goes_with_its_last_user() -> None:
+    protocol = library().protocol("outlit")
+    contract: Contract | None = protocol.contract(None, [patched(1)])
+    watched = weakref.ref(contract)
+    for number in range(RECENT_CONTRACTS):
+        protocol.contract(None, [patched(2 + number)])
+    assert watched() is contract
+    contract = None
+    assert watched() is None
+
+
+def test_patched_contract_shares_the_schemas_that_it_does_not_change() -> None:
+    protocol = library().protocol("outlit")
+    base, contract = protocol.contract(), protocol.contract(None, [patched(1)])
+    changed = {schema.name for schema in contract.schemas() - base.schemas()}
+    assert changed == {"custom"}
+    assert contract.event_schemas["billing"] is base.event_schemas["billing"]
+    assert OWN_BYTES < contract.bytes < 3 * OWN_BYTES
+    assert base.bytes == 0

@@ -14,7 +14,7 @@ from mockserver.contract.publish import SCHEMA_DOCUMENTS, schemas_of
 from mockserver.contract.schema import (
     POINTER,
     Schema,
-    UnknownSchemaError,
+    UnusableSchemaError,
     annotate,
     drop_nulls,
     flatten,
@@ -62,7 +62,7 @@ def test_schemas_inside_may_use_shared_ones_too() -> None:
 
 
 def test_unknown_shared_schema_is_an_error() -> None:
-    with pytest.raises(UnknownSchemaError, match='unknown shared schema "nowhere"'):
+    with pytest.raises(UnusableSchemaError, match='unknown shared schema "nowhere"'):
         flatten({"items": {"use": "nowhere"}}, SHARED)
 
 

@@ -38,6 +38,22 @@ def test_known_names_are_taken_and_unknown_ones_told_in_order() -> None:
     assert list(unavailable(None, (), "/p")) == []
 
 
+@pytest.mark.parametrize(
+    ("headers", "place", "problem"),
+    [
+        ({"content-LENGTH": "5"}, "/content-LENGTH", "the server sets this header"),
+        ({"Transfer-Encoding": "chunked"}, "/Transfer-Encoding", "the server sets this header"),
+        ({"Connection": "upgrade"}, "/Connection", "must be close or keep-alive, got 'upgrade'"),
+    ],
+)
+def test_header_is_refused_when_it_says_where_a_reply_ends(headers: dict[str, str], place: str, problem: str) -> None:
+    replies = {"taken": {"headers": headers}}
+    with pytest.raises(ContractError, match=problem) as error:
+        contract_of("tally", {"protocol": {"replies": replies}})
+    assert error.value.pointer == f"/protocol/replies/taken/headers{place}"
+    contract_of("tally", {"protocol": {"replies": {"taken": {"headers": {"Connection": "close"}}}}})
+
+
 @pytest.mark.parametrize("text", ["${X}", "${}", "${a b}", "${x", "${x} ${x"])
 def test_name_is_unknown_when_it_is_not_written_as_one(text: str) -> None:
     ((place, problem),) = unavailable(text, {"x"}, "/p")

@@ -95,7 +95,7 @@ def test_idempotency_key_is_named_as_a_claim_of_its_scope() -> None:
     assert refusal is None
     assert claim is not None
     assert (claim.order, claim.value, claim.window_ms) == (7, "k1", 900_000)
-    assert claim.key == "apex\0prj_a\0apex_sk_1\0k1"
+    assert claim.key == b"apex\0prj_a\0apex_sk_1\0k1"
 
 
 @pytest.mark.parametrize(("target", "headers"), [(COLLECT, {}), (COLLECT, {"Tally-Once": ""})])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import re
 from collections import Counter
 from random import Random
 from typing import Any, Final
 
 import pytest
 
+from mockserver.server.control import LONGEST_DETAIL
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.mutators import GOOD, headed, spoil
@@ -154,3 +157,70 @@ async def test_odd_host_is_misdirected(app_server: AppServer, host: str) -> None
     answer = await connection.ask(Plain(method="GET", path="/_mock/sessions").wire(host=host))
     await connection.close()
     assert (answer.status, whole([answer])) == (421, [])
+
+
+def steps(count: int, **members: Any) -> list[Any]:
+    return [{"delay_ms": 1, **members}] * count
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "pointer", "detail"),
+    [
+        ("PUT /faults", [0] * 1000, "/0", '0 is not of type "object"'),
+        ("PUT /faults", b"[" + b"0," * 500_000 + b"0]", "", "the body has more than 50000 values"),
+        ("PUT /faults", b"[" * 1_000_000, "", "the body has more than 50000 values"),
+        ("PUT /faults", b"[" * 10_000, "", "nested deeper than 254 levels"),
+        ("PUT /faults", steps(1001), "", "1001 elements, but at most 1000 are allowed"),
+        ("PUT /faults", [{f"k{number}": 1 for number in range(20_000)}], "/0/k0", 'unknown key "k0"'),
+        ("PUT /faults", [{"x" * 10**6: 1}], None, 'unknown key "xxx'),
+        ("PUT /faults", steps(1, match={"protocol": "o" * 10**6}), "/0/match/protocol", 'unknown protocol "ooo'),
+        (
+            "PUT /faults",
+            steps(1, match={"where": {f"/{number}": 1 for number in range(101)}}),
+            "/0/match/where",
+            "101 members",
+        ),
+        ("PUT /faults", steps(1, match={"where": {"/a": {"in": [1] * 1001}}}), "/0/match/where/~1a/in", "at most 1000"),
+        ("PUT /faults", steps(1, match={"where": {"/a" * 1001: 1}}), "/0/match/where", "does not match|at most 2000"),
+        ("PUT /faults", [{"reject": {"message": "x" * 10_001}}], "/0/reject/message", "at most 10000 are allowed"),
+        ("PATCH ", {"credentials": ["c"] * 1001}, "/credentials", "1001 elements, but at most 1000 are allowed"),
+        ("PATCH ", {"keys": ["c"] * 10_001}, "/keys", "10001 elements, but at most 10000 are allowed"),
+        ("PATCH ", {"keys": ["c" * 8193]}, "/keys/0", "8193 characters, but at most 8192 are allowed"),
+        ("PATCH ", {"protocols": {"o" * 10**6: {}}}, None, 'unknown protocol "ooo'),
+        ("PATCH ", {"protocols": {"outlit": {"revision": "r" * 10**6}}}, "/protocols/outlit/revision", "unknown revi"),
+        ("PATCH ", b"{" + b",".join([b'"a":1'] * 20_000) + b"}", "/a", 'duplicate key "a"'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_large_body_is_refused_for_its_first_error(
+    control: ControlClient, session: str, call: str, body: Any, pointer: str | None, detail: str
+) -> None:
+    method, path = call.split(" ")
+    async with asyncio.timeout(30):
+        status, problem = await control.call(method, session + path, body)
+    assert status in (400, 413)
+    assert re.search(detail, problem["detail"])
+    assert len(problem["detail"]) <= LONGEST_DETAIL + 1
+    assert pointer is None or problem["pointer"] == pointer
+
+
+async def test_large_text_is_not_taken_for_many_values(control: ControlClient, session: str) -> None:
+    body = ',[{"\\' * 400_000
+    status, answer = await control.put(f"{session}/faults", [{"reply": {"status": 200, "body": body}}])
+    assert (status, answer["steps"][0]["reply"]["body"]) == (200, body)
+
+
+async def test_steps_of_a_session_are_limited_when_they_come_one_by_one(control: ControlClient, session: str) -> None:
+    await control.put(f"{session}/faults", steps(1000))
+    status, problem = await control.post(f"{session}/faults", {"delay_ms": 2})
+    assert (status, problem["detail"]) == (
+        400,
+        "a session has at most 1000 fault steps, and this would make 1001 steps; delete some",
+    )
+    _, answer = await control.get(f"{session}/faults")
+    assert len(answer["steps"]) == 1000
+    large = {"reply": {"status": 200, "body": "x" * 9_000_000}}
+    await control.put(f"{session}/faults", [large])
+    status, problem = await control.post(f"{session}/faults", large)
+    assert (status, problem["pointer"]) == (400, "")
+    assert "at most 16777216 bytes of fault steps" in problem["detail"]

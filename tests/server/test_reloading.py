@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from pathlib import Path
@@ -15,9 +16,10 @@ from mockserver.errors import SettingsError
 from mockserver.server import reloading
 from mockserver.server.app import App
 from mockserver.server.reloading import load, reload, state_of
+from mockserver.server.running import serving
 from mockserver.settings import Settings
 from tests.judging import FOURTH
-from tests.processes import ServerProcess, run, served
+from tests.processes import SEARCH, ServerProcess, run, served
 from tests.server.mutators import outlit
 from tests.server.raw import Plain
 
@@ -76,6 +78,23 @@ def test_change_is_taken_and_a_mistake_is_not(patch: Path, tmp_path: Path) -> No
         patch.unlink()
         assert f"{patch}#/: file not found" in server.log_until("not reloaded")
         assert status(server, request) == 200
+
+
+async def test_change_is_taken_when_it_comes_before_the_first_look(
+    patch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = asyncio.Event()
+
+    async def told(*arguments: Any) -> bool:
+        done.set()
+        return await reload(*arguments)
+
+    monkeypatch.setattr(reloading, "reload", told)
+    monkeypatch.setattr(reloading, "POLL_S", 0.01)
+    async with serving(Settings(port=0, contract_patches=(patch,), reload=True)):
+        write(patch, 10)
+        async with asyncio.timeout(SEARCH):
+            await done.wait()
 
 
 async def test_journal_keeps_the_contract_of_its_time(app: App, patch: Path) -> None:

@@ -6,11 +6,15 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from random import Random
 from typing import Any
 
 import pytest
 
+from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
+from tests.server.mutators import GOOD, headed
+from tests.server.raw import once, whole
 from tests.server.vendor_client import VendorClient, clicks_body
 
 EXAMPLE_DAY = "2026-06-14T12:00:00.000Z"
@@ -277,3 +281,54 @@ async def test_clock_of_one_session_is_not_anothers(control: ControlClient, vend
         202,
         400,
     )
+
+
+END_MS = 253_402_300_799_999
+"""The last millisecond of the year 9999."""
+
+
+async def test_running_clock_answers_when_it_reaches_the_end_of_the_year_9999(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await put(control, session, {"now": END_MS})
+    replies = [await vendor.track(str(number)) for number in range(3)]
+    assert [(reply.status, reply.headers["Date"]) for reply in replies] == [(202, "Fri, 31 Dec 9999 23:59:59 GMT")] * 3
+    _, clock = await control.get(f"{session}/clock")
+    assert clock["now"] == "9999-12-31T23:59:59.999Z"
+    status, problem = await control.post(f"{session}/clock/advance", {"ms": 1})
+    assert (status, problem["pointer"]) == (400, "/ms")
+    assert "between the years 1970 and 9999" in problem["detail"]
+    status, clock = await control.post(f"{session}/clock/advance", {"ms": -1000})
+    assert (status, clock["now"]) == (200, "9999-12-31T23:59:58.999Z")
+
+
+async def test_step_keeps_its_date_when_the_clock_is_set(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await put(control, session, {"now": EXAMPLE_DAY})
+    date = "Wed, 21 Oct 2026 07:28:00 GMT"
+    await control.put(f"{session}/faults", [{"reply": {"status": 503, "headers": {"Date": date}}}])
+    assert (await vendor.track("1")).headers["Date"] == date
+
+
+async def test_no_clock_makes_a_request_fail(app_server: AppServer, control: ControlClient) -> None:
+    rng = Random("9999")
+    moments = (0, 1, 999, END_MS, END_MS - 1, END_MS - 60_000, -1, END_MS + 1, 2**63, -(2**63))
+    for number in range(60):
+        key = f"pk_{number}"
+        moment = rng.choice([*moments, rng.randrange(END_MS)])
+        change: dict[str, Any] = rng.choice([{"now": moment}, {"now": moment, "frozen": True}, {"offset_ms": moment}])
+        status, _ = await control.put(f"/_mock/sessions/{key}/clock", change)
+        assert status in (200, 400)
+        await control.post(f"/_mock/sessions/{key}/clock/advance", {"ms": rng.choice([*moments, -moment])})
+        fault: dict[str, Any] = rng.choice(
+            [{"reply": {"status": 429}}, {"connection": "close_idle"}, {"reject": {}}, {"delay_ms": 1}]
+        )
+        await control.put(f"/_mock/sessions/{key}/faults", [{**fault, "probability": 0.5, "seed": number}])
+        await control.patch(f"/_mock/sessions/{key}", {"rate_limits": "enforce"})
+        for make in GOOD.values():
+            answers = [await once(app_server.port, headed(make(key, "click"), ("X-Mock-Session", key))) for _ in "ab"]
+            assert whole(answers) == []
+        for read in ("events", "requests", "clock", "deliveries"):
+            status, _ = await control.get(f"/_mock/sessions/{key}/{read}")
+            assert status == 200

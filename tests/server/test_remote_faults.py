@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.mutators import whisperr
-from tests.server.raw import Connection, sent
+from tests.server.raw import Connection, Plain, sent
 from tests.server.vendor_client import VendorClient, clicks_body, track_body
 from tests.server.watching import Gate
 
@@ -542,6 +543,18 @@ async def test_reply_of_a_step_has_its_headers_and_bytes(
     [
         ({"headers": {"Content-Length": "5"}}, "/headers/Content-Length", "the connection fault truncate"),
         ({"headers": {"transfer-ENCODING": ["chunked"]}}, "/headers/transfer-ENCODING", "the server sets this header"),
+        ({"headers": {"Trailer": "X"}}, "/headers/Trailer", "the server sets this header"),
+        ({"headers": {"upgrade": "h2c"}}, "/headers/upgrade", "the server sets this header"),
+        ({"headers": {"Connection": "upgrade"}}, "/headers/Connection", "must be close or keep-alive, got 'upgrade'"),
+        ({"headers": {"connection": ["close", "X"]}}, "/headers/connection", "must be close or keep-alive, got 'X'"),
+        ({"headers": {"X\r\nY": "a"}}, "/headers", "the name "),
+        ({"headers": {"X:": "a"}}, "/headers", "the name "),
+        ({"headers": {"": "a"}}, "/headers", "the name "),
+        ({"headers": {"X": "a\x00"}}, "/headers/X", "is printable ASCII"),
+        ({"headers": {"X": "a" * 65_537}}, "/headers/X", "65537 characters, but at most 65536 are allowed"),
+        ({"headers": {"X": ["a"] * 101}}, "/headers/X", "101 elements, but at most 100 are allowed"),
+        ({"headers": {f"X-{number}": 1 for number in range(101)}}, "/headers", "101 members, but at most 100 are"),
+        ({"status": 101}, "/status", "101 is less than the minimum of 200"),
         ({"headers": {"X": []}}, "/headers/X", "[]"),
         ({"headers": {"X": 1.5}}, "/headers/X", "1.5"),
         ({"headers": {"X": ["a", "b\r\nY: c"]}}, "/headers/X", "is printable ASCII"),
@@ -600,6 +613,23 @@ async def test_requests_pipelined_behind_the_close_get_no_answer(
     await put(control, session, {"connection": "close_idle", "times": 1})
     request = whisperr(key, "m1")
     assert [answer.status for answer in await sent(app_server.port, request.wire() * 3)] == [202]
+
+
+@pytest.mark.parametrize("status", [200, 204, 304, 503])
+@pytest.mark.parametrize("value", ["close", " Close", ["close"]])
+async def test_connection_is_closed_when_the_reply_of_a_step_announces_it(
+    control: ControlClient, vendor: VendorClient, session: str, value: Any, status: int
+) -> None:
+    await put(control, session, {"reply": {"status": status, "headers": {"Connection": value}}})
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(vendor.url.rpartition(":")[2]))
+    body = json.dumps(track_body("m1")).encode()
+    request = Plain(path="/v1/events/batch", headers=(("X-API-Key", vendor.key),), body=body)
+    writer.write(request.wire() * 2)
+    async with asyncio.timeout(30):
+        answer = await reader.read()
+    writer.close()
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.lower().count(b"connection: ") == 1
 
 
 async def test_connection_is_closed_when_a_step_says_so(

@@ -203,12 +203,25 @@ def test_a_second_signal_ends_the_server_at_once(second: signal.Signals) -> None
     assert "cut off" not in log
 
 
-def test_a_signal_before_the_server_is_there_ends_the_process_cleanly() -> None:
-    program = (
-        "import os, signal; from mockserver.server.running import leave_when_told as f; f(); os.kill(os.getpid(), 15)"
+EARLY = """
+import os, sys, threading, mockserver.__main__
+sys.argv = ["mockserver", "serve", "--port", "0"]
+threading.Timer({ms} / 1000, os.kill, (os.getpid(), {number})).start()
+mockserver.__main__.main()
+"""
+
+
+@pytest.mark.parametrize("ms", [5, 40, 80, 120, 160, 200, 300])
+@pytest.mark.parametrize(("number", "codes"), [(signal.SIGTERM, {0}), (signal.SIGINT, {0, 130})])
+def test_a_signal_while_the_server_starts_ends_the_process_cleanly(
+    number: signal.Signals, codes: set[int], ms: int
+) -> None:
+    program = EARLY.format(ms=ms, number=int(number))
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=SEARCH
     )
-    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False, timeout=SEARCH)
-    assert ended.returncode == 0
+    assert ended.returncode in codes
+    assert "Traceback" not in ended.stderr
 
 
 async def test_a_stopped_server_leaves_nothing_to_wait_for() -> None:

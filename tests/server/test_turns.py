@@ -15,21 +15,30 @@ from tests.judging import wire_request
 from tests.sessions.keeping import exchange
 
 
+class Passes:
+    """Counts the passes of the running loop over its callbacks, as long as the block runs."""
+
+    def __enter__(self) -> Passes:
+        self.count = 0
+        self._loop = asyncio.get_running_loop()
+        self._next = self._loop.call_soon(self._add)
+        return self
+
+    def _add(self) -> None:
+        self.count += 1
+        self._next = self._loop.call_soon(self._add)
+
+    def __exit__(self, *error: object) -> None:
+        self._next.cancel()
+
+
 async def _pauses(pieces: int) -> int:
-    """Return how often another task ran while `pieces` of work were done."""
-    ran = 0
-
-    async def other() -> None:
-        nonlocal ran
-        while True:
-            await asyncio.sleep(0)
-            ran += 1
-
-    task, turn = asyncio.create_task(other()), Turn()
-    for _ in range(pieces):
-        await turn.end_if_over()
-    task.cancel()
-    return ran
+    """Return how often the loop ran other callbacks while `pieces` of work were done."""
+    turn = Turn()
+    with Passes() as passes:
+        for _ in range(pieces):
+            await turn.end_if_over()
+    return passes.count
 
 
 async def test_turn_ends_once_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,24 +54,17 @@ async def test_turn_goes_on_until_it_is_over(monkeypatch: pytest.MonkeyPatch) ->
 async def test_handlers_that_work_at_the_same_time_share_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """A pass of the loop runs one of the handlers whose turn is over, in the order in which they yielded."""
     monkeypatch.setattr(turns, "TURN_S", -1)
-    passes, ran = 0, list[tuple[int, int]]()
-
-    async def count() -> None:
-        nonlocal passes
-        while True:
-            await asyncio.sleep(0)
-            passes += 1
+    ran = list[tuple[int, int]]()
 
     async def work(number: int) -> None:
         turn = Turn()
         await turn.end_if_over()
         for _ in range(5):
             await turn.end_if_over()
-            ran.append((passes, number))
+            ran.append((passes.count, number))
 
-    counting = asyncio.create_task(count())
-    await asyncio.gather(*map(work, range(20)))
-    counting.cancel()
+    with Passes() as passes:
+        await asyncio.gather(*map(work, range(20)))
     assert len({when for when, _ in ran}) >= len(ran) - 2
     assert {number for _, number in ran[:25]} == set(range(20)), "one was passed over"
 
@@ -77,9 +79,9 @@ async def test_turn_left_by_a_cancelled_handler_goes_to_the_next_one(monkeypatch
         return True
 
     working = [asyncio.create_task(work()) for _ in range(6)]
-    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
     for task in working[::2]:
-        task.cancel()
+        loop.call_soon(task.cancel)  # after all of them have begun
     done = await asyncio.wait_for(asyncio.gather(*working, return_exceptions=True), 20)
     assert done[1::2] == [True, True, True]
 

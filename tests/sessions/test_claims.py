@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from mockserver.core.model import Judged, Receipt, Terms, Verdict
+from mockserver.core.events import text_key
+from mockserver.core.model import IdempotencyClaim, Judged, Receipt, Terms, Verdict
 from mockserver.sessions import claims as module
-from mockserver.sessions.claims import SHARED_VERDICTS, Claims, all_of
+from mockserver.sessions.claims import SHARED_VERDICTS, WINDOW_BYTES, Claims, all_of
 from mockserver.settings import RateMode
 from tests.judging import COLLECT, NOW, collection, contract_of, judged, sale, wire_request
 
 TALLY = contract_of("tally")
 OUTLIT = contract_of("outlit")
 WHISPERR = contract_of("whisperr")
+RATE = next(claim for operation in TALLY.operations.values() if (claim := operation.rate_claim) is not None)
 ACCEPTED, DUPLICATE, REJECTED = Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.REJECTED
 
 
@@ -171,3 +174,22 @@ def test_entities_are_forgotten_when_they_are_the_most() -> None:
     claims.events(replace(identified("u3"), dedup=None), receipt())
     claims.forget_oldest(1)
     assert [claims.knows(user) for user in (b"u1", b"u2", b"u3")] == [False, True, True]
+
+
+def test_long_keys_and_credentials_are_remembered_as_digests_and_counted() -> None:
+    """Of 20 requests with 100 kB of key and of credential each, some kB are left."""
+    claims = Claims()
+    tracemalloc.start()
+    for number in range(20):
+        request = wire_request("/", b"", {})
+        long = f"{number}-{'k' * 100_000}"
+        held = judged(TALLY, request)
+        held.credential = long
+        held.idempotency = IdempotencyClaim(order=1, key=text_key(long), value=long, window_ms=1000)
+        assert not claims.replayed(held)
+        claims.rate(RATE, held, receipt(), take=True)
+        del held, long
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 100_000
+    assert claims.bytes == 40 * WINDOW_BYTES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mockserver.jsonkit.formats import MAX_TIME_MS
 from mockserver.sessions.session import REAL_TIME, Clock
 
 
@@ -35,3 +36,8 @@ def test_thawed_clock_runs_on_from_where_it_stood() -> None:
     running = frozen.set_to(frozen.now(8_000), 8_000, frozen=False)
     assert (running.now(8_000), running.now(8_100)) == (5_000, 5_100)
     assert running.frozen_ms is None
+
+
+def test_running_clock_stands_still_at_the_end_of_the_year_9999() -> None:
+    clock = REAL_TIME.set_to(MAX_TIME_MS - 5, 1_000, frozen=False)
+    assert [clock.now(real_ms) for real_ms in (1_000, 1_005, 1_006, 10**15)] == [MAX_TIME_MS - 5, *[MAX_TIME_MS] * 3]

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qsl, unquote
@@ -278,6 +279,7 @@ def repeated_by(spec: Mapping[str, Json], request: Request) -> Repeated:
     )
 
 
+@lru_cache(maxsize=1)  # the body of a sample is asked for twice, and may be a megabyte
 def body_of(text: bytes, encoding: str | None) -> Json:
     """Return the JSON of a body, or MISSING."""
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections import OrderedDict
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Literal
@@ -12,44 +12,57 @@ from typing import Final, Literal
 from mockserver.core.answer import answer
 from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
+from mockserver.sessions.claims import ID_BYTES
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
-from mockserver.sessions.session import Session, SessionSettings, shorten
+from mockserver.sessions.session import Session, SessionSettings, SharedUses, shorten
 from mockserver.sessions.steps import Step, override_of
+from mockserver.sessions.stores.eviction import Order, Standing
+from mockserver.sessions.tombstones import Limit, Tombstones
 
 _log = logging.getLogger("mockserver.store")
 
 DEFAULT_SESSION: Final = "default"
+HEAD_BYTES: Final = 700
+"""What a head takes beside its target and headers, measured."""
+
 HEADER_BYTES: Final = 200
 """What a header takes beside its name and value, measured."""
 
-MAX_SHARED_BYTES: Final = 8 * 1024 * 1024
-"""How much of the heads, and what goes with them, is kept at hand, so that requests can share them."""
-
 MAX_REMEMBERED: Final = 1_000_000
-"""How many ids (for dedup) and entities all sessions together remember; some 180 bytes each."""
+"""How many ids (for dedup) and entities all sessions together remember at most."""
+
+IDS_SHARE: Final = 2
+"""Ids take at most one part in so many of the memory limit, so that journals have the rest."""
+
+MIN_REMEMBERED: Final = 1_000
+"""How many ids are remembered, however small the memory limit is."""
 
 
 def size_of_head(request: WireRequest) -> int:
     """Return about how many bytes a request takes beside its body."""
-    return HEADER_BYTES + len(request.target) + sum(HEADER_BYTES + len(n) + len(v) for n, v in request.headers)
+    return HEAD_BYTES + len(request.target) + sum(HEADER_BYTES + len(n) + len(v) for n, v in request.headers)
 
 
 class MemoryStore:
     """All sessions in one process.
 
-    `max_bytes` bounds the journals of all sessions together; when it is exceeded, the largest journal drops its oldest
-    requests. `max_sessions` bounds the number of sessions; when it is exceeded, the least recently used one is evicted.
+    `max_bytes` bounds what all sessions hold together: journals, claims, settings, patched contracts. `max_sessions`
+    bounds the number of sessions. `Order` says who pays when one of them is exceeded. A session that is evicted as a
+    whole leaves a tombstone, from which it goes on if it is named again.
     """
 
     def __init__(self, defaults: SessionSettings, *, max_bytes: int, max_sessions: int) -> None:
         self._defaults = defaults
-        self._max_bytes = max_bytes
+        self.max_bytes = max_bytes
         self._max_sessions = max_sessions
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._max_remembered = min(MAX_REMEMBERED, max(MIN_REMEMBERED, max_bytes // IDS_SHARE // ID_BYTES))
+        self._sessions: dict[str, Session] = {}
+        self._order = Order(self._is_set_up)
         self._next_number = 0
         self._owners: dict[str, str] = {}
-        self._shared_bytes = 0
         self._remembered = 0
+        self.shared_uses = SharedUses()
+        self.tombstones = Tombstones()
         self.bytes = 0
         self.evicted_sessions = 0
         self.on_new_session: Callable[[Session], None] = lambda session: None
@@ -58,12 +71,24 @@ class MemoryStore:
         """Return a session, made when it is first named. It is now the one used last."""
         session = self._sessions.get(name)
         if session is None:
-            session = self._sessions[name] = Session(name, copy.copy(self._defaults), self._next_number)
-            self._next_number += 1
-            self.on_new_session(session)
-            if len(self._sessions) > self._max_sessions:
-                self._evict_session(keep=name)
-        self._sessions.move_to_end(name)
+            return self._new_session(name)
+        self._order.touch(session)
+        return session
+
+    def _new_session(self, name: str) -> Session:
+        session = self._sessions[name] = Session(name, copy.copy(self._defaults), self._next_number, self.shared_uses)
+        self._next_number += 1
+        tombstone = self.tombstones.pop(name)
+        if tombstone is not None:
+            session.go_on_from(tombstone)
+            _log.warning("session %s is there again: %s", shorten(name), tombstone.text())
+        self._order.add(session)
+        self.on_new_session(session)
+        if len(self._sessions) > self._max_sessions:
+            idlest = self._order.idlest(session)
+            if idlest is not None:
+                self._evict_session(idlest, "max_sessions")
+        self._account(session)
         return session
 
     def peek(self, name: str) -> Session | None:
@@ -74,13 +99,29 @@ class MemoryStore:
         """Return a session to read from; an empty one that is not kept if there is none of this name."""
         session = self.peek(name)
         if session is None:
-            return Session(name, copy.copy(self._defaults))
-        self._sessions.move_to_end(name)
+            session, tombstone = Session(name, copy.copy(self._defaults)), self.tombstones.get(name)
+            if tombstone is not None:
+                session.go_on_from(tombstone)
+            return session
+        self._order.touch(session)
+        self.note_use(session)
         return session
+
+    def note_use(self, session: Session) -> None:
+        """Note that a control call asks about a session: it is evicted after those that nobody asked about."""
+        session.read = True
+        self._order.rank(session)
+
+    def set_up(self, session: Session) -> None:
+        """Note that a control call has set up a session: what was lost by an eviction is no longer missing."""
+        session.eviction = None
+        session.weigh_settings()
+        self.note_use(session)
+        self._account(session)
 
     def sessions(self) -> list[Session]:
         """Return all sessions, in the order they came into being."""
-        return sorted(self._sessions.values(), key=lambda session: session.number)
+        return list(self._sessions.values())
 
     def owner(self, credential: str) -> str:
         """Return the name of the session a credential belongs to: the one it was given to, else its own."""
@@ -100,8 +141,10 @@ class MemoryStore:
 
     def _in_use(self, session: Session) -> bool:
         """Tell whether a session has had requests or a test has set it up; to have been looked at does not count."""
-        set_up = session.settings != self._defaults or session.clock.moved or bool(session.faults)
-        return set_up or session.counts.requests > 0
+        return self._is_set_up(session) or session.counts.requests > 0
+
+    def _is_set_up(self, session: Session) -> bool:
+        return session.settings != self._defaults or session.clock.moved or bool(session.faults)
 
     async def commit(
         self,
@@ -137,39 +180,71 @@ class MemoryStore:
         """Journal an exchange and keep within the bounds; a session forgotten meanwhile stays so."""
         if session.deleted:
             return
-        before = session.bytes
         session.record(exchange)
-        self.bytes += session.bytes - before
-        if self.bytes > self._max_bytes:
-            self._shrink()
         self._remembered += session.claims.remembered - session.remembered_before
         session.remembered_before = session.claims.remembered
-        if self._remembered > MAX_REMEMBERED:
+        self._account(session)
+        if self._remembered > self._max_remembered:
             self._forget_ids()
 
-    def _forget_ids(self) -> None:
-        """Give up a tenth of the ids remembered for dedup, of the session that holds most of them."""
-        largest = max(self._sessions.values(), key=lambda session: session.claims.remembered)
-        if not largest.claims.forgotten:
-            _log.warning("dedup memory full: session %s drops its oldest ids", shorten(largest.name))
-        largest.claims.forget_oldest(MAX_REMEMBERED // 10)
-        self._remembered += largest.claims.remembered - largest.remembered_before
-        largest.remembered_before = largest.claims.remembered
+    def _account(self, session: Session) -> None:
+        """Count what a session holds now, and bring all together under the limit."""
+        grown = session.held - session.counted
+        self.bytes += grown
+        self._order.weigh(session, grown)
+        if self.bytes + self.shared_uses.bytes > self.max_bytes:
+            self._shrink(session)
+
+    def _shrink(self, current: Session) -> None:
+        """Evict until all together are under the limit, or only the newest request of the current session is left."""
+        while self.bytes + self.shared_uses.bytes > self.max_bytes and self._evict_something(current):
+            pass
+
+    def _evict_something(self, current: Session) -> bool:
+        unknown = self._order.largest_unknown()
+        if unknown is not None and len(unknown.journal) > 1:
+            self._evict_oldest(unknown)
+            return True
+        evicted = unknown if unknown is not current else self._order.idlest(current, Standing.UNREAD)
+        if evicted is None:
+            known = self._order.largest_known()
+            if known is not None and len(known.journal) > 1:
+                self._evict_oldest(known)
+                return True
+            evicted = self._order.idlest(current)
+        if evicted is None:
+            return False
+        self._evict_session(evicted, "memory_limit")
+        return True
+
+    def _evict_oldest(self, session: Session) -> None:
+        if session.evicted == 0:
+            name = shorten(session.name)
+            _log.warning("journal full: session %s drops its oldest requests (--memory-limit)", name)
+        freed = session.evict()
+        self.bytes -= freed
+        self._order.weigh(session, -freed)
 
     def trim(self, session: Session) -> None:
         """Bring a session under its journal limit after that was lowered."""
         while len(session.journal) > session.settings.journal_limit:
-            self.bytes -= session.evict()
+            session.evict()
+        self._account(session)
 
-    def _shrink(self) -> None:
-        while self.bytes > self._max_bytes:
-            largest = max(self._sessions.values(), key=lambda session: session.bytes)
-            if len(largest.journal) <= 1:
+    def _forget_ids(self) -> None:
+        """Give up a tenth of the ids remembered for dedup, of the sessions that hold most of them."""
+        due = max(1, self._max_remembered // 10)
+        for session in sorted(self._sessions.values(), key=lambda session: -session.claims.remembered):
+            if not session.claims.forgotten:
+                _log.warning("dedup memory full: session %s drops its oldest ids", shorten(session.name))
+            session.claims.forget_oldest(due)
+            forgotten = session.remembered_before - session.claims.remembered
+            session.remembered_before = session.claims.remembered
+            self._remembered -= forgotten
+            due -= forgotten
+            self._account(session)
+            if due <= 0:
                 return
-            if largest.evicted == 0:
-                name = shorten(largest.name)
-                _log.warning("journal full: session %s drops its oldest requests (--memory-limit)", name)
-            self.bytes -= largest.evict()
 
     def _shared_head(self, judged: Judged, session: Session) -> SharedHead:
         """Return what the request has in common with others, one object for all of them."""
@@ -186,36 +261,36 @@ class MemoryStore:
             rate_mode=terms.rate_mode,
             operation=operation,
             bytes=size_of_head(request),
+            key=key,
         )
-        if self._shared_bytes + shared.bytes > MAX_SHARED_BYTES:
-            for other in self._sessions.values():
-                other.shared_heads.clear()
-            self._shared_bytes = 0
         if not session.deleted:
-            self._shared_bytes += shared.bytes
             session.shared_heads[key] = shared
         return shared
 
-    def _evict_session(self, keep: str) -> None:
-        others = (session for session in self._sessions.values() if session.name != keep)
-        oldest = next(others)
-        idle = oldest if not oldest.busy else next((session for session in others if not session.busy), oldest)
-        _log.warning(
-            "session %s evicted: more than %d sessions (--max-sessions)", shorten(idle.name), self._max_sessions
-        )
+    def _evict_session(self, session: Session, limit: Limit) -> None:
+        set_up = self._is_set_up(session)
+        tombstone = session.tombstone(limit, time.time_ns() // 1_000_000, set_up=session.settings != self._defaults)
+        session.eviction = tombstone
+        reason = f"more than {self._max_sessions} sessions (--max-sessions)"
+        if limit == "memory_limit":
+            reason = f"the memory is full (--memory-limit); lost: {tombstone.lost_text()}"
+        _log.warning("session %s evicted: %s", shorten(session.name), reason)
         self.evicted_sessions += 1
-        self.forget(idle.name, "evicted")
+        self.forget(session.name, "evicted")
+        self.tombstones.add(session.name, tombstone, known=set_up or session.read)
 
     def forget(self, name: str, reason: Literal["deleted", "evicted"] = "deleted") -> bool:
         """Delete a session; False when there was none. Its open waits are told why."""
+        buried = self.tombstones.pop(name) is not None
         session = self._sessions.pop(name, None)
         if session is None:
-            return False
+            return buried
         session.deleted = True
         for waiter in tuple(session.waiters):
             waiter.end(reason)
-        self.bytes -= session.bytes
-        self._shared_bytes -= sum(shared.bytes for shared in session.shared_heads.values())
+        self._order.remove(session)
+        session.shared_uses.clear()
+        self.bytes -= session.counted
         self._remembered -= session.remembered_before
         for credential in session.settings.credentials:
             self._owners.pop(credential, None)
