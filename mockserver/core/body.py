@@ -13,6 +13,11 @@ Problem = Literal["body_too_large", "unsupported_encoding", "broken_encoding"]
 _WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15, "identity": None, "": None}
 
 
+_GZIP: Final = ("gzip", "x-gzip")
+MAX_INFLATION: Final = 1032
+"""How many times larger deflate makes a body at most."""
+
+
 @dataclass(slots=True, eq=False)
 class RequestBody:
     """The body of one request. `decode` and `parse` remember their outcome."""
@@ -40,6 +45,14 @@ class RequestBody:
 
     def _encoding(self) -> str:
         return (self.request.header(b"content-encoding") or "identity").strip().lower()
+
+    @property
+    def claimed_size(self) -> int:
+        """The size of the decompressed body: what a gzip body says it is, or else the largest possible."""
+        body, encoding = self.request.body, self._encoding()
+        if encoding in _GZIP:
+            return int.from_bytes(body[-4:], "little")
+        return len(body) * MAX_INFLATION if encoding == "deflate" else len(body)
 
     def decode(self, limit: int) -> Problem | None:
         """Undo the content encoding, up to `limit` bytes; return what stood in the way."""

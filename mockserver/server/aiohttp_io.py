@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -15,6 +15,10 @@ from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.template import phrase
 
 SERVER: Final = "mockserver"
+CHUNK: Final = 64 * 1024
+"""Bytes of a reply that are written at once."""
+WHOLE: Final = 1024 * 1024
+"""Bytes of a reply that are kept until its length is known; a longer one is sent in chunks as it is made."""
 DRAIN_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a body that are read and discarded when it is refused for its size.
 
@@ -98,11 +102,45 @@ def response(reply: WireReply) -> web.Response:
     return web.Response(status=reply.status, headers=headers, body=reply.body or None)
 
 
+def json_headers(status: int = 200, headers: Mapping[str, str] | None = None) -> CIMultiDict[str]:
+    """Return the headers of a reply of the control surface, with other ones over them."""
+    kind = "application/problem+json" if status >= 400 else "application/json"
+    return CIMultiDict({"Content-Type": kind, "Server": SERVER, "Cache-Control": "no-store", **(headers or {})})
+
+
 def json_response(value: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
     """Return a reply of the control surface."""
-    kind = "application/problem+json" if status >= 400 else "application/json"
-    common = {"Content-Type": kind, "Server": SERVER, "Cache-Control": "no-store"}
-    return web.Response(status=status, headers=CIMultiDict({**common, **(headers or {})}), body=render(value))
+    return web.Response(status=status, headers=json_headers(status, headers), body=render(value))
+
+
+async def send_pieces(
+    request: web.BaseRequest, pieces: AsyncIterator[bytes], headers: CIMultiDict[str]
+) -> web.StreamResponse:
+    """Send a reply that is made piece by piece, so that no large one is in memory as a whole.
+
+    A short one is returned as an ordinary response, with its length. An exception before that can still lead to an
+    error reply.
+    """
+    beginning = bytearray()
+    async for piece in pieces:
+        beginning += piece
+        if len(beginning) > WHOLE:
+            break
+    else:
+        return web.Response(headers=headers, body=bytes(beginning))
+    if request.method == "HEAD":
+        return web.Response(headers=headers)
+    stream = web.StreamResponse(headers=headers)
+    await stream.prepare(request)
+    await _write(stream, bytes(beginning))
+    async for piece in pieces:
+        await _write(stream, piece)
+    return stream
+
+
+async def _write(stream: web.StreamResponse, content: bytes) -> None:
+    for start in range(0, len(content), CHUNK):
+        await stream.write(content[start : start + CHUNK])
 
 
 def problem(status: int, detail: str, **members: Json) -> web.Response:

@@ -21,8 +21,11 @@ REFUSED: Final = "The events arrived but were refused; see the reasons above."
 REFUSED_REQUEST: Final = "Requests arrived but were refused as a whole; see the reasons above."
 
 
-def explain(waiter: Waiter, asked: Row, answer: Row, session: Session) -> str:
-    """Explain the answer of a wait, with a hint at the end if it failed; `asked` is the body of the call."""
+def explain(waiter: Waiter, asked: Row, answer: Row, session: Session, arrived: Sequence[Row]) -> str:
+    """Explain the answer of a wait, with a hint at the end if it failed; `asked` is the body of the call.
+
+    `answer` is without the rows that matched; `arrived` are the first of them where too many did.
+    """
     lines = [f"waited for {conditions(asked, waiter.match)}: {_outcome(asked, answer)}"]
     if answer["satisfied"]:
         return lines[0]
@@ -31,11 +34,11 @@ def explain(waiter: Waiter, asked: Row, answer: Row, session: Session) -> str:
     lines.append(f"session {session.name}: {counted(counts['requests'], 'request')}; events: {by_verdict}")
     if session.eviction is not None:
         lines.append(session.eviction.text())
-    if answer["reason"] == "too_many":
-        events = [row["event"] for row in answer["events"]]
-        lines += block("arrived", map(_event, answer["events"], distinct(events)))
-        lines += block("arrived", map(_request, answer["requests"]))
-    kind = "requests" if asked.get("for") == "requests" else "events"
+    if waiter.for_requests:
+        lines += block("arrived", map(_request, arrived))
+    else:
+        lines += block("arrived", map(_event, arrived, distinct([row["event"] for row in arrived])))
+    kind = "requests" if waiter.for_requests else "events"
     lines += block(f"closest {kind}", _near_misses(waiter.near_misses))
     lines += block("refused events that match otherwise", _refused_events(answer["refused"]))
     lines += block("refused requests", chain.from_iterable(map(_refused_request, answer["refused_requests"])))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from asyncio import Lock, to_thread
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import islice
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import repeat
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -16,16 +16,18 @@ from mockserver.contract import publish
 from mockserver.contract.contract import Contract
 from mockserver.contract.fidelity import facts
 from mockserver.contract.serving import ContractChoice, ServedContracts
+from mockserver.core.wording import SHOWN_ROWS
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import MAX_TIME_MS, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import memory_of, render
 from mockserver.recording.export import Scrubber, export_line, secrets_of
 from mockserver.server import waiting
-from mockserver.server.aiohttp_io import SERVER, json_response
+from mockserver.server.aiohttp_io import SERVER, json_headers, json_response, send_pieces
 from mockserver.server.control import MAX_BODY, Call, RejectedError, document, resolve
 from mockserver.server.explanation import explain
-from mockserver.server.turns import Turn, in_turns
+from mockserver.server.pages import RenderedRow, page, rendered
+from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.server.unseen import Unseen
 from mockserver.server.vendor import MAX_SESSION_BYTES, is_too_long, real_ms
 from mockserver.sessions.attempt_numbers import AttemptNumbers
@@ -41,6 +43,9 @@ from mockserver.sessions.views import View
 from mockserver.sessions.vocabulary import name_problem
 
 DEFAULT_LIMIT: Final = 1000
+
+MANY_ATTEMPTS: Final = 1000
+"""From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
 
 FILTERS: Final = ("protocol", "operation", "type")
 """Query parameters with names that contracts define."""
@@ -59,6 +64,7 @@ class Handlers:
         self.stopping = False
         self.unreadable = 0
         self._ledgers = Ledgers()
+        self._open_waits = 0
 
     async def livez(self, call: Call) -> Json:
         """Report that the process is alive."""
@@ -131,10 +137,10 @@ class Handlers:
 
     async def sessions(self, call: Call) -> Json:
         """List all sessions with their counts."""
-        rows = [
-            {"session": session.name, **session.counts.as_json(), **_eviction(session)}
-            for session in self.store.sessions()
-        ]
+        rows, turn = list[Json](), Turn()
+        for session in self.store.sessions():
+            rows.append({"session": session.name, **session.counts.as_json(), **_eviction(session)})
+            await turn.end_if_over()
         counts = {"evicted": self.store.evicted_sessions, "unreadable": self.unreadable}
         gone = [{"session": name, **tombstone.as_json()} for name, tombstone in self.store.tombstones.known()]
         return {"sessions": rows, **counts, "evicted_sessions": gone, "unseen": self.unseen.as_json()}
@@ -259,48 +265,54 @@ class Handlers:
         self.store.forget(self.store.owner(call.params["session"]))
         return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
 
-    async def requests(self, call: Call) -> Json:
+    async def requests(self, call: Call) -> web.StreamResponse:
         """Return a page of requests."""
         session = self.read(call)
         self._check_filters(session, call.query)
-        exchanges = session.exchanges(call.query.get("after", 0))
-        matching = (exchange for exchange in exchanges if _request_matches(exchange, call.query))
-        rows = [View(exchange).request_row() for exchange in islice(matching, call.query.get("limit", DEFAULT_LIMIT))]
-        more = next(matching, None) is not None
-        return {"requests": rows, "next": rows[-1]["seq"] if more else None}
 
-    async def request(self, call: Call) -> Json:
+        async def rows() -> AsyncIterator[RenderedRow]:
+            async for exchange in in_turns(session, call.query.get("after", 0)):
+                if _request_matches(exchange, call.query):
+                    yield exchange.seq, render(View(exchange).request_row())
+
+        return await _send_page(call, "requests", rows())
+
+    async def request(self, call: Call) -> web.StreamResponse:
         """Return one request with bodies and findings."""
         session, name = self.read(call), call.params["id"]
         number = name.removeprefix("r")
         if number.isascii() and number.isdigit() and len(number) < 18:
             exchange = next(session.exchanges(int(number) - 1), None)
             if exchange is not None and exchange.seq == int(number):
-                return View(exchange).request_detail()
+                view = View(exchange)
+                detail = await Turn().do(lambda: render(view.request_detail()), large=view.large)
+                return web.Response(body=detail, headers=json_headers())
         raise RejectedError(404, f"session {session.name} has no request {name}", parameter="id")
 
-    async def events(self, call: Call) -> Json:
+    async def events(self, call: Call) -> web.StreamResponse:
         """Return a page of events."""
         session, query = self.read(call), {**call.query, "verdict": call.query.get("verdict", ANY)}
-        limit, after = query.get("limit", DEFAULT_LIMIT), query.get("after", 0)
         self._check_filters(session, query, of_events=True)
         match: dict[str, Json] = {name: query[name] for name in ("where", "request") if name in query}
         invalid = matcher_problem(match, "")
         if invalid is not None:
             raise RejectedError(400, f"{invalid[0]}: {invalid[1]}", parameter=invalid[0].split("/")[1])
+        return await _send_page(call, "events", self._event_rows(session, query, match))
+
+    async def _event_rows(
+        self, session: Session, query: Mapping[str, Any], match: Mapping[str, Json]
+    ) -> AsyncIterator[RenderedRow | None]:
+        """Yield the event rows that fit the filters and the matcher, oldest first; None for a piece of other work."""
+        after, rows = query.get("after", 0), 0
         attempts = AttemptNumbers() if "attempt" in match.get("request", {}) else None
         first = next(session.exchanges_with_events(after), None)
-        rows: list[Json] = []
-        more = False
         async for exchange in in_turns(session, 0 if first is None or attempts is not None else first.seq - 1):
-            matching = _event_rows(exchange, query, match, attempts)
-            rows += islice(matching, limit - len(rows))
-            more = next(matching, None) is not None
-            if more:
-                break
+            view = View(exchange)
+            async for row in spread(rendered(_matching_rows(view, query, match, attempts)), large=view.large):
+                rows += row is not None
+                yield row
         if not rows and not after:  # an event of an unknown type may be there, refused
             self._check_filters(session, {name: query[name] for name in FILTERS if name in query})
-        return {"events": rows, "next": rows[-1]["seq"] if more else None}
 
     async def export(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
@@ -318,36 +330,48 @@ class Handlers:
             await stream.write(render(export_line(View(exchange), scrub)) + b"\n")
         return stream
 
-    async def wait(self, call: Call) -> Json:
+    async def wait(self, call: Call) -> web.StreamResponse:
         """Block until the wait is satisfied or has failed."""
         request, match = call.body or {}, (call.body or {}).get("match") or {}
         self._check_matcher(self.read(call), match, of_events=request.get("for") != "requests")
+        if self._open_waits >= waiting.MOST_OPEN:
+            detail = (
+                f"{self._open_waits} waits are open on this server, the maximum: end some of them first, or wait for "
+                "several events with one wait (count)"
+            )
+            raise RejectedError(503, detail, headers={"Retry-After": "1"})
         session, began_ms = self.store.session(self._name(call)), real_ms()
         waiter = waiting.Waiter(session, request)
         since_ms = request.get("since_ms", max(began_ms - waiting.LOOK_BACK_MS, session.opened_ms or 0))
         if self.stopping:
             waiter.end("evicted")
-        timeout_ms = request.get("timeout_ms", waiting.DEFAULT_TIMEOUT_MS)
-        reason = await waiter.outcome(timeout_ms / 1000, in_turns(session, waiter.start))
-        failed = reason != "ok"
-        if failed:
-            await waiter.look_for_misses(in_turns(session, waiter.start))
-        shown = waiter.shown(all_rows=call.query.get("rows") == "all")
-        answer: dict[str, Json] = {
-            "satisfied": not failed,
-            "reason": reason,
-            "matched": len(waiter.matched),
-            "events": [] if waiter.for_requests else waiter.event_rows(shown),
-            "requests": [View(exchange).request_row() for exchange, _ in shown] if waiter.for_requests else [],
-            "next": waiter.next(shown),
-            "near_misses": [miss.as_json() for miss in waiter.near_misses],
-            "refused": waiter.refused(),
-            "refused_requests": waiter.refused_requests() if failed else [],
-            "faults_pending": [step.as_json() for step in session.faults if not step.spent],
-            "unseen": self.unseen.as_json(since_ms),
-            "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
-        }
-        return {**answer, "explanation": explain(waiter, request, answer, session)}
+        self._open_waits += 1
+        try:
+            reason = await waiter.outcome(request.get("timeout_ms", waiting.DEFAULT_TIMEOUT_MS) / 1000)
+            failed = reason != "ok"
+            if failed:
+                await waiter.look_for_misses()
+            shown = waiter.shown(all_rows=call.query.get("rows") == "all")
+            arrived = [] if reason != "too_many" else shown[:SHOWN_ROWS]
+            answer: dict[str, Json] = {
+                "satisfied": not failed,
+                "reason": reason,
+                "matched": len(waiter.matched),
+                "near_misses": [miss.as_json() for miss in waiter.near_misses],
+                "refused": await waiter.refused(),
+                "refused_requests": await waiter.refused_requests() if failed else [],
+                "faults_pending": [step.as_json() for step in session.faults if not step.spent],
+                "unseen": self.unseen.as_json(since_ms),
+                "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
+            }
+            rows = [row async for row in waiter.rows(arrived)]
+            answer["explanation"] = explain(waiter, request, answer, session, rows)
+        finally:
+            self._open_waits -= 1
+        kind, other = ("requests", "events") if waiter.for_requests else ("events", "requests")
+        return await _send_page(
+            call, kind, waiter.rendered(shown), limit=len(shown), head={**answer, other: []}, next_of=waiter.next
+        )
 
     def _check_matcher(
         self, session: Session, match: Mapping[str, Json], place: str = "", *, of_events: bool = False
@@ -444,13 +468,31 @@ class Handlers:
         self.store.set_up(session)
         return _clock(session, real_ms())
 
-    async def deliveries(self, call: Call) -> Json:
+    async def deliveries(self, call: Call) -> web.StreamResponse:
         """List the deliveries: one row per logical event with all its attempts."""
-        session = self.read(call)
-        after, limit = call.query.get("after", 0), call.query.get("limit", DEFAULT_LIMIT)
-        rows, final = await self._ledgers.rows(session), call.query.get("final", False)
-        page = [row.as_json(final=final) for row in rows[after : after + limit]]
-        return {"deliveries": page, "next": after + limit if len(rows) > after + limit else None}
+        session, final = self.read(call), call.query.get("final", False)
+        after, deliveries = call.query.get("after", 0), await self._ledgers.rows(session)
+
+        async def rows() -> AsyncIterator[RenderedRow | None]:
+            turn = Turn()
+            for position in range(after, len(deliveries)):
+                row = partial(_rendered_delivery, deliveries[position], final)
+                large = len(deliveries[position].attempts) > MANY_ATTEMPTS
+                yield position + 1, await turn.do(row, large=large)
+
+        return await _send_page(call, "deliveries", rows())
+
+
+def _rendered_delivery(delivery: Delivery, final: bool) -> bytes:
+    return render(delivery.as_json(final=final))
+
+
+async def _send_page(
+    call: Call, name: str, rows: AsyncIterator[RenderedRow | None], *, limit: int | None = None, **options: Any
+) -> web.StreamResponse:
+    """Send a page of rows as they are made; at most as many as the call asks for, unless there is another limit."""
+    most = call.query.get("limit", DEFAULT_LIMIT) if limit is None else limit
+    return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.cors))
 
 
 def _eviction(session: Session) -> Mapping[str, Json]:
@@ -465,22 +507,30 @@ def _request_matches(exchange: Exchange, query: Mapping[str, Any]) -> bool:
     )
 
 
-def _event_rows(
-    exchange: Exchange, query: Mapping[str, Any], match: Mapping[str, Json], attempts: AttemptNumbers | None
-) -> Iterator[dict[str, Json]]:
-    """Yield the event rows of an exchange that fit the filters and the matcher, oldest first.
+def _matching_rows(
+    view: View, query: Mapping[str, Any], match: Mapping[str, Json], attempts: AttemptNumbers | None
+) -> Iterator[tuple[int, Json] | None]:
+    """Yield the event rows of an exchange that fit the filters and the matcher, oldest first; None for other events.
 
     `attempts` has counted the exchanges before this one, if the matcher asks for attempts.
     """
-    numbers = None if attempts is None else attempts.add(exchange)
-    verdict, type_, view = query["verdict"], query.get("type"), View(exchange)
-    if not _request_matches(exchange, query) or (verdict != ANY and verdict not in exchange.verdicts):
+    exchange, verdict, type_ = view.exchange, query["verdict"], query.get("type")
+    fits = _request_matches(exchange, query) and (verdict == ANY or verdict in exchange.verdicts)
+    if not fits and attempts is None:
         return
-    for row in view.event_rows():
-        if row["seq"] > query.get("after", 0) and verdict in (ANY, row["verdict"]) and type_ in (None, row["type"]):
-            facts = replace(view.request_facts, attempt=None if numbers is None else numbers[row["index"]])
-            if matches(match, {**row, "request": facts}):
-                yield row
+    numbers = repeat(None) if attempts is None else attempts.adding(exchange, view.sent.events)
+    for number, index in zip(numbers, range(len(exchange.verdicts)), strict=False):
+        seq = exchange.receipt.first_event + index
+        fits_filters = (
+            fits
+            and seq > query.get("after", 0)
+            and verdict in (ANY, exchange.verdicts[index])
+            and type_ in (None, view.sent.type_of(index))
+        )
+        if fits_filters and (not match or matches(match, waiting.row_to_match(view, index, number))):
+            yield seq, view.event_row(index)
+        else:
+            yield None
 
 
 def _steps(session: Session) -> Json:
@@ -523,12 +573,20 @@ class Ledgers:
     async def rows(self, session: Session) -> list[Delivery]:
         """Return the delivery rows of a session's journal, oldest event first."""
         async with self._turn:
-            state = (session.evicted, session.revised)
-            if session not in self._cached or state != self._state:
-                self._cached = WeakKeyDictionary({session: Ledger()})
-                self._state, self._read_up_to = state, 0
-            ledger = self._cached[session]
-            async for exchange in in_turns(session, self._read_up_to):
-                ledger.add(exchange)
-                self._read_up_to = exchange.seq
-            return ledger.rows
+            try:
+                return await self._up_to_date(session)
+            except BaseException:  # an exchange may be there in part
+                self._cached = WeakKeyDictionary()
+                raise
+
+    async def _up_to_date(self, session: Session) -> list[Delivery]:
+        state = (session.evicted, session.revised)
+        if session not in self._cached or state != self._state:
+            self._cached = WeakKeyDictionary({session: Ledger()})
+            self._state, self._read_up_to = state, 0
+        ledger = self._cached[session]
+        async for exchange in in_turns(session, self._read_up_to):
+            async for _ in spread(ledger.adding(exchange), large=View(exchange).large):
+                pass
+            self._read_up_to = exchange.seq
+        return ledger.rows

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from heapq import nsmallest
 from itertools import groupby
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.jsonkit.jsontext import render
 from mockserver.realtime import monotonic
+from mockserver.server.pages import RenderedRow
+from mockserver.server.turns import in_turns, spread
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.matcher import Difference, differences, matches, request_row_differences
+from mockserver.sessions.matcher import (
+    ANY,
+    Difference,
+    about_events,
+    differences,
+    differences_without_events,
+    matches,
+)
 from mockserver.sessions.session import Session
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
 
+T = TypeVar("T")
 Reason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evicted"]
 
 DEFAULT_TIMEOUT_MS: Final = 5000
 MAX_ROWS: Final = 10_000
+MOST_OPEN: Final = 1000
+"""How many waits may be open on a server: each costs memory, and time with each commit to its session."""
+MOST_CANDIDATES: Final = 10_000
+"""How many of the latest events, or requests, are compared to find the closest ones."""
 NEAR_MISSES: Final = 5
 REFUSED_ROWS: Final = 20
 LOOK_BACK_MS: Final = 60_000
@@ -60,190 +75,255 @@ class Waiter:
         default = {} if self.for_requests else {"verdict": str(Verdict.ACCEPTED)}
         self.match: dict[str, Json] = {**default, **(request.get("match") or {})}
         self._asks: Mapping[str, Json] = self.match.get("request") or {}
+        self._verdict = None if self.match.get("verdict") == ANY else self.match.get("verdict")
+        self._reads_events = any(self.match.get(name) for name in ("type", "where", "request"))
         self._count: int = request.get("count", 1)
         self._exactly: int | None = request.get("exactly")
         self._quiet_s: float = request.get("quiet_ms", 0) / 1000
         self._after: int = request.get("after", 0)
-        self._loop = asyncio.get_running_loop()
         self._quiet_since = monotonic()
-        self._timer: asyncio.TimerHandle | None = None
         self._attempts = AttemptNumbers()
+        self._changed = asyncio.Event()
+        self._offered: deque[View] = deque()
         self._unanswered: list[Exchange] = []
+        self._ended: Reason | None = None
         self.matched: list[tuple[Exchange, int]] = []
         self.near_misses: list[NearMiss] = []
+        self.skipped = 0
         self._refused: deque[tuple[Exchange, int]] = deque(maxlen=REFUSED_ROWS)
-        self._reason: asyncio.Future[Reason] = self._loop.create_future()
 
-    async def outcome(self, timeout_s: float, existing: AsyncIterator[Exchange]) -> Reason:
+    async def outcome(self, timeout_s: float) -> Reason:
         """Count what is already there, and wait until the wait is over or the timeout has passed.
 
-        `existing` yields the exchanges after `start`, until there is no newer one.
+        Exchanges that are committed meanwhile are offered: each is looked at once, in the order of the commits.
         """
         newest = self._session.newest
+        self._session.waiters.add(self)
         try:
-            async for exchange in existing:
-                self._collect(exchange, View(exchange))
-            if self._session.newest != newest:
-                self._quiet_since = monotonic()
-            if self._session.deleted:
-                self.end("deleted")
-            self._collect_answered()
-            self._session.waiters.add(self)
-            self._decide()
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.shield(self._reason)
-        except TimeoutError:
-            return "not_quiet" if self._enough else "timeout"
+            async for exchange in in_turns(self._session, self._start):
+                if exchange.seq > newest or self._ended is not None:
+                    break
+                await self._look_at(View(exchange))
+            deadline = monotonic() + timeout_s
+            while True:
+                if self._offered:
+                    await self._look_at(self._offered.popleft())
+                reason, left = self._decide(), deadline - monotonic()
+                if reason is None and left <= 0:
+                    for _ in range(len(self._offered)):  # these came in time
+                        await self._look_at(self._offered.popleft())
+                    reason = self._decide() or ("not_quiet" if self._enough else "timeout")
+                if reason is not None:
+                    return reason
+                if not self._offered:
+                    await self._change(left)
         finally:
             self._session.waiters.discard(self)
-            self._stop_timer()
 
     def offer(self, exchange: Exchange, view: View) -> None:
-        """Process a new exchange of the session: it may match, and it restarts the quiet period."""
-        if self._reason.done():
-            return
+        """Take note of a new exchange of the session: it may match, and it restarts the quiet period."""
         self._quiet_since = monotonic()
-        self._collect(exchange, view)
-        self._decide()
+        self._offered.append(view)
+        self._changed.set()
 
     def rest(self) -> None:
-        """Record that a request delayed by a fault was answered: the quiet period starts only now."""
+        """Take note that a request delayed by a fault was answered: the quiet period starts only now."""
         self._quiet_since = monotonic()
-        if not self._reason.done():
-            self._collect_answered()
-        self._decide()
-
-    def _collect_answered(self) -> None:
-        """Look again at the exchanges that were not answered when they were looked at."""
-        unanswered, self._unanswered = self._unanswered, []
-        for exchange in unanswered:
-            self._collect(exchange, View(exchange))
+        self._offered.extend(map(View, self._unanswered))
+        self._unanswered.clear()
+        self._changed.set()
 
     def end(self, reason: Reason) -> None:
         """End the wait now for a reason."""
-        if not self._reason.done():
-            self._reason.set_result(reason)
+        self._ended = self._ended or reason
+        self._changed.set()
+
+    async def _change(self, left_s: float) -> None:
+        """Return when something was offered, when the session has been quiet long enough, or after `left_s`."""
+        self._changed.clear()
+        quiet_left = self._quiet_since + self._quiet_s - monotonic()
+        pause = min(left_s, quiet_left) if self._enough and quiet_left > 0 else left_s
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._changed.wait()
 
     @property
-    def start(self) -> int:
+    def _start(self) -> int:
         """The number of the request after which the exchanges to look at begin; all are looked at to count attempts."""
-        if "attempt" in self._asks:
-            return 0
+        return 0 if "attempt" in self._asks else self._before(self._after)
+
+    def _before(self, position: int) -> int:
+        """Return the number of the request before the first one that is, or has an event, above a position."""
         if self.for_requests:
-            return self._after
-        first = next(self._session.exchanges_with_events(self._after), None)
+            return position
+        first = next(self._session.exchanges_with_events(position), None)
         return self._session.newest if first is None else first.seq - 1
 
-    def _collect(self, exchange: Exchange, view: View) -> None:
+    async def _look_at(self, view: View) -> None:
         """Add what matches of an exchange; if it is not answered yet and the status is asked for, look again later."""
+        exchange = view.exchange
         if "status" in self._asks and exchange.override.fault is not None and exchange.override.answered is None:
             self._unanswered.append(exchange)
-            return
-        rows = self._rows_to_match(view, self._attempts)
-        if not self.for_requests:
-            self.matched += [
-                (exchange, row["index"]) for row in rows if self._follows(row) and matches(self.match, row)
-            ]
-        elif exchange.seq > self._after and not request_row_differences(self.match, _request_row(view), rows):
+        elif "attempt" in self._asks or not self._is_excluded(exchange):
+            async for _ in spread(self._collecting(view), large=view.large):
+                pass
+
+    def _is_excluded(self, exchange: Exchange) -> bool:
+        """Return whether nothing of an exchange can match, as far as that shows without reading its body."""
+        return (
+            self.match.get("protocol") not in (None, exchange.contract.name)
+            or self.match.get("operation") not in (None, exchange.operation)
+            or (self._verdict is not None and self._verdict not in exchange.verdicts)
+            or (self.for_requests and exchange.seq <= self._after)
+        )
+
+    def _collecting(self, view: View) -> Iterator[None]:
+        """Add what matches of an exchange, with a yield after each small piece of work."""
+        exchange = view.exchange
+        if self.for_requests and not about_events(self.match):
+            fits = matches(self.match, _request_row(view))
+        else:
+            fits, first = False, exchange.receipt.first_event
+            for index, number in self._numbered(view, self._attempts):
+                if self._verdict not in (None, exchange.verdicts[index]):
+                    pass
+                elif self.for_requests:
+                    fits = fits or matches(self.match, row_to_match(view, index, number))
+                elif first + index > self._after and (
+                    not self._reads_events or matches(self.match, row_to_match(view, index, number))
+                ):
+                    self.matched.append((exchange, index))
+                yield
+        if fits and exchange.seq > self._after:
             self.matched.append((exchange, 0))
 
-    def _follows(self, row: Mapping[str, Json]) -> bool:
-        return bool(row["seq"] > self._after)
-
-    def _rows_to_match(self, view: View, attempts: AttemptNumbers) -> list[dict[str, Json]]:
-        """Return the event rows of an exchange, with the number of the attempt if it is asked for."""
-        if "attempt" not in self._asks:
-            return view.match_rows
-        numbers = attempts.add(view.exchange)
-        return [
-            {**row, "request": replace(row["request"], attempt=number)}
-            for row, number in zip(view.match_rows, numbers, strict=True)
-        ]
+    def _numbered(self, view: View, attempts: AttemptNumbers) -> Iterator[tuple[int, int | None]]:
+        """Yield the position of each event of an exchange, and the number of the attempt if it is asked for."""
+        if "attempt" in self._asks:
+            return enumerate(attempts.adding(view.exchange, view.sent.events))
+        return ((index, None) for index in range(len(view.exchange.verdicts)))
 
     @property
     def _enough(self) -> bool:
         count = len(self.matched)
         return count >= self._count if self._exactly is None else count == self._exactly
 
-    def _decide(self) -> None:
+    def _decide(self) -> Reason | None:
+        """Return why the wait is over, or None while it is not."""
+        if self._ended is not None:
+            return self._ended
         if self._exactly is not None and len(self.matched) > self._exactly:
-            return self.end("too_many")
+            return "too_many"
         if not self._enough:
             return None
-        left = self._quiet_since + self._quiet_s - monotonic()
-        if self._quiet_s <= 0 or (left <= 0 and not self._session.in_flight):
-            return self.end("ok")
-        self._stop_timer()
-        if left > 0:
-            self._timer = self._loop.call_later(left, self._decide)
-        return None
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        quiet = monotonic() >= self._quiet_since + self._quiet_s and not self._session.in_flight
+        return "ok" if self._quiet_s <= 0 or quiet else None
 
     def shown(self, *, all_rows: bool) -> list[tuple[Exchange, int]]:
         """Return the matches to show: as many as were waited for, or all of them."""
         asked_for = self._count if self._exactly is None else max(self._exactly, 1)
         return self.matched[: MAX_ROWS if all_rows else min(asked_for, MAX_ROWS)]
 
-    def event_rows(self, shown: Sequence[tuple[Exchange, int]]) -> list[dict[str, Json]]:
-        """Return the complete rows of matched events."""
-        matched: list[dict[str, Json]] = []
-        for _, pairs in groupby(shown, key=lambda pair: pair[0].seq):
-            of_one_exchange = list(pairs)
-            rows = list(View(of_one_exchange[0][0]).event_rows())
-            matched += [rows[index] for _, index in of_one_exchange]
-        return matched
+    def next(self, last: int | None, more: bool) -> int:
+        """Return the value of `after` that selects only what is later than the last match shown, at a position."""
+        return self._after if last is None else last
 
-    def next(self, shown: Sequence[tuple[Exchange, int]]) -> int:
-        """Return the value of `after` that selects only what is later than the matches shown."""
-        if not shown:
-            return self._after
-        exchange, index = shown[-1]
-        return exchange.seq if self.for_requests else exchange.receipt.first_event + index
-
-    async def look_for_misses(self, exchanges: AsyncIterator[Exchange]) -> None:
+    async def look_for_misses(self) -> None:
         """Find the closest events or requests, the latest first among equals, and the latest refused events.
 
-        A refused event would have matched if it had not been refused. `exchanges` are those after `start`.
+        A refused event would have matched if it had not been refused. Only the latest candidates are compared.
         """
-        attempts = AttemptNumbers()
-        async for exchange in exchanges:
-            view, missed = View(exchange), list[NearMiss]()
-            for index, miss in self._compared(view, self._rows_to_match(view, attempts)):
-                if _only_refused(miss.differences):
-                    self._refused.append((exchange, index))
-                elif miss.differences:
-                    missed.append(miss)
-            self.near_misses = nsmallest(NEAR_MISSES, [*self.near_misses, *missed], key=_distance)
+        newest = self._session.newest if self.for_requests else self._session.newest_event
+        first = max(self._after, newest - MOST_CANDIDATES)
+        self.skipped = first - self._after
+        attempts, start = AttemptNumbers(), 0 if "attempt" in self._asks else self._before(first)
+        async for exchange in in_turns(self._session, start):
+            view = View(exchange)
+            async for _ in spread(self._comparing(view, first, attempts), large=view.large):
+                pass
 
-    def _compared(self, view: View, rows: Sequence[dict[str, Json]]) -> Iterator[tuple[int, NearMiss]]:
-        """Yield the events of an exchange, or the request itself, and how each differs from the matcher."""
-        seq = view.exchange.seq
-        if not self.for_requests:
-            for row in filter(self._follows, rows):
-                differing = differences(self.match, row)
-                yield row["index"], NearMiss(kind="event", seq=row["seq"], shown=row["event"], differences=differing)
-        elif seq > self._after:
-            differing, row = request_row_differences(self.match, _request_row(view), rows), view.request_row()
+    def _comparing(self, view: View, first: int, attempts: AttemptNumbers) -> Iterator[None]:
+        """Compare what is above a position of an exchange with the matcher, a small piece of work at a time."""
+        exchange, before = view.exchange, view.exchange.receipt.first_event
+        closest: list[Difference] | None = None
+        if self.for_requests and not about_events(self.match):
+            closest = differences(self.match, _request_row(view))
+        else:
+            for index, number in self._numbered(view, attempts):
+                if self.for_requests or before + index > first:
+                    row = row_to_match(view, index, number)
+                    differing = differences(self.match, row)
+                    if not self.for_requests:
+                        self._note(exchange, index, row["event"], differing)
+                    elif closest is None or len(differing) < len(closest):
+                        closest = differing
+                yield
+        if self.for_requests and exchange.seq > first:
+            row = view.request_row()
             shown = {name: row[name] for name in ("operation", "method", "path", "status")}
-            yield 0, NearMiss(kind="request", seq=seq, shown=shown, differences=differing)
+            if closest is None:
+                closest = differences_without_events(self.match, _request_row(view))
+            self._note(exchange, 0, shown, closest)
 
-    def refused(self) -> list[dict[str, Json]]:
+    def _note(self, exchange: Exchange, index: int, shown: Json, differing: list[Difference]) -> None:
+        """Keep what was compared if it was refused but matches otherwise, or is among the closest."""
+        if _only_refused(differing):
+            self._refused.append((exchange, index))
+        elif differing:
+            seq = exchange.seq if self.for_requests else exchange.receipt.first_event + index
+            kind: Literal["event", "request"] = "request" if self.for_requests else "event"
+            insort(self.near_misses, NearMiss(kind=kind, seq=seq, shown=shown, differences=differing), key=_distance)
+            del self.near_misses[NEAR_MISSES:]
+
+    async def refused(self) -> list[dict[str, Json]]:
         """Return the rows of the refused events that were found."""
-        return [list(View(exchange).event_rows())[index] for exchange, index in self._refused]
+        return [row async for row in spread_rows(self._refused, View.event_row)]
 
-    def refused_requests(self) -> list[dict[str, Json]]:
+    def _row(self, view: View, index: int) -> dict[str, Json]:
+        return view.request_row() if self.for_requests else view.event_row(index)
+
+    async def rows(self, matched: Iterable[tuple[Exchange, int]]) -> AsyncIterator[dict[str, Json]]:
+        """Yield the complete rows of matches."""
+        async for row in spread_rows(matched, self._row):
+            yield row
+
+    async def rendered(self, matched: Iterable[tuple[Exchange, int]]) -> AsyncIterator[RenderedRow]:
+        """Yield the complete rows of matches as JSON."""
+        async for row in spread_rows(matched, lambda view, index: _rendered(self._row(view, index))):
+            yield row
+
+    async def refused_requests(self) -> list[dict[str, Json]]:
         """Return the latest requests that were refused as a whole, so that they have no event rows, with findings."""
-        exchanges = self._session.exchanges(self._after if self.for_requests else 0)
         first = 0 if self.for_requests else self._after
-        whole = (
-            exchange for exchange in exchanges if exchange.receipt.first_event > first and _refused_whole(exchange)
-        )
-        views = map(View, deque(whole, maxlen=REFUSED_ROWS))
-        return [{**view.request_row(), "findings": [row.as_json() for row in view.findings()]} for view in views]
+        latest: deque[Exchange] = deque(maxlen=REFUSED_ROWS)
+        async for exchange in in_turns(self._session, self._after if self.for_requests else 0):
+            if exchange.receipt.first_event > first and _refused_whole(exchange):
+                latest.append(exchange)
+        return [row async for row in spread_rows(((exchange, 0) for exchange in latest), _refused_row)]
+
+
+async def spread_rows(matched: Iterable[tuple[Exchange, int]], row_of: Callable[[View, int], T]) -> AsyncIterator[T]:
+    """Yield what is made of events, each given as its exchange and position; one view for those of an exchange."""
+    for _, pairs in groupby(matched, key=lambda pair: pair[0].seq):
+        of_one_exchange = list(pairs)
+        view = View(of_one_exchange[0][0])
+        rows = (row_of(view, index) for _, index in of_one_exchange)
+        async for row in spread(rows, large=view.large):
+            yield row
+
+
+def _rendered(row: dict[str, Json]) -> RenderedRow:
+    return row["seq"], render(row)
+
+
+def row_to_match(view: View, index: int, number: int | None) -> dict[str, Json]:
+    """Return what a matcher may look at of an event; `number` is that of the attempt, if it is asked for."""
+    row = view.match_row(index)
+    return row if number is None else {**row, "request": replace(row["request"], attempt=number)}
+
+
+def _refused_row(view: View, index: int) -> dict[str, Json]:
+    return {**view.request_row(), "findings": [finding.as_json() for finding in view.findings()]}
 
 
 def _distance(miss: NearMiss) -> tuple[int, int]:
@@ -279,14 +359,18 @@ def other_sessions(store: MemoryStore, session: Session, began_ms: int, since_ms
     own, meanwhile = session.journal, began_ms + 1
     since = meanwhile if since_ms is None else max(since_ms, own[-1].received_ms + 1 if own else 0)
     others = [
-        (other.journal[-1].received_ms, other, _received(other, meanwhile) or _received(other, since))
+        (other.journal[-1].received_ms, other)
         for other in store.sessions()
         if other is not session and other.journal and other.journal[-1].received_ms >= min(since, meanwhile)
     ]
     others.sort(key=lambda entry: -entry[0])
     return [
-        {"session": other.name, "requests": requests, "last": rfc3339_ms(last)}
-        for last, other, requests in others[:SHOWN_SESSIONS]
+        {
+            "session": other.name,
+            "requests": _received(other, meanwhile) or _received(other, since),
+            "last": rfc3339_ms(last),
+        }
+        for last, other in others[:SHOWN_SESSIONS]
     ]
 
 

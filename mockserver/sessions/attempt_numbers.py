@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from mockserver.contract.contract import Contract
@@ -64,14 +64,17 @@ class AttemptNumbers:
 
     def add(self, exchange: Exchange) -> list[int]:
         """Add an exchange; return the number of the attempt for each of its events, from 1."""
-        return self._number(exchange.contract, sent_events(exchange).events, exchange)
+        return list(self.adding(exchange, sent_events(exchange).events))
+
+    def adding(self, exchange: Exchange, events: Sequence[Json]) -> Iterator[int]:
+        """Add an exchange with its events and yield the number of each; it is added once all are yielded."""
+        return self._numbers(exchange.contract, events, exchange)
 
     def expected(self, contract: Contract, events: Sequence[Json]) -> list[int]:
         """Return the numbers that the events of a request would have if it were added now."""
-        return self._number(contract, events, None)
+        return list(self._numbers(contract, events, None))
 
-    def _number(self, contract: Contract, events: Sequence[Json], exchange: Exchange | None) -> list[int]:
-        numbers: list[int] = []
+    def _numbers(self, contract: Contract, events: Sequence[Json], exchange: Exchange | None) -> Iterator[int]:
         ids: Counter[tuple[str, bytes]] = Counter()
         contents: Counter[Key] = Counter()
         for index, event in enumerate(events):
@@ -79,13 +82,13 @@ class AttemptNumbers:
             if id_ is not None:
                 id_key = (contract.name, text_key(id_))
                 ids[id_key] += 1
-                numbers.append(self._by_id[id_key] + ids[id_key])
+                yield self._by_id[id_key] + ids[id_key]
                 continue
             key = (contract.name, fingerprint(event))
             rows = self._open_rows(key) if key not in contents else self._open.get(key, [])
             place = contents[key]
             contents[key] += 1
-            numbers.append(len(rows[place]) + 1 if place < len(rows) else 1)
+            yield len(rows[place]) + 1 if place < len(rows) else 1
             if exchange is not None:
                 if place == len(rows):
                     self._open.setdefault(key, rows).append([])
@@ -97,7 +100,6 @@ class AttemptNumbers:
                 del self._by_id[next(iter(self._by_id))]
             while len(self._open) > MAX_KEPT:
                 del self._open[next(iter(self._open))]
-        return numbers
 
     def _open_rows(self, key: Key) -> list[Attempts]:
         """Return the events of one content that no client was told are delivered, and forget the others."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from mockserver.contract.contract import Contract
+from mockserver.contract.operation import Form
 from mockserver.core.adapter import adapter_of
 from mockserver.core.body import RequestBody
 from mockserver.core.events import events_of
@@ -123,14 +124,18 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentEvents:
-    """The events of one request as sent, with their types and the body around them."""
+    """The events of one request as sent, with the body around them, and the form that tells their types."""
 
     body: Json
     events: list[Json]
-    types: list[str | None]
+    form: Form | None
+
+    def type_of(self, index: int) -> str | None:
+        """Return the type of the event at a position, or None where it has none."""
+        return None if self.form is None else self.form.type_of(self.events[index])
 
 
-NO_EVENTS: Final = SentEvents(body=None, events=[], types=[])
+NO_EVENTS: Final = SentEvents(body=None, events=[], form=None)
 
 
 def sent_events(exchange: Exchange) -> SentEvents:
@@ -145,5 +150,4 @@ def sent_events(exchange: Exchange) -> SentEvents:
     form = adapter_of(contract.adapter).choose_form(operation, body)
     if form is None:
         return NO_EVENTS
-    events = events_of(form, body)
-    return SentEvents(body=body, events=events, types=[form.type_of(event) for event in events])
+    return SentEvents(body=body, events=events_of(form, body), form=form)

@@ -213,15 +213,23 @@ class Ledger:
         self._newest_ms = 0
         self._before: tuple[Exchange | None, SentEvents] = (None, NO_EVENTS)
 
-    def add(self, exchange: Exchange) -> None:
-        """Take one exchange into account."""
+    def adding(self, exchange: Exchange) -> Iterator[None]:
+        """Take one exchange into account, with a yield after each small piece of work; it is done at the end."""
         sent, contract = sent_events(exchange), exchange.contract
         if not sent.events:
             return
-        whole, contents = client_outcome(exchange), [fingerprint(event) for event in sent.events]
+        whole, contents = client_outcome(exchange), list[bytes]()
+        for event in sent.events:
+            contents.append(fingerprint(event))
+            yield
         told = told_of_events(exchange, whole)
         overtaken = whole is ClientOutcome.RETRY and exchange.received_ms < self._newest_ms
-        rows = self._rows_of(exchange, sent, contents, overtaken=overtaken)
+        rows = list[Delivery]()
+        for row in self._rows_of(exchange, sent, contents, overtaken=overtaken):
+            rows.append(row)
+            yield
+        if self._awaited:
+            yield from self._note_resends(rows, sent.events, contract)
         for index, (row, verdict) in enumerate(zip(rows, exchange.verdicts, strict=True)):
             if row.attempts:
                 if row.content != contents[index]:
@@ -240,6 +248,7 @@ class Ledger:
             if row.by == BY_FINGERPRINT:
                 self._keep_open(row, newly_closed=row.closed and not closed_before)
             self._await(row, sent.events[index], contract)
+            yield
         self._newest_ms = max(self._newest_ms, exchange.received_ms)
 
     def _note_order(self, row: Delivery) -> None:
@@ -251,16 +260,15 @@ class Ledger:
 
     def _rows_of(
         self, exchange: Exchange, sent: SentEvents, contents: list[bytes], *, overtaken: bool
-    ) -> list[Delivery]:
-        """Return the row of each event of a request, new ones where they are not known.
+    ) -> Iterator[Delivery]:
+        """Yield the row of each event of a request, new ones where they are not known.
 
         An `overtaken` request arrived before others that were committed first, and got no answer.
         """
         contract = exchange.contract
         opened = dict[Key, Iterator[Delivery]]()
-        rows = []
-        for event, type_, content in zip(sent.events, sent.types, contents, strict=True):
-            key, id_ = (contract.name, content), id_of(event, contract)
+        for index, (event, content) in enumerate(zip(sent.events, contents, strict=True)):
+            key, id_, type_ = (contract.name, content), id_of(event, contract), sent.type_of(index)
             if id_ is not None:
                 row = self._by_id.get((contract.name, id_))
                 if row is None:
@@ -279,19 +287,19 @@ class Ledger:
                     row = self._new_row(
                         contract, event, content, type_, id=f"{content.hex()}-{number}", by=BY_FINGERPRINT
                     )
-            rows.append(row)
-        if self._awaited:
-            self._note_resends(rows, sent.events, contract)
-        return rows
+            yield row
 
-    def _note_resends(self, rows: list[Delivery], events: list[Json], contract: Contract) -> None:
+    def _note_resends(self, rows: list[Delivery], events: list[Json], contract: Contract) -> Iterator[None]:
         """Note which awaited rows the new rows of a request seem to repeat; each is repeated once."""
-        together = set(rows)
+        together, earlier = set(rows), dict[Key, Iterator[Delivery]]()
         for row, event in zip(rows, events, strict=True):
+            yield
             if row.attempts or row.resends is not None:
                 continue
-            awaited = self._awaited.get(_bare(event, contract), ())
-            other = row.resends = next((other for other in awaited if other not in together), None)
+            bare = _bare(event, contract)
+            if bare not in earlier:
+                earlier[bare] = iter([other for other in self._awaited.get(bare, ()) if other not in together])
+            other = row.resends = next(earlier[bare], None)
             if other is None:
                 continue
             other.repeated = True

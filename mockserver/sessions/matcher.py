@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Final
@@ -24,6 +24,9 @@ FOREIGN: Final = frozenset({"eq", "ge", "includes", "le", "like", "matches", "ne
 """Operators of other query languages: an object with one of them only is not meant literally."""
 SIMILARITY: Final = 0.75
 """How similar a key must be to an operator to be taken for a misspelled one; `text` is not near `exists`."""
+MOST_COMPARED: Final = 100_000
+"""How many values of one event a matcher looks at, all pointers with `*` and all options of `in` counted: a large event
+and a large matcher could otherwise take minutes. Values beyond do not fit; a difference says so."""
 SHOWN_VALUES: Final = 5
 MOST_OPTIONS: Final = 1000
 """Values that `in` may list: each is compared with every event."""
@@ -33,11 +36,12 @@ SHORTEST_NAME: Final = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One place where an event is not what was asked for."""
+    """One place where an event is not what was asked for; with `cut`, not all of its values were compared."""
 
     pointer: str
     expected: Json
     got: Json
+    cut: bool = False
 
     def as_json(self) -> dict[str, Json]:
         """Return the difference as the control surface shows it."""
@@ -81,8 +85,10 @@ def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Diff
         expected = match.get(name)
         if expected is not None and expected != ANY and row.get(name) != expected:
             differing.append(Difference(pointer=f"/{name}", expected=expected, got=row.get(name)))
+    room = _Room()
     for place, expected in (match.get("where") or {}).items():
-        differing += _difference(place, expected, _values(row["event"], pointer.parse(place)))
+        values = _values(row["event"], pointer.parse(place), room)
+        differing += _difference(place, expected, room.limit(values, expected), room)
     if match.get("request"):
         differing += request_differences(match["request"], row["request"])
     return differing
@@ -95,14 +101,41 @@ def request_differences(match: Mapping[str, Json], facts: RequestFacts) -> Itera
             yield from _difference(f"/request/{name}", expected, [facts.values(name, expected)])
     for name, expected in (match.get("headers") or {}).items():
         place = f"/request/headers/{pointer.escape(name)}"
-        yield from _difference(place, expected, facts.header(name) or [MISSING])
+        yield from _difference(place, expected, facts.header(name))
 
 
-def _difference(place: str, expected: Json, values: list[Json]) -> Iterator[Difference]:
+class _Room:
+    """How many more values of an event are compared."""
+
+    def __init__(self) -> None:
+        self.left = MOST_COMPARED
+
+    def limit(self, values: Iterable[Json], expected: Json) -> Iterator[Json]:
+        """Yield values until their comparison with what is expected would take too long."""
+        options = len(expected["in"]) if is_operators(expected) and "in" in expected else 1
+        searched = is_operators(expected) and "contains" in expected
+        for value in values:
+            if self.left < 0:
+                return
+            self.left -= options + (len(value) if searched and isinstance(value, list) else 0)
+            yield value
+
+
+def _difference(
+    place: str, expected: Json, values: Iterable[Json | Missing], room: _Room | None = None
+) -> Iterator[Difference]:
     """Yield the difference at a place, if none of its values fits; `got` is a list where it has several."""
-    if not any(fits(value, expected) for value in values):
-        got = None if values[0] is MISSING else values[0]
-        yield Difference(pointer=place, expected=expected, got=got if len(values) == 1 else values[:SHOWN_VALUES])
+    shown: list[Json] = []
+    for value in values:
+        if fits(value, expected):
+            return
+        if len(shown) < SHOWN_VALUES:
+            shown.append(value)
+    cut = room is not None and room.left < 0
+    if not shown and not cut and fits(MISSING, expected):
+        return
+    got = [None if value is MISSING else value for value in shown or [MISSING]]
+    yield Difference(pointer=place, expected=expected, got=got if len(got) > 1 else got[0], cut=cut)
 
 
 def about_events(match: Mapping[str, Json]) -> bool:
@@ -110,19 +143,13 @@ def about_events(match: Mapping[str, Json]) -> bool:
     return any(match.get(name) is not None for name in ABOUT_EVENTS) or "attempt" in (match.get("request") or {})
 
 
-def request_row_differences(
-    match: Mapping[str, Json], row: Mapping[str, Json], event_rows: Iterable[Mapping[str, Json]]
-) -> list[Difference]:
-    """Return how a request differs from a matcher; `row` has its `protocol`, `operation` and `request`.
+def differences_without_events(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Difference]:
+    """Return how a request without events differs from a matcher about events; `row` has no event.
 
-    Where the matcher looks at events, one of the rows of its events has to fit, else the closest one differs.
+    Where a request has events, one of their rows has to fit, else the closest one differs.
     """
-    if not about_events(match):
-        return differences(match, row)
-    compared = [differences(match, event_row) for event_row in event_rows]
     without_events = {name: member for name, member in match.items() if name not in ABOUT_EVENTS}
-    no_event = Difference(pointer="/events", expected=1, got=0)
-    return min(compared, key=len) if compared else [*differences(without_events, row), no_event]
+    return [*differences(without_events, row), Difference(pointer="/events", expected=1, got=0)]
 
 
 def matches(match: Mapping[str, Json], row: Mapping[str, Json]) -> bool:
@@ -134,18 +161,23 @@ def matches(match: Mapping[str, Json], row: Mapping[str, Json]) -> bool:
     return not (match.get("where") or match.get("request")) or not differences(match, row)
 
 
-def _values(event: Json, tokens: Iterable[str]) -> list[Json]:
-    """Return the values at a pointer, in which `*` is any member or element; `MISSING` where there is none."""
-    values: list[Json | Missing] = [event]
-    for token in tokens:
-        if token == WILDCARD:
-            values = [inner for value in values for inner in _members(value)]
-        else:
-            values = [inner for value in values if (inner := pointer.get(value, (token,))) is not MISSING]
-    return values or [MISSING]
+def _values(value: Json, tokens: Sequence[str], room: _Room) -> Iterator[Json]:
+    """Yield the values at a pointer, in which `*` is any member or element, as long as there is room."""
+    if WILDCARD not in tokens:
+        inner = pointer.get(value, tokens)
+        if inner is not MISSING:
+            yield inner
+        return
+    place = tokens.index(WILDCARD)
+    members = _members(pointer.get(value, tokens[:place]))
+    for member in members:
+        room.left -= 1
+        if room.left < 0:
+            return
+        yield from _values(member, tokens[place + 1 :], room)
 
 
-def _members(value: Json) -> Iterable[Json]:
+def _members(value: Json | Missing) -> Iterable[Json]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()

@@ -187,6 +187,11 @@ class Session:
         self._next_event = 1
 
     @property
+    def newest_event(self) -> int:
+        """The number of the newest event."""
+        return self._next_event - 1
+
+    @property
     def busy(self) -> bool:
         """Whether somebody waits for it right now."""
         return bool(self.waiters) or self.in_flight > 0

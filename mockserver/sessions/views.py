@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Final
 
 from mockserver.contract.sections import StoredRules, Strip
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
-from mockserver.core.findings import Finding
+from mockserver.core.findings import Finding, as_rows
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Verdict
 from mockserver.core.route import route
@@ -24,12 +24,27 @@ from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
 from mockserver.sessions.matcher import RequestFacts
 from mockserver.sessions.steps import INJECTED_RULE, Step, truncated
 
+KEPT_ROWS: Final = 1000
+"""How many rows a view keeps for the next matcher. A larger batch than vendors take is read by each matcher anew."""
+
+LARGE_BODY: Final = 256 * 1024
+"""Bytes of a body that may take longer to read than a turn of the event loop should: some milliseconds and more."""
+
 
 class View:
     """One exchange. It is judged again, under the contract and terms of the first time, when that is asked for."""
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
+        self._match_rows: dict[int, dict[str, Json]] = {}
+
+    @property
+    def large(self) -> bool:
+        """Whether its body, decompressed, may be too large to read within a turn of the event loop."""
+        exchange = self.exchange
+        if len(exchange.body) > LARGE_BODY or exchange.shared.head.header(b"content-encoding") is None:
+            return len(exchange.body) > LARGE_BODY
+        return RequestBody(exchange.request).claimed_size > LARGE_BODY
 
     @cached_property
     def judged(self) -> Judged:
@@ -63,54 +78,56 @@ class View:
         """What a matcher may look at of the request itself."""
         return RequestFacts(request=self.exchange.shared.head, status=self.exchange.client_status)
 
-    @cached_property
-    def match_rows(self) -> list[dict[str, Json]]:
-        """Of each event only what a matcher may look at, and its number."""
-        sent, facts = self.sent, self.request_facts
-        return [
-            {
+    def match_row(self, index: int) -> dict[str, Json]:
+        """Return of an event only what a matcher may look at, and its number."""
+        row = self._match_rows.get(index)
+        if row is None:
+            row = {
                 "seq": self.exchange.receipt.first_event + index,
                 "index": index,
                 "protocol": self.exchange.contract.name,
                 "operation": self.exchange.operation,
-                "type": kind,
+                "type": self.sent.type_of(index),
                 "verdict": str(self.exchange.verdicts[index]),
-                "event": event,
-                "request": facts,
+                "event": self.sent.events[index],
+                "request": self.request_facts,
             }
-            for index, (event, kind) in enumerate(zip(sent.events, sent.types, strict=True))
-        ]
+            if len(self._match_rows) < KEPT_ROWS:
+                self._match_rows[index] = row
+        return row
 
     def event_rows(self, *, warnings: bool = True) -> Iterator[dict[str, Json]]:
         """Yield the row of each event, findings and stored form included."""
-        exchange, form = self.exchange, self.judged.form
-        if form is None:
-            return
-        rows = zip(self.sent.events, self.sent.types, exchange.verdicts, strict=True)
-        for index, (event, type_, verdict) in enumerate(rows):
-            seq = exchange.receipt.first_event + index
-            schema = form.schema_for(event) if verdict is Verdict.ACCEPTED else None
-            findings: list[Finding] = []
-            if verdict is Verdict.REJECTED:
-                injected = [error.finding for error in exchange.override.rejected if error.index == index]
-                findings = event_errors(self.judged, event) or list(filter(None, injected)) or [self._whole_finding()]
-            elif warnings:
-                findings = event_warnings(self.judged, event)
-            yield {
-                "id": f"e{seq}",
-                "request_id": self.id,
-                "index": index,
-                "seq": seq,
-                "received_at": rfc3339_ms(exchange.received_ms),
-                "session_time": rfc3339_ms(exchange.now_ms),
-                "protocol": exchange.contract.name,
-                "operation": exchange.operation,
-                "type": type_,
-                "verdict": str(verdict),
-                "findings": [finding.as_json() for finding in findings],
-                "event": event,
-                "stored": schema and stored(event, schema.name, exchange.contract.stored, exchange.now_ms),
-            }
+        if self.judged.form is not None:
+            for index in range(len(self.exchange.verdicts)):
+                yield self.event_row(index, warnings=warnings)
+
+    def event_row(self, index: int, *, warnings: bool = True) -> dict[str, Json]:
+        """Return the row of one event, findings and stored form included."""
+        exchange, form, event = self.exchange, self.judged.form, self.sent.events[index]
+        seq, verdict = exchange.receipt.first_event + index, exchange.verdicts[index]
+        schema = form.schema_for(event) if form is not None and verdict is Verdict.ACCEPTED else None
+        findings: list[Finding] = []
+        if verdict is Verdict.REJECTED:
+            injected = [error.finding for error in exchange.override.rejected if error.index == index]
+            findings = event_errors(self.judged, event) or list(filter(None, injected)) or [self._whole_finding()]
+        elif warnings:
+            findings = event_warnings(self.judged, event)
+        return {
+            "id": f"e{seq}",
+            "request_id": self.id,
+            "index": index,
+            "seq": seq,
+            "received_at": rfc3339_ms(exchange.received_ms),
+            "session_time": rfc3339_ms(exchange.now_ms),
+            "protocol": exchange.contract.name,
+            "operation": exchange.operation,
+            "type": self.sent.type_of(index),
+            "verdict": str(verdict),
+            "findings": as_rows(findings),
+            "event": event,
+            "stored": schema and stored(event, schema.name, exchange.contract.stored, exchange.now_ms),
+        }
 
     def _whole_finding(self) -> Finding:
         """The finding of a good event that was refused with its request."""
@@ -167,7 +184,7 @@ class View:
             **self.request_row(),
             "request": {"headers": headers, "body": body_view(request.body)},
             "reply": {"headers": [list(pair) for pair in reply.headers], "body": body_view(reply.body)},
-            "findings": [finding.as_json() for finding in self.findings()],
+            "findings": as_rows(self.findings()),
             "connection": self.exchange.connection,
         }
 
@@ -181,31 +198,46 @@ def body_view(body: bytes) -> dict[str, str]:
 
 
 def stored(event: Json, schema_name: str, rules: StoredRules, now_ms: int) -> Json:
-    """Return the event as the vendor keeps it; `now_ms` is the session time of its arrival."""
-    kept = copy.deepcopy(event)
+    """Return the event as the vendor keeps it; `now_ms` is the session time of its arrival.
+
+    What is not changed is shared with the event.
+    """
+    kept = event
     for fill in rules.fill.values():
         holder, name = pointer.get(kept, fill.tokens[:-1]), fill.tokens[-1]
         applies = fill.schemas is None or schema_name in fill.schemas
         if applies and isinstance(holder, dict) and holder.get(name) is None:
             values: dict[str, Json] = {"epoch_ms": now_ms, "rfc3339_ms": rfc3339_ms(now_ms), "object": {}}
-            holder[name] = values[fill.value]
+            kept = _replaced(kept, fill.tokens[:-1], {**holder, name: values[fill.value]})
     for rule in rules.normalise.values():
         holder, text = pointer.get(kept, rule.tokens[:-1]), pointer.get(kept, rule.tokens)
         ms = epoch_ms(text) if isinstance(text, str) else None
         if ms is not None and isinstance(holder, dict):
-            holder[rule.tokens[-1]] = rfc3339_ms(ms)
+            kept = _replaced(kept, rule.tokens, rfc3339_ms(ms))
     for strip in rules.strip.values():
-        _strip(kept, strip)
+        holder = pointer.get(kept, strip.tokens)
+        if isinstance(holder, dict):
+            kept = _replaced(kept, strip.tokens, _stripped(holder, strip))
     return kept
 
 
-def _strip(event: Json, strip: Strip) -> None:
-    holder = pointer.get(event, strip.tokens)
-    if not isinstance(holder, dict):
-        return
+def _replaced(value: Json, tokens: Sequence[str], member: Json) -> Json:
+    """Return a value with another member at the tokens, which exist; only what is around the member is copied."""
+    if not tokens:
+        return member
+    token, rest = tokens[0], tokens[1:]
+    if isinstance(value, dict):
+        return {**value, token: _replaced(value[token], rest, member)}
+    place = int(token)
+    return [*value[:place], _replaced(value[place], rest, member), *value[place + 1 :]]
+
+
+def _stripped(holder: dict[str, Json], strip: Strip) -> dict[str, Json]:
     ignored = str.maketrans("", "", strip.ignore)
     denied = [entry.lower().translate(ignored) for entry in strip.contains]
-    for name in list(holder):
+
+    def is_denied(name: str) -> bool:
         bare = name.lower().translate(ignored)
-        if any(entry in bare for entry in denied):
-            del holder[name]
+        return any(entry in bare for entry in denied)
+
+    return {name: member for name, member in holder.items() if not is_denied(name)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Iterator
 
 import pytest
 
@@ -30,13 +31,13 @@ def ids(rows: list[Delivery]) -> list[str]:
 def added(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of the exchanges that ledgers took into account."""
     numbers: list[int] = []
-    add = Ledger.add
+    adding = Ledger.adding
 
-    def noted(ledger: Ledger, exchange: Exchange) -> None:
+    def noted(ledger: Ledger, exchange: Exchange) -> Iterator[None]:
         numbers.append(exchange.seq)
-        add(ledger, exchange)
+        return adding(ledger, exchange)
 
-    monkeypatch.setattr(Ledger, "add", noted)
+    monkeypatch.setattr(Ledger, "adding", noted)
     return numbers
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from mockserver.server import turns
+from mockserver.server import turns, waiting
 from mockserver.server.waiting import Waiter
+from mockserver.sessions.views import View
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient, clicks_body
@@ -567,11 +569,43 @@ async def test_wait_ends_when_its_session_is_deleted_while_the_journal_is_read(
     monkeypatch.setattr(turns, "AT_ONCE", 1)
     monkeypatch.setattr(turns, "TURN_S", -1)
     await vendor.track("m1")
-    collect = Waiter._collect
+    collecting = Waiter._collecting
 
-    def deleting(waiter: Waiter, *args: Any) -> None:
+    def deleting(waiter: Waiter, view: View) -> Iterator[None]:
         app_server.app.store.forget(vendor.key)
-        collect(waiter, *args)
+        return collecting(waiter, view)
 
-    monkeypatch.setattr(Waiter, "_collect", deleting)
+    monkeypatch.setattr(Waiter, "_collecting", deleting)
     assert (await wait(control, session, count=2, timeout_ms=30_000))["reason"] == "deleted"
+
+
+async def test_wait_beyond_the_maximum_of_open_ones_is_refused_and_told_why(
+    control: ControlClient, session: str, waits: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MOST_OPEN", 2)
+    opened = [asyncio.create_task(wait(control, session, timeout_ms=60_000)) for _ in range(2)]
+    await waits.reach(2)
+    status, answer = await control.post(session + "/wait", {"timeout_ms": 0})
+    assert status == 503
+    assert "2 waits are open on this server, the maximum" in answer["detail"]
+    await control.delete(session)
+    assert [(await task)["reason"] for task in opened] == ["deleted", "deleted"]
+    assert (await wait(control, session, timeout_ms=0))["reason"] == "timeout"
+
+
+BAD_BODIES = {
+    "zeros": b'{"events":[' + b"0," * 490_000 + b"0]}",
+    "brackets": b'{"events":[' + b"[]," * 300_000 + b"[]]}",
+    "members": b'{"events":[{' + b",".join(b'"m%d":0' % number for number in range(80_000)) + b"}]}",
+}
+
+
+@pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
+async def test_wait_after_a_large_body_of_broken_events_answers_soon_and_briefly(
+    control: ControlClient, vendor: VendorClient, session: str, body: bytes
+) -> None:
+    await vendor.post("/v1/events/batch", body, {"X-API-Key": vendor.key})
+    async with asyncio.timeout(30):  # it took minutes before what is explained was bounded
+        answer = await wait(control, session, timeout_ms=0)
+    assert answer["reason"] == "timeout"
+    assert len(json.dumps(answer)) < 3 * len(body)

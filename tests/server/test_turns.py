@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
 from mockserver.server import turns
-from mockserver.server.turns import Turn
+from mockserver.server.turns import Turn, in_turns
+from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.session import Session, SessionSettings
+from tests.judging import wire_request
+from tests.sessions.keeping import exchange
+
+
+class Passes:
+    """Counts the passes of the running loop over its callbacks, as long as the block runs."""
+
+    def __enter__(self) -> Passes:
+        self.count = 0
+        self._loop = asyncio.get_running_loop()
+        self._next = self._loop.call_soon(self._add)
+        return self
+
+    def _add(self) -> None:
+        self.count += 1
+        self._next = self._loop.call_soon(self._add)
+
+    def __exit__(self, *error: object) -> None:
+        self._next.cancel()
 
 
 async def _pauses(pieces: int) -> int:
-    """Return how often another callback ran while `pieces` of work were done."""
-    loop, ran, over = asyncio.get_running_loop(), 0, False
-
-    def other() -> None:
-        nonlocal ran
-        ran += 1
-        if not over:
-            loop.call_soon(other)
-
-    loop.call_soon(other)
+    """Return how often the loop ran other callbacks while `pieces` of work were done."""
     turn = Turn()
-    for _ in range(pieces):
-        await turn.end_if_over()
-    over = True
-    return ran
+    with Passes() as passes:
+        for _ in range(pieces):
+            await turn.end_if_over()
+    return passes.count
 
 
 async def test_turn_ends_once_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +49,54 @@ async def test_turn_ends_once_it_is_over(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_turn_goes_on_until_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "TURN_S", 60)
     assert await _pauses(20) == 0
+
+
+async def test_handlers_that_work_at_the_same_time_share_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass of the loop runs one of the handlers whose turn is over, in the order in which they yielded."""
+    monkeypatch.setattr(turns, "TURN_S", -1)
+    ran = list[tuple[int, int]]()
+
+    async def work(number: int) -> None:
+        turn = Turn()
+        await turn.end_if_over()
+        for _ in range(5):
+            await turn.end_if_over()
+            ran.append((passes.count, number))
+
+    with Passes() as passes:
+        await asyncio.gather(*map(work, range(20)))
+    assert len({when for when, _ in ran}) >= len(ran) - 2
+    assert {number for _, number in ran[:25]} == set(range(20)), "one was passed over"
+
+
+async def test_turn_left_by_a_cancelled_handler_goes_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_S", -1)
+
+    async def work() -> bool:
+        turn = Turn()
+        for _ in range(3):
+            await turn.end_if_over()
+        return True
+
+    working = [asyncio.create_task(work()) for _ in range(6)]
+    loop = asyncio.get_running_loop()
+    for task in working[::2]:
+        loop.call_soon(task.cancel)  # after all of them have begun
+    done = await asyncio.wait_for(asyncio.gather(*working, return_exceptions=True), 20)
+    assert done[1::2] == [True, True, True]
+
+
+async def test_reading_a_journal_takes_time_that_grows_linearly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part of the journal begins with a search from its start, so there are not many parts."""
+    session, parts = Session("s", SessionSettings(journal_limit=20_000)), 0
+    session.journal.extend(exchange(wire_request("/"), seq=number + 1) for number in range(5_000))
+    exchanges = session.exchanges
+
+    def counted(after: int = 0) -> Iterator[Exchange]:
+        nonlocal parts
+        parts += 1
+        return exchanges(after)
+
+    monkeypatch.setattr(session, "exchanges", counted)
+    assert [entry.seq async for entry in in_turns(session)] == list(range(1, 5_001))
+    assert parts <= turns.PARTS + 2

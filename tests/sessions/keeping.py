@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -70,7 +71,7 @@ def deliveries(exchanges: Iterable[Exchange]) -> list[Delivery]:
     """Return the rows of the ledger of some exchanges, oldest event first."""
     ledger = Ledger()
     for entry in exchanges:
-        ledger.add(entry)
+        deque(ledger.adding(entry), maxlen=0)
     return ledger.rows
 
 

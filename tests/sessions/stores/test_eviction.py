@@ -179,12 +179,13 @@ async def test_commit_over_the_limit_looks_at_a_few_sessions_however_many_there_
     sessions: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = new_store()
-    store = Counted(made._defaults, max_bytes=sessions * 30_000, max_sessions=sessions)
+    store = Counted(made._defaults, max_bytes=sessions * 100_000, max_sessions=sessions)
     for number in range(sessions):
         await fill(store, store.session(f"s{number}"), 11)
     current = store.session("s0")
-    while not current.evicted:
-        await fill(store, current, 1)
+    store.max_bytes = store.bytes + 100_000
+    await fill(store, current, 100)
+    assert current.evicted
     looks, held = 0, vars(Session)["held"].fget
 
     def counted(session: Session) -> int:
