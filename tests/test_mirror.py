@@ -49,7 +49,6 @@ ELSEWHERE = {
     "contract.raw": LOADING,
     "contract.read_operations": LOADING,
     "contract.sections": LOADING,
-    "core.findings": VALUES,
     "core.wire": VALUES,
     "core.reference_engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
     "contract.server_rules": Elsewhere("contract/test_explanation.py", "each rule is explained"),
