@@ -2,108 +2,80 @@
 
 from __future__ import annotations
 
-import base64
-import re
 import zlib
-from collections.abc import Iterable
 from typing import Final
 
 from mockserver.core.body import RequestBody
-from mockserver.core.route import credentials, route
 from mockserver.jsonkit import Json
+from mockserver.recording.redact import PLACEHOLDER, Redactor, is_random, readable
 from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.session import Session
+from mockserver.sessions.stores.memory import DEFAULT_SESSION
 from mockserver.sessions.views import View, body_view
 
-PLACEHOLDER: Final = "<credential>"
-_SECRET_HEADERS: Final = frozenset({"authorization", "x-api-key", "cookie", "set-cookie", "proxy-authorization"})
-_WITH_SCHEME: Final = frozenset({"authorization", "proxy-authorization"})
-_NAMED_BY_CLIENTS: Final = frozenset({"event", "stored", "got", "expected", "fault"})
+_CLIENTS_OWN: Final = frozenset({"event", "stored", "got", "expected", "fault"})
 """Members of a line below which the names, too, are what somebody sent."""
 
-_SHORT: Final = 4
-"""A shorter credential is taken for one only where it stands alone, or half the line would be replaced."""
-
-_MAY_BE_ESCAPED: Final = '"\\/'
 _GZIP_BITS: Final = 31
 _DEFLATE_BITS: Final = 15
 
 
-class Scrubber:
-    """Replaces credentials however they are spelt: plainly, percent-encoded or with JSON escapes."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        longest_first = sorted({secret for secret in secrets if secret}, key=lambda secret: (-len(secret), secret))
-        self._pattern = re.compile("|".join(map(_spellings, longest_first))) if longest_first else None
-
-    def text(self, text: str) -> str:
-        """Return a text without credentials."""
-        return text if self._pattern is None else self._pattern.sub(PLACEHOLDER, text)
-
-    def json(self, value: Json, *, names: bool = False) -> Json:
-        """Return a value without credentials; member names of ours are left as they are."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, list):
-            return [self.json(item, names=names) for item in value]
-        if isinstance(value, dict):
-            return {
-                self.text(name) if names else name: self.json(item, names=names or name in _NAMED_BY_CLIENTS)
-                for name, item in value.items()
-            }
-        return value
-
-    def body(self, body: bytes) -> bytes:
-        """Return the bytes of a body without credentials."""
-        return self.text(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+def secrets_of_session(session: Session) -> set[str]:
+    """Return what a session was told that is secret: its keys, and its name unless that is a plain word."""
+    name = {session.name} if is_random(session.name) else set()
+    return {*session.settings.credentials, *(session.settings.keys or ()), *name}
 
 
-def secrets_of(exchange: Exchange) -> set[str]:
-    """Return every credential that a request carries where credentials are looked for."""
-    judged = route(RequestBody(exchange.request), exchange.contract)
-    return {value for _, value in (*credentials(judged, judged.operation), *credentials(judged, None))}
-
-
-def export_line(view: View, scrub: Scrubber) -> dict[str, Json]:
+def export_line(view: View, redactor: Redactor) -> dict[str, Json]:
     """Return one exchange; a credential reads `<credential>` wherever it stood."""
-    detail = view.request_detail()
-    detail["session"] = view.exchange.receipt.session
+    detail, exchange = view.request_detail(), view.exchange
+    detail["session"] = exchange.receipt.session if exchange.receipt.session == DEFAULT_SESSION else PLACEHOLDER
     detail["events_detail"] = list(view.event_rows())
-    detail["request"]["body"] = body_view(_body_without_credentials(view.exchange, scrub))
-    for headers in (detail["request"]["headers"], detail["reply"]["headers"]):
-        for pair in headers:
-            if pair[0].lower() in _SECRET_HEADERS:
-                pair[1] = _without_secret(*pair)
-    line: dict[str, Json] = scrub.json(detail)
-    return line
+    request, reply = detail["request"], detail["reply"]
+    line: dict[str, Json] = _redacted(
+        {name: member for name, member in detail.items() if name not in ("request", "reply", "path", "session")},
+        redactor,
+    )
+    line["session"], line["path"] = detail["session"], redactor.loose_text(detail["path"])
+    line["request"] = {"headers": _headers(request, redactor), "body": _request_body(exchange, redactor)}
+    line["reply"] = {"headers": _headers(reply, redactor), "body": _loose_body(reply["body"], redactor)}
+    return {name: line[name] for name in detail}
 
 
-def _without_secret(name: str, value: str) -> str:
-    """Return what is left of a header that holds a secret: nothing but the scheme of an authentication."""
-    scheme, space, _ = value.partition(" ")
-    return f"{scheme} {PLACEHOLDER}" if space and name.lower() in _WITH_SCHEME else PLACEHOLDER
+def _redacted(value: Json, redactor: Redactor) -> Json:
+    """Return rows of ours without secrets; only what clients sent in them has names that may be or hide secrets."""
+    if isinstance(value, dict):
+        return {
+            name: redactor.json(member) if name in _CLIENTS_OWN else _redacted(member, redactor)
+            for name, member in value.items()
+        }
+    if isinstance(value, list):
+        return [_redacted(item, redactor) for item in value]
+    return redactor.json(value)
 
 
-def _body_without_credentials(exchange: Exchange, scrub: Scrubber) -> bytes:
+def _headers(message: Json, redactor: Redactor) -> list[Json]:
+    return [[name, redactor.header(name, value)] for name, value in message["headers"]]
+
+
+def _loose_body(body: Json, redactor: Redactor) -> Json:
+    return {"text": redactor.loose_text(body["text"])} if "text" in body else body
+
+
+def _request_body(exchange: Exchange, redactor: Redactor) -> Json:
     """Look inside a compressed body too, and compress it again only where that changed it."""
     request, request_body = exchange.request, RequestBody(exchange.request)
-    if request_body.decode(exchange.contract.max_body) is not None or request_body.text is request.body:
-        return scrub.body(request.body)
-    clean = scrub.body(request_body.text)
-    if clean == request_body.text:
-        return request.body
+    problem = request_body.decode(exchange.contract.max_body)
+    packed = request_body.text != request.body
+    text = readable(request_body.text if problem is None else request.body)
+    if text is None:
+        reason = "it is not UTF-8" if problem is None else problem.replace("_", " ")
+        return {"text": f"<body of {len(request.body)} bytes left out: {reason}>"}
+    clean = redactor.loose_text(text)
+    if not packed or problem is not None:
+        return {"text": clean}
+    if clean == text:
+        return body_view(request.body)
     encoding = (request.header(b"content-encoding") or "").strip().lower()
     squeeze = zlib.compressobj(wbits=_DEFLATE_BITS if encoding == "deflate" else _GZIP_BITS)
-    return squeeze.compress(clean) + squeeze.flush()
-
-
-def _spellings(secret: str) -> str:
-    pattern = "".join(map(_spellings_of_one, secret))
-    return pattern if len(secret) >= _SHORT else f"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"
-
-
-def _spellings_of_one(character: str) -> str:
-    percent = "".join(f"%{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
-    units = base64.b16encode(character.encode("utf-16-be", "surrogatepass")).decode("ascii")
-    escaped = "".join(rf"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
-    plain = rf"\\?{re.escape(character)}" if character in _MAY_BE_ESCAPED else re.escape(character)
-    return f"(?:{plain}|(?i:{percent})|(?i:{escaped}))"
+    return body_view(squeeze.compress(clean.encode("utf-8")) + squeeze.flush())

@@ -21,7 +21,8 @@ from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import MAX_TIME_MS, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import memory_of, render
-from mockserver.recording.export import Scrubber, export_line, secrets_of
+from mockserver.recording.export import export_line, secrets_of_session
+from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, json_response, send_pieces
 from mockserver.server.control import MAX_BODY, Call, RejectedError, document, resolve
@@ -322,12 +323,16 @@ class Handlers:
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
         await stream.prepare(call.request)
-        secrets = {*session.settings.credentials, *(session.settings.keys or ())}
+        secrets, prefixes, turn = secrets_of_session(session), set[str](), Turn()
         async for exchange in in_turns(session):
-            secrets |= secrets_of(exchange)
-        scrub = Scrubber(secrets)
+            large = View(exchange).large
+            secrets |= await turn.do(partial(secrets_of, exchange), large=large)
+            prefixes |= key_prefixes(exchange)
+        redactor = await turn.do(partial(Redactor, secrets, prefixes), large=True)
         async for exchange in in_turns(session):
-            await stream.write(render(export_line(View(exchange), scrub)) + b"\n")
+            view = View(exchange)
+            line = await turn.do(partial(_rendered_export, view, redactor), large=view.large)
+            await stream.write(line)
         return stream
 
     async def wait(self, call: Call) -> web.StreamResponse:
@@ -481,6 +486,10 @@ class Handlers:
                 yield position + 1, await turn.do(row, large=large)
 
         return await _send_page(call, "deliveries", rows())
+
+
+def _rendered_export(view: View, redactor: Redactor) -> bytes:
+    return render(export_line(view, redactor)) + b"\n"
 
 
 def _rendered_delivery(delivery: Delivery, final: bool) -> bytes:

@@ -21,7 +21,8 @@ from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import jsontext
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.golden_cases import ExchangeStep
-from mockserver.recording.export import Scrubber, export_line, secrets_of
+from mockserver.recording.export import export_line
+from mockserver.recording.redact import Redactor, secrets_of
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
@@ -235,7 +236,7 @@ async def test_every_spoiled_golden_request_is_answered_and_explained() -> None:
         view = View(exchange)
         assert view.reply() == reply, told
         rows, detail = list(view.event_rows()), view.request_detail()
-        json.loads(jsontext.render(export_line(View(exchange), Scrubber(secrets_of(exchange)))))
+        json.loads(jsontext.render(export_line(View(exchange), Redactor(secrets_of(exchange)))))
         refused = [finding for finding in detail["findings"] if finding["severity"] == "error"]
         assert reply.status < 400 or refused or any(row["verdict"] == "rejected" for row in rows), told
         for row in rows:

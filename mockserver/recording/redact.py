@@ -1,0 +1,365 @@
+"""What is hidden in anything that leaves the server to be kept or shared: credentials, wherever and however they stand.
+
+Three ways lead to a credential: the contract says where it is looked for; a header, parameter or member has a name that
+says so (`X-Project-Key`, `api_key`, `authToken`), also in a body that cannot be parsed; and it begins like the
+contract's keys. Whatever is found in one place is then hidden in all: plain, escaped or percent-encoded, or in Base64.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import re
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from typing import Final
+from urllib.parse import unquote_plus
+
+import ahocorasick_rs
+
+from mockserver.core.body import RequestBody
+from mockserver.core.route import credentials, route
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import without_surrogates
+from mockserver.sessions.exchange import Exchange
+
+PLACEHOLDER: Final = "<credential>"
+REDACTED: Final = "<redacted>"
+"""What a value reads that may hold a secret, but is not known to be one."""
+
+HARMLESS_HEADERS: Final = frozenset(
+    {
+        "accept",
+        "accept-charset",
+        "accept-encoding",
+        "accept-language",
+        "access-control-allow-credentials",
+        "access-control-allow-headers",
+        "access-control-allow-methods",
+        "access-control-allow-origin",
+        "access-control-expose-headers",
+        "access-control-max-age",
+        "access-control-request-headers",
+        "access-control-request-method",
+        "allow",
+        "cache-control",
+        "connection",
+        "content-encoding",
+        "content-language",
+        "content-length",
+        "content-type",
+        "date",
+        "dnt",
+        "etag",
+        "expect",
+        "expires",
+        "host",
+        "idempotency-key",
+        "keep-alive",
+        "last-modified",
+        "origin",
+        "pragma",
+        "retry-after",
+        "sec-fetch-dest",
+        "sec-fetch-mode",
+        "sec-fetch-site",
+        "server",
+        "transfer-encoding",
+        "upgrade-insecure-requests",
+        "user-agent",
+        "vary",
+        "x-content-type-options",
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+        "x-request-id",
+    }
+)
+"""Headers whose values are kept, apart from credentials in them. Of any other header, the whole value is hidden."""
+
+_WITH_SCHEME: Final = frozenset({"authorization", "proxy-authorization"})
+_WORD: Final = "(?:key|token|secret|passw(?:or)?d|pwd|auth(?:orization)?|credential|cookie|signature|bearer|jwt)s?"
+_NAME: Final = re.compile(rf"(?:^|[^a-z]|api|project|public|private|write|access|client){_WORD}$", re.IGNORECASE)
+_CAMEL: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
+_ASSIGNED: Final = re.compile(
+    rf"(?P<word>{_WORD})[\"'\]\\]{{0,4}}(?P<sign>\s{{0,20}}(?:[:=>]|%3[aAdD])\s{{0,20}}|[^\n]{{0,80}}\r?\n\r?\n)"
+    r"(?:(?:bearer|basic|token)\s{1,20})?"
+    r"(?:\\{0,3}[\"'](?P<quoted>(?:[^\"'\\\n]|\\u[0-9a-f]{4})+)|(?P<plain>[^\s\"'\\&,;<>{}\[\]]+))",
+    re.IGNORECASE,
+)
+"""A value after a name that says it is secret, in text of any kind: JSON in pieces, forms, queries, multipart, XML."""
+
+_NAME_CHARACTER: Final = re.compile("[A-Za-z0-9_.$-]")
+_LONGEST_NAME: Final = 64
+_LITERAL: Final = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null")
+
+_ESCAPE: Final = re.compile(
+    r"\\+u[dD][89abAB][0-9a-fA-F]{2}\\+u[dD][c-fC-F][0-9a-fA-F]{2}|\\+u[0-9a-fA-F]{4}|\\+[\"\\/]|~[01]"
+    r"|(?:%(?:25)*[0-9a-fA-F]{2})+"
+)
+_BYTE: Final = re.compile("%(?:25)*([0-9a-fA-F]{2})")
+_BASE64: Final = re.compile("[A-Za-z0-9+/_=-]")
+_SHORT: Final = 4
+"""A shorter credential is hidden only where it stands alone, or half the text would be."""
+
+_SHORTEST_FOUND: Final = 8
+"""A value that is secret by its name alone is hidden everywhere only from this length on, and with a digit or a
+capital inside: `{"auth": "google"}` does not hide every `google`."""
+
+_SHORTEST_ENCODED: Final = 6
+_LONGEST_SEARCHED: Final = 256
+"""Characters of a longer secret that are searched; what follows them is hidden up to the next delimiter."""
+
+_DELIMITER: Final = re.compile(r"[\s\"'\\&,;<>{}\[\]]|$")
+_RANDOM: Final = re.compile(r"[0-9]|[a-z][A-Z]|[A-Z]{2}")
+
+
+def is_random(value: str) -> bool:
+    """Return whether a value is no plain word, so that hiding it everywhere leaves a text readable."""
+    return len(value) >= _SHORTEST_FOUND and _RANDOM.search(value) is not None
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether the name of a header, parameter or member says that its value is secret."""
+    return "dempotency" not in name and _NAME.search(_CAMEL.sub("_", name)) is not None
+
+
+class Redactor:
+    """Hides secrets in texts and values. The time grows with the text, not with the number of secrets."""
+
+    def __init__(self, secrets: Iterable[str], prefixes: Iterable[str] = ()) -> None:
+        plain = sorted({without_surrogates(secret) for secret in secrets if secret.strip()})
+        encoded = sorted({spelling for secret in plain for spelling in _in_base64(secret)})
+        self._plain, self._encoded = _automaton(plain), _automaton(encoded)
+        starts = "|".join(re.escape(prefix) for prefix in sorted(prefixes, key=len, reverse=True))
+        self._begins = re.compile(rf"(?<![A-Za-z0-9])(?:{starts})[A-Za-z0-9_.-]+") if starts else None
+
+    def text(self, text: str) -> str:
+        """Return a text without secrets."""
+        return _replaced(text, [*self._known(text), *self._like_keys(text)])
+
+    def loose_text(self, text: str) -> str:
+        """Return a text that has no known structure without secrets, those included that only their names give away."""
+        return self.text(_replaced(text, list(_assigned_spans(text))))
+
+    def json(self, value: Json) -> Json:
+        """Return a value without secrets in texts and member names; a secret name hides every text below it."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return list(map(self.json, value))
+        if isinstance(value, dict):
+            return {
+                self.text(name): _hidden(member) if is_secret_name(name) else self.json(member)
+                for name, member in value.items()
+            }
+        return value
+
+    def header(self, name: str, value: str) -> str:
+        """Return what is shown of the value of a header."""
+        if name.lower() in _WITH_SCHEME or is_secret_name(name):
+            scheme, space, _ = value.partition(" ")
+            return f"{scheme} {PLACEHOLDER}" if space and name.lower() in _WITH_SCHEME else PLACEHOLDER
+        return self.loose_text(value) if name.lower() in HARMLESS_HEADERS else REDACTED
+
+    def _known(self, text: str) -> Iterator[tuple[int, int]]:
+        if self._plain is not None:
+            read, starts = _unescaped(text)
+            hidden = 0
+            for _, start, end in self._plain.find_matches_as_indexes(read):
+                if start < hidden:
+                    continue
+                alone = not (read[start - 1 : start].isalnum() or read[end : end + 1].isalnum())
+                if end - start >= _LONGEST_SEARCHED and (delimiter := _DELIMITER.search(read, end)) is not None:
+                    end = delimiter.start()
+                if end - start >= _SHORT or alone:
+                    hidden = end
+                    yield starts(start), starts(end)
+        if self._encoded is not None:
+            hidden = 0
+            for _, start, end in self._encoded.find_matches_as_indexes(without_surrogates(text)):
+                if start < hidden:
+                    continue
+                while start and _BASE64.match(text[start - 1]):
+                    start -= 1
+                while end < len(text) and _BASE64.match(text[end]):
+                    end += 1
+                hidden = end
+                yield start, end
+
+    def _like_keys(self, text: str) -> Iterator[tuple[int, int]]:
+        return iter(()) if self._begins is None else (match.span() for match in self._begins.finditer(text))
+
+
+def secrets_of(exchange: Exchange) -> set[str]:
+    """Return every credential that a request carries: where the contract looks for one, and by the names of places."""
+    request_body = RequestBody(exchange.request)
+    judged = route(request_body, exchange.contract)
+    known = {value for _, value in (*credentials(judged, judged.operation), *credentials(judged, None))}
+    by_name = set(_named_in_headers(exchange)) | set(_assigned(unquote_plus(exchange.request.target)))
+    if request_body.parse(exchange.contract.max_body):
+        by_name.update(_named_in(request_body.value))
+    else:
+        by_name.update(_assigned(readable(exchange.request.body) or ""), _assigned(readable(request_body.text) or ""))
+    if judged.operation is None:
+        by_name.update(_strange_segments(exchange))
+    return known | set(filter(is_random, by_name))
+
+
+def key_prefixes(exchange: Exchange) -> set[str]:
+    """Return how the keys of the exchange's contract begin: their patterns and examples up to the first `_`."""
+    written = exchange.contract.credentials.values()
+    texts = [text.removeprefix("^") for known in written for text in (known.pattern, known.example) if text]
+    return {match[0] for text in texts if (match := re.match("[A-Za-z0-9]{2,8}_", text))}
+
+
+def readable(body: bytes) -> str | None:
+    """Return a body as text; None for bytes that are not UTF-8, in which nothing can be found."""
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _named_in_headers(exchange: Exchange) -> Iterator[str]:
+    for raw_name, raw_value in exchange.request.headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
+        if name.lower() in _WITH_SCHEME:
+            value = value.partition(" ")[2].strip() or value
+            yield value
+            try:
+                yield from base64.b64decode(value, validate=True).decode("utf-8").split(":")
+            except (binascii.Error, UnicodeDecodeError):
+                continue
+        elif name.lower() == "cookie":
+            yield from (pair.partition("=")[2].strip() for pair in value.split(";"))
+        elif is_secret_name(name):
+            yield value
+        else:
+            yield from _assigned(value)
+
+
+def _named_in(value: Json, *, secret: bool = False) -> Iterator[str]:
+    remaining = [(value, secret)]
+    while remaining:
+        inner, hidden = remaining.pop()
+        if isinstance(inner, dict):
+            remaining += [(member, hidden or is_secret_name(name)) for name, member in inner.items()]
+        elif isinstance(inner, list):
+            remaining += [(item, hidden) for item in inner]
+        elif isinstance(inner, str) and hidden:
+            yield inner
+
+
+def _assigned(text: str) -> Iterator[str]:
+    return (text[start:end] for start, end in _assigned_spans(text))
+
+
+def _assigned_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the values of secret names are; a number, true, false or null in JSON is none."""
+    for match in _ASSIGNED.finditer(text):
+        start = match.start()
+        first = max(0, start - _LONGEST_NAME)
+        while start > first and _NAME_CHARACTER.match(text[start - 1]):
+            start -= 1
+        is_literal = ":" in match["sign"] and match["plain"] and _LITERAL.fullmatch(match["plain"])
+        if is_secret_name(text[start : match.end("word")]) and not is_literal:
+            yield match.span("quoted" if match["quoted"] else "plain")
+
+
+def _strange_segments(exchange: Exchange) -> Iterator[str]:
+    """Yield what may be a key in a path that is not served: the segments that are in no path of the contract."""
+    served = {part for operation in exchange.contract.operations.values() for part in operation.path.split("/")}
+    for segment in exchange.request.target.partition("?")[0].split("/"):
+        if segment not in served:
+            yield unquote_plus(segment)
+
+
+def _hidden(value: Json) -> Json:
+    """Return a value with each text in it hidden."""
+    if isinstance(value, str):
+        return PLACEHOLDER if value else value
+    if isinstance(value, list):
+        return list(map(_hidden, value))
+    return {name: _hidden(member) for name, member in value.items()} if isinstance(value, dict) else value
+
+
+def _automaton(texts: list[str]) -> ahocorasick_rs.AhoCorasick | None:
+    searched = list(dict.fromkeys(text[:_LONGEST_SEARCHED] for text in texts))
+    return ahocorasick_rs.AhoCorasick(searched, matchkind=ahocorasick_rs.MatchKind.LeftmostLongest) if texts else None
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """Yield what a secret contributes to the Base64 of a text around it, by where in three bytes it begins."""
+    plain = secret.encode("utf-8", "replace")
+    if len(plain) < _SHORTEST_ENCODED:
+        return
+    for offset in range(3):
+        text = base64.b64encode(b"\0" * offset + plain).decode("ascii").rstrip("=")
+        inner = text[(offset * 8 + 5) // 6 : (offset + len(plain)) * 8 // 6]
+        yield from {inner, inner.replace("+", "-").replace("/", "_")}
+
+
+class _Starts:
+    """Where in a text each character of its unescaped form starts."""
+
+    def __init__(self, lengths: list[int] | None) -> None:
+        self._starts = None if lengths is None else list(accumulate(lengths, initial=0))
+
+    def __call__(self, index: int) -> int:
+        return index if self._starts is None else self._starts[index]
+
+
+def _unescaped(text: str) -> tuple[str, _Starts]:
+    """Return a text with escapes of JSON, URLs and pointers undone, and where its characters come from."""
+    if not any(mark in text for mark in "\\%~"):
+        return without_surrogates(text), _Starts(None)
+    characters: list[str] = []
+    lengths: list[int] = []
+    position = 0
+    for match in _ESCAPE.finditer(text):
+        characters += text[position : match.start()]
+        lengths += [1] * (match.start() - position)
+        for character, length in _meant(match[0]):
+            characters.append(character)
+            lengths.append(length)
+        position = match.end()
+    characters += text[position:]
+    lengths += [1] * (len(text) - position)
+    return without_surrogates("".join(characters)), _Starts(lengths)
+
+
+def _meant(escape: str) -> Iterator[tuple[str, int]]:
+    """Yield the characters that an escape stands for, each with the length of its part."""
+    if escape[0] == "~":
+        yield "/" if escape == "~1" else "~", 2
+    elif escape[0] == "\\":
+        units = re.findall("u([0-9a-fA-F]{4})", escape)
+        raw = b"".join(int(unit, 16).to_bytes(2, "big") for unit in units)
+        yield (raw.decode("utf-16-be", "replace") if units else escape[-1]), len(escape)
+    else:
+        decoder, length = codecs.getincrementaldecoder("utf-8")("replace"), 0
+        for byte in _BYTE.finditer(escape):
+            length += len(byte[0])
+            for character in decoder.decode(bytes([int(byte[1], 16)])):
+                yield character, length
+                length = 0
+        for character in decoder.decode(b"", final=True):
+            yield character, length
+            length = 0
+
+
+def _replaced(text: str, spans: list[tuple[int, int]]) -> str:
+    """Return a text with a placeholder in place of each span; spans that touch or overlap share one."""
+    if not spans:
+        return text
+    parts: list[str] = []
+    position = 0
+    for start, end in sorted(spans):
+        if parts and start <= position:
+            position = max(position, end)
+            continue
+        parts += [text[position:start], PLACEHOLDER]
+        position = end
+    return "".join([*parts, text[position:]])

@@ -1,0 +1,150 @@
+"""Credentials are found wherever and however they stand, and ordinary data stays as it is."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode, urlsafe_b64encode
+from typing import Any
+
+import pytest
+
+from mockserver.recording.redact import PLACEHOLDER, Redactor, is_secret_name, key_prefixes, secrets_of
+from tests.judging import COLLECT, collection, contract_of, sale, wire_request
+from tests.sessions.keeping import exchange
+
+WHISPERR = contract_of("whisperr")
+SECRET = 'wrk_a"b/c é'
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        SECRET,
+        SECRET.replace('"', '\\"'),
+        SECRET.replace("/", "\\/"),
+        "wrk_a%22b%2Fc%20%c3%A9",
+        "".join(f"\\u{ord(character):04x}" for character in SECRET),
+        "".join(f"%{byte:02X}" for byte in SECRET.encode()),
+        json.dumps(SECRET)[1:-1],
+    ],
+)
+def test_secret_is_replaced_however_it_is_spelt(spelt: str) -> None:
+    assert Redactor([SECRET]).text(f"key={spelt}&x") == f"key={PLACEHOLDER}&x"
+
+
+def test_longest_secret_is_replaced_first() -> None:
+    scrub = Redactor(["tk_a", "tk_a_long", ""])
+    assert scrub.text("tk_a_long tk_a") == f"{PLACEHOLDER} {PLACEHOLDER}"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("abc", PLACEHOLDER), ("key=abc.", f"key={PLACEHOLDER}."), ("xabc", "xabc"), ("abc1", "abc1")],
+)
+def test_short_secret_is_replaced_only_where_it_stands_alone(text: str, expected: str) -> None:
+    assert Redactor(["abc"]).text(text) == expected
+
+
+def test_secret_of_four_characters_is_replaced_anywhere() -> None:
+    assert Redactor(["abcd"]).text("xabcd1") == f"x{PLACEHOLDER}1"
+
+
+def test_nothing_is_replaced_without_secrets() -> None:
+    assert Redactor(["", ""]).text("anything") == "anything"
+
+
+def test_character_outside_the_basic_plane_is_found_as_two_escapes() -> None:
+    assert Redactor(["key-🔑-x"]).text("key-\\ud83d\\udd11-x") == PLACEHOLDER
+
+
+def test_texts_and_names_of_a_value_are_replaced() -> None:
+    value: Any = {"tk_accepted": ["tk_accepted", 1, None], "a": {"auth": ["google", 5], "b": "google"}}
+    shown = {PLACEHOLDER: [PLACEHOLDER, 1, None], "a": {"auth": [PLACEHOLDER, 5], "b": "google"}}
+    assert Redactor(["tk_accepted"]).json(value) == shown
+
+
+def test_secrets_are_all_credentials_a_request_carries() -> None:
+    headers = {"X-API-Key": "wrk_a", "Authorization": "Bearer wrk_b"}
+    kept = exchange(wire_request("/v1/nowhere", b"", headers), contract=WHISPERR)
+    assert secrets_of(kept) == {"wrk_a", "wrk_b"}
+    assert secrets_of(exchange(wire_request(COLLECT, collection(sale())))) == {"tk_one"}
+
+
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc:"])
+@pytest.mark.parametrize("after", ["", ":", "??>", "xyz"])
+def test_secret_in_base64_is_hidden_with_what_is_around_it(encode: Any, before: str, after: str) -> None:
+    encoded = encode((before + "pk_live_S3CRET?>" + after).encode()).decode()
+    assert Redactor(["pk_live_S3CRET?>"]).text(f"Basic {encoded}; x") == f"Basic {PLACEHOLDER}; x"
+
+
+@pytest.mark.parametrize("spelt", ["%2541BC~1d%252fe", "A%42C/d%25252Fe", "\\\\u0041BC/d\\\\/e"])
+def test_secret_is_hidden_however_often_it_is_escaped(spelt: str) -> None:
+    assert Redactor(["ABC/d/e"]).text(f"<{spelt}>") == f"<{PLACEHOLDER}>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "projectKey=S&x=1",
+        "x=1&project_key=S",
+        '{"apiKey": "S", "events": [',
+        "{'token': 'S',",
+        '{\\"secret\\":\\"S\\"}',
+        "Api-Key: S",
+        'name="api_key"\r\n\r\nS\r\n--',
+        "<writeKey>S</writeKey>",
+        "password = S",
+        "access-token%3DS",
+        "authorization: Bearer S",
+    ],
+)
+def test_value_of_a_secret_name_is_hidden_in_text_of_any_kind(text: str) -> None:
+    assert Redactor([]).loose_text(text) == text.replace("S", PLACEHOLDER, 1) if "Secret" not in text else True
+    assert "S" not in Redactor([]).loose_text(text).replace(PLACEHOLDER, "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"monkey":"banana","keyword":"shoes","author":"ann","keyboard":"qwerty"}',
+        '{"token":5,"key":true,"secret":null,"signature":-1.5e3}',
+        '{"idempotencyKey":"a-b-c"}',
+        "Monday: turkey, key facts",
+        '{"url":"https://a.example/?page=2","type":"pageview","timestamp":1781438400250}',
+    ],
+)
+def test_ordinary_data_stays_as_it_is(text: str) -> None:
+    redactor = Redactor(["wrk_secret_1", "x"], ["pk_", "wrk_"])
+    assert redactor.loose_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        *[
+            (name, True)
+            for name in ("key", "X-Project-Key", "project_key", "projectKey", "apikey", "APIKey", "auth-token")
+        ],
+        *[(name, True) for name in ("Cookie", "clientSecret", "password", "jwt", "credentials", "Authorization")],
+        *[(name, False) for name in ("monkey", "keyword", "author", "Idempotency-Key", "tokenize", "type", "")],
+    ],
+)
+def test_names_that_say_that_a_value_is_secret(name: str, secret: bool) -> None:
+    assert is_secret_name(name) is secret
+
+
+def test_text_that_begins_like_a_key_of_the_contract_is_hidden() -> None:
+    outlit = exchange(wire_request("/"), contract=contract_of("outlit"))
+    assert key_prefixes(outlit) == {"pk_"}
+    assert Redactor([], {"pk_"}).text("see pk_other9, spk_x and pk_") == f"see {PLACEHOLDER}, spk_x and pk_"
+
+
+def test_time_does_not_grow_with_the_number_of_secrets_or_their_length() -> None:
+    """One expression of all secrets took minutes for each of these."""
+    many, long = [f"pk_live_{number:040}" for number in range(20_000)], "x" * 400_000
+    text = json.dumps({"keys": many, "long": long})
+    shown = Redactor([*many, long]).text(text)
+    assert shown.count(PLACEHOLDER) == 20_001
+    assert Redactor(["a" * 100_000]).text("a" * 99_999 + "b c") == f"{PLACEHOLDER} c"
+    assert len(Redactor([]).loose_text("key" * 300_000 + "key " * 200_000 + "key" + " " * 300_000)) == 2_000_003
