@@ -12,6 +12,7 @@ from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
+from mockserver.server.lines import FIELDS, LineHandler
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session, shorten, shorten_path
 from mockserver.sessions.steps import INJECTED_RULE, Step
@@ -24,13 +25,12 @@ SHOWN_EVENTS: Final = 10
 SHOWN_STEP: Final = 160
 """Characters of a fault step."""
 
-_FIELDS: Final = "fields"
 _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 
 
 def fields(**values: Json) -> dict[str, dict[str, Json]]:
     """Return the `extra` of a log call: the values in its message, as fields of the JSON line."""
-    return {_FIELDS: values}
+    return {FIELDS: values}
 
 
 class TextLines(logging.Formatter):
@@ -61,20 +61,21 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **getattr(record, _FIELDS, {}),
+            **getattr(record, FIELDS, {}),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = record.exc_text or self.formatException(record.exc_info)
         return render(line).decode()
 
 
 def configure(settings: Settings) -> None:
-    """Configure logging to stderr from the settings."""
-    handler = logging.StreamHandler(sys.stderr)
-    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    """Configure logging to stderr from the settings; warnings of libraries are logged too."""
+    handler = LineHandler(sys.stderr)
+    colour = sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines(colour=colour))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("mockserver").setLevel(settings.log_level.upper())
+    logging.captureWarnings(True)
 
 
 def new_session(session: Session) -> None:

@@ -19,6 +19,7 @@ from mockserver.errors import SettingsError
 from mockserver.server import reloading, tls
 from mockserver.server.app import App
 from mockserver.server.connection import Server
+from mockserver.server.lines import say
 from mockserver.settings import Settings, url_of
 
 _log = logging.getLogger("mockserver")
@@ -95,15 +96,13 @@ async def run(settings: Settings) -> None:
                 loop.add_signal_handler(number, on_signal, number)
         gc.freeze()
         gc.enable()
-        announce(url, settings.ready_file)
-        if app.ca_file is not None:
-            print(f"mockserver CA file {app.ca_file}", flush=True)
+        announce(url, settings.ready_file, app.ca_file)
         await stop.wait()
         _log.info("stopping")
 
 
-def announce(url: str, ready_file: Path | None) -> None:
-    """Print the ready line, and write the URL to the file atomically."""
+def announce(url: str, ready_file: Path | None, ca_file: Path | None = None) -> None:
+    """Write the URL to the file atomically; print the ready line, and that of a new CA."""
     if ready_file is not None:
         partial = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
         try:
@@ -111,7 +110,7 @@ def announce(url: str, ready_file: Path | None) -> None:
             partial.replace(ready_file)
         except OSError as error:
             raise SettingsError(f"cannot write the ready file {ready_file}: {error.strerror}") from None
-    print(f"mockserver ready on {url}", flush=True)
+    say(f"mockserver ready on {url}", *([] if ca_file is None else [f"mockserver CA file {ca_file}"]))
 
 
 def leave_when_told() -> None:
@@ -119,8 +118,16 @@ def leave_when_told() -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
 
 
+def open_standard_descriptors() -> None:
+    """Open the null device as descriptor 0, 1 or 2 where it is closed: uvloop aborts if a socket gets that number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
 def run_forever(settings: Settings) -> None:
     """Serve in this process, on uvloop if it is installed."""
+    open_standard_descriptors()
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop

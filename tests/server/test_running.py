@@ -232,7 +232,7 @@ def test_it_imports_nothing_that_only_tests_need() -> None:
 async def test_garbage_is_collected_again_once_the_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     collecting: list[bool] = []
 
-    def announced(url: str, ready_file: Path | None) -> None:
+    def announced(url: str, ready_file: Path | None, ca_file: Path | None) -> None:
         collecting.append(gc.isenabled())
         signal.raise_signal(signal.SIGTERM)
 
