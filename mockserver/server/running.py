@@ -18,9 +18,15 @@ from typing import Any, ClassVar, Final
 from mockserver.errors import SettingsError
 from mockserver.server import reloading, tls
 from mockserver.server.app import App
-from mockserver.server.connection import Server
+from mockserver.server.connection import MAX_CONNECTIONS, Server
 from mockserver.server.lines import say
 from mockserver.settings import Settings, url_of
+
+resource: Any
+try:
+    import resource
+except ImportError:  # Windows has no limit of descriptors
+    resource = None
 
 _log = logging.getLogger("mockserver")
 
@@ -29,6 +35,9 @@ _NOT_OURS: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 STOP_GRACE: Final = 2.0
 """Seconds that requests in progress get to finish."""
+
+RESERVED: Final = 24
+"""Descriptors that are kept free for files, logs and connections that are accepted in the same moment."""
 
 CUT_GRACE: Final = 0.2
 """Seconds that cancelled requests get to clean up."""
@@ -41,27 +50,32 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     Raises SettingsError if it cannot listen on the address, ContractError for invalid contracts.
     """
     app = App(settings)
-    server = Server(app.handle, on_unreadable=app.count_unreadable, head_timeout=settings.body_timeout)
+    server = Server(
+        app.handle,
+        on_unreadable=app.count_unreadable,
+        timeout=settings.body_timeout,
+        limit=min(MAX_CONNECTIONS, descriptors_left()),
+    )
     loop, context = asyncio.get_running_loop(), None
     if tls.is_on(settings):
         context, app.ca_file = tls.server_context(settings, app.count_unreadable)
     sockets = bound_sockets(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG, ssl=context) for sock in sockets]
-    watching = None
+    tasks = [asyncio.create_task(server.end_overdue())]
     if settings.reload:
-        watching = asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store))
+        tasks.append(asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store)))
     try:
         yield app, url_of(settings.host, port, secure=context is not None)
     finally:
-        if watching is not None:
-            watching.cancel()
         if app.ca_file is not None:
             tls.remove(app.ca_file)
         for listener in listeners:
             listener.close()
         app.stop()
         await _finish(server)
+        for task in tasks:
+            task.cancel()
 
 
 async def _finish(server: Server) -> None:
@@ -125,9 +139,30 @@ def open_standard_descriptors() -> None:
     os.close(descriptor)
 
 
+def raise_descriptor_limit() -> None:
+    """Raise the number of descriptors that this process may have to what the system allows."""
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def descriptors_left() -> int:
+    """Return how many connections there are descriptors for, without those that files and other sockets need."""
+    if resource is None:
+        return MAX_CONNECTIONS
+    limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    with contextlib.suppress(OSError):
+        limit -= len(os.listdir("/dev/fd"))
+    return max(1, limit - RESERVED - limit // 16)
+
+
 def run_forever(settings: Settings) -> None:
     """Serve in this process, on uvloop if it is installed."""
     open_standard_descriptors()
+    raise_descriptor_limit()
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop
