@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -23,9 +24,20 @@ def main() -> None:
             print(f"Error: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
     else:
+        if sys.argv[1:2] == ["serve"]:
+            end_when_told()
         from mockserver.cli.main import main as command_line
 
         command_line(prog_name="mockserver")
+
+
+def end_when_told() -> None:
+    """End at once on SIGTERM and SIGINT while imports run; process 1 would ignore SIGTERM by default.
+
+    An exception such as SystemExit would not do: extension modules turn one that is raised while they load into others.
+    """
+    signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
 
 
 def is_plain_probe(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:

@@ -121,11 +121,10 @@ def command(ignored: list[str] | None, /, **flags: Any) -> None:
     gc.disable()  # objects created at start-up stay, so collecting only costs time; the server enables it again
 
     from mockserver.server import logs
-    from mockserver.server.running import leave_when_told, run_forever
+    from mockserver.server.running import run_forever
 
     if flags["ready_file"] == STDOUT:
         raise click.UsageError("--ready-file needs a file; the URL is on stdout anyway")
-    leave_when_told()
     settings = Settings(**flags)
     logs.configure(settings)
     for line in ignored or ():

@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import socket
-import sys
+from asyncio import sleep
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -101,16 +101,18 @@ async def run(settings: Settings) -> None:
             os._exit(128 + number)
         stop.set()
 
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, on_signal, number)
     if settings.ready_file is not None and settings.ready_file.is_file():
         settings.ready_file.unlink()
-    loop = asyncio.get_running_loop()
     async with serving(settings) as (app, url):
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, on_signal, number)
         gc.freeze()
         gc.enable()
-        announce(url, settings.ready_file, app.ca_file)
+        await sleep(0.001)  # the loop looks for a signal that came during start-up
+        if not stop.is_set():
+            announce(url, settings.ready_file, app.ca_file)
         await stop.wait()
         _log.info("stopping")
 
@@ -125,11 +127,6 @@ def announce(url: str, ready_file: Path | None, ca_file: Path | None = None) -> 
         except OSError as error:
             raise SettingsError(f"cannot write the ready file {ready_file}: {error.strerror}") from None
     say(f"mockserver ready on {url}", *([] if ca_file is None else [f"mockserver CA file {ca_file}"]))
-
-
-def leave_when_told() -> None:
-    """Exit cleanly on SIGTERM during start-up; process 1 would ignore the signal by default."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
 
 
 def open_standard_descriptors() -> None:
