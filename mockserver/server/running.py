@@ -76,6 +76,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
         await _finish(server)
         for task in tasks:
             task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _finish(server: Server) -> None:
