@@ -14,8 +14,6 @@ def main() -> None:
     A container runs `mockserver ready` every few seconds, and imports are most of its cost: with at most a URL as
     argument, it runs without click.
     """
-    if sys.argv[1:2] == ["serve"]:
-        exit_on_signals()
     if is_plain_probe(sys.argv[1:], os.environ):
         from mockserver.cli import probe
         from mockserver.errors import MockServerError
@@ -26,18 +24,20 @@ def main() -> None:
             print(f"Error: {error}", file=sys.stderr)
             sys.exit(error.exit_code)
     else:
+        if sys.argv[1:2] == ["serve"]:
+            end_when_told()
         from mockserver.cli.main import main as command_line
 
         command_line(prog_name="mockserver")
 
 
-def exit_on_signals() -> None:
-    """Exit at once on SIGTERM or SIGINT, also in the middle of an import; the server replaces this once it starts.
+def end_when_told() -> None:
+    """End at once on SIGTERM and SIGINT while imports run; process 1 would ignore SIGTERM by default.
 
-    Process 1 of a container would ignore SIGTERM, and SIGINT would print a traceback.
+    An exception such as SystemExit would not do: extension modules turn one that is raised while they load into others.
     """
     signal.signal(signal.SIGTERM, lambda number, frame: os._exit(0))
-    signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + signal.SIGINT))
+    signal.signal(signal.SIGINT, lambda number, frame: os._exit(128 + number))
 
 
 def is_plain_probe(arguments: Sequence[str], environ: Mapping[str, str]) -> bool:

@@ -56,6 +56,8 @@ class App:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""
         try:
+            if request.protocol.writing_paused:  # the client has not taken the reply to its last request
+                await request.writer.drain()
             reply = await self._answer(request)
         except asyncio.CancelledError:
             if not request.content.is_eof():

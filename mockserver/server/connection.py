@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from asyncio import sleep
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, cast
 
 import aiohttp
@@ -17,6 +18,7 @@ from aiohttp import StreamReader, http_exceptions, web, web_protocol
 from aiohttp.http import HttpRequestParser
 
 from mockserver.core.wire import Headers
+from mockserver.realtime import monotonic
 from mockserver.server.aiohttp_io import raw_head, unreadable
 from mockserver.server.repeated_headers import HEAD_TOO_LONG, LIMITS, LenientParser, restored
 from mockserver.server.tls import NO_REQUEST
@@ -29,6 +31,24 @@ would be lost on its way to a client that is still sending."""
 
 READ_BYTES: Final = 2**18
 """How much of a body may wait to be read before its sender is held up; aiohttp's own value."""
+
+IDLE_S: Final = 120.0
+"""How long a connection is kept between two requests. Clients keep idle ones for up to 90 s (Go; browsers longer, but
+they open a new one)."""
+
+MAX_CONNECTIONS: Final = 10_000
+"""Connections at once, if there are descriptors for them; each takes about 30 kB."""
+
+UNSENT_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of replies, of all connections together, that may wait for clients which read nothing for `UNREAD_S`."""
+
+UNREAD_S: Final = 1.0
+TELL_EACH_S: Final = 10.0
+"""Seconds between two lines of the log about connections that were closed for want of resources."""
+
+HALF_CLOSE_S: Final = 0.05
+"""A client that sends nothing more closes its sending side together with its request. If it closes it later, during a
+delay, it has given up: both look alike."""
 
 NOT_A_URL: Final = "the request target is not a valid URL"
 TLS_ON_PLAIN_PORT: Final = "TLS on a plain port: use an http:// URL, or start the server with --tls"
@@ -67,7 +87,18 @@ CLASSES: Final = {"_ErrInfo": _ERROR_MESSAGE, "LineTooLong": _LINE_TOO_LONG, "In
 class Connection(web.RequestHandler):
     """One connection of a client. What aiohttp's parser refuses is answered in JSON, and told to `on_unreadable`."""
 
-    __slots__ = ("_server", "half_closed", "origin", "peer", "secure")
+    __slots__ = (
+        "_closing_since",
+        "_on_leaving",
+        "_server",
+        "_unread_since",
+        "_wire",
+        "active_at",
+        "half_closed",
+        "origin",
+        "peer",
+        "secure",
+    )
 
     def __init__(self, server: Server) -> None:
         super().__init__(
@@ -76,6 +107,7 @@ class Connection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type]
             auto_decompress=False,
             lingering_time=LINGER_S,
+            keepalive_timeout=IDLE_S,
             max_line_size=LIMITS["line_bytes"],
             max_field_size=LIMITS["field_bytes"],
             max_headers=LIMITS["headers"],
@@ -89,14 +121,76 @@ class Connection(web.RequestHandler):
         """Whether it is a TLS connection."""
         self.origin: str | None = None
         """The origin of the page that sent a request which cannot be read, where it is known."""
+        self.active_at = monotonic()
+        """When the client last did something, or was answered."""
+        self._wire: asyncio.Transport | None = None  # aiohttp forgets its own when it begins to close
+        self._unread_since: float | None = None
+        self._closing_since: float | None = None
+        self._on_leaving: tuple[float, Callable[[], object]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Set the name of the connection."""
         super().connection_made(transport)
+        self._wire = cast(asyncio.Transport, transport)
+        self._server.admit(self)
         self.secure = transport.get_extra_info("sslcontext") is not None
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple):
             self.peer = f"{peer[0]}:{peer[1]}"
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget what waits for the client."""
+        self._server.dismiss(self)
+        if self._on_leaving is not None:
+            self._on_leaving[1]()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Note since when the client takes no more of its reply."""
+        super().pause_writing()
+        self._unread_since = monotonic()
+        self._server.unread[self] = self._unread_since
+        self._server.limit_unread()
+
+    def resume_writing(self) -> None:
+        """Note that the client has taken what waited for it."""
+        super().resume_writing()
+        self._unread_since = None
+        self._server.unread.pop(self, None)
+
+    @property
+    def unsent(self) -> int:
+        """The bytes of replies that the system has not taken."""
+        return 0 if self._wire is None else self._wire.get_write_buffer_size()
+
+    def abort(self) -> None:
+        """End the connection at once, with what was not sent."""
+        self._server.unread.pop(self, None)
+        if self._wire is not None:
+            self._wire.abort()
+
+    def end_if_overdue(self, now: float) -> None:
+        """End the connection if its client does not take a reply in time."""
+        if self._wire is None:
+            return
+        if self._closing_since is None and self._wire.is_closing():
+            self._closing_since = now
+        since = self._closing_since if self._unread_since is None else self._unread_since
+        if since is not None and now - since > self._server.timeout:
+            self._server.tell(
+                "a client did not read its reply within %g s: its connection was ended", self._server.timeout
+            )
+            self.abort()
+
+    async def while_connected(self, pause: Coroutine[Any, Any, None]) -> None:
+        """Wait for a pause, or until the client leaves."""
+        pausing = asyncio.ensure_future(pause)
+        self._on_leaving = (monotonic(), pausing.cancel)
+        try:
+            await asyncio.wait([pausing])
+        finally:
+            self._on_leaving = None
+            pausing.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Take what came. Before 3.14.4, the parser lets the error of a target that is not a URL escape."""
@@ -138,15 +232,16 @@ class Watched(Connection):
     """A connection that sees what its client does.
 
     A client that closes its sending side still gets its answers, except that of a wait, which ends with the client. A
-    head that does not arrive within the server's `head_timeout` is given up. A body whose framing breaks off ends at
+    head that does not arrive within the server's `timeout` is given up. A body whose framing breaks off ends at
     once. A header that came twice is taken once.
     """
 
-    __slots__ = ("_answered", "_head_timer", "_lenient", "_newest", "_refused", "_tls")
+    __slots__ = ("_answered", "_head_since", "_lenient", "_newest", "_refused", "_silent", "_tls")
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
-        self._head_timer: asyncio.TimerHandle | None = None
+        self._head_since: float | None = self.active_at
+        self._silent = True
         self._newest: tuple[str, StreamReader] | None = None
         self._answered: StreamReader | None = None
         self._refused = False
@@ -178,6 +273,8 @@ class Watched(Connection):
 
     def data_received(self, data: bytes) -> None:
         """Process received data; end a body with invalid framing for its reader, who would wait forever."""
+        self.active_at = monotonic()
+        self._silent = False
         super().data_received(data)
         queue: Sequence[tuple[Any, StreamReader]] = self._messages
         if queue:
@@ -190,12 +287,9 @@ class Watched(Connection):
                 self._tls = self._newest is None and data.startswith(TLS_RECORD)
                 self.origin = self._lenient.origin(data)
                 self._break_body(queue[-1][0])
-        waiter = self._waiter
-        if waiter is not None and not waiter.done():
-            if self._head_timer is None:
-                self._head_timer = asyncio.get_running_loop().call_later(self._server.head_timeout, self._give_up_head)
-        elif self._head_timer is not None:
-            self._stop_head_timer()
+            self._head_since = None
+        elif self._head_since is None and self._waiter is not None and not self._waiter.done():
+            self._head_since = self.active_at
 
     def _break_body(self, error: Any) -> None:
         payload = self._newest and self._newest[1]
@@ -220,18 +314,18 @@ class Watched(Connection):
             return 431, line
         return status, line or "the request is not valid HTTP"
 
-    def _stop_head_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def _give_up_head(self) -> None:
-        self._head_timer = None
-        self.end_with(408, f"the request head did not arrive within {self._server.head_timeout:g} s")
+    def end_if_overdue(self, now: float) -> None:
+        """End the connection if its client does not send the head of a request, or does not take a reply, in time."""
+        super().end_if_overdue(now)
+        if self._head_since is not None and now - self._head_since > self._server.timeout:
+            self._head_since = None
+            if self._silent:
+                self.force_close()
+            else:
+                self.end_with(408, f"the request head did not arrive within {self._server.timeout:g} s")
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Release the timer; count a TLS connection that brought nothing."""
-        self._stop_head_timer()
+        """Count a TLS connection that brought nothing."""
         if self.secure and self._newest is None and not self._refused:
             self._server.on_unreadable(NO_REQUEST)
         super().connection_lost(exc)
@@ -247,11 +341,14 @@ class Watched(Connection):
             return False
         self.half_closed = True
         self._close_when_done()
+        if self._on_leaving is not None and monotonic() - self._on_leaving[0] > HALF_CLOSE_S:
+            self._on_leaving[1]()
         return True
 
     def answering(self, payload: StreamReader) -> None:
         """Record that the request with this payload is being answered: the rest of it is discarded."""
         self._answered = payload
+        self.active_at = monotonic()
         self._close_when_done()
 
     def _close_when_done(self) -> None:
@@ -268,7 +365,8 @@ def is_wait(target: str) -> bool:
 class Server(web.Server):
     """aiohttp's low-level server around one handler. Made on the running loop, which is the one it serves on.
 
-    `on_unreadable` is called with the detail of each request that cannot be parsed; `head_timeout` is in seconds.
+    `on_unreadable` is called with the detail of each request that cannot be parsed. `timeout` is the time in seconds
+    for the head of a request to come, and for a reply to be taken. `limit` is the number of connections at once.
     """
 
     def __init__(
@@ -276,11 +374,17 @@ class Server(web.Server):
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         *,
         on_unreadable: Callable[[str], None],
-        head_timeout: float,
+        timeout: float,
+        limit: int = MAX_CONNECTIONS,
     ) -> None:
         super().__init__(handler, handler_cancellation=True)
         self.on_unreadable = on_unreadable
-        self.head_timeout = head_timeout
+        self.timeout = timeout
+        self.limit = limit
+        self.unread: dict[Connection, float] = {}
+        """Connections whose client takes no more of its reply, and since when; the longest first."""
+        self._open: set[Connection] = set()
+        self._told_at: dict[str, float] = {}
         plain = Connection(self)
         missing = [name for name in ATTRIBUTES if not hasattr(plain, name)]
         missing += [name for name, value in CLASSES.items() if value is None]
@@ -297,6 +401,54 @@ class Server(web.Server):
     def __call__(self) -> Connection:
         """Return the handler of a new connection."""
         return Watched(self) if self.watches else Connection(self)
+
+    def admit(self, newest: Connection) -> None:
+        """Take a new connection. If there are too many, close those least recently used."""
+        self._open.add(newest)
+        if len(self._open) <= self.limit:
+            return
+        idle = [connection for connection in self._open if isinstance(connection, Watched) and not connection.busy]
+        idle = sorted((connection for connection in idle if connection is not newest), key=lambda each: each.active_at)
+        closed = idle[: 1 + self.limit // 64]
+        for connection in closed:
+            self._open.discard(connection)
+            connection.force_close()
+        if closed:
+            self.tell("more than %d connections: the least recently used ones are closed", self.limit)
+        else:
+            self.tell("more than %d connections, and none is idle: new ones are refused with 503", self.limit)
+            newest.end_with(503, f"the server has {self.limit} connections, and none of them is idle")
+
+    def dismiss(self, lost: Connection) -> None:
+        """Forget a connection that has ended."""
+        self._open.discard(lost)
+        self.unread.pop(lost, None)
+
+    def limit_unread(self) -> None:
+        """End connections whose clients read nothing while too many bytes wait to be sent, the longest first."""
+        total, now = sum(connection.unsent for connection in self.unread), monotonic()
+        for connection, since in list(self.unread.items()):
+            if total <= UNSENT_BYTES or now - since < UNREAD_S:
+                return
+            total -= connection.unsent
+            self.tell("more than %d bytes wait for clients that do not read: connections are ended", UNSENT_BYTES)
+            connection.abort()
+
+    async def end_overdue(self) -> None:
+        """End connections whose clients are too slow, as long as the server runs."""
+        while True:
+            await sleep(min(1.0, self.timeout / 4))
+            self.limit_unread()
+            now = monotonic()
+            for connection in tuple(self._open):
+                connection.end_if_overdue(now)
+
+    def tell(self, text: str, value: float) -> None:
+        """Write a warning to the log, but each text only once in `TELL_EACH_S`."""
+        now = monotonic()
+        if now - self._told_at.get(text, -TELL_EACH_S) >= TELL_EACH_S:
+            self._told_at[text] = now
+            _log.warning(text, value)
 
     def close_idle(self) -> list[asyncio.Task[None]]:
         """Close the connections without a request in progress; return the tasks of the others."""

@@ -20,12 +20,15 @@ DRIBBLE_PAUSE_MS: Final = 50
 MALFORMED: Final = b"HTTP/1.1 2OO Nearly\r\nContent-Length: minus one\r\n\r\n{"
 
 
-async def pause(step: Step) -> bool:
-    """Wait for the delay of the step in real time; return whether it has one."""
+async def pause(step: Step, request: web.BaseRequest) -> bool:
+    """Wait for the delay of the step in real time, or until the client leaves; return whether the step has a delay."""
     if step.delay is None or step.connection == "dribble":
         return False
     ms = step.delay_ms()
-    await sleep(ms / 1000)
+    if isinstance(request.protocol, Connection):
+        await request.protocol.while_connected(sleep(ms / 1000))
+    else:
+        await sleep(ms / 1000)
     return ms > 0
 
 

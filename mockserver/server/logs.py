@@ -6,13 +6,13 @@ import logging
 import os
 import sys
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
-from mockserver.server.log_writer import LogWriter, cut
+from mockserver.server.lines import FIELDS, LineHandler
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session, shorten, shorten_path
 from mockserver.sessions.steps import INJECTED_RULE, Step
@@ -25,13 +25,12 @@ SHOWN_EVENTS: Final = 10
 SHOWN_STEP: Final = 160
 """Characters of a fault step."""
 
-_FIELDS: Final = "fields"
 _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 
 
 def fields(**values: Json) -> dict[str, dict[str, Json]]:
     """Return the `extra` of a log call: the values in its message, as fields of the JSON line."""
-    return {_FIELDS: values}
+    return {FIELDS: values}
 
 
 class TextLines(logging.Formatter):
@@ -45,15 +44,11 @@ class TextLines(logging.Formatter):
         """Return the line without a traceback."""
         level = record.levelname.lower()
         message = "".join(
-            char if char.isprintable() else char.encode("unicode_escape").decode() for char in cut(record.message)
+            char if char.isprintable() else char.encode("unicode_escape").decode() for char in record.message
         )
         line = f"{rfc3339_ms(int(record.created * 1000))} {level:<7} {message}"
         code = _COLOURS.get(record.levelno) if self._colour else None
         return line if code is None else f"\x1b[{code}m{line}\x1b[0m"
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802, the name is the base class's
-        """Return the traceback."""
-        return cut(super().formatException(ei))
 
 
 class JsonLines(logging.Formatter):
@@ -65,27 +60,22 @@ class JsonLines(logging.Formatter):
             "time": rfc3339_ms(int(record.created * 1000)),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": cut(record.getMessage()),
+            "message": record.getMessage(),
+            **getattr(record, FIELDS, {}),
         }
-        values: dict[str, Json] = getattr(record, _FIELDS, {})
-        line |= {name: cut(value) if isinstance(value, str) else value for name, value in values.items()}
         if record.exc_info:
-            line["exception"] = cut(self.formatException(record.exc_info))
+            line["exception"] = record.exc_text or self.formatException(record.exc_info)
         return render(line).decode()
 
 
 def configure(settings: Settings) -> None:
-    """Configure logging to stderr from the settings."""
+    """Configure logging to stderr from the settings; warnings of libraries are logged too."""
+    handler = LineHandler(sys.stderr)
     colour = sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    lines = JsonLines() if settings.log_format == "json" else TextLines(colour=colour)
-    handler: logging.Handler
-    try:
-        handler = LogWriter(sys.stderr.fileno(), lines)
-    except (AttributeError, OSError):  # stderr is closed, or replaced within this process
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(lines)
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines(colour=colour))
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("mockserver").setLevel(settings.log_level.upper())
+    logging.captureWarnings(True)
 
 
 def new_session(session: Session) -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+from asyncio import sleep
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -17,8 +18,15 @@ from typing import Any, ClassVar, Final
 from mockserver.errors import SettingsError
 from mockserver.server import reloading, tls
 from mockserver.server.app import App
-from mockserver.server.connection import Server
+from mockserver.server.connection import MAX_CONNECTIONS, Server
+from mockserver.server.lines import say
 from mockserver.settings import Settings, url_of
+
+resource: Any
+try:
+    import resource
+except ImportError:  # Windows has no limit of descriptors
+    resource = None
 
 _log = logging.getLogger("mockserver")
 
@@ -27,6 +35,9 @@ _NOT_OURS: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 STOP_GRACE: Final = 2.0
 """Seconds that requests in progress get to finish."""
+
+RESERVED: Final = 24
+"""Descriptors that are kept free for files, logs and connections that are accepted in the same moment."""
 
 CUT_GRACE: Final = 0.2
 """Seconds that cancelled requests get to clean up."""
@@ -40,27 +51,33 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     """
     files = reloading.state_of(settings) if settings.reload else {}
     app = App(settings)
-    server = Server(app.handle, on_unreadable=app.count_unreadable, head_timeout=settings.body_timeout)
+    server = Server(
+        app.handle,
+        on_unreadable=app.count_unreadable,
+        timeout=settings.body_timeout,
+        limit=min(MAX_CONNECTIONS, descriptors_left()),
+    )
     loop, context = asyncio.get_running_loop(), None
     if tls.is_on(settings):
         context, app.ca_file = tls.server_context(settings, app.count_unreadable)
     sockets = bound_sockets(settings.host, settings.port)
     port = sockets[0].getsockname()[1]
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG, ssl=context) for sock in sockets]
-    watching = None
+    tasks = [asyncio.create_task(server.end_overdue())]
     if settings.reload:
-        watching = asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store, files))
+        tasks.append(asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store, files)))
     try:
         yield app, url_of(settings.host, port, secure=context is not None)
     finally:
-        if watching is not None:
-            watching.cancel()
         if app.ca_file is not None:
             tls.remove(app.ca_file)
         for listener in listeners:
             listener.close()
         app.stop()
         await _finish(server)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 async def _finish(server: Server) -> None:
@@ -86,27 +103,24 @@ async def run(settings: Settings) -> None:
             os._exit(128 + number)
         stop.set()
 
-    if settings.ready_file is not None and settings.ready_file.is_file():
-        settings.ready_file.unlink()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, on_signal, number)
+    if settings.ready_file is not None and settings.ready_file.is_file():
+        settings.ready_file.unlink()
     async with serving(settings) as (app, url):
         gc.freeze()
         gc.enable()
-        await asyncio.sleep(0)  # a signal may have come during the start
-        if stop.is_set():
-            return
-        announce(url, settings.ready_file)
-        if app.ca_file is not None:
-            print(f"mockserver CA file {app.ca_file}", flush=True)
+        await sleep(0.001)  # the loop looks for a signal that came during start-up
+        if not stop.is_set():
+            announce(url, settings.ready_file, app.ca_file)
         await stop.wait()
         _log.info("stopping")
 
 
-def announce(url: str, ready_file: Path | None) -> None:
-    """Print the ready line, and write the URL to the file atomically."""
+def announce(url: str, ready_file: Path | None, ca_file: Path | None = None) -> None:
+    """Write the URL to the file atomically; print the ready line, and that of a new CA."""
     if ready_file is not None:
         partial = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
         try:
@@ -114,29 +128,47 @@ def announce(url: str, ready_file: Path | None) -> None:
             partial.replace(ready_file)
         except OSError as error:
             raise SettingsError(f"cannot write the ready file {ready_file}: {error.strerror}") from None
-    print(f"mockserver ready on {url}", flush=True)
+    say(f"mockserver ready on {url}", *([] if ca_file is None else [f"mockserver CA file {ca_file}"]))
+
+
+def open_standard_descriptors() -> None:
+    """Open the null device as descriptor 0, 1 or 2 where it is closed: uvloop aborts if a socket gets that number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+
+
+def raise_descriptor_limit() -> None:
+    """Raise the number of descriptors that this process may have to what the system allows."""
+    if resource is not None:
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def descriptors_left() -> int:
+    """Return how many connections there are descriptors for, without those that files and other sockets need."""
+    if resource is None:
+        return MAX_CONNECTIONS
+    limit: int = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    with contextlib.suppress(OSError):
+        limit -= len(os.listdir("/dev/fd"))
+    return max(1, limit - RESERVED - limit // 16)
 
 
 def run_forever(settings: Settings) -> None:
     """Serve in this process, on uvloop if it is installed."""
-    _open_standard_streams()
+    open_standard_descriptors()
+    raise_descriptor_limit()
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop
 
         loop_factory = uvloop.new_event_loop
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which the runner replaces, where loops take no signals
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(run(settings))
-
-
-def _open_standard_streams() -> None:
-    """Open those of stdin, stdout and stderr that are closed on the null device: uvloop aborts if a socket is one."""
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)
 
 
 class _Listener(socket.socket):

@@ -145,7 +145,7 @@ class Vendor:
         """Apply one fault step around the commit; record when and whether the complete reply was sent."""
         arrival.session.in_flight += 1
         try:
-            held_up = step.when == "before_commit" and await injection.pause(step)
+            held_up = step.when == "before_commit" and await injection.pause(step, arrival.request)
             if held_up:
                 fresh = route(arrival.judged.request_body, arrival.judged.contract)
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
@@ -154,7 +154,7 @@ class Vendor:
             exchange, own = await self._commit(arrival, step)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)
-                held_up = await injection.pause(step)
+                held_up = await injection.pause(step, arrival.request)
             reply = exchange.override.reply or own
             whole = status_left = not (held_up and injection.given_up(arrival.request))
             sent: web.StreamResponse = _answer(arrival.session, exchange, reply)

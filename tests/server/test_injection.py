@@ -121,7 +121,7 @@ async def test_dribbling_ends_when_the_client_has_gone() -> None:
 async def test_pause_is_as_long_as_the_step_says(
     pauses: list[float], step: dict[str, Any], seconds: list[float], waited: bool
 ) -> None:
-    assert await pause(Step(step)) is waited
+    assert await pause(Step(step), request_on(Wire())) is waited
     assert pauses == seconds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import signal
 import socket
@@ -17,7 +18,7 @@ from mockserver.errors import SettingsError
 from mockserver.server import running
 from mockserver.server.running import announce, bound_sockets, serving
 from mockserver.settings import Settings, url_of
-from tests.processes import ROOT, SEARCH, ServerProcess, served
+from tests.processes import ROOT, SEARCH, ServerProcess, environment, served
 
 ALLOWED_S = 3.0
 """How long a server may take to end after the first signal."""
@@ -203,25 +204,45 @@ def test_a_second_signal_ends_the_server_at_once(second: signal.Signals) -> None
     assert "cut off" not in log
 
 
-EARLY = """
-import os, sys, threading, mockserver.__main__
-sys.argv = ["mockserver", "serve", "--port", "0"]
-threading.Timer({ms} / 1000, os.kill, (os.getpid(), {number})).start()
-mockserver.__main__.main()
+SIGNALLED_AT_IMPORT = """\
+import os, sys
+number, module = int(sys.argv[1]), sys.argv[2]
+class Finder:
+    def find_spec(name, path=None, target=None):
+        if name == module:
+            os.kill(os.getpid(), number)
+sys.meta_path.insert(0, Finder)
+sys.argv[1:3] = []
+from mockserver.__main__ import main
+main()
 """
+IMPORTED_AT_START = ("mockserver.cli.main", "click", "mockserver.cli.serve", "aiohttp", "decimal", "uvloop")
 
 
-@pytest.mark.parametrize("ms", [5, 40, 80, 120, 160, 200, 300])
-@pytest.mark.parametrize(("number", "codes"), [(signal.SIGTERM, {0}), (signal.SIGINT, {0, 130})])
-def test_a_signal_while_the_server_starts_ends_the_process_cleanly(
-    number: signal.Signals, codes: set[int], ms: int
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("module", [*IMPORTED_AT_START, "mockserver.server.running"])
+def test_a_signal_during_start_up_ends_the_process_cleanly(tmp_path: Path, number: signal.Signals, module: str) -> None:
+    command = [sys.executable, "-c", SIGNALLED_AT_IMPORT, str(int(number)), module, "serve", "--port", "0"]
+    command += ["--ready-file", str(tmp_path / "url.txt")]
+    ended = subprocess.run(command, cwd=ROOT, env=environment(), check=False, capture_output=True, timeout=SEARCH)
+    assert ended.returncode == (0 if number == signal.SIGTERM else 130), ended.stderr
+    assert (ended.stdout, ended.stderr, list(tmp_path.iterdir())) == (b"", b"", [])
+
+
+def test_a_signal_before_the_ready_line_stops_the_server(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    program = EARLY.format(ms=ms, number=int(number))
-    ended = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False, timeout=SEARCH
-    )
-    assert ended.returncode in codes
-    assert "Traceback" not in ended.stderr
+    listen = running.bound_sockets
+
+    def signalled(host: str, port: int) -> list[socket.socket]:
+        signal.raise_signal(signal.SIGTERM)
+        return listen(host, port)
+
+    monkeypatch.setattr(running, "bound_sockets", signalled)
+    ready_file = tmp_path / "url.txt"
+    asyncio.run(running.run(Settings(port=0, ready_file=ready_file)))
+    gc.unfreeze()
+    assert (capsys.readouterr().out, ready_file.exists()) == ("", False)
 
 
 async def test_a_stopped_server_leaves_nothing_to_wait_for() -> None:
@@ -245,7 +266,7 @@ def test_it_imports_nothing_that_only_tests_need() -> None:
 async def test_garbage_is_collected_again_once_the_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     collecting: list[bool] = []
 
-    def announced(url: str, ready_file: Path | None) -> None:
+    def announced(url: str, ready_file: Path | None, ca_file: Path | None) -> None:
         collecting.append(gc.isenabled())
         signal.raise_signal(signal.SIGTERM)
 

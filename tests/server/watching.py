@@ -65,7 +65,7 @@ class Gate:
         monkeypatch.setattr(injection, "pause", self.pause)
         monkeypatch.setattr(WatchedConnection, "eof_received", eof_received)
 
-    async def pause(self, step: Step) -> bool:
+    async def pause(self, step: Step, request: object) -> bool:
         """Stand in for `injection.pause`."""
         if step.delay is None:
             return False
