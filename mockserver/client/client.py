@@ -26,6 +26,7 @@ from mockserver.client.connections import Connections
 from mockserver.client.messages import ExchangeError, HttpReply
 from mockserver.client.results import Event, Exchange, FaultStep
 from mockserver.core.wording import NOTHING_CAME
+from mockserver.sessions.session_name import session_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -238,12 +239,10 @@ class Place:
 
 
 def _valid_name(name: str) -> str:
-    """Return the name of a session. Raises TypeError or ValueError if it cannot be one."""
+    """Return the name of a session in its one form. Raises TypeError or ValueError if it cannot be one."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a session must be a string, got {name!r}")
-    if not name:
-        raise ValueError("the name of a session must not be empty")
-    return name
+    return session_name(name)
 
 
 class Session(Place):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import unquote
 
 from mockserver.contract.schema import Schema
 from mockserver.contract.sections import CorsRules, Credential, Idempotency, Named, RateLimit, RefusalFamily, Replies
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import Tokens
+from mockserver.jsonkit.wiretext import unquoted
 
 Policy = Literal["partial", "atomic"]
 
@@ -118,7 +118,7 @@ class Operation(Named):
             if declared.startswith("{"):
                 if not raw:
                     return None
-                params[declared[1:-1]] = unquote(raw, errors="replace")
+                params[declared[1:-1]] = unquoted(raw)
             elif declared != raw:
                 return None
         return params

@@ -14,6 +14,7 @@ from mockserver.core.findings import Finding
 from mockserver.core.model import Judged, Refusal, Terms
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.wiretext import restored
 
 ROUTING_ORDER: Final = 0
 """The place in the precedence of what routing refuses: before every gate."""
@@ -85,7 +86,8 @@ def _find(judged: Judged, credential: Credential) -> str | None:
         case "bearer":
             value = bearer(request)
         case "query":
-            value = parse_qs(split_target(request.target)[1]).get(credential.parameter, [None])[0]
+            query = parse_qs(split_target(request.target)[1], errors="surrogateescape")
+            value = restored(query.get(credential.parameter, [""])[0])
         case _:
             readable = request_body.parse(judged.contract.max_body) and isinstance(request_body.value, dict)
             value = pointer.get(request_body.value, credential.tokens) if readable else None

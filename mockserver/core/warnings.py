@@ -24,7 +24,8 @@ from mockserver.core.route import credentials
 from mockserver.jsonkit import Json, jsontext
 
 SERVER_NOTES: Final[Mapping[str, ServerRule]] = {
-    name: SERVER_RULES[f"/server/{name}"] for name in ("long_credential", "long_session", "repeated_header")
+    name: SERVER_RULES[f"/server/{name}"]
+    for name in ("invalid_credential", "invalid_session", "long_credential", "long_session", "repeated_header")
 }
 """Warnings of the server itself, apart from the contract."""
 

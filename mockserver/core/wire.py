@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from mockserver.jsonkit.wiretext import decoded
+
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 
@@ -29,7 +31,7 @@ class WireRequest:
     def header(self, name: bytes) -> str | None:
         """Return the field's value, or None; `name` is lower case."""
         value = self.fields.get(name)
-        return None if value is None else value.decode("utf-8", "replace")
+        return None if value is None else decoded(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

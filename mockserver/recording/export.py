@@ -10,7 +10,7 @@ from mockserver.jsonkit import Json
 from mockserver.recording.redact import PLACEHOLDER, Redactor, is_random, readable
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
-from mockserver.sessions.stores.memory import DEFAULT_SESSION
+from mockserver.sessions.session_name import DEFAULT_SESSION
 from mockserver.sessions.views import View, body_view
 
 _CLIENTS_OWN: Final = frozenset({"event", "stored", "got", "expected", "fault"})

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from urllib.parse import unquote
 
 from aiohttp import web
 
 from mockserver.contract.contract import split_target
+from mockserver.jsonkit.wiretext import unquoted
 from mockserver.server import logs, reloading
 from mockserver.server.aiohttp_io import json_response, problem, unreadable
 from mockserver.server.connection import Watched
 from mockserver.server.control import ROOT, UNGUARDED, Control
 from mockserver.server.handlers import Handlers
 from mockserver.server.unseen import Unseen
-from mockserver.server.vendor import Vendor, is_too_long
+from mockserver.server.vendor import Vendor
 from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.session_name import SessionNameError, session_name
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 
@@ -94,8 +95,11 @@ class App:
 
     async def _answer_under_prefix(self, request: web.BaseRequest, target: str) -> web.StreamResponse:
         encoded_name, slash, rest = target[len(SESSION_PREFIX) :].partition("/")
-        name = unquote(encoded_name, errors="replace")
-        if not slash or not name or is_too_long(name):
-            self.unseen.add(f"a path below {SESSION_PREFIX} without the name of a session and a path")
-            return problem(404, f"expected {SESSION_PREFIX}<session>/<vendor path>")
+        try:
+            name, reason = session_name(unquoted(encoded_name)), "" if slash else "the vendor path is missing"
+        except SessionNameError as error:
+            reason = str(error)
+        if reason:
+            self.unseen.add(f"a path below {SESSION_PREFIX} that names no session: {reason}")
+            return problem(404, f"expected {SESSION_PREFIX}<session>/<vendor path>: {reason}")
         return await self.vendor.handle(request, "/" + rest, name)

@@ -11,7 +11,7 @@ from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import jsonschema_rs
 from aiohttp import web
@@ -20,6 +20,7 @@ from multidict import CIMultiDict
 from mockserver.contract.contract import split_target
 from mockserver.errors import LONGEST_VALUE, SettingsError, unknown
 from mockserver.jsonkit import Json, jsontext, pointer, violations, yamltext
+from mockserver.jsonkit.wiretext import unquoted
 from mockserver.server.aiohttp_io import SERVER, json_response, problem, read_body
 from mockserver.settings import Settings
 
@@ -252,7 +253,7 @@ def _find(path: str) -> tuple[_Route, dict[str, str]]:
     for route in _routes():
         match = route.pattern.fullmatch(ROOT if bare == ROOT.rstrip("/") else bare)
         if match is not None:
-            return route, {name: unquote(text, errors="replace") for name, text in match.groupdict().items()}
+            return route, {name: unquoted(text) for name, text in match.groupdict().items()}
     raise RejectedError(404, f"unknown path {path}; GET /_mock/ lists the available paths")
 
 

@@ -30,13 +30,14 @@ from mockserver.server.explanation import explain
 from mockserver.server.pages import RenderedRow, page, rendered
 from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.server.unseen import Unseen
-from mockserver.server.vendor import MAX_SESSION_BYTES, is_too_long, real_ms
+from mockserver.server.vendor import real_ms
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Delivery, Ledger
 from mockserver.sessions.matcher import ANY, matches
 from mockserver.sessions.matcher import problem as matcher_problem
 from mockserver.sessions.session import REAL_TIME, Session, SessionSettings
+from mockserver.sessions.session_name import DEFAULT_SESSION, SessionNameError, session_name
 from mockserver.sessions.steps import Step
 from mockserver.sessions.steps import problem as step_problem
 from mockserver.sessions.stores.memory import MemoryStore
@@ -161,11 +162,10 @@ class Handlers:
         return self.store.look_up(self._name(call))
 
     def _name(self, call: Call) -> str:
-        name = call.params["session"]
-        if not name or is_too_long(name):
-            detail = f"the name of a session must have 1 to {MAX_SESSION_BYTES} bytes"
-            raise RejectedError(400, detail, parameter="session")
-        return self.store.owner(name)
+        try:
+            return self.store.owner(session_name(call.params["session"]))
+        except SessionNameError as error:
+            raise RejectedError(400, str(error), parameter="session") from None
 
     def _names_problem(
         self, session: Session, match: Mapping[str, Json], *, of_events: bool = False
@@ -216,19 +216,17 @@ class Handlers:
         """Replace the given settings; all are validated before any is applied."""
         change = call.body
         protocols = await to_thread(self._choices, change) if "protocols" in change else None  # it compiles contracts
-        session = self.named(call)
         contracts = [] if protocols is None else [self.contracts.of(protocols, name) for name in protocols]
         self._check_memory(sum(contract.bytes for contract in contracts), "/protocols")
+        credentials = self._credentials(self._name(call), change.get("credentials") or ())
+        session = self.named(call)
         if "credentials" in change:
-            taken = self.store.give(session, tuple(dict.fromkeys(change["credentials"] or ())))
-            if taken is not None:
-                detail = f"the credential {taken} already belongs to another session"
-                raise RejectedError(409, detail, pointer="/credentials")
+            self.store.give(session, credentials)
         settings = session.settings
         if protocols is not None:
             session.choose(protocols, contracts)
         if "keys" in change:
-            settings.keys = None if change["keys"] is None else frozenset(change["keys"])
+            settings.keys = None if change["keys"] is None else frozenset(key.strip() for key in change["keys"])
         if "rate_limits" in change:
             settings.rate_limits = change["rate_limits"] or self.defaults.rate_limits
         if "journal_limit" in change:
@@ -245,6 +243,26 @@ class Handlers:
                 f"{self.store.max_bytes}; make it smaller, or start the server with a higher limit"
             )
             raise RejectedError(400, detail, pointer=pointer)
+
+    def _credentials(self, owner: str, credentials: Iterable[str]) -> tuple[str, ...]:
+        """Return credentials in their one form. Raises RejectedError for one that the session `owner` cannot have."""
+        names: list[str] = []
+        for index, credential in enumerate(credentials):
+            try:
+                names.append(session_name(credential))
+            except SessionNameError as error:
+                place = f"/credentials/{index}"
+                detail = f"{place}: a credential selects a session: {error}"
+                raise RejectedError(400, detail, pointer=place) from None
+        taken = self.store.taken(owner, names)
+        if taken is None:
+            return tuple(dict.fromkeys(names))
+        reason = f"{taken} is the name of an existing session; delete that session first, or use another credential"
+        if taken == DEFAULT_SESSION:
+            reason = f"{taken} is the session of requests that name none, so no session can own it"
+        elif self.store.owner(taken) != taken:
+            reason = f"the credential {taken} already belongs to the session {self.store.owner(taken)}"
+        raise RejectedError(409, reason, pointer="/credentials")
 
     def _choices(self, change: Json) -> Mapping[str, ContractChoice]:
         choices = {
@@ -263,7 +281,7 @@ class Handlers:
 
     async def forget_session(self, call: Call) -> web.Response:
         """Delete one session."""
-        self.store.forget(self.store.owner(call.params["session"]))
+        self.store.forget(self._name(call))
         return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
 
     async def requests(self, call: Call) -> web.StreamResponse:

@@ -25,11 +25,11 @@ from mockserver.server.unseen import Unseen, plain_path
 from mockserver.sessions import steps
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
+from mockserver.sessions.session_name import DEFAULT_SESSION, LongNameError, SessionNameError, session_name
 from mockserver.sessions.steps import CLOSE_IDLE, Step
-from mockserver.sessions.stores.memory import DEFAULT_SESSION, MemoryStore
+from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 
-MAX_SESSION_BYTES = 200
 MIN_CEILING = 1024 * 1024
 SESSION_HEADER = b"x-mock-session"
 
@@ -37,11 +37,6 @@ SESSION_HEADER = b"x-mock-session"
 def real_ms() -> int:
     """Return real time in ms since 1970."""
     return time.time_ns() // 1_000_000
-
-
-def is_too_long(session_name: str) -> bool:
-    """Return whether a session name, or the credential that is one, has more than `MAX_SESSION_BYTES` bytes."""
-    return len(session_name.encode("utf-8", "surrogatepass")) > MAX_SESSION_BYTES
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,7 +105,7 @@ class Vendor:
 
     async def _receive(self, request: web.BaseRequest, target: str, prefixed: str | None, protocol: str) -> WireRequest:
         """Read a request, up to the largest body that any contract of the server or of the named session allows."""
-        session = None if prefixed is None else self._store.peek(prefixed)
+        session = None if prefixed is None else self._store.peek(self._store.owner(prefixed))
         ceiling = max(MIN_CEILING, self._contracts.max_body)
         if session is not None:
             ceiling = max(ceiling, self._contracts.of(session.settings.protocols, protocol).max_body)
@@ -124,9 +119,11 @@ class Vendor:
         name = requested or judged.credential
         if not name:
             return self._store.session(DEFAULT_SESSION), ()
-        if is_too_long(name):
-            return self._store.session(DEFAULT_SESSION), ("long_session" if requested else "long_credential",)
-        return self._store.session(self._store.owner(name)), ()
+        try:
+            return self._store.session(self._store.owner(session_name(name))), ()
+        except SessionNameError as error:
+            kind = "long" if isinstance(error, LongNameError) else "invalid"
+            return self._store.session(DEFAULT_SESSION), (f"{kind}_{'session' if requested else 'credential'}",)
 
     async def _commit(self, arrival: Arrival, step: Step | None = None) -> tuple[Exchange, WireReply]:
         connection = arrival.request.protocol

@@ -66,6 +66,8 @@ SESSION: Any = Session("pk_a", Connections(Target(URL)))
         (lambda s: s.clock.set(5), TypeError, "now must be a datetime or a string"),
         (lambda s: s.session(5), TypeError, "must be a string"),
         (lambda s: s.session(""), ValueError, "must not be empty"),
+        (lambda s: s.session(".."), ValueError, 'must not be ".."'),
+        (lambda s: s.session("a\ud800"), ValueError, "must not contain a lone surrogate"),
         (lambda s: CLIENT(URL, sesion="x"), TypeError, 'did you mean "session"'),
         (lambda s: SERVER.connect(URL, sesion="x"), TypeError, 'did you mean "session"'),
         (lambda s: SERVER(revison={}), TypeError, 'MockServer: unknown option "revison", did you mean "revisions"'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -15,13 +15,13 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.claims import ID_BYTES
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
 from mockserver.sessions.session import Session, SessionSettings, SharedUses, shorten
+from mockserver.sessions.session_name import DEFAULT_SESSION
 from mockserver.sessions.steps import Step, override_of
 from mockserver.sessions.stores.eviction import Order, Standing
 from mockserver.sessions.tombstones import Limit, Tombstones
 
 _log = logging.getLogger("mockserver.store")
 
-DEFAULT_SESSION: Final = "default"
 HEAD_BYTES: Final = 700
 """What a head takes beside its target and headers, measured."""
 
@@ -127,21 +127,27 @@ class MemoryStore:
         """Return the name of the session a credential belongs to: the one it was given to, else its own."""
         return self._owners.get(credential, credential)
 
-    def give(self, session: Session, credentials: tuple[str, ...]) -> str | None:
-        """Make credentials the session's own, in place of those it had; return one that another session has."""
+    def taken(self, name: str, credentials: Iterable[str]) -> str | None:
+        """Return the first credential that the session of a name cannot own, or None.
+
+        It cannot own the credentials and names of other sessions, nor the name of the default session.
+        """
         for credential in credentials:
-            own = self._sessions.get(credential, session)
-            if self._owners.get(credential, session.name) != session.name or (own is not session and self._in_use(own)):
+            existing = credential in self._sessions and credential != name
+            if existing or self._owners.get(credential, name) != name or credential == DEFAULT_SESSION:
                 return credential
+        return None
+
+    def give(self, session: Session, credentials: tuple[str, ...]) -> str | None:
+        """Make credentials the session's own, in place of those it had; return one that it cannot own."""
+        taken = self.taken(session.name, credentials)
+        if taken is not None:
+            return taken
         for credential in session.settings.credentials:
             self._owners.pop(credential, None)
         self._owners.update(dict.fromkeys(credentials, session.name))
         session.settings.credentials = credentials
         return None
-
-    def _in_use(self, session: Session) -> bool:
-        """Tell whether a session has had requests or a test has set it up; to have been looked at does not count."""
-        return self._is_set_up(session) or session.counts.requests > 0
 
     def _is_set_up(self, session: Session) -> bool:
         return session.settings != self._defaults or session.clock.moved or bool(session.faults)

@@ -7,9 +7,8 @@ import logging
 
 import pytest
 
-from mockserver.contract.serving import ContractChoice
 from mockserver.core.model import Terms, Verdict
-from mockserver.sessions.session import Clock, Session
+from mockserver.sessions.session import Session
 from mockserver.sessions.steps import Step
 from tests.judging import NOW, sale
 from tests.sessions.keeping import Onlooker, collected, commit, new_store
@@ -161,22 +160,28 @@ def test_credential_is_taken_when_another_session_has_it() -> None:
     assert (store.owner("tk_x"), store.owner("tk_y"), second.settings.credentials) == ("a", "tk_y", ())
 
 
-@pytest.mark.parametrize("how", ["requests", "settings", "clock", "faults"])
-async def test_credential_is_taken_when_a_session_of_its_name_is_in_use(how: str) -> None:
+def test_credential_is_taken_when_a_session_of_its_name_exists_even_if_nobody_used_it() -> None:
     store = new_store()
     named = store.session("tk_x")
-    assert store.give(store.session("a"), ("tk_x",)) is None
-    assert store.give(store.session("a"), ()) is None
-    if how == "requests":
-        await commit(store, named)
-    elif how == "settings":
-        named.settings.protocols = {"tally": ContractChoice(revision="strict")}
-    elif how == "clock":
-        named.clock = Clock(offset_ms=1)
-    else:
-        named.faults.append(Step({"delay_ms": 1}))
     assert store.give(store.session("a"), ("tk_x",)) == "tk_x"
     assert store.give(named, ("tk_x",)) is None
+    store.forget("tk_x")
+    assert store.give(store.session("a"), ("tk_x",)) is None
+
+
+@pytest.mark.parametrize("owner", ["a", "default"])
+def test_name_of_the_default_session_is_nobodys_credential(owner: str) -> None:
+    store = new_store()
+    assert store.give(store.session(owner), ("tk_x", "default")) == "default"
+    assert (store.owner("default"), store.owner("tk_x")) == ("default", "tk_x")
+
+
+def test_credentials_of_an_evicted_session_name_their_own_sessions_again() -> None:
+    store = new_store(max_sessions=1)
+    store.give(store.session("a"), ("tk_x",))
+    store.session("b")
+    assert store.owner("tk_x") == "tk_x"
+    assert store.give(store.session("b"), ("tk_x", "a")) is None
 
 
 def test_session_may_be_given_its_own_name() -> None:

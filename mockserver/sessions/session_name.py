@@ -1,0 +1,54 @@
+"""What the name of a session may be. Every way to name one, a key included, goes through `session_name`."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+DEFAULT_SESSION: Final = "default"
+"""The session of requests that name none."""
+
+MAX_NAME_BYTES: Final = 200
+"""The length of a name in UTF-8: names are kept for each session and shown in every row, log line and file name."""
+
+_MAX_BEFORE_NFC: Final = 4 * MAX_NAME_BYTES
+"""Characters that are normalized at most, because NFC takes quadratic time for hostile texts."""
+
+_REFUSED: Final = {
+    "Cc": "a control character",
+    "Cf": "an invisible format character",
+    "Cs": "a lone surrogate",
+    "Zl": "a line separator",
+    "Zp": "a paragraph separator",
+}
+"""Kinds of characters that no name contains, by Unicode category: a name is shown in terminals, logs and reports."""
+
+
+class SessionNameError(ValueError):
+    """A text cannot be the name of a session. The message does not repeat it, because it may be a key."""
+
+
+class LongNameError(SessionNameError):
+    """A name is too long."""
+
+
+def session_name(text: str) -> str:
+    """Return the name of a session in its one form: NFC, without white space around it. Raises SessionNameError."""
+    name = text.strip()
+    if len(name) <= _MAX_BEFORE_NFC:
+        name = unicodedata.normalize("NFC", name)
+    if not name:
+        raise SessionNameError("the name of a session must not be empty")
+    if len(name) > MAX_NAME_BYTES or len(name.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        raise LongNameError(f"the name of a session must have at most {MAX_NAME_BYTES} bytes in UTF-8")
+    if name in (".", ".."):
+        raise SessionNameError(f'the name of a session must not be "{name}", which clients remove from paths')
+    if name.isascii() and name.isprintable():
+        return name
+    for character in name:
+        kind = _REFUSED.get(unicodedata.category(character))
+        if character == "\ufffd":
+            kind = "the replacement character, which stands for bytes that are not valid text"
+        if kind is not None:
+            raise SessionNameError(f"the name of a session must not contain {kind} (U+{ord(character):04X})")
+    return name

@@ -1,0 +1,54 @@
+"""Which texts name a session, and in which form."""
+
+from __future__ import annotations
+
+import pytest
+
+from mockserver.sessions.session_name import MAX_NAME_BYTES, LongNameError, SessionNameError, session_name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("pk_a", "pk_a"),
+        (" \tpk_a\u00a0", "pk_a"),
+        ("e\u0301", "\u00e9"),
+        ("a/b", "a/b"),
+        ("...", "..."),
+        ("a" * MAX_NAME_BYTES, "a" * MAX_NAME_BYTES),
+        (" " * 1000 + "a", "a"),
+        ("e\u0301" * 100, "\u00e9" * 100),
+    ],
+)
+def test_name_is_trimmed_and_composed_and_stays_itself(text: str, name: str) -> None:
+    assert session_name(text) == name
+    assert session_name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        (" \u2003", "empty"),
+        (".", r'"\."'),
+        (" .. ", r'"\.\."'),
+        ("a\x00b", r"a control character \(U\+0000\)"),
+        ("a\x1b[31m", r"U\+001B"),
+        ("a\x7f", r"U\+007F"),
+        ("a\u0085b", r"U\+0085"),
+        ("a\u202eb", "invisible format character"),
+        ("a\u200b", "invisible format character"),
+        ("a\ud800", "a lone surrogate"),
+        ("a\ufffd", "replacement character"),
+        ("a\u2028b", "line separator"),
+    ],
+)
+def test_text_that_names_no_session_is_refused_with_the_reason(text: str, reason: str) -> None:
+    with pytest.raises(SessionNameError, match=reason):
+        session_name(text)
+
+
+@pytest.mark.parametrize("text", ["a" * 201, "\u00e9" * 101, "e\u0301" * 1_000_000, "\ud800" * 201])
+def test_name_is_refused_when_it_has_more_than_200_bytes(text: str) -> None:
+    with pytest.raises(LongNameError, match="200 bytes"):
+        session_name(text)
