@@ -1,0 +1,97 @@
+"""The longest turn of an event loop, measured inside the process: how long, on the processor or not, and where.
+
+A callback puts itself at the end of the loop's queue again and again, so it runs exactly once in each pass of the loop
+over its sockets, timers and callbacks. The time between two of its runs is the time in which nothing else could run.
+This uses public calls only, so that it measures uvloop, the loop that the server has in production, as well as others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Final
+
+SAMPLE_S: Final = 0.004
+"""How often a thread looks where a turn is; more often would slow down what is measured."""
+SUSPECT_S: Final = 0.015
+"""From when on the thread looks: shorter turns need no explanation."""
+OURS: Final = "mockserver."
+
+
+@dataclass
+class Turns:
+    """What was measured while a block ran; times in seconds. `where` is the code that the longest turn was in."""
+
+    longest: float = 0.0
+    processor: float = 0.0
+    """Time on a processor during the longest turn: what it lacks was taken by other threads or processes."""
+    count: int = 0
+    collecting: float = 0.0
+    """The longest pause for the garbage collector."""
+    where: str = ""
+
+
+class Heartbeat:
+    """Measures the turns of the running loop as long as the block runs."""
+
+    def __init__(self) -> None:
+        self.turns = Turns()
+        self._places: Counter[str] = Counter()
+        self._done = threading.Event()
+        self._began_collecting = 0.0
+
+    def __enter__(self) -> Turns:
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        self._sampler = threading.Thread(target=self._sample, daemon=True)
+        self._last, self._last_processor = time.perf_counter(), time.thread_time()
+        self._next = self._loop.call_soon(self._beat)
+        gc.callbacks.append(self._note_collection)
+        self._sampler.start()
+        return self.turns
+
+    def __exit__(self, *error: object) -> None:
+        self._next.cancel()
+        gc.callbacks.remove(self._note_collection)
+        self._done.set()
+        self._sampler.join()
+
+    def _beat(self) -> None:
+        now, processor, turns = time.perf_counter(), time.thread_time(), self.turns
+        turns.count += 1
+        if now - self._last > turns.longest:
+            turns.longest, turns.processor = now - self._last, processor - self._last_processor
+            turns.where = ", ".join(place for place, _ in self._places.most_common(2))
+        if self._places:
+            self._places = Counter()
+        self._last, self._last_processor = now, processor
+        self._next = self._loop.call_soon(self._beat)
+
+    def _sample(self) -> None:
+        while not self._done.wait(SAMPLE_S):
+            if time.perf_counter() - self._last > SUSPECT_S:
+                self._places[_place(sys._current_frames().get(self._thread))] += 1
+
+    def _note_collection(self, phase: str, info: Mapping[str, Any]) -> None:
+        if phase == "start":
+            self._began_collecting = time.perf_counter()
+        else:
+            took = time.perf_counter() - self._began_collecting
+            self.turns.collecting = max(self.turns.collecting, took)
+
+
+def _place(frame: FrameType | None) -> str:
+    """Return the innermost function of the server in a stack, or the innermost one where none is the server's."""
+    innermost = frame
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith(OURS):
+            return f"{module.removeprefix(OURS)}.{frame.f_code.co_name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "" if innermost is None else f"{innermost.f_globals.get('__name__')}.{innermost.f_code.co_name}"
