@@ -3,12 +3,16 @@
 A callback puts itself at the end of the loop's queue again and again, so it runs exactly once in each pass of the loop
 over its sockets, timers and callbacks. The time between two of its runs is the time in which nothing else could run.
 This uses public calls only, so that it measures uvloop, the loop that the server has in production, as well as others.
+
+Other processes on the machine do not count: Linux says how long a thread was ready to run and had no processor.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import os
 import sys
 import threading
 import time
@@ -31,7 +35,7 @@ class Turns:
 
     longest: float = 0.0
     processor: float = 0.0
-    """Time on a processor during the longest turn: what it lacks was taken by other threads or processes."""
+    """Time on a processor during the longest turn: what it lacks was taken by other threads of the process."""
     count: int = 0
     collecting: float = 0.0
     """The longest pause for the garbage collector."""
@@ -49,8 +53,10 @@ class Heartbeat:
 
     def __enter__(self) -> Turns:
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        self._delays = _open_delays()
         self._sampler = threading.Thread(target=self._sample, daemon=True)
-        self._last, self._last_processor = time.perf_counter(), time.thread_time()
+        self._last = self._now()
+        self._began = time.perf_counter()
         self._next = self._loop.call_soon(self._beat)
         gc.callbacks.append(self._note_collection)
         self._sampler.start()
@@ -61,29 +67,43 @@ class Heartbeat:
         gc.callbacks.remove(self._note_collection)
         self._done.set()
         self._sampler.join()
+        if self._delays is not None:
+            os.close(self._delays)
+
+    def _now(self) -> tuple[float, float]:
+        """Return the time without that in which the thread waited for a processor, and the time it had one."""
+        waited = 0 if self._delays is None else int(os.pread(self._delays, 100, 0).split()[1])
+        return time.perf_counter() - waited / 1e9, time.thread_time()
 
     def _beat(self) -> None:
-        now, processor, turns = time.perf_counter(), time.thread_time(), self.turns
+        now, turns = self._now(), self.turns
         turns.count += 1
-        if now - self._last > turns.longest:
-            turns.longest, turns.processor = now - self._last, processor - self._last_processor
+        if now[0] - self._last[0] > turns.longest:
+            turns.longest, turns.processor = now[0] - self._last[0], now[1] - self._last[1]
             turns.where = ", ".join(place for place, _ in self._places.most_common(2))
         if self._places:
             self._places = Counter()
-        self._last, self._last_processor = now, processor
+        self._last, self._began = now, time.perf_counter()
         self._next = self._loop.call_soon(self._beat)
 
     def _sample(self) -> None:
         while not self._done.wait(SAMPLE_S):
-            if time.perf_counter() - self._last > SUSPECT_S:
+            if time.perf_counter() - self._began > SUSPECT_S:
                 self._places[_place(sys._current_frames().get(self._thread))] += 1
 
     def _note_collection(self, phase: str, info: Mapping[str, Any]) -> None:
         if phase == "start":
-            self._began_collecting = time.perf_counter()
+            self._began_collecting = time.thread_time()
         else:
-            took = time.perf_counter() - self._began_collecting
+            took = time.thread_time() - self._began_collecting
             self.turns.collecting = max(self.turns.collecting, took)
+
+
+def _open_delays() -> int | None:
+    """Open what Linux counts of this thread: time on a processor, and time it waited for one, in ns; else None."""
+    with contextlib.suppress(OSError):
+        return os.open("/proc/thread-self/schedstat", os.O_RDONLY)
+    return None
 
 
 def _place(frame: FrameType | None) -> str:

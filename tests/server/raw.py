@@ -89,8 +89,19 @@ async def read_answer(reader: asyncio.StreamReader, method: str = "POST") -> Ans
     if status < 200:
         return await read_answer(reader, method)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    length = 0 if method == "HEAD" or status in (204, 304) else int(headers.get("content-length", 0))
-    return Answer(status=status, headers=headers, body=await reader.readexactly(length))
+    if method == "HEAD" or status in (204, 304):
+        return Answer(status=status, headers=headers)
+    if headers.get("transfer-encoding") == "chunked":
+        return Answer(status=status, headers=headers, body=await _read_chunks(reader))
+    return Answer(status=status, headers=headers, body=await reader.readexactly(int(headers.get("content-length", 0))))
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    chunks = []
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        chunks.append((await reader.readexactly(size + 2))[:-2])
+    await reader.readexactly(2)
+    return b"".join(chunks)
 
 
 async def _read_answers(reader: asyncio.StreamReader, method: str) -> list[Answer]:
