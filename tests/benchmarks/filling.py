@@ -1,4 +1,4 @@
-"""A server with a history: 100 000 requests in 1 000 sessions, journalled by the server's own pipeline in its process."""
+"""A server with a history: 100 000 requests in 1 000 sessions, journalled in its process by its own pipeline."""
 
 from __future__ import annotations
 

@@ -88,8 +88,18 @@ class Heartbeat:
 
     def _sample(self) -> None:
         while not self._done.wait(SAMPLE_S):
-            if time.perf_counter() - self._began > SUSPECT_S:
-                self._places[_place(sys._current_frames().get(self._thread))] += 1
+            self._note_places()
+
+    def _note_places(self) -> None:
+        """Note where a long turn is in the loop's thread, and each other thread that is in the server's code."""
+        if time.perf_counter() - self._began < SUSPECT_S:
+            return
+        for thread, frame in sys._current_frames().items():
+            place = _place(frame)
+            if thread == self._thread:
+                self._places[place] += 1
+            elif place.startswith(OURS):
+                self._places[f"another thread in {place}"] += 1
 
     def _note_collection(self, phase: str, info: Mapping[str, Any]) -> None:
         if phase == "start":
@@ -112,6 +122,6 @@ def _place(frame: FrameType | None) -> str:
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
         if module.startswith(OURS):
-            return f"{module.removeprefix(OURS)}.{frame.f_code.co_name}:{frame.f_lineno}"
+            return f"{module}.{frame.f_code.co_name}:{frame.f_lineno}"
         frame = frame.f_back
     return "" if innermost is None else f"{innermost.f_globals.get('__name__')}.{innermost.f_code.co_name}"

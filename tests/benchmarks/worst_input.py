@@ -37,7 +37,8 @@ WHERE: Final[Mapping[str, object]] = {
 }
 EVIL: Final = (
     "(z+)+y", "^(a+)+$", "^([a-zA-Z0-9]+[._-]?)+@[a-z]+[.]com$", "(a|a)*b", "(a|aa)+$", "(.*a){20}", "(.*)*x",
-    r"^(\w+\s?)*$", "([a-z]+)*d", "a?" * 200 + "a" * 200, "(a{1,100}){1,100}", r"(?=(a+))\1b", r"(a*)*\1", "[^x]*x[^x]*y",
+    r"^(\w+\s?)*$", "([a-z]+)*d", "a?" * 200 + "a" * 200, "(a{1,100}){1,100}", r"(?=(a+))\1b", r"(a*)*\1",
+    "[^x]*x[^x]*y",
 )  # fmt: skip
 TEXT: Final = "a" * 50_000 + "!"
 
@@ -80,7 +81,10 @@ def gzipped_text(number: int) -> Request:
 
 INPUT: Final = [
     *(
-        Call(name=f"input: {method} {what[1:] or 'session'}, {name}", requests=one(control(method, "pk_input", what, body)))
+        Call(
+            name=f"input: {method} {what[1:] or 'session'}, {name}",
+            requests=one(control(method, "pk_input", what, body)),
+        )
         for name, body in BODIES.items()
         for method, what in (("POST", "/wait"), ("PUT", "/faults"), ("PATCH", ""))
     ),
@@ -91,16 +95,27 @@ INPUT: Final = [
     Call(
         name="input: 1 000 fault steps with 40 members",
         requests=one(
-            control("PUT", "pk_faults", "/faults", [{"match": {"where": {f"/a{n}": n for n in range(40)}}, "delay_ms": 1}] * 1000)
+            control(
+                "PUT",
+                "pk_faults",
+                "/faults",
+                [{"match": {"where": {f"/a{n}": n for n in range(40)}}, "delay_ms": 1}] * 1000,
+            )
         ),
     ),
     Call(
         name="input: batch of 100 against 1 000 fault steps",
         requests=one(sent(outlit("pk_faults", *(f"clicked_{n}" for n in range(100))))),
     ),
-    Call(name="input: 10 000 keys", requests=one(control("PATCH", "pk_input", "", {"keys": [f"k{n}" for n in range(10_000)]}))),
-    Call(name="input: 1 000 credentials", requests=one(control("PATCH", "pk_input", "", {"credentials": [f"c{n}" for n in range(1_000)]}))),
-]  # fmt: skip
+    Call(
+        name="input: 10 000 keys",
+        requests=one(control("PATCH", "pk_input", "", {"keys": [f"k{n}" for n in range(10_000)]})),
+    ),
+    Call(
+        name="input: 1 000 credentials",
+        requests=one(control("PATCH", "pk_input", "", {"credentials": [f"c{n}" for n in range(1_000)]})),
+    ),
+]
 PATCHES: Final = [
     Call(name="patch: `use` sixteen deep", requests=one(patch("pk_deep", "outlit", DEEP_PATCH))),
     Call(name="patch: 100 000 properties", requests=one(patch("pk_many", "outlit", properties(100_000)))),
@@ -206,7 +221,8 @@ EVICTIONS: Final = [
         requests=lambda: [sent(outlit(f"pk_more_{n}", "clicked")) for n in range(9_500)],
         at_once=16,
     ),
-    Call(name="eviction: 500 requests, a session evicted for each",
+    Call(
+        name="eviction: 500 requests, a session evicted for each",
         requests=lambda: [sent(outlit(f"pk_over_{n}", "clicked")) for n in range(500)],
         at_once=16,
     ),
@@ -216,5 +232,8 @@ EVICTIONS: Final = [
         name="eviction: journal limit 1 for the largest session",
         requests=one(control("PATCH", "wrk_batches", "", {"journal_limit": 1})),
     ),
-    Call(name="eviction: delete the largest session", requests=one(Request(method="DELETE", path="/_mock/sessions/pk_large"))),
-]  # fmt: skip
+    Call(
+        name="eviction: delete the largest session",
+        requests=one(Request(method="DELETE", path="/_mock/sessions/pk_large")),
+    ),
+]

@@ -98,7 +98,7 @@ async def read_answer(reader: asyncio.StreamReader, method: str = "POST") -> Ans
 
 async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     chunks = []
-    while size := int(await reader.readuntil(b"\r\n"), 16):
+    while size := int(await reader.readline(), 16):
         chunks.append((await reader.readexactly(size + 2))[:-2])
     await reader.readexactly(2)
     return b"".join(chunks)
