@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Final
 
 from mockserver.errors import SettingsError
 from mockserver.server import reloading, tls
+from mockserver.server.allocation import give_back_large_blocks
 from mockserver.server.app import App
 from mockserver.server.connection import MAX_CONNECTIONS, Server
 from mockserver.server.lines import say
@@ -162,6 +163,7 @@ def run_forever(settings: Settings) -> None:
     """Serve in this process, on uvloop if it is installed."""
     open_standard_descriptors()
     raise_descriptor_limit()
+    give_back_large_blocks()
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop
