@@ -125,9 +125,9 @@ class Connection:
             self.writer.write(piece)
             await self.writer.drain()
 
-    async def ask(self, request: bytes, method: str = "POST") -> Answer:
+    async def ask(self, request: bytes, method: str = "POST", *, within: float = SEARCH) -> Answer:
         """Send one request and read its answer."""
-        async with asyncio.timeout(SEARCH):
+        async with asyncio.timeout(within):
             await self.send(request)
             answer = await read_answer(self.reader, method)
         assert answer is not None, f"no answer to {request[:200]!r}"

@@ -17,7 +17,7 @@ from typing import Any, Final
 from tests.processes import ROOT, environment
 from tests.server.attacks import ATTACKS
 from tests.server.mutators import GOOD, MUTATORS
-from tests.server.raw import Answer, Connection, Plain, carry_out, once, whole
+from tests.server.raw import SEARCH, Answer, Connection, Plain, carry_out, once, whole
 
 SEED: Final = int(os.environ.get("HOSTILE_SEED", "20260614"))
 WORKERS: Final = 16
@@ -65,10 +65,10 @@ class Worker:
     def plain(self, key: str) -> Plain:
         return GOOD[self.rng.choice(list(GOOD))](key, f"e{self.rng.randrange(10**12)}")
 
-    async def ask(self, request: Plain) -> Answer:
+    async def ask(self, request: Plain, *, within: float = SEARCH) -> Answer:
         if self.connection is None:
             self.connection = await Connection.open(self.run.port)
-        answer = await self.connection.ask(request.wire(), request.method)
+        answer = await self.connection.ask(request.wire(), request.method, within=within)
         if answer.headers.get("connection", "").lower() == "close":
             await self.connection.close()
             self.connection = None
