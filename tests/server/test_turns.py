@@ -13,24 +13,8 @@ from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session, SessionSettings
 from tests.judging import wire_request
+from tests.server.passes import Passes
 from tests.sessions.keeping import exchange
-
-
-class Passes:
-    """Counts the passes of the running loop over its callbacks, as long as the block runs."""
-
-    def __enter__(self) -> Passes:
-        self.count = 0
-        self._loop = asyncio.get_running_loop()
-        self._next = self._loop.call_soon(self._add)
-        return self
-
-    def _add(self) -> None:
-        self.count += 1
-        self._next = self._loop.call_soon(self._add)
-
-    def __exit__(self, *error: object) -> None:
-        self._next.cancel()
 
 
 async def _pauses(pieces: int) -> int:
