@@ -49,6 +49,9 @@ DEFAULT_LIMIT: Final = 1000
 MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
 
+MUCH_TO_REDACT: Final = 4096
+"""Bytes of a body that may take longer than a turn to redact: a refused one has findings, each with parts of it."""
+
 FILTERS: Final = ("protocol", "operation", "type")
 """Query parameters with names that contracts define."""
 
@@ -123,8 +126,9 @@ class Handlers:
     async def fidelity(self, call: Call) -> Json:
         """List every fact with its source."""
         protocol, revision, basis = (call.query.get(name) for name in ("protocol", "revision", "basis"))
-        names = list(self.contracts.served) if protocol is None else [protocol]
-        listed = [fact for name in names for fact in facts(self._contract(name, revision))]
+        names, listed, turn = list(self.contracts.served) if protocol is None else [protocol], list[Json](), Turn()
+        for name in names:
+            listed += await turn.do(lambda: facts(self._contract(name, revision)), large=True)  # noqa: B023
         return {"facts": [fact for fact in listed if basis in (None, fact["basis"])]}
 
     def _contract(self, protocol: str, revision: str | None = None) -> Contract:
@@ -349,7 +353,8 @@ class Handlers:
         redactor = await turn.do(partial(Redactor, secrets, prefixes), large=True)
         async for exchange in in_turns(session):
             view = View(exchange)
-            line = await turn.do(partial(_rendered_export, view, redactor), large=view.large)
+            large = view.large or len(view.exchange.body) > MUCH_TO_REDACT
+            line = await turn.do(partial(_rendered_export, view, redactor), large=large)
             await stream.write(line)
         return stream
 
@@ -611,9 +616,8 @@ class Ledgers:
         if session not in self._cached or state != self._state:
             self._cached = WeakKeyDictionary({session: Ledger()})
             self._state, self._read_up_to = state, 0
-        ledger = self._cached[session]
+        ledger, turn = self._cached[session], Turn()
         async for exchange in in_turns(session, self._read_up_to):
-            async for _ in spread(ledger.adding(exchange), large=View(exchange).large):
-                pass
+            await turn.carry_out(ledger.adding(exchange), large=View(exchange).large)
             self._read_up_to = exchange.seq
         return ledger.rows
