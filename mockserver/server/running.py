@@ -22,6 +22,7 @@ from mockserver.server.allocation import give_back_large_blocks
 from mockserver.server.app import App
 from mockserver.server.connection import MAX_CONNECTIONS, Server
 from mockserver.server.lines import say
+from mockserver.server.preloading import preload
 from mockserver.settings import Settings, url_of
 
 resource: Any
@@ -121,6 +122,7 @@ async def run(settings: Settings) -> None:
         await sleep(0.001)  # the loop looks for a signal that came during start-up
         if not stop.is_set():
             announce(url, settings.ready_file, app.ca_file)
+            await asyncio.to_thread(preload)  # the first request that needs it would hold up the others for that long
         await stop.wait()
         _log.info("stopping")
 

@@ -65,6 +65,7 @@ def test_nothing_grows_when_every_kind_of_request_goes_on(
 ) -> None:
     log, sent, statuses, wrong = tmp_path / "log", Counter[str](), Counter[int](), list[str]()
     with process(log, *FLAGS, module="tests.server.counted") as (server, port):
+        asyncio.run(settle(port))
         idle, seen = vitals(server), []
         for number in range(rounds):
             run = asyncio.run(storm(port, f"round{number}", IN_A_ROUND, Soaker))
