@@ -36,6 +36,7 @@ from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Delivery, Ledger
 from mockserver.sessions.matcher import ANY, matches
 from mockserver.sessions.matcher import problem as matcher_problem
+from mockserver.sessions.remains import Remains
 from mockserver.sessions.session import REAL_TIME, Session, SessionSettings
 from mockserver.sessions.session_name import DEFAULT_SESSION, SessionNameError, session_name
 from mockserver.sessions.steps import Step
@@ -286,6 +287,9 @@ class Handlers:
     async def forget_session(self, call: Call) -> web.Response:
         """Delete one session."""
         self.store.forget(self._name(call))
+        turn = Turn()
+        while self.store.remains.free_some():
+            await turn.end_if_over()
         return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
 
     async def requests(self, call: Call) -> web.StreamResponse:
@@ -612,11 +616,15 @@ class Ledgers:
                 raise
 
     async def _up_to_date(self, session: Session) -> list[Delivery]:
-        state = (session.evicted, session.revised)
+        state, turn = (session.evicted, session.revised), Turn()
         if session not in self._cached or state != self._state:
+            remains = Remains()
+            remains.add(row for ledger in self._cached.values() for row in ledger.rows)
             self._cached = WeakKeyDictionary({session: Ledger()})
             self._state, self._read_up_to = state, 0
-        ledger, turn = self._cached[session], Turn()
+            while remains.free_some():
+                await turn.end_if_over()
+        ledger = self._cached[session]
         async for exchange in in_turns(session, self._read_up_to):
             await turn.carry_out(ledger.adding(exchange), large=View(exchange).large)
             self._read_up_to = exchange.seq

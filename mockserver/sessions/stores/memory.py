@@ -14,6 +14,7 @@ from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.claims import ID_BYTES
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
+from mockserver.sessions.remains import Remains
 from mockserver.sessions.session import Session, SessionSettings, SharedUses, shorten
 from mockserver.sessions.session_name import DEFAULT_SESSION
 from mockserver.sessions.steps import Step, override_of
@@ -63,6 +64,7 @@ class MemoryStore:
         self._remembered = 0
         self.shared_uses = SharedUses()
         self.tombstones = Tombstones()
+        self.remains = Remains()
         self.bytes = 0
         self.evicted_sessions = 0
         self.on_new_session: Callable[[Session], None] = lambda session: None
@@ -195,6 +197,7 @@ class MemoryStore:
 
     def record(self, session: Session, exchange: Exchange) -> None:
         """Journal an exchange and keep within the bounds; a session forgotten meanwhile stays so."""
+        self.remains.free_some()
         if session.deleted:
             return
         session.record(exchange)
@@ -312,6 +315,8 @@ class MemoryStore:
         """Take a session out; its open waits are told why."""
         del self._sessions[session.name]
         session.deleted = True
+        self.remains.add(session.journal)
+        self.remains.add(session.claims.ids())
         for waiter in tuple(session.waiters):
             waiter.end(reason)
         self._order.remove(session)
