@@ -169,6 +169,11 @@ def test_sizes_are_bytes_with_or_without_a_unit(text: str, size: int) -> None:
         (["--revision", "outlit=r4-2026"], 'did you mean "r4-2026-08"?'),
         (["--revision", "outlet=r4-2026-08"], 'did you mean "outlit"?'),
         (["--admin-token", ""], "must not be empty"),
+        (["--admin-token", "a\nb"], "U+000A at position 2"),
+        (["--admin-token-file", "no/such/file"], "cannot read the admin token file no/such/file: No such file"),
+        (["--admin-token-file", "."], "cannot read the admin token file .: Is a directory"),
+        (["--admin-token-file", os.devnull], "must not be empty"),
+        (["--admin-token", "a", "--admin-token-file", "b"], "exclude each other"),
         (["--contracts", "no/such/folder"], "no/such/folder"),
         (["--contract-patch", "no/such/file.yaml"], "no/such/file.yaml"),
         (["--prot", "1"], "--port"),
@@ -180,6 +185,29 @@ def test_a_flag_that_cannot_be_used_ends_with_2_and_says_why(flags: list[str], s
     assert ended.exit_code == 2
     assert said in ended.output
     assert "Traceback" not in ended.output
+
+
+@pytest.mark.parametrize(("command", "arguments"), [("serve", ["--port", "0"]), ("report", ["--session", "s"])])
+def test_an_empty_token_variable_does_not_open_the_server(command: str, arguments: list[str]) -> None:
+    variable = f"MOCKSERVER_{command.upper()}_ADMIN_TOKEN"
+    ended = invoke(command, *arguments, **{variable: "", "MOCKSERVER_URL": "http://127.0.0.1:1"})
+    assert ended.exit_code == 2
+    assert f"{variable} is empty: set it to the admin token, or unset it" in ended.output
+
+
+@pytest.mark.parametrize("given", ["MOCKSERVER_SERVE_ADMIN_TOKEN", "MOCKSERVER_SERVE_ADMIN_TOKEN_FILE"])
+def test_a_token_with_a_newline_is_that_of_the_clients(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(b"s3cret\r\n")
+    with served(variables={given: str(file) if given.endswith("FILE") else "s3cret\n"}) as process:
+        for flags in (["--admin-token", "s3cret"], ["--admin-token", "s3cret\n"], ["--admin-token-file", str(file)]):
+            ended = invoke("report", process.url, "--session", "s", "--allow-empty", *flags)
+            assert ended.exit_code == 0, ended.output
+        ended = invoke("report", process.url, "--session", "s", "--allow-empty", "--admin-token", "other")
+        assert (ended.exit_code, "401" in ended.output) == (2, True)
+        log = process.log_until("control call refused: a wrong bearer token, from 127.0.0.1")
+    assert "s3cret" not in log
+    assert "other" not in log
 
 
 def test_a_bad_patch_is_refused_with_its_file_and_place(tmp_path: Path) -> None:
