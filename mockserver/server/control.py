@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl, quote
 
@@ -34,7 +35,18 @@ _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{,]', re.DOTALL)
 LONGEST_DETAIL: Final = 1000
 """Characters of the detail of a problem: it may hold names from the request."""
 ROOT: Final = "/_mock/"
+SESSION_PREFIX: Final = f"{ROOT}s/"
+"""What vendor paths stand below it belongs to the vendor surface."""
 UNGUARDED: Final = frozenset({"/livez", "/readyz"})
+HEADERS: Final = MappingProxyType(
+    {
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    }
+)
+"""Headers of every reply of the control surface, unless it sets its own: it shows what clients sent, which no browser
+may run, store or frame. The vendor surface answers as the vendors do, without them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,7 @@ class Call:
     query: Mapping[str, Any]
     body: Json
     request: web.BaseRequest
-    cors: Mapping[str, str]
+    headers: Mapping[str, str]
     """Headers for a reply that the handler starts to send itself."""
 
 
@@ -71,6 +83,11 @@ def validator(place: str) -> jsonschema_rs.Draft202012Validator:
     """Return the validator of a schema in the document, by its pointer."""
     registry = jsonschema_rs.Registry([("mock:/control.yaml", document())])
     return jsonschema_rs.Draft202012Validator({"$ref": f"mock:/control.yaml#{quote(place)}"}, registry=registry)
+
+
+def is_control(path: str) -> bool:
+    """Return whether a path belongs to the control surface."""
+    return path in UNGUARDED or path == "/_mock" or (path.startswith(ROOT) and not path.startswith(SESSION_PREFIX))
 
 
 class RejectedError(Exception):
@@ -138,7 +155,9 @@ class Control:
             query_values = _query(operation, query)
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
-            reply = await handler(Call(params=params, query=query_values, body=body, request=request, cors=cors))
+            reply = await handler(
+                Call(params=params, query=query_values, body=body, request=request, headers={**HEADERS, **cors})
+            )
             return reply if isinstance(reply, web.StreamResponse) else json_response(reply)
         except RejectedError as error:
             return error.response

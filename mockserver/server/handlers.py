@@ -336,7 +336,7 @@ class Handlers:
     async def export(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
         session = self.read(call)
-        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.cors})
+        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
@@ -519,7 +519,7 @@ async def _send_page(
 ) -> web.StreamResponse:
     """Send a page of rows as they are made; at most as many as the call asks for, unless there is another limit."""
     most = call.query.get("limit", DEFAULT_LIMIT) if limit is None else limit
-    return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.cors))
+    return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.headers))
 
 
 def _eviction(session: Session) -> Mapping[str, Json]:
