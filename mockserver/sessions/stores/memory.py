@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -60,6 +61,7 @@ class MemoryStore:
         self._order = Order(self._is_set_up)
         self._next_number = 0
         self._owners: dict[str, str] = {}
+        self._noted: list[dict[str, Session]] = []
         self._remembered = 0
         self.shared_uses = SharedUses()
         self.tombstones = Tombstones()
@@ -285,6 +287,16 @@ class MemoryStore:
         self.forget(session.name, "evicted")
         self.tombstones.add(session.name, tombstone, known=set_up or session.read)
 
+    @contextmanager
+    def noting_deletions(self) -> Iterator[Mapping[str, Session]]:
+        """Note which sessions are deleted inside the block, by their names and credentials."""
+        deleted: dict[str, Session] = {}
+        self._noted.append(deleted)
+        try:
+            yield deleted
+        finally:
+            self._noted = [noted for noted in self._noted if noted is not deleted]
+
     def forget(self, name: str, reason: Literal["deleted", "evicted"] = "deleted") -> bool:
         """Delete a session; False when there was none. Its open waits are told why."""
         buried = self.tombstones.pop(name) is not None
@@ -292,6 +304,8 @@ class MemoryStore:
         if session is None:
             return buried
         session.deleted = True
+        for noted in self._noted if reason == "deleted" else ():
+            noted.update(dict.fromkeys((name, *session.settings.credentials), session))
         for waiter in tuple(session.waiters):
             waiter.end(reason)
         self._order.remove(session)
