@@ -47,8 +47,8 @@ def control_surface() -> str:
         "The server provides this API as an OpenAPI 3.1 document at `/_mock/openapi.json`. Errors are\n"
         "`application/problem+json`; `pointer` or `parameter` names the invalid part of the body, or the invalid path\n"
         "or query parameter. Unknown parameters and body members are errors.\n\n"
-        "Web pages of other origins are refused (403), and so are host names that others could make lead here (421); with\n"
-        "`--admin-token`, each call needs the token (401): see [Security](../explanation/security.md).\n"
+        "Web pages of other origins are refused (403), and so are host names that others could make lead here (421).\n"
+        "With `--admin-token`, each call needs the token (401). See [Security](../explanation/security.md).\n"
     )
     for path, item in document["paths"].items():
         for method, spec in item.items():

@@ -14,7 +14,7 @@ from aiohttp.http import HttpVersion
 from aiohttp.test_utils import make_mocked_request
 
 from mockserver.core.wire import WireReply
-from mockserver.server import aiohttp_io
+from mockserver.server import aiohttp_io, turns
 from mockserver.server.aiohttp_io import (
     ReceivedBody,
     json_response,
@@ -24,6 +24,7 @@ from mockserver.server.aiohttp_io import (
     unreadable,
     wire_request,
 )
+from tests.server.passes import Passes
 
 CEILING = 10
 DEADLINE_S = 30.0
@@ -72,6 +73,22 @@ async def test_body_is_read_as_it_comes(later: tuple[bytes, ...], expected: Rece
         asyncio.get_running_loop().call_soon(request.content.feed_data, chunk)
     asyncio.get_running_loop().call_soon(request.content.feed_eof)
     assert await reading == expected
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("ceiling", [30_000, CEILING])
+async def test_body_of_many_small_chunks_is_read_in_turns(
+    ended: bool, ceiling: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "TURN_S", -1)
+    count = 5 * aiohttp_io.CHUNKED_READ
+    request = arriving(*[b"x"] * count, ended=ended)
+    if not ended:
+        asyncio.get_running_loop().call_soon(request.content.feed_eof)
+    with Passes() as passes:
+        received = await read_body(request, ceiling, DEADLINE_S)
+    assert received == ReceivedBody(b"x" * min(count, ceiling), truncated=ceiling < count)
+    assert passes.count >= 4
 
 
 async def test_sender_is_too_slow_when_the_body_is_not_whole_at_the_deadline() -> None:
