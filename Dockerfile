@@ -1,4 +1,4 @@
-# The server as a container: docker build --tag mockserver . && docker run --rm --publish 8207:8207 mockserver
+# The server as a container: docker build --tag mockserver . && docker run --rm --publish 127.0.0.1:8207:8207 mockserver
 #
 # It needs no writable path and no network of its own, so --read-only --cap-drop ALL changes nothing. `MOCKSERVER_SERVE_…`
 # variables set its flags; arguments after the image name are flags too.

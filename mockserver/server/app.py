@@ -17,7 +17,7 @@ from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_contr
 from mockserver.server.handlers import Handlers
 from mockserver.server.unseen import Unseen
 from mockserver.server.vendor import Vendor
-from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.session import SessionSettings, shorten_path
 from mockserver.sessions.session_name import SessionNameError, session_name
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
@@ -69,7 +69,7 @@ class App:
             self.count_unreadable(detail)
             reply = unreadable(400, detail, request.headers.get("Origin"))
         except Exception:
-            _log.exception("internal error at %s %s", request.method, request.raw_path)
+            _log.exception("internal error at %s %s", request.method, shorten_path(request.raw_path))
             reply = problem(500, "internal error; see the log of the server for details")
         if not reply.prepared and is_control(split_target(request.raw_path)[0]):
             for name, value in HEADERS.items():

@@ -328,3 +328,19 @@ async def test_vendor_replies_have_none_of_the_control_headers(control: ControlC
     for prefix in ("", "/_mock/s/other", "/_mock/s/_mock"):
         reply = await vendor.track("m1", prefix=prefix)
         assert (reply.status, safe_headers(reply.headers)) == (202, {})
+
+
+async def test_internal_error_is_logged_without_the_key_and_the_query(
+    app_server: AppServer,
+    control: ControlClient,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(app_server.app.vendor, "handle", lambda *_: 1 / 0)
+    async with control.http.post(f"{control.url}/api/i/v1/{key}/events?token=s3cret") as reply:
+        assert reply.status == 500
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert line.startswith("internal error at POST /api/i/v1/pk_")
+    assert key not in line
+    assert "s3cret" not in line
