@@ -33,6 +33,7 @@ else:
     _Kind = click.ParamType
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Value = TypeVar("_Value")
 
 
 class ByteSize(_Kind):
@@ -167,6 +168,7 @@ def admin_token(help: str) -> Callable[[_Function], _Function]:
     flag = click.option("--admin-token", callback=_not_empty, metavar="TOKEN", help=help)
     file = click.option(
         "--admin-token-file",
+        callback=_not_empty,
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="File with the token, such as a Docker secret; a newline at its end is removed.",
@@ -174,12 +176,12 @@ def admin_token(help: str) -> Callable[[_Function], _Function]:
     return lambda function: flag(file(function))
 
 
-def _not_empty(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refuse an empty token: click takes an empty variable for one that is not set, and the server would be open."""
+def _not_empty(ctx: click.Context, param: click.Parameter, value: _Value) -> _Value:
+    """Refuse an empty variable, which click takes for one that is not set: the server would be open."""
     names = [param.envvar] if isinstance(param.envvar, str) else param.envvar or []
     empty = next((name for name in names if os.environ.get(name) == ""), None)
-    if value is None and empty is not None and ctx.params.get("admin_token_file") is None:
-        raise click.UsageError(f"{empty} is empty: set it to the admin token, or unset it", ctx)
+    if value is None and empty is not None:
+        raise click.UsageError(f"{empty} is empty: give it a value, or unset it", ctx)
     return value
 
 

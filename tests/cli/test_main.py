@@ -188,11 +188,12 @@ def test_a_flag_that_cannot_be_used_ends_with_2_and_says_why(flags: list[str], s
 
 
 @pytest.mark.parametrize(("command", "arguments"), [("serve", ["--port", "0"]), ("report", ["--session", "s"])])
-def test_an_empty_token_variable_does_not_open_the_server(command: str, arguments: list[str]) -> None:
-    variable = f"MOCKSERVER_{command.upper()}_ADMIN_TOKEN"
+@pytest.mark.parametrize("ending", ["ADMIN_TOKEN", "ADMIN_TOKEN_FILE"])
+def test_an_empty_token_variable_does_not_open_the_server(command: str, arguments: list[str], ending: str) -> None:
+    variable = f"MOCKSERVER_{command.upper()}_{ending}"
     ended = invoke(command, *arguments, **{variable: "", "MOCKSERVER_URL": "http://127.0.0.1:1"})
     assert ended.exit_code == 2
-    assert f"{variable} is empty: set it to the admin token, or unset it" in ended.output
+    assert f"{variable} is empty: give it a value, or unset it" in ended.output
 
 
 @pytest.mark.parametrize("given", ["MOCKSERVER_SERVE_ADMIN_TOKEN", "MOCKSERVER_SERVE_ADMIN_TOKEN_FILE"])
