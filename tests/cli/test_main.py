@@ -569,14 +569,15 @@ def test_the_log_has_neither_when_only_warnings_are_wanted() -> None:
 def test_a_client_cannot_forge_a_line_of_the_log() -> None:
     with served() as server:
         server.connect("GET /_mock/sessions/a%0Ab HTTP/1.1\r\nHost: localhost\r\n\r\n").close()
-        with (
-            server.connect(REFUSED.replace("/v1/", "/_mock/s/a%0Ab%1B/v1/")) as connection,
-            connection.makefile() as reader,
-        ):
-            assert reader.readline().startswith("HTTP/1.1 400 ")
+        named = json.dumps({"events": [{"event_type": "a", "external_user_id": "u", "a\nb\x1b": 7}]})
+        forged = REFUSED.replace(BATCH, named).replace(f"Length: {len(BATCH)}", f"Length: {len(named)}")
+        for request, status in ((REFUSED.replace("/v1/", "/_mock/s/a%0Ab%1B/v1/"), 404), (forged, 400)):
+            with server.connect(request) as connection, connection.makefile() as reader:
+                assert reader.readline().startswith(f"HTTP/1.1 {status} ")
         _, _, log = server.end()
-    assert r"new session a\nb\x1b" in log
+    assert r"at /a\nb\x1b [" in log
     assert "\x1b" not in log
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\S+ (info|warning) ", line) for line in log.splitlines())
 
 
 @pytest.mark.parametrize("as_json", [False, True])
