@@ -421,7 +421,7 @@ class Handlers:
         _check_size(steps)
         self._check_memory(memory_of(call.body), "")
         session = self.named(call)
-        await self._count_attempts(session, steps)
+        await _count_attempts(session, steps)
         session.faults[:] = steps
         self.store.set_up(session)
         return _steps(session)
@@ -431,7 +431,7 @@ class Handlers:
         step, session = self._step(self.read(call), call.body, ""), self.named(call)
         _check_size([*session.faults, step])
         self._check_memory(session.settings_bytes + memory_of(call.body), "")
-        await self._count_attempts(session, [step])
+        await _count_attempts(session, [step])
         session.faults.append(step)
         self.store.set_up(session)
         return _steps(session)
@@ -444,19 +444,6 @@ class Handlers:
             raise RejectedError(400, f"{place or 'the step'}: {invalid[1]}", pointer=place)
         self._check_matcher(session, script.get("match") or {}, place)
         return Step(script)
-
-    async def _count_attempts(self, session: Session, steps: Iterable[Step]) -> None:
-        """Start to count attempts if a step asks for them, from the requests that are in the journal.
-
-        Raises RejectedError if the session is deleted meanwhile.
-        """
-        if session.attempts is None and any(step.needs_attempts for step in steps):
-            attempts = AttemptNumbers()
-            async for exchange in in_turns(session):
-                attempts.add(exchange)
-            session.attempts = attempts
-        if session.deleted:
-            raise RejectedError(409, f"session {session.name} was deleted during this call")
 
     async def clear_faults(self, call: Call) -> Json:
         """Remove all fault steps."""
@@ -586,6 +573,20 @@ def _check_size(steps: Sequence[Step]) -> None:
         limit = f"{most} fault steps" if len(steps) > most else f"{MAX_BODY} bytes of fault steps"
         sent = f"{len(steps)} steps" if len(steps) > most else f"{size} bytes"
         raise RejectedError(400, f"a session has at most {limit}, and this would make {sent}; delete some", pointer="")
+
+
+async def _count_attempts(session: Session, steps: Iterable[Step]) -> None:
+    """Start to count attempts if a step asks for them, from the requests that are in the journal.
+
+    Raises RejectedError if the session is deleted meanwhile.
+    """
+    if session.attempts is None and any(step.needs_attempts for step in steps):
+        attempts = AttemptNumbers()
+        async for exchange in in_turns(session):
+            attempts.add(exchange)
+        session.attempts = attempts
+    if session.deleted:
+        raise RejectedError(409, f"session {session.name} was deleted during this call")
 
 
 def _clock(session: Session, real: int) -> Json:
