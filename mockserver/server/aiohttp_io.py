@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -150,6 +151,25 @@ async def send_pieces(
     await _write(stream, bytes(beginning))
     async for piece in pieces:
         await _write(stream, piece)
+    return stream
+
+
+async def in_pieces(request: web.BaseRequest, reply: web.StreamResponse) -> web.StreamResponse:
+    """Send a large reply in pieces, and return what was sent; return any other reply as it is.
+
+    For a connection over TLS: there a transport takes any amount at once, and does not tell that its client reads
+    nothing, unless more is written after that.
+    """
+    body = reply.body if isinstance(reply, web.Response) else None
+    if not isinstance(body, bytes) or len(body) <= CHUNK or request.method == "HEAD":
+        return reply
+    stream = web.StreamResponse(status=reply.status, reason=reply.reason, headers=reply.headers)
+    stream.content_length = len(body)
+    if reply.keep_alive is False:
+        stream.force_close()
+    with suppress(ConnectionError):  # nobody is there to read it
+        await stream.prepare(request)
+        await _write(stream, body)
     return stream
 
 

@@ -17,6 +17,7 @@ from mockserver.core.wire import WireReply
 from mockserver.server import aiohttp_io, turns
 from mockserver.server.aiohttp_io import (
     ReceivedBody,
+    in_pieces,
     json_response,
     problem,
     read_body,
@@ -193,3 +194,27 @@ def test_unreadable_request_ends_its_connection() -> None:
     assert isinstance(sent.body, bytes)
     assert json.loads(sent.body) == {"error": "unreadable_request", "detail": "too long", "status": 431}
     assert sent.keep_alive is False
+
+
+@pytest.mark.parametrize(
+    ("method", "reply"),
+    [
+        ("POST", web.Response(body=b"x" * aiohttp_io.CHUNK)),
+        ("HEAD", web.Response(body=b"x" * (aiohttp_io.CHUNK + 1))),
+        ("POST", web.Response()),
+        ("POST", web.StreamResponse()),
+    ],
+)
+async def test_reply_that_is_not_large_is_left_as_it_is(method: str, reply: web.StreamResponse) -> None:
+    assert await in_pieces(make_mocked_request(method, "/"), reply) is reply
+
+
+async def test_large_reply_is_sent_in_pieces_with_its_status_headers_and_length() -> None:
+    body = bytes(range(256)) * 1024
+    writer = mock.Mock(write=mock.AsyncMock(), write_headers=mock.AsyncMock(), write_eof=mock.AsyncMock())
+    request = make_mocked_request("POST", "/", writer=writer)
+    sent = await in_pieces(request, web.Response(status=418, headers={"X-A": "b"}, body=body))
+    assert (sent.status, sent.headers["X-A"], sent.content_length) == (418, "b", len(body))
+    pieces = [call.args[0] for call in writer.write.await_args_list]
+    assert b"".join(pieces) == body
+    assert max(map(len, pieces)) <= aiohttp_io.CHUNK
