@@ -42,7 +42,7 @@ HEADERS: Final = MappingProxyType(
     {
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Content-Security-Policy": "frame-ancestors 'none'",
     }
 )
 """Headers of every reply of the control surface, unless it sets its own: it shows what clients sent, which no browser

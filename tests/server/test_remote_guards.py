@@ -248,7 +248,7 @@ def test_origin_that_is_not_exactly_one_is_refused_at_the_start(origin: str, why
 SAFE = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "frame-ancestors 'none'",
 }
 
 
