@@ -80,23 +80,24 @@ def admin_token(text: str | None, file: Path | None = None) -> str | None:
 def usable_token(text: str) -> str:
     """Return an admin token without one newline at its end. Raises ValueError for one that no header can carry."""
     token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-    odd = next(
-        (f"U+{ord(char):04X} at position {at}" for at, char in enumerate(token, 1) if not char.isprintable()), ""
-    )
-    problem = ""
-    if not token.strip():
-        problem = "must not be empty"
-    elif any("\ud800" <= char <= "\udfff" for char in token):
-        problem = "is not valid UTF-8"
-    elif odd:
-        problem = f"has the character {odd}, which a header cannot carry: use printable ASCII"
-    elif token != token.strip():
-        problem = "begins or ends with a space, which a header cannot carry"
-    elif len(token.encode()) > LONGEST_TOKEN:
-        problem = f"is longer than {LONGEST_TOKEN} bytes"
+    problem = _token_problem(token)
     if problem:
         raise ValueError(f"the admin token {problem}")
     return token
+
+
+def _token_problem(token: str) -> str:
+    if not token.strip():
+        return "must not be empty"
+    if any("\ud800" <= char <= "\udfff" for char in token):
+        return "is not valid UTF-8"
+    for position, char in enumerate(token, 1):
+        if not char.isprintable():
+            where = f"U+{ord(char):04X} at position {position}"
+            return f"has the character {where}, which a header cannot carry: use printable ASCII"
+    if token != token.strip():
+        return "begins or ends with a space, which a header cannot carry"
+    return f"is longer than {LONGEST_TOKEN} bytes" if len(token.encode()) > LONGEST_TOKEN else ""
 
 
 def url_of(host: str, port: int, *, secure: bool = False) -> str:

@@ -1,6 +1,6 @@
-"""Who may call the control surface: no page of another site, no name that others can make lead here, the admin token.
+"""Who may call the control surface: no page of another site, nobody by a host name that others can make lead here.
 
-What a browser cannot be made to send decides: a page chooses neither `Host` nor `Origin` nor `Sec-Fetch-Site`.
+The guards against pages rely on headers that a page cannot choose: `Host`, `Origin` and `Sec-Fetch-Site`.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Guard:
     def token_problem(self, headers: RequestHeaders) -> str | None:
         """Return how a request fails to show the admin token, or None. The time it takes does not tell the token."""
         scheme, _, credential = headers.get("Authorization", "").partition(" ")
-        sent = credential.strip().encode("utf-8", "replace")
+        sent = credential.strip().encode("utf-8", "surrogateescape")
         if self.token is None or (scheme.lower() == "bearer" and hmac.compare_digest(sent, self.token.encode())):
             return None
         return "no bearer token" if scheme.lower() != "bearer" or not sent else "a wrong bearer token"

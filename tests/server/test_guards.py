@@ -272,6 +272,7 @@ def test_token_of_a_file_is_without_the_newline_that_ends_it(tmp_path: Path, end
     for sent, problem in (
         ("Bearer s3cret t\u00f6ken", None),
         ("Bearer s3cret token", "a wrong bearer token"),
+        ("Bearer s3cret t\udcf6ken", "a wrong bearer token"),
         ("Bearer", "no bearer token"),
         ("Basic s3cret", "no bearer token"),
         ("", "no bearer token"),
