@@ -49,6 +49,9 @@ DEFAULT_LIMIT: Final = 1000
 MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
 
+MUCH_TO_REDACT: Final = 4096
+"""Bytes of a body that may take longer than a turn to redact: a refused one has findings, each with parts of it."""
+
 FILTERS: Final = ("protocol", "operation", "type")
 """Query parameters with names that contracts define."""
 
@@ -350,7 +353,8 @@ class Handlers:
         redactor = await turn.do(partial(Redactor, secrets, prefixes), large=True)
         async for exchange in in_turns(session):
             view = View(exchange)
-            line = await turn.do(partial(_rendered_export, view, redactor), large=view.large)
+            large = view.large or len(view.exchange.body) > MUCH_TO_REDACT
+            line = await turn.do(partial(_rendered_export, view, redactor), large=large)
             await stream.write(line)
         return stream
 
@@ -617,9 +621,8 @@ class Ledgers:
         if session not in self._cached or state != self._state:
             self._cached = WeakKeyDictionary({session: Ledger()})
             self._state, self._read_up_to = state, 0
-        ledger = self._cached[session]
+        ledger, turn = self._cached[session], Turn()
         async for exchange in in_turns(session, self._read_up_to):
-            async for _ in spread(ledger.adding(exchange), large=View(exchange).large):
-                pass
+            await turn.carry_out(ledger.adding(exchange), large=View(exchange).large)
             self._read_up_to = exchange.seq
         return ledger.rows
