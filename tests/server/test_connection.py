@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import http.client
 import signal
+from types import SimpleNamespace
+from unittest import mock
 
 import aiohttp
 import pytest
+from aiohttp import StreamReader
 
 from mockserver.server.connection import ATTRIBUTES, CLASSES
 from mockserver.server.running import serving
@@ -66,9 +69,20 @@ class RefusingParser(OtherParser):
         super().__init__()
 
 
+class RenamingParser(OtherParser):
+    """A parser that changes what it reads."""
+
+    def feed_data(self, data: bytes) -> list[object]:
+        return [[(SimpleNamespace(method="GET", path="trial", raw_headers=()), StreamReader(mock.Mock(), 1))]]
+
+
 @pytest.mark.parametrize(
     ("parser", "why"),
-    [(OtherParser, "ValueError: not enough values to unpack"), (RefusingParser, "TypeError: ")],
+    [
+        (OtherParser, "ValueError: not enough values to unpack"),
+        (RefusingParser, "TypeError: "),
+        (RenamingParser, "it reads ('GET', 'trial',"),
+    ],
 )
 async def test_server_falls_back_when_a_private_name_has_another_meaning(
     parser: type[OtherParser], why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
