@@ -344,7 +344,7 @@ class Handlers:
     async def export(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
         session = self.read(call)
-        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.cors})
+        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
@@ -528,7 +528,7 @@ async def _send_page(
 ) -> web.StreamResponse:
     """Send a page of rows as they are made; at most as many as the call asks for, unless there is another limit."""
     most = call.query.get("limit", DEFAULT_LIMIT) if limit is None else limit
-    return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.cors))
+    return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.headers))
 
 
 def _eviction(session: Session) -> Mapping[str, Json]:
@@ -584,12 +584,17 @@ def _check_size(steps: Sequence[Step]) -> None:
 
 
 async def _count_attempts(session: Session, steps: Iterable[Step]) -> None:
-    """Start to count attempts if a step asks for them, from the requests that are in the journal."""
+    """Start to count attempts if a step asks for them, from the requests that are in the journal.
+
+    Raises RejectedError if the session is deleted meanwhile.
+    """
     if session.attempts is None and any(step.needs_attempts for step in steps):
         attempts = AttemptNumbers()
         async for exchange in in_turns(session):
             attempts.add(exchange)
         session.attempts = attempts
+    if session.deleted:
+        raise RejectedError(409, f"session {session.name} was deleted during this call")
 
 
 def _clock(session: Session, real: int) -> Json:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -61,6 +62,7 @@ class MemoryStore:
         self._order = Order(self._is_set_up)
         self._next_number = 0
         self._owners: dict[str, str] = {}
+        self._noted: list[dict[str, Session]] = []
         self._remembered = 0
         self.shared_uses = SharedUses()
         self.tombstones = Tombstones()
@@ -302,6 +304,16 @@ class MemoryStore:
         if forgotten is not None:
             self._release(forgotten[0], forgotten[1].credentials)
 
+    @contextmanager
+    def noting_deletions(self) -> Iterator[Mapping[str, Session]]:
+        """Note which sessions are deleted inside the block, by their names and credentials."""
+        deleted: dict[str, Session] = {}
+        self._noted.append(deleted)
+        try:
+            yield deleted
+        finally:
+            self._noted = [noted for noted in self._noted if noted is not deleted]
+
     def forget(self, name: str) -> bool:
         """Delete a session, and what is remembered of an evicted one; False when there was none."""
         buried, session = self.tombstones.pop(name), self._sessions.get(name)
@@ -309,6 +321,8 @@ class MemoryStore:
             self._release(name, buried.credentials)
         if session is not None:
             self._remove(session, "deleted")
+            for noted in self._noted:
+                noted.update(dict.fromkeys((name, *session.settings.credentials), session))
         return buried is not None or session is not None
 
     def _remove(self, session: Session, reason: Literal["deleted", "evicted"]) -> None:
