@@ -74,6 +74,7 @@ class RequestFacts:
         return [value.decode("latin-1") for known, value in self.request.headers if known.lower() == sought]
 
 
+@patterns.bounded()
 def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Difference]:
     """Return how an event row differs from a matcher; empty means it matches.
 
