@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from mockserver.jsonkit.automaton import ACCEPT, Assertion, Automaton, Look
 from mockserver.jsonkit.pattern_syntax import BOUNDARIES
 
-OF_A_CHARACTER: Final = 3
+OF_A_CHARACTER: Final = 4
 """Steps that a character costs beside the places that it leads to."""
 
 State: TypeAlias = tuple[frozenset[int], bool, bool]
@@ -39,27 +39,24 @@ class Steps:
             raise TooManyStepsError
 
 
-def _reached(
-    automaton: Automaton, places: Iterable[int], holds: Callable[[Assertion], bool], steps: Steps
-) -> set[int]:
+def _reached(automaton: Automaton, places: Iterable[int], holds: Callable[[Assertion], bool], steps: Steps) -> set[int]:
     """Return the places that are reached without reading a character: those that read one, or demand something."""
-    pending, seen, reached = list(places), set[int](), set[int]()
-    steps.take(OF_A_CHARACTER)
+    pending, reached, passed, visits = [*places], set[int](), set[int](), OF_A_CHARACTER
     while pending:
         place = pending.pop()
-        if place in seen:
-            continue
-        seen.add(place)
         closure = automaton.closure(place)
-        steps.take(1 if closure is None else len(closure))
         if closure is None:
-            pending += automaton.follows[place]
+            visits += 1
+            pending += () if place in passed else automaton.follows[place]
+            passed.add(place)
             continue
-        for demanding in (closure - reached) & automaton.demanding:
+        visits += len(closure)
+        for demanding in automaton.demanding.intersection(closure) - reached if automaton.demanding else ():
             demand = automaton.asserts[demanding]
             if demand is not None and holds(demand):
                 pending += automaton.follows[demanding]
         reached |= closure
+    steps.take(visits)
     return reached
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from mockserver.jsonkit.automaton import Automaton, size_of
+from mockserver.jsonkit.automaton import Automaton, Size, size_of
 from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_cheap, search
 from mockserver.jsonkit.pattern_syntax import LookAround, Token, parse, without_leading_looks, write
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 DEEPEST: Final = 50
 """Groups inside groups that a pattern may have. Each costs a few frames of Python's stack while it is read."""
-MOST_PLACES: Final = 2_000
+MOST_PLACES: Final = 1_500
 """Places that a pattern may have with its repeats written out: so many are made and compiled in less than 10 ms."""
 UNDECIDED: Final = "the pattern takes too many steps on this text; make it simpler, or limit the length with maxLength"
 """What is said of a text that does not match because that could not be found out."""
@@ -32,12 +32,18 @@ MOST_STATES: Final = 5_000
 
 It makes these states in less than 10 ms, then it reads a character in a few nanoseconds.
 """
-MOST_STEPS: Final = 14_000
+MOST_STEPS: Final = 12_000
 """Steps that the search of one text may take: less than 10 ms."""
 MOST_TOGETHER: Final = 60_000
 """Steps that the searches for one request, or for one event that somebody asks about, may take together."""
 BYTES_OF_A_STEP: Final = 300
 """Bytes that jsonschema-rs searches in the time of a step."""
+MOST_CHECKED: Final = 800
+"""Places of a pattern that can have so few states: a larger one mostly takes more steps, and is not tried."""
+PLACES_OF_A_STEP: Final = 80
+"""Places that jsonschema-rs visits in the time of a step, where a byte leads to a state that it has not made yet."""
+OF_A_STATE: Final = 20
+"""Places that such a state counts for beside the pattern's own."""
 LONGEST_TEXT: Final = 1_048_576
 """Characters that a text may have to match any pattern: jsonschema-rs searches so many in less than 10 ms."""
 SIZE_LIMIT: Final = 1 << 18
@@ -85,8 +91,8 @@ class Matcher:
 
 @contextmanager
 def bounded(most: int = MOST_TOGETHER) -> Iterator[Steps]:
-    """Bound the steps that all searches inside take together."""
-    steps = Steps(most)
+    """Bound the steps that all searches inside take together; what is inside another one shares its steps."""
+    steps = _together.get() or Steps(most)
     token = _together.set(steps)
     try:
         yield steps
@@ -125,26 +131,27 @@ def matcher(pattern: str) -> Matcher:
             "are allowed; repeat less often: use + instead of {1,1000}, and maxLength to limit the length"
         )
     if parsed.look_around is LookAround.LEADING:
-        parts = [(expected, _search(tokens)[1]) for expected, tokens in without_leading_looks(parsed.tokens)]
+        parts = [(expected, _search(tokens, size)[1]) for expected, tokens in without_leading_looks(parsed.tokens)]
         return Matcher(engine_text=None, places=size.places, search=partial(_search_parts, parts))
-    engine_text, found = _search(parsed.tokens, can_look=parsed.look_around is LookAround.ANYWHERE)
+    engine_text, found = _search(parsed.tokens, size, can_look=parsed.look_around is LookAround.ANYWHERE)
     return Matcher(engine_text=engine_text, places=size.places, search=found)
 
 
-def _search(tokens: Tokens, *, can_look: bool = False) -> tuple[str | None, Search]:
+def _search(tokens: Tokens, size: Size, *, can_look: bool = False) -> tuple[str | None, Search]:
     """Return how jsonschema-rs reads a pattern that is cheap for it, else None, and what searches a text."""
     automaton = Automaton(tokens)
-    if not can_look and is_cheap(automaton, MOST_STATES):
-        text = engine_text(tokens)
-        engine = _engine(text)
-        if engine is not None:
-            return text, partial(_search_fast, engine)
-    return None, lambda text, steps: search(automaton, text, steps)
+    written = None if can_look else engine_text(tokens)
+    engine = None if written is None else _engine(written)
+    if engine is None:
+        return None, partial(search, automaton)
+    if size.places <= MOST_CHECKED and is_cheap(automaton, MOST_STATES):
+        return written, partial(_search_fast, engine, 1 / BYTES_OF_A_STEP)
+    return None, partial(_search_fast, engine, (size.places + OF_A_STATE) / PLACES_OF_A_STEP)
 
 
-def _search_fast(engine: Callable[[str], bool], text: str, steps: Steps) -> bool:
+def _search_fast(engine: Callable[[str], bool], steps_of_a_byte: float, text: str, steps: Steps) -> bool:
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-    steps.take(size // BYTES_OF_A_STEP)
+    steps.take(int(size * steps_of_a_byte))
     return engine(text)
 
 
