@@ -172,7 +172,7 @@ def test_pattern_has_its_ecma_meaning_in_every_engine(case: Case, before: str) -
     assert [text for text in case.other if agree(schema, {"text": text})] == []
 
 
-@pytest.mark.parametrize("text", ["a" * 100_000, "ab" * 10_000 + "a" * 16 + "c", "a" * (LONGEST_TEXT + 1)])
+@pytest.mark.parametrize("text", ["a" * 100_000, "ab" * 50_000 + "a" * 16 + "c", "a" * (LONGEST_TEXT + 1)])
 @pytest.mark.parametrize("most", [{}, {"maxLength": LONGEST_TEXT + 5}], ids=["no_maximum", "large_maximum"])
 def test_engines_agree_that_a_text_does_not_match_when_it_is_beyond_the_bounds(text: str, most: dict[str, Any]) -> None:
     schema = own(
