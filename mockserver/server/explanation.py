@@ -10,6 +10,7 @@ from mockserver.core.findings import Finding
 from mockserver.core.wording import NOTHING_CAME, SHOWN_VALUE, block, counted, cut, finding, value
 from mockserver.jsonkit import Json, pointer
 from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
+from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session import Session
 
 Row = Mapping[str, Json]
@@ -129,7 +130,8 @@ def _near_misses(misses: Sequence[NearMiss]) -> Iterator[str]:
         for number, different in enumerate(miss.differences):
             expected, got = value(different.expected), value(different.got)
             label = f" ({value(apart)})" if apart and not number else ""
-            yield f"{miss.id}: {different.pointer} expected {expected}, got {got}{label}"
+            rest = f", but only {MOST_VALUES} values were compared" if different.cut else ""
+            yield f"{miss.id}: {different.pointer} expected {expected}, got {got}{rest}{label}"
 
 
 def _fault_step(step: Row) -> str:
