@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from tests.benchmarks import generation, journal, load, payloads, prism, startup, waits
+from tests.benchmarks import generation, journal, load, patterns, payloads, prism, startup, waits
 from tests.benchmarks.load import SENDERS, WrongReplyError, requests_per_second, send, sender
 from tests.benchmarks.payloads import Payload
 from tests.benchmarks.servers import Server, ceiling, cpu_seconds, mock
@@ -130,6 +130,7 @@ PARTS: Final[Mapping[str, Callable[[int, int], Mapping[str, Mapping[str, float]]
     "start-up": lambda rounds, seconds: {"start-up": startup.measure(rounds)},
     "waits": lambda rounds, seconds: {"open waits": waits.measure(rounds, seconds)},
     "generation": lambda rounds, seconds: {"generation": generation.measure(500)},
+    "patterns": lambda rounds, seconds: patterns.measure(rounds),
     "journal": lambda rounds, seconds: journal.measure(1_000_000, rounds, seconds),
 }
 
