@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -31,7 +32,10 @@ from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 
 MIN_CEILING = 1024 * 1024
+NO_SESSIONS: Mapping[str, Session] = MappingProxyType({})
 SESSION_HEADER = b"x-mock-session"
+DELETED = ("X-Mock-Session-Deleted", "true")
+"""The header of a reply to a request whose session was deleted while it was under way."""
 
 
 def real_ms() -> int:
@@ -69,8 +73,9 @@ class Vendor:
         served = self._contracts.owner(path)
         if served is None:
             return self._unowned(request.method, path)
-        judged = route(RequestBody(await self._receive(request, target, prefixed, served.name)), served)
-        session, notes = self._session_of(judged, prefixed)
+        received, deleted = await self._receive(request, target, prefixed, served.name)
+        judged = route(RequestBody(received), served)
+        session, notes = self._session_of(judged, prefixed, deleted)
         if judged.request.headers is not request.raw_headers:
             notes = (*notes, "repeated_header")
         now = real_ms()
@@ -83,7 +88,7 @@ class Vendor:
         if step is not None:  # it is applied even if the client disconnects meanwhile
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
-        return _answer(session, exchange, reply)
+        return _answer(session, exchange, self._final(session, reply))
 
     def _count_preflight(self, judged: Judged, session: Session, path: str) -> None:
         """Count a preflight after which a browser does not send the request, or that has no key."""
@@ -103,27 +108,48 @@ class Vendor:
         terms = Terms(now_ms=session.clock.now(now), keys=settings.keys, rate_mode=settings.rate_limits)
         return judge(judged, terms)
 
-    async def _receive(self, request: web.BaseRequest, target: str, prefixed: str | None, protocol: str) -> WireRequest:
-        """Read a request, up to the largest body that any contract of the server or of the named session allows."""
+    async def _receive(
+        self, request: web.BaseRequest, target: str, prefixed: str | None, protocol: str
+    ) -> tuple[WireRequest, Mapping[str, Session]]:
+        """Read a request, up to the largest body that any contract of the server or of the named session allows.
+
+        Also return the sessions that were deleted meanwhile, by their names and credentials.
+        """
         session = None if prefixed is None else self._store.peek(self._store.owner(prefixed))
         ceiling = max(MIN_CEILING, self._contracts.max_body)
         if session is not None:
             ceiling = max(ceiling, self._contracts.of(session.settings.protocols, protocol).max_body)
-        connection = request.protocol
+        connection, deleted = request.protocol, NO_SESSIONS
         headers = connection.headers(request) if isinstance(connection, Watched) else None
-        return wire_request(request, target, await read_body(request, ceiling, self._settings.body_timeout), headers)
+        if request.content.is_eof():
+            received = await read_body(request, ceiling, self._settings.body_timeout)
+        else:
+            with self._store.noting_deletions() as deleted:
+                received = await read_body(request, ceiling, self._settings.body_timeout)
+        return wire_request(request, target, received, headers), deleted
 
-    def _session_of(self, judged: Judged, prefixed: str | None) -> tuple[Session, tuple[str, ...]]:
-        """Return the session of a request (by prefix, header, credential, or the default one), and notes."""
+    def _session_of(
+        self, judged: Judged, prefixed: str | None, deleted: Mapping[str, Session]
+    ) -> tuple[Session, tuple[str, ...]]:
+        """Return the session of a request (by prefix, header, credential, or the default one), and notes.
+
+        A request that came before its session was deleted belongs to that one, not to a new one of the same name.
+        """
         requested = prefixed or judged.request.header(SESSION_HEADER)
-        name = requested or judged.credential
-        if not name:
-            return self._store.session(DEFAULT_SESSION), ()
+        name, notes = requested or judged.credential or DEFAULT_SESSION, tuple[str, ...]()
         try:
-            return self._store.session(self._store.owner(session_name(name))), ()
+            name = session_name(name)
         except SessionNameError as error:
             kind = "long" if isinstance(error, LongNameError) else "invalid"
-            return self._store.session(DEFAULT_SESSION), (f"{kind}_{'session' if requested else 'credential'}",)
+            name, notes = DEFAULT_SESSION, (f"{kind}_{'session' if requested else 'credential'}",)
+        return deleted.get(name) or self._store.session(self._store.owner(name)), notes
+
+    def _final(self, session: Session, reply: WireReply) -> WireReply:
+        """Return a reply as it is sent. If the session was deleted meanwhile, a header says so, and it is counted."""
+        if not session.deleted:
+            return reply
+        self._unseen.add("a request whose session was deleted or evicted while it was under way")
+        return replace(reply, headers=(*reply.headers, DELETED))
 
     async def _commit(self, arrival: Arrival, step: Step | None = None) -> tuple[Exchange, WireReply]:
         connection = arrival.request.protocol
@@ -152,7 +178,7 @@ class Vendor:
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)
                 held_up = await injection.pause(step, arrival.request)
-            reply = exchange.override.reply or own
+            reply = self._final(arrival.session, exchange.override.reply or own)
             whole = status_left = not (held_up and injection.given_up(arrival.request))
             sent: web.StreamResponse = _answer(arrival.session, exchange, reply)
             if step.connection == CLOSE_IDLE:

@@ -24,6 +24,7 @@ from mockserver.core.wire import WireReply
 from mockserver.errors import LONGEST_VALUE
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.patterns import bounded
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.jsonkit.template import fill_text, names
 from mockserver.sessions.exchange import ReplyOverride
@@ -144,6 +145,7 @@ def rows_of(judged: Judged) -> list[dict[str, Json]]:
     ]
 
 
+@bounded()
 def take(steps: Sequence[Step], judged: Judged, attempts: Sequence[int] = ()) -> Step | None:
     """Return the first step that matches, has uses left and whose dice agree, used once; None when there is none."""
     return next((step for step in steps if not step.spent and step.matches(judged, attempts) and step.use()), None)

@@ -109,8 +109,8 @@ class View:
         schema = form.schema_for(event) if form is not None and verdict is Verdict.ACCEPTED else None
         findings: list[Finding] = []
         if verdict is Verdict.REJECTED:
-            injected = [error.finding for error in exchange.override.rejected if error.index == index]
-            findings = event_errors(self.judged, event) or list(filter(None, injected)) or [self._whole_finding()]
+            noted = [error.finding for error in self.judged.event_errors if error.index == index]
+            findings = event_errors(self.judged, event) or list(filter(None, noted)) or [self._whole_finding()]
         elif warnings:
             findings = event_warnings(self.judged, event)
         return {

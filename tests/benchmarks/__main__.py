@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tests.benchmarks import generation, journal, load, prism, startup, turns, waits
+from tests.benchmarks import generation, journal, load, patterns, prism, startup, turns, waits
 from tests.benchmarks.load import SENDERS, WrongReplyError, sender
 from tests.benchmarks.throughput import CASES, measure, measure_beside
 
@@ -61,6 +61,7 @@ PARTS: Final[Mapping[str, Callable[[int, int], Mapping[str, Mapping[str, float]]
     "start-up": lambda rounds, seconds: {"start-up": startup.measure(rounds)},
     "waits": lambda rounds, seconds: {"open waits": waits.measure(rounds, seconds)},
     "generation": lambda rounds, seconds: {"generation": generation.measure(500)},
+    "patterns": lambda rounds, seconds: patterns.measure(rounds),
     "journal": lambda rounds, seconds: journal.measure(1_000_000, rounds, seconds),
     "turns": lambda rounds, seconds: {"the longest turns of the loop in ms": turns.measure()},
 }
