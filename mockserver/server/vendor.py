@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from functools import partial
 from types import MappingProxyType
 
 from aiohttp import web
@@ -22,6 +23,7 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
 from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
 from mockserver.server.connection import Connection, Watched
+from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
 from mockserver.sessions import steps
 from mockserver.sessions.exchange import Exchange
@@ -84,11 +86,28 @@ class Vendor:
             self._count_preflight(judged, session, path)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
         arrival.attempts = session.attempts_of(judged) if session.faults else ()
+        if session.faults and steps.comparisons(session.faults, judged) > steps.MOST_AT_ONCE:
+            return await asyncio.shield(self._search_step(arrival))
         step = steps.take(session.faults, judged, arrival.attempts) if session.faults else None
+        return await self._carry_out(arrival, step)
+
+    async def _search_step(self, arrival: Arrival) -> web.StreamResponse:
+        """Have a thread compare a request with the fault steps where that is a lot; judge it again after that time."""
+        session, judged = arrival.session, arrival.judged
+        session.in_flight += 1
+        try:
+            search = partial(steps.fitting, tuple(session.faults), judged, arrival.attempts)
+            fitting = await Turn().do(search, large=True)
+            arrival.judged = self._judge(route(judged.request_body, judged.contract), session, real_ms())
+            return await self._carry_out(arrival, steps.first(fitting))
+        finally:
+            session.leave()
+
+    async def _carry_out(self, arrival: Arrival, step: Step | None) -> web.StreamResponse:
         if step is not None:  # it is applied even if the client disconnects meanwhile
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
-        return _answer(session, exchange, self._final(session, reply))
+        return _answer(arrival.session, exchange, self._final(arrival.session, reply))
 
     def _count_preflight(self, judged: Judged, session: Session, path: str) -> None:
         """Count a preflight after which a browser does not send the request, or that has no key."""
@@ -173,7 +192,8 @@ class Vendor:
                 fresh = route(arrival.judged.request_body, arrival.judged.contract)
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if step.reject is not None:
-                steps.reject(arrival.judged, step, arrival.attempts)
+                large = steps.comparisons([step], arrival.judged) > steps.MOST_AT_ONCE
+                await Turn().do(partial(steps.reject, arrival.judged, step, arrival.attempts), large=large)
             exchange, own = await self._commit(arrival, step)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)

@@ -9,7 +9,7 @@ import base64
 import random
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from itertools import zip_longest
 from typing import Final, Literal
@@ -46,6 +46,8 @@ EFFECTS: Final = ("reply", "connection", "reject")
 PARTIAL: Final = ("truncate", "dribble")
 """Cuts after which the client has the status line."""
 INJECTED_RULE: Final = "/fault"
+MOST_AT_ONCE: Final = 2_000
+"""Values of which the comparison takes a few milliseconds."""
 LAST: Final = sys.maxsize
 """The place in the precedence of what a step refuses: behind every gate."""
 
@@ -55,13 +57,16 @@ class Step:
 
     `script` is the step as the control surface took it; its members' types were checked there. `size` is its length as
     JSON, in bytes. `delay` has the bounds
-    (ms) between which a delay is drawn anew each time, and the seed.
+    (ms) between which a delay is drawn anew each time, and the seed. `values` is about how many values of an event are
+    compared.
     """
 
     def __init__(self, script: Mapping[str, Json]) -> None:
         self.script = dict(script)
         self.size = len(render(self.script))
         self.match: Mapping[str, Json] = script.get("match") or {}
+        headers = (self.match.get("request") or {}).get("headers")
+        self.values = 1 + len(self.match.get("where") or ()) + len(headers or ())
         self.remaining: int | None = script.get("times")
         self.probability: float | None = script.get("probability")
         self.reply: Mapping[str, Json] | None = script.get("reply")
@@ -145,10 +150,26 @@ def rows_of(judged: Judged) -> list[dict[str, Json]]:
     ]
 
 
+def comparisons(steps: Iterable[Step], judged: Judged) -> int:
+    """Return about how many values are compared to find the step for a request."""
+    return sum(step.values for step in steps) * max(1, len(judged.events))
+
+
 @bounded()
-def take(steps: Sequence[Step], judged: Judged, attempts: Sequence[int] = ()) -> Step | None:
+def take(steps: Iterable[Step], judged: Judged, attempts: Sequence[int] = ()) -> Step | None:
     """Return the first step that matches, has uses left and whose dice agree, used once; None when there is none."""
-    return next((step for step in steps if not step.spent and step.matches(judged, attempts) and step.use()), None)
+    return first(step for step in steps if not step.spent and step.matches(judged, attempts))
+
+
+@bounded()
+def fitting(steps: Iterable[Step], judged: Judged, attempts: Sequence[int] = ()) -> list[Step]:
+    """Return all steps that match, for `first`; it changes nothing, so that a thread can do it."""
+    return [step for step in steps if step.matches(judged, attempts)]
+
+
+def first(steps: Iterable[Step]) -> Step | None:
+    """Return the first step that has uses left and whose dice agree, used once; None when there is none."""
+    return next((step for step in steps if not step.spent and step.use()), None)
 
 
 def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
