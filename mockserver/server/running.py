@@ -18,9 +18,11 @@ from typing import Any, ClassVar, Final
 
 from mockserver.errors import SettingsError
 from mockserver.server import reloading, tls
+from mockserver.server.allocation import give_back_large_blocks
 from mockserver.server.app import App
 from mockserver.server.connection import MAX_CONNECTIONS, Server
 from mockserver.server.lines import say
+from mockserver.server.preloading import preload
 from mockserver.settings import Settings, url_of
 
 resource: Any
@@ -120,6 +122,7 @@ async def run(settings: Settings) -> None:
         await sleep(0.001)  # the loop looks for a signal that came during start-up
         if not stop.is_set():
             announce(url, settings.ready_file, app.ca_file)
+            await asyncio.to_thread(preload)  # the first request that needs it would hold up the others for that long
         await stop.wait()
         _log.info("stopping")
 
@@ -167,6 +170,7 @@ def run_forever(settings: Settings) -> None:
     """Serve in this process, on uvloop if it is installed."""
     open_standard_descriptors()
     raise_descriptor_limit()
+    give_back_large_blocks()
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop
