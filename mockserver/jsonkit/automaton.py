@@ -23,6 +23,9 @@ PASSED: Final = -1
 MOST_BEYOND: Final = 8
 """Places up to which what follows a place is remembered."""
 
+MOST_CHARACTERS: Final = 256
+"""Characters of which the kind is remembered."""
+
 REPLACEMENT: Final = 0xFFFD
 """The code point that half a surrogate pair is read as."""
 
@@ -80,7 +83,7 @@ class Automaton:
     """
 
     __slots__ = (
-        *("_closures", "_edges", "_kinds", "_partners", "_tokens", "_weights"),
+        *("_closures", "_edges", "_kind_of", "_kinds", "_partners", "_tokens", "_weights"),
         *("anchored", "asserts", "demanding", "follows", "reads", "start", "weights", "word"),
     )
 
@@ -101,6 +104,7 @@ class Automaton:
         self.anchored = tokens[:1] == ("^",) and not any(self._bars(0, len(tokens)))
         self.start = self._choice(0, len(tokens), ACCEPT)
         self.demanding = frozenset(place for place, demand in enumerate(self.asserts) if demand is not None)
+        self._kind_of: dict[str, int] = {}
         self._closures: dict[int, frozenset[int] | None] = {}
 
     def closure(self, place: int) -> frozenset[int] | None:
@@ -131,8 +135,13 @@ class Automaton:
 
     def kind(self, character: str) -> int:
         """Return the kind of a character."""
-        code = ord(character)
-        return 1 << (bisect_right(self._edges, REPLACEMENT if 0xD800 <= code <= 0xDFFF else code) - 1)
+        kind = self._kind_of.get(character)
+        if kind is None:
+            code = ord(character)
+            kind = 1 << (bisect_right(self._edges, REPLACEMENT if 0xD800 <= code <= 0xDFFF else code) - 1)
+            if len(self._kind_of) < MOST_CHARACTERS:
+                self._kind_of[character] = kind
+        return kind
 
     def _place(
         self, follows: tuple[int, ...], reads: int = 0, asserts: Assertion | None = None, weight: int = 1

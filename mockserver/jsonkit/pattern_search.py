@@ -6,31 +6,47 @@ search is faster by far, but uncounted: it has to be known beforehand to be chea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 from mockserver.jsonkit.automaton import ACCEPT, Assertion, Automaton, Look
-from mockserver.jsonkit.pattern_syntax import BOUNDARIES
 
-OF_A_CHARACTER: Final = 4
-"""Steps that a character costs beside the places that it leads to."""
+OF_A_CHARACTER: Final = 3
+"""Steps that a character costs which leads from places to places that the search was at before."""
+OF_NEW_PLACES: Final = 6
+"""Steps that other places cost, beside those that are visited."""
 
 State: TypeAlias = tuple[frozenset[int], bool, bool]
 """Where a search may be, whether it is at the start of the text, and whether a character of a word precedes."""
+Move: TypeAlias = tuple[bool, frozenset[int]]
+"""Whether the pattern has matched, and where a search is after the next character."""
 
 
 class TooManyStepsError(Exception):
     """A search is over its number of steps."""
 
 
+class Moves:
+    """What searches of one automaton have found to follow from places, so that it is found out once."""
+
+    def __init__(self) -> None:
+        self.demands: dict[frozenset[int], tuple[int, ...]] = {}
+        self.made: dict[tuple[frozenset[int], frozenset[int], int, bool], Move] = {}
+        self._same: dict[frozenset[int], frozenset[int]] = {}
+
+    def same(self, places: frozenset[int]) -> frozenset[int]:
+        """Return the one object that stands for places, with which look-ups are fast."""
+        return self._same.setdefault(places, places)
+
+
 class Steps:
-    """How many steps are left: a step visits a place."""
+    """How many steps are left, and what searches that share them have found: a step visits a place."""
 
-    __slots__ = ("left",)
+    __slots__ = ("_moves", "left")
 
-    def __init__(self, left: int) -> None:
+    def __init__(self, left: int, shared: Steps | None = None) -> None:
         self.left = left
+        self._moves: dict[Automaton, Moves] = {} if shared is None else shared._moves
 
     def take(self, count: int) -> None:
         """Take steps. Raises TooManyStepsError when none are left."""
@@ -38,10 +54,18 @@ class Steps:
         if self.left < 0:
             raise TooManyStepsError
 
+    def moves(self, automaton: Automaton) -> Moves:
+        """Return what is known of an automaton."""
+        return self._moves.setdefault(automaton, Moves())
 
-def _reached(automaton: Automaton, places: Iterable[int], holds: Callable[[Assertion], bool], steps: Steps) -> set[int]:
-    """Return the places that are reached without reading a character: those that read one, or demand something."""
-    pending, reached, passed, visits = [*places], set[int](), set[int](), OF_A_CHARACTER
+
+def _reached(automaton: Automaton, places: Iterable[int], holding: frozenset[int], steps: Steps) -> set[int]:
+    """Return the places that are reached without reading a character: those that read one, or demand something.
+
+    `holding` are the places whose demand holds.
+    """
+    steps.take(OF_NEW_PLACES)
+    pending, reached, passed, visits = [*places], set[int](), set[int](), 0
     while pending:
         place = pending.pop()
         closure = automaton.closure(place)
@@ -51,10 +75,8 @@ def _reached(automaton: Automaton, places: Iterable[int], holds: Callable[[Asser
             passed.add(place)
             continue
         visits += len(closure)
-        for demanding in automaton.demanding.intersection(closure) - reached if automaton.demanding else ():
-            demand = automaton.asserts[demanding]
-            if demand is not None and holds(demand):
-                pending += automaton.follows[demanding]
+        for held in holding.intersection(closure) - reached if holding else ():
+            pending += automaton.follows[held]
         reached |= closure
     steps.take(visits)
     return reached
@@ -70,25 +92,47 @@ class _Search:
 
     def __init__(self, automaton: Automaton, text: str, steps: Steps) -> None:
         self._automaton, self._text, self._steps = automaton, text, steps
+        self._moves = steps.moves(automaton)
         self._ahead: dict[tuple[int, int], bool] = {}
         self._behind: dict[int, tuple[Iterator[bool], list[bool]]] = {}
 
     def run(self, start: int, position: int, *, anchored: bool) -> Iterator[bool]:
         """Yield for each position whether a match ends there; `anchored` ones start at the first position only."""
-        automaton, text, reads = self._automaton, self._text, self._automaton.reads
-        places = {start}
-        while places or not anchored:
-            reached = _reached(automaton, places, partial(self._holds, position), self._steps)
-            yield ACCEPT in reached
-            if position == len(text):
+        text, kind_of, known = self._text, self._automaton.kind, self._moves.made
+        places = self._moves.same(frozenset([start]))
+        restart = frozenset() if anchored else places
+        while places:
+            self._steps.take(OF_A_CHARACTER)
+            kind = kind_of(text[position]) if position < len(text) else 0
+            holding = self._holding(places, position)
+            move = known.get((places, holding, kind, anchored))
+            if move is None:
+                move = known[places, holding, kind, anchored] = self._move(places, holding, kind, restart)
+            yield move[0]
+            if not kind:
                 return
-            kind = automaton.kind(text[position])
-            places = {automaton.follows[place][0] for place in reached if reads[place] & kind}
+            places = move[1]
             position += 1
-            if not anchored:
-                places.add(start)
 
-    def _holds(self, position: int, demand: Assertion) -> bool:
+    def _move(self, places: frozenset[int], holding: frozenset[int], kind: int, restart: frozenset[int]) -> Move:
+        automaton = self._automaton
+        reached = _reached(automaton, places, holding, self._steps)
+        after = restart.union(automaton.follows[place][0] for place in reached if automaton.reads[place] & kind)
+        return ACCEPT in reached, self._moves.same(after)
+
+    def _holding(self, places: frozenset[int], position: int) -> frozenset[int]:
+        """Return the places whose demand holds at a position, of those that can be reached from others."""
+        automaton = self._automaton
+        if not automaton.demanding:
+            return automaton.demanding
+        demands = self._moves.demands.get(places)
+        if demands is None:
+            reached = _reached(automaton, places, automaton.demanding, self._steps)
+            demands = self._moves.demands[places] = tuple(reached & automaton.demanding)
+        self._steps.take(2 * len(demands))
+        return frozenset([place for place in demands if self._holds(position, automaton.asserts[place])])
+
+    def _holds(self, position: int, demand: Assertion | None) -> bool:
         if isinstance(demand, Look):
             seen = self._sees_ahead if demand.token in ("(?=", "(?!") else self._sees_behind
             return seen(demand.start, position) is (demand.token[-1] == "=")
@@ -103,6 +147,7 @@ class _Search:
 
     def _sees_ahead(self, start: int, position: int) -> bool:
         if (start, position) not in self._ahead:
+            self._steps.take(OF_A_CHARACTER)
             self._ahead[start, position] = any(self.run(start, position, anchored=True))
         return self._ahead[start, position]
 
@@ -128,37 +173,36 @@ def is_cheap(automaton: Automaton, most: int) -> bool:
     seen = set(pending)
     try:
         while pending:
-            state = pending.pop()
+            places, first, after_word = pending.pop()
             for readable, is_word in kinds:
-                new = _successors(automaton, state, readable, steps, is_word=is_word) - seen
+                held = {r"\b" if after_word is not is_word else r"\B", *("^" if first else "")}
+                new = {(after, False, is_word) for after in _successors(automaton, places, readable, held, steps)}
+                pending += new - seen
                 seen |= new
-                pending += new
     except TooManyStepsError:
         return False
     return True
 
 
-def _successors(automaton: Automaton, state: State, readable: int, steps: Steps, *, is_word: bool) -> set[State]:
-    """Return the states that the readable characters lead to; none once the pattern has matched."""
-    places, first, after_word = state
-
-    def holds(demand: Assertion) -> bool:
-        if demand in BOUNDARIES:
-            return (after_word is not is_word) is (demand == r"\b")
-        return first and demand == "^"
-
-    reached = _reached(automaton, places, holds, steps)
+def _successors(
+    automaton: Automaton, places: frozenset[int], readable: int, held: set[str], steps: Steps
+) -> set[frozenset[int]]:
+    """Return where the readable characters lead to where the demands in `held` hold; none after a match."""
+    holding = frozenset(place for place in automaton.demanding if automaton.asserts[place] in held)
+    reached = _reached(automaton, places, holding, steps)
     if ACCEPT in reached:
         return set()
     restart = () if automaton.anchored else (automaton.start,)
     groups: list[tuple[int, set[int]]] = [(readable, set(restart))]
-    for place in (place for place in reached if automaton.reads[place]):
-        reads, follow = automaton.reads[place], automaton.follows[place][0]
+    for place in reached:
+        reads = automaton.reads[place]
+        if not reads:
+            continue
         parts = [(kinds & reads, kinds & ~reads, targets) for kinds, targets in groups]
         groups = [(without, set(targets) if within else targets) for within, without, targets in parts if without]
         for within, _, targets in parts:
             if within:
-                targets.add(follow)
+                targets.add(automaton.follows[place][0])
                 groups.append((within, targets))
         steps.take(len(groups) + automaton.weights[place])
-    return {(frozenset(targets), False, is_word) for _, targets in groups if targets}
+    return {frozenset(targets) for _, targets in groups if targets}

@@ -32,15 +32,15 @@ MOST_STATES: Final = 5_000
 
 It makes these states in less than 10 ms, then it reads a character in a few nanoseconds.
 """
-MOST_STEPS: Final = 12_000
+MOST_STEPS: Final = 10_000
 """Steps that the search of one text may take: less than 10 ms."""
-MOST_TOGETHER: Final = 60_000
+MOST_TOGETHER: Final = 40_000
 """Steps that the searches for one request, or for one event that somebody asks about, may take together."""
-BYTES_OF_A_STEP: Final = 300
+BYTES_OF_A_STEP: Final = 420
 """Bytes that jsonschema-rs searches in the time of a step."""
 MOST_CHECKED: Final = 800
 """Places of a pattern that can have so few states: a larger one mostly takes more steps, and is not tried."""
-PLACES_OF_A_STEP: Final = 80
+PLACES_OF_A_STEP: Final = 100
 """Places that jsonschema-rs visits in the time of a step, where a byte leads to a state that it has not made yet."""
 OF_A_STATE: Final = 20
 """Places that such a state counts for beside the pattern's own."""
@@ -79,7 +79,7 @@ class Matcher:
             return None
         together = _together.get()
         allowed = MOST_STEPS if together is None else min(MOST_STEPS, together.left)
-        steps = Steps(allowed)
+        steps = Steps(allowed, together)
         try:
             return self.search(text, steps)
         except TooManyStepsError:

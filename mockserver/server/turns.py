@@ -69,7 +69,8 @@ class Turn:
     """What is left of the turn of long work. Call `end_if_over` between two small pieces of work."""
 
     def __init__(self) -> None:
-        self._shared = _turns.setdefault(get_running_loop(), _LoopTurn())
+        loop = get_running_loop()
+        self._shared = _turns.get(loop) or _turns.setdefault(loop, _LoopTurn())
 
     async def end_if_over(self) -> None:
         """Yield to the loop if the turn has lasted `TURN_S`, and go on in a later turn."""

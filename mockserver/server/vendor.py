@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import partial
 from types import MappingProxyType
+from typing import TypeAlias
 
 from aiohttp import web
 
-from mockserver.contract.contract import split_target
+from mockserver.contract.contract import Contract, split_target
 from mockserver.contract.serving import ServedContracts
 from mockserver.core.body import RequestBody
 from mockserver.core.gates import preflight_problem
@@ -34,7 +35,8 @@ from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 
 MIN_CEILING = 1024 * 1024
-NO_SESSIONS: Mapping[str, Session] = MappingProxyType({})
+Deleted: TypeAlias = Mapping[str, Session]
+NO_SESSIONS: Deleted = MappingProxyType({})
 SESSION_HEADER = b"x-mock-session"
 DELETED = ("X-Mock-Session-Deleted", "true")
 """The header of a reply to a request whose session was deleted while it was under way."""
@@ -76,14 +78,23 @@ class Vendor:
         if served is None:
             return self._unowned(request.method, path)
         received, deleted = await self._receive(request, target, prefixed, served.name)
-        judged = route(RequestBody(received), served)
-        session, notes = self._session_of(judged, prefixed, deleted)
+        body = RequestBody(received)
+        answering = self._answer(request, body, served, (prefixed, deleted))
+        # A request that is complete is journalled, even if the client disconnects meanwhile.
+        return await (asyncio.shield(answering) if body.large else answering)
+
+    async def _answer(
+        self, request: web.BaseRequest, body: RequestBody, served: Contract, place: tuple[str | None, Deleted]
+    ) -> web.StreamResponse:
+        """Answer a request that has arrived; `place` is the session it named, and the sessions deleted meanwhile."""
+        judged = await _do(partial(route, body, served), large=body.large)
+        session, notes = self._session_of(judged, *place)
         if judged.request.headers is not request.raw_headers:
             notes = (*notes, "repeated_header")
         now = real_ms()
-        judged = self._judge(judged, session, now)
+        judged = await _do(partial(self._judge, judged, session, now), large=body.large)
         if judged.preflight:
-            self._count_preflight(judged, session, path)
+            self._count_preflight(judged, session)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
         arrival.attempts = session.attempts_of(judged) if session.faults else ()
         if session.faults and steps.comparisons(session.faults, judged) > steps.MOST_AT_ONCE:
@@ -98,7 +109,8 @@ class Vendor:
         try:
             search = partial(steps.fitting, tuple(session.faults), judged, arrival.attempts)
             fitting = await Turn().do(search, large=True)
-            arrival.judged = self._judge(route(judged.request_body, judged.contract), session, real_ms())
+            fresh = route(judged.request_body, judged.contract)
+            arrival.judged = await _do(partial(self._judge, fresh, session, real_ms()), large=judged.request_body.large)
             return await self._carry_out(arrival, steps.first(fitting))
         finally:
             session.leave()
@@ -107,11 +119,11 @@ class Vendor:
         if step is not None:  # it is applied even if the client disconnects meanwhile
             return await asyncio.shield(self._injected(arrival, step))
         exchange, reply = await self._commit(arrival)
-        return _answer(arrival.session, exchange, self._final(arrival.session, reply))
+        return _response(arrival.session, exchange, self._final(arrival.session, reply))
 
-    def _count_preflight(self, judged: Judged, session: Session, path: str) -> None:
+    def _count_preflight(self, judged: Judged, session: Session) -> None:
         """Count a preflight after which a browser does not send the request, or that has no key."""
-        rules = judged.place.cors
+        rules, path = judged.place.cors, "/" + split_target(judged.request.target)[0].lstrip("/")
         problem = None if rules is None else preflight_problem(rules, judged.request)
         if problem is not None:
             self._unseen.add(f"preflight of {plain_path(path)}: {problem}, so the browser does not send the request")
@@ -129,7 +141,7 @@ class Vendor:
 
     async def _receive(
         self, request: web.BaseRequest, target: str, prefixed: str | None, protocol: str
-    ) -> tuple[WireRequest, Mapping[str, Session]]:
+    ) -> tuple[WireRequest, Deleted]:
         """Read a request, up to the largest body that any contract of the server or of the named session allows.
 
         Also return the sessions that were deleted meanwhile, by their names and credentials.
@@ -147,9 +159,7 @@ class Vendor:
                 received = await read_body(request, ceiling, self._settings.body_timeout)
         return wire_request(request, target, received, headers), deleted
 
-    def _session_of(
-        self, judged: Judged, prefixed: str | None, deleted: Mapping[str, Session]
-    ) -> tuple[Session, tuple[str, ...]]:
+    def _session_of(self, judged: Judged, prefixed: str | None, deleted: Deleted) -> tuple[Session, tuple[str, ...]]:
         """Return the session of a request (by prefix, header, credential, or the default one), and notes.
 
         A request that came before its session was deleted belongs to that one, not to a new one of the same name.
@@ -200,7 +210,7 @@ class Vendor:
                 held_up = await injection.pause(step, arrival.request)
             reply = self._final(arrival.session, exchange.override.reply or own)
             whole = status_left = not (held_up and injection.given_up(arrival.request))
-            sent: web.StreamResponse = _answer(arrival.session, exchange, reply)
+            sent: web.StreamResponse = _response(arrival.session, exchange, reply)
             if step.connection == CLOSE_IDLE:
                 arrival.request.protocol.close()
             elif step.connection is not None and not injection.gone(arrival.request):
@@ -222,7 +232,12 @@ class Vendor:
         return problem(404, f"no protocol serves the path {path}", served=served)
 
 
-def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
+async def _do(work: Callable[[], Judged], *, large: bool) -> Judged:
+    """Do one step of the judgement, in a thread if the body is large."""
+    return await Turn().do(work, large=True) if large else work()
+
+
+def _response(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
     vendor_reply = response(reply)
     if any(value.strip().lower() == "close" for value in vendor_reply.headers.getall("Connection", ())):
         vendor_reply.force_close()
