@@ -260,7 +260,9 @@ def _scope(config: pytest.Config) -> str:
 
 def _fail(problem: str) -> NoReturn:
     """Fail the test with a problem that the user can fix, told once and without a traceback."""
-    raise pytest.fail.Exception(problem, pytrace=False) from None
+    from mockserver.jsonkit.printable import printable_lines
+
+    raise pytest.fail.Exception(printable_lines(problem), pytrace=False) from None
 
 
 @pytest.fixture(scope="session")

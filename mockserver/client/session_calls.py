@@ -38,6 +38,7 @@ from mockserver.client.results import (
 from mockserver.core import wording
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
+from mockserver.jsonkit.printable import printable
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT: Final = 5.0
@@ -377,7 +378,7 @@ def describe(session: str) -> Steps[str]:
     lines += map(text.unused_fault, (step for step in pending if complete and step.unused(rows)))
     if not state.counts.requests:
         lines += text.unseen(read(Unseen, (yield from server_sessions())["unseen"]))
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def refused_whole(row: Request) -> bool:

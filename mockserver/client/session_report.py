@@ -6,7 +6,6 @@ Everything is read from the control surface over HTTP. Nothing is judged here: t
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -24,14 +23,13 @@ from mockserver.core import wording
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
+from mockserver.jsonkit.printable import printable, printable_json
 
 INJECTED: Final = "/fault"
 """The rule of events refused by a fault step, on purpose: they are no error of the client."""
 DUPLICATES: Final = frozenset({"duplicate_delivery", "stored_twice"})
 """The flags of a delivery that the gate `duplicate` fails on."""
 PLAIN_FATES: Final = frozenset({"accepted", "accepted_after_retry"})
-UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Characters from a client that should not be printed to a terminal."""
 SHOWN_FAILURES: Final = 100
 """Maximum number of failures shown per JUnit test case."""
 READ_REQUESTS: Final = 1000
@@ -182,7 +180,7 @@ class Report:
         reasons = [_counted(found)] if found else []
         reasons += [failure.lines[0] for failure in missing]
         lines.append(f"failed: {'; '.join(reasons)}" if reasons else "passed")
-        return "\n".join(UNPRINTABLE.sub("\ufffd", line) for line in lines)
+        return "\n".join(map(printable, lines))
 
     def json(self) -> str:
         """Return the complete report as JSON; rows are in the format of the control surface."""
@@ -208,7 +206,7 @@ class Report:
             "requests_read": self.requests_read,
             "unused_faults": self.unused_faults,
         }
-        return json.dumps(whole, indent=2, default=_plain)
+        return printable_json(json.dumps(whole, indent=2, default=_plain))
 
     def junit(self) -> bytes:
         """Return the report as JUnit XML: a test case per event type, so that names are the same in every run."""
@@ -225,11 +223,10 @@ class Report:
                 lines.append(f"… and {len(failures) - SHOWN_FAILURES} more")
             kinds = _counted(Counter(failure.kind for failure in failures))
             message = lines[0] if case == EVIDENCE else f"{kinds}: {lines[0]}"
-            failed = CaseFailure(kind=failures[0].kind, message=message, text="\n".join(lines))
+            failed = CaseFailure(kind=failures[0].kind, message=message, text="\n".join(map(printable, lines)))
         protocol, name = case
-        return Case(
-            classname=f"mockserver.{protocol}", name=name, failure=failed, output="\n".join(self._junit_notes(case))
-        )
+        notes = "\n".join(map(printable, self._junit_notes(case)))
+        return Case(classname=f"mockserver.{protocol}", name=name, failure=failed, output=notes)
 
     def _junit_notes(self, case: tuple[str, str]) -> Iterator[str]:
         """Describe the events of one type: their number, fates and warnings."""

@@ -16,7 +16,7 @@ _NOT_ASCII_IN_JSON: Final = re.compile("[^\n -~]+")
 _INVISIBLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\uffa0\ufe00-\ufe0d\U000e0100-\U000e01ef]"
 )
-"""Characters without a picture that Unicode counts as letters, marks or symbols, so that Python calls them printable."""
+"""Characters without a picture that Unicode counts as letters, marks or symbols: Python calls them printable."""
 
 _PICTURE: Final = "[\u2190-\u2bff\ufe0f\U0001f000-\U0001faff]"
 _EACH: Final = re.compile(rf"(?P<joiner>(?<={_PICTURE})\u200d(?={_PICTURE}))|.", re.DOTALL)
@@ -32,7 +32,7 @@ _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def printable(text: str) -> str:
-    """Return a text as one line that is shown as it is: escapes such as `\\n` and `\\u202e` replace other characters."""
+    """Return a text as one line that shows what it holds: escapes such as `\\n` and `\\u202e` replace what does not."""
     text = _NOT_ASCII.sub(lambda run: _seen(run[0], _escaped), text)
     text = _COMMAND.sub(r"\\x23", text)
     return text.replace(":", r"\x3a", 1) if text.lstrip().startswith(_COMMAND_AT_START) else text

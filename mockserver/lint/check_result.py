@@ -10,6 +10,7 @@ from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import without_surrogates
+from mockserver.jsonkit.printable import printable
 from mockserver.lint.comparison import Difference
 from mockserver.lint.traffic import Skip
 
@@ -41,13 +42,12 @@ class Problem:
         return problem
 
     def text(self) -> str:
-        """Return the problem as lines of text, which can be written as UTF-8 whatever the file holds."""
+        """Return the problem as two printable lines, whatever the file holds."""
         finding = self.finding
         event = "" if self.event is None else f"event {self.event}"
         where = " ".join(filter(None, (self.file, self.place, event, finding.pointer)))
         message = ": ".join(filter(None, (where, finding.severity, finding.message)))
-        text: str = without_surrogates(f"{message}\n    {finding.rule} [{finding.source}]")
-        return text
+        return f"{printable(message)}\n    {printable(f'{finding.rule} [{finding.source}]')}"
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from typing import Final
 from mockserver.core.findings import Finding
 from mockserver.core.wording import NOTHING_CAME, SHOWN_VALUE, block, counted, cut, finding, value
 from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.printable import printable
 from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
 from mockserver.sessions.session import Session
 
@@ -28,7 +29,7 @@ def explain(waiter: Waiter, asked: Row, answer: Row, session: Session, arrived: 
     """
     lines = [f"waited for {conditions(asked, waiter.match)}: {_outcome(asked, answer)}"]
     if answer["satisfied"]:
-        return lines[0]
+        return printable(lines[0])
     counts = session.counts.as_json()
     by_verdict = ", ".join(f"{counts[name]} {name}" for name in ("accepted", "duplicate", "rejected"))
     lines.append(f"session {session.name}: {counted(counts['requests'], 'request')}; events: {by_verdict}")
@@ -51,7 +52,7 @@ def explain(waiter: Waiter, asked: Row, answer: Row, session: Session, arrived: 
     if unseen["count"]:
         seen = counted(unseen["count"], "request")
         lines.append(f"in no session: {seen}, the last at {unseen['at']}: {unseen['reason']}")
-    return "\n".join([*lines, *_hints(answer, counts)])
+    return "\n".join(map(printable, [*lines, *_hints(answer, counts)]))
 
 
 def conditions(asked: Row, match: Row) -> str:

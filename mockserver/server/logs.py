@@ -12,6 +12,7 @@ from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.printable import printable, printable_json
 from mockserver.server.lines import FIELDS, LineHandler
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session, shorten, shorten_path
@@ -34,7 +35,7 @@ def fields(**values: Json) -> dict[str, dict[str, Json]]:
 
 
 class TextLines(logging.Formatter):
-    """Time, level and message; unprintable characters are escaped, so that clients cannot inject lines."""
+    """Time, level and message, and the traceback indented below, so that clients cannot inject lines."""
 
     def __init__(self, *, colour: bool) -> None:
         super().__init__()
@@ -43,12 +44,14 @@ class TextLines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, the name is the base class's
         """Return the line without a traceback."""
         level = record.levelname.lower()
-        message = "".join(
-            char if char.isprintable() else char.encode("unicode_escape").decode() for char in record.message
-        )
-        line = f"{rfc3339_ms(int(record.created * 1000))} {level:<7} {message}"
+        line = f"{rfc3339_ms(int(record.created * 1000))} {level:<7} {printable(record.message)}"
         code = _COLOURS.get(record.levelno) if self._colour else None
         return line if code is None else f"\x1b[{code}m{line}\x1b[0m"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and below it the traceback if there is one."""
+        first, *traceback = super().format(record).split("\n")
+        return "\n".join([first, *(f"  {printable(line)}" for line in traceback)])
 
 
 class JsonLines(logging.Formatter):
@@ -65,7 +68,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = record.exc_text or self.formatException(record.exc_info)
-        return render(line).decode()
+        return printable_json(render(line).decode())
 
 
 def configure(settings: Settings) -> None:

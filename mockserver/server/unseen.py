@@ -11,6 +11,7 @@ from typing import Final
 
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.jsonkit.printable import printable
 
 _log = logging.getLogger("mockserver")
 
@@ -32,6 +33,7 @@ class Unseen:
     def add(self, reason: str) -> None:
         """Count one, now, and log it."""
         self.count += 1
+        reason = printable(reason)
         if len(reason) > SHOWN_REASON:
             reason = f"{reason[: SHOWN_REASON - 1]}…"
         _log.info("in no session: %s", reason)
