@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from mockserver.jsonkit import Json, jsontext, pointer, violations, yamltext
 from mockserver.jsonkit.wiretext import unquoted
 from mockserver.server.aiohttp_io import SERVER, json_response, problem, read_body
 from mockserver.settings import Settings
+
+_log = logging.getLogger("mockserver")
 
 MAX_BODY: Final = 16 * 1024 * 1024
 MOST_VALUES: Final = 50_000
@@ -197,6 +200,8 @@ class Control:
             scheme, _, credential = headers.get("Authorization", "").partition(" ")
             sent = credential.strip().encode("utf-8", "replace")
             if scheme.lower() != "bearer" or not hmac.compare_digest(sent, token.encode()):
+                fault = "a wrong admin token" if credential else "no admin token"
+                _log.warning("a control call from %s was refused: it has %s", request.remote, fault)
                 detail = "the control surface requires the bearer token set with --admin-token"
                 raise RejectedError(401, detail, headers={"WWW-Authenticate": "Bearer"})
 

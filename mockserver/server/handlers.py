@@ -344,8 +344,8 @@ class Handlers:
         secrets, prefixes, turn = secrets_of_session(session), set[str](), Turn()
         async for exchange in in_turns(session):
             large = View(exchange).large
-            secrets |= await turn.do(partial(secrets_of, exchange), large=large)
-            prefixes |= key_prefixes(exchange)
+            secrets |= await turn.do(partial(secrets_of, exchange.request, exchange.contract), large=large)
+            prefixes |= key_prefixes(exchange.contract)
         redactor = await turn.do(partial(Redactor, secrets, prefixes), large=True)
         async for exchange in in_turns(session):
             view = View(exchange)

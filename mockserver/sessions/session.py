@@ -352,16 +352,3 @@ def size_of(exchange: Exchange) -> int:
     if override.reply is not None:
         size += len(override.reply.body) + REPLY_HEADER_BYTES * len(override.reply.headers)
     return size
-
-
-def shorten(name: str, limit: int = 12) -> str:
-    """Return a session's name as logs show it: a key is not written out, but its beginning and its end are."""
-    if len(name) <= limit:
-        return name
-    end = (limit - 1) // 2
-    return f"{name[: limit - 1 - end]}…{name[-end:]}"
-
-
-def shorten_path(target: str) -> str:
-    """Return the path of a target with long segments, which may be keys, shortened."""
-    return "/".join(shorten(part, 16) for part in target.partition("?")[0].split("/"))

@@ -233,3 +233,16 @@ def test_origin_that_is_not_exactly_one_is_refused_at_the_start(origin: str, why
         App(Settings(allowed_origins=(origin,)))
     assert why in str(error.value)
     assert "such as http://localhost:5173" in str(error.value)
+
+
+@pytest.mark.parametrize("settings", [Settings(port=0, admin_token=TOKEN)], indirect=True)
+async def test_call_without_the_token_is_logged_and_the_token_it_has_is_not(
+    control: ControlClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    await control.get("/_mock/sessions", {"Authorization": "Bearer wr0ng-S3CRET"})
+    await control.get("/_mock/sessions")
+    await control.get("/_mock/sessions", {"Authorization": f"Bearer {TOKEN}"})
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "a control call from 127.0.0.1 was refused: it has a wrong admin token"),
+        ("WARNING", "a control call from 127.0.0.1 was refused: it has no admin token"),
+    ]
