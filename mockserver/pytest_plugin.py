@@ -203,7 +203,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 def _bind() -> None:
     """Load what servers and clients in this process use, before a tool replaces a part of it for a test."""
-    from mockserver.client import http, local, session_calls  # noqa: F401
+    from mockserver.client import http, local, session_calls, shareable  # noqa: F401
     from mockserver.server.preloading import preload
 
     preload()

@@ -357,7 +357,14 @@ def _ms(by: timedelta | float) -> int:
 
 
 def describe(session: str) -> Steps[str]:
-    """Describe a session for the report of a failed test: requests, deliveries, refusals and unused fault steps."""
+    """Describe a session for the report of a failed test, without secrets, as such reports are shared."""
+    from mockserver.client.shareable import redactor, without_secrets
+
+    return (yield from without_secrets(_described(session), (yield from redactor(session))))
+
+
+def _described(session: str) -> Steps[str]:
+    """Describe a session: requests, deliveries, refusals and unused fault steps."""
     state = yield from settings(session)
     lines = [text.counts(state.counts)]
     rows = yield from _rows(session, "requests", Request, limit=MOST_ROWS)

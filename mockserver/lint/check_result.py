@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.findings import Finding
@@ -13,6 +13,8 @@ from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.jsonkit.printable import printable
 from mockserver.lint.comparison import Difference
 from mockserver.lint.traffic import Skip
+from mockserver.recording.export import redacted_rows
+from mockserver.recording.redact import Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,10 @@ class Problem:
     def is_error(self) -> bool:
         """Whether this is an error, and not a warning."""
         return self.finding.severity == "error"
+
+    def without_secrets(self, redactor: Redactor) -> Problem:
+        """Return the problem without the secrets of the file, as outputs of `check` are shared."""
+        return replace(self, finding=Finding(**redacted_rows(self.finding.as_json(), redactor)))
 
     def as_json(self) -> dict[str, Json]:
         """Return the problem as one flat object, which can be written as UTF-8 whatever the file holds."""

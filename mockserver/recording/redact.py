@@ -109,7 +109,7 @@ _SHORTEST_FOUND: Final = 8
 capital inside: `{"auth": "google"}` does not hide every `google`."""
 
 _SHORTEST_ENCODED: Final = 6
-_LONGEST_SEARCHED: Final = 256
+LONGEST_SEARCHED: Final = 256
 """Characters of a longer secret that are searched; what follows them is hidden up to the next delimiter."""
 
 _DELIMITER: Final = re.compile(r"[\s\"'\\&,;<>{}\[\]]|$")
@@ -172,7 +172,7 @@ class Redactor:
                 if start < hidden:
                     continue
                 alone = not (read[start - 1 : start].isalnum() or read[end : end + 1].isalnum())
-                if end - start >= _LONGEST_SEARCHED and (delimiter := _DELIMITER.search(read, end)) is not None:
+                if end - start >= LONGEST_SEARCHED and (delimiter := _DELIMITER.search(read, end)) is not None:
                     end = delimiter.start()
                 if end - start >= _SHORT or alone:
                     hidden = end
@@ -300,7 +300,7 @@ def _hidden(value: Json) -> Json:
 
 
 def _automaton(texts: list[str]) -> ahocorasick_rs.AhoCorasick | None:
-    searched = list(dict.fromkeys(text[:_LONGEST_SEARCHED] for text in texts))
+    searched = list(dict.fromkeys(text[:LONGEST_SEARCHED] for text in texts))
     return ahocorasick_rs.AhoCorasick(searched, matchkind=ahocorasick_rs.MatchKind.LeftmostLongest) if texts else None
 
 

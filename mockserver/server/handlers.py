@@ -22,7 +22,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import MAX_TIME_MS, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import memory_of, render
 from mockserver.recording.export import export_line, secrets_of_session
-from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
+from mockserver.recording.redact import LONGEST_SEARCHED, Redactor, key_prefixes, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, json_response, send_pieces
 from mockserver.server.control import MAX_BODY, Call, RejectedError, document, resolve
@@ -341,17 +341,31 @@ class Handlers:
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
         await stream.prepare(call.request)
-        secrets, prefixes, turn = secrets_of_session(session), set[str](), Turn()
-        async for exchange in in_turns(session):
-            large = View(exchange).large
-            secrets |= await turn.do(partial(secrets_of, exchange.request, exchange.contract), large=large)
-            prefixes |= key_prefixes(exchange.contract)
-        redactor = await turn.do(partial(Redactor, secrets, prefixes), large=True)
+        secrets, turn = await self._secrets(session, in_turns(session)), Turn()
+        redactor = await turn.do(partial(Redactor, *secrets), large=True)
         async for exchange in in_turns(session):
             view = View(exchange)
             line = await turn.do(partial(_rendered_export, view, redactor), large=view.large)
             await stream.write(line)
         return stream
+
+    async def secrets(self, call: Call) -> web.Response:
+        """List what an export of a session hides: secrets, and what keys begin with."""
+        session = self.read(call)
+        secrets, prefixes = await self._secrets(session, in_turns(session))
+        known = {"secrets": sorted({secret[:LONGEST_SEARCHED] for secret in secrets}), "prefixes": sorted(prefixes)}
+        body = await Turn().do(partial(render, known), large=True)
+        return web.Response(body=body, headers=json_headers(headers=call.cors))
+
+    async def _secrets(self, session: Session, exchanges: AsyncIterator[Exchange]) -> tuple[set[str], set[str]]:
+        """Return the secrets of a session and of some of its exchanges, and what keys begin with."""
+        secrets, turn = secrets_of_session(session), Turn()
+        contracts = set(self.contracts.served.values())
+        async for exchange in exchanges:
+            contracts.add(exchange.contract)
+            found = partial(secrets_of, exchange.request, exchange.contract)
+            secrets |= await turn.do(found, large=View(exchange).large)
+        return secrets, {prefix for contract in contracts for prefix in key_prefixes(contract)}
 
     async def wait(self, call: Call) -> web.StreamResponse:
         """Block until the wait is satisfied or has failed."""
@@ -388,7 +402,11 @@ class Handlers:
                 "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
             }
             rows = [row async for row in waiter.rows(arrived)]
-            answer["explanation"] = explain(waiter, request, answer, session, rows)
+            evidence = list(waiter.shown_exchanges(arrived, answer)) if failed else []
+            redactor = Redactor(*await self._secrets(session, spread(iter(evidence), large=False)))
+            explained = partial(explain, waiter, request, answer, session, rows, redactor)
+            large = any(View(exchange).large for exchange in evidence)
+            answer["explanation"] = await Turn().do(explained, large=large)
         finally:
             self._open_waits -= 1
         kind, other = ("requests", "events") if waiter.for_requests else ("events", "requests")

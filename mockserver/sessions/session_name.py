@@ -31,6 +31,9 @@ _PUBLIC_BEGINNING: Final = re.compile("[a-z]{1,5}_")
 _SHOWN: Final = 4
 """Characters of the start and of the end of a name that are shown at most."""
 
+_SHORTEST: Final = 6
+"""Of a shorter name, nothing is shown beside its public beginning."""
+
 
 class SessionNameError(ValueError):
     """A text cannot be the name of a session. The message does not repeat it, because it may be a key."""
@@ -72,5 +75,6 @@ def shorten(name: str) -> str:
     public = _PUBLIC_BEGINNING.match(name)
     start = 0 if public is None else public.end()
     rest = len(name) - start
-    shown = min(rest // 5, _SHOWN)
-    return f"{name[: start + shown]}…{name[len(name) - min(rest // 8, _SHOWN) :]}"
+    if rest < _SHORTEST:
+        return f"{name[:start]}…"
+    return f"{name[: start + min(rest // 6, _SHOWN)]}…{name[-min(max(rest // 8, 1), _SHOWN) :]}"
