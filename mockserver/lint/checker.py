@@ -194,7 +194,7 @@ class Checker:
 
     def _report_judged(self, item: Item, judged: Judged, *, single_event: bool = False) -> None:
         self._count(judged)
-        examples = {known.example for known in judged.contract.credentials.values()}
+        examples = {known.example or known.name for known in judged.contract.credentials.values()}
         self.secrets |= secrets_of(judged.request, judged.contract) - examples
         errors = errors_of(judged, single_event=single_event)
         warnings = warnings_of(judged, errors) if self.options.warnings else ()
