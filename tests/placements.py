@@ -25,9 +25,10 @@ OUTLIT: Final = {"type": "pageview", "url": "https://a.example/", "path": "/", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """A request as it is sent; `key` is the credential of a request before it, where the place alone gives nothing away.
+    """A request as it is sent; `key` is the credential of one before it, where the place alone gives nothing away.
 
-    With `bare` the path has no session before it. `control` are calls on the session, each a method, a path, a body.
+    With `bare` the path has no session before it, and what is `unread` is in none. `control` are calls on the session,
+    each a method, a path, a body.
     """
 
     method: str = "POST"
@@ -38,6 +39,7 @@ class Sent:
     bare: bool = False
     control: tuple[tuple[str, str, Any], ...] = ()
     version: str = "HTTP/1.1"
+    unread: bool = False
 
     def raw(self, prefix: str) -> bytes:
         """Return the bytes of the request in a session."""
@@ -93,8 +95,8 @@ PATHS: Final[Mapping[str, Callable[[str], Sent]]] = {
         body=b"",
     ),
     "name of the session": lambda s: Sent(path=f"/_mock/s/{quoted(s)}{WHISPERR}", bare=True),
-    "path that nobody serves": lambda s: Sent(path=f"/nowhere/{quoted(s)}/x", bare=True),
-    "query that nobody serves": lambda s: Sent(path=f"/nowhere?apiKey={quoted(s)}", bare=True),
+    "path that nobody serves": lambda s: Sent(path=f"/nowhere/{quoted(s)}/x", bare=True, unread=True),
+    "query that nobody serves": lambda s: Sent(path=f"/nowhere?apiKey={quoted(s)}", bare=True, unread=True),
     "absolute target": lambda s: Sent(path=f"http://localhost/api/i/v1/{quoted(s)}/events", bare=True),
     "query": lambda s: Sent(path=f"{WHISPERR}?api_key={quoted(s)}"),
     "query with another name": lambda s: Sent(path=f"{APEX}?projectKey={quoted(s)}"),
@@ -213,8 +215,8 @@ SETTINGS: Final[Mapping[str, Callable[[str], Sent]]] = {
 }
 
 ONLY_LIKE_A_KEY: Final[Mapping[str, Callable[[str], Sent]]] = {
-    "method": lambda s: Sent(method=s),
-    "HTTP version": lambda s: Sent(version=f"HTTP/{s}"),
+    "method": lambda s: Sent(method=s, unread=True),
+    "HTTP version": lambda s: Sent(version=f"HTTP/{s}", unread=True),
     "name of a header": lambda s: Sent(headers={s: "x"}),
     "user information": lambda s: Sent(path=f"http://{s}@localhost{WHISPERR}", bare=True),
     "value without a name": lambda s: Sent(body=track(event_type=f"see {s}")),

@@ -24,9 +24,9 @@ _DEFLATE_BITS: Final = 15
 
 
 def secrets_of_session(session: Session) -> set[str]:
-    """Return what a session was told that is secret: its keys, and its name unless that is a plain word."""
+    """Return what is secret of a session itself: its keys, and its name unless that is a plain word."""
     name = {session.name} if is_random(session.name) else set()
-    return {*session.settings.credentials, *(session.settings.keys or ()), *name}
+    return {*session.settings.credentials, *(session.settings.keys or ()), *session.seen_keys, *name}
 
 
 def shown_name(name: str, redactor: Redactor) -> str:
@@ -72,7 +72,7 @@ def _redacted_member(name: str, member: Json, redactor: Redactor) -> Json:
 
 
 def _headers(message: Json, redactor: Redactor) -> list[Json]:
-    return [[name, redactor.header(name, value)] for name, value in message["headers"]]
+    return [[redactor.text(name), redactor.header(name, value)] for name, value in message["headers"]]
 
 
 def _loose_body(body: Json, redactor: Redactor) -> Json:

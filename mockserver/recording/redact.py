@@ -130,7 +130,10 @@ class Redactor:
     """Hides secrets in texts and values. The time grows with the text, not with the number of secrets."""
 
     def __init__(self, secrets: Iterable[str], prefixes: Iterable[str] = ()) -> None:
-        plain = sorted({without_surrogates(secret) for secret in secrets if secret.strip()})
+        known = {secret for secret in secrets if secret.strip()}
+        plain = sorted(
+            {spelling for secret in known for spelling in (without_surrogates(secret), _unescaped(secret)[0])}
+        )
         encoded = sorted({spelling for secret in plain for spelling in _in_base64(secret)})
         self._plain, self._encoded = _automaton(plain), _automaton(encoded)
         starts = "|".join(re.escape(prefix) for prefix in sorted(set(prefixes), key=len, reverse=True))
@@ -201,8 +204,7 @@ def secrets_of(request: WireRequest, contract: Contract) -> set[str]:
     by_name = set(_named_in_headers(request)) | set(_assigned(unquote_plus(request.target)))
     if request_body.parse(contract.max_body):
         by_name.update(_named_in(request_body.value))
-    else:
-        by_name.update(_assigned(readable(request.body) or ""), _assigned(readable(request_body.text) or ""))
+    by_name.update(_assigned(readable(request.body) or ""), _assigned(readable(request_body.text) or ""))
     if judged.operation is None:
         known.update(_segments_for_keys(request, contract))
         by_name.update(_strange_segments(request, contract))

@@ -6,9 +6,11 @@ import logging
 import os
 import re
 import sys
+from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
+from mockserver.contract.contract import Contract
 from mockserver.core.findings import Finding
 from mockserver.core.model import Verdict
 from mockserver.core.wording import cut
@@ -100,16 +102,19 @@ def new_session(session: Session) -> None:
     log.info("new session %s", name, extra=fields(session=name))
 
 
-def exchange_done(session: Session, exchange: Exchange, step: Step | None = None) -> None:
+def exchange_done(
+    session: Session, exchange: Exchange, step: Step | None = None, served: Iterable[Contract] = ()
+) -> None:
     """Log one line per refused event, or one for a request refused as a whole; at level debug, one per request.
 
-    `step` is the fault that was injected: it has a line of its own, and what it refused has none.
+    `step` is the fault that was injected: it has a line of its own, and what it refused has none. What begins like a
+    key of one of the `served` contracts is in no line.
     """
     rejected = Verdict.REJECTED in exchange.verdicts
     refused = rejected or exchange.refused
     if not log.isEnabledFor(logging.DEBUG if step is None and not refused else logging.INFO):
         return
-    line = _Line(session, exchange)
+    line = _Line(session, exchange, {exchange.contract, *served})
     extra = fields(**line.values, status=exchange.status)
     log.debug("%s %s -> %s in session %s", line.method, line.path, exchange.status, line.session, extra=extra)
     if step is not None:
@@ -121,10 +126,10 @@ def exchange_done(session: Session, exchange: Exchange, step: Step | None = None
 class _Line:
     """What the log lines about one exchange share, without credentials, and at level info without data of events."""
 
-    def __init__(self, session: Session, exchange: Exchange) -> None:
-        request, contract = exchange.request, exchange.contract
-        secrets = secrets_of(request, contract) | secrets_of_session(session)
-        self.redactor = Redactor(secrets, key_prefixes(contract))
+    def __init__(self, session: Session, exchange: Exchange, contracts: Iterable[Contract]) -> None:
+        request = exchange.request
+        secrets = secrets_of(request, exchange.contract) | secrets_of_session(session)
+        self.redactor = Redactor(secrets, [prefix for contract in contracts for prefix in key_prefixes(contract)])
         self.session = shorten(session.name)
         self.method = self.redactor.text(request.method)
         self.path = self.redactor.loose_text(request.target.partition("?")[0])

@@ -71,7 +71,8 @@ def test_report_passes_when_everything_was_accepted(session: Session) -> None:
     result = run(session)
     assert result.exit_code == 0, result.output
     assert result.output.splitlines() == [
-        f"session {shorten(session.name)} on {session.target.url}: 1 request; events: 2 accepted, 0 duplicate, 0 rejected",
+        f"session {shorten(session.name)} on {session.target.url}: "
+        "1 request; events: 2 accepted, 0 duplicate, 0 rejected",
         "deliveries: 2 accepted",
         "passed",
     ]
