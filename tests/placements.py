@@ -218,7 +218,7 @@ ONLY_LIKE_A_KEY: Final[Mapping[str, Callable[[str], Sent]]] = {
     "method": lambda s: Sent(method=s, unread=True),
     "HTTP version": lambda s: Sent(version=f"HTTP/{s}", unread=True),
     "name of a header": lambda s: Sent(headers={s: "x"}),
-    "user information": lambda s: Sent(path=f"http://{s}@localhost{WHISPERR}", bare=True),
+    "user information": lambda s: Sent(path=f"http://{s}@localhost{WHISPERR}", bare=True, unread=True),
     "value without a name": lambda s: Sent(body=track(event_type=f"see {s}")),
     "fragment": lambda s: Sent(path=f"{WHISPERR}#{s}"),
 }

@@ -68,7 +68,7 @@ def session_name(text: str) -> str:
 def shorten(name: str) -> str:
     """Return the name of a session as logs and reports show it: as it may be a key, a third of it at most is shown.
 
-    The public beginning of a key, such as `pk_`, is shown too, and so is the default session.
+    The public beginning of a key, such as `pk_`, is shown too. The default session has no key: its name is shown.
     """
     if not name or name == DEFAULT_SESSION:
         return name
