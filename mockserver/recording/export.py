@@ -19,8 +19,16 @@ _CLIENTS_OWN: Final = frozenset({"event", "stored", "got", "expected", "fault", 
 _LOOSE: Final = frozenset({"path", "message", "reason", "explanation"})
 """Members of a row whose text may hold a secret that only its name gives away."""
 
+QUICKLY_SEARCHED: Final = 16 * 1024
+"""Bytes of a body in which secrets are found within some milliseconds, whatever is in it."""
+
 _GZIP_BITS: Final = 31
 _DEFLATE_BITS: Final = 15
+
+
+def quickly_searched(exchange: Exchange) -> bool:
+    """Return whether the secrets of an exchange are found within a turn of the event loop."""
+    return len(exchange.body) <= QUICKLY_SEARCHED and exchange.shared.head.header(b"content-encoding") is None
 
 
 def secrets_of_session(session: Session) -> set[str]:

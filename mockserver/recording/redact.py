@@ -81,15 +81,35 @@ HARMLESS_HEADERS: Final = frozenset(
 
 _WITH_SCHEME: Final = frozenset({"authorization", "proxy-authorization"})
 _WORD: Final = "(?:key|token|secret|passw(?:or)?d|pwd|auth(?:orization)?|credential|cookie|signature|bearer|jwt)s?"
+_BEGINNINGS: Final = (
+    "key",
+    "token",
+    "secret",
+    "passw",
+    "pwd",
+    "auth",
+    "credential",
+    "cookie",
+    "signature",
+    "bearer",
+    "jwt",
+)
 _NAME: Final = re.compile(rf"(?:^|[^a-z]|api|project|public|private|write|access|client){_WORD}$", re.IGNORECASE)
 _CAMEL: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
-_ASSIGNED: Final = re.compile(
-    rf"(?P<word>{_WORD})[\"'\]\\]{{0,4}}(?P<sign>\s{{0,20}}(?:[:=>]|%3[aAdD])\s{{0,20}}|[^\n]{{0,80}}\r?\n\r?\n)"
+_SIGN: Final = r"\s{0,20}(?:[:=>]|%3[aAdD])\s{0,20}"
+_VALUE: Final = (
     r"(?:(?:bearer|basic|token)\s{1,20})?"
-    r"(?:\\{0,3}[\"'](?P<quoted>(?:[^\"'\\\n]|\\u[0-9a-f]{4})+)|(?P<plain>[^\s\"'\\&,;<>{}\[\]]+))",
-    re.IGNORECASE,
+    r"(?:\\{0,3}[\"'](?P<quoted>(?:[^\"'\\\n]|\\u[0-9a-f]{4})+)|(?P<plain>[^\s\"'\\&,;<>{}\[\]]+))"
 )
-"""A value after a name that says it is secret, in text of any kind: JSON in pieces, forms, queries, multipart, XML."""
+_ASSIGNED: Final = re.compile(rf"(?P<word>{_WORD})[\"'\]\\]{{0,4}}(?P<sign>{_SIGN}){_VALUE}", re.IGNORECASE)
+"""A value after a name that says it is secret, in text of any kind: JSON in pieces, forms, queries, XML."""
+
+_ASSIGNED_BELOW: Final = re.compile(
+    rf"(?P<word>{_WORD})[\"'\]\\]{{0,4}}(?P<sign>{_SIGN}|[^\n]{{0,80}}\r?\n\r?\n){_VALUE}", re.IGNORECASE
+)
+"""Also a value below an empty line, as in multipart bodies."""
+
+_EMPTY_LINE: Final = re.compile("\n\r?\n")
 
 _NAME_CHARACTER: Final = re.compile("[A-Za-z0-9_.$-]")
 _LONGEST_NAME: Final = 64
@@ -197,14 +217,18 @@ class Redactor:
 
 
 def secrets_of(request: WireRequest, contract: Contract) -> set[str]:
-    """Return every credential that a request carries: where the contract looks for one, and by the names of places."""
+    """Return every credential that a request carries: where the contract looks for one, and by the names of places.
+
+    The time grows with the body: a megabyte takes seconds in the worst case.
+    """
     request_body = RequestBody(request)
     judged = route(request_body, contract)
     known = {value for _, value in (*credentials(judged, judged.operation), *credentials(judged, None))}
     by_name = set(_named_in_headers(request)) | set(_assigned(unquote_plus(request.target)))
     if request_body.parse(contract.max_body):
         by_name.update(_named_in(request_body.value))
-    by_name.update(_assigned(readable(request.body) or ""), _assigned(readable(request_body.text) or ""))
+    for text in {request.body, request_body.text}:
+        by_name.update(_assigned(readable(text) or ""))
     if judged.operation is None:
         known.update(_segments_for_keys(request, contract))
         by_name.update(_strange_segments(request, contract))
@@ -251,7 +275,7 @@ def _named_in(value: Json, *, secret: bool = False) -> Iterator[str]:
         if isinstance(inner, dict):
             remaining += [(member, hidden or is_secret_name(name)) for name, member in inner.items()]
         elif isinstance(inner, list):
-            remaining += [(item, hidden) for item in inner]
+            remaining += [(item, hidden) for item in inner if isinstance(item, dict | list | str)]
         elif isinstance(inner, str) and hidden:
             yield inner
 
@@ -262,7 +286,11 @@ def _assigned(text: str) -> Iterator[str]:
 
 def _assigned_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield where the values of secret names are: not numbers, true, false and null in JSON, and placeholders."""
-    for match in _ASSIGNED.finditer(text):
+    lower = text.lower()
+    if not any(word in lower for word in _BEGINNINGS):
+        return
+    pattern = _ASSIGNED_BELOW if _EMPTY_LINE.search(text) else _ASSIGNED
+    for match in pattern.finditer(text):
         start = match.start()
         first = max(0, start - _LONGEST_NAME)
         while start > first and _NAME_CHARACTER.match(text[start - 1]):

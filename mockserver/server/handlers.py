@@ -341,7 +341,7 @@ class Handlers:
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
         await stream.prepare(call.request)
-        secrets, turn = await self._secrets(session, in_turns(session)), Turn()
+        secrets, turn = await _secrets(self.contracts.served.values(), session, in_turns(session)), Turn()
         redactor = await turn.do(partial(Redactor, *secrets), large=True)
         async for exchange in in_turns(session):
             view = View(exchange)
@@ -352,20 +352,10 @@ class Handlers:
     async def secrets(self, call: Call) -> web.Response:
         """List what an export of a session hides: secrets, and what keys begin with."""
         session = self.read(call)
-        secrets, prefixes = await self._secrets(session, in_turns(session))
+        secrets, prefixes = await _secrets(self.contracts.served.values(), session, in_turns(session))
         known = {"secrets": sorted({secret[:LONGEST_SEARCHED] for secret in secrets}), "prefixes": sorted(prefixes)}
         body = await Turn().do(partial(render, known), large=True)
         return web.Response(body=body, headers=json_headers(headers=call.cors))
-
-    async def _secrets(self, session: Session, exchanges: AsyncIterator[Exchange]) -> tuple[set[str], set[str]]:
-        """Return the secrets of a session and of some of its exchanges, and what keys begin with."""
-        secrets, turn = secrets_of_session(session), Turn()
-        contracts = set(self.contracts.served.values())
-        async for exchange in exchanges:
-            contracts.add(exchange.contract)
-            found = partial(secrets_of, exchange.request, exchange.contract)
-            secrets |= await turn.do(found, large=View(exchange).large)
-        return secrets, {prefix for contract in contracts for prefix in key_prefixes(contract)}
 
     async def wait(self, call: Call) -> web.StreamResponse:
         """Block until the wait is satisfied or has failed."""
@@ -402,8 +392,10 @@ class Handlers:
                 "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
             }
             rows = [row async for row in waiter.rows(arrived)]
-            evidence = list(waiter.shown_exchanges(arrived, answer)) if failed else []
-            redactor = Redactor(*await self._secrets(session, spread(iter(evidence), large=False)))
+            evidence = waiter.shown_exchanges(arrived, answer) if failed else []
+            redactor = Redactor(
+                *await _secrets(self.contracts.served.values(), session, spread(iter(evidence), large=False))
+            )
             explained = partial(explain, waiter, request, answer, session, rows, redactor)
             large = any(View(exchange).large for exchange in evidence)
             answer["explanation"] = await Turn().do(explained, large=large)
@@ -530,6 +522,18 @@ def _rendered_export(view: View, redactor: Redactor) -> bytes:
 
 def _rendered_delivery(delivery: Delivery, final: bool) -> bytes:
     return render(delivery.as_json(final=final))
+
+
+async def _secrets(
+    served: Iterable[Contract], session: Session, exchanges: AsyncIterator[Exchange]
+) -> tuple[set[str], set[str]]:
+    """Return the secrets of a session and of some of its exchanges, and what keys begin with."""
+    secrets, contracts, turn = secrets_of_session(session), set(served), Turn()
+    async for exchange in exchanges:
+        contracts.add(exchange.contract)
+        found = partial(secrets_of, exchange.request, exchange.contract)
+        secrets |= await turn.do(found, large=View(exchange).large)
+    return secrets, {prefix for contract in contracts for prefix in key_prefixes(contract)}
 
 
 async def _send_page(

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -20,7 +21,7 @@ from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.printable import printable, printable_json
 from mockserver.recording.export import secrets_of_session
 from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
-from mockserver.server.lines import FIELDS, LineHandler
+from mockserver.server.lines import FIELDS, MAX_TEXT, LineHandler
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import shorten
@@ -31,6 +32,9 @@ from mockserver.settings import Settings
 log = logging.getLogger("mockserver.requests")
 
 SHOWN_EVENTS: Final = 10
+SEARCHED: Final = 16 * 1024
+"""Bytes of a body that is searched for secrets, which takes time. Of what is in a larger one, no value is logged."""
+
 SHOWN_STEP: Final = 160
 """Characters of a fault step."""
 
@@ -127,13 +131,14 @@ class _Line:
     """What the log lines about one exchange share, without credentials, and at level info without data of events."""
 
     def __init__(self, session: Session, exchange: Exchange, contracts: Iterable[Contract]) -> None:
-        request = exchange.request
-        secrets = secrets_of(request, exchange.contract) | secrets_of_session(session)
+        request, small = exchange.request, len(exchange.body) <= SEARCHED
+        searched = request if small else replace(request, body=b"")
+        secrets = secrets_of(searched, exchange.contract) | secrets_of_session(session)
         self.redactor = Redactor(secrets, [prefix for contract in contracts for prefix in key_prefixes(contract)])
         self.session = shorten(session.name)
         self.method = self.redactor.text(request.method)
-        self.path = self.redactor.loose_text(request.target.partition("?")[0])
-        self.with_data = log.isEnabledFor(logging.DEBUG)
+        self.path = self.redactor.loose_text(request.target.partition("?")[0][:MAX_TEXT])
+        self.with_data = small and log.isEnabledFor(logging.DEBUG)
         self.values: dict[str, Json] = {"session": self.session, "method": self.method, "path": self.path}
 
     def message(self, finding: Finding) -> str:
@@ -142,7 +147,7 @@ class _Line:
 
     def text(self, text: str) -> str:
         """Return a text about the exchange."""
-        text = self.redactor.loose_text(text)
+        text = self.redactor.loose_text(text[:MAX_TEXT])
         return text if self.with_data else _EMAIL.sub("<e-mail>", text)
 
 

@@ -279,19 +279,16 @@ class Waiter:
         """Return the rows of the refused events that were found."""
         return [row async for row in spread_rows(self._refused, View.event_row)]
 
-    def shown_exchanges(
-        self, arrived: Iterable[tuple[Exchange, int]], answer: Mapping[str, Json]
-    ) -> Iterator[Exchange]:
-        """Yield the exchanges that an explanation of the answer shows something of."""
-        for exchange, _ in (*arrived, *self._refused):
-            yield exchange
-        requests = {miss.seq for miss in self.near_misses if miss.kind == "request"}
-        requests |= {int(row["id"].removeprefix("r")) for row in answer["refused_requests"]}
-        for number in requests:
-            yield from islice(self._session.exchanges(number - 1), 1)
+    def shown_exchanges(self, arrived: Iterable[tuple[Exchange, int]], answer: Mapping[str, Json]) -> list[Exchange]:
+        """Return the exchanges that an explanation of the answer shows something of."""
+        exchanges = [exchange for exchange, _ in (*arrived, *self._refused)]
+        requests = [miss.seq for miss in self.near_misses if miss.kind == "request"]
+        for number in (*requests, *(int(row["id"].removeprefix("r")) for row in answer["refused_requests"])):
+            exchanges += islice(self._session.exchanges(number - 1), 1)
         for miss in self.near_misses:
             if miss.kind == "event":
-                yield from islice(self._session.exchanges_with_events(miss.seq - 1), 1)
+                exchanges += islice(self._session.exchanges_with_events(miss.seq - 1), 1)
+        return list({exchange.seq: exchange for exchange in exchanges}.values())
 
     def _row(self, view: View, index: int) -> dict[str, Json]:
         return view.request_row() if self.for_requests else view.event_row(index)
