@@ -21,7 +21,7 @@ from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import MAX_TIME_MS, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import memory_of, render
-from mockserver.recording.export import export_line, secrets_of_session
+from mockserver.recording.export import export_line, quickly_searched, secrets_of_session
 from mockserver.recording.redact import LONGEST_SEARCHED, Redactor, key_prefixes, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, json_response, send_pieces
@@ -345,7 +345,7 @@ class Handlers:
         redactor = await turn.do(partial(Redactor, *secrets), large=True)
         async for exchange in in_turns(session):
             view = View(exchange)
-            line = await turn.do(partial(_rendered_export, view, redactor), large=view.large)
+            line = await turn.do(partial(_rendered_export, view, redactor), large=not quickly_searched(exchange))
             await stream.write(line)
         return stream
 
@@ -393,11 +393,10 @@ class Handlers:
             }
             rows = [row async for row in waiter.rows(arrived)]
             evidence = waiter.shown_exchanges(arrived, answer) if failed else []
-            redactor = Redactor(
-                *await _secrets(self.contracts.served.values(), session, spread(iter(evidence), large=False))
-            )
+            shown_exchanges = spread(iter(evidence), large=False)
+            redactor = Redactor(*await _secrets(self.contracts.served.values(), session, shown_exchanges))
             explained = partial(explain, waiter, request, answer, session, rows, redactor)
-            large = any(View(exchange).large for exchange in evidence)
+            large = not all(map(quickly_searched, evidence))
             answer["explanation"] = await Turn().do(explained, large=large)
         finally:
             self._open_waits -= 1
@@ -532,7 +531,7 @@ async def _secrets(
     async for exchange in exchanges:
         contracts.add(exchange.contract)
         found = partial(secrets_of, exchange.request, exchange.contract)
-        secrets |= await turn.do(found, large=View(exchange).large)
+        secrets |= await turn.do(found, large=not quickly_searched(exchange))
     return secrets, {prefix for contract in contracts for prefix in key_prefixes(contract)}
 
 

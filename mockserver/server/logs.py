@@ -19,7 +19,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.printable import printable, printable_json
-from mockserver.recording.export import secrets_of_session
+from mockserver.recording.export import quickly_searched, secrets_of_session
 from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
 from mockserver.server.lines import FIELDS, MAX_TEXT, LineHandler
 from mockserver.sessions.exchange import Exchange
@@ -32,9 +32,6 @@ from mockserver.settings import Settings
 log = logging.getLogger("mockserver.requests")
 
 SHOWN_EVENTS: Final = 10
-SEARCHED: Final = 16 * 1024
-"""Bytes of a body that is searched for secrets, which takes time. Of what is in a larger one, no value is logged."""
-
 SHOWN_STEP: Final = 160
 """Characters of a fault step."""
 
@@ -128,10 +125,13 @@ def exchange_done(
 
 
 class _Line:
-    """What the log lines about one exchange share, without credentials, and at level info without data of events."""
+    """What the log lines about one exchange share, without credentials, and at level info without data of events.
+
+    Of a body that takes long to search for secrets, no data is in a line at any level.
+    """
 
     def __init__(self, session: Session, exchange: Exchange, contracts: Iterable[Contract]) -> None:
-        request, small = exchange.request, len(exchange.body) <= SEARCHED
+        request, small = exchange.request, quickly_searched(exchange)
         searched = request if small else replace(request, body=b"")
         secrets = secrets_of(searched, exchange.contract) | secrets_of_session(session)
         self.redactor = Redactor(secrets, [prefix for contract in contracts for prefix in key_prefixes(contract)])
