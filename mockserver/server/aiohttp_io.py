@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion11, StreamReader, web
@@ -13,12 +14,15 @@ from mockserver.core.wire import Headers, WireReply, WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.template import phrase
+from mockserver.server.turns import Turn
 
 SERVER: Final = "mockserver"
 CHUNK: Final = 64 * 1024
 """Bytes of a reply that are written at once."""
 WHOLE: Final = 1024 * 1024
 """Bytes of a reply that are kept until its length is known; a longer one is sent in chunks as it is made."""
+CHUNKED_READ: Final = 4096
+"""Bytes of a body sent in chunks that are read at once: as many chunks as that take less than a turn of the loop."""
 DRAIN_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a body that are read and discarded when it is refused for its size.
 
@@ -45,36 +49,48 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
         request.writer.output_size = 0
     if not request.can_read_body:
         return ReceivedBody(b"")
-    content = request.content
-    if content.is_eof():
+    content, chunked = request.content, request.content_length is None
+    if content.is_eof() and not (chunked and content.total_bytes > CHUNKED_READ):
         complete = content.read_nowait()
         return ReceivedBody(complete[:ceiling], truncated=len(complete) > ceiling)
     if (request.content_length or 0) > ceiling:
-        return ReceivedBody(await _read_refused(content, ceiling, deadline), truncated=True)
-    body = bytearray()
+        return ReceivedBody(await _read_refused(_pieces(content, chunked=False), ceiling, deadline), truncated=True)
+    body, pieces = bytearray(), _pieces(content, chunked=chunked)
     try:
         async with asyncio.timeout(deadline):
-            async for chunk in content.iter_any():
-                body += chunk
+            async for piece in pieces:
+                body += piece
                 if len(body) > ceiling:
                     break
     except TimeoutError:
         return ReceivedBody(bytes(body[:ceiling]), late=True)
     truncated = len(body) > ceiling
     if truncated:
-        await _read_refused(content, 0, deadline)
+        await _read_refused(pieces, 0, deadline)
     return ReceivedBody(bytes(body[:ceiling]), truncated)
 
 
-async def _read_refused(content: StreamReader, keep: int, deadline: float) -> bytes:
+async def _pieces(content: StreamReader, *, chunked: bool) -> AsyncIterator[bytes]:
+    """Yield a body as it arrives. One in chunks may have millions of them, so it is read in turns of the loop."""
+    if not chunked:
+        async for piece in content.iter_any():
+            yield piece
+        return
+    turn = Turn()
+    async for piece in content.iter_chunked(CHUNKED_READ):
+        yield piece
+        await turn.end_if_over()
+
+
+async def _read_refused(pieces: AsyncIterator[bytes], keep: int, deadline: float) -> bytes:
     """Read a body that will be refused, as long as the client sends and within limits; return its first bytes."""
     clock, size, beginning = asyncio.get_running_loop().time, 0, bytearray()
     end = clock() + deadline
     try:
         async with asyncio.timeout(DRAIN_SILENCE_S) as max_wait:
-            async for chunk in content.iter_any():
-                beginning += chunk[: keep - len(beginning)]
-                size += len(chunk)
+            async for piece in pieces:
+                beginning += piece[: keep - len(beginning)]
+                size += len(piece)
                 if size > DRAIN_LIMIT:
                     break
                 max_wait.reschedule(min(end, clock() + DRAIN_SILENCE_S))
@@ -135,6 +151,25 @@ async def send_pieces(
     await _write(stream, bytes(beginning))
     async for piece in pieces:
         await _write(stream, piece)
+    return stream
+
+
+async def in_pieces(request: web.BaseRequest, reply: web.StreamResponse) -> web.StreamResponse:
+    """Send a large reply in pieces, and return what was sent; return any other reply as it is.
+
+    For a connection over TLS: there a transport takes any amount at once, and does not tell that its client reads
+    nothing, unless more is written after that.
+    """
+    body = reply.body if isinstance(reply, web.Response) else None
+    if not isinstance(body, bytes) or len(body) <= CHUNK or request.method == "HEAD":
+        return reply
+    stream = web.StreamResponse(status=reply.status, reason=reply.reason, headers=reply.headers)
+    stream.content_length = len(body)
+    if reply.keep_alive is False:
+        stream.force_close()
+    with suppress(ConnectionError):  # nobody is there to read it
+        await stream.prepare(request)
+        await _write(stream, body)
     return stream
 
 

@@ -12,7 +12,7 @@ from mockserver.contract.contract import split_target
 from mockserver.jsonkit.wiretext import unquoted
 from mockserver.recording.redact import key_prefixes
 from mockserver.server import logs, reloading
-from mockserver.server.aiohttp_io import json_response, problem, unreadable
+from mockserver.server.aiohttp_io import in_pieces, json_response, problem, unreadable
 from mockserver.server.connection import Watched
 from mockserver.server.control import ROOT, UNGUARDED, Control
 from mockserver.server.handlers import Handlers
@@ -78,7 +78,7 @@ class App:
             reply.force_close()
         if isinstance(request.protocol, Watched):
             request.protocol.answering(request.content)
-        return reply
+        return await in_pieces(request, reply) if request.secure else reply
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         target = request.raw_path

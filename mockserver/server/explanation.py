@@ -13,6 +13,7 @@ from mockserver.jsonkit.printable import printable
 from mockserver.recording.export import redacted_rows, shown_name
 from mockserver.recording.redact import Redactor
 from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
+from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import shorten
 
@@ -140,7 +141,8 @@ def _near_misses(misses: Sequence[NearMiss], redactor: Redactor) -> Iterator[str
         for number, different in enumerate(miss.differences):
             expected, got = value(redactor.json(different.expected)), value(redactor.json(different.got))
             label = f" ({value(redactor.json(apart))})" if apart and not number else ""
-            yield f"{miss.id}: {redactor.text(different.pointer)} expected {expected}, got {got}{label}"
+            rest = f", but only {MOST_VALUES} values were compared" if different.cut else ""
+            yield f"{miss.id}: {redactor.text(different.pointer)} expected {expected}, got {got}{rest}{label}"
 
 
 def _fault_step(step: Row) -> str:

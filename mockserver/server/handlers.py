@@ -123,8 +123,9 @@ class Handlers:
     async def fidelity(self, call: Call) -> Json:
         """List every fact with its source."""
         protocol, revision, basis = (call.query.get(name) for name in ("protocol", "revision", "basis"))
-        names = list(self.contracts.served) if protocol is None else [protocol]
-        listed = [fact for name in names for fact in facts(self._contract(name, revision))]
+        names, listed, turn = list(self.contracts.served) if protocol is None else [protocol], list[Json](), Turn()
+        for name in names:
+            listed += await turn.do(lambda: facts(self._contract(name, revision)), large=True)  # noqa: B023
         return {"facts": [fact for fact in listed if basis in (None, fact["basis"])]}
 
     def _contract(self, protocol: str, revision: str | None = None) -> Contract:

@@ -24,7 +24,7 @@ FOREIGN: Final = frozenset({"eq", "ge", "includes", "le", "like", "matches", "ne
 """Operators of other query languages: an object with one of them only is not meant literally."""
 SIMILARITY: Final = 0.75
 """How similar a key must be to an operator to be taken for a misspelled one; `text` is not near `exists`."""
-MOST_COMPARED: Final = 100_000
+MOST_VALUES: Final = 100_000
 """How many values of one event a matcher looks at, all pointers with `*` and all options of `in` counted: a large event
 and a large matcher could otherwise take minutes. Values beyond do not fit; a difference says so."""
 SHOWN_VALUES: Final = 5
@@ -108,7 +108,7 @@ class _Room:
     """How many more values of an event are compared."""
 
     def __init__(self) -> None:
-        self.left = MOST_COMPARED
+        self.left = MOST_VALUES
 
     def limit(self, values: Iterable[Json], expected: Json) -> Iterator[Json]:
         """Yield values until their comparison with what is expected would take too long."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 from itertools import islice
 from typing import Final, Literal, Protocol
 
@@ -19,7 +19,7 @@ from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.claims import Claims, all_of
 from mockserver.sessions.exchange import Exchange, SharedHead
 from mockserver.sessions.steps import Step
-from mockserver.sessions.tombstones import Limit, Tombstone
+from mockserver.sessions.tombstones import MOST_CREDENTIALS, Limit, Tombstone
 from mockserver.sessions.views import View
 from mockserver.settings import RateMode
 
@@ -226,14 +226,17 @@ class Session:
         steps = sum(STEP_BYTES + jsontext.memory_of(step.script) for step in self.faults)
         self.settings_bytes = steps + keys_size(self.settings.credentials) + keys_size(self.settings.keys)
 
-    def tombstone(self, limit: Limit, at_ms: int, *, set_up: bool) -> Tombstone:
+    def tombstone(self, limit: Limit, at_ms: int, defaults: SessionSettings) -> Tombstone:
         """Return what is to be remembered of the session when it is evicted."""
+        credentials = self.settings.credentials if len(self.settings.credentials) <= MOST_CREDENTIALS else ()
+        set_up = self.settings != replace(defaults, credentials=credentials)
         own = {"settings": set_up, "faults": bool(self.faults), "clock": self.clock.moved}
         before = () if self.eviction is None else self.eviction.lost
         return Tombstone(
             limit=limit,
             at_ms=at_ms,
             lost=tuple(name for name, is_lost in own.items() if is_lost or name in before),
+            credentials=credentials,
             counts=astuple(self.counts),
             refused=self.refused,
             newest=self.newest,

@@ -16,21 +16,27 @@ Limit = Literal["max_sessions", "memory_limit"]
 """The setting that a session was evicted for."""
 
 KEPT: Final[Mapping[bool, int]] = MappingProxyType({True: 1_000, False: 4_000})
-"""How many are kept of the sessions that somebody read or set up, and of others; each takes less than 1 kB."""
+"""How many are kept of the sessions that somebody read or set up, and of others; each takes less than 1 kB,
+and those of sessions with credentials less than 5 kB."""
+
+MOST_CREDENTIALS: Final = 20
+"""How many credentials of an evicted session are kept; if it had more, none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tombstone:
     """What is remembered of an evicted session; the session goes on from here if it is named again.
 
-    `at_ms` is real time, `lost` names what was set up (settings, faults, clock). `counts` are the numbers of requests
-    and of events by verdict, `refused` is the number of requests that were refused or had a refused event. `newest` and
-    `next_event` are the numbers of the newest request and of the next event.
+    `at_ms` is real time, `lost` names what was set up (settings, faults, clock). `credentials` still select the
+    session, unless another one was given them. `counts` are the numbers of requests and of events by verdict, `refused`
+    is the number of requests that were refused or had a refused event. `newest` and `next_event` are the numbers of
+    the newest request and of the next event.
     """
 
     limit: Limit
     at_ms: int
     lost: tuple[str, ...]
+    credentials: tuple[str, ...]
     counts: tuple[int, int, int, int]
     refused: int
     newest: int
@@ -57,12 +63,11 @@ class Tombstones:
     def __init__(self) -> None:
         self._by_use: dict[bool, OrderedDict[str, Tombstone]] = {known: OrderedDict() for known in KEPT}
 
-    def add(self, name: str, tombstone: Tombstone, *, known: bool) -> None:
-        """Remember an evicted session; `known` if somebody read it or set it up."""
+    def add(self, name: str, tombstone: Tombstone, *, known: bool) -> tuple[str, Tombstone] | None:
+        """Remember an evicted session, `known` if somebody read it or set it up; return what is forgotten instead."""
         kept = self._by_use[known]
         kept[name] = tombstone
-        if len(kept) > KEPT[known]:
-            kept.popitem(last=False)
+        return kept.popitem(last=False) if len(kept) > KEPT[known] else None
 
     def get(self, name: str) -> Tombstone | None:
         """Return the tombstone of a session, if there is one."""

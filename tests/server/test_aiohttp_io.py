@@ -14,9 +14,10 @@ from aiohttp.http import HttpVersion
 from aiohttp.test_utils import make_mocked_request
 
 from mockserver.core.wire import WireReply
-from mockserver.server import aiohttp_io
+from mockserver.server import aiohttp_io, turns
 from mockserver.server.aiohttp_io import (
     ReceivedBody,
+    in_pieces,
     json_response,
     problem,
     read_body,
@@ -24,6 +25,7 @@ from mockserver.server.aiohttp_io import (
     unreadable,
     wire_request,
 )
+from tests.server.passes import Passes
 
 CEILING = 10
 DEADLINE_S = 30.0
@@ -72,6 +74,22 @@ async def test_body_is_read_as_it_comes(later: tuple[bytes, ...], expected: Rece
         asyncio.get_running_loop().call_soon(request.content.feed_data, chunk)
     asyncio.get_running_loop().call_soon(request.content.feed_eof)
     assert await reading == expected
+
+
+@pytest.mark.parametrize("ended", [True, False])
+@pytest.mark.parametrize("ceiling", [30_000, CEILING])
+async def test_body_of_many_small_chunks_is_read_in_turns(
+    ended: bool, ceiling: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "TURN_S", -1)
+    count = 5 * aiohttp_io.CHUNKED_READ
+    request = arriving(*[b"x"] * count, ended=ended)
+    if not ended:
+        asyncio.get_running_loop().call_soon(request.content.feed_eof)
+    with Passes() as passes:
+        received = await read_body(request, ceiling, DEADLINE_S)
+    assert received == ReceivedBody(b"x" * min(count, ceiling), truncated=ceiling < count)
+    assert passes.count >= 4
 
 
 async def test_sender_is_too_slow_when_the_body_is_not_whole_at_the_deadline() -> None:
@@ -176,3 +194,27 @@ def test_unreadable_request_ends_its_connection() -> None:
     assert isinstance(sent.body, bytes)
     assert json.loads(sent.body) == {"error": "unreadable_request", "detail": "too long", "status": 431}
     assert sent.keep_alive is False
+
+
+@pytest.mark.parametrize(
+    ("method", "reply"),
+    [
+        ("POST", web.Response(body=b"x" * aiohttp_io.CHUNK)),
+        ("HEAD", web.Response(body=b"x" * (aiohttp_io.CHUNK + 1))),
+        ("POST", web.Response()),
+        ("POST", web.StreamResponse()),
+    ],
+)
+async def test_reply_that_is_not_large_is_left_as_it_is(method: str, reply: web.StreamResponse) -> None:
+    assert await in_pieces(make_mocked_request(method, "/"), reply) is reply
+
+
+async def test_large_reply_is_sent_in_pieces_with_its_status_headers_and_length() -> None:
+    body = bytes(range(256)) * 1024
+    writer = mock.Mock(write=mock.AsyncMock(), write_headers=mock.AsyncMock(), write_eof=mock.AsyncMock())
+    request = make_mocked_request("POST", "/", writer=writer)
+    sent = await in_pieces(request, web.Response(status=418, headers={"X-A": "b"}, body=body))
+    assert (sent.status, sent.headers["X-A"], sent.content_length) == (418, "b", len(body))
+    pieces = [call.args[0] for call in writer.write.await_args_list]
+    assert b"".join(pieces) == body
+    assert max(map(len, pieces)) <= aiohttp_io.CHUNK

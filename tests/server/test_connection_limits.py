@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 
 import pytest
+import trustme
 import uvloop
 from aiohttp import web
 
 from mockserver.server import connection as connections
+from mockserver.server.aiohttp_io import in_pieces
 from mockserver.server.connection import Connection as OurConnection
 from mockserver.server.connection import Server
 from mockserver.server.running import RESERVED, descriptors_left
@@ -61,14 +64,14 @@ class Calls:
 
 
 @asynccontextmanager
-async def huge_replies(limit: int = 100) -> AsyncIterator[tuple[Server, int]]:
+async def huge_replies(limit: int = 100, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Server, int]]:
     """Serve a huge reply to each request; yield the server and its port."""
 
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(body=HUGE)
+        return await in_pieces(request, web.Response(body=HUGE)) if tls else web.Response(body=HUGE)
 
     server = Server(answer, on_unreadable=lambda detail: None, timeout=DEADLINE, limit=limit)
-    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0)
+    listener = await asyncio.get_running_loop().create_server(server, "127.0.0.1", 0, ssl=tls)
     watching = asyncio.create_task(server.end_overdue())
     try:
         yield server, listener.sockets[0].getsockname()[1]
@@ -85,6 +88,13 @@ async def unread(port: int) -> socket.socket:
     loop = asyncio.get_running_loop()
     await loop.sock_connect(client, ("127.0.0.1", port))
     await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    return client
+
+
+def unread_tls(port: int, context: ssl.SSLContext) -> socket.socket:
+    """Send a request over TLS whose reply nobody reads."""
+    client = context.wrap_socket(socket.create_connection(("127.0.0.1", port), SEARCH), server_hostname="127.0.0.1")
+    client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     return client
 
 
@@ -172,6 +182,26 @@ def test_reply_that_nobody_reads_is_given_up(
             assert not server.unread
             for client in clients:
                 client.close()
+
+    run(main, new_loop)
+
+
+@LOOPS
+def test_reply_that_nobody_reads_over_tls_is_given_up(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    server_tls, client_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server_tls)
+    authority.configure_trust(client_tls)
+
+    async def main() -> None:
+        aborted = Calls(monkeypatch, "abort")
+        async with huge_replies(tls=server_tls) as (server, port):
+            client = await asyncio.to_thread(unread_tls, port, client_tls)
+            await aborted.wait(1)
+            assert not server.unread
+            client.close()
 
     run(main, new_loop)
 

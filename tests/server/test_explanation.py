@@ -8,6 +8,8 @@ import pytest
 
 from mockserver.core.wording import NOTHING_CAME
 from mockserver.server.explanation import NOT_READ, OTHER_KEY, conditions, distinct
+from mockserver.sessions import matcher
+from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session_name import shorten
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
@@ -64,6 +66,16 @@ async def test_refused_request_is_shown_when_it_has_no_events(
     assert lines[2:4] == ["refused requests:", "  r1 POST /api/i/v1/<credential>/events -> 400"]
     assert "JSON" in lines[4]
     assert lines[-1] == "Requests arrived but were refused as a whole; see the reasons above."
+
+
+async def test_near_miss_says_that_not_all_values_were_compared(
+    control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vendor.track("m1")
+    assert not any("compared" in line for line in await explained(control, session, match={"where": {"/*": 5}}))
+    monkeypatch.setattr(matcher, "MOST_VALUES", 1)
+    lines = await explained(control, session, match={"where": {"/*": 5}})
+    assert any(line.endswith(f", but only {MOST_VALUES} values were compared") for line in lines), lines
 
 
 async def test_request_that_no_session_has_is_shown(

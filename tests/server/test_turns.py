@@ -3,33 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from mockserver.server import turns
-from mockserver.server.turns import Turn, in_turns
+from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session, SessionSettings
 from tests.judging import wire_request
+from tests.server.passes import Passes
 from tests.sessions.keeping import exchange
-
-
-class Passes:
-    """Counts the passes of the running loop over its callbacks, as long as the block runs."""
-
-    def __enter__(self) -> Passes:
-        self.count = 0
-        self._loop = asyncio.get_running_loop()
-        self._next = self._loop.call_soon(self._add)
-        return self
-
-    def _add(self) -> None:
-        self.count += 1
-        self._next = self._loop.call_soon(self._add)
-
-    def __exit__(self, *error: object) -> None:
-        self._next.cancel()
 
 
 async def _pauses(pieces: int) -> int:
@@ -100,3 +85,47 @@ async def test_reading_a_journal_takes_time_that_grows_linearly(monkeypatch: pyt
     monkeypatch.setattr(session, "exchanges", counted)
     assert [entry.seq async for entry in in_turns(session)] == list(range(1, 5_001))
     assert parts <= turns.PARTS + 2
+
+
+def _threads(pieces: int) -> Iterator[int]:
+    """Yield the thread that each piece of work is done in."""
+    for _ in range(pieces):
+        yield threading.get_ident()
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("turn_s", [-1, 60])
+async def test_spread_work_is_done_completely_and_large_pieces_in_a_thread(
+    large: bool, turn_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "TURN_S", turn_s)
+    threads = [thread async for thread in spread(_threads(20), large=large)]
+    assert len(threads) == 20
+    assert len(set(threads)) == 1
+    assert (threads[0] == threading.get_ident()) is not large
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_other_callbacks_run_between_the_pieces_of_spread_work(
+    large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "TURN_S", -1)
+    with Passes() as passes:
+        assert [piece async for piece in spread(iter(range(20)), large=large)] == list(range(20))
+    assert passes.count >= 19
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_error_in_spread_work_reaches_its_reader(large: bool) -> None:
+    def failing() -> Iterator[int]:
+        yield 1
+        raise LookupError("the work failed")
+
+    with pytest.raises(LookupError, match="the work failed"):
+        assert [piece async for piece in spread(failing(), large=large)]
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_large_piece_of_work_is_done_in_a_thread(large: bool) -> None:
+    thread = await Turn().do(threading.get_ident, large=large)
+    assert (thread == threading.get_ident()) is not large

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.sessions import matcher
 from mockserver.sessions.matcher import RequestFacts, differences, equal, fits, problem
 from tests.judging import wire_request
 
@@ -197,3 +198,24 @@ def test_matcher_is_refused_with_its_place(match: Any, place: str) -> None:
 @pytest.mark.parametrize("match", [{}, {"where": {"/a": {"regex": "^a$"}, "": 1, "/b": {"exists": True, "in": [1]}}}])
 def test_matcher_is_taken_when_it_can_be_used(match: Any) -> None:
     assert problem(match) is None
+
+
+@pytest.mark.parametrize(
+    ("place", "expected", "event"),
+    [
+        ("/list/*", 1, {"list": [0] * 20 + [1]}),
+        ("/list/*/*", 1, {"list": [[0, 0]] * 10 + [[1]]}),
+        ("/*", {"in": [7, 8, 9]}, {**{f"m{number}": number % 7 for number in range(20)}, "last": 9}),
+        ("/list/*", {"contains": 1}, {"list": [[0] * 5] * 4 + [[1]]}),
+    ],
+)
+def test_values_beyond_the_maximum_do_not_fit_and_the_difference_says_that_it_is_cut(
+    place: str, expected: Any, event: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {**ROW, "event": event}
+    assert differences({"where": {place: expected}}, row) == []
+    monkeypatch.setattr(matcher, "MOST_VALUES", 10)
+    (difference,) = differences({"where": {place: expected}}, row)
+    assert difference.cut
+    monkeypatch.setattr(matcher, "MOST_VALUES", 1_000)
+    assert not any(other.cut for other in differences({"where": {place: "nothing"}}, row))

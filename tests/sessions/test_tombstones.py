@@ -10,7 +10,16 @@ EVICTED_MS = 1_781_438_400_250
 
 
 def tombstone(limit: Limit = "max_sessions", lost: tuple[str, ...] = ()) -> Tombstone:
-    return Tombstone(limit=limit, at_ms=EVICTED_MS, lost=lost, counts=(2, 1, 0, 1), refused=1, newest=2, next_event=3)
+    return Tombstone(
+        limit=limit,
+        at_ms=EVICTED_MS,
+        lost=lost,
+        credentials=(),
+        counts=(2, 1, 0, 1),
+        refused=1,
+        newest=2,
+        next_event=3,
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,8 +57,8 @@ def test_tombstone_is_found_by_name_until_it_is_taken(known: bool) -> None:
 def test_oldest_go_when_there_are_too_many(known: bool) -> None:
     tombstones = Tombstones()
     tombstones.add("other", tombstone(), known=not known)
-    for number in range(KEPT[known] + 1):
-        tombstones.add(f"s{number}", tombstone(), known=known)
+    forgotten = [tombstones.add(f"s{number}", tombstone(), known=known) for number in range(KEPT[known] + 1)]
+    assert forgotten == [None] * KEPT[known] + [("s0", tombstone())]
     assert tombstones.get("s0") is None
     assert tombstones.get("s1") is not None
     assert tombstones.get("other") is not None

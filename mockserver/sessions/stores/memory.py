@@ -18,7 +18,7 @@ from mockserver.sessions.session import Session, SessionSettings, SharedUses
 from mockserver.sessions.session_name import DEFAULT_SESSION, shorten
 from mockserver.sessions.steps import Step, override_of
 from mockserver.sessions.stores.eviction import Order, Standing
-from mockserver.sessions.tombstones import Limit, Tombstones
+from mockserver.sessions.tombstones import Limit, Tombstone, Tombstones
 
 _log = logging.getLogger("mockserver.store")
 
@@ -81,6 +81,7 @@ class MemoryStore:
         tombstone = self.tombstones.pop(name)
         if tombstone is not None:
             session.go_on_from(tombstone)
+            session.settings.credentials = self._still_owned(name, tombstone)
             _log.warning("session %s is there again: %s", shorten(name), tombstone.text())
         self._order.add(session)
         self.on_new_session(session)
@@ -102,6 +103,7 @@ class MemoryStore:
             session, tombstone = Session(name, copy.copy(self._defaults)), self.tombstones.get(name)
             if tombstone is not None:
                 session.go_on_from(tombstone)
+                session.settings.credentials = self._still_owned(name, tombstone)
             return session
         self._order.touch(session)
         self.note_use(session)
@@ -130,21 +132,30 @@ class MemoryStore:
     def taken(self, name: str, credentials: Iterable[str]) -> str | None:
         """Return the first credential that the session of a name cannot own, or None.
 
-        It cannot own the credentials and names of other sessions, nor the name of the default session.
+        It cannot own the credentials and names of other sessions, nor the name of the default session. An evicted
+        session keeps no credential from others.
         """
         for credential in credentials:
-            existing = credential in self._sessions and credential != name
-            if existing or self._owners.get(credential, name) != name or credential == DEFAULT_SESSION:
+            owner = self._owners.get(credential, credential)
+            if (owner in self._sessions and owner != name) or credential == DEFAULT_SESSION:
                 return credential
         return None
+
+    def _still_owned(self, name: str, tombstone: Tombstone) -> tuple[str, ...]:
+        return tuple(credential for credential in tombstone.credentials if self._owners.get(credential) == name)
+
+    def _release(self, name: str, credentials: Iterable[str]) -> None:
+        """Let credentials select their own sessions again if they still select this one."""
+        for credential in credentials:
+            if self._owners.get(credential) == name:
+                del self._owners[credential]
 
     def give(self, session: Session, credentials: tuple[str, ...]) -> str | None:
         """Make credentials the session's own, in place of those it had; return one that it cannot own."""
         taken = self.taken(session.name, credentials)
         if taken is not None:
             return taken
-        for credential in session.settings.credentials:
-            self._owners.pop(credential, None)
+        self._release(session.name, session.settings.credentials)
         self._owners.update(dict.fromkeys(credentials, session.name))
         session.settings.credentials = credentials
         return None
@@ -275,22 +286,31 @@ class MemoryStore:
 
     def _evict_session(self, session: Session, limit: Limit) -> None:
         set_up = self._is_set_up(session)
-        tombstone = session.tombstone(limit, time.time_ns() // 1_000_000, set_up=session.settings != self._defaults)
+        tombstone = session.tombstone(limit, time.time_ns() // 1_000_000, self._defaults)
         session.eviction = tombstone
         reason = f"more than {self._max_sessions} sessions (--max-sessions)"
         if limit == "memory_limit":
             reason = f"the memory is full (--memory-limit); lost: {tombstone.lost_text()}"
         _log.warning("session %s evicted: %s", shorten(session.name), reason)
         self.evicted_sessions += 1
-        self.forget(session.name, "evicted")
-        self.tombstones.add(session.name, tombstone, known=set_up or session.read)
+        self._remove(session, "evicted")
+        self._owners.update(dict.fromkeys(tombstone.credentials, session.name))
+        forgotten = self.tombstones.add(session.name, tombstone, known=set_up or session.read)
+        if forgotten is not None:
+            self._release(forgotten[0], forgotten[1].credentials)
 
-    def forget(self, name: str, reason: Literal["deleted", "evicted"] = "deleted") -> bool:
-        """Delete a session; False when there was none. Its open waits are told why."""
-        buried = self.tombstones.pop(name) is not None
-        session = self._sessions.pop(name, None)
-        if session is None:
-            return buried
+    def forget(self, name: str) -> bool:
+        """Delete a session, and what is remembered of an evicted one; False when there was none."""
+        buried, session = self.tombstones.pop(name), self._sessions.get(name)
+        if buried is not None:
+            self._release(name, buried.credentials)
+        if session is not None:
+            self._remove(session, "deleted")
+        return buried is not None or session is not None
+
+    def _remove(self, session: Session, reason: Literal["deleted", "evicted"]) -> None:
+        """Take a session out; its open waits are told why."""
+        del self._sessions[session.name]
         session.deleted = True
         for waiter in tuple(session.waiters):
             waiter.end(reason)
@@ -298,6 +318,4 @@ class MemoryStore:
         session.shared_uses.clear()
         self.bytes -= session.counted
         self._remembered -= session.remembered_before
-        for credential in session.settings.credentials:
-            self._owners.pop(credential, None)
-        return True
+        self._release(session.name, session.settings.credentials)

@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from mockserver.core.model import Terms, Verdict
+from mockserver.sessions import tombstones
 from mockserver.sessions.session import Session
 from mockserver.sessions.steps import Step
 from tests.judging import NOW, sale
@@ -176,12 +177,41 @@ def test_name_of_the_default_session_is_nobodys_credential(owner: str) -> None:
     assert (store.owner("default"), store.owner("tk_x")) == ("default", "tk_x")
 
 
-def test_credentials_of_an_evicted_session_name_their_own_sessions_again() -> None:
+def test_credentials_of_an_evicted_session_still_select_it() -> None:
+    store = new_store(max_sessions=1)
+    store.give(store.session("a"), ("tk_x", "tk_y"))
+    store.session("b")
+    assert store.give(store.session("b"), ("tk_y",)) is None, "an evicted session keeps no credential from others"
+    assert store.look_up("a").settings.credentials == ("tk_x",)
+    again = store.session(store.owner("tk_x"))
+    assert (again.name, again.settings.credentials) == ("a", ("tk_x",))
+    assert again.eviction is not None
+    assert again.eviction.lost == (), "all that was set up is there again"
+
+
+def test_credentials_of_an_evicted_session_are_free_once_it_is_deleted() -> None:
     store = new_store(max_sessions=1)
     store.give(store.session("a"), ("tk_x",))
     store.session("b")
+    assert store.forget("a")
     assert store.owner("tk_x") == "tk_x"
-    assert store.give(store.session("b"), ("tk_x", "a")) is None
+
+
+def test_credentials_of_an_evicted_session_are_free_once_it_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tombstones, "KEPT", {True: 1, False: 1})
+    store = new_store(max_sessions=1)
+    for name in ("a", "b"):
+        store.give(store.session(name), (f"tk_{name}",))
+    store.session("c")
+    assert (store.owner("tk_a"), store.owner("tk_b")) == ("tk_a", "b")
+
+
+def test_many_credentials_of_an_evicted_session_are_lost() -> None:
+    store = new_store(max_sessions=1)
+    store.give(store.session("a"), tuple(f"tk_{number}" for number in range(tombstones.MOST_CREDENTIALS + 1)))
+    store.session("b")
+    assert store.owner("tk_0") == "tk_0"
+    assert "settings" in store.session("a").eviction.lost  # type: ignore[union-attr]
 
 
 def test_session_may_be_given_its_own_name() -> None:
