@@ -49,6 +49,9 @@ DEFAULT_LIMIT: Final = 1000
 MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
 
+MANY_SECRETS: Final = 300
+"""From more secrets on, what hides them is made in that thread too."""
+
 FILTERS: Final = ("protocol", "operation", "type")
 """Query parameters with names that contracts define."""
 
@@ -343,7 +346,7 @@ class Handlers:
         stream = web.StreamResponse(headers=headers)
         await stream.prepare(call.request)
         secrets, turn = await _secrets(self.contracts.served.values(), session, in_turns(session)), Turn()
-        redactor = await turn.do(partial(Redactor, *secrets), large=True)
+        redactor = await turn.do(partial(Redactor, *secrets), large=len(secrets[0]) > MANY_SECRETS)
         async for exchange in in_turns(session):
             view = View(exchange)
             line = await turn.do(partial(_rendered_export, view, redactor), large=not quickly_searched(exchange))
@@ -355,7 +358,7 @@ class Handlers:
         session = self.read(call)
         secrets, prefixes = await _secrets(self.contracts.served.values(), session, in_turns(session))
         known = {"secrets": sorted({secret[:LONGEST_SEARCHED] for secret in secrets}), "prefixes": sorted(prefixes)}
-        body = await Turn().do(partial(render, known), large=True)
+        body = await Turn().do(partial(render, known), large=len(secrets) > MANY_SECRETS)
         return web.Response(body=body, headers=json_headers(headers=call.cors))
 
     async def wait(self, call: Call) -> web.StreamResponse:
