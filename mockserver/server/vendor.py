@@ -186,7 +186,8 @@ class Vendor:
             notes=arrival.notes,
             step=step,
         )
-        logs.exchange_done(arrival.session, exchange, step)
+        arrival.session.saw(arrival.judged.credential)
+        logs.exchange_done(arrival.session, exchange, step, self._contracts.served.values())
         return exchange, reply
 
     async def _injected(self, arrival: Arrival, step: Step, *, large: bool) -> web.StreamResponse:
