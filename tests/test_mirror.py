@@ -46,6 +46,7 @@ ELSEWHERE = {
     "client.session_calls": CALLED,
     "client.messages": Elsewhere("client/test_http.py", "what HTTP replies become"),
     "client.results": Elsewhere("client/test_client.py", "values without behaviour of their own"),
+    "client.shareable": Elsewhere("test_no_leak.py", "no secret is in what it makes of a session"),
     "contract.raw": LOADING,
     "contract.read_operations": LOADING,
     "contract.sections": LOADING,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from mockserver.errors import SettingsError, unknown
+from mockserver.jsonkit.printable import printable_json
 
 FINDINGS: Final = 1
 """The exit code of a command that found errors."""
@@ -227,9 +228,14 @@ def need_hypothesis() -> None:
         raise SettingsError("this command needs Hypothesis: pip install 'mockserver[strategies]'") from None
 
 
+def json_text(value: Json) -> str:
+    """Return indented JSON that a terminal and a CI runner only show."""
+    return printable_json(json.dumps(value, indent=2, ensure_ascii=False))
+
+
 def print_json(value: Json) -> None:
     """Print indented JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value))
 
 
 class SuggestingGroup(click.Group):

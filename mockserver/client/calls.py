@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
 from mockserver.errors import ControlError, SettingsError, UnreachableError
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.printable import printable
 from mockserver.settings import server_address, usable_token
 
 if TYPE_CHECKING:
@@ -127,9 +128,8 @@ def answer_of(target: Target, call: Call, reply: HttpReply) -> Json:
         return answer
     if not isinstance(answer, dict) or "detail" not in answer or answer.get("status") != reply.status:
         raise _not_ours(target, call, reply)
-    raise ControlError(
-        str(call), reply.status, answer["detail"], answer.get("pointer") or answer.get("parameter") or None
-    )
+    member = answer.get("pointer") or answer.get("parameter") or None
+    raise ControlError(str(call), reply.status, printable(str(answer["detail"])), member)
 
 
 def resume(steps: Steps[R], target: Target, call: Call, reply: HttpReply) -> Call:

@@ -21,8 +21,8 @@ from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import MAX_TIME_MS, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import memory_of, render
-from mockserver.recording.export import export_line, secrets_of_session
-from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
+from mockserver.recording.export import export_line, quickly_searched, secrets_of_session
+from mockserver.recording.redact import LONGEST_SEARCHED, Redactor, key_prefixes, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, json_response, send_pieces
 from mockserver.server.control import MAX_BODY, Call, RejectedError, document, resolve
@@ -50,8 +50,8 @@ DEFAULT_LIMIT: Final = 1000
 MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
 
-MUCH_TO_REDACT: Final = 4096
-"""Bytes of a body that may take longer than a turn to redact: a refused one has findings, each with parts of it."""
+MANY_SECRETS: Final = 300
+"""From more secrets on, what hides them is made in that thread too."""
 
 FILTERS: Final = ("protocol", "operation", "type")
 """Query parameters with names that contracts define."""
@@ -349,18 +349,21 @@ class Handlers:
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
         await stream.prepare(call.request)
-        secrets, prefixes, turn = secrets_of_session(session), set[str](), Turn()
-        async for exchange in in_turns(session):
-            large = View(exchange).large
-            secrets |= await turn.do(partial(secrets_of, exchange), large=large)
-            prefixes |= key_prefixes(exchange)
-        redactor = await turn.do(partial(Redactor, secrets, prefixes), large=True)
+        secrets, turn = await _secrets(self.contracts.served.values(), session, in_turns(session)), Turn()
+        redactor = await turn.do(partial(Redactor, *secrets), large=len(secrets[0]) > MANY_SECRETS)
         async for exchange in in_turns(session):
             view = View(exchange)
-            large = view.large or len(view.exchange.body) > MUCH_TO_REDACT
-            line = await turn.do(partial(_rendered_export, view, redactor), large=large)
+            line = await turn.do(partial(_rendered_export, view, redactor), large=not quickly_searched(exchange))
             await stream.write(line)
         return stream
+
+    async def secrets(self, call: Call) -> web.Response:
+        """List what an export of a session hides: secrets, and what keys begin with."""
+        session = self.read(call)
+        secrets, prefixes = await _secrets(self.contracts.served.values(), session, in_turns(session))
+        known = {"secrets": sorted({secret[:LONGEST_SEARCHED] for secret in secrets}), "prefixes": sorted(prefixes)}
+        body = await Turn().do(partial(render, known), large=len(secrets) > MANY_SECRETS)
+        return web.Response(body=body, headers=json_headers(headers=call.headers))
 
     async def wait(self, call: Call) -> web.StreamResponse:
         """Block until the wait is satisfied or has failed."""
@@ -397,7 +400,12 @@ class Handlers:
                 "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
             }
             rows = [row async for row in waiter.rows(arrived)]
-            answer["explanation"] = explain(waiter, request, answer, session, rows)
+            evidence = waiter.shown_exchanges(arrived, answer) if failed else []
+            shown_exchanges = spread(iter(evidence), large=False)
+            redactor = Redactor(*await _secrets(self.contracts.served.values(), session, shown_exchanges))
+            explained = partial(explain, waiter, request, answer, session, rows, redactor)
+            large = not all(map(quickly_searched, evidence))
+            answer["explanation"] = await Turn().do(explained, large=large)
         finally:
             self._open_waits -= 1
         kind, other = ("requests", "events") if waiter.for_requests else ("events", "requests")
@@ -521,6 +529,18 @@ def _rendered_export(view: View, redactor: Redactor) -> bytes:
 
 def _rendered_delivery(delivery: Delivery, final: bool) -> bytes:
     return render(delivery.as_json(final=final))
+
+
+async def _secrets(
+    served: Iterable[Contract], session: Session, exchanges: AsyncIterator[Exchange]
+) -> tuple[set[str], set[str]]:
+    """Return the secrets of a session and of some of its exchanges, and what keys begin with."""
+    secrets, contracts, turn = secrets_of_session(session), set(served), Turn()
+    async for exchange in exchanges:
+        contracts.add(exchange.contract)
+        found = partial(secrets_of, exchange.request, exchange.contract)
+        secrets |= await turn.do(found, large=not quickly_searched(exchange))
+    return secrets, {prefix for contract in contracts for prefix in key_prefixes(contract)}
 
 
 async def _send_page(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import partial
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from aiohttp import web
 
@@ -37,6 +37,9 @@ from mockserver.settings import Settings
 MIN_CEILING = 1024 * 1024
 Deleted: TypeAlias = Mapping[str, Session]
 NO_SESSIONS: Deleted = MappingProxyType({})
+T = TypeVar("T")
+COMPARED_AT_ONCE = 1_000_000
+"""Bytes of all fault steps times bytes of a body up to which they are compared within a turn of the loop."""
 SESSION_HEADER = b"x-mock-session"
 DELETED = ("X-Mock-Session-Deleted", "true")
 """The header of a reply to a request whose session was deleted while it was under way."""
@@ -96,30 +99,23 @@ class Vendor:
         if judged.preflight:
             self._count_preflight(judged, session)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
-        arrival.attempts = session.attempts_of(judged) if session.faults else ()
-        if session.faults and steps.comparisons(session.faults, judged) > steps.MOST_AT_ONCE:
-            return await asyncio.shield(self._search_step(arrival))
-        step = steps.take(session.faults, judged, arrival.attempts) if session.faults else None
-        return await self._carry_out(arrival, step)
-
-    async def _search_step(self, arrival: Arrival) -> web.StreamResponse:
-        """Have a thread compare a request with the fault steps where that is a lot; judge it again after that time."""
-        session, judged = arrival.session, arrival.judged
-        session.in_flight += 1
-        try:
-            search = partial(steps.fitting, tuple(session.faults), judged, arrival.attempts)
-            fitting = await Turn().do(search, large=True)
-            fresh = route(judged.request_body, judged.contract)
-            arrival.judged = await _do(partial(self._judge, fresh, session, real_ms()), large=judged.request_body.large)
-            return await self._carry_out(arrival, steps.first(fitting))
-        finally:
-            session.leave()
-
-    async def _carry_out(self, arrival: Arrival, step: Step | None) -> web.StreamResponse:
-        if step is not None:  # it is applied even if the client disconnects meanwhile
-            return await asyncio.shield(self._injected(arrival, step))
+        if session.faults:  # what a step does happens even if the client disconnects meanwhile
+            return await asyncio.shield(self._under_faults(arrival))
         exchange, reply = await self._commit(arrival)
-        return _response(arrival.session, exchange, self._final(arrival.session, reply))
+        return _response(session, exchange, self._final(session, reply))
+
+    async def _under_faults(self, arrival: Arrival) -> web.StreamResponse:
+        """Answer a request to a session with fault steps, one of which may be meant for it."""
+        session, judged = arrival.session, arrival.judged
+        scripts = sum(step.size for step in session.faults)
+        large = judged.request_body.large or scripts * len(judged.request.body) > COMPARED_AT_ONCE
+        arrival.attempts = await _do(partial(session.attempts_of, judged), large=large)
+        matching = steps.matching(list(session.faults), judged, arrival.attempts)
+        while (step := await _do(partial(steps.next_match, matching), large=large)) is not None:
+            if step.use():
+                return await self._injected(arrival, step, large=large)
+        exchange, reply = await self._commit(arrival)
+        return _response(session, exchange, self._final(session, reply))
 
     def _count_preflight(self, judged: Judged, session: Session) -> None:
         """Count a preflight after which a browser does not send the request, or that has no key."""
@@ -190,10 +186,11 @@ class Vendor:
             notes=arrival.notes,
             step=step,
         )
-        logs.exchange_done(arrival.session, exchange, step)
+        arrival.session.saw(arrival.judged.credential)
+        logs.exchange_done(arrival.session, exchange, step, self._contracts.served.values())
         return exchange, reply
 
-    async def _injected(self, arrival: Arrival, step: Step) -> web.StreamResponse:
+    async def _injected(self, arrival: Arrival, step: Step, *, large: bool) -> web.StreamResponse:
         """Apply one fault step around the commit; record when and whether the complete reply was sent."""
         arrival.session.in_flight += 1
         try:
@@ -202,8 +199,7 @@ class Vendor:
                 fresh = route(arrival.judged.request_body, arrival.judged.contract)
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if step.reject is not None:
-                large = steps.comparisons([step], arrival.judged) > steps.MOST_AT_ONCE
-                await Turn().do(partial(steps.reject, arrival.judged, step, arrival.attempts), large=large)
+                await _do(partial(steps.reject, arrival.judged, step, arrival.attempts), large=large)
             exchange, own = await self._commit(arrival, step)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)
@@ -232,8 +228,8 @@ class Vendor:
         return problem(404, f"no protocol serves the path {path}", served=served)
 
 
-async def _do(work: Callable[[], Judged], *, large: bool) -> Judged:
-    """Do one step of the judgement, in a thread if the body is large."""
+async def _do(work: Callable[[], T], *, large: bool) -> T:
+    """Do a piece of work, in a thread if it may take longer than a turn of the loop."""
     return await Turn().do(work, large=True) if large else work()
 
 

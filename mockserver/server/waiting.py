@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, Literal, TypeVar
 
 from mockserver.core.model import Verdict
@@ -276,6 +276,17 @@ class Waiter:
     async def refused(self) -> list[dict[str, Json]]:
         """Return the rows of the refused events that were found."""
         return [row async for row in spread_rows(self._refused, View.event_row)]
+
+    def shown_exchanges(self, arrived: Iterable[tuple[Exchange, int]], answer: Mapping[str, Json]) -> list[Exchange]:
+        """Return the exchanges that an explanation of the answer shows something of."""
+        exchanges = [exchange for exchange, _ in (*arrived, *self._refused)]
+        requests = [miss.seq for miss in self.near_misses if miss.kind == "request"]
+        for number in (*requests, *(int(row["id"].removeprefix("r")) for row in answer["refused_requests"])):
+            exchanges += islice(self._session.exchanges(number - 1), 1)
+        for miss in self.near_misses:
+            if miss.kind == "event":
+                exchanges += islice(self._session.exchanges_with_events(miss.seq - 1), 1)
+        return list({exchange.seq: exchange for exchange in exchanges}.values())
 
     def _row(self, view: View, index: int) -> dict[str, Json]:
         return view.request_row() if self.for_requests else view.event_row(index)

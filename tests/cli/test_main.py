@@ -580,6 +580,20 @@ def test_a_client_cannot_forge_a_line_of_the_log() -> None:
     assert all(re.match(r"\d{4}-\d\d-\d\dT\S+ (info|warning) ", line) for line in log.splitlines())
 
 
+def test_data_of_an_event_cannot_forge_a_line_of_the_log_or_a_command() -> None:
+    with served("--log-level", "debug") as server:
+        body = BATCH.replace("7", json.dumps("a\n::error::b\x1b\u202e"))
+        head = REFUSED.partition("Content-Length")[0]
+        with (
+            server.connect(f"{head}Content-Length: {len(body)}\r\n\r\n{body}") as connection,
+            connection.makefile() as reader,
+        ):
+            assert reader.readline().startswith("HTTP/1.1 400 ")
+        _, _, log = server.end()
+    assert r'must match ^[a-z0-9]+(?:_[a-z0-9]+)*$, got "a\n::error::b' in log
+    assert all(line.isprintable() and line.startswith("2") for line in log.splitlines())
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 @pytest.mark.parametrize(
     ("name", "revision"), [("outlit", "r4-2026-08"), ("apex", None), ("whisperr", "classic-2026-06")]

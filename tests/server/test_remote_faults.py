@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections import Counter
 from typing import Any
 
 import aiohttp
 import pytest
 
-from mockserver.sessions import steps
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.mutators import whisperr
@@ -740,38 +738,3 @@ async def test_preflight_without_key_is_counted_as_unseen(
         pass
     _, answer = await control.post(f"{session}/wait", {"timeout_ms": 0})
     assert answer["unseen"]["count"] == 1
-
-
-async def test_thread_compares_a_request_with_fault_steps_where_that_is_a_lot(
-    control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fitting, in_the_loop = steps.fitting, list[bool]()
-
-    def noted(*arguments: Any) -> Any:
-        in_the_loop.append(threading.current_thread() is threading.main_thread())
-        return fitting(*arguments)
-
-    monkeypatch.setattr(steps, "fitting", noted)
-    never = {"match": {"where": {f"/a{number}": number for number in range(20)}}, "delay_ms": 1}
-    await put(control, session, *[never] * 200, {"match": {"type": "paid"}, "reply": {"status": 503}, "times": 1})
-    ids = [f"m{number}" for number in range(20)]
-    assert [(await vendor.track(*ids)).status for _ in range(2)] == [503, 202]
-    assert in_the_loop == [False, False]
-    assert await verdicts(control, session) == ["rejected"] * 20 + ["accepted"] * 20
-
-
-async def test_thread_finds_the_events_that_a_step_rejects_where_that_is_a_lot(
-    control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reject, in_the_loop = steps.reject, list[bool]()
-
-    def noted(*arguments: Any) -> None:
-        in_the_loop.append(threading.current_thread() is threading.main_thread())
-        reject(*arguments)
-
-    monkeypatch.setattr(steps, "reject", noted)
-    where = {f"/absent{number}": {"exists": False} for number in range(30)}
-    await put(control, session, {"match": {"where": {"/eventName": "e7", **where}}, "reject": {}})
-    assert (await vendor.clicks(*(f"e{number}" for number in range(80)))).status == 207
-    assert in_the_loop == [False]
-    assert [row["index"] for row in await rows(control, session, "events") if row["verdict"] == "rejected"] == [7]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,8 @@ from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
 from mockserver.server import vendor
 from mockserver.server.connection import Connection as OurConnection
+from mockserver.sessions import steps
+from mockserver.sessions.steps import Step
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
 from tests.server.mutators import outlit
@@ -74,3 +77,22 @@ async def test_large_request_is_journalled_when_the_client_leaves_while_it_is_ju
     gone.set()
     status, answer = await waiting
     assert (status, answer["reason"]) == (200, "ok"), answer["explanation"]
+
+
+@pytest.mark.parametrize(("count", "in_thread"), [(1, False), (1000, True)])
+async def test_many_fault_steps_are_compared_in_a_thread(
+    app_server: AppServer, control: ControlClient, count: int, in_thread: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads, next_match = list[int](), steps.next_match
+
+    def noted(matching: Iterator[Step]) -> Step | None:
+        threads.append(threading.get_ident())
+        return next_match(matching)
+
+    monkeypatch.setattr(steps, "next_match", noted)
+    others = [{"match": {"where": {"/eventName": f"other {number}"}}, "delay_ms": 0} for number in range(count - 1)]
+    script = [*others, {"match": {"where": {"/eventName": "click"}}, "reply": {"status": 503}}]
+    assert (await control.put(f"/_mock/sessions/{KEY}/faults", script))[0] == 200
+    assert (await once(app_server.port, outlit(KEY, "click" + "k" * 4000))).status == 200
+    assert (await once(app_server.port, outlit(KEY, "click"))).status == 503
+    assert [thread != threading.get_ident() for thread in threads] == [in_thread, in_thread]

@@ -16,8 +16,8 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.claims import ID_BYTES
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
 from mockserver.sessions.remains import Remains
-from mockserver.sessions.session import Session, SessionSettings, SharedUses, shorten
-from mockserver.sessions.session_name import DEFAULT_SESSION
+from mockserver.sessions.session import Session, SessionSettings, SharedUses
+from mockserver.sessions.session_name import DEFAULT_SESSION, shorten
 from mockserver.sessions.steps import Step, override_of
 from mockserver.sessions.stores.eviction import Order, Standing
 from mockserver.sessions.tombstones import Limit, Tombstone, Tombstones
