@@ -70,7 +70,6 @@ ELSEWHERE = {
     "server.app": SERVED,
     "server.control": SERVED,
     "server.handlers": SERVED,
-    "server.vendor": SERVED,
     "server.waiting": SERVED,
 }
 """Modules without a test file of their own; `folder.*` stands for all of a folder's."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -33,6 +34,7 @@ else:
     _Kind = click.ParamType
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Value = TypeVar("_Value")
 
 
 class ByteSize(_Kind):
@@ -160,6 +162,28 @@ def seed_flag(noun: str) -> Callable[[_Function], _Function]:
     """Return the flag for the seed of what is generated."""
     help = f"Random seed. Use a different seed to generate different {noun}."
     return click.option("--seed", type=int, default=0, show_default=True, help=help)
+
+
+def admin_token(help: str) -> Callable[[_Function], _Function]:
+    """Return the flags for an admin token, as `admin_token` and `admin_token_file`."""
+    flag = click.option("--admin-token", callback=_not_empty, metavar="TOKEN", help=help)
+    file = click.option(
+        "--admin-token-file",
+        callback=_not_empty,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File with the token, such as a Docker secret; a newline at its end is removed.",
+    )
+    return lambda function: flag(file(function))
+
+
+def _not_empty(ctx: click.Context, param: click.Parameter, value: _Value) -> _Value:
+    """Refuse an empty variable, which click takes for one that is not set: the server would be open."""
+    names = [param.envvar] if isinstance(param.envvar, str) else param.envvar or []
+    empty = next((name for name in names if os.environ.get(name) == ""), None)
+    if value is None and empty is not None:
+        raise click.UsageError(f"{empty} is empty: give it a value, or unset it", ctx)
+    return value
 
 
 def load_contracts(

@@ -13,7 +13,15 @@ import jsonschema_rs
 
 from mockserver.contract.extension import CheckKind
 from mockserver.contract.ownership import longest_first
-from mockserver.contract.schema import MOST_IN_CONTRACT, Schema, UnusableSchemaError, annotate, flatten
+from mockserver.contract.schema import (
+    MOST_IN_CONTRACT,
+    MOST_TOGETHER,
+    Schema,
+    UnusableSchemaError,
+    annotate,
+    flatten,
+    patterns_together,
+)
 from mockserver.contract.sections import (
     CorsRules,
     Credential,
@@ -233,6 +241,12 @@ class RawContract:
             self._parts += next(parts)
             if self._parts > MOST_IN_CONTRACT:
                 raise UnusableSchemaError(f"the schemas of the contract have more than {MOST_IN_CONTRACT} parts")
+            together = patterns_together([flat])
+            if together > MOST_TOGETHER:
+                raise UnusableSchemaError(
+                    f"{together} patterns and formats look at one value, and at most {MOST_TOGETHER} may; "
+                    "write one pattern with | instead of several"
+                )
             compiled = Schema.shared(document, name, flat)
             _ = compiled.engine
         except UnusableSchemaError as error:

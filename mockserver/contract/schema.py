@@ -17,9 +17,9 @@ import jsonschema_rs
 
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json, pointer
-from mockserver.jsonkit.formats import AS_KEYWORDS, FORMATS
+from mockserver.jsonkit.formats import AS_KEYWORDS, FORMATS, OWN_PATTERNS
 from mockserver.jsonkit.jsontext import render
-from mockserver.jsonkit.patterns import LookAround, engine_text, matcher, options, parse
+from mockserver.jsonkit.patterns import LONGEST_TEXT, known_text, matcher, options
 
 Engine: TypeAlias = jsonschema_rs.Draft202012Validator
 Formats: TypeAlias = Mapping[str, Callable[[str], bool]]
@@ -27,12 +27,16 @@ Formats: TypeAlias = Mapping[str, Callable[[str], bool]]
 POINTER: Final = "x-pointer"
 SOURCE: Final = "source"
 OWN_KEYWORDS: Final = frozenset({SOURCE, "refusal", "message", "use", POINTER})
+SEARCHED: Final = "x-searched"
+"""The keyword of a pattern that is not left to the engine."""
 NO_SOURCE: Final = ""
 NO_FORMATS: Final[Formats] = {}
 MOST_PARTS: Final = 4_000
 """Schemas inside a schema, itself included. Shared ones that use others twice double at each level."""
 MOST_IN_CONTRACT: Final = 10_000
 """Schemas in all schemas of a contract: to compile so many takes about half a second."""
+MOST_TOGETHER: Final = 5
+"""Patterns and formats that may look at one value: each reads all of it, which may be the largest body."""
 NOTHING_CHANGED: Final[Mapping[str, str]] = {}
 BYTES_PER_CHARACTER: Final = 40
 """What a schema takes with all its engines in use, for each character of its JSON; measured."""
@@ -66,6 +70,26 @@ def every_schema(
     yield tokens, schema
     for inner_tokens, inner in subschemas(schema):
         yield from every_schema(inner, (*tokens, *inner_tokens))
+
+
+def patterns_together(schemas: Sequence[Mapping[str, Json]]) -> int:
+    """Return how many patterns and formats can look at one value, at most, where all the schemas look at one value."""
+    here = [inner for schema in schemas for inner in _alternatives(schema)]
+    members: dict[tuple[str, ...], list[Mapping[str, Json]]] = {}
+    for schema in here:
+        for tokens, inner in subschemas(schema):
+            if tokens[0] != "anyOf":
+                members.setdefault(tokens, []).append(inner)
+    others = members.pop(("additionalProperties",), [])
+    inside = max(map(patterns_together, members.values()), default=0) + (patterns_together(others) if others else 0)
+    return max(inside, sum(("pattern" in schema) + ("format" in schema) for schema in here))
+
+
+def _alternatives(schema: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
+    """Yield a schema and the alternatives in it, at any depth: all look at the same value."""
+    yield schema
+    for branch in schema.get("anyOf", ()):
+        yield from _alternatives(branch)
 
 
 def replace_subschemas(
@@ -204,34 +228,33 @@ def formats_as_keywords(schema: Json) -> Json:
 
 
 def compile_schema(schema: Mapping[str, Json], formats: Formats = NO_FORMATS) -> Engine:
-    """Compile a schema; `formats` has the check of each format. Raises ValueError for a pattern that cannot be used.
-
-    One pattern has one meaning and one bound everywhere: a schema in which any looks around asks `matcher`
-    about each of its patterns; in any other schema the engine matches them itself, which is faster.
-    """
-    looks: set[LookAround] = set()
-
-    def for_engine(schema: Mapping[str, Json]) -> dict[str, Json]:
-        translated = replace_subschemas(schema, lambda _, inner: for_engine(inner))
-        if "pattern" in translated:
-            parsed = parse(translated["pattern"])
-            looks.add(parsed.look_around)
-            translated["pattern"] = engine_text(parsed)
-        return translated
-
-    linear = for_engine(schema)
-    own_patterns = not looks <= {LookAround.NONE}
+    """Compile a schema; `formats` has the check of each format. Raises ValueError for a pattern that cannot be used."""
     return Engine(
-        dict(schema) if own_patterns else linear,
+        _for_engine(schema),
         formats=dict(formats),
         validate_formats=bool(formats),
-        keywords={"pattern": _PatternKeyword} if own_patterns else None,
-        pattern_options=None if own_patterns else options(LookAround.NONE),
+        keywords={SEARCHED: _Searched},
+        pattern_options=options(),
     )
 
 
-class _PatternKeyword:
-    """`pattern` as jsonschema-rs asks a keyword that is not its own."""
+def _for_engine(schema: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a schema with patterns as the engine reads them; one that it must not match is a `SEARCHED` keyword.
+
+    A text that is too long for a pattern breaks `maxLength`.
+    """
+    translated = replace_subschemas(schema, lambda _, inner: _for_engine(inner))
+    if "pattern" in translated:
+        pattern = translated.pop("pattern")
+        text = known_text(pattern) if pattern in OWN_PATTERNS else matcher(pattern).engine_text
+        most = translated.get("maxLength", LONGEST_TEXT)
+        fast = text is not None and most <= LONGEST_TEXT
+        translated |= {"pattern": text, "maxLength": most} if fast else {SEARCHED: pattern}
+    return translated
+
+
+class _Searched:
+    """A pattern that is searched step by step, as jsonschema-rs asks a keyword that is not its own."""
 
     def __init__(self, parent_schema: Mapping[str, Json], value: str, schema_path: Sequence[str | int]) -> None:
         self._pattern = value

@@ -11,13 +11,18 @@ from mockserver.contract.schema import every_schema, written_schemas
 from mockserver.contract.sections import RefusalTemplate, ReplyTemplate
 from mockserver.errors import LONGEST_VALUE
 from mockserver.jsonkit import Json, pointer, template
-from mockserver.jsonkit.patterns import check_pattern
+from mockserver.jsonkit.patterns import matcher
 from mockserver.jsonkit.template import Template
 
 FRAMING: Final = frozenset({"content-length", "transfer-encoding", "trailer", "upgrade"})
 """Headers that the server sets or leaves out, because a client would misread a reply under other ones."""
 CONNECTION: Final = ("close", "keep-alive")
 """Values that a reply's `Connection` may have. The first one closes the connection after the reply."""
+
+MOST_PLACES: Final = 10_000
+"""Places that all patterns of a contract may have: an engine compiles so many in less than 50 ms."""
+OF_A_PATTERN: Final = 20
+"""Places that a pattern counts for beside its own: it takes so much time however short it is."""
 
 Problem = tuple[str, str]
 """A pointer into the merged documents, and the problem there."""
@@ -99,27 +104,46 @@ def unavailable(value: Template | Mapping[str, str], known: Iterable[str], place
 
 def schema_problems(documents: Mapping[str, Json]) -> Iterator[Problem]:
     """Yield what is wrong with patterns and messages in merged documents that fit the contract language."""
+    checked = _Patterns()
     for name, credential in documents["protocol"].get("credentials", {}).items():
-        yield from _pattern(credential, f"/protocol/credentials/{name}")
+        yield from checked.problems(credential, f"/protocol/credentials/{name}")
     for tokens, schema in written_schemas(documents):
-        yield from _schema(schema, pointer.build(tokens))
+        yield from _schema(schema, pointer.build(tokens), checked)
     for level in ("events", "requests"):
         for name, rule in documents.get("warnings", {}).get(level, {}).items():
-            yield from _schema(rule["schema"], pointer.build(("warnings", level, name, "schema")))
+            yield from _schema(rule["schema"], pointer.build(("warnings", level, name, "schema")), checked)
 
 
-def _schema(schema: Mapping[str, Json], place: str) -> Iterator[Problem]:
+def _schema(schema: Mapping[str, Json], place: str, checked: _Patterns) -> Iterator[Problem]:
     for tokens, inner in every_schema(schema):
         at = place + pointer.build(tokens)
-        yield from _pattern(inner, at)
+        yield from checked.problems(inner, at)
         message = inner.get("message")
         for keyword, text in message.items() if isinstance(message, dict) else [("", message)]:
             yield from unavailable(text, MESSAGE, f"{at}/message" + (keyword and f"/{keyword}"))
 
 
-def _pattern(holder: Mapping[str, Json], place: str) -> Iterator[Problem]:
-    if "pattern" in holder:
+class _Patterns:
+    """The patterns of a contract: each can be used, and together they are not too large."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self._places = 0
+
+    def problems(self, holder: Mapping[str, Json], place: str) -> Iterator[Problem]:
+        """Yield what is wrong with the pattern of a schema or a credential, if it has one."""
+        pattern = holder.get("pattern")
+        if pattern is None or pattern in self._known:
+            return
         try:
-            check_pattern(holder["pattern"])
+            self._places += matcher(pattern).places + OF_A_PATTERN
         except ValueError as error:
             yield f"{place}/pattern", f"invalid pattern: {error}"
+        self._known.add(pattern)
+        if self._places > MOST_PLACES:
+            yield (
+                f"{place}/pattern",
+                f"the patterns of the contract up to this one have {self._places} places for characters with their "
+                f"repeats written out ({OF_A_PATTERN} more for each pattern), and at most {MOST_PLACES} are allowed; "
+                "repeat less often, or use fewer patterns",
+            )

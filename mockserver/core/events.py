@@ -20,6 +20,7 @@ from mockserver.core.model import EventError, Judged, Refusal
 from mockserver.core.refusals import broken_by, refuse_violation, vendor_text
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
+from mockserver.jsonkit.patterns import are_steps_left
 from mockserver.jsonkit.pointer import MISSING
 
 CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
@@ -44,7 +45,8 @@ def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
             continue
         prefix: tuple[str | int, ...] = () if form.single else (*form.events, index)
         reason = violation.refusal or gate.reason(INVALID_EVENT)
-        errors.append(EventError(index=index, reason=reason, message=vendor_text(judged, violation, prefix)))
+        message, finding = vendor_text(judged, violation, prefix), None if are_steps_left() else violation.finding()
+        errors.append(EventError(index=index, reason=reason, message=message, finding=finding))
         if form.atomic:
             judged.event_errors = tuple(errors)
             return refuse_violation(judged, gate, violation, prefix, INVALID_EVENT)

@@ -15,6 +15,7 @@ from mockserver.core.findings import Finding, Severity
 from mockserver.errors import LONGEST_VALUE, MOST_COMPARED, MOST_LISTED, nearest
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.patterns import UNDECIDED, matcher
 from mockserver.jsonkit.pointer import MISSING
 
 Trail = tuple[str | int, ...]
@@ -59,7 +60,10 @@ class Violation:
 def judge_spots(schema: Schema, value: Json) -> Iterable[Spot]:
     """Ask the judging engine (jsonschema-rs) where the value breaks the schema."""
     for error in schema.engine.iter_errors(value):
-        yield tuple(error.schema_path), tuple(error.instance_path)
+        *path, keyword = error.schema_path
+        holder = pointer.get(schema.body, map(str, path))
+        written = isinstance(holder, dict) and keyword in holder
+        yield (*path, keyword if written else "pattern"), tuple(error.instance_path)  # `compile_schema` rewrites it
 
 
 def reference_spots(schema: Schema, value: Json) -> Iterable[Spot]:
@@ -159,6 +163,8 @@ def explanation(violation: Violation) -> str:
             names = " or ".join(" with ".join(branch["required"]) for branch in expected)
             holder = dotted(violation.tokens[:-1])
             return f"{names} is required{' in ' + holder if holder else ''}"
+        case "pattern" if isinstance(got, str) and matcher(expected).decide(got) is None:
+            return f"{describe(violation)}: {UNDECIDED}"
         case "anyOf":
             return f"{place} must match {' or '.join(map(_alternative, expected))}, got {_shown(got)}"
     return describe(violation)

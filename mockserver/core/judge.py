@@ -16,6 +16,7 @@ from mockserver.core.findings import Finding
 from mockserver.core.gates import checks_of
 from mockserver.core.model import Judged, Refusal, Terms
 from mockserver.core.route import ROUTING_ORDER
+from mockserver.jsonkit.patterns import bounded
 
 REQUEST_TIMEOUT: Final = 408
 BODY_TIMEOUT: Final = "/server/body_timeout"
@@ -31,15 +32,20 @@ def judge(judged: Judged, terms: Terms) -> Judged:
     if judged.request.late:
         judged.refusal = _late_refusal(len(judged.request.body))
         return judged
-    checks = checks_of(judged.contract.adapter)
-    for gate in operation.gates:
-        judged.refusal = checks[gate.check](judged, gate)
-        if judged.refusal is not None:
-            _see_events(judged, operation)
-            break
+    judged.refusal = _refusal(judged, operation)
+    if judged.refusal is not None:
+        _see_events(judged, operation)
     if operation.lookup is not None:
         judged.lookup = id_key(judged.place.params[operation.lookup])
     return judged
+
+
+@bounded()
+def _refusal(judged: Judged, operation: Operation) -> Refusal | None:
+    """Return what the first gate that refuses the request says."""
+    checks = checks_of(judged.contract.adapter)
+    refusals = (checks[gate.check](judged, gate) for gate in operation.gates)
+    return next((refusal for refusal in refusals if refusal is not None), None)
 
 
 def _see_events(judged: Judged, operation: Operation) -> None:

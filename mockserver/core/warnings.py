@@ -22,6 +22,7 @@ from mockserver.core.model import Judged
 from mockserver.core.refusals import explained
 from mockserver.core.route import credentials
 from mockserver.jsonkit import Json, jsontext
+from mockserver.jsonkit.patterns import bounded
 
 SERVER_NOTES: Final[Mapping[str, ServerRule]] = {
     name: SERVER_RULES[f"/server/{name}"]
@@ -30,6 +31,7 @@ SERVER_NOTES: Final[Mapping[str, ServerRule]] = {
 """Warnings of the server itself, apart from the contract."""
 
 
+@bounded()
 def event_errors(judged: Judged, event: Json) -> list[Finding]:
     """Return every error of one event, as the reference engine sees it; windows included."""
     if judged.form is None:
@@ -49,6 +51,7 @@ def explained_violations(judged: Judged, form: Form, event: Json, contract: Cont
     return broken if beside is None else [*broken, beside]
 
 
+@bounded()
 def event_warnings(judged: Judged, event: Json) -> list[Finding]:
     """Return the warnings about an accepted event, and what the newest revision would refuse in it."""
     form, operation = judged.form, judged.operation_name
@@ -76,6 +79,7 @@ def _rule_warnings(judged: Judged, rules: Sequence[WarningRule], value: Json) ->
     ]
 
 
+@bounded()
 def request_warnings(judged: Judged, *, notes: Sequence[str], over_rate: bool, refused: bool) -> list[Finding]:
     """Return the warnings about how a request came and, where it was taken, about its body outside the events.
 

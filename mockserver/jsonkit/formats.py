@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from mockserver.jsonkit import Json
-from mockserver.jsonkit.patterns import matches
+from mockserver.jsonkit.patterns import matches_known
 
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 _DAY = (
@@ -67,6 +67,9 @@ _LONGEST_MAILBOX: Final = 254
 
 _UUID: Final = "^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$"
 
+OWN_PATTERNS: Final = frozenset((_DATE_TIME, _ISO_8601, _UUID, _URI, _MAILBOX, _SHORT_LOCAL_PART))
+"""The patterns of the formats. A test, and not each start, finds out that they are cheap for jsonschema-rs."""
+
 AS_KEYWORDS: Final[Mapping[str, Json]] = {
     "date-time": {"anyOf": [{"pattern": _DATE_TIME}, {"format": "date-time"}]},
     "iso-8601": {"anyOf": [{"pattern": _ISO_8601}, {"format": "iso-8601"}]},
@@ -92,7 +95,7 @@ def epoch_ms(text: str) -> int | None:
 
     A leap second counts as the first second of the next day.
     """
-    if matches(_DATE_TIME, text):
+    if matches_known(_DATE_TIME, text):
         return _moment_ms(text)
     return _moment_ms(_second_before(text)) + 1000 if _is_leap_second(text) else None
 
@@ -112,7 +115,7 @@ def _second_before(leap_second: str) -> str:
 
 def _is_leap_second(text: str) -> bool:
     """Tell whether a date-time is second 60 of the last minute of a month in UTC, the only place of leap seconds."""
-    if text[17:19] != "60" or not matches(_DATE_TIME, _second_before(text)):
+    if text[17:19] != "60" or not matches_known(_DATE_TIME, _second_before(text)):
         return False
     moment = _EPOCH + timedelta(milliseconds=_moment_ms(_second_before(text)) % _CYCLE_MS)
     last_day = monthrange(moment.year, moment.month)[1]
@@ -134,14 +137,14 @@ def _to_the_second(seconds: int) -> str:
 
 
 def _is_mailbox(text: str) -> bool:
-    return len(text) <= _LONGEST_MAILBOX and matches(_MAILBOX, text) and matches(_SHORT_LOCAL_PART, text)
+    return len(text) <= _LONGEST_MAILBOX and matches_known(_MAILBOX, text) and matches_known(_SHORT_LOCAL_PART, text)
 
 
 FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
-    "date-time": lambda text: matches(_DATE_TIME, text) or _is_leap_second(text),
-    "iso-8601": lambda text: matches(_ISO_8601, text) or _is_leap_second(text),
-    "uuid": partial(matches, _UUID),
-    "uri": partial(matches, _URI),
+    "date-time": lambda text: matches_known(_DATE_TIME, text) or _is_leap_second(text),
+    "iso-8601": lambda text: matches_known(_ISO_8601, text) or _is_leap_second(text),
+    "uuid": partial(matches_known, _UUID),
+    "uri": partial(matches_known, _URI),
     "email": _is_mailbox,
 }
 """The closed list of formats: each tells whether a text has it."""

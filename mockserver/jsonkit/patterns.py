@@ -1,275 +1,109 @@
-r"""Patterns: ECMA-262 regular expressions, read once, written out for an engine, and matched by jsonschema-rs.
+r"""Patterns: matched in a bounded number of steps, whatever the pattern and the text.
 
-Engines differ in what `.`, `$`, `\b`, `\d`, `\s`, `\w` and classes mean to them; jsonschema-rs reads them as ECMA-262
-does only in patterns without look-around. So their meaning is written out for an engine, as explicit sets of characters
-and assertions. Supported is what ECMA-262 reads with its `u` flag, except named groups, backreferences, Unicode
-properties, `\c`, `\0` and `\u{…}`.
-
-A pattern without look-around is matched in linear time. One with look-around is matched by backtracking, within bounds:
-a text for which they do not suffice does not match.
+jsonschema-rs matches a pattern where that is known to be cheap for every text: without look-around, and in few states.
+Look-ahead directly after a leading `^` is matched as patterns of its own. Any other pattern is searched step by step,
+up to a number of steps. A text that is still undecided then does not match, and findings say so.
 """
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, TypeAlias
+
+from mockserver.jsonkit.automaton import Automaton, Size, size_of
+from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_cheap, search
+from mockserver.jsonkit.pattern_syntax import LookAround, Token, parse, without_leading_looks, write
 
 if TYPE_CHECKING:
     import jsonschema_rs
 
-    Options: TypeAlias = "jsonschema_rs.RegexOptions | jsonschema_rs.FancyRegexOptions"
+DEEPEST: Final = 50
+"""Groups inside groups that a pattern may have. Each costs a few frames of Python's stack while it is read."""
+MOST_PLACES: Final = 1_500
+"""Places that a pattern may have with its repeats written out: so many are made and compiled in less than 10 ms."""
+UNDECIDED: Final = "the pattern takes too many steps on this text; make it simpler, or limit the length with maxLength"
+"""What is said of a text that does not match because that could not be found out."""
+MOST_STATES: Final = 5_000
+"""Steps that may lead through all states of a pattern that jsonschema-rs matches.
 
-Ranges: TypeAlias = tuple[tuple[int, int], ...]
-"""A set of characters: the first and last code point of each range, in order, with gaps between them."""
-
-Token: TypeAlias = str | Ranges
-"""A set of characters, or what stands between two: a bracket of a group, `|`, a quantifier, an assertion."""
-
-ALL: Final[Ranges] = ((0, 0xD7FF), (0xE000, 0x10FFFF))
-"""All characters. Lone surrogates are not characters."""
-
-LONGEST_PATTERN: Final = 5_000
-"""Characters that a pattern may have: so many are read and compiled in less than 50 ms."""
-
-BACKTRACK_LIMIT: Final = 10_000
-"""Steps back that look-around may cost a match; after them, jsonschema-rs says that the text does not match."""
-
-LONGEST_TEXT: Final = 2_000
-"""Characters of a text that a pattern may look around in: each step back can read all of them again.
-
-With `BACKTRACK_LIMIT` it keeps the worst match near 50 ms. Look-ahead at the start of a text is tried once, and needs
-no such limit.
+It makes these states in less than 10 ms, then it reads a character in a few nanoseconds.
 """
+MOST_STEPS: Final = 10_000
+"""Steps that the search of one text may take: less than 10 ms."""
+MOST_TOGETHER: Final = 40_000
+"""Steps that the searches for one request, or for one event that somebody asks about, may take together."""
+BYTES_OF_A_STEP: Final = 420
+"""Bytes that jsonschema-rs searches in the time of a step."""
+MOST_CHECKED: Final = 800
+"""Places of a pattern that can have so few states: a larger one mostly takes more steps, and is not tried."""
+PLACES_OF_A_STEP: Final = 100
+"""Places that jsonschema-rs visits in the time of a step, where a byte leads to a state that it has not made yet."""
+OF_A_STATE: Final = 20
+"""Places that such a state counts for beside the pattern's own."""
+LONGEST_TEXT: Final = 1_048_576
+"""Characters that a text may have to match any pattern: jsonschema-rs searches so many in less than 10 ms."""
+SIZE_LIMIT: Final = 1 << 18
+"""Bytes that jsonschema-rs may take for a compiled pattern, and again for its states."""
 
-SIZE_LIMIT: Final = 1 << 20
-"""Bytes that a compiled pattern may take: with repeats of repeats they, and the time to compile, grow without bound."""
+_ANY: Final = r"[\x00-\U0010ffff]"
+_LINEAR: Final = {r"\b": r"(?-u:\b)", r"\B": r"(?-u:\B)"}
 
-WORD: Final[Ranges] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
-_DIGIT: Final[Ranges] = ((0x30, 0x39),)
-_SPACE: Final[Ranges] = (
-    *((0x09, 0x0D), (0x20, 0x20), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A)),
-    *((0x2028, 0x2029), (0x202F, 0x202F), (0x205F, 0x205F), (0x3000, 0x3000), (0xFEFF, 0xFEFF)),
-)
-_LINE_TERMINATOR: Final[Ranges] = ((0x0A, 0x0A), (0x0D, 0x0D), (0x2028, 0x2029))
-_SETS: Final[Mapping[str, Ranges]] = {"d": _DIGIT, "w": WORD, "s": _SPACE}
-_CONTROLS: Final = {"t": 0x09, "n": 0x0A, "v": 0x0B, "f": 0x0C, "r": 0x0D}
-_SYNTAX: Final = frozenset("^$\\.*+?()[]{}|/-")
-_GROUPS: Final = ("(", "(?:", "(?=", "(?!", "(?<=", "(?<!")
-_LOOKS: Final = frozenset(_GROUPS[2:])
-_BOUNDARIES: Final = frozenset((r"\b", r"\B"))
+Tokens: TypeAlias = tuple[Token, ...]
+Search: TypeAlias = Callable[[str, Steps], bool]
 
-_SAFE: Final = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
-"""Characters that mean themselves in every place of every dialect."""
-
-_ESCAPE: Final = r"\\(?:x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|.)"
-_TOKEN: Final = re.compile(
-    rf"(?P<open>\((?:\?<?.?)?)|(?P<close>\))|(?P<either>\|)|(?P<assertion>[\^$]|\\[bB])"
-    r"|(?P<quantifier>(?:[*+?]|\{(?P<least>[0-9]+)(?:,(?P<most>[0-9]*))?\})\??)"
-    rf"|\[(?P<negated>\^?)(?P<members>(?:\\.|[^\]\\])*)\]|(?P<escape>{_ESCAPE})|(?P<character>.)",
-    re.DOTALL,
-)
-_MEMBER: Final = re.compile(rf"{_ESCAPE}|.", re.DOTALL)
-
-
-class LookAround(Enum):
-    """Where a pattern looks around, which decides how it can be matched."""
-
-    NONE = "nowhere"
-    LEADING = "only ahead, directly after a leading ^, so at the start of a text only"
-    ANYWHERE = "anywhere else"
+_together: ContextVar[Steps | None] = ContextVar("_together", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
-    """A pattern as it was read."""
+class Matcher:
+    """A pattern that can be used, with the number of places of its automaton.
 
-    tokens: tuple[Token, ...]
-    look_around: LookAround
+    `engine_text` is how jsonschema-rs reads it, None where that is not known to be cheap.
+    """
 
+    engine_text: str | None
+    places: int
+    search: Search
 
-def parse(pattern: str) -> Pattern:
-    """Read a pattern. Raises ValueError, saying what is wrong, for one that ECMA-262 or this module does not know."""
-    if len(pattern) > LONGEST_PATTERN:
-        raise ValueError(f"it is longer than {LONGEST_PATTERN} characters")
-    tokens = tuple(_tokens(pattern))
-    return Pattern(tokens=tokens, look_around=_look_around(tokens))
+    def __call__(self, text: str) -> bool:
+        """Tell whether it matches somewhere in a text; half a surrogate pair is read as U+FFFD."""
+        return self.decide(text) is True
 
-
-def write(pattern: Pattern, words: Mapping[str, str], everything: str) -> str:
-    """Write a pattern in an engine's dialect: its words for some assertions, and its class of all characters."""
-    return "".join(
-        words.get(token, token) if isinstance(token, str) else write_set(token, everything) for token in pattern.tokens
-    )
-
-
-@lru_cache(maxsize=512)
-def write_set(ranges: Ranges, everything: str) -> str:
-    """Write a set of characters as a character or a class, whichever way round is shorter."""
-    if ranges == ALL:
-        return everything
-    others = complement(ranges)
-    if _size(ranges) == 1:
-        return _code(ranges[0][0])
-    sign, shown = ("^", others) if _size(others) < _size(ranges) else ("", ranges)
-    return f"[{sign}{''.join(_code(low) if low == high else f'{_code(low)}-{_code(high)}' for low, high in shown)}]"
+    def decide(self, text: str) -> bool | None:
+        """Tell whether it matches somewhere in a text, or return None for a text that takes too many steps."""
+        if len(text) > LONGEST_TEXT:
+            return None
+        together = _together.get()
+        allowed = MOST_STEPS if together is None else min(MOST_STEPS, together.left)
+        steps = Steps(allowed, together)
+        try:
+            return self.search(text, steps)
+        except TooManyStepsError:
+            return None
+        finally:
+            if together is not None:
+                together.left -= allowed - max(steps.left, 0)
 
 
-def _size(ranges: Ranges) -> int:
-    return sum(high - low + 1 for low, high in ranges)
+@contextmanager
+def bounded(most: int = MOST_TOGETHER) -> Iterator[Steps]:
+    """Bound the steps that all searches inside take together; what is inside another one shares its steps."""
+    steps = _together.get() or Steps(most)
+    token = _together.set(steps)
+    try:
+        yield steps
+    finally:
+        _together.reset(token)
 
 
-def _code(code: int) -> str:
-    if chr(code) in _SAFE:
-        return chr(code)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def _tokens(pattern: str) -> Iterator[Token]:
-    opened: list[str] = []
-    repeatable = False
-    for match in _TOKEN.finditer(pattern):
-        text = match.group()
-        token: Token = text
-        was_repeatable, repeatable = repeatable, False
-        match match.lastgroup:
-            case "open":
-                token = _opened(text, opened)
-            case "close":
-                if not opened:
-                    raise ValueError("a ) closes no group")
-                repeatable = opened.pop() not in _LOOKS
-            case "quantifier":
-                if not was_repeatable:
-                    raise ValueError(f"there is nothing that {text} can repeat")
-                if match["most"] and int(match["most"]) < int(match["least"]):
-                    raise ValueError(f"the numbers in {text} are out of order")
-            case "members" | "escape" | "character":
-                token, repeatable = _characters(match), True
-        yield token
-    if opened:
-        raise ValueError("a group is not closed")
-
-
-def _opened(text: str, opened: list[str]) -> str:
-    """Return the bracket that opens a group, and note it. No pattern refers to what a group matched: none captures."""
-    if text not in _GROUPS:
-        raise ValueError("only the groups (…), (?:…), (?=…), (?!…), (?<=…) and (?<!…) are supported")
-    if text in _LOOKS and _LOOKS.intersection(opened):
-        raise ValueError("look-around inside look-around is not supported")
-    opened.append(text)
-    return "(?:" if text == "(" else text
-
-
-def _characters(match: re.Match[str]) -> Ranges:
-    """Return the set of characters that one character, an escape, a dot or a class stands for."""
-    text = match.group()
-    if match.lastgroup == "members":
-        ranges = _class(match["members"])
-        ranges = complement(ranges) if match["negated"] else ranges
-        if not ranges:
-            raise ValueError(f"no character fits the class {text}")
-        return ranges
-    if match.lastgroup == "escape":
-        return _escaped(text)
-    if text in "[{\\":
-        raise ValueError(f"{text} stands alone; write \\{text} for the character")
-    return complement(_LINE_TERMINATOR) if text == "." else _single(text)
-
-
-def _class(members: str) -> Ranges:
-    """Return the set of characters that the members of a class stand for."""
-    if not members:
-        raise ValueError("an empty character class is not supported")
-    rest = deque(_MEMBER.findall(members))
-    ranges: list[tuple[int, int]] = []
-    while rest:
-        first = _member(rest.popleft())
-        if len(rest) >= 2 and rest[0] == "-":
-            rest.popleft()
-            ranges.append(_range(first, _member(rest.popleft())))
-        else:
-            ranges += first
-    return complement(complement(tuple(sorted(ranges))))
-
-
-def _member(text: str) -> Ranges:
-    if text == r"\b":
-        return ((0x08, 0x08),)
-    return _escaped(text) if text.startswith("\\") else _single(text)
-
-
-def _range(first: Ranges, last: Ranges) -> tuple[int, int]:
-    (start, start_too), (end, end_too) = first[0], last[-1]
-    if len(first) + len(last) > 2 or start != start_too or end != end_too:
-        raise ValueError("a range in a character class needs a character at both ends")
-    if start > end:
-        raise ValueError(f"the range {chr(start)}-{chr(end)} is out of order")
-    return start, end
-
-
-def _escaped(text: str) -> Ranges:
-    name = text[1:]
-    if name.lower() in _SETS:
-        ranges = _SETS[name.lower()]
-        return complement(ranges) if name.isupper() else ranges
-    if name in _SYNTAX:
-        return _single(name)
-    if name in _CONTROLS:
-        return ((_CONTROLS[name], _CONTROLS[name]),)
-    if len(name) == 1:
-        raise ValueError(f"{text} is not supported")
-    return _single(chr(int(name[1:], 16)))
-
-
-def _single(character: str) -> Ranges:
-    code = ord(character)
-    if 0xD800 <= code <= 0xDFFF:
-        raise ValueError("half a surrogate pair is not supported; write the character itself")
-    return ((code, code),)
-
-
-@lru_cache(maxsize=512)
-def complement(ranges: Ranges) -> Ranges:
-    """Return the set of all other characters, its ranges in order and joined; `ranges` may touch or overlap."""
-    others: list[tuple[int, int]] = []
-    for first, last in ALL:
-        start = first
-        for low, high in ranges:
-            if high >= start and low <= last:
-                others.append((start, low - 1))
-                start = high + 1
-        others.append((start, last))
-    return tuple((low, high) for low, high in others if low <= high)
-
-
-def _look_around(tokens: Sequence[Token]) -> LookAround:
-    """Tell where a pattern looks around. A word boundary looks around too, but only counts beside other look-around."""
-    texts = [token for token in tokens if isinstance(token, str)]
-    if not _LOOKS.intersection(texts):
-        return LookAround.NONE
-    if tokens[0] != "^" or _BOUNDARIES.intersection(texts):
-        return LookAround.ANYWHERE
-    depth, leading = 0, True
-    for token in tokens[1:]:
-        leading = leading and (depth > 0 or token in ("(?=", "(?!"))
-        if (token == "|" and depth == 0) or (token in _LOOKS and not leading):
-            return LookAround.ANYWHERE
-        depth += (token in _GROUPS) - (token == ")")
-    return LookAround.LEADING
-
-
-_ANY: Final = r"[\x00-\U0010ffff]"
-_WORD: Final = write_set(WORD, _ANY)
-_LINEAR: Final = {r"\b": r"(?-u:\b)", r"\B": r"(?-u:\B)"}
-_LOOKING: Final = {
-    r"\b": f"(?:(?<={_WORD})(?!{_WORD})|(?<!{_WORD})(?={_WORD}))",
-    r"\B": f"(?:(?<={_WORD})(?={_WORD})|(?<!{_WORD})(?!{_WORD}))",
-}
+def are_steps_left() -> bool:
+    """Tell whether searches inside `bounded` may take another step."""
+    together = _together.get()
+    return together is None or together.left > 0
 
 
 def matches(pattern: str, text: str) -> bool:
@@ -282,20 +116,70 @@ def check_pattern(pattern: str) -> None:
     matcher(pattern)
 
 
-@lru_cache(maxsize=512)
-def matcher(pattern: str) -> Callable[[str], bool]:
-    """Return what tells whether the pattern matches somewhere in a text; half a surrogate pair is read as U+FFFD.
+@lru_cache(maxsize=256)
+def matcher(pattern: str) -> Matcher:
+    """Return what matches a pattern. Raises ValueError, saying what is wrong, for a pattern that cannot be used."""
+    parsed = parse(pattern)
+    size = size_of(parsed.tokens)
+    if size.depth > DEEPEST:
+        raise ValueError(
+            f"its groups are nested {size.depth} deep, and at most {DEEPEST} are allowed; use fewer groups"
+        )
+    if size.places > MOST_PLACES:
+        raise ValueError(
+            f"it has about {size.places} places for characters with its repeats written out, and at most {MOST_PLACES} "
+            "are allowed; repeat less often: use + instead of {1,1000}, and maxLength to limit the length"
+        )
+    if parsed.look_around is LookAround.LEADING:
+        parts = [(expected, _search(tokens, size)[1]) for expected, tokens in without_leading_looks(parsed.tokens)]
+        return Matcher(engine_text=None, places=size.places, search=partial(_search_parts, parts))
+    engine_text, found = _search(parsed.tokens, size, can_look=parsed.look_around is LookAround.ANYWHERE)
+    return Matcher(engine_text=engine_text, places=size.places, search=found)
 
-    Raises ValueError for a pattern that cannot be used.
-    """
+
+def _search(tokens: Tokens, size: Size, *, can_look: bool = False) -> tuple[str | None, Search]:
+    """Return how jsonschema-rs reads a pattern that is cheap for it, else None, and what searches a text."""
+    automaton = Automaton(tokens)
+    written = None if can_look else engine_text(tokens)
+    engine = None if written is None else _engine(written)
+    if engine is None:
+        return None, partial(search, automaton)
+    if size.places <= MOST_CHECKED and is_cheap(automaton, MOST_STATES):
+        return written, partial(_search_fast, engine, 1 / BYTES_OF_A_STEP)
+    return None, partial(_search_fast, engine, (size.places + OF_A_STATE) / PLACES_OF_A_STEP)
+
+
+def _search_fast(engine: Callable[[str], bool], steps_of_a_byte: float, text: str, steps: Steps) -> bool:
+    size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    steps.take(int(size * steps_of_a_byte))
+    return engine(text)
+
+
+def _search_parts(parts: Sequence[tuple[bool, Search]], text: str, steps: Steps) -> bool:
+    """Tell whether a text matches all patterns that have to match and no other one."""
+    return all(part(text, steps) is expected for expected, part in parts)
+
+
+def engine_text(tokens: Tokens) -> str:
+    """Write a pattern without look-around for jsonschema-rs."""
+    return write(tokens, _LINEAR, _ANY)
+
+
+def options() -> jsonschema_rs.RegexOptions:
+    """Return how jsonschema-rs has to match patterns; the one place that decides it."""
     import jsonschema_rs
 
-    parsed = parse(pattern)
+    return jsonschema_rs.RegexOptions(size_limit=SIZE_LIMIT, dfa_size_limit=SIZE_LIMIT)
+
+
+def _engine(text: str) -> Callable[[str], bool] | None:
+    """Return jsonschema-rs's own search, None where the compiled pattern is too large for it."""
+    import jsonschema_rs
+
     try:
-        schema = {"pattern": engine_text(parsed)}
-        is_valid = jsonschema_rs.Draft202012Validator(schema, pattern_options=options(parsed.look_around)).is_valid
+        is_valid = jsonschema_rs.Draft202012Validator({"pattern": text}, pattern_options=options()).is_valid
     except jsonschema_rs.ValidationError:
-        raise ValueError("it is too large, nested too deeply, or repeats nothing but look-around") from None
+        return None
 
     def fits(text: str) -> bool:
         try:
@@ -305,20 +189,23 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
             return is_valid(without_surrogates(text))
 
-    if parsed.look_around is LookAround.ANYWHERE:
-        return lambda text: len(text) <= LONGEST_TEXT and fits(text)
     return fits
 
 
-def options(look_around: LookAround) -> Options:
-    """Return how jsonschema-rs has to match patterns that look around so; the one place that decides it."""
-    import jsonschema_rs
-
-    if look_around is LookAround.NONE:
-        return jsonschema_rs.RegexOptions(size_limit=SIZE_LIMIT)
-    return jsonschema_rs.FancyRegexOptions(backtrack_limit=BACKTRACK_LIMIT, size_limit=SIZE_LIMIT)
+def matches_known(pattern: str, text: str) -> bool:
+    """Tell whether a pattern of our own, which a test holds to being cheap, matches somewhere in a text."""
+    return _known(pattern)(text)
 
 
-def engine_text(pattern: Pattern) -> str:
-    """Write a pattern for jsonschema-rs with the options that it needs."""
-    return write(pattern, _LINEAR if pattern.look_around is LookAround.NONE else _LOOKING, _ANY)
+@lru_cache(maxsize=32)
+def known_text(pattern: str) -> str:
+    """Return how jsonschema-rs reads a pattern of our own."""
+    return engine_text(parse(pattern).tokens)
+
+
+@lru_cache(maxsize=32)
+def _known(pattern: str) -> Callable[[str], bool]:
+    engine = _engine(known_text(pattern))
+    if engine is None:
+        raise ValueError("it is too large")
+    return engine

@@ -14,7 +14,7 @@ from mockserver.recording.redact import key_prefixes
 from mockserver.server import logs, reloading
 from mockserver.server.aiohttp_io import in_pieces, json_response, problem, unreadable
 from mockserver.server.connection import Watched
-from mockserver.server.control import ROOT, UNGUARDED, Control
+from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_control
 from mockserver.server.handlers import Handlers
 from mockserver.server.unseen import Unseen, plain_path
 from mockserver.server.vendor import Vendor
@@ -24,8 +24,6 @@ from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 
 _log = logging.getLogger("mockserver")
-
-SESSION_PREFIX = f"{ROOT}s/"
 
 
 class App:
@@ -74,6 +72,9 @@ class App:
         except Exception:
             _log.exception("internal error at %s %s", request.method, plain_path(request.raw_path))
             reply = problem(500, "internal error; see the log of the server for details")
+        if not reply.prepared and is_control(split_target(request.raw_path)[0]):
+            for name, value in HEADERS.items():
+                reply.headers.setdefault(name, value)
         if self.handlers.stopping or not request.content.is_eof():
             reply.force_close()
         if isinstance(request.protocol, Watched):
@@ -88,10 +89,10 @@ class App:
         if target.startswith(SESSION_PREFIX):
             return await self._answer_under_prefix(request, target)
         path = target.partition("?")[0]
-        if path.startswith(ROOT) or path == "/_mock" or path in UNGUARDED:
+        if is_control(path):
             return await self.control.handle(request)
         if path == "/" and request.method in ("GET", "HEAD"):
-            return json_response(self.handlers.describe())
+            return json_response(self.handlers.describe(), headers=HEADERS)
         return await self.vendor.handle(request, target, None)
 
     async def _answer_under_prefix(self, request: web.BaseRequest, target: str) -> web.StreamResponse:

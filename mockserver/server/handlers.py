@@ -36,6 +36,7 @@ from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Delivery, Ledger
 from mockserver.sessions.matcher import ANY, matches
 from mockserver.sessions.matcher import problem as matcher_problem
+from mockserver.sessions.remains import Remains
 from mockserver.sessions.session import REAL_TIME, Session, SessionSettings
 from mockserver.sessions.session_name import DEFAULT_SESSION, SessionNameError, session_name
 from mockserver.sessions.steps import Step
@@ -286,6 +287,9 @@ class Handlers:
     async def forget_session(self, call: Call) -> web.Response:
         """Delete one session."""
         self.store.forget(self._name(call))
+        turn = Turn()
+        while self.store.remains.free_some():
+            await turn.end_if_over()
         return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
 
     async def requests(self, call: Call) -> web.StreamResponse:
@@ -340,7 +344,7 @@ class Handlers:
     async def export(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
         session = self.read(call)
-        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.cors})
+        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
@@ -359,7 +363,7 @@ class Handlers:
         secrets, prefixes = await _secrets(self.contracts.served.values(), session, in_turns(session))
         known = {"secrets": sorted({secret[:LONGEST_SEARCHED] for secret in secrets}), "prefixes": sorted(prefixes)}
         body = await Turn().do(partial(render, known), large=len(secrets) > MANY_SECRETS)
-        return web.Response(body=body, headers=json_headers(headers=call.cors))
+        return web.Response(body=body, headers=json_headers(headers=call.headers))
 
     async def wait(self, call: Call) -> web.StreamResponse:
         """Block until the wait is satisfied or has failed."""
@@ -544,7 +548,7 @@ async def _send_page(
 ) -> web.StreamResponse:
     """Send a page of rows as they are made; at most as many as the call asks for, unless there is another limit."""
     most = call.query.get("limit", DEFAULT_LIMIT) if limit is None else limit
-    return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.cors))
+    return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.headers))
 
 
 def _eviction(session: Session) -> Mapping[str, Json]:
@@ -600,12 +604,17 @@ def _check_size(steps: Sequence[Step]) -> None:
 
 
 async def _count_attempts(session: Session, steps: Iterable[Step]) -> None:
-    """Start to count attempts if a step asks for them, from the requests that are in the journal."""
+    """Start to count attempts if a step asks for them, from the requests that are in the journal.
+
+    Raises RejectedError if the session is deleted meanwhile.
+    """
     if session.attempts is None and any(step.needs_attempts for step in steps):
         attempts = AttemptNumbers()
         async for exchange in in_turns(session):
             attempts.add(exchange)
         session.attempts = attempts
+    if session.deleted:
+        raise RejectedError(409, f"session {session.name} was deleted during this call")
 
 
 def _clock(session: Session, real: int) -> Json:
@@ -632,13 +641,16 @@ class Ledgers:
                 raise
 
     async def _up_to_date(self, session: Session) -> list[Delivery]:
-        state = (session.evicted, session.revised)
+        state, turn = (session.evicted, session.revised), Turn()
         if session not in self._cached or state != self._state:
+            remains = Remains()
+            remains.add(row for ledger in self._cached.values() for row in ledger.rows)
             self._cached = WeakKeyDictionary({session: Ledger()})
             self._state, self._read_up_to = state, 0
+            while remains.free_some():
+                await turn.end_if_over()
         ledger = self._cached[session]
         async for exchange in in_turns(session, self._read_up_to):
-            async for _ in spread(ledger.adding(exchange), large=View(exchange).large):
-                pass
+            await turn.carry_out(ledger.adding(exchange), large=View(exchange).large)
             self._read_up_to = exchange.seq
         return ledger.rows

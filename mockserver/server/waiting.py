@@ -17,7 +17,7 @@ from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.realtime import monotonic
 from mockserver.server.pages import RenderedRow
-from mockserver.server.turns import in_turns, spread
+from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.matcher import (
@@ -165,8 +165,7 @@ class Waiter:
         if "status" in self._asks and exchange.override.fault is not None and exchange.override.answered is None:
             self._unanswered.append(exchange)
         elif "attempt" in self._asks or not self._is_excluded(exchange):
-            async for _ in spread(self._collecting(view), large=view.large):
-                pass
+            await Turn().carry_out(self._collecting(view), large=view.large)
 
     def _is_excluded(self, exchange: Exchange) -> bool:
         """Return whether nothing of an exchange can match, as far as that shows without reading its body."""
@@ -236,11 +235,10 @@ class Waiter:
         newest = self._session.newest if self.for_requests else self._session.newest_event
         first = max(self._after, newest - MOST_CANDIDATES)
         self.skipped = first - self._after
-        attempts, start = AttemptNumbers(), 0 if "attempt" in self._asks else self._before(first)
+        turn, attempts, start = Turn(), AttemptNumbers(), 0 if "attempt" in self._asks else self._before(first)
         async for exchange in in_turns(self._session, start):
             view = View(exchange)
-            async for _ in spread(self._comparing(view, first, attempts), large=view.large):
-                pass
+            await turn.carry_out(self._comparing(view, first, attempts), large=view.large)
 
     def _comparing(self, view: View, first: int, attempts: AttemptNumbers) -> Iterator[None]:
         """Compare what is above a position of an exchange with the matcher, a small piece of work at a time."""

@@ -11,6 +11,7 @@ from mockserver.contract.contract import split_target
 from mockserver.core.wire import WireRequest
 from mockserver.errors import nearest, unknown
 from mockserver.jsonkit import Json, patterns, pointer
+from mockserver.jsonkit.pattern_syntax import LONGEST_PATTERN
 from mockserver.jsonkit.pointer import MISSING, Missing
 
 ROW_MEMBERS: Final = ("protocol", "operation", "type", "verdict")
@@ -74,6 +75,7 @@ class RequestFacts:
         return [value.decode("latin-1") for known, value in self.request.headers if known.lower() == sought]
 
 
+@patterns.bounded()
 def differences(match: Mapping[str, Json], row: Mapping[str, Json]) -> list[Difference]:
     """Return how an event row differs from a matcher; empty means it matches.
 
@@ -245,7 +247,7 @@ def equal(left: Json, right: Json) -> bool:
 
 def problem(match: Json, place: str = "/match") -> tuple[str, str] | None:
     """Return where and why a matcher cannot be used, or None. Its members' types are checked by the API's schema."""
-    invalid: tuple[str, str] | None = None
+    invalid = _length_problem(match, place)
     for where, expected in (match.get("where") or {}).items():
         member = f"{place}/where/{pointer.escape(where)}"
         try:
@@ -261,6 +263,27 @@ def problem(match: Json, place: str = "/match") -> tuple[str, str] | None:
     for name, expected in (request.get("headers") or {}).items():
         invalid = invalid or _value_problem(expected, f"{place}/request/headers/{pointer.escape(name)}", str)
     return invalid
+
+
+def _length_problem(match: Json, place: str) -> tuple[str, str] | None:
+    """Return at which pattern those of a matcher become too long together, and that they do, or None."""
+    request = match.get("request") or {}
+    parts = {
+        "where": match.get("where"),
+        "request": {**request, "headers": None},
+        "request/headers": request.get("headers"),
+    }
+    length = 0
+    for part, members in parts.items():
+        for name, expected in (members or {}).items():
+            written = expected.get("regex") if isinstance(expected, dict) else None
+            length += len(written) if isinstance(written, str) else 0
+            if length > LONGEST_PATTERN:
+                reason = (
+                    f"the patterns up to this one have {length} characters, and at most {LONGEST_PATTERN} are allowed"
+                )
+                return f"{place}/{part}/{pointer.escape(name)}/regex", reason
+    return None
 
 
 def _value_problem(expected: Json, place: str, kind: type | None = None) -> tuple[str, str] | None:

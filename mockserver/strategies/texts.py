@@ -18,7 +18,7 @@ from hypothesis.errors import HypothesisException
 
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
-from mockserver.jsonkit.patterns import parse, write
+from mockserver.jsonkit.pattern_syntax import parse, write
 from mockserver.strategies.plausible import UUID
 
 EAST_MS: Final = 19_800_000
@@ -159,7 +159,7 @@ FORMATS: Final[Mapping[str, Callable[[int], FormatTexts]]] = {
 def python_regex(pattern: str) -> re.Pattern[str] | None:
     """Return the pattern for Python's engine, to be used with `search`; None where Python cannot read it."""
     try:
-        return re.compile(write(parse(pattern), _WORDS, "(?s:.)"))
+        return re.compile(write(parse(pattern).tokens, _WORDS, "(?s:.)"))
     except (re.error, OverflowError, RecursionError):
         return None
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import library
 from mockserver.contract.publish import SCHEMA_DOCUMENTS, schemas_of
-from mockserver.contract.schema import Schema, annotate, drop_nulls, subschemas
+from mockserver.contract.schema import Schema, annotate, drop_nulls, every_schema, subschemas
 from mockserver.core.explain import judge_spots, reference_spots, violations
 from mockserver.core.reference_engine import validator
 from mockserver.jsonkit.jsontext import parse_exactly, without_surrogates
-from mockserver.jsonkit.patterns import LONGEST_TEXT, matches
+from mockserver.jsonkit.patterns import LONGEST_TEXT, UNDECIDED, matcher, matches
 from tests import cases
 from tests.ecma262 import ALL_CASES, Case
 
@@ -160,23 +160,39 @@ def test_engines_agree_on_odd_texts_and_numbers_wherever_something_is_asked_of_t
     assert verdicts == {True, False}
 
 
-BESIDE = {"looks_around": {"type": "string", "pattern": "(?<!q)$"}}
-"""A member that makes each pattern of its schema one that is asked of `matcher`."""
+SEARCHED = "[ab]*a[ab]{15}c|"
+"""A beginning that makes a pattern one that is not left to the engine."""
 
 
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.clause}:{case.pattern}")
-@pytest.mark.parametrize("beside", [{}, BESIDE], ids=["alone", "beside_look_around"])
-def test_pattern_has_its_ecma_meaning_in_every_engine(case: Case, beside: dict[str, Any]) -> None:
-    schema = own({"type": "object", "properties": {"text": {"type": "string", "pattern": case.pattern}, **beside}})
+@pytest.mark.parametrize("before", ["", SEARCHED], ids=["alone", "searched"])
+def test_pattern_has_its_ecma_meaning_in_every_engine(case: Case, before: str) -> None:
+    schema = own({"type": "object", "properties": {"text": {"type": "string", "pattern": before + case.pattern}}})
     assert [text for text in case.matching if not agree(schema, {"text": text})] == []
     assert [text for text in case.other if agree(schema, {"text": text})] == []
 
 
-@pytest.mark.parametrize("text", ["a" * 100 + "!", "a" * (LONGEST_TEXT + 1)])
-def test_engines_agree_that_a_text_does_not_match_when_it_is_beyond_the_bounds(text: str) -> None:
-    schema = own({"type": "object", "properties": {"text": {"pattern": "^(?:(?=a)a|aa)+$"}, "other": {"pattern": "a"}}})
-    assert agree(schema, {"text": "aa", "other": text})
+@pytest.mark.parametrize("text", ["a" * 100_000, "ab" * 50_000 + "a" * 16 + "c", "a" * (LONGEST_TEXT + 1)])
+@pytest.mark.parametrize("most", [{}, {"maxLength": LONGEST_TEXT + 5}], ids=["no_maximum", "large_maximum"])
+def test_engines_agree_that_a_text_does_not_match_when_it_is_beyond_the_bounds(text: str, most: dict[str, Any]) -> None:
+    schema = own(
+        {"type": "object", "properties": {"text": {"pattern": SEARCHED + "b$"}, "other": {"pattern": "a", **most}}}
+    )
+    assert agree(schema, {"text": "aab", "other": "a" * LONGEST_TEXT})
     assert not agree(schema, {"text": text})
+    (violation,) = violations(schema, {"text": text})
+    assert violation.finding().message.endswith(UNDECIDED)
+    assert agree(schema, {"other": text}) is (len(text) <= LONGEST_TEXT)
+
+
+def test_patterns_of_the_shipped_contracts_are_decided_on_any_text_that_their_bodies_hold() -> None:
+    patterns = {
+        inner["pattern"] for schema in SCHEMAS.values() for _, inner in every_schema(schema.body) if "pattern" in inner
+    }
+    assert len(patterns) > 10
+    for pattern in patterns:
+        for character in (*pattern, " ", "a", "0", "_", "\u4e00"):
+            assert matcher(pattern).decide(character * (LONGEST_TEXT // 3)) is not None
 
 
 @settings(max_examples=200)

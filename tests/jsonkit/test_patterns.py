@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-import time
-
 import jsonschema_rs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockserver.jsonkit.automaton import Automaton
+from mockserver.jsonkit.formats import OWN_PATTERNS
+from mockserver.jsonkit.pattern_search import Steps, is_cheap, search
+from mockserver.jsonkit.pattern_syntax import LONGEST_PATTERN, LookAround, parse
 from mockserver.jsonkit.patterns import (
-    BACKTRACK_LIMIT,
-    LONGEST_PATTERN,
+    DEEPEST,
     LONGEST_TEXT,
-    LookAround,
+    MOST_PLACES,
+    MOST_STEPS,
+    are_steps_left,
+    bounded,
     check_pattern,
     engine_text,
     matcher,
     matches,
-    options,
-    parse,
+    matches_known,
 )
+from mockserver.strategies.texts import python_regex
 from tests.ecma262 import ALL_CASES, Case
+from tests.evil_patterns import EVIL, LONGEST, Evil
 
-EVIL = "^([a-zA-Z0-9]+[._-]?)+@[a-z]+[.]com$"
-"""A pattern on which a backtracking engine takes time exponential in the text's length."""
+MANY = 10**9
+
+
+def refusal(pattern: str) -> str | None:
+    """Return why a pattern is refused, if it is."""
+    try:
+        check_pattern(pattern)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+USABLE = [evil for evil in EVIL if refusal(evil.pattern) is None]
 
 
 @pytest.mark.parametrize("case", ALL_CASES, ids=lambda case: f"{case.clause}:{case.pattern}")
@@ -82,10 +98,12 @@ def test_pattern_keeps_its_meaning_when_it_also_looks_around(prefix: str) -> Non
         ("a++", r"there is nothing that \+ can repeat"),
         ("(?=a)?", r"there is nothing that \? can repeat"),
         ("a{2,1}", r"the numbers in \{2,1\} are out of order"),
-        ("(?:(?:a{1000}){1000}){1000}", "it is too large"),
-        ("(" * 1000 + ")" * 1000, "nested too deeply"),
-        ("(?:(?=a))*b", "repeats nothing but look-around"),
-        ("a" * (LONGEST_PATTERN + 1), "it is longer than"),
+        (
+            "(?:(?:a{1000}){1000}){1000}",
+            f"it has about 1002002001 places .* at most {MOST_PLACES} are allowed; repeat less",
+        ),
+        ("(" * 1000 + ")" * 1000, f"its groups are nested 1000 deep, and at most {DEEPEST} are allowed"),
+        ("a" * (LONGEST_PATTERN + 1), f"it is longer than {LONGEST_PATTERN} characters"),
     ],
 )
 def test_pattern_is_refused_with_a_reason_when_it_cannot_be_used(pattern: str, problem: str) -> None:
@@ -93,6 +111,7 @@ def test_pattern_is_refused_with_a_reason_when_it_cannot_be_used(pattern: str, p
         check_pattern(pattern)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab(?:=!<)[]{}^$\\dwsSbB-,.*+|0123\ud800\u2028\U0001f600", max_size=12), st.text(max_size=4))
 def test_any_text_is_matched_or_refused_as_a_pattern(pattern: str, text: str) -> None:
     try:
@@ -102,72 +121,108 @@ def test_any_text_is_matched_or_refused_as_a_pattern(pattern: str, text: str) ->
     assert matches(pattern, text) in (True, False)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "look_around"),
-    [
-        ("^[a-z]+$", LookAround.NONE),
-        (r"\bfoo\b", LookAround.NONE),
-        ("^(?!a)b", LookAround.LEADING),
-        ("^(?!a|b)(?=(?:c)d)(?:b|c)", LookAround.LEADING),
-        ("(?!a)b", LookAround.ANYWHERE),
-        ("^(?!a)b|c", LookAround.ANYWHERE),
-        ("^(?!a)b(?!c)", LookAround.ANYWHERE),
-        ("^(?:(?!a)b)", LookAround.ANYWHERE),
-        ("^(?<!a)b", LookAround.ANYWHERE),
-        (r"^(?!a)b\b", LookAround.ANYWHERE),
-    ],
+@pytest.mark.parametrize("evil", USABLE, ids=lambda evil: evil.pattern[:40])
+def test_evil_pattern_takes_a_bounded_number_of_steps_on_its_worst_texts(evil: Evil) -> None:
+    for text in (make(size) for make in evil.texts for size in (LONGEST, LONGEST_TEXT, 5_000)):
+        with bounded(MANY) as steps:
+            matcher(evil.pattern).decide(text)
+        assert MANY - steps.left <= MOST_STEPS
+
+
+def test_most_evil_patterns_are_decided_and_the_others_refused_as_too_large() -> None:
+    refusals = {refusal(evil.pattern) for evil in EVIL if evil not in USABLE}
+    assert {text.partition(" ")[2][:9] for text in refusals if text} == {"is longer", "has about"}
+    decided = [all(matcher(evil.pattern).decide(make(64)) is not None for make in evil.texts) for evil in USABLE]
+    assert decided.count(True) > 40
+
+
+LINEAR = jsonschema_rs.RegexOptions()
+FANCY = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000_000)
+
+
+def reference(pattern: str, text: str) -> bool:
+    """Match a pattern that looks around as engines do that go back: Python's, or one that looks back at any width."""
+    regex = python_regex(pattern)
+    if regex is not None:
+        return regex.search(text) is not None
+    return jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=FANCY).is_valid(text)
+
+
+@pytest.mark.parametrize("evil", USABLE, ids=lambda evil: evil.pattern[:40])
+def test_evil_pattern_has_its_meaning_on_short_texts(evil: Evil) -> None:
+    parsed = parse(evil.pattern)
+    made = (make(size) for make in evil.texts for size in range(2, 7))
+    texts = [*made, "", "b", "aab", "ab ab", "xyx!", "zzy", "a@b.com", "aXbX", "foo", "="]
+    if parsed.look_around is not LookAround.NONE:
+        assert [matches(evil.pattern, text) for text in texts] == [reference(evil.pattern, text) for text in texts]
+        return
+    engine = jsonschema_rs.Draft202012Validator({"pattern": engine_text(parsed.tokens)}, pattern_options=LINEAR)
+    expected = [engine.is_valid(text) for text in texts]
+    assert [matches(evil.pattern, text) for text in texts] == expected
+    assert [search(Automaton(parsed.tokens), text, Steps(MANY)) for text in texts] == expected
+
+
+atoms = st.sampled_from(["a", "b", "[ab]", ".", "^", "$", r"\b", r"\B", "", r"\s"])
+plain = st.recursive(
+    atoms,
+    lambda inner: st.one_of(
+        st.builds("{}{}".format, inner, inner),
+        st.builds("(?:{}|{})".format, inner, inner),
+        st.builds("(?:{}){}".format, inner, st.sampled_from(["*", "+", "?", "{2}", "{1,3}", "{2,}", "{0}"])),
+    ),
+    max_leaves=6,
 )
-def test_pattern_is_sorted_by_where_it_looks_around_when_it_is_read(pattern: str, look_around: LookAround) -> None:
-    assert parse(pattern).look_around is look_around
+looks = st.one_of(
+    st.builds("(?{}{})".format, st.sampled_from("=!"), plain),
+    st.builds("(?<{}{})".format, st.sampled_from("=!"), st.sampled_from(["a", "b", "ab", "^", r"\b", "[ab]a", "a|b"])),
+)
+looking = st.lists(st.one_of(plain, looks, st.builds("(?:{}{})+".format, looks, plain)), max_size=4).map("".join)
 
 
-@pytest.mark.parametrize("pattern", [EVIL, EVIL.replace("^", "^(?!zz)")])
-def test_evil_pattern_takes_linear_time_when_the_text_is_long(pattern: str) -> None:
-    seconds = []
-    for size in (100_000, 1_000_000):
-        start = time.perf_counter()
-        assert not matches(pattern, "a" * size + "!")
-        seconds.append(time.perf_counter() - start)
-    assert seconds[1] < 0.5
-    assert matches(pattern, "a" * 1_000_000 + "@b.com")
-
-
-@pytest.mark.parametrize("pattern", ["^(?:(?=a)a|aa)+$", "^(?:(?!b)a|(?!b)aa)+$"])
-def test_pattern_does_not_match_when_the_limit_of_steps_back_is_reached(pattern: str) -> None:
-    assert matches(pattern, "a" * 100)
-    text = "a" * 100 + "!"
-    assert not matches(pattern, text)
-    engine = jsonschema_rs.Draft202012Validator(
-        {"pattern": engine_text(parse(pattern))}, pattern_options=options(LookAround.ANYWHERE)
-    )
-    (error,) = engine.iter_errors(text)
-    assert isinstance(error.kind, jsonschema_rs.ValidationErrorKind.BacktrackLimitExceeded)
+@settings(max_examples=500, deadline=None)
+@given(looking, st.text(alphabet="ab c\n", max_size=6))
+def test_pattern_matches_what_an_engine_that_goes_back_matches(pattern: str, text: str) -> None:
+    assert matches(pattern, text) is reference(pattern, text)
 
 
 @pytest.mark.parametrize(
-    "pattern",
-    [
-        "(?!z)x.*y",
-        "^(?:(?!.*y)x|x)*$",
-        "(?<=a.*)x!",
-        "(?:(?=.*y)x)*!",
-        "(?:(?:(?=(?:.*y)+)(?<=x.*)x*?)*?z?)*?!",
-        "(?:(?:(?:(?=.*y)x)*)*)*!",
-    ],
+    ("pattern", "text"),
+    [("(?:(?=a))*b", "ab"), ("(?:(?=a)|a)+b", "aab"), ("(?:(?!b)|b)*$", "bb"), ("(?<=(?:a|bb)+)c", "abbac")],
 )
-def test_pattern_takes_bounded_time_when_each_step_back_reads_on_to_the_end(pattern: str) -> None:
-    text = "x" * (LONGEST_TEXT - 2) + "yx"
-    start = time.perf_counter()
-    matches(pattern, text)
-    assert time.perf_counter() - start < 1
+def test_look_around_that_is_repeated_without_a_character_does_not_hold_a_search(pattern: str, text: str) -> None:
+    assert matches(pattern, text)
 
 
-def test_text_does_not_match_when_it_is_too_long_to_look_around_in() -> None:
-    assert matches("(?!b)a$", "a" * LONGEST_TEXT)
-    assert not matches("(?!b)a$", "a" * (LONGEST_TEXT + 1))
-    assert matches("^(?!b)a", "a" * (100 * LONGEST_TEXT))
-    assert matches("a$", "a" * (100 * LONGEST_TEXT))
-    assert LONGEST_TEXT < BACKTRACK_LIMIT
+def test_pattern_is_undecided_and_does_not_match_when_the_steps_do_not_suffice() -> None:
+    wild = "[ab]*a[ab]{15}c"
+    assert matches(wild, "a" * 500 + "bbbbbbbbbbbbbbbc")
+    assert matcher(wild).decide("ab" * 50_000) is None
+    assert not matches(wild, "ab" * 50_000 + "a" * 16 + "c")
+
+
+def test_pattern_does_not_match_when_the_text_is_longer_than_any_body_of_ours() -> None:
+    assert matches("a$", "a" * LONGEST_TEXT)
+    assert matcher("a$").decide("a" * (LONGEST_TEXT + 1)) is None
+
+
+def test_searches_of_one_request_share_their_steps() -> None:
+    wild, text = matcher("[ab]*a[ab]{15}c"), "a" * 400
+    with bounded(MANY) as steps:
+        assert wild.decide(text) is False
+        cost = MANY - steps.left
+    with bounded(3 * cost + 1):
+        assert [wild.decide(text) for _ in range(3)] == [False] * 3
+        assert are_steps_left()
+        assert wild.decide(text) is None
+        assert not are_steps_left()
+        assert matches("^a", text[:200])
+    assert wild.decide(text) is False
+
+
+@pytest.mark.parametrize("pattern", sorted(OWN_PATTERNS))
+def test_pattern_of_a_format_is_cheap_for_the_engine(pattern: str) -> None:
+    assert is_cheap(Automaton(parse(pattern).tokens), 40_000)
+    assert not matches_known(pattern, "x" * 100_000)
 
 
 @pytest.mark.parametrize("pattern", ["^\ufffd+$", "^(?!a)\ufffd+$", "(?!a)\ufffd"])

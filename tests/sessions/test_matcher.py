@@ -22,6 +22,7 @@ EVENT = {
     "props": {"a/b": "x", "deep": {"k": 7}},
 }
 ROW = {"protocol": "outlit", "operation": "events", "type": "custom", "verdict": "accepted", "event": EVENT}
+LONG_PATTERN = {"regex": "a" * 1_200}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.0, 1.0, 1.5]) | st.sampled_from(["", "a", "1"]),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "b"]), inner, max_size=2),
@@ -128,6 +129,13 @@ def test_pattern_has_its_ecma_meaning() -> None:
     assert fits("abc\n", {"regex": "abc"})
 
 
+def test_searches_of_one_event_share_their_steps() -> None:
+    wild = {f"/{number}": {"regex": "[ab]*a[ab]{15}c|$"} for number in range(100)}
+    event = dict.fromkeys(map(str, range(100)), "a" * 2_000)
+    assert 0 < len(differences({"where": wild}, {"event": event})) < 100
+    assert differences({"where": {"/0": wild["/0"]}}, {"event": event}) == []
+
+
 def test_misspelled_operator_names_the_nearest_one_and_how_to_write_an_object() -> None:
     assert problem({"where": {"/a": {"regx": "x"}}}) == (
         "/match/where/~1a/regx",
@@ -187,6 +195,16 @@ def test_truth_is_no_number(left: Any, right: Any) -> None:
         ({"request": {"method": {"equals": 5}}}, "/match/request/method/equals"),
         ({"request": {"path": {"contians": "x"}}}, "/match/request/path/contians"),
         ({"request": {"headers": {"a/b": {"n": 1}}}}, "/match/request/headers/a~1b/n"),
+        ({"where": {"/a": {"regex": "(z{1,400}){1,40}"}}}, "/match/where/~1a/regex"),
+        ({"where": {"/a": LONG_PATTERN, "/b": LONG_PATTERN}}, "/match/where/~1b/regex"),
+        (
+            {"where": {"/a": {"regex": "a" * 1200}}, "request": {"path": {"regex": "b" * 1200}}},
+            "/match/request/path/regex",
+        ),
+        (
+            {"request": {"headers": {f"x{n}": {"regex": "a" * 700} for n in range(5)}}},
+            "/match/request/headers/x3/regex",
+        ),
     ],
 )
 def test_matcher_is_refused_with_its_place(match: Any, place: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mockserver.core.model import Terms
+from mockserver.jsonkit.patterns import UNDECIDED
 from mockserver.sessions.steps import Step, reject
 from mockserver.sessions.views import View, body_view
 from tests.judging import COLLECT, MADE_UP, NOW, collection, contract_of, judged, sale, wire_request
@@ -43,6 +44,19 @@ async def viewed(
 
 def without_warnings(view: View) -> list[dict[str, Any]]:
     return list(view.event_rows(warnings=False))
+
+
+async def test_event_for_which_no_steps_were_left_says_that_its_pattern_takes_too_many() -> None:
+    patterns = {"events": {"shared": {"item": {"properties": {"ref": {"pattern": "[ab]*a[ab]{15}c|^a"}}}}}}
+    patch = {**patterns, "protocol": {"limits": {"body": {"max_bytes": 1_000_000}}}}
+    view = await viewed(*(item("a" * 1_000 + str(number)) for number in range(200)), patch=patch)
+    rows = list(view.event_rows())
+    verdicts = [row["verdict"] for row in rows]
+    taken = verdicts.count("accepted")
+    assert 20 < taken < 200
+    assert verdicts == ["accepted"] * taken + ["rejected"] * (200 - taken)
+    messages = {finding["message"].rpartition(": ")[2] for row in rows[taken:] for finding in row["findings"]}
+    assert messages == {UNDECIDED}
 
 
 async def test_row_of_an_event_has_everything_about_it() -> None:
