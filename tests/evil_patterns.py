@@ -102,7 +102,7 @@ EVIL: Final = (
     evil("(?<=(?:a|b)*a[ab]{15})c", AB),
     evil("^(?:(?=a)a|aa)+$", A),
     evil(r"(?<=a)(?:\ba?|\B){60}c", A, drawn("a ")),
-    evil("(?<=a)(?:(?=a)a?|(?!b)){60}c", A, AB),
+    evil("(?<=a)(?:(?=a)a?|(?!b)){8}c", A, AB),
     evil("(?<=^(?:a|aa)+)b(?=c)", A, AB),
     evil("(?:(?=.*y)x)*!", repeated("x", "yx")),
     evil("(?:(?:(?=(?:.*y)+)(?<=x.*)x*?)*?z?)*?!", repeated("x", "yx")),

@@ -7,15 +7,15 @@ up to a number of steps. A text that is still undecided then does not match, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ContextDecorator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from mockserver.jsonkit.automaton import Automaton, Size, size_of
-from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_cheap, search
+from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_at_one_place, is_cheap, search
 from mockserver.jsonkit.pattern_syntax import LookAround, Token, parse, without_leading_looks, write
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ OF_A_STATE: Final = 20
 """Places that such a state counts for beside the pattern's own."""
 LONGEST_TEXT: Final = 1_048_576
 """Characters that a text may have to match any pattern: jsonschema-rs searches so many in less than 10 ms."""
-SIZE_LIMIT: Final = 1 << 18
-"""Bytes that jsonschema-rs may take for a compiled pattern, and again for its states."""
+SIZE_LIMIT: Final = 1 << 20
+"""Bytes that jsonschema-rs may take for a compiled pattern."""
+STATES_LIMIT: Final = 1 << 18
+"""Bytes that jsonschema-rs may take for the states of a compiled pattern."""
 
 _ANY: Final = r"[\x00-\U0010ffff]"
 _LINEAR: Final = {r"\b": r"(?-u:\b)", r"\B": r"(?-u:\B)"}
@@ -89,15 +91,24 @@ class Matcher:
                 together.left -= allowed - max(steps.left, 0)
 
 
-@contextmanager
-def bounded(most: int = MOST_TOGETHER) -> Iterator[Steps]:
+class bounded(ContextDecorator):  # noqa: N801, used like a function
     """Bound the steps that all searches inside take together; what is inside another one shares its steps."""
-    steps = _together.get() or Steps(most)
-    token = _together.set(steps)
-    try:
-        yield steps
-    finally:
-        _together.reset(token)
+
+    def __init__(self, most: int = MOST_TOGETHER) -> None:
+        self._most = most
+
+    def _recreate_cm(self) -> Self:
+        return type(self)(self._most)
+
+    def __enter__(self) -> Steps:
+        """Return the steps."""
+        steps = _together.get() or Steps(self._most)
+        self._token = _together.set(steps)
+        return steps
+
+    def __exit__(self, *error: object) -> None:
+        """End the bound."""
+        _together.reset(self._token)
 
 
 def are_steps_left() -> bool:
@@ -116,7 +127,7 @@ def check_pattern(pattern: str) -> None:
     matcher(pattern)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def matcher(pattern: str) -> Matcher:
     """Return what matches a pattern. Raises ValueError, saying what is wrong, for a pattern that cannot be used."""
     parsed = parse(pattern)
@@ -146,7 +157,8 @@ def _search(tokens: Tokens, size: Size, *, can_look: bool = False) -> tuple[str 
         return None, partial(search, automaton)
     if size.places <= MOST_CHECKED and is_cheap(automaton, MOST_STATES):
         return written, partial(_search_fast, engine, 1 / BYTES_OF_A_STEP)
-    return None, partial(_search_fast, engine, (size.places + OF_A_STATE) / PLACES_OF_A_STEP)
+    places = 1 if is_at_one_place(automaton) else size.places
+    return None, partial(_search_fast, engine, (places + OF_A_STATE) / PLACES_OF_A_STEP)
 
 
 def _search_fast(engine: Callable[[str], bool], steps_of_a_byte: float, text: str, steps: Steps) -> bool:
@@ -169,7 +181,7 @@ def options() -> jsonschema_rs.RegexOptions:
     """Return how jsonschema-rs has to match patterns; the one place that decides it."""
     import jsonschema_rs
 
-    return jsonschema_rs.RegexOptions(size_limit=SIZE_LIMIT, dfa_size_limit=SIZE_LIMIT)
+    return jsonschema_rs.RegexOptions(size_limit=SIZE_LIMIT, dfa_size_limit=STATES_LIMIT)
 
 
 def _engine(text: str) -> Callable[[str], bool] | None:

@@ -205,6 +205,15 @@ def test_pattern_does_not_match_when_the_text_is_longer_than_any_body_of_ours() 
     assert matcher("a$").decide("a" * (LONGEST_TEXT + 1)) is None
 
 
+@pytest.mark.parametrize(
+    "pattern", [r"^[\s\S]{1,1000}$", "^.{1,255}$", "^[a-z\u4e00-\u9fff]{0,700}$", r"^(?:\S{1,400}|)$"]
+)
+def test_length_that_a_pattern_demands_is_decided_for_texts_of_any_script(pattern: str) -> None:
+    assert matches(pattern, "a" * 250)
+    assert matches(pattern, "\u4e00" * 250)
+    assert matcher(pattern).decide("\u4e00" * 1_001) is False
+
+
 def test_searches_of_one_request_share_their_steps() -> None:
     wild, text = matcher("[ab]*a[ab]{15}c"), "a" * 400
     with bounded(MANY) as steps:
