@@ -46,7 +46,9 @@ def control_surface() -> str:
     text.append(
         "The server provides this API as an OpenAPI 3.1 document at `/_mock/openapi.json`. Errors are\n"
         "`application/problem+json`; `pointer` or `parameter` names the invalid part of the body, or the invalid path\n"
-        "or query parameter. Unknown parameters and body members are errors.\n"
+        "or query parameter. Unknown parameters and body members are errors.\n\n"
+        "Web pages of other origins are refused (403), and so are host names that others could make lead here (421).\n"
+        "With `--admin-token`, each call needs the token (401). See [Security](../explanation/security.md).\n"
     )
     for path, item in document["paths"].items():
         for method, spec in item.items():
@@ -59,6 +61,8 @@ def control_surface() -> str:
 
 def _operation(path: str, method: str, spec: dict[str, Any]) -> str:
     lines = [f"## `{method.upper()} {path}`\n", f"{spec['summary']}.\n"]
+    if "description" in spec:
+        lines.append(f"{spec['description'].strip()}\n")
     parameters = [control.resolve(parameter) for parameter in spec.get("parameters", ())]
     if parameters:
         lines += ["| Query parameter | Type | Meaning |", "| --- | --- | --- |"]

@@ -17,11 +17,12 @@ def main() -> None:
     if is_plain_probe(sys.argv[1:], os.environ):
         from mockserver.cli import probe
         from mockserver.errors import MockServerError
+        from mockserver.jsonkit.printable import printable
 
         try:
             probe.run(next(iter(sys.argv[2:]), None))
         except MockServerError as error:
-            print(f"Error: {error}", file=sys.stderr)
+            print(printable(f"Error: {error}"), file=sys.stderr)
             sys.exit(error.exit_code)
     else:
         if sys.argv[1:2] == ["serve"]:

@@ -203,7 +203,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 def _bind() -> None:
     """Load what servers and clients in this process use, before a tool replaces a part of it for a test."""
-    from mockserver.client import http, local, session_calls  # noqa: F401
+    from mockserver.client import http, local, session_calls, shareable  # noqa: F401
     from mockserver.server.preloading import preload
 
     preload()
@@ -260,7 +260,9 @@ def _scope(config: pytest.Config) -> str:
 
 def _fail(problem: str) -> NoReturn:
     """Fail the test with a problem that the user can fix, told once and without a traceback."""
-    raise pytest.fail.Exception(problem, pytrace=False) from None
+    from mockserver.jsonkit.printable import printable_lines
+
+    raise pytest.fail.Exception(printable_lines(problem), pytrace=False) from None
 
 
 @pytest.fixture(scope="session")

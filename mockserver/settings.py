@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
+from mockserver.errors import SettingsError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,6 +19,8 @@ DEFAULT_HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 8207
 DEFAULT_PORTS: Final = MappingProxyType({"http": 80, "https": 443})
 """The port of a URL without one, by scheme."""
+LONGEST_TOKEN: Final = 4096
+"""Bytes of an admin token. A header line holds a little more, and a larger file was named by mistake."""
 
 LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 LogFormat: TypeAlias = Literal["text", "json"]
@@ -31,8 +35,8 @@ class Settings(NamedTuple):
     `port` 0 selects a free port. `revisions` maps protocols to pinned revisions. `journal_limit` is the number of
     requests kept per session, `memory_limit` the bytes that all sessions hold together, `body_timeout` the time for a
     complete request body in seconds. With `reload`, changed files of `contract_patches` and `contracts` are
-    taken while it runs. With `tls` or `tls_cert` it speaks https. Pages of `allowed_origins` may use the control
-    surface.
+    taken while it runs. `admin_token_file` is read once, at the start. With `tls` or `tls_cert` it speaks https. Pages
+    of `allowed_origins` may use the control surface.
     """
 
     host: str = DEFAULT_HOST
@@ -47,6 +51,7 @@ class Settings(NamedTuple):
     memory_limit: int = 192 * 1024 * 1024
     max_sessions: int = 10_000
     admin_token: str | None = None
+    admin_token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()
     tls: TlsMode | None = None
@@ -55,6 +60,44 @@ class Settings(NamedTuple):
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     body_timeout: float = 60.0
+
+
+def admin_token(text: str | None, file: Path | None = None) -> str | None:
+    """Return the admin token that is given as a text or in a file. Raises SettingsError, without the token."""
+    if text is not None and file is not None:
+        raise SettingsError("--admin-token and --admin-token-file exclude each other; give one of them")
+    try:
+        if file is not None:
+            with open(file, "rb") as opened:
+                text = opened.read(LONGEST_TOKEN + len("\r\n") + 1).decode("utf-8", "surrogateescape")
+        return None if text is None else usable_token(text)
+    except OSError as error:
+        raise SettingsError(f"cannot read the admin token file {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingsError(str(error) if file is None else f"{file}: {error}") from None
+
+
+def usable_token(text: str) -> str:
+    """Return an admin token without one newline at its end. Raises ValueError for one that no header can carry."""
+    token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+    problem = _token_problem(token)
+    if problem:
+        raise ValueError(f"the admin token {problem}")
+    return token
+
+
+def _token_problem(token: str) -> str:
+    if not token.strip():
+        return "must not be empty"
+    if any("\ud800" <= char <= "\udfff" for char in token):
+        return "is not valid UTF-8"
+    for position, char in enumerate(token, 1):
+        if not char.isprintable():
+            where = f"U+{ord(char):04X} at position {position}"
+            return f"has the character {where}, which a header cannot carry: use printable ASCII"
+    if token != token.strip():
+        return "begins or ends with a space, which a header cannot carry"
+    return f"is longer than {LONGEST_TOKEN} bytes" if len(token.encode()) > LONGEST_TOKEN else ""
 
 
 def url_of(host: str, port: int, *, secure: bool = False) -> str:

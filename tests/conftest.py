@@ -19,6 +19,7 @@ LONG = (
     "test_docs.py",
     "verify/test_server_mutants.py",
     "strategies/test_patches.py",
+    "server/test_soak.py",
     "server/test_hostile.py",
     "test_packaging.py",
     "strategies/test_shrinking.py",

@@ -46,6 +46,7 @@ ELSEWHERE = {
     "client.session_calls": CALLED,
     "client.messages": Elsewhere("client/test_http.py", "what HTTP replies become"),
     "client.results": Elsewhere("client/test_client.py", "values without behaviour of their own"),
+    "client.shareable": Elsewhere("test_no_leak.py", "no secret is in what it makes of a session"),
     "contract.raw": LOADING,
     "contract.read_operations": LOADING,
     "contract.sections": LOADING,
@@ -69,7 +70,6 @@ ELSEWHERE = {
     "server.app": SERVED,
     "server.control": SERVED,
     "server.handlers": SERVED,
-    "server.vendor": SERVED,
     "server.waiting": SERVED,
 }
 """Modules without a test file of their own; `folder.*` stands for all of a folder's."""

@@ -32,7 +32,7 @@ PATTERNS = (
     "mockserver-*.dist-info/*",
 )
 METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
-RUNTIME = {"ahocorasick-rs", "aiohttp", "click", "jsonschema", "jsonschema-rs", "orjson", "pyyaml", "uvloop"}
+RUNTIME = {"ahocorasick-rs", "aiohttp", "click", "jsonschema", "jsonschema-rs", "msgspec", "orjson", "pyyaml", "uvloop"}
 NAME = "mockserver["
 NOT_NEEDED = ("hypothesis", "pytest", "mypy", "ruff", "whisperr")
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

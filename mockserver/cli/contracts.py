@@ -10,6 +10,7 @@ import click
 
 from mockserver.cli import parameters
 from mockserver.cli.parameters import contract_files, effective_contract, load_contracts, load_patches, print_json
+from mockserver.jsonkit.printable import printable
 
 if TYPE_CHECKING:
     from mockserver.contract.library import Protocol
@@ -105,8 +106,8 @@ def explain(
         if number:
             click.echo()
         click.secho(fact["pointer"], bold=True)
-        click.echo(f"  value   {_text(fact['value'])}")
-        click.echo(f"  source  {fact['source']}")
+        click.echo(f"  value   {printable(_text(fact['value']))}")
+        click.echo(f"  source  {printable(fact['source'])}")
         click.echo(f"  basis   {fact['basis']}")
         if "revision" in fact:
             click.echo(f"  only in {fact['revision']}")

@@ -12,6 +12,7 @@ from mockserver import __version__
 from mockserver.cli import environment
 from mockserver.cli.parameters import SuggestingGroup
 from mockserver.errors import MockServerError
+from mockserver.jsonkit.printable import printable
 
 COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "contracts")
 PROBE: Final = "ready"
@@ -44,7 +45,7 @@ Shell completion, for bash (also zsh_source, fish_source):
 
 def fail(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
     """End the command with a message on stderr."""
-    click.echo(f"Error: {message}", err=True)
+    click.echo(printable(f"Error: {message}"), err=True)
     ctx.exit(exit_code)
 
 
@@ -98,7 +99,7 @@ class CommandLine(SuggestingGroup):
             ctx.obj += environment.ignored(foreign, load)
         else:
             for line in environment.ignored([name for name in foreign if name != environment.URL], load):
-                click.echo(line, err=True)
+                click.echo(printable(line), err=True)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; each outcome has its own exit code."""
@@ -108,7 +109,10 @@ class CommandLine(SuggestingGroup):
             fail(ctx, str(error), error.exit_code)
         except (KeyboardInterrupt, click.Abort):
             ctx.exit(INTERRUPTED)
-        except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
+        except click.ClickException as error:
+            vars(error)["message"] = printable(error.message)
+            raise
+        except (click.exceptions.Exit, BrokenPipeError):
             raise
         except Exception:
             import traceback

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from mockserver.errors import SettingsError, unknown
+from mockserver.jsonkit.printable import printable_json
 
 FINDINGS: Final = 1
 """The exit code of a command that found errors."""
@@ -32,6 +34,7 @@ else:
     _Kind = click.ParamType
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_Value = TypeVar("_Value")
 
 
 class ByteSize(_Kind):
@@ -161,6 +164,28 @@ def seed_flag(noun: str) -> Callable[[_Function], _Function]:
     return click.option("--seed", type=int, default=0, show_default=True, help=help)
 
 
+def admin_token(help: str) -> Callable[[_Function], _Function]:
+    """Return the flags for an admin token, as `admin_token` and `admin_token_file`."""
+    flag = click.option("--admin-token", callback=_not_empty, metavar="TOKEN", help=help)
+    file = click.option(
+        "--admin-token-file",
+        callback=_not_empty,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="File with the token, such as a Docker secret; a newline at its end is removed.",
+    )
+    return lambda function: flag(file(function))
+
+
+def _not_empty(ctx: click.Context, param: click.Parameter, value: _Value) -> _Value:
+    """Refuse an empty variable, which click takes for one that is not set: the server would be open."""
+    names = [param.envvar] if isinstance(param.envvar, str) else param.envvar or []
+    empty = next((name for name in names if os.environ.get(name) == ""), None)
+    if value is None and empty is not None:
+        raise click.UsageError(f"{empty} is empty: give it a value, or unset it", ctx)
+    return value
+
+
 def load_contracts(
     protocol: str | None, revision: str | None, folders: Sequence[Path], files: Sequence[Path]
 ) -> list[Contract]:
@@ -203,9 +228,14 @@ def need_hypothesis() -> None:
         raise SettingsError("this command needs Hypothesis: pip install 'mockserver[strategies]'") from None
 
 
+def json_text(value: Json) -> str:
+    """Return indented JSON that a terminal and a CI runner only show."""
+    return printable_json(json.dumps(value, indent=2, ensure_ascii=False))
+
+
 def print_json(value: Json) -> None:
     """Print indented JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value))
 
 
 class SuggestingGroup(click.Group):

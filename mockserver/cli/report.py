@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from mockserver import settings
 from mockserver.cli import parameters
 from mockserver.cli.parameters import FILE, FINDINGS, STDOUT
 from mockserver.errors import SettingsError
@@ -60,7 +61,7 @@ Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: u
 @click.option("--allow-empty", is_flag=True, help="Pass if no events were received.")
 @click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
 @click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file; - for stdout.")
-@click.option("--admin-token", metavar="TOKEN", help="Admin token of the server.")
+@parameters.admin_token("Admin token of the server.")
 @parameters.ca_file
 @click.pass_context
 def command(
@@ -74,6 +75,7 @@ def command(
     as_json: bool,
     junit: Path | None,
     admin_token: str | None,
+    admin_token_file: Path | None,
     ca_file: Path | None,
 ) -> None:
     """Print the verdict for session S.
@@ -88,7 +90,7 @@ def command(
     if as_json and junit == STDOUT:
         raise click.UsageError("--json and --junit - both write to stdout")
     try:
-        connections = Connections(Target(url, admin_token, ca_file))
+        connections = Connections(Target(url, settings.admin_token(admin_token, admin_token_file), ca_file))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     with closing(connections):

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import click
 
-from mockserver.cli.parameters import FILE, STDOUT, ByteSize, contract_files, pin_names, pins
+from mockserver.cli.parameters import FILE, STDOUT, ByteSize, admin_token, contract_files, pin_names, pins
 from mockserver.settings import LogFormat, LogLevel, RateMode, Settings, TlsMode
 
 DEFAULTS: Final = Settings()
@@ -26,12 +26,6 @@ The server prints one line with its URL to stdout, and with --tls a second one w
 CA file is beside the --ready-file if there is one. The log goes to stderr. SIGTERM or SIGINT stops the server when
 the requests in progress are done; a second signal stops it at once.
 """
-
-
-def _token(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    if value is not None and not value.strip():
-        raise click.BadParameter("the token must not be empty", ctx, param)
-    return value
 
 
 def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Function]:
@@ -80,8 +74,9 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
     "nobody set up or read.",
     type=click.IntRange(1),
 )
-@click.option(
-    "--admin-token", callback=_token, metavar="TOKEN", help="Require this bearer token on the control surface."
+@admin_token(
+    "Require this bearer token on the control surface. Lists of processes show flags: better use the variable, or "
+    "--admin-token-file."
 )
 @click.option(
     "--allowed-host",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import secrets
@@ -164,7 +163,7 @@ def command(
     report = Report(target, f"{contract.name} {contract.revision}", outcomes, keys, headers)
     report = report if assumed == "report" else report.without_assumed()
     formats: dict[Path | None, Callable[[], str]] = {
-        json_file: lambda: json.dumps(report.as_json(), indent=2, ensure_ascii=False),
+        json_file: lambda: parameters.json_text(report.as_json()),
         junit_file: lambda: report.junit().decode("utf-8").rstrip("\n"),
     }
     for file, text in formats.items():
@@ -217,9 +216,9 @@ def _progress(stack: ExitStack, count: int) -> Callable[[], None]:
 
 def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> None:
     from mockserver.core.wording import counted
+    from mockserver.jsonkit.printable import printable
     from mockserver.strategies.sampling import draw
     from mockserver.verify import chosen
-    from mockserver.verify.outcome_report import printable
 
     for rule in chosen(rules, only, skip):
         probes = rule.probes()

@@ -11,7 +11,8 @@ from urllib.parse import quote, urlencode
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
 from mockserver.errors import ControlError, SettingsError, UnreachableError
 from mockserver.jsonkit import Json
-from mockserver.settings import server_address
+from mockserver.jsonkit.printable import printable
+from mockserver.settings import server_address, usable_token
 
 if TYPE_CHECKING:
     import ssl
@@ -48,16 +49,14 @@ Steps: TypeAlias = Generator[Call, Json, R]
 class Target:
     """Where a server is, and the token for its control surface.
 
-    `ca_file` has the certificates to trust besides those of the system. Raises ValueError for an unusable URL,
+    `ca_file` has the certificates to trust besides those of the system. Raises ValueError for an unusable URL or token,
     SettingsError for an unusable CA file.
     """
 
     def __init__(self, url: str, token: str | None = None, ca_file: Path | str | None = None) -> None:
         address = server_address(url)
-        if token is not None and not (token.isascii() and token.isprintable()):
-            raise ValueError("an admin token must be printable ASCII")
         self.url = address.url
-        self.token = token
+        self.token = None if token is None else usable_token(token)
         self.host = address.host
         self.tls = default_tls(address.scheme, ca_file)
         self.port = address.port
@@ -129,9 +128,8 @@ def answer_of(target: Target, call: Call, reply: HttpReply) -> Json:
         return answer
     if not isinstance(answer, dict) or "detail" not in answer or answer.get("status") != reply.status:
         raise _not_ours(target, call, reply)
-    raise ControlError(
-        str(call), reply.status, answer["detail"], answer.get("pointer") or answer.get("parameter") or None
-    )
+    member = answer.get("pointer") or answer.get("parameter") or None
+    raise ControlError(str(call), reply.status, printable(str(answer["detail"])), member)
 
 
 def resume(steps: Steps[R], target: Target, call: Call, reply: HttpReply) -> Call:

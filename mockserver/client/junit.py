@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-NOT_XML: Final = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
-"""The characters that XML does not allow, and the control characters that it discourages."""
+from mockserver.jsonkit.printable import printable, printable_lines
+
 UNMEASURED: Final = "0"
 """The duration of every case: CI systems expect one, and none is measured."""
 
@@ -45,7 +44,7 @@ class Suite:
 
 
 def document(suites: Sequence[Suite]) -> bytes:
-    """Return the XML document of some suites. Characters that XML does not allow are replaced."""
+    """Return the XML document of some suites. All text in it is printable, which XML requires."""
     totals = _counts([case for suite in suites for case in suite.cases])
     del totals["skipped"]  # the schema of Jenkins' xUnit plugin has it for a single suite only
     root = ET.Element("testsuites", {"name": "mockserver", **totals})
@@ -56,8 +55,8 @@ def document(suites: Sequence[Suite]) -> bytes:
         for case in suite.cases:
             _add(element, case)
     for element in root.iter():
-        element.attrib.update({name: NOT_XML.sub("\ufffd", value) for name, value in element.items()})
-        element.text = NOT_XML.sub("\ufffd", element.text or "") or None
+        element.attrib.update({name: printable(value) for name, value in element.items()})
+        element.text = printable_lines(element.text or "") or None
     ET.indent(root)
     return bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
 

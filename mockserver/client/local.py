@@ -32,6 +32,7 @@ class Options(TypedDict, total=False):
     memory_limit: int
     max_sessions: int
     admin_token: str | None
+    admin_token_file: Path | None
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     tls: TlsMode | None
@@ -135,5 +136,5 @@ class MockServer(Client):
     def _open_at(self, started: tuple[App, str]) -> None:
         app, url = started
         self._ca_file = app.ca_file
-        target = Target(url, self.server_settings.admin_token, app.ca_file or self.server_settings.tls_cert)
+        target = Target(url, app.control.guard.token, app.ca_file or self.server_settings.tls_cert)
         self._open = Connections(target)

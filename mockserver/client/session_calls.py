@@ -38,6 +38,7 @@ from mockserver.client.results import (
 from mockserver.core import wording
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
+from mockserver.jsonkit.printable import printable
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT: Final = 5.0
@@ -356,7 +357,14 @@ def _ms(by: timedelta | float) -> int:
 
 
 def describe(session: str) -> Steps[str]:
-    """Describe a session for the report of a failed test: requests, deliveries, refusals and unused fault steps."""
+    """Describe a session for the report of a failed test, without secrets, as such reports are shared."""
+    from mockserver.client.shareable import redactor, without_secrets
+
+    return (yield from without_secrets(_described(session), (yield from redactor(session))))
+
+
+def _described(session: str) -> Steps[str]:
+    """Describe a session: requests, deliveries, refusals and unused fault steps."""
     state = yield from settings(session)
     lines = [text.counts(state.counts)]
     rows = yield from _rows(session, "requests", Request, limit=MOST_ROWS)
@@ -377,7 +385,7 @@ def describe(session: str) -> Steps[str]:
     lines += map(text.unused_fault, (step for step in pending if complete and step.unused(rows)))
     if not state.counts.requests:
         lines += text.unseen(read(Unseen, (yield from server_sessions())["unseen"]))
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def refused_whole(row: Request) -> bool:

@@ -6,32 +6,36 @@ Everything is read from the control surface over HTTP. Nothing is judged here: t
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from difflib import get_close_matches
 from itertools import chain
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from mockserver.client import text
+from mockserver.client import session_calls, text
+from mockserver.client.calls import Steps
 from mockserver.client.client import Session
 from mockserver.client.junit import Case, CaseFailure, Suite, document
 from mockserver.client.results import Delivery, Event, Eviction, Exchange, Request, Unseen
 from mockserver.client.session_calls import refused_whole, server_sessions
+from mockserver.client.shareable import redactor, without_secrets
 from mockserver.core import wording
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
+from mockserver.jsonkit.printable import printable, printable_json
+from mockserver.recording.export import shown_name
+from mockserver.sessions.session_name import shorten
+
+R = TypeVar("R")
 
 INJECTED: Final = "/fault"
 """The rule of events refused by a fault step, on purpose: they are no error of the client."""
 DUPLICATES: Final = frozenset({"duplicate_delivery", "stored_twice"})
 """The flags of a delivery that the gate `duplicate` fails on."""
 PLAIN_FATES: Final = frozenset({"accepted", "accepted_after_retry"})
-UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Characters from a client that should not be printed to a terminal."""
 SHOWN_FAILURES: Final = 100
 """Maximum number of failures shown per JUnit test case."""
 READ_REQUESTS: Final = 1000
@@ -83,23 +87,31 @@ class Report:
         allow_empty: bool = False,
     ) -> None:
         self.url = session.target.url
-        self._server = session.connections.run(server_sessions())  # before the calls that create the session
-        self.state, self.requests, events = session.settings(), session.requests(), session.events()
+        run, name = session.connections.run, session.name
+        self._server = run(server_sessions())  # before the calls that create the session
+        hidden = run(redactor(name))
+
+        def shareable(steps: Steps[R]) -> R:
+            return run(without_secrets(steps, hidden))
+
+        self.name = shown_name(name, hidden)
+        self.state, self.requests = session.settings(), shareable(session_calls.requests(name))
+        events = shareable(session_calls.events(name))
         shown = len(self.requests) if "warning" in gates else READ_REQUESTS
-        exchanges = [session.request(row.id) for row in self.requests[:shown]]
-        later = [session.request(row.id) for row in self.requests[shown:] if refused_whole(row)]
+        exchanges = [shareable(session_calls.request(name, row.id)) for row in self.requests[:shown]]
+        later = [shareable(session_calls.request(name, row.id)) for row in self.requests[shown:] if refused_whole(row)]
         rejected = [row for row in events if row.verdict == "rejected"]
         self.events = Counter(map(_case_of, events))
         self.refused = [row for row in rejected if any(finding.rule != INJECTED for finding in row.errors)]
         self.refused_requests = [row for row in (*exchanges, *later) if refused_whole(row) and _errors(row)]
         self.injected = len(rejected) - len(self.refused)
-        self.deliveries = session.deliveries(final=final)
+        self.deliveries = shareable(session_calls.deliveries(name, final=final))
         self.fates = Counter(row.fate for row in self.deliveries)
         self.flags = Counter(flag for row in self.deliveries for flag in row.flags)
         self.warnings = _repeated_warnings(events, exchanges)
         self.requests_read = len(exchanges)
         complete = not self.state.evicted  # else a use of an unlimited step may have been evicted
-        steps = [step for step in session.faults.list() if complete or step.remaining is not None]
+        steps = [step for step in shareable(session_calls.list_faults(name)) if complete or step.remaining is not None]
         self.unused_faults = [step for step in steps if step.unused(self.requests)]
         self.failures = [*self._failures(gates), *self._missing_evidence(gates, min_events, allow_empty)]
         self.kinds = Counter(failure.kind for failure in self.failures)
@@ -148,10 +160,10 @@ class Report:
             yield f"the session received {wording.counted(count, 'request')}"
         else:
             state = "received no requests" if known else "does not exist"
-            yield f"session {name} {state}: does the client use this key and the URL {self.url}?"
+            yield f"session {self.name} {state}: does the client use this key and the URL {self.url}?"
         nearest = get_close_matches(name, others, SHOWN_SESSIONS)
         for other in [*nearest, *(other for other in others if other not in nearest)][:SHOWN_SESSIONS]:
-            yield f"another session: {other} received {wording.counted(others[other], 'request')}"
+            yield f"another session: {shorten(other)} received {wording.counted(others[other], 'request')}"
         if len(others) > SHOWN_SESSIONS:
             yield f"… and {len(others) - SHOWN_SESSIONS} more sessions"
         yield from text.unseen(read(Unseen, self._server["unseen"]))
@@ -160,7 +172,7 @@ class Report:
 
     def text(self) -> str:
         """Return the report as text; long lists are truncated."""
-        lines = [f"session {self.state.session} on {self.url}: {text.counts(self.state.counts)}"]
+        lines = [f"session {self.name} on {self.url}: {text.counts(self.state.counts)}"]
         evicted, every = self.state.evicted, self.state.counts.requests - self.state.evicted
         if evicted:
             lines.append(f"the oldest requests ({evicted}) were evicted from the journal and are not in this report")
@@ -182,14 +194,14 @@ class Report:
         reasons = [_counted(found)] if found else []
         reasons += [failure.lines[0] for failure in missing]
         lines.append(f"failed: {'; '.join(reasons)}" if reasons else "passed")
-        return "\n".join(UNPRINTABLE.sub("\ufffd", line) for line in lines)
+        return "\n".join(map(printable, lines))
 
     def json(self) -> str:
         """Return the complete report as JSON; rows are in the format of the control surface."""
         members = [*(member.name for member in fields(Request)), "findings"]
         whole = {
             "url": self.url,
-            "session": self.state.session,
+            "session": self.name,
             "passed": not self.failures,
             "failures": self.kinds,
             "counts": self.state.counts,
@@ -208,14 +220,14 @@ class Report:
             "requests_read": self.requests_read,
             "unused_faults": self.unused_faults,
         }
-        return json.dumps(whole, indent=2, default=_plain)
+        return printable_json(json.dumps(whole, indent=2, default=_plain))
 
     def junit(self) -> bytes:
         """Return the report as JUnit XML: a test case per event type, so that names are the same in every run."""
         names = {*self.events, *map(_case_of, self.deliveries), *(failure.case for failure in self.failures)}
         started = self.requests[0].received_at if self.requests else None
         cases = [self._junit_case(name) for name in sorted(names)]
-        return document([Suite(name=f"mockserver session {self.state.session}", cases=cases, started=started)])
+        return document([Suite(name=f"mockserver session {self.name}", cases=cases, started=started)])
 
     def _junit_case(self, case: tuple[str, str]) -> Case:
         failed, failures = None, [failure for failure in self.failures if failure.case == case]
@@ -225,11 +237,10 @@ class Report:
                 lines.append(f"… and {len(failures) - SHOWN_FAILURES} more")
             kinds = _counted(Counter(failure.kind for failure in failures))
             message = lines[0] if case == EVIDENCE else f"{kinds}: {lines[0]}"
-            failed = CaseFailure(kind=failures[0].kind, message=message, text="\n".join(lines))
+            failed = CaseFailure(kind=failures[0].kind, message=message, text="\n".join(map(printable, lines)))
         protocol, name = case
-        return Case(
-            classname=f"mockserver.{protocol}", name=name, failure=failed, output="\n".join(self._junit_notes(case))
-        )
+        notes = "\n".join(map(printable, self._junit_notes(case)))
+        return Case(classname=f"mockserver.{protocol}", name=name, failure=failed, output=notes)
 
     def _junit_notes(self, case: tuple[str, str]) -> Iterator[str]:
         """Describe the events of one type: their number, fates and warnings."""

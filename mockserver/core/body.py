@@ -18,6 +18,10 @@ MAX_INFLATION: Final = 1032
 """How many times larger deflate makes a body at most."""
 
 
+LARGE: Final = 256 * 1024
+"""Bytes of a body that may take longer to read than a turn of the event loop should: some milliseconds and more."""
+
+
 @dataclass(slots=True, eq=False)
 class RequestBody:
     """The body of one request. `decode` and `parse` remember their outcome."""
@@ -53,6 +57,13 @@ class RequestBody:
         if encoding in _GZIP:
             return int.from_bytes(body[-4:], "little")
         return len(body) * MAX_INFLATION if encoding == "deflate" else len(body)
+
+    @property
+    def large(self) -> bool:
+        """Whether the body, decompressed, may be too large to read within a turn of the event loop."""
+        return len(self.request.body) > LARGE or (
+            self.request.header(b"content-encoding") is not None and self.claimed_size > LARGE
+        )
 
     def decode(self, limit: int) -> Problem | None:
         """Undo the content encoding, up to `limit` bytes; return what stood in the way."""

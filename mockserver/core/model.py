@@ -8,6 +8,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from msgspec import Struct
+
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Form, Operation, Place, RateClaim
 from mockserver.core.body import RequestBody
@@ -123,8 +125,7 @@ class Judged:
         return without_surrogates(value) if self.request_body.lone_surrogates else value
 
 
-@dataclass(slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, kw_only=True, gc=False):
     """What the store claimed: the facts a reply may depend on beside the judgement itself.
 
     `seq` is the request's number in its session, `first_event` the number of its first event. `verdicts` has one entry

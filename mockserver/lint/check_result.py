@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import without_surrogates
+from mockserver.jsonkit.printable import printable
 from mockserver.lint.comparison import Difference
 from mockserver.lint.traffic import Skip
+from mockserver.recording.export import redacted_rows
+from mockserver.recording.redact import Redactor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,10 @@ class Problem:
         """Whether this is an error, and not a warning."""
         return self.finding.severity == "error"
 
+    def without_secrets(self, redactor: Redactor) -> Problem:
+        """Return the problem without the secrets of the file, as outputs of `check` are shared."""
+        return replace(self, finding=Finding(**redacted_rows(self.finding.as_json(), redactor)))
+
     def as_json(self) -> dict[str, Json]:
         """Return the problem as one flat object, which can be written as UTF-8 whatever the file holds."""
         own = {name: getattr(self, name) for name in ("file", "place", "protocol", "operation", "revision", "event")}
@@ -41,13 +48,12 @@ class Problem:
         return problem
 
     def text(self) -> str:
-        """Return the problem as lines of text, which can be written as UTF-8 whatever the file holds."""
+        """Return the problem as two printable lines, whatever the file holds."""
         finding = self.finding
         event = "" if self.event is None else f"event {self.event}"
         where = " ".join(filter(None, (self.file, self.place, event, finding.pointer)))
         message = ": ".join(filter(None, (where, finding.severity, finding.message)))
-        text: str = without_surrogates(f"{message}\n    {finding.rule} [{finding.source}]")
-        return text
+        return f"{printable(message)}\n    {printable(f'{finding.rule} [{finding.source}]')}"
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from mockserver.lint.readers import items_of
 from mockserver.lint.replies import reply_findings
 from mockserver.lint.traffic import Skip, contract_of
 from mockserver.lint.wire_requests import with_example_credential
+from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,9 @@ def check(paths: Iterable[Path], library: Library, options: CheckOptions) -> Che
     """Check files against the contracts of a library."""
     checker = Checker(library, options)
     asyncio.run(checker.check(paths))
+    prefixes = {prefix for name in library.protocols for prefix in key_prefixes(library.protocol(name).contract())}
+    redactor = Redactor(checker.secrets, prefixes)
+    checker.total.problems = [problem.without_secrets(redactor) for problem in checker.total.problems]
     return checker.total
 
 
@@ -62,6 +66,8 @@ class Checker:
     def __init__(self, library: Library, options: CheckOptions) -> None:
         self.library = library
         self.options = options
+        self.secrets: set[str] = set()
+        """The secrets of the payloads and requests in all files."""
         self.total = CheckResult()
         self.result = CheckResult()
 
@@ -188,6 +194,8 @@ class Checker:
 
     def _report_judged(self, item: Item, judged: Judged, *, single_event: bool = False) -> None:
         self._count(judged)
+        examples = {known.example or known.name for known in judged.contract.credentials.values()}
+        self.secrets |= secrets_of(judged.request, judged.contract) - examples
         errors = errors_of(judged, single_event=single_event)
         warnings = warnings_of(judged, errors) if self.options.warnings else ()
         for event, finding in (*errors, *warnings):

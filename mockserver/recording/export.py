@@ -10,20 +10,36 @@ from mockserver.jsonkit import Json
 from mockserver.recording.redact import PLACEHOLDER, Redactor, is_random, readable
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
-from mockserver.sessions.session_name import DEFAULT_SESSION
+from mockserver.sessions.session_name import DEFAULT_SESSION, shorten
 from mockserver.sessions.views import View, body_view
 
-_CLIENTS_OWN: Final = frozenset({"event", "stored", "got", "expected", "fault"})
-"""Members of a line below which the names, too, are what somebody sent."""
+_CLIENTS_OWN: Final = frozenset({"event", "stored", "got", "expected", "fault", "match", "reject", "reply"})
+"""Members of a row below which the names, too, are what somebody sent."""
+
+_LOOSE: Final = frozenset({"path", "message", "reason", "explanation"})
+"""Members of a row whose text may hold a secret that only its name gives away."""
+
+QUICKLY_SEARCHED: Final = 16 * 1024
+"""Bytes of a body in which secrets are found within some milliseconds, whatever is in it."""
 
 _GZIP_BITS: Final = 31
 _DEFLATE_BITS: Final = 15
 
 
+def quickly_searched(exchange: Exchange) -> bool:
+    """Return whether the secrets of an exchange are found within a turn of the event loop."""
+    return len(exchange.body) <= QUICKLY_SEARCHED and exchange.shared.head.header(b"content-encoding") is None
+
+
 def secrets_of_session(session: Session) -> set[str]:
-    """Return what a session was told that is secret: its keys, and its name unless that is a plain word."""
+    """Return what is secret of a session itself: its keys, and its name unless that is a plain word."""
     name = {session.name} if is_random(session.name) else set()
-    return {*session.settings.credentials, *(session.settings.keys or ()), *name}
+    return {*session.settings.credentials, *(session.settings.keys or ()), *session.seen_keys, *name}
+
+
+def shown_name(name: str, redactor: Redactor) -> str:
+    """Return the name of a session as it is shown beside what a redactor hides: shortened if it may be a key."""
+    return shorten(name) if is_random(name) or redactor.text(name) != name else name
 
 
 def export_line(view: View, redactor: Redactor) -> dict[str, Json]:
@@ -32,30 +48,39 @@ def export_line(view: View, redactor: Redactor) -> dict[str, Json]:
     detail["session"] = exchange.receipt.session if exchange.receipt.session == DEFAULT_SESSION else PLACEHOLDER
     detail["events_detail"] = list(view.event_rows())
     request, reply = detail["request"], detail["reply"]
-    line: dict[str, Json] = _redacted(
-        {name: member for name, member in detail.items() if name not in ("request", "reply", "path", "session")},
-        redactor,
+    line: dict[str, Json] = redacted_rows(
+        {name: member for name, member in detail.items() if name not in ("request", "reply", "session")}, redactor
     )
-    line["session"], line["path"] = detail["session"], redactor.loose_text(detail["path"])
+    line["session"] = detail["session"]
     line["request"] = {"headers": _headers(request, redactor), "body": _request_body(exchange, redactor)}
     line["reply"] = {"headers": _headers(reply, redactor), "body": _loose_body(reply["body"], redactor)}
     return {name: line[name] for name in detail}
 
 
-def _redacted(value: Json, redactor: Redactor) -> Json:
-    """Return rows of ours without secrets; only what clients sent in them has names that may be or hide secrets."""
+def redacted_rows(value: Json, redactor: Redactor) -> Json:
+    """Return rows of ours without secrets; only what clients sent in them has names that may be or hide secrets.
+
+    The headers and bodies of a request and of its reply stay as they are: `export_line` hides what is in those.
+    """
     if isinstance(value, dict):
-        return {
-            name: redactor.json(member) if name in _CLIENTS_OWN else _redacted(member, redactor)
-            for name, member in value.items()
-        }
+        return {name: _redacted_member(name, member, redactor) for name, member in value.items()}
     if isinstance(value, list):
-        return [_redacted(item, redactor) for item in value]
+        return [redacted_rows(item, redactor) for item in value]
     return redactor.json(value)
 
 
+def _redacted_member(name: str, member: Json, redactor: Redactor) -> Json:
+    if isinstance(member, dict) and isinstance(member.get("headers"), list):
+        return member
+    if name in _CLIENTS_OWN:
+        return redactor.json(member)
+    return (
+        redactor.loose_text(member) if name in _LOOSE and isinstance(member, str) else redacted_rows(member, redactor)
+    )
+
+
 def _headers(message: Json, redactor: Redactor) -> list[Json]:
-    return [[name, redactor.header(name, value)] for name, value in message["headers"]]
+    return [[redactor.text(name), redactor.header(name, value)] for name, value in message["headers"]]
 
 
 def _loose_body(body: Json, redactor: Redactor) -> Json:

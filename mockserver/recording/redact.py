@@ -18,11 +18,12 @@ from urllib.parse import unquote_plus
 
 import ahocorasick_rs
 
+from mockserver.contract.contract import Contract
 from mockserver.core.body import RequestBody
 from mockserver.core.route import credentials, route
+from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import without_surrogates
-from mockserver.sessions.exchange import Exchange
 
 PLACEHOLDER: Final = "<credential>"
 REDACTED: Final = "<redacted>"
@@ -80,15 +81,35 @@ HARMLESS_HEADERS: Final = frozenset(
 
 _WITH_SCHEME: Final = frozenset({"authorization", "proxy-authorization"})
 _WORD: Final = "(?:key|token|secret|passw(?:or)?d|pwd|auth(?:orization)?|credential|cookie|signature|bearer|jwt)s?"
+_BEGINNINGS: Final = (
+    "key",
+    "token",
+    "secret",
+    "passw",
+    "pwd",
+    "auth",
+    "credential",
+    "cookie",
+    "signature",
+    "bearer",
+    "jwt",
+)
 _NAME: Final = re.compile(rf"(?:^|[^a-z]|api|project|public|private|write|access|client){_WORD}$", re.IGNORECASE)
 _CAMEL: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
-_ASSIGNED: Final = re.compile(
-    rf"(?P<word>{_WORD})[\"'\]\\]{{0,4}}(?P<sign>\s{{0,20}}(?:[:=>]|%3[aAdD])\s{{0,20}}|[^\n]{{0,80}}\r?\n\r?\n)"
+_SIGN: Final = r"\s{0,20}(?:[:=>]|%3[aAdD])\s{0,20}"
+_VALUE: Final = (
     r"(?:(?:bearer|basic|token)\s{1,20})?"
-    r"(?:\\{0,3}[\"'](?P<quoted>(?:[^\"'\\\n]|\\u[0-9a-f]{4})+)|(?P<plain>[^\s\"'\\&,;<>{}\[\]]+))",
-    re.IGNORECASE,
+    r"(?:\\{0,3}[\"'](?P<quoted>(?:[^\"'\\\n]|\\u[0-9a-f]{4})+)|(?P<plain>[^\s\"'\\&,;<>{}\[\]]+))"
 )
-"""A value after a name that says it is secret, in text of any kind: JSON in pieces, forms, queries, multipart, XML."""
+_ASSIGNED: Final = re.compile(rf"(?P<word>{_WORD})[\"'\]\\]{{0,4}}(?P<sign>{_SIGN}){_VALUE}", re.IGNORECASE)
+"""A value after a name that says it is secret, in text of any kind: JSON in pieces, forms, queries, XML."""
+
+_ASSIGNED_BELOW: Final = re.compile(
+    rf"(?P<word>{_WORD})[\"'\]\\]{{0,4}}(?P<sign>{_SIGN}|[^\n]{{0,80}}\r?\n\r?\n){_VALUE}", re.IGNORECASE
+)
+"""Also a value below an empty line, as in multipart bodies."""
+
+_EMPTY_LINE: Final = re.compile("\n\r?\n")
 
 _NAME_CHARACTER: Final = re.compile("[A-Za-z0-9_.$-]")
 _LONGEST_NAME: Final = 64
@@ -108,7 +129,7 @@ _SHORTEST_FOUND: Final = 8
 capital inside: `{"auth": "google"}` does not hide every `google`."""
 
 _SHORTEST_ENCODED: Final = 6
-_LONGEST_SEARCHED: Final = 256
+LONGEST_SEARCHED: Final = 256
 """Characters of a longer secret that are searched; what follows them is hidden up to the next delimiter."""
 
 _DELIMITER: Final = re.compile(r"[\s\"'\\&,;<>{}\[\]]|$")
@@ -129,10 +150,13 @@ class Redactor:
     """Hides secrets in texts and values. The time grows with the text, not with the number of secrets."""
 
     def __init__(self, secrets: Iterable[str], prefixes: Iterable[str] = ()) -> None:
-        plain = sorted({without_surrogates(secret) for secret in secrets if secret.strip()})
+        known = {secret for secret in secrets if secret.strip()}
+        plain = sorted(
+            {spelling for secret in known for spelling in (without_surrogates(secret), _unescaped(secret)[0])}
+        )
         encoded = sorted({spelling for secret in plain for spelling in _in_base64(secret)})
         self._plain, self._encoded = _automaton(plain), _automaton(encoded)
-        starts = "|".join(re.escape(prefix) for prefix in sorted(prefixes, key=len, reverse=True))
+        starts = "|".join(re.escape(prefix) for prefix in sorted(set(prefixes), key=len, reverse=True))
         self._begins = re.compile(rf"(?<![A-Za-z0-9])(?:{starts})[A-Za-z0-9_.-]+") if starts else None
 
     def text(self, text: str) -> str:
@@ -171,7 +195,7 @@ class Redactor:
                 if start < hidden:
                     continue
                 alone = not (read[start - 1 : start].isalnum() or read[end : end + 1].isalnum())
-                if end - start >= _LONGEST_SEARCHED and (delimiter := _DELIMITER.search(read, end)) is not None:
+                if end - start >= LONGEST_SEARCHED and (delimiter := _DELIMITER.search(read, end)) is not None:
                     end = delimiter.start()
                 if end - start >= _SHORT or alone:
                     hidden = end
@@ -192,24 +216,28 @@ class Redactor:
         return iter(()) if self._begins is None else (match.span() for match in self._begins.finditer(text))
 
 
-def secrets_of(exchange: Exchange) -> set[str]:
-    """Return every credential that a request carries: where the contract looks for one, and by the names of places."""
-    request_body = RequestBody(exchange.request)
-    judged = route(request_body, exchange.contract)
+def secrets_of(request: WireRequest, contract: Contract) -> set[str]:
+    """Return every credential that a request carries: where the contract looks for one, and by the names of places.
+
+    The time grows with the body: a megabyte takes seconds in the worst case.
+    """
+    request_body = RequestBody(request)
+    judged = route(request_body, contract)
     known = {value for _, value in (*credentials(judged, judged.operation), *credentials(judged, None))}
-    by_name = set(_named_in_headers(exchange)) | set(_assigned(unquote_plus(exchange.request.target)))
-    if request_body.parse(exchange.contract.max_body):
+    by_name = set(_named_in_headers(request)) | set(_assigned(unquote_plus(request.target)))
+    if request_body.parse(contract.max_body):
         by_name.update(_named_in(request_body.value))
-    else:
-        by_name.update(_assigned(readable(exchange.request.body) or ""), _assigned(readable(request_body.text) or ""))
+    for text in {request.body, request_body.text}:
+        by_name.update(_assigned(readable(text) or ""))
     if judged.operation is None:
-        by_name.update(_strange_segments(exchange))
+        known.update(_segments_for_keys(request, contract))
+        by_name.update(_strange_segments(request, contract))
     return known | set(filter(is_random, by_name))
 
 
-def key_prefixes(exchange: Exchange) -> set[str]:
-    """Return how the keys of the exchange's contract begin: their patterns and examples up to the first `_`."""
-    written = exchange.contract.credentials.values()
+def key_prefixes(contract: Contract) -> set[str]:
+    """Return how the keys of a contract begin: their patterns and examples up to the first `_`."""
+    written = contract.credentials.values()
     texts = [text.removeprefix("^") for known in written for text in (known.pattern, known.example) if text]
     return {match[0] for text in texts if (match := re.match("[A-Za-z0-9]{2,8}_", text))}
 
@@ -222,8 +250,8 @@ def readable(body: bytes) -> str | None:
         return None
 
 
-def _named_in_headers(exchange: Exchange) -> Iterator[str]:
-    for raw_name, raw_value in exchange.request.headers:
+def _named_in_headers(request: WireRequest) -> Iterator[str]:
+    for raw_name, raw_value in request.headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
         if name.lower() in _WITH_SCHEME:
             value = value.partition(" ")[2].strip() or value
@@ -247,7 +275,7 @@ def _named_in(value: Json, *, secret: bool = False) -> Iterator[str]:
         if isinstance(inner, dict):
             remaining += [(member, hidden or is_secret_name(name)) for name, member in inner.items()]
         elif isinstance(inner, list):
-            remaining += [(item, hidden) for item in inner]
+            remaining += [(item, hidden) for item in inner if isinstance(item, dict | list | str)]
         elif isinstance(inner, str) and hidden:
             yield inner
 
@@ -257,21 +285,37 @@ def _assigned(text: str) -> Iterator[str]:
 
 
 def _assigned_spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where the values of secret names are; a number, true, false or null in JSON is none."""
-    for match in _ASSIGNED.finditer(text):
+    """Yield where the values of secret names are: not numbers, true, false and null in JSON, and placeholders."""
+    lower = text.lower()
+    if not any(word in lower for word in _BEGINNINGS):
+        return
+    pattern = _ASSIGNED_BELOW if _EMPTY_LINE.search(text) else _ASSIGNED
+    for match in pattern.finditer(text):
         start = match.start()
         first = max(0, start - _LONGEST_NAME)
         while start > first and _NAME_CHARACTER.match(text[start - 1]):
             start -= 1
         is_literal = ":" in match["sign"] and match["plain"] and _LITERAL.fullmatch(match["plain"])
-        if is_secret_name(text[start : match.end("word")]) and not is_literal:
+        is_placeholder = text.startswith(PLACEHOLDER, start - 1) and not text.startswith("</", match.end())
+        if is_secret_name(text[start : match.end("word")]) and not (is_literal or is_placeholder):
             yield match.span("quoted" if match["quoted"] else "plain")
 
 
-def _strange_segments(exchange: Exchange) -> Iterator[str]:
+def _segments_for_keys(request: WireRequest, contract: Contract) -> Iterator[str]:
+    """Yield the segments of a path that is not served where one that begins alike has a parameter."""
+    segments = request.target.partition("?")[0].split("/")
+    for operation in contract.operations.values():
+        for template, segment in zip(operation.path.split("/"), segments, strict=False):
+            if template.startswith("{"):
+                yield unquote_plus(segment)
+            elif template != segment:
+                break
+
+
+def _strange_segments(request: WireRequest, contract: Contract) -> Iterator[str]:
     """Yield what may be a key in a path that is not served: the segments that are in no path of the contract."""
-    served = {part for operation in exchange.contract.operations.values() for part in operation.path.split("/")}
-    for segment in exchange.request.target.partition("?")[0].split("/"):
+    served = {part for operation in contract.operations.values() for part in operation.path.split("/")}
+    for segment in request.target.partition("?")[0].split("/"):
         if segment not in served:
             yield unquote_plus(segment)
 
@@ -286,7 +330,7 @@ def _hidden(value: Json) -> Json:
 
 
 def _automaton(texts: list[str]) -> ahocorasick_rs.AhoCorasick | None:
-    searched = list(dict.fromkeys(text[:_LONGEST_SEARCHED] for text in texts))
+    searched = list(dict.fromkeys(text[:LONGEST_SEARCHED] for text in texts))
     return ahocorasick_rs.AhoCorasick(searched, matchkind=ahocorasick_rs.MatchKind.LeftmostLongest) if texts else None
 
 

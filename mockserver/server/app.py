@@ -10,12 +10,13 @@ from aiohttp import web
 
 from mockserver.contract.contract import split_target
 from mockserver.jsonkit.wiretext import unquoted
+from mockserver.recording.redact import key_prefixes
 from mockserver.server import logs, reloading
 from mockserver.server.aiohttp_io import in_pieces, json_response, problem, unreadable
 from mockserver.server.connection import Watched
-from mockserver.server.control import ROOT, UNGUARDED, Control
+from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_control
 from mockserver.server.handlers import Handlers
-from mockserver.server.unseen import Unseen
+from mockserver.server.unseen import Unseen, plain_path
 from mockserver.server.vendor import Vendor
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.session_name import SessionNameError, session_name
@@ -23,8 +24,6 @@ from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 
 _log = logging.getLogger("mockserver")
-
-SESSION_PREFIX = f"{ROOT}s/"
 
 
 class App:
@@ -36,7 +35,7 @@ class App:
         defaults = SessionSettings(rate_limits=settings.rate_limits, journal_limit=settings.journal_limit)
         self.store = MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
         self.store.on_new_session = logs.new_session
-        self.unseen = Unseen()
+        self.unseen = Unseen(prefix for contract in contracts.served.values() for prefix in key_prefixes(contract))
         self.ca_file: Path | None = None
         self.vendor = Vendor(settings, contracts, self.store, self.unseen)
         self.handlers = Handlers(contracts, self.store, defaults, self.unseen)
@@ -71,8 +70,11 @@ class App:
             self.count_unreadable(detail)
             reply = unreadable(400, detail, request.headers.get("Origin"))
         except Exception:
-            _log.exception("internal error at %s %s", request.method, request.raw_path)
+            _log.exception("internal error at %s %s", request.method, plain_path(request.raw_path))
             reply = problem(500, "internal error; see the log of the server for details")
+        if not reply.prepared and is_control(split_target(request.raw_path)[0]):
+            for name, value in HEADERS.items():
+                reply.headers.setdefault(name, value)
         if self.handlers.stopping or not request.content.is_eof():
             reply.force_close()
         if isinstance(request.protocol, Watched):
@@ -87,10 +89,10 @@ class App:
         if target.startswith(SESSION_PREFIX):
             return await self._answer_under_prefix(request, target)
         path = target.partition("?")[0]
-        if path.startswith(ROOT) or path == "/_mock" or path in UNGUARDED:
+        if is_control(path):
             return await self.control.handle(request)
         if path == "/" and request.method in ("GET", "HEAD"):
-            return json_response(self.handlers.describe())
+            return json_response(self.handlers.describe(), headers=HEADERS)
         return await self.vendor.handle(request, target, None)
 
     async def _answer_under_prefix(self, request: web.BaseRequest, target: str) -> web.StreamResponse:

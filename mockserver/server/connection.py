@@ -83,6 +83,10 @@ _INVALID_URL: Final[Any] = getattr(http_exceptions, "InvalidURLError", None)
 CLASSES: Final = {"_ErrInfo": _ERROR_MESSAGE, "LineTooLong": _LINE_TOO_LONG, "InvalidURLError": _INVALID_URL}
 """Classes that aiohttp keeps to itself or does not document; None where they are missing."""
 
+TRIAL: Final = b"GET /trial HTTP/1.1\r\nHost: localhost\r\nServer: a\r\nServer: b\r\n\r\n"
+"""A request that a new `Server` reads once: names that are there may have another meaning in a later aiohttp."""
+TRIAL_READ: Final = ("GET", "/trial", ((b"Host", b"localhost"), (b"Server", b"a"), (b"Server", b"b")), True)
+
 
 class Connection(web.RequestHandler):
     """One connection of a client. What aiohttp's parser refuses is answered in JSON, and told to `on_unreadable`."""
@@ -385,18 +389,32 @@ class Server(web.Server):
         """Connections whose client takes no more of its reply, and since when; the longest first."""
         self._open: set[Connection] = set()
         self._told_at: dict[str, float] = {}
+        unfit = self._missing() or self._failing()
+        self.watches = not unfit
+        if unfit:
+            _log.warning(
+                "aiohttp %s %s: requests are served, but there is no deadline for the head of a request, no answer to "
+                "a client that has closed its sending side, and no reason in the answer to one that cannot be read; "
+                "install another version of aiohttp or a newer mockserver",
+                aiohttp.__version__,
+                unfit,
+            )
+
+    def _missing(self) -> str:
+        """Return which private names aiohttp does not have; an empty text if it has all of them."""
         plain = Connection(self)
         missing = [name for name in ATTRIBUTES if not hasattr(plain, name)]
         missing += [name for name, value in CLASSES.items() if value is None]
-        self.watches = not missing
-        if missing:
-            _log.warning(
-                "aiohttp %s has no %s: requests are served, but there is no deadline for the head of a request, no "
-                "answer to a client that has closed its sending side, and no reason in the answer to one that cannot "
-                "be read",
-                aiohttp.__version__,
-                ", ".join(missing),
-            )
+        return f"has no {', '.join(missing)}" if missing else ""
+
+    def _failing(self) -> str:
+        """Return how `Watched` fails to read a request with a repeated header; an empty text if it does not."""
+        try:
+            ((message, body),) = Watched(self)._lenient.feed_data(TRIAL)[0]
+            read = (message.method, message.path, restored(message.raw_headers), body.is_eof())
+        except Exception as error:
+            return f"does not read requests as expected ({type(error).__name__}: {error})"
+        return "" if read == TRIAL_READ else f"does not read requests as expected (it reads {read})"
 
     def __call__(self) -> Connection:
         """Return the handler of a new connection."""

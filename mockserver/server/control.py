@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote
 
 import jsonschema_rs
 from aiohttp import web
 from multidict import CIMultiDict
 
 from mockserver.contract.contract import split_target
-from mockserver.errors import LONGEST_VALUE, SettingsError, unknown
+from mockserver.errors import LONGEST_VALUE, unknown
 from mockserver.jsonkit import Json, jsontext, pointer, violations, yamltext
 from mockserver.jsonkit.wiretext import unquoted
 from mockserver.server.aiohttp_io import SERVER, json_response, problem, read_body
+from mockserver.server.guards import Guard
 from mockserver.settings import Settings
+
+_log = logging.getLogger("mockserver")
 
 MAX_BODY: Final = 16 * 1024 * 1024
 MOST_VALUES: Final = 50_000
@@ -31,10 +34,19 @@ _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{,]', re.DOTALL)
 """A string, to its end or to that of the text, or what begins a value."""
 LONGEST_DETAIL: Final = 1000
 """Characters of the detail of a problem: it may hold names from the request."""
-OPEN_HOSTS: Final = frozenset({"localhost", "host.docker.internal"})
 ROOT: Final = "/_mock/"
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+SESSION_PREFIX: Final = f"{ROOT}s/"
+"""What vendor paths stand below it belongs to the vendor surface."""
 UNGUARDED: Final = frozenset({"/livez", "/readyz"})
+HEADERS: Final = MappingProxyType(
+    {
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "frame-ancestors 'none'",
+    }
+)
+"""Headers of every reply of the control surface, unless it sets its own: it shows what clients sent, which no browser
+may run, store or frame. The vendor surface answers as the vendors do, without them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,7 @@ class Call:
     query: Mapping[str, Any]
     body: Json
     request: web.BaseRequest
-    cors: Mapping[str, str]
+    headers: Mapping[str, str]
     """Headers for a reply that the handler starts to send itself."""
 
 
@@ -71,6 +83,11 @@ def validator(place: str) -> jsonschema_rs.Draft202012Validator:
     """Return the validator of a schema in the document, by its pointer."""
     registry = jsonschema_rs.Registry([("mock:/control.yaml", document())])
     return jsonschema_rs.Draft202012Validator({"$ref": f"mock:/control.yaml#{quote(place)}"}, registry=registry)
+
+
+def is_control(path: str) -> bool:
+    """Return whether a path belongs to the control surface."""
+    return path in UNGUARDED or path == "/_mock" or (path.startswith(ROOT) and not path.startswith(SESSION_PREFIX))
 
 
 class RejectedError(Exception):
@@ -109,29 +126,22 @@ class Control:
 
     def __init__(self, settings: Settings, handlers: object) -> None:
         self._settings = settings
-        self._origins = frozenset(map(_exact_origin, settings.allowed_origins))
+        self.guard = Guard(settings)
         self._handlers = handlers
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one control request; an invalid one gets a problem+json reply."""
-        cors = self._cors(request)
+        cors = self.guard.cors(request.headers)
         reply = await self._handle(request, cors)
         if not reply.prepared:
             reply.headers.update(cors)
         return reply
 
-    def _cors(self, request: web.BaseRequest) -> Mapping[str, str]:
-        """Return the headers that let the page that sent a request read the reply; none for other origins."""
-        if not self._origins:
-            return {}
-        origin = request.headers.get("Origin")
-        return {"Vary": "Origin"} | ({"Access-Control-Allow-Origin": origin} if origin in self._origins else {})
-
     async def _handle(self, request: web.BaseRequest, cors: Mapping[str, str]) -> web.StreamResponse:
         try:
             path, query = split_target(request.raw_path)
             if path not in UNGUARDED:
-                self._guard(request)
+                self._check_guards(request)
             if request.method == "OPTIONS" and "Access-Control-Allow-Origin" in cors:
                 return _preflight(request, _find(path)[0])
             if path not in UNGUARDED:
@@ -145,7 +155,9 @@ class Control:
             query_values = _query(operation, query)
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
-            reply = await handler(Call(params=params, query=query_values, body=body, request=request, cors=cors))
+            reply = await handler(
+                Call(params=params, query=query_values, body=body, request=request, headers={**HEADERS, **cors})
+            )
             return reply if isinstance(reply, web.StreamResponse) else json_response(reply)
         except RejectedError as error:
             return error.response
@@ -177,62 +189,17 @@ class Control:
         _validate(validator(f"{route.place}/{method.lower()}{place}"), body)
         return body
 
-    def _guard(self, request: web.BaseRequest) -> None:
-        headers = request.headers
-        origin = headers.get("Origin")
-        known = origin in self._origins
-        if not known and headers.get("Sec-Fetch-Site", "none") in ("cross-site", "same-site"):
-            raise RejectedError(403, "cross-site requests to the control surface are not allowed")
-        host = headers.get("Host", "")
-        if not self._host_allowed(host):
-            raise RejectedError(421, f"the host {host} is not allowed; add it with --allowed-host")
-        if origin is not None and not known and origin.partition("://")[2].lower() != host.lower():
-            detail = f"the origin {origin} is not allowed on the control surface; add it with --allow-origin"
-            raise RejectedError(403, detail)
+    def _check_guards(self, request: web.BaseRequest) -> None:
+        refused = self.guard.problem(request.headers, request.raw_path)
+        if refused is not None:
+            raise RejectedError(*refused)
 
     def _check_token(self, request: web.BaseRequest) -> None:
-        headers = request.headers
-        token = self._settings.admin_token
-        if token is not None:
-            scheme, _, credential = headers.get("Authorization", "").partition(" ")
-            sent = credential.strip().encode("utf-8", "replace")
-            if scheme.lower() != "bearer" or not hmac.compare_digest(sent, token.encode()):
-                detail = "the control surface requires the bearer token set with --admin-token"
-                raise RejectedError(401, detail, headers={"WWW-Authenticate": "Bearer"})
-
-    def _host_allowed(self, host: str) -> bool:
-        """Return whether a Host header names an address, a local name, a name without dots, or an allowed host."""
-        try:
-            parts = urlsplit(f"//{host}")
-            _ = parts.port
-        except ValueError:
-            return False
-        name = (parts.hostname or "").lower()
-        if not name or parts.username is not None or parts.path or parts.query:
-            return False
-        if name in OPEN_HOSTS or name.endswith(".localhost") or ("." not in name and ":" not in name):
-            return True
-        if name in {allowed.lower() for allowed in self._settings.allowed_hosts}:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
-
-
-def _exact_origin(text: str) -> str:
-    """Return an origin as browsers send it. Raises SettingsError for what is not exactly one."""
-    try:
-        parts = urlsplit(text)
-        exact = f"{parts.scheme}://{parts.netloc}".lower()
-        known = parts.scheme in _DEFAULT_PORTS and parts.hostname and parts.username is None and parts.port != 0
-    except ValueError:
-        known = False
-    if not known or exact != text.lower() or "*" in text:
-        why = "any page could read and change every session" if "*" in text else "an origin is a scheme, host and port"
-        raise SettingsError(f"--allow-origin {text!r}: {why}; name each origin exactly, such as http://localhost:5173")
-    return exact.removesuffix(f":{_DEFAULT_PORTS[parts.scheme]}")
+        missing = self.guard.token_problem(request.headers)
+        if missing is not None:
+            _log.warning("control call refused: %s, from %s", missing, request.remote)
+            detail = "the control surface requires the bearer token set with --admin-token"
+            raise RejectedError(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _preflight(request: web.BaseRequest, route: _Route) -> web.Response:

@@ -9,9 +9,13 @@ from typing import Final
 from mockserver.core.findings import Finding
 from mockserver.core.wording import NOTHING_CAME, SHOWN_VALUE, block, counted, cut, finding, value
 from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.printable import printable
+from mockserver.recording.export import redacted_rows, shown_name
+from mockserver.recording.redact import Redactor
 from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
 from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session import Session
+from mockserver.sessions.session_name import shorten
 
 Row = Mapping[str, Json]
 OTHER_KEY: Final = (
@@ -22,17 +26,24 @@ REFUSED: Final = "The events arrived but were refused; see the reasons above."
 REFUSED_REQUEST: Final = "Requests arrived but were refused as a whole; see the reasons above."
 
 
-def explain(waiter: Waiter, asked: Row, answer: Row, session: Session, arrived: Sequence[Row]) -> str:
+def explain(
+    waiter: Waiter, asked: Row, answer: Row, session: Session, arrived: Sequence[Row], redactor: Redactor
+) -> str:
     """Explain the answer of a wait, with a hint at the end if it failed; `asked` is the body of the call.
 
-    `answer` is without the rows that matched; `arrived` are the first of them where too many did.
+    `answer` is without the rows that matched; `arrived` are the first of them where too many did. The text is part of
+    failure reports, which are shared: secrets are hidden in it.
     """
-    lines = [f"waited for {conditions(asked, waiter.match)}: {_outcome(asked, answer)}"]
+    others = answer["other_sessions"]
+    answer, arrived = redacted_rows(answer, redactor), redacted_rows(arrived, redactor)
+    lines = [redactor.text(f"waited for {conditions(asked, waiter.match)}: {_outcome(asked, answer)}")]
     if answer["satisfied"]:
-        return lines[0]
+        return printable(lines[0])
     counts = session.counts.as_json()
     by_verdict = ", ".join(f"{counts[name]} {name}" for name in ("accepted", "duplicate", "rejected"))
-    lines.append(f"session {session.name}: {counted(counts['requests'], 'request')}; events: {by_verdict}")
+    lines.append(
+        f"session {shown_name(session.name, redactor)}: {counted(counts['requests'], 'request')}; events: {by_verdict}"
+    )
     if session.eviction is not None:
         lines.append(session.eviction.text())
     if waiter.for_requests:
@@ -40,19 +51,19 @@ def explain(waiter: Waiter, asked: Row, answer: Row, session: Session, arrived: 
     else:
         lines += block("arrived", map(_event, arrived, distinct([row["event"] for row in arrived])))
     kind = "requests" if waiter.for_requests else "events"
-    lines += block(f"closest {kind}", _near_misses(waiter.near_misses))
+    lines += block(f"closest {kind}", _near_misses(waiter.near_misses, redactor))
     lines += block("refused events that match otherwise", _refused_events(answer["refused"]))
     lines += block("refused requests", chain.from_iterable(map(_refused_request, answer["refused_requests"])))
     lines += block("pending fault steps", map(_fault_step, answer["faults_pending"]))
     lines += block(
         "requests to other sessions",
-        (f"{row['session']}: {counted(row['requests'], 'request')}" for row in answer["other_sessions"]),
+        (f"{shorten(row['session'])}: {counted(row['requests'], 'request')}" for row in others),
     )
     unseen = answer["unseen"]
     if unseen["count"]:
         seen = counted(unseen["count"], "request")
         lines.append(f"in no session: {seen}, the last at {unseen['at']}: {unseen['reason']}")
-    return "\n".join([*lines, *_hints(answer, counts)])
+    return "\n".join(map(printable, [*lines, *_hints(answer, counts)]))
 
 
 def conditions(asked: Row, match: Row) -> str:
@@ -124,14 +135,14 @@ def _errors(row: Row) -> Iterator[str]:
     yield from (f"  {finding(error)}" for error in findings if error.severity == "error")
 
 
-def _near_misses(misses: Sequence[NearMiss]) -> Iterator[str]:
+def _near_misses(misses: Sequence[NearMiss], redactor: Redactor) -> Iterator[str]:
     shown = distinct([miss.shown for miss in misses]) if len(misses) > 1 else [None for _ in misses]
     for miss, apart in zip(misses, shown, strict=True):
         for number, different in enumerate(miss.differences):
-            expected, got = value(different.expected), value(different.got)
-            label = f" ({value(apart)})" if apart and not number else ""
+            expected, got = value(redactor.json(different.expected)), value(redactor.json(different.got))
+            label = f" ({value(redactor.json(apart))})" if apart and not number else ""
             rest = f", but only {MOST_VALUES} values were compared" if different.cut else ""
-            yield f"{miss.id}: {different.pointer} expected {expected}, got {got}{rest}{label}"
+            yield f"{miss.id}: {redactor.text(different.pointer)} expected {expected}, got {got}{rest}{label}"
 
 
 def _fault_step(step: Row) -> str:

@@ -21,8 +21,8 @@ from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import MAX_TIME_MS, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import memory_of, render
-from mockserver.recording.export import export_line, secrets_of_session
-from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
+from mockserver.recording.export import export_line, quickly_searched, secrets_of_session
+from mockserver.recording.redact import LONGEST_SEARCHED, Redactor, key_prefixes, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, json_response, send_pieces
 from mockserver.server.control import MAX_BODY, Call, RejectedError, document, resolve
@@ -36,6 +36,7 @@ from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Delivery, Ledger
 from mockserver.sessions.matcher import ANY, matches
 from mockserver.sessions.matcher import problem as matcher_problem
+from mockserver.sessions.remains import Remains
 from mockserver.sessions.session import REAL_TIME, Session, SessionSettings
 from mockserver.sessions.session_name import DEFAULT_SESSION, SessionNameError, session_name
 from mockserver.sessions.steps import Step
@@ -48,6 +49,9 @@ DEFAULT_LIMIT: Final = 1000
 
 MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
+
+MANY_SECRETS: Final = 300
+"""From more secrets on, what hides them is made in that thread too."""
 
 FILTERS: Final = ("protocol", "operation", "type")
 """Query parameters with names that contracts define."""
@@ -283,6 +287,9 @@ class Handlers:
     async def forget_session(self, call: Call) -> web.Response:
         """Delete one session."""
         self.store.forget(self._name(call))
+        turn = Turn()
+        while self.store.remains.free_some():
+            await turn.end_if_over()
         return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
 
     async def requests(self, call: Call) -> web.StreamResponse:
@@ -337,22 +344,26 @@ class Handlers:
     async def export(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
         session = self.read(call)
-        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.cors})
+        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)
         stream = web.StreamResponse(headers=headers)
         await stream.prepare(call.request)
-        secrets, prefixes, turn = secrets_of_session(session), set[str](), Turn()
-        async for exchange in in_turns(session):
-            large = View(exchange).large
-            secrets |= await turn.do(partial(secrets_of, exchange), large=large)
-            prefixes |= key_prefixes(exchange)
-        redactor = await turn.do(partial(Redactor, secrets, prefixes), large=True)
+        secrets, turn = await _secrets(self.contracts.served.values(), session, in_turns(session)), Turn()
+        redactor = await turn.do(partial(Redactor, *secrets), large=len(secrets[0]) > MANY_SECRETS)
         async for exchange in in_turns(session):
             view = View(exchange)
-            line = await turn.do(partial(_rendered_export, view, redactor), large=view.large)
+            line = await turn.do(partial(_rendered_export, view, redactor), large=not quickly_searched(exchange))
             await stream.write(line)
         return stream
+
+    async def secrets(self, call: Call) -> web.Response:
+        """List what an export of a session hides: secrets, and what keys begin with."""
+        session = self.read(call)
+        secrets, prefixes = await _secrets(self.contracts.served.values(), session, in_turns(session))
+        known = {"secrets": sorted({secret[:LONGEST_SEARCHED] for secret in secrets}), "prefixes": sorted(prefixes)}
+        body = await Turn().do(partial(render, known), large=len(secrets) > MANY_SECRETS)
+        return web.Response(body=body, headers=json_headers(headers=call.headers))
 
     async def wait(self, call: Call) -> web.StreamResponse:
         """Block until the wait is satisfied or has failed."""
@@ -389,7 +400,12 @@ class Handlers:
                 "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
             }
             rows = [row async for row in waiter.rows(arrived)]
-            answer["explanation"] = explain(waiter, request, answer, session, rows)
+            evidence = waiter.shown_exchanges(arrived, answer) if failed else []
+            shown_exchanges = spread(iter(evidence), large=False)
+            redactor = Redactor(*await _secrets(self.contracts.served.values(), session, shown_exchanges))
+            explained = partial(explain, waiter, request, answer, session, rows, redactor)
+            large = not all(map(quickly_searched, evidence))
+            answer["explanation"] = await Turn().do(explained, large=large)
         finally:
             self._open_waits -= 1
         kind, other = ("requests", "events") if waiter.for_requests else ("events", "requests")
@@ -515,12 +531,24 @@ def _rendered_delivery(delivery: Delivery, final: bool) -> bytes:
     return render(delivery.as_json(final=final))
 
 
+async def _secrets(
+    served: Iterable[Contract], session: Session, exchanges: AsyncIterator[Exchange]
+) -> tuple[set[str], set[str]]:
+    """Return the secrets of a session and of some of its exchanges, and what keys begin with."""
+    secrets, contracts, turn = secrets_of_session(session), set(served), Turn()
+    async for exchange in exchanges:
+        contracts.add(exchange.contract)
+        found = partial(secrets_of, exchange.request, exchange.contract)
+        secrets |= await turn.do(found, large=not quickly_searched(exchange))
+    return secrets, {prefix for contract in contracts for prefix in key_prefixes(contract)}
+
+
 async def _send_page(
     call: Call, name: str, rows: AsyncIterator[RenderedRow | None], *, limit: int | None = None, **options: Any
 ) -> web.StreamResponse:
     """Send a page of rows as they are made; at most as many as the call asks for, unless there is another limit."""
     most = call.query.get("limit", DEFAULT_LIMIT) if limit is None else limit
-    return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.cors))
+    return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.headers))
 
 
 def _eviction(session: Session) -> Mapping[str, Json]:
@@ -576,12 +604,17 @@ def _check_size(steps: Sequence[Step]) -> None:
 
 
 async def _count_attempts(session: Session, steps: Iterable[Step]) -> None:
-    """Start to count attempts if a step asks for them, from the requests that are in the journal."""
+    """Start to count attempts if a step asks for them, from the requests that are in the journal.
+
+    Raises RejectedError if the session is deleted meanwhile.
+    """
     if session.attempts is None and any(step.needs_attempts for step in steps):
         attempts = AttemptNumbers()
         async for exchange in in_turns(session):
             attempts.add(exchange)
         session.attempts = attempts
+    if session.deleted:
+        raise RejectedError(409, f"session {session.name} was deleted during this call")
 
 
 def _clock(session: Session, real: int) -> Json:
@@ -608,13 +641,16 @@ class Ledgers:
                 raise
 
     async def _up_to_date(self, session: Session) -> list[Delivery]:
-        state = (session.evicted, session.revised)
+        state, turn = (session.evicted, session.revised), Turn()
         if session not in self._cached or state != self._state:
+            remains = Remains()
+            remains.add(row for ledger in self._cached.values() for row in ledger.rows)
             self._cached = WeakKeyDictionary({session: Ledger()})
             self._state, self._read_up_to = state, 0
+            while remains.free_some():
+                await turn.end_if_over()
         ledger = self._cached[session]
         async for exchange in in_turns(session, self._read_up_to):
-            async for _ in spread(ledger.adding(exchange), large=View(exchange).large):
-                pass
+            await turn.carry_out(ledger.adding(exchange), large=View(exchange).large)
             self._read_up_to = exchange.seq
         return ledger.rows

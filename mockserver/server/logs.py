@@ -1,20 +1,30 @@
-"""The log on stderr, as text or one JSON object per line; the messages of new sessions and refusals, keys shortened."""
+"""The log on stderr, as text or one JSON object per line; the messages of new sessions and refusals, without keys."""
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
+from mockserver.contract.contract import Contract
+from mockserver.core.findings import Finding
 from mockserver.core.model import Verdict
+from mockserver.core.wording import cut
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
-from mockserver.server.lines import FIELDS, LineHandler
+from mockserver.jsonkit.printable import printable, printable_json
+from mockserver.recording.export import quickly_searched, secrets_of_session
+from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
+from mockserver.server.lines import FIELDS, MAX_TEXT, LineHandler
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.session import Session, shorten, shorten_path
+from mockserver.sessions.session import Session
+from mockserver.sessions.session_name import shorten
 from mockserver.sessions.steps import INJECTED_RULE, Step
 from mockserver.sessions.views import View
 from mockserver.settings import Settings
@@ -25,6 +35,13 @@ SHOWN_EVENTS: Final = 10
 SHOWN_STEP: Final = 160
 """Characters of a fault step."""
 
+_EMAIL: Final = re.compile(r"[^\s\"'<>@/]{1,64}(?:@|%40)[^\s\"'<>@/]{1,255}")
+_VOCABULARY: Final = frozenset({"enum", "const", "unknown_type"})
+"""Keywords whose values are words that a contract lists; what an event has instead is most often such a word."""
+
+_GOT: Final = re.compile(r', got (?P<kind>["\[{]).*', re.DOTALL)
+_KINDS: Final = {'"': "a string", "[": "an array", "{": "an object"}
+
 _COLOURS: Final = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "31"}
 
 
@@ -34,7 +51,7 @@ def fields(**values: Json) -> dict[str, dict[str, Json]]:
 
 
 class TextLines(logging.Formatter):
-    """Time, level and message; unprintable characters are escaped, so that clients cannot inject lines."""
+    """Time, level and message, and the traceback indented below, so that clients cannot inject lines."""
 
     def __init__(self, *, colour: bool) -> None:
         super().__init__()
@@ -43,12 +60,14 @@ class TextLines(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, the name is the base class's
         """Return the line without a traceback."""
         level = record.levelname.lower()
-        message = "".join(
-            char if char.isprintable() else char.encode("unicode_escape").decode() for char in record.message
-        )
-        line = f"{rfc3339_ms(int(record.created * 1000))} {level:<7} {message}"
+        line = f"{rfc3339_ms(int(record.created * 1000))} {level:<7} {printable(record.message)}"
         code = _COLOURS.get(record.levelno) if self._colour else None
         return line if code is None else f"\x1b[{code}m{line}\x1b[0m"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and below it the traceback if there is one."""
+        first, *traceback = super().format(record).split("\n")
+        return "\n".join([first, *(f"  {printable(line)}" for line in traceback)])
 
 
 class JsonLines(logging.Formatter):
@@ -65,7 +84,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = record.exc_text or self.formatException(record.exc_info)
-        return render(line).decode()
+        return printable_json(render(line).decode())
 
 
 def configure(settings: Settings) -> None:
@@ -84,68 +103,105 @@ def new_session(session: Session) -> None:
     log.info("new session %s", name, extra=fields(session=name))
 
 
-def exchange_done(session: Session, exchange: Exchange, step: Step | None = None) -> None:
+def exchange_done(
+    session: Session, exchange: Exchange, step: Step | None = None, served: Iterable[Contract] = ()
+) -> None:
     """Log one line per refused event, or one for a request refused as a whole; at level debug, one per request.
 
-    `step` is the fault that was injected: it has a line of its own, and what it refused has none.
+    `step` is the fault that was injected: it has a line of its own, and what it refused has none. What begins like a
+    key of one of the `served` contracts is in no line.
     """
-    if log.isEnabledFor(logging.DEBUG):
-        method, path, name = exchange.request.method, shorten_path(exchange.request.target), shorten(session.name)
-        extra = fields(session=name, method=method, path=path, status=exchange.status)
-        log.debug("%s %s -> %s in session %s", method, path, exchange.status, name, extra=extra)
-    if step is not None and log.isEnabledFor(logging.INFO):
-        _injected(session, exchange, step)
     rejected = Verdict.REJECTED in exchange.verdicts
-    if (rejected or exchange.refused) and log.isEnabledFor(logging.INFO):
-        _refused(session, exchange, rejected=rejected)
+    refused = rejected or exchange.refused
+    if not log.isEnabledFor(logging.DEBUG if step is None and not refused else logging.INFO):
+        return
+    line = _Line(session, exchange, {exchange.contract, *served})
+    extra = fields(**line.values, status=exchange.status)
+    log.debug("%s %s -> %s in session %s", line.method, line.path, exchange.status, line.session, extra=extra)
+    if step is not None:
+        _injected(session, exchange, step, line)
+    if refused:
+        _refused(exchange, line, rejected=rejected)
 
 
-def _injected(session: Session, exchange: Exchange, step: Step) -> None:
-    path, name = shorten_path(exchange.request.target), shorten(session.name)
+class _Line:
+    """What the log lines about one exchange share, without credentials, and at level info without data of events.
+
+    Of a body that takes long to search for secrets, no data is in a line at any level.
+    """
+
+    def __init__(self, session: Session, exchange: Exchange, contracts: Iterable[Contract]) -> None:
+        request, small = exchange.request, quickly_searched(exchange)
+        searched = request if small else replace(request, body=b"")
+        secrets = secrets_of(searched, exchange.contract) | secrets_of_session(session)
+        self.redactor = Redactor(secrets, [prefix for contract in contracts for prefix in key_prefixes(contract)])
+        self.session = shorten(session.name)
+        self.method = self.redactor.text(request.method)
+        self.path = self.redactor.loose_text(request.target.partition("?")[0][:MAX_TEXT])
+        self.with_data = small and log.isEnabledFor(logging.DEBUG)
+        self.values: dict[str, Json] = {"session": self.session, "method": self.method, "path": self.path}
+
+    def message(self, finding: Finding) -> str:
+        """Return the message of a finding."""
+        return self.text(finding.message if self.with_data else without_data(finding))
+
+    def text(self, text: str) -> str:
+        """Return a text about the exchange."""
+        text = self.redactor.loose_text(text[:MAX_TEXT])
+        return text if self.with_data else _EMAIL.sub("<e-mail>", text)
+
+
+def without_data(finding: Finding) -> str:
+    """Return the message of a finding without the value that an event has, except for one of a vocabulary."""
+    expected = finding.expected.keys() if isinstance(finding.expected, dict) else ()
+    if not _VOCABULARY.isdisjoint(expected):
+        return finding.message
+    return _GOT.sub(lambda got: f", got {_KINDS[got['kind']]}", finding.message)
+
+
+def _injected(session: Session, exchange: Exchange, step: Step, line: _Line) -> None:
     number = session.faults.index(step) + 1 if step in session.faults else None
     which = "" if number is None else f" {number} of {len(session.faults)}"
-    shown = shorten(render(step.script).decode(), SHOWN_STEP)
-    extra = fields(
-        session=name, method=exchange.request.method, path=path, status=exchange.client_status, step=number, fault=shown
-    )
+    shown = cut(line.text(render(line.redactor.json(step.script)).decode()), SHOWN_STEP)
+    extra = fields(**line.values, status=exchange.client_status, step=number, fault=shown)
     log.info(
         "injected fault step%s into %s %s (%s) in session %s: %s",
         which,
-        exchange.request.method,
-        path,
+        line.method,
+        line.path,
         exchange.client_status or "no reply",
-        name,
+        line.session,
         shown,
         extra=extra,
     )
 
 
-def _refused(session: Session, exchange: Exchange, *, rejected: bool) -> None:
-    view, request, session_name = View(exchange), exchange.request, shorten(session.name)
-    path = shorten_path(request.target)
-    subject = f"{request.method} {path} ({exchange.status})"
-    values = {"session": session_name, "method": request.method, "path": path, "status": exchange.status}
+def _refused(exchange: Exchange, line: _Line, *, rejected: bool) -> None:
+    view = View(exchange)
+    subject = f"{line.method} {line.path} ({exchange.status})"
+    values = {**line.values, "status": exchange.status}
     refused_rows = (
-        row
+        (row["index"], finding)
         for row in view.event_rows(warnings=False)
-        if row["verdict"] == Verdict.REJECTED and row["findings"][0]["rule"] != INJECTED_RULE
+        if row["verdict"] == Verdict.REJECTED and (finding := Finding(**row["findings"][0])).rule != INJECTED_RULE
     )
     rows = list(islice(refused_rows, SHOWN_EVENTS + 1)) if rejected else []
-    for row in rows[:SHOWN_EVENTS]:
-        finding = row["findings"][0]
+    for index, finding in rows[:SHOWN_EVENTS]:
+        place = line.text(finding.pointer)
         log.info(
             "refused event %d of %s in session %s: %s at %s [%s]",
-            row["index"],
+            index,
             subject,
-            session_name,
-            finding["message"],
-            finding["pointer"] or "/",
-            finding["rule"],
-            extra=fields(**values, index=row["index"], rule=finding["rule"], pointer=finding["pointer"]),
+            line.session,
+            line.message(finding),
+            place or "/",
+            finding.rule,
+            extra=fields(**values, index=index, rule=finding.rule, pointer=place),
         )
     if len(rows) > SHOWN_EVENTS:
         log.info("more events of this request were refused; the control surface lists all of them")
     for error in view.findings() if not rows else ():
         if error.severity == "error" and error.rule != INJECTED_RULE:
-            extra = fields(**values, rule=error.rule, pointer=error.pointer)
-            log.info("refused %s in session %s: %s [%s]", subject, session_name, error.message, error.rule, extra=extra)
+            extra = fields(**values, rule=error.rule, pointer=line.text(error.pointer))
+            message = line.message(error)
+            log.info("refused %s in session %s: %s [%s]", subject, line.session, message, error.rule, extra=extra)

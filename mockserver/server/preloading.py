@@ -1,7 +1,8 @@
 """Loading everything that a server otherwise loads on first use.
 
-A server in the process of a test must not read files or import modules during the test: pyfakefs may hide the file
-system by then, and other tools may have replaced what a module binds when it is imported.
+A server of its own loads it in a thread once it is ready: otherwise, an import for the first invalid event stops the
+loop for 60 ms. A server in the process of a test must not read files or import modules during the test:
+pyfakefs may hide the file system by then, and other tools may have replaced what a module binds when it is imported.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Final
 from mockserver.contract.library import library_of
 from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError, MockServerError, SettingsError
-from mockserver.sessions.session import shorten
+from mockserver.sessions.session_name import shorten
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 

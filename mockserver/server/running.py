@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from asyncio import sleep
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -17,9 +18,11 @@ from typing import Any, ClassVar, Final
 
 from mockserver.errors import SettingsError
 from mockserver.server import reloading, tls
+from mockserver.server.allocation import give_back_large_blocks
 from mockserver.server.app import App
 from mockserver.server.connection import MAX_CONNECTIONS, Server
 from mockserver.server.lines import say
+from mockserver.server.preloading import preload
 from mockserver.settings import Settings, url_of
 
 resource: Any
@@ -35,6 +38,9 @@ _NOT_OURS: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 STOP_GRACE: Final = 2.0
 """Seconds that requests in progress get to finish."""
+
+SWITCH_S: Final = 0.001
+"""Seconds after which a thread that works on something large lets the event loop go on; Python's own value is 0.005."""
 
 RESERVED: Final = 24
 """Descriptors that are kept free for files, logs and connections that are accepted in the same moment."""
@@ -112,9 +118,11 @@ async def run(settings: Settings) -> None:
     async with serving(settings) as (app, url):
         gc.freeze()
         gc.enable()
+        sys.setswitchinterval(SWITCH_S)
         await sleep(0.001)  # the loop looks for a signal that came during start-up
         if not stop.is_set():
             announce(url, settings.ready_file, app.ca_file)
+            await asyncio.to_thread(preload)  # the first request that needs it would hold up the others for that long
         await stop.wait()
         _log.info("stopping")
 
@@ -162,6 +170,7 @@ def run_forever(settings: Settings) -> None:
     """Serve in this process, on uvloop if it is installed."""
     open_standard_descriptors()
     raise_descriptor_limit()
+    give_back_large_blocks()
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     with contextlib.suppress(ImportError):
         import uvloop

@@ -5,7 +5,8 @@ All long work on a loop shares one turn: 64 handlers that work at the same time 
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, Future, get_running_loop
+import gc
+from asyncio import AbstractEventLoop, Future, Lock, get_running_loop
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,7 @@ class _LoopTurn:
     def __init__(self) -> None:
         self._queue: deque[Future[None]] = deque()
         self.worker = ThreadPoolExecutor(1, "mockserver-reads")
+        self.carrying_out = {False: Lock(), True: Lock()}
         self.began: float | None = None
 
     def begin(self, now: float) -> None:
@@ -67,7 +69,8 @@ class Turn:
     """What is left of the turn of long work. Call `end_if_over` between two small pieces of work."""
 
     def __init__(self) -> None:
-        self._shared = _turns.setdefault(get_running_loop(), _LoopTurn())
+        loop = get_running_loop()
+        self._shared = _turns.get(loop) or _turns.setdefault(loop, _LoopTurn())
 
     async def end_if_over(self) -> None:
         """Yield to the loop if the turn has lasted `TURN_S`, and go on in a later turn."""
@@ -80,7 +83,29 @@ class Turn:
     async def do(self, work: Callable[[], T], *, large: bool) -> T:
         """Do one piece of work. With `large` it may take longer than a turn and is done in a thread, see `spread`."""
         await self.end_if_over()
-        return await get_running_loop().run_in_executor(self._shared.worker, work) if large else work()
+        if not large:
+            return work()
+        return await get_running_loop().run_in_executor(self._shared.worker, _without_collecting, work)
+
+    async def carry_out(self, work: Iterator[object], *, large: bool) -> None:
+        """Do work whose pieces are of no interest, see `spread`; one such work after the other.
+
+        So what 64 handlers have read of their exchanges is not in memory at the same time.
+        """
+        async with self._shared.carrying_out[large]:
+            async for _ in spread(work, large=large):
+                pass
+
+
+def _without_collecting(work: Callable[[], T]) -> T:
+    """Do work while the garbage collector rests: it would look at millions of new objects again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return work()
+    finally:
+        if collects:
+            gc.enable()
 
 
 async def spread(work: Iterator[T], *, large: bool) -> AsyncIterator[T]:

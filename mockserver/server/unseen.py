@@ -6,11 +6,14 @@ import logging
 import re
 import time
 from collections import deque
+from collections.abc import Iterable
 from itertools import takewhile
 from typing import Final
 
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.jsonkit.printable import printable
+from mockserver.recording.redact import Redactor, is_random
 
 _log = logging.getLogger("mockserver")
 
@@ -19,19 +22,25 @@ KEPT: Final = 10_000
 
 SHOWN_PATH: Final = 120
 SHOWN_REASON: Final = 300
-_PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z.-]{0,20}|v[0-9]{1,3}")
+_WORD: Final = re.compile("[A-Za-z.-]{0,20}")
+_VERSION: Final = re.compile("v[0-9]{1,3}")
 
 
 class Unseen:
-    """Connections and requests that no session shows, with their reasons, which hold no credential."""
+    """Connections and requests that no session shows, with their reasons, which hold no credential.
 
-    def __init__(self) -> None:
+    `prefixes` is what the keys of the served contracts begin with.
+    """
+
+    def __init__(self, prefixes: Iterable[str] = ()) -> None:
         self.count = 0
+        self._redactor = Redactor((), prefixes)
         self._latest: deque[tuple[int, str]] = deque(maxlen=KEPT)
 
     def add(self, reason: str) -> None:
         """Count one, now, and log it."""
         self.count += 1
+        reason = printable(self._redactor.loose_text(reason))
         if len(reason) > SHOWN_REASON:
             reason = f"{reason[: SHOWN_REASON - 1]}…"
         _log.info("in no session: %s", reason)
@@ -49,5 +58,9 @@ class Unseen:
 def plain_path(path: str) -> str:
     """Return a path in which each segment that may be a key is replaced by an ellipsis."""
     segments = path.partition("?")[0].split("/")
-    shown = "/".join(segment if _PLAIN_SEGMENT.fullmatch(segment) else "…" for segment in segments)
+    shown = "/".join(segment if _is_plain(segment) else "…" for segment in segments)
     return shown if len(shown) <= SHOWN_PATH else f"{shown[: SHOWN_PATH - 1]}…"
+
+
+def _is_plain(segment: str) -> bool:
+    return _VERSION.fullmatch(segment) is not None or (_WORD.fullmatch(segment) is not None and not is_random(segment))

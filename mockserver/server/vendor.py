@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from functools import partial
+from types import MappingProxyType
+from typing import TypeAlias, TypeVar
 
 from aiohttp import web
 
-from mockserver.contract.contract import split_target
+from mockserver.contract.contract import Contract, split_target
 from mockserver.contract.serving import ServedContracts
 from mockserver.core.body import RequestBody
 from mockserver.core.gates import preflight_problem
@@ -21,6 +24,7 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
 from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
 from mockserver.server.connection import Connection, Watched
+from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
 from mockserver.sessions import steps
 from mockserver.sessions.exchange import Exchange
@@ -31,7 +35,14 @@ from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 
 MIN_CEILING = 1024 * 1024
+Deleted: TypeAlias = Mapping[str, Session]
+NO_SESSIONS: Deleted = MappingProxyType({})
+T = TypeVar("T")
+COMPARED_AT_ONCE = 1_000_000
+"""Bytes of all fault steps times bytes of a body up to which they are compared within a turn of the loop."""
 SESSION_HEADER = b"x-mock-session"
+DELETED = ("X-Mock-Session-Deleted", "true")
+"""The header of a reply to a request whose session was deleted while it was under way."""
 
 
 def real_ms() -> int:
@@ -69,25 +80,46 @@ class Vendor:
         served = self._contracts.owner(path)
         if served is None:
             return self._unowned(request.method, path)
-        judged = route(RequestBody(await self._receive(request, target, prefixed, served.name)), served)
-        session, notes = self._session_of(judged, prefixed)
+        received, deleted = await self._receive(request, target, prefixed, served.name)
+        body = RequestBody(received)
+        answering = self._answer(request, body, served, (prefixed, deleted))
+        # A request that is complete is journalled, even if the client disconnects meanwhile.
+        return await (asyncio.shield(answering) if body.large else answering)
+
+    async def _answer(
+        self, request: web.BaseRequest, body: RequestBody, served: Contract, place: tuple[str | None, Deleted]
+    ) -> web.StreamResponse:
+        """Answer a request that has arrived; `place` is the session it named, and the sessions deleted meanwhile."""
+        judged = await _do(partial(route, body, served), large=body.large)
+        session, notes = self._session_of(judged, *place)
         if judged.request.headers is not request.raw_headers:
             notes = (*notes, "repeated_header")
         now = real_ms()
-        judged = self._judge(judged, session, now)
+        judged = await _do(partial(self._judge, judged, session, now), large=body.large)
         if judged.preflight:
-            self._count_preflight(judged, session, path)
+            self._count_preflight(judged, session)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
-        arrival.attempts = session.attempts_of(judged) if session.faults else ()
-        step = steps.take(session.faults, judged, arrival.attempts) if session.faults else None
-        if step is not None:  # it is applied even if the client disconnects meanwhile
-            return await asyncio.shield(self._injected(arrival, step))
+        if session.faults:  # what a step does happens even if the client disconnects meanwhile
+            return await asyncio.shield(self._under_faults(arrival))
         exchange, reply = await self._commit(arrival)
-        return _answer(session, exchange, reply)
+        return _response(session, exchange, self._final(session, reply))
 
-    def _count_preflight(self, judged: Judged, session: Session, path: str) -> None:
+    async def _under_faults(self, arrival: Arrival) -> web.StreamResponse:
+        """Answer a request to a session with fault steps, one of which may be meant for it."""
+        session, judged = arrival.session, arrival.judged
+        scripts = sum(step.size for step in session.faults)
+        large = judged.request_body.large or scripts * len(judged.request.body) > COMPARED_AT_ONCE
+        arrival.attempts = await _do(partial(session.attempts_of, judged), large=large)
+        matching = steps.matching(list(session.faults), judged, arrival.attempts)
+        while (step := await _do(partial(steps.next_match, matching), large=large)) is not None:
+            if step.use():
+                return await self._injected(arrival, step, large=large)
+        exchange, reply = await self._commit(arrival)
+        return _response(session, exchange, self._final(session, reply))
+
+    def _count_preflight(self, judged: Judged, session: Session) -> None:
         """Count a preflight after which a browser does not send the request, or that has no key."""
-        rules = judged.place.cors
+        rules, path = judged.place.cors, "/" + split_target(judged.request.target)[0].lstrip("/")
         problem = None if rules is None else preflight_problem(rules, judged.request)
         if problem is not None:
             self._unseen.add(f"preflight of {plain_path(path)}: {problem}, so the browser does not send the request")
@@ -103,27 +135,46 @@ class Vendor:
         terms = Terms(now_ms=session.clock.now(now), keys=settings.keys, rate_mode=settings.rate_limits)
         return judge(judged, terms)
 
-    async def _receive(self, request: web.BaseRequest, target: str, prefixed: str | None, protocol: str) -> WireRequest:
-        """Read a request, up to the largest body that any contract of the server or of the named session allows."""
+    async def _receive(
+        self, request: web.BaseRequest, target: str, prefixed: str | None, protocol: str
+    ) -> tuple[WireRequest, Deleted]:
+        """Read a request, up to the largest body that any contract of the server or of the named session allows.
+
+        Also return the sessions that were deleted meanwhile, by their names and credentials.
+        """
         session = None if prefixed is None else self._store.peek(self._store.owner(prefixed))
         ceiling = max(MIN_CEILING, self._contracts.max_body)
         if session is not None:
             ceiling = max(ceiling, self._contracts.of(session.settings.protocols, protocol).max_body)
-        connection = request.protocol
+        connection, deleted = request.protocol, NO_SESSIONS
         headers = connection.headers(request) if isinstance(connection, Watched) else None
-        return wire_request(request, target, await read_body(request, ceiling, self._settings.body_timeout), headers)
+        if request.content.is_eof():
+            received = await read_body(request, ceiling, self._settings.body_timeout)
+        else:
+            with self._store.noting_deletions() as deleted:
+                received = await read_body(request, ceiling, self._settings.body_timeout)
+        return wire_request(request, target, received, headers), deleted
 
-    def _session_of(self, judged: Judged, prefixed: str | None) -> tuple[Session, tuple[str, ...]]:
-        """Return the session of a request (by prefix, header, credential, or the default one), and notes."""
+    def _session_of(self, judged: Judged, prefixed: str | None, deleted: Deleted) -> tuple[Session, tuple[str, ...]]:
+        """Return the session of a request (by prefix, header, credential, or the default one), and notes.
+
+        A request that came before its session was deleted belongs to that one, not to a new one of the same name.
+        """
         requested = prefixed or judged.request.header(SESSION_HEADER)
-        name = requested or judged.credential
-        if not name:
-            return self._store.session(DEFAULT_SESSION), ()
+        name, notes = requested or judged.credential or DEFAULT_SESSION, tuple[str, ...]()
         try:
-            return self._store.session(self._store.owner(session_name(name))), ()
+            name = session_name(name)
         except SessionNameError as error:
             kind = "long" if isinstance(error, LongNameError) else "invalid"
-            return self._store.session(DEFAULT_SESSION), (f"{kind}_{'session' if requested else 'credential'}",)
+            name, notes = DEFAULT_SESSION, (f"{kind}_{'session' if requested else 'credential'}",)
+        return deleted.get(name) or self._store.session(self._store.owner(name)), notes
+
+    def _final(self, session: Session, reply: WireReply) -> WireReply:
+        """Return a reply as it is sent. If the session was deleted meanwhile, a header says so, and it is counted."""
+        if not session.deleted:
+            return reply
+        self._unseen.add("a request whose session was deleted or evicted while it was under way")
+        return replace(reply, headers=(*reply.headers, DELETED))
 
     async def _commit(self, arrival: Arrival, step: Step | None = None) -> tuple[Exchange, WireReply]:
         connection = arrival.request.protocol
@@ -135,10 +186,11 @@ class Vendor:
             notes=arrival.notes,
             step=step,
         )
-        logs.exchange_done(arrival.session, exchange, step)
+        arrival.session.saw(arrival.judged.credential)
+        logs.exchange_done(arrival.session, exchange, step, self._contracts.served.values())
         return exchange, reply
 
-    async def _injected(self, arrival: Arrival, step: Step) -> web.StreamResponse:
+    async def _injected(self, arrival: Arrival, step: Step, *, large: bool) -> web.StreamResponse:
         """Apply one fault step around the commit; record when and whether the complete reply was sent."""
         arrival.session.in_flight += 1
         try:
@@ -147,14 +199,14 @@ class Vendor:
                 fresh = route(arrival.judged.request_body, arrival.judged.contract)
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if step.reject is not None:
-                steps.reject(arrival.judged, step, arrival.attempts)
+                await _do(partial(steps.reject, arrival.judged, step, arrival.attempts), large=large)
             exchange, own = await self._commit(arrival, step)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)
                 held_up = await injection.pause(step, arrival.request)
-            reply = exchange.override.reply or own
+            reply = self._final(arrival.session, exchange.override.reply or own)
             whole = status_left = not (held_up and injection.given_up(arrival.request))
-            sent: web.StreamResponse = _answer(arrival.session, exchange, reply)
+            sent: web.StreamResponse = _response(arrival.session, exchange, reply)
             if step.connection == CLOSE_IDLE:
                 arrival.request.protocol.close()
             elif step.connection is not None and not injection.gone(arrival.request):
@@ -176,7 +228,12 @@ class Vendor:
         return problem(404, f"no protocol serves the path {path}", served=served)
 
 
-def _answer(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
+async def _do(work: Callable[[], T], *, large: bool) -> T:
+    """Do a piece of work, in a thread if it may take longer than a turn of the loop."""
+    return await Turn().do(work, large=True) if large else work()
+
+
+def _response(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
     vendor_reply = response(reply)
     if any(value.strip().lower() == "close" for value in vendor_reply.headers.getall("Connection", ())):
         vendor_reply.force_close()

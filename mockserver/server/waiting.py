@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, Literal, TypeVar
 
 from mockserver.core.model import Verdict
@@ -17,7 +17,7 @@ from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.realtime import monotonic
 from mockserver.server.pages import RenderedRow
-from mockserver.server.turns import in_turns, spread
+from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.matcher import (
@@ -165,8 +165,7 @@ class Waiter:
         if "status" in self._asks and exchange.override.fault is not None and exchange.override.answered is None:
             self._unanswered.append(exchange)
         elif "attempt" in self._asks or not self._is_excluded(exchange):
-            async for _ in spread(self._collecting(view), large=view.large):
-                pass
+            await Turn().carry_out(self._collecting(view), large=view.large)
 
     def _is_excluded(self, exchange: Exchange) -> bool:
         """Return whether nothing of an exchange can match, as far as that shows without reading its body."""
@@ -236,11 +235,10 @@ class Waiter:
         newest = self._session.newest if self.for_requests else self._session.newest_event
         first = max(self._after, newest - MOST_CANDIDATES)
         self.skipped = first - self._after
-        attempts, start = AttemptNumbers(), 0 if "attempt" in self._asks else self._before(first)
+        turn, attempts, start = Turn(), AttemptNumbers(), 0 if "attempt" in self._asks else self._before(first)
         async for exchange in in_turns(self._session, start):
             view = View(exchange)
-            async for _ in spread(self._comparing(view, first, attempts), large=view.large):
-                pass
+            await turn.carry_out(self._comparing(view, first, attempts), large=view.large)
 
     def _comparing(self, view: View, first: int, attempts: AttemptNumbers) -> Iterator[None]:
         """Compare what is above a position of an exchange with the matcher, a small piece of work at a time."""
@@ -278,6 +276,17 @@ class Waiter:
     async def refused(self) -> list[dict[str, Json]]:
         """Return the rows of the refused events that were found."""
         return [row async for row in spread_rows(self._refused, View.event_row)]
+
+    def shown_exchanges(self, arrived: Iterable[tuple[Exchange, int]], answer: Mapping[str, Json]) -> list[Exchange]:
+        """Return the exchanges that an explanation of the answer shows something of."""
+        exchanges = [exchange for exchange, _ in (*arrived, *self._refused)]
+        requests = [miss.seq for miss in self.near_misses if miss.kind == "request"]
+        for number in (*requests, *(int(row["id"].removeprefix("r")) for row in answer["refused_requests"])):
+            exchanges += islice(self._session.exchanges(number - 1), 1)
+        for miss in self.near_misses:
+            if miss.kind == "event":
+                exchanges += islice(self._session.exchanges_with_events(miss.seq - 1), 1)
+        return list({exchange.seq: exchange for exchange in exchanges}.values())
 
     def _row(self, view: View, index: int) -> dict[str, Json]:
         return view.request_row() if self.for_requests else view.event_row(index)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, TypeVar, cast
 
 from mockserver.contract.operation import RateClaim
@@ -69,6 +70,10 @@ class Claims:
     def bytes(self) -> int:
         """About how many bytes of memory the claims take."""
         return self.remembered * ID_BYTES + (len(self._windows) + len(self._idempotency)) * WINDOW_BYTES
+
+    def ids(self) -> Iterator[Id]:
+        """Yield every id and entity that is remembered."""
+        return chain(self._entities, *self._seen.values())
 
     def knows(self, entity: Id) -> bool:
         """Tell whether an accepted event has brought an entity into being."""

@@ -6,6 +6,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from msgspec import Struct
+
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Form
 from mockserver.core.adapter import adapter_of
@@ -59,11 +61,11 @@ class SharedHead:
     key: Hashable = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Exchange:
+class Exchange(Struct, kw_only=True, gc=False):
     """One journalled request. Everything else (rows, findings, stored events, the reply) is derived when read.
 
-    `refused` says that the request was refused as a whole.
+    `refused` says that the request was refused as a whole. The garbage collector passes over it and its receipt, as
+    neither can be in a cycle: to look at all of a large journal would stop the loop for longer than a turn.
     """
 
     shared: SharedHead

@@ -32,6 +32,10 @@ KEY_BYTES: Final = 200
 SESSION_BYTES: Final = 2700
 """Bytes a session takes with nothing in it, measured; so for the others below."""
 
+SEEN_KEYS: Final = 8
+LONGEST_SEEN: Final = 256
+"""Credentials that a session remembers, and the characters of each: a session of one client has one or two."""
+
 STEP_BYTES: Final = 6000
 """Bytes a fault step takes beside its script, most of it for its dice."""
 
@@ -185,6 +189,12 @@ class Session:
         self.remembered_before = 0
         self.newest = 0  # the number of the newest request
         self._next_event = 1
+        self.seen_keys: set[str] = set()  # the first `SEEN_KEYS` credentials of its requests
+
+    def saw(self, key: str | None) -> None:
+        """Remember the credential of a request, so that it can be hidden wherever it is sent again."""
+        if key is not None and len(self.seen_keys) < SEEN_KEYS:
+            self.seen_keys.add(key[:LONGEST_SEEN])
 
     @property
     def newest_event(self) -> int:
@@ -355,16 +365,3 @@ def size_of(exchange: Exchange) -> int:
     if override.reply is not None:
         size += len(override.reply.body) + REPLY_HEADER_BYTES * len(override.reply.headers)
     return size
-
-
-def shorten(name: str, limit: int = 12) -> str:
-    """Return a session's name as logs show it: a key is not written out, but its beginning and its end are."""
-    if len(name) <= limit:
-        return name
-    end = (limit - 1) // 2
-    return f"{name[: limit - 1 - end]}…{name[-end:]}"
-
-
-def shorten_path(target: str) -> str:
-    """Return the path of a target with long segments, which may be keys, shortened."""
-    return "/".join(shorten(part, 16) for part in target.partition("?")[0].split("/"))

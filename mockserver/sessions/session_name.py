@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -22,6 +23,16 @@ _REFUSED: Final = {
     "Zp": "a paragraph separator",
 }
 """Kinds of characters that no name contains, by Unicode category: a name is shown in terminals, logs and reports."""
+
+
+_PUBLIC_BEGINNING: Final = re.compile("[a-z]{1,5}_")
+"""What every key of a kind begins with, such as `pk_`."""
+
+_SHOWN: Final = 4
+"""Characters of the start and of the end of a name that are shown at most."""
+
+_SHORTEST: Final = 6
+"""Of a shorter name, nothing is shown beside its public beginning."""
 
 
 class SessionNameError(ValueError):
@@ -52,3 +63,18 @@ def session_name(text: str) -> str:
         if kind is not None:
             raise SessionNameError(f"the name of a session must not contain {kind} (U+{ord(character):04X})")
     return name
+
+
+def shorten(name: str) -> str:
+    """Return the name of a session as logs and reports show it: as it may be a key, a third of it at most is shown.
+
+    The public beginning of a key, such as `pk_`, is shown too. The default session has no key: its name is shown.
+    """
+    if not name or name == DEFAULT_SESSION:
+        return name
+    public = _PUBLIC_BEGINNING.match(name)
+    start = 0 if public is None else public.end()
+    rest = len(name) - start
+    if rest < _SHORTEST:
+        return f"{name[:start]}…"
+    return f"{name[: start + min(rest // 6, _SHOWN)]}…{name[-min(max(rest // 8, 1), _SHOWN) :]}"

@@ -9,9 +9,9 @@ import base64
 import random
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
-from itertools import zip_longest
 from typing import Final, Literal
 
 from mockserver.contract.server_rules import SERVER_RULES
@@ -28,7 +28,7 @@ from mockserver.jsonkit.patterns import bounded
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.jsonkit.template import fill_text, names
 from mockserver.sessions.exchange import ReplyOverride
-from mockserver.sessions.matcher import RequestFacts, about_events, differences, request_differences
+from mockserver.sessions.matcher import RequestFacts, about_events, matches, request_differences
 from mockserver.sessions.matcher import problem as matcher_problem
 
 When = Literal["before_commit", "after_commit"]
@@ -89,7 +89,9 @@ class Step:
         return self.when == "after_commit" or (self.reply is None and self.connection in (None, CLOSE_IDLE))
 
     def use(self) -> bool:
-        """Roll the dice and, when they say so, use the step once."""
+        """If uses are left, roll the dice and, when they say so, use the step once."""
+        if self.spent:
+            return False
         if self.probability is not None and self._dice.random() >= self.probability:
             return False
         if self.remaining is not None:
@@ -105,34 +107,25 @@ class Step:
         """Whether the matcher asks which attempt to deliver an event a request is."""
         return "attempt" in (self.match.get("request") or {})
 
-    def matches(self, judged: Judged, attempts: Sequence[int] = ()) -> bool:
-        """Tell whether the step is meant for a request; a matcher about events needs one event that fits.
-
-        `attempts` has the number of the attempt for each event, or nothing where no step asks.
-        """
+    def is_for(self, judged: Judged) -> bool:
+        """Tell whether the step is meant for a request, as far as that does not depend on its events."""
         operation = self.match.get("operation")
         if operation != judged.operation_name and (operation is not None or judged.preflight):
             return False
         if self.match.get("protocol") not in (None, judged.contract.name):
             return False
-        if about_events(self.match):
-            return bool(self.matching_events(judged, attempts))
-        request = self.match.get("request")
+        request = None if about_events(self.match) else self.match.get("request")
         return not request or not any(request_differences(request, RequestFacts(request=judged.request)))
 
-    def matching_events(self, judged: Judged, attempts: Sequence[int] = ()) -> list[int]:
-        """Return the positions of the events the step is meant for; all of them without a matcher."""
-        rows = rows_of(judged)
-        if self.match.get("request"):
-            for row, attempt in zip_longest(rows, attempts[: len(rows)]):
-                row["request"] = RequestFacts(request=judged.request, attempt=attempt)
-        return [index for index, row in enumerate(rows) if not differences(self.match, row)]
 
+def rows_of(judged: Judged, attempts: Sequence[int] = ()) -> list[dict[str, Json]]:
+    """Return what a matcher may look at of a request's events before they are committed.
 
-def rows_of(judged: Judged) -> list[dict[str, Json]]:
-    """Return what a matcher may look at of a request's events before they are committed."""
+    `attempts` has the number of the attempt for each event, or nothing where no step asks.
+    """
     bad = {error.index for error in judged.event_errors}
     refused, form = judged.refusal is not None, judged.form
+    facts = RequestFacts(request=judged.request)
     return [
         {
             "protocol": judged.contract.name,
@@ -140,15 +133,29 @@ def rows_of(judged: Judged) -> list[dict[str, Json]]:
             "type": None if form is None else form.type_of(event),
             "verdict": str(Verdict.REJECTED if refused or index in bad else Verdict.ACCEPTED),
             "event": event,
+            "request": facts if index >= len(attempts) else replace(facts, attempt=attempts[index]),
         }
         for index, event in enumerate(judged.events)
     ]
 
 
+def matching(steps: Iterable[Step], judged: Judged, attempts: Sequence[int] = ()) -> Iterator[Step]:
+    """Yield the steps that are meant for a request, in their order; one about events needs one event that fits."""
+    rows: list[dict[str, Json]] | None = None
+    for step in steps:
+        if step.spent or not step.is_for(judged):
+            continue
+        if about_events(step.match):
+            rows = rows_of(judged, attempts) if rows is None else rows
+            if not any(matches(step.match, row) for row in rows):
+                continue
+        yield step
+
+
 @bounded()
-def take(steps: Sequence[Step], judged: Judged, attempts: Sequence[int] = ()) -> Step | None:
-    """Return the first step that matches, has uses left and whose dice agree, used once; None when there is none."""
-    return next((step for step in steps if not step.spent and step.matches(judged, attempts) and step.use()), None)
+def next_match(matching_steps: Iterator[Step]) -> Step | None:
+    """Return the next of matching steps, or None; that is all the work there is in choosing a step."""
+    return next(matching_steps, None)
 
 
 def problem(script: Mapping[str, Json]) -> tuple[str, str] | None:
@@ -225,7 +232,7 @@ def reject(judged: Judged, step: Step, attempts: Sequence[int] = ()) -> None:
 
     Where the event is the whole request, the request is refused.
     """
-    chosen = step.matching_events(judged, attempts)
+    chosen = [index for index, row in enumerate(rows_of(judged, attempts)) if matches(step.match, row)]
     errors = {error.index: error for error in judged.event_errors}
     for index in chosen:
         if index not in errors:

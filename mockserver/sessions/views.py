@@ -27,9 +27,6 @@ from mockserver.sessions.steps import INJECTED_RULE, Step, truncated
 KEPT_ROWS: Final = 1000
 """How many rows a view keeps for the next matcher. A larger batch than vendors take is read by each matcher anew."""
 
-LARGE_BODY: Final = 256 * 1024
-"""Bytes of a body that may take longer to read than a turn of the event loop should: some milliseconds and more."""
-
 
 class View:
     """One exchange. It is judged again, under the contract and terms of the first time, when that is asked for."""
@@ -41,10 +38,7 @@ class View:
     @property
     def large(self) -> bool:
         """Whether its body, decompressed, may be too large to read within a turn of the event loop."""
-        exchange = self.exchange
-        if len(exchange.body) > LARGE_BODY or exchange.shared.head.header(b"content-encoding") is None:
-            return len(exchange.body) > LARGE_BODY
-        return RequestBody(exchange.request).claimed_size > LARGE_BODY
+        return RequestBody(self.exchange.request).large
 
     @cached_property
     def judged(self) -> Judged:

@@ -6,7 +6,6 @@ import base64
 import gzip
 import re
 import shlex
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -14,6 +13,7 @@ from typing import Final
 
 from mockserver.client.junit import Case, CaseFailure, Suite, document
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.printable import printable
 from mockserver.strategies.samples import Request
 from mockserver.verify.rule import Finding, Outcome, Reply, Status
 from mockserver.verify.runner import defects
@@ -21,8 +21,6 @@ from mockserver.verify.runner import defects
 SHOWN: Final = 600
 OTHERS: Final = 8
 LONG: Final = 4000
-UNSEEN: Final = ("Cc", "Cf", "Zl", "Zp")
-"""Unicode categories of characters that control a terminal, are invisible or break a line."""
 SECRET_NAME: Final = re.compile("auth|cookie|credential|jwt|key|pass|secret|session|sign|token", re.IGNORECASE)
 """What the name of a header contains if its value is a secret."""
 NO_TYPE: Final = "content-type:"
@@ -90,7 +88,8 @@ class Report:
         secrets = [*self.keys.values(), *(variable_of(name) for name, _ in self.headers if SECRET_NAME.search(name))]
         if not self.clean and secrets:
             lines += ["", f"The commands take secrets from {' and '.join(secrets)}: export what they need."]
-        return "\n".join([*lines, "", f"{len(self.outcomes)} rules: {counts}; {self.requests} requests"])
+        lines += ["", f"{len(self.outcomes)} rules: {counts}; {self.requests} requests"]
+        return "\n".join(map(printable, lines))
 
     @property
     def requests(self) -> int:
@@ -191,11 +190,6 @@ def _shown(reply: Reply | None) -> Json:
     return {"status": reply.status, "body": reply.body[:SHOWN].decode("utf-8", "replace")}
 
 
-def printable(text: str) -> str:
-    """Return a text that leaves a terminal alone."""
-    return "".join(char if char.isprintable() or char == "\n" else "?" for char in text)
-
-
 def variable_of(header: str) -> str:
     """Return the shell variable that stands for the value of a secret header."""
     return "HEADER_" + re.sub("[^A-Z0-9]", "_", header.upper())
@@ -221,14 +215,14 @@ def curl(target: str, request: Request, keys: Mapping[str, str], added_headers: 
 
 
 def _text(body: bytes) -> str | None:
-    """Return a body that can be an argument: short, without control characters, without a leading @."""
+    """Return a body that can be an argument: short, in one printable line, without a leading @."""
     if len(body) > LONG or body.startswith(b"@"):
         return None
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return None if any(unicodedata.category(char) in UNSEEN and char != "\n" for char in text) else text
+    return text if printable(text) == text else None
 
 
 def _quoted(text: str, keys: Mapping[str, str]) -> str:

@@ -36,9 +36,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def _process(arguments: list[str], ready: str, port: int) -> Iterator[Server]:
+def _process(arguments: list[str], ready: str, port: int, root: Path = ROOT) -> Iterator[Server]:
     command = [*pinned(SERVER), sys.executable, *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=environment) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -57,11 +58,11 @@ def ceiling(reply: dict[str, Any]) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def mock(*flags: str) -> Iterator[Server]:
-    """Serve ours, with default settings."""
+def mock(*flags: str, root: Path = ROOT) -> Iterator[Server]:
+    """Serve ours, with default settings; `root` is the checkout whose code it runs."""
     port = free_port()
     command = ["-m", "mockserver", "serve", "--port", str(port), "--log-level", "error", *flags]
-    with _process(command, "mockserver ready", port) as server:
+    with _process(command, "mockserver ready", port, root) as server:
         yield server
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,9 @@ import pytest
 
 from tests.benchmarks import ceiling as ceiling_script
 from tests.benchmarks import load, payloads
-from tests.benchmarks.__main__ import CASES, Case, measure
 from tests.benchmarks.load import WrongReplyError, requests_per_second
-from tests.benchmarks.servers import Server, mock
+from tests.benchmarks.servers import ROOT, Server, mock
+from tests.benchmarks.throughput import CASES, Case, measure, measure_beside
 
 LONGEST_CEILING = 30
 
@@ -51,6 +52,20 @@ def test_case_is_measured_beside_the_ceiling_in_turns_when_run() -> None:
     assert found["ours"] > 0
     assert found["ceiling"] > 0
     assert found["spread"] >= 0
+
+
+def test_case_is_measured_beside_another_checkout_when_run() -> None:
+    found = measure_beside(ROOT, Case(payloads.outlit(2), 2, 0.4), rounds=2, seconds=1)
+    assert min(found["ours"], found["other"], found["ratio"], found["other_cpu_us"]) > 0
+
+
+def test_code_of_another_checkout_runs_when_it_is_named(tmp_path: Path) -> None:
+    package = tmp_path / "mockserver"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text("print('mockserver ready', __file__, flush=True); input()")
+    with mock(root=tmp_path) as other, pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(other.url)
 
 
 def test_cases_cover_what_matters() -> None:

@@ -169,6 +169,11 @@ def test_sizes_are_bytes_with_or_without_a_unit(text: str, size: int) -> None:
         (["--revision", "outlit=r4-2026"], 'did you mean "r4-2026-08"?'),
         (["--revision", "outlet=r4-2026-08"], 'did you mean "outlit"?'),
         (["--admin-token", ""], "must not be empty"),
+        (["--admin-token", "a\nb"], "U+000A at position 2"),
+        (["--admin-token-file", "no/such/file"], "cannot read the admin token file no/such/file: No such file"),
+        (["--admin-token-file", "."], "cannot read the admin token file .: Is a directory"),
+        (["--admin-token-file", os.devnull], "must not be empty"),
+        (["--admin-token", "a", "--admin-token-file", "b"], "exclude each other"),
         (["--contracts", "no/such/folder"], "no/such/folder"),
         (["--contract-patch", "no/such/file.yaml"], "no/such/file.yaml"),
         (["--prot", "1"], "--port"),
@@ -180,6 +185,30 @@ def test_a_flag_that_cannot_be_used_ends_with_2_and_says_why(flags: list[str], s
     assert ended.exit_code == 2
     assert said in ended.output
     assert "Traceback" not in ended.output
+
+
+@pytest.mark.parametrize(("command", "arguments"), [("serve", ["--port", "0"]), ("report", ["--session", "s"])])
+@pytest.mark.parametrize("ending", ["ADMIN_TOKEN", "ADMIN_TOKEN_FILE"])
+def test_an_empty_token_variable_does_not_open_the_server(command: str, arguments: list[str], ending: str) -> None:
+    variable = f"MOCKSERVER_{command.upper()}_{ending}"
+    ended = invoke(command, *arguments, **{variable: "", "MOCKSERVER_URL": "http://127.0.0.1:1"})
+    assert ended.exit_code == 2
+    assert f"{variable} is empty: give it a value, or unset it" in ended.output
+
+
+@pytest.mark.parametrize("given", ["MOCKSERVER_SERVE_ADMIN_TOKEN", "MOCKSERVER_SERVE_ADMIN_TOKEN_FILE"])
+def test_a_token_with_a_newline_is_that_of_the_clients(tmp_path: Path, given: str) -> None:
+    file = tmp_path / "token"
+    file.write_bytes(b"s3cret\r\n")
+    with served(variables={given: str(file) if given.endswith("FILE") else "s3cret\n"}) as process:
+        for flags in (["--admin-token", "s3cret"], ["--admin-token", "s3cret\n"], ["--admin-token-file", str(file)]):
+            ended = invoke("report", process.url, "--session", "s", "--allow-empty", *flags)
+            assert ended.exit_code == 0, ended.output
+        ended = invoke("report", process.url, "--session", "s", "--allow-empty", "--admin-token", "other")
+        assert (ended.exit_code, "401" in ended.output) == (2, True)
+        log = process.log_until("control call refused: a wrong bearer token, from 127.0.0.1")
+    assert "s3cret" not in log
+    assert "other" not in log
 
 
 def test_a_bad_patch_is_refused_with_its_file_and_place(tmp_path: Path) -> None:
@@ -540,14 +569,29 @@ def test_the_log_has_neither_when_only_warnings_are_wanted() -> None:
 def test_a_client_cannot_forge_a_line_of_the_log() -> None:
     with served() as server:
         server.connect("GET /_mock/sessions/a%0Ab HTTP/1.1\r\nHost: localhost\r\n\r\n").close()
+        named = json.dumps({"events": [{"event_type": "a", "external_user_id": "u", "a\nb\x1b": 7}]})
+        forged = REFUSED.replace(BATCH, named).replace(f"Length: {len(BATCH)}", f"Length: {len(named)}")
+        for request, status in ((REFUSED.replace("/v1/", "/_mock/s/a%0Ab%1B/v1/"), 404), (forged, 400)):
+            with server.connect(request) as connection, connection.makefile() as reader:
+                assert reader.readline().startswith(f"HTTP/1.1 {status} ")
+        _, _, log = server.end()
+    assert r"at /a\nb\x1b [" in log
+    assert "\x1b" not in log
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\S+ (info|warning) ", line) for line in log.splitlines())
+
+
+def test_data_of_an_event_cannot_forge_a_line_of_the_log_or_a_command() -> None:
+    with served("--log-level", "debug") as server:
+        body = BATCH.replace("7", json.dumps("a\n::error::b\x1b\u202e"))
+        head = REFUSED.partition("Content-Length")[0]
         with (
-            server.connect(REFUSED.replace("/v1/", "/_mock/s/a%0Ab%1B/v1/")) as connection,
+            server.connect(f"{head}Content-Length: {len(body)}\r\n\r\n{body}") as connection,
             connection.makefile() as reader,
         ):
             assert reader.readline().startswith("HTTP/1.1 400 ")
         _, _, log = server.end()
-    assert r"new session a\nb\x1b" in log
-    assert "\x1b" not in log
+    assert r'must match ^[a-z0-9]+(?:_[a-z0-9]+)*$, got "a\n::error::b' in log
+    assert all(line.isprintable() and line.startswith("2") for line in log.splitlines())
 
 
 @pytest.mark.parametrize("as_json", [False, True])

@@ -106,6 +106,16 @@ def test_control_surface_is_reached_when_a_token_guards_it() -> None:
             stranger.events()
 
 
+def test_control_surface_is_reached_when_its_token_is_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("secret\n")
+    with MockServer(admin_token_file=file) as server:
+        file.unlink()
+        assert server.events() == []
+        with MockServer.connect(server.url, "secret\r\n", session=server.name) as elsewhere:
+            assert elsewhere.settings().session == server.name
+
+
 async def test_server_runs_on_the_loop_when_entered_with_async_with() -> None:
     before = asyncio.all_tasks()
     async with MockServer() as server:

@@ -241,7 +241,7 @@ def test_traffic_before_the_session_was_opened_is_not_blamed(server: Client, ses
         server.session("pk_later").wait_for(timeout=0.01)
     assert "other sessions" not in str(later.value)
     assert "in no session" not in str(later.value)
-    with pytest.raises(WaitError, match="pk_earlier: ") as same_test:
+    with pytest.raises(WaitError, match="pk_e…r: ") as same_test:
         session.wait_for(timeout=0.01)
     assert "no protocol serves POST /nobody/serves/this" in str(same_test.value)
     server.session("pk_earlier").forget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -77,6 +78,24 @@ def test_node_recipe_passes_when_a_server_runs(server: ServerProcess) -> None:
     assert done.returncode == 0, done.stdout
     written = (FOLDER / "node-test" / "sender.test.mjs").read_text().count("\ntest(")
     assert f"# pass {written}\n" in done.stdout
+
+
+SERVICE = "mockserver"
+LEADS_HERE = (
+    "import dns from 'node:dns'; const { lookup } = dns;"
+    f"dns.lookup = (name, ...rest) => lookup(name === '{SERVICE}' ? '127.0.0.1' : name, ...rest)"
+)
+"""A module for Node under which the name of the compose service leads to this machine."""
+
+
+def test_node_recipe_passes_when_the_server_is_a_service_of_a_plain_name(server: ServerProcess) -> None:
+    url, options = f"http://{SERVICE}:{server.port}", f"--import data:text/javascript;base64,{b64(LEADS_HERE)}"
+    done = run([program("node"), "--test", "node-test/sender.test.mjs"], url, NODE_OPTIONS=options)
+    assert done.returncode == 0, done.stdout
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def test_shell_recipe_passes_when_a_server_runs(server: ServerProcess) -> None:

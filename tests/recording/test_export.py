@@ -21,7 +21,7 @@ async def exported(request: Any, *secrets: str, protocol: str = "tally") -> dict
     """Return the line of one exchange."""
     store = new_store()
     kept, _ = await store.commit(store.session("tk_one"), judged(contract_of(protocol), request), received_ms=NOW)
-    return export_line(View(kept), Redactor(secrets or secrets_of(kept)))
+    return export_line(View(kept), Redactor(secrets or secrets_of(kept.request, kept.contract)))
 
 
 async def test_line_holds_the_exchange_and_its_events_without_the_key() -> None:

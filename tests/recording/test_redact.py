@@ -10,7 +10,6 @@ import pytest
 
 from mockserver.recording.redact import PLACEHOLDER, Redactor, is_secret_name, key_prefixes, secrets_of
 from tests.judging import COLLECT, collection, contract_of, sale, wire_request
-from tests.sessions.keeping import exchange
 
 WHISPERR = contract_of("whisperr")
 SECRET = 'wrk_a"b/c é'
@@ -65,9 +64,14 @@ def test_texts_and_names_of_a_value_are_replaced() -> None:
 
 def test_secrets_are_all_credentials_a_request_carries() -> None:
     headers = {"X-API-Key": "wrk_a", "Authorization": "Bearer wrk_b"}
-    kept = exchange(wire_request("/v1/nowhere", b"", headers), contract=WHISPERR)
-    assert secrets_of(kept) == {"wrk_a", "wrk_b"}
-    assert secrets_of(exchange(wire_request(COLLECT, collection(sale())))) == {"tk_one"}
+    kept = wire_request("/v1/nowhere", b"", headers)
+    assert secrets_of(kept, WHISPERR) == {"wrk_a", "wrk_b"}
+    assert secrets_of(wire_request(COLLECT, collection(sale())), contract_of("tally")) == {"tk_one"}
+
+
+@pytest.mark.parametrize("path", ["/api/i/v1/abcdefgh/event", "/api/i/v1/abcdefgh", "/api/i/v1/a%62cdefgh/x?y"])
+def test_segment_where_a_served_path_has_a_key_is_a_secret_though_it_is_a_plain_word(path: str) -> None:
+    assert secrets_of(wire_request(path), contract_of("outlit")) == {"abcdefgh"}
 
 
 @pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
@@ -135,8 +139,7 @@ def test_names_that_say_that_a_value_is_secret(name: str, secret: bool) -> None:
 
 
 def test_text_that_begins_like_a_key_of_the_contract_is_hidden() -> None:
-    outlit = exchange(wire_request("/"), contract=contract_of("outlit"))
-    assert key_prefixes(outlit) == {"pk_"}
+    assert key_prefixes(contract_of("outlit")) == {"pk_"}
     assert Redactor([], {"pk_"}).text("see pk_other9, spk_x and pk_") == f"see {PLACEHOLDER}, spk_x and pk_"
 
 
@@ -148,3 +151,20 @@ def test_time_does_not_grow_with_the_number_of_secrets_or_their_length() -> None
     assert shown.count(PLACEHOLDER) == 20_001
     assert Redactor(["a" * 100_000]).text("a" * 99_999 + "b c") == f"{PLACEHOLDER} c"
     assert len(Redactor([]).loose_text("key" * 300_000 + "key " * 200_000 + "key" + " " * 300_000)) == 2_000_003
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/api/i/v1/<credential>/events",
+        '["<credential>","<credential>","a"]',
+        "key=<credential>&a=b",
+        "a <credential> b",
+    ],
+)
+def test_text_that_is_hidden_already_stays_as_it_is(text: str) -> None:
+    assert Redactor(["pk_a"], ["pk_"]).loose_text(text) == text
+
+
+def test_element_that_is_named_like_a_placeholder_is_hidden() -> None:
+    assert Redactor([]).loose_text("<credential>S3</credential>") == f"<credential>{PLACEHOLDER}</credential>"

@@ -89,8 +89,19 @@ async def read_answer(reader: asyncio.StreamReader, method: str = "POST") -> Ans
     if status < 200:
         return await read_answer(reader, method)
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    length = 0 if method == "HEAD" or status in (204, 304) else int(headers.get("content-length", 0))
-    return Answer(status=status, headers=headers, body=await reader.readexactly(length))
+    if method == "HEAD" or status in (204, 304):
+        return Answer(status=status, headers=headers)
+    if headers.get("transfer-encoding") == "chunked":
+        return Answer(status=status, headers=headers, body=await _read_chunks(reader))
+    return Answer(status=status, headers=headers, body=await reader.readexactly(int(headers.get("content-length", 0))))
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
+    chunks = []
+    while size := int(await reader.readline(), 16):
+        chunks.append((await reader.readexactly(size + 2))[:-2])
+    await reader.readexactly(2)
+    return b"".join(chunks)
 
 
 async def _read_answers(reader: asyncio.StreamReader, method: str) -> list[Answer]:
@@ -114,9 +125,9 @@ class Connection:
             self.writer.write(piece)
             await self.writer.drain()
 
-    async def ask(self, request: bytes, method: str = "POST") -> Answer:
+    async def ask(self, request: bytes, method: str = "POST", *, within: float = SEARCH) -> Answer:
         """Send one request and read its answer."""
-        async with asyncio.timeout(SEARCH):
+        async with asyncio.timeout(within):
             await self.send(request)
             answer = await read_answer(self.reader, method)
         assert answer is not None, f"no answer to {request[:200]!r}"

@@ -236,7 +236,7 @@ async def test_every_spoiled_golden_request_is_answered_and_explained() -> None:
         view = View(exchange)
         assert view.reply() == reply, told
         rows, detail = list(view.event_rows()), view.request_detail()
-        json.loads(jsontext.render(export_line(View(exchange), Redactor(secrets_of(exchange)))))
+        json.loads(jsontext.render(export_line(View(exchange), Redactor(secrets_of(request, contract)))))
         refused = [finding for finding in detail["findings"] if finding["severity"] == "error"]
         assert reply.status < 400 or refused or any(row["verdict"] == "rejected" for row in rows), told
         for row in rows:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import http.client
 import signal
+from types import SimpleNamespace
+from unittest import mock
 
 import aiohttp
 import pytest
+from aiohttp import StreamReader
 
 from mockserver.server.connection import ATTRIBUTES, CLASSES
+from mockserver.server.running import serving
+from mockserver.settings import Settings
 from tests.processes import SEARCH, ServerProcess, served
 from tests.server.mutators import outlit
+from tests.server.raw import once
 
 KEY = "pk_renamed"
 WARNING = f"aiohttp {aiohttp.__version__} has no "
@@ -42,8 +48,52 @@ def test_vendor_request_is_answered_when_aiohttp_lacks_a_private_name(name: str)
         code, _, log = server.end(signal.SIGTERM)
         idle.close()
     assert (code, log.count(WARNING)) == (0, 1), log
-    assert f"{WARNING}{name}:" in log
+    assert f"{WARNING}{name}: requests are served, but there is no deadline for the head of a request" in log
     assert "Traceback" not in log
+
+
+class OtherParser:
+    """A parser of an aiohttp whose names are the same, but which answers otherwise."""
+
+    def __init__(self, *made: object) -> None:
+        self.renames = False
+
+    def feed_data(self, data: bytes) -> list[object]:
+        return [[]]
+
+
+class RefusingParser(OtherParser):
+    """A parser that is not made as before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+
+class RenamingParser(OtherParser):
+    """A parser that changes what it reads."""
+
+    def feed_data(self, data: bytes) -> list[object]:
+        return [[(SimpleNamespace(method="GET", path="trial", raw_headers=()), StreamReader(mock.Mock(), 1))]]
+
+
+@pytest.mark.parametrize(
+    ("parser", "why"),
+    [
+        (OtherParser, "ValueError: not enough values to unpack"),
+        (RefusingParser, "TypeError: "),
+        (RenamingParser, "it reads ('GET', 'trial',"),
+    ],
+)
+async def test_server_falls_back_when_a_private_name_has_another_meaning(
+    parser: type[OtherParser], why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("mockserver.server.connection.LenientParser", parser)
+    async with serving(Settings(port=0)) as (_, url):
+        assert (await once(int(url.rpartition(":")[2]), outlit(KEY, "click"))).status == 200
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert [
+        text.startswith(f"aiohttp {aiohttp.__version__} does not read requests as expected ({why}") for text in warnings
+    ] == [True]
 
 
 def test_nothing_is_said_when_aiohttp_has_every_private_name() -> None:

@@ -86,3 +86,19 @@ async def test_keys_a_session_was_told_of_are_not_exported(
     (line,) = await exported(control, vendor.key)
     assert line["session"] == "<credential>"
     assert line["events_detail"][0]["event"]["properties"] == {"a": "<credential>", "b": "<credential>"}
+
+
+async def test_secrets_that_an_export_hides_are_listed(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1", properties={"password": "opaque-Value-7", "pin": "1234"})
+    status, known = await control.get(f"{session}/secrets")
+    assert (status, known["secrets"]) == (200, sorted([vendor.key, "opaque-Value-7"]))
+    assert known["prefixes"] == ["apex_", "pk_", "wrk_"]
+    assert (await control.get("/_mock/sessions/unseen/secrets"))[1]["secrets"] == []
+
+
+async def test_long_secret_is_listed_by_its_beginning(control: ControlClient, vendor: VendorClient) -> None:
+    await vendor.post("/_mock/s/ours/api/events", {**SNIPPET, "projectKey": "k" * 100_000})
+    _, known = await control.get("/_mock/sessions/ours/secrets")
+    assert known["secrets"] == ["k" * 256]

@@ -10,11 +10,13 @@ import pytest
 
 from mockserver.server import turns
 from mockserver.server.handlers import Ledgers
+from mockserver.sessions import remains
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Delivery, Ledger
 from mockserver.sessions.session import Session
 from mockserver.sessions.stores.memory import MemoryStore
 from tests.judging import NOW, sale
+from tests.server.passes import Passes
 from tests.sessions.keeping import collected, new_store
 
 
@@ -123,3 +125,14 @@ async def test_two_readers_at_once_share_one_reading(added: list[int]) -> None:
     first, second = await asyncio.gather(ledgers.rows(session), ledgers.rows(session))
     assert first is second
     assert added == [1, 2]
+
+
+async def test_ledger_of_another_session_is_freed_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remains, "PIECE", 2)
+    monkeypatch.setattr(turns, "TURN_S", -1)
+    store, ledgers = new_store(), Ledgers()
+    await send(store, store.session("a"), *(f"s{number}" for number in range(40)))
+    assert len(await ledgers.rows(store.session("a"))) == 40
+    with Passes() as passes:
+        assert await ledgers.rows(store.session("b")) == []
+    assert passes.count >= 15

@@ -31,7 +31,7 @@ def failed(level: int = logging.ERROR) -> logging.LogRecord:
     """Return the record of an exception."""
     entry = record("it broke", level=level)
     try:
-        raise ValueError("no\nway")
+        raise ValueError("no\n::error::way")
     except ValueError:
         entry.exc_info = sys.exc_info()
     return entry
@@ -50,6 +50,8 @@ def test_text_line_has_time_level_and_message() -> None:
         ("é ok", "é ok"),
         ("\u2028", "\\u2028"),
         ("\ud800", "\\ud800"),
+        ("\u202e", "\\u202e"),
+        ("##vso[a]b", "\\x23#vso[a]b"),
     ],
 )
 def test_client_cannot_forge_a_text_line(sent: str, shown: str) -> None:
@@ -75,7 +77,8 @@ def test_line_is_coloured_by_its_level_on_a_terminal(level: int, code: str | Non
 def test_traceback_follows_a_text_line() -> None:
     first, *rest = TextLines(colour=False).format(failed()).splitlines()
     assert first == "2026-06-14T12:00:00.250Z error   it broke"
-    assert rest[0] == "Traceback (most recent call last):"
+    assert rest[0] == "  Traceback (most recent call last):"
+    assert rest[-1] == r"  \x3a:error::way"
 
 
 def test_json_line_is_one_object_with_the_calls_own_fields() -> None:
@@ -91,10 +94,17 @@ def test_json_line_is_one_object_with_the_calls_own_fields() -> None:
     }
 
 
+def test_json_line_shows_no_character_that_acts_on_a_terminal() -> None:
+    line = JsonLines().format(record("%s", "\u202e\x7f\x9b31m\ud800", extra=fields(path="/\u2028")))
+    assert line.isprintable()
+    assert json.loads(line)["message"] == "\u202e\x7f\x9b31m\ud800"
+    assert json.loads(line)["path"] == "/\u2028"
+
+
 def test_json_line_holds_the_traceback() -> None:
     line = JsonLines().format(failed())
     assert "\n" not in line
-    assert json.loads(line)["exception"].endswith("ValueError: no\nway")
+    assert json.loads(line)["exception"].endswith("ValueError: no\n::error::way")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mockserver.recording import export
 from mockserver.server import logs
 from mockserver.server.logs import SHOWN_EVENTS, exchange_done, new_session
 from mockserver.sessions.steps import Step, reject
@@ -14,17 +15,23 @@ from tests.judging import COLLECT, NOW, collection, contract_of, judged, sale, w
 from tests.sessions.keeping import new_store
 
 NAME = "tk_a-long-session-name"
-SHORT = "tk_a-l…-name"
+SHORT = "tk_a-l…me"
 PATH = "/tally/v2/main/collect"
+TARGET = f"{COLLECT}?secret=1"
 
 
 async def logged(
-    caplog: pytest.LogCaptureFixture, body: Any, *, level: int = logging.INFO, step: Step | None = None
+    caplog: pytest.LogCaptureFixture,
+    body: Any,
+    *,
+    level: int = logging.INFO,
+    step: Step | None = None,
+    target: str = TARGET,
 ) -> list[logging.LogRecord]:
     """Return the records of one request."""
     store = new_store()
     session = store.session(NAME)
-    result = judged(contract_of("tally"), wire_request(f"{COLLECT}?secret=1", body))
+    result = judged(contract_of("tally"), wire_request(target, body))
     if step is not None:
         session.faults += [Step({"connection": "drop", "times": 1}), step]
         if step.reject is not None:
@@ -136,3 +143,55 @@ async def test_lost_reply_and_long_step_are_told_in_one_short_line(caplog: pytes
     (line,) = await logged(caplog, collection(sale()), step=step)
     assert "(no reply)" in line.getMessage()
     assert len(line.getMessage()) < 300
+
+
+def secret_in(place: str) -> tuple[str, Any]:
+    """Return a target and a body with a key of eight characters in one place."""
+    key = "a1b2c3d4"
+    return {
+        "body": (COLLECT, collection({"kind": key}, token=key)),
+        "path": (f"{COLLECT}/{key}", collection(sale())),
+        "query": (f"{COLLECT}?apiKey={key}", collection({"kind": "gift"})),
+        "value": (COLLECT, collection({"kind": "sale", "ref": [key], "cents": 1}, token=key)),
+    }[place]
+
+
+@pytest.mark.parametrize("place", ["body", "path", "query", "value"])
+@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
+async def test_short_key_is_in_no_line(place: str, level: int, caplog: pytest.LogCaptureFixture) -> None:
+    target, body = secret_in(place)
+    lines = await logged(caplog, body, level=level, target=target)
+    assert lines
+    assert not [line for line in lines if "a1b2c3d4" in f"{line.getMessage()} {line.__dict__['fields']}"]
+
+
+ADDRESS = {"kind": "view", "ref": ["ann@example.com"]}
+NAMED_ADDRESS = {"kind": "view", "ref": "r", "Ann <ann@example.com>": 1}
+
+
+async def test_data_of_events_is_not_written_at_info(caplog: pytest.LogCaptureFixture) -> None:
+    lines = await logged(caplog, collection(ADDRESS, NAMED_ADDRESS))
+    texts = [f"{line.getMessage()} {line.__dict__['fields']}" for line in lines]
+    assert len(texts) == 2
+    assert "must be string, got an array at /ref" in texts[0]
+    assert "example.com" not in "".join(texts)
+
+
+async def test_data_of_events_is_written_at_debug(caplog: pytest.LogCaptureFixture) -> None:
+    lines = await logged(caplog, collection(ADDRESS), level=logging.DEBUG)
+    assert any('got ["ann@example.com"]' in line.getMessage() for line in lines)
+
+
+async def test_fault_step_is_written_without_keys_and_addresses(caplog: pytest.LogCaptureFixture) -> None:
+    step = Step({"reply": {"status": 503}, "match": {"where": {"/ref": {"in": ["tk_other", "ann@example.com"]}}}})
+    step.match = {}
+    (line,) = await logged(caplog, collection(sale()), step=step)
+    assert '"in":["<credential>","<e-mail>"]' in line.getMessage()
+
+
+async def test_value_in_a_body_that_takes_long_to_search_is_not_written(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "QUICKLY_SEARCHED", 10)
+    lines = await logged(caplog, collection({"kind": "view", "ref": ["secret"]}), level=logging.DEBUG)
+    assert any("must be string, got an array at /ref" in line.getMessage() for line in lines)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
+
 import pytest
 
 from mockserver.errors import SettingsError
 from mockserver.server.app import App
 from mockserver.settings import Settings
+from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
+from tests.server.raw import Plain, read_answer
 from tests.server.vendor_client import VendorClient
 
 TOKEN = "correct horse"
@@ -44,6 +49,11 @@ def settings(request: pytest.FixtureRequest) -> Settings:
         ({"Host": "[fe80::1]"}, 200),
         ({"Host": "mock"}, 200),
         ({"Host": "mock:8207"}, 200),
+        ({"Host": "mock", "User-Agent": "Mozilla/5.0"}, 421),
+        ({"Host": "mock", "Origin": "http://mock"}, 421),
+        ({"Host": "mock", "Sec-Fetch-Site": "same-origin"}, 421),
+        ({"Host": "localhost", "User-Agent": "Mozilla/5.0"}, 200),
+        ({"Origin": "https://localhost:1", "Host": "localhost:1"}, 403),
         ({"Host": "host.docker.internal:8207"}, 200),
         ({"Host": "evil.example"}, 421),
         ({"Host": "evil.example:8207"}, 421),
@@ -233,3 +243,104 @@ def test_origin_that_is_not_exactly_one_is_refused_at_the_start(origin: str, why
         App(Settings(allowed_origins=(origin,)))
     assert why in str(error.value)
     assert "such as http://localhost:5173" in str(error.value)
+
+
+SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "frame-ancestors 'none'",
+}
+
+
+def safe_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: headers[name] for name in SAFE if name in headers}
+
+
+@pytest.mark.parametrize("settings", [OPEN_TO_PAGE], indirect=True)
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("GET", "/livez", 200),
+        ("GET", "/readyz", 200),
+        ("HEAD", "/readyz", 200),
+        ("GET", "/_mock", 200),
+        ("GET", "/_mock/", 200),
+        ("GET", "/_mock/openapi.json", 200),
+        ("GET", "/_mock/openapi/outlit.json", 200),
+        ("GET", "/_mock/sessions", 200),
+        ("GET", "/_mock/sessions/a", 200),
+        ("GET", "/_mock/sessions/a/events", 200),
+        ("HEAD", "/_mock/sessions/a/events", 200),
+        ("GET", "/_mock/sessions/a/export", 200),
+        ("HEAD", "/_mock/sessions/a/export", 200),
+        ("GET", "/_mock/sessions/a/requests/r1", 404),
+        ("DELETE", "/_mock/sessions/a", 204),
+        ("OPTIONS", "/_mock/sessions/a", 204),
+        ("PATCH", "/_mock/sessions/a", 400),
+        ("PUT", "/_mock/sessions", 405),
+        ("GET", "/_mock/nothing", 404),
+        ("GET", "/_mock/s", 404),
+    ],
+)
+async def test_no_control_reply_is_sniffed_kept_or_framed(
+    control: ControlClient, method: str, path: str, status: int
+) -> None:
+    async with control.http.request(method, control.url + path, headers={"Origin": PAGE}) as reply:
+        assert (reply.status, safe_headers(reply.headers)) == (status, SAFE)
+
+
+@pytest.mark.parametrize("settings", [Settings(port=0, admin_token=TOKEN)], indirect=True)
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), ({"Host": "evil.example"}, 421), ({"Origin": "null"}, 403)])
+async def test_refusal_of_a_guard_is_not_framed_either(
+    control: ControlClient, headers: dict[str, str], status: int
+) -> None:
+    async with control.http.get(control.url + "/_mock/sessions", headers=headers) as reply:
+        assert (reply.status, safe_headers(reply.headers)) == (status, SAFE)
+
+
+async def test_page_that_is_sent_in_pieces_and_an_internal_error_are_not_framed_either(
+    app_server: AppServer, control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await vendor.track("m1")
+    monkeypatch.setattr("mockserver.server.aiohttp_io.WHOLE", 10)
+    async with control.http.get(control.url + session + "/events") as reply:
+        assert (reply.headers["Transfer-Encoding"], safe_headers(reply.headers)) == ("chunked", SAFE)
+    monkeypatch.setattr(app_server.app.handlers, "describe", lambda: 1 / 0)
+    async with control.http.get(control.url + "/_mock/") as reply:
+        assert (reply.status, safe_headers(reply.headers)) == (500, SAFE)
+
+
+async def test_control_body_that_breaks_off_is_answered_without_framing(app_server: AppServer) -> None:
+    head = Plain(method="PATCH", path="/_mock/sessions/a").head("Transfer-Encoding: chunked", "Expect: 100-continue")
+    reader, writer = await asyncio.open_connection("127.0.0.1", app_server.port)
+    writer.write(head)
+    await reader.readuntil(b"100 Continue\r\n\r\n")
+    writer.write(b"zz\r\n")
+    answer = await read_answer(reader)
+    writer.close()
+    assert answer is not None
+    assert answer.status == 400
+    assert {name: answer.headers.get(name.lower()) for name in SAFE} == SAFE
+
+
+async def test_vendor_replies_have_none_of_the_control_headers(control: ControlClient, vendor: VendorClient) -> None:
+    for prefix in ("", "/_mock/s/other", "/_mock/s/_mock"):
+        reply = await vendor.track("m1", prefix=prefix)
+        assert (reply.status, safe_headers(reply.headers)) == (202, {})
+
+
+async def test_internal_error_is_logged_without_the_key_and_the_query(
+    app_server: AppServer,
+    control: ControlClient,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(app_server.app.vendor, "handle", lambda *_: 1 / 0)
+    async with control.http.post(f"{control.url}/api/i/v1/{key}/events?token=s3cret") as reply:
+        assert reply.status == 500
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert line == "internal error at POST /api/i/v1/…/events"
+    assert key not in line
+    assert "s3cret" not in line

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -261,6 +263,22 @@ def test_it_imports_nothing_that_only_tests_need() -> None:
     imported = {line.rpartition("|")[2].strip() for line in log.splitlines() if line.startswith("import time:")}
     assert "mockserver.server.app" in imported
     assert not {name for name in imported if name.partition(".")[0] in ("hypothesis", "pytest", "_pytest")}
+
+
+async def test_what_is_needed_later_is_loaded_in_a_thread_once_the_server_is_ready(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    order: list[object] = []
+
+    def loaded() -> None:
+        order.append(threading.current_thread() is threading.main_thread())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(running, "announce", lambda *arguments: order.append("ready"))
+    monkeypatch.setattr(running, "preload", loaded)
+    await running.run(Settings(port=0))
+    gc.unfreeze()
+    assert order == ["ready", False]
 
 
 async def test_garbage_is_collected_again_once_the_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:

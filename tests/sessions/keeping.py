@@ -12,6 +12,7 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, ReplyOverride, SharedHead
 from mockserver.sessions.ledger import Delivery, Ledger
 from mockserver.sessions.session import Session, SessionSettings
+from mockserver.sessions.steps import Step, matching, next_match
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
 from tests.judging import COLLECT, NOW, collection, contract_of, judged, sale, wire_request
@@ -65,6 +66,15 @@ def exchange(
         receipt=Receipt(session="s", seq=seq, first_event=first_event, verdicts=tuple(verdicts)),
         override=override,
     )
+
+
+def step_taken(steps: Iterable[Step], request: Judged) -> Step | None:
+    """Return the first step that is meant for a request and can be used, used once; None when there is none."""
+    choices = matching(steps, request)
+    while (step := next_match(choices)) is not None:
+        if step.use():
+            return step
+    return None
 
 
 def deliveries(exchanges: Iterable[Exchange]) -> list[Delivery]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from mockserver.core.model import Terms, Verdict
 from mockserver.sessions.exchange import NO_OVERRIDE, ReplyOverride, SharedHead
 from tests.judging import COLLECT, NOW, wire_request
-from tests.sessions.keeping import TALLY, exchange
+from tests.sessions.keeping import TALLY, commit, exchange, new_store
 
 REQUEST = wire_request(COLLECT, b"[1]", {"X-A": "1", "x-a": "2"}, truncated=True, late=True)
 
@@ -58,3 +59,10 @@ def test_moments_are_the_sessions_unless_real_time_was_another() -> None:
 )
 def test_client_is_told_the_status_unless_the_answer_was_lost(override: ReplyOverride, status: int | None) -> None:
     assert exchange(REQUEST, status=503, override=override).client_status == status
+
+
+async def test_garbage_collector_passes_over_the_journal() -> None:
+    store = new_store()
+    entry, _ = await commit(store, store.session("a"))
+    assert not gc.is_tracked(entry)
+    assert not gc.is_tracked(entry.receipt)

@@ -16,9 +16,9 @@ from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
 from mockserver.sessions.session import SessionSettings
-from mockserver.sessions.steps import Step, reject, take
+from mockserver.sessions.steps import Step, reject
 from mockserver.sessions.stores.memory import MemoryStore
-from tests.sessions.keeping import deliveries
+from tests.sessions.keeping import deliveries, step_taken
 
 NOW = 1_781_438_400_000
 WHISPERR = "/v1/events/batch"
@@ -59,7 +59,7 @@ class Wire:
             body=json.dumps(body).encode(),
         )
         judged = judge(route(RequestBody(request), contract), Terms(now_ms=NOW))
-        taken = None if step is None else take([Step(step)], judged)
+        taken = None if step is None else step_taken([Step(step)], judged)
         assert (taken is None) == (step is None)
         if taken is not None and taken.reject is not None:
             reject(judged, taken)

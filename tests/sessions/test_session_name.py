@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.sessions.session_name import MAX_NAME_BYTES, LongNameError, SessionNameError, session_name
+from mockserver.sessions.session_name import MAX_NAME_BYTES, LongNameError, SessionNameError, session_name, shorten
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,22 @@ def test_text_that_names_no_session_is_refused_with_the_reason(text: str, reason
 def test_name_is_refused_when_it_has_more_than_200_bytes(text: str) -> None:
     with pytest.raises(LongNameError, match="200 bytes"):
         session_name(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("", ""),
+        ("default", "default"),
+        ("abcde", "…"),
+        ("abcdefgh", "a…h"),
+        ("pk_test", "pk_…"),
+        ("pk_live_S3CRET", "pk_l…T"),
+        ("wrk_0123456789abcdef0123456789abcdef", "wrk_0123…cdef"),
+        ("ci-2026-11-29-worker-1", "ci-…-1"),
+        ("ci-2026-11-29-worker-2", "ci-…-2"),
+        ("é" * 40, "éééé…éééé"),
+    ],
+)
+def test_name_is_cut_so_that_it_cannot_be_used_as_a_key(name: str, shown: str) -> None:
+    assert shorten(name) == shown

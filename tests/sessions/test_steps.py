@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 
 from mockserver.core.model import Judged
-from mockserver.sessions.steps import Step, problem, rows_of, take
+from mockserver.sessions.matcher import RequestFacts
+from mockserver.sessions.steps import Step, matching, next_match, problem, rows_of
 from tests.judging import COLLECT, collection, contract_of, judged, sale, wire_request
-from tests.sessions.keeping import collected
+from tests.sessions.keeping import collected, step_taken
 
 FAULT = {"connection": "reset"}
+
+
+def is_taken(match: Any, request: Judged) -> bool:
+    return next_match(matching([Step({**FAULT, "match": match})], request)) is not None
 
 
 def test_step_is_read_into_values() -> None:
@@ -108,7 +113,7 @@ def test_delay_is_fixed_or_drawn_between_its_bounds() -> None:
 )
 def test_step_is_meant_for_a_request_when_one_of_its_events_fits(match: Any, fits: bool) -> None:
     request = collected(sale("a"), {"kind": "view", "ref": "b"}, sale("c", -1))
-    assert Step({**FAULT, "match": match}).matches(request) is fits
+    assert is_taken(match, request) is fits
 
 
 @pytest.mark.parametrize(
@@ -117,13 +122,7 @@ def test_step_is_meant_for_a_request_when_one_of_its_events_fits(match: Any, fit
 def test_preflight_is_met_only_by_a_step_that_names_it(match: Any, fits: bool) -> None:
     preflight = judged(contract_of("outlit"), wire_request("/api/i/v1/pk_a/events", method="OPTIONS"))
     assert preflight.preflight
-    assert Step({**FAULT, "match": match}).matches(preflight) is fits
-
-
-def test_matching_events_are_told_by_their_positions() -> None:
-    request = collected(sale("a"), sale("b"), sale("a"))
-    assert Step({"reject": {}, "match": {"where": {"/ref": "a"}}}).matching_events(request) == [0, 2]
-    assert Step({"reject": {}}).matching_events(request) == [0, 1, 2]
+    assert is_taken(match, preflight) is fits
 
 
 @pytest.mark.parametrize(
@@ -142,12 +141,15 @@ def test_rows_have_the_verdicts_of_the_judgement(items: list[Any], members: Any,
         "type": "sale",
         "verdict": verdicts[0],
         "event": items[0],
+        "request": RequestFacts(request=request.request),
     }
+    numbered = rows_of(request, [3])
+    assert [row["request"].attempt for row in numbered] == [3, None]
 
 
 def taken(steps: list[Step], request: Judged) -> int | None:
     """Return the position of the step that a request takes."""
-    step = take(steps, request)
+    step = step_taken(steps, request)
     return None if step is None else steps.index(step)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -14,8 +15,9 @@ from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.claims import ID_BYTES
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
-from mockserver.sessions.session import Session, SessionSettings, SharedUses, shorten
-from mockserver.sessions.session_name import DEFAULT_SESSION
+from mockserver.sessions.remains import Remains
+from mockserver.sessions.session import Session, SessionSettings, SharedUses
+from mockserver.sessions.session_name import DEFAULT_SESSION, shorten
 from mockserver.sessions.steps import Step, override_of
 from mockserver.sessions.stores.eviction import Order, Standing
 from mockserver.sessions.tombstones import Limit, Tombstone, Tombstones
@@ -60,9 +62,11 @@ class MemoryStore:
         self._order = Order(self._is_set_up)
         self._next_number = 0
         self._owners: dict[str, str] = {}
+        self._noted: list[dict[str, Session]] = []
         self._remembered = 0
         self.shared_uses = SharedUses()
         self.tombstones = Tombstones()
+        self.remains = Remains()
         self.bytes = 0
         self.evicted_sessions = 0
         self.on_new_session: Callable[[Session], None] = lambda session: None
@@ -195,6 +199,7 @@ class MemoryStore:
 
     def record(self, session: Session, exchange: Exchange) -> None:
         """Journal an exchange and keep within the bounds; a session forgotten meanwhile stays so."""
+        self.remains.free_some()
         if session.deleted:
             return
         session.record(exchange)
@@ -299,6 +304,16 @@ class MemoryStore:
         if forgotten is not None:
             self._release(forgotten[0], forgotten[1].credentials)
 
+    @contextmanager
+    def noting_deletions(self) -> Iterator[Mapping[str, Session]]:
+        """Note which sessions are deleted inside the block, by their names and credentials."""
+        deleted: dict[str, Session] = {}
+        self._noted.append(deleted)
+        try:
+            yield deleted
+        finally:
+            self._noted = [noted for noted in self._noted if noted is not deleted]
+
     def forget(self, name: str) -> bool:
         """Delete a session, and what is remembered of an evicted one; False when there was none."""
         buried, session = self.tombstones.pop(name), self._sessions.get(name)
@@ -306,12 +321,16 @@ class MemoryStore:
             self._release(name, buried.credentials)
         if session is not None:
             self._remove(session, "deleted")
+            for noted in self._noted:
+                noted.update(dict.fromkeys((name, *session.settings.credentials), session))
         return buried is not None or session is not None
 
     def _remove(self, session: Session, reason: Literal["deleted", "evicted"]) -> None:
         """Take a session out; its open waits are told why."""
         del self._sessions[session.name]
         session.deleted = True
+        self.remains.add(session.journal)
+        self.remains.add(session.claims.ids())
         for waiter in tuple(session.waiters):
             waiter.end(reason)
         self._order.remove(session)

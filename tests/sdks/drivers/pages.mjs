@@ -11,7 +11,7 @@ const flags = [
   "--disable-gpu",
   "--disable-quic",
   "--disable-sync",
-  "--host-resolver-rules=MAP *.test 127.0.0.1",
+  "--host-resolver-rules=MAP *.test 127.0.0.1, MAP rebound 127.0.0.1",
   "--no-first-run",
   "--no-sandbox",
 ];

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from mockserver.core.model import Terms, Verdict
-from mockserver.sessions import tombstones
+from mockserver.sessions import remains, tombstones
 from mockserver.sessions.session import Session
 from mockserver.sessions.steps import Step
 from tests.judging import NOW, sale
@@ -219,3 +219,26 @@ def test_session_may_be_given_its_own_name() -> None:
     session: Session = store.session("a")
     assert store.give(session, ("a",)) is None
     assert store.owner("a") == "a"
+
+
+async def test_large_session_that_goes_is_freed_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remains, "PIECE", 2)
+    store = new_store()
+    for number in range(7):
+        await commit(store, store.session("a"), sale(f"s{number}"))
+    assert store.forget("a")
+    pieces = 0
+    while store.remains.free_some():
+        pieces += 1
+    assert pieces >= 6, "three pieces of the journal, and three of the ids"
+
+
+async def test_commits_free_what_is_left_of_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remains, "PIECE", 2)
+    store = new_store()
+    for number in range(7):
+        await commit(store, store.session("a"), sale(f"s{number}"))
+    store.forget("a")
+    for number in range(8):
+        await commit(store, store.session("b"), sale(f"t{number}"))
+    assert not store.remains.free_some()
