@@ -1,8 +1,9 @@
 r"""Patterns: matched in a bounded number of steps, whatever the pattern and the text.
 
 jsonschema-rs matches a pattern where that is known to be cheap for every text: without look-around, and in few states.
-Look-ahead directly after a leading `^` is matched as patterns of its own. Any other pattern is searched step by step,
-up to a number of steps. A text that is still undecided then does not match, and findings say so.
+Outer look-around is matched as patterns of its own. Where a pattern has many states, its places times the bytes of the
+text count as steps. What else looks around is searched step by step. A text that is still undecided after a number of
+steps does not match, and findings say so.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from mockserver.jsonkit.automaton import Automaton, Size, size_of
 from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_at_one_place, is_cheap, search
-from mockserver.jsonkit.pattern_syntax import LookAround, Token, parse, without_leading_looks, write
+from mockserver.jsonkit.pattern_syntax import LookAround, Token, parse, without_outer_looks, write
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -141,8 +142,8 @@ def matcher(pattern: str) -> Matcher:
             f"it has about {size.places} places for characters with its repeats written out, and at most {MOST_PLACES} "
             "are allowed; repeat less often: use + instead of {1,1000}, and maxLength to limit the length"
         )
-    if parsed.look_around is LookAround.LEADING:
-        parts = [(expected, _search(tokens, size)[1]) for expected, tokens in without_leading_looks(parsed.tokens)]
+    if parsed.look_around is LookAround.OUTER:
+        parts = [(expected, _search(tokens, size)[1]) for expected, tokens in without_outer_looks(parsed.tokens)]
         return Matcher(engine_text=None, places=size.places, search=partial(_search_parts, parts))
     engine_text, found = _search(parsed.tokens, size, can_look=parsed.look_around is LookAround.ANYWHERE)
     return Matcher(engine_text=engine_text, places=size.places, search=found)

@@ -176,7 +176,9 @@ looks = st.one_of(
     st.builds("(?{}{})".format, st.sampled_from("=!"), plain),
     st.builds("(?<{}{})".format, st.sampled_from("=!"), st.sampled_from(["a", "b", "ab", "^", r"\b", "[ab]a", "a|b"])),
 )
-looking = st.lists(st.one_of(plain, looks, st.builds("(?:{}{})+".format, looks, plain)), max_size=4).map("".join)
+looking = st.lists(
+    st.one_of(plain, looks, st.sampled_from("^$"), st.builds("(?:{}{})+".format, looks, plain)), max_size=4
+).map("".join)
 
 
 @settings(max_examples=500, deadline=None)
