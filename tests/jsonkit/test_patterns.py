@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockserver.contract import schema, written
 from mockserver.jsonkit.automaton import Automaton
 from mockserver.jsonkit.formats import OWN_PATTERNS
 from mockserver.jsonkit.pattern_search import Steps, is_cheap, search
@@ -228,6 +231,19 @@ def test_searches_of_one_request_share_their_steps() -> None:
         assert not are_steps_left()
         assert matches("^a", text[:200])
     assert wild.decide(text) is False
+
+
+def test_limits_that_the_contract_language_lists_are_those_of_the_code() -> None:
+    text = (Path(__file__).parents[2] / "contracts/README.md").read_text()
+    rows = [
+        f"| Length of a pattern | {LONGEST_PATTERN:,} characters |",
+        f"| {MOST_PLACES:,}; {written.MOST_PLACES:,} in all patterns of a contract, each pattern counting "
+        f"{written.OF_A_PATTERN} more |",
+        f"| Groups inside groups | {DEEPEST} |",
+        f"in the branches of an `anyOf` | {schema.MOST_TOGETHER} |",
+        f"| Length of a text | {LONGEST_TEXT:,} characters",
+    ]
+    assert [row for row in rows if row not in text] == []
 
 
 @pytest.mark.parametrize("pattern", sorted(OWN_PATTERNS))
