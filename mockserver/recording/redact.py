@@ -93,6 +93,9 @@ _BEGINNINGS: Final = (
     "bearer",
     "jwt",
 )
+_WORDS: Final = ahocorasick_rs.AhoCorasick(_BEGINNINGS)
+"""Finds where a match of the patterns below may begin. They take a third of a second to search a text of 5 MB, in which
+no other thread runs."""
 _NAME: Final = re.compile(rf"(?:^|[^a-z]|api|project|public|private|write|access|client){_WORD}$", re.IGNORECASE)
 _CAMEL: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
 _SIGN: Final = r"\s{0,20}(?:[:=>]|%3[aAdD])\s{0,20}"
@@ -285,12 +288,12 @@ def _assigned(text: str) -> Iterator[str]:
 
 def _assigned_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield where the values of secret names are: not numbers, true, false and null in JSON, and placeholders."""
-    lower = text.lower()
-    if not any(word in lower for word in _BEGINNINGS):
-        return
-    pattern = _ASSIGNED_BELOW if _EMPTY_LINE.search(text) else _ASSIGNED
-    for match in pattern.finditer(text):
-        start = match.start()
+    pattern, done = _ASSIGNED_BELOW if _EMPTY_LINE.search(text) else _ASSIGNED, 0
+    for _, start, _ in _WORDS.find_matches_as_indexes(_lower(text), overlapping=True):
+        match = pattern.match(text, start) if start >= done else None
+        if match is None:
+            continue
+        done = match.end()
         first = max(0, start - _LONGEST_NAME)
         while start > first and _NAME_CHARACTER.match(text[start - 1]):
             start -= 1
@@ -298,6 +301,11 @@ def _assigned_spans(text: str) -> Iterator[tuple[int, int]]:
         is_placeholder = text.startswith(PLACEHOLDER, start - 1) and not text.startswith("</", match.end())
         if is_secret_name(text[start : match.end("word")]) and not (is_literal or is_placeholder):
             yield match.span("quoted" if match["quoted"] else "plain")
+
+
+def _lower(text: str) -> str:
+    """Return a text of the same length in lower case; one capital letter becomes two characters otherwise."""
+    return text.replace("İ", "i").lower()
 
 
 def _segments_for_keys(request: WireRequest, contract: Contract) -> Iterator[str]:

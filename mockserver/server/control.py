@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
@@ -18,11 +18,13 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from mockserver.contract.contract import split_target
+from mockserver.core.body import LARGE
 from mockserver.errors import LONGEST_VALUE, unknown
 from mockserver.jsonkit import Json, jsontext, pointer, violations, yamltext
 from mockserver.jsonkit.wiretext import unquoted
 from mockserver.server.aiohttp_io import SERVER, json_response, problem, read_body
 from mockserver.server.guards import Guard
+from mockserver.server.turns import Turn
 from mockserver.settings import Settings
 
 _log = logging.getLogger("mockserver")
@@ -175,19 +177,9 @@ class Control:
             return None
         if not text.strip() and not declared.get("required"):
             return None
-        if _has_too_many_values(text):
-            raise RejectedError(400, f"the body has more than {MOST_VALUES} values; split it up", pointer="")
-        duplicates: list[str] = []
-        try:
-            body = whole(jsontext.parse_exactly(text, duplicates))
-        except jsontext.NotJSONError as error:
-            raise RejectedError(400, f"the body is not valid JSON: {error}", pointer="") from None
-        if duplicates:
-            name = duplicates[0][:LONGEST_VALUE]
-            raise RejectedError(400, f'duplicate key "{name}"', pointer=pointer.build([name]))
         place = pointer.build(("requestBody", "content", "application/json", "schema"))
-        _validate(validator(f"{route.place}/{method.lower()}{place}"), body)
-        return body
+        engine = validator(f"{route.place}/{method.lower()}{place}")
+        return await Turn().do(partial(_body_of, text, engine), large=len(text) > LARGE)
 
     def _check_guards(self, request: web.BaseRequest) -> None:
         refused = self.guard.problem(request.headers, request.raw_path)
@@ -300,6 +292,22 @@ def _has_too_many_values(text: bytes) -> bool:
         return False
     beginnings = (match for match in _STRUCTURE.finditer(text) if text[match.start()] != ord('"'))
     return any(islice(beginnings, MOST_VALUES, None))
+
+
+def _body_of(text: bytes, engine: jsonschema_rs.Draft202012Validator) -> Json:
+    """Return the value of a body. Raises RejectedError if it is not valid."""
+    if _has_too_many_values(text):
+        raise RejectedError(400, f"the body has more than {MOST_VALUES} values; split it up", pointer="")
+    duplicates: list[str] = []
+    try:
+        body = whole(jsontext.parse_exactly(text, duplicates))
+    except jsontext.NotJSONError as error:
+        raise RejectedError(400, f"the body is not valid JSON: {error}", pointer="") from None
+    if duplicates:
+        name = duplicates[0][:LONGEST_VALUE]
+        raise RejectedError(400, f'duplicate key "{name}"', pointer=pointer.build([name]))
+    _validate(engine, body)
+    return body
 
 
 def _validate(engine: jsonschema_rs.Draft202012Validator, body: Json) -> None:

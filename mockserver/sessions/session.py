@@ -286,7 +286,8 @@ class Session:
         """Append to the journal, count, evict what is over the session's limit."""
         counts, verdicts = self.counts, exchange.verdicts
         counts.requests += 1
-        accepted, rejected = verdicts.count(Verdict.ACCEPTED), verdicts.count(Verdict.REJECTED)
+        accepted = 0 if exchange.refused else verdicts.count(Verdict.ACCEPTED)
+        rejected = len(verdicts) if exchange.refused else verdicts.count(Verdict.REJECTED)
         counts.accepted += accepted
         counts.rejected += rejected
         counts.duplicate += len(verdicts) - accepted - rejected

@@ -80,6 +80,7 @@ class Heartbeat:
         turns.count += 1
         if now[0] - self._last[0] > turns.longest:
             turns.longest, turns.processor = now[0] - self._last[0], now[1] - self._last[1]
+            self._note_places()  # where a thread is that let nobody else run until now
             turns.where = ", ".join(place for place, _ in self._places.most_common(2))
         if self._places:
             self._places = Counter()

@@ -21,6 +21,9 @@ from mockserver.jsonkit.patterns import LONGEST_TEXT, UNDECIDED, matcher, matche
 from tests import cases
 from tests.ecma262 import ALL_CASES, Case
 
+LONG = 10_000
+"""Items or characters of a value that takes long to write."""
+
 
 def contracts() -> Iterator[Contract]:
     for protocol in library().protocols.values():
@@ -287,3 +290,22 @@ def test_nulls_that_count_as_absent_are_absent_to_both_engines(names: list[str])
     value = drop_nulls({**dict.fromkeys(names), "preferred_channel": "sms"}, schema.body)
     assert agree(schema, value) is False
     assert set(value) == {"preferred_channel"} | ({"x"} & set(names))
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "array", "maxItems": 2}, [0] * LONG),
+        ({"type": "object"}, [0] * LONG),
+        ({"type": "string", "maxLength": 5}, "x" * LONG),
+        ({"type": "string", "pattern": "^y"}, "x" * LONG),
+        ({"type": "string", "format": "uuid"}, "x" * LONG),
+        ({"enum": ["a", "b"]}, "x" * LONG),
+        ({"anyOf": [{"type": "string"}, {"type": "number"}]}, {"a": "x" * LONG}),
+        ({"type": "object", "properties": {"a": {"type": "number"}}}, {"a": [0] * LONG}),
+    ],
+)
+def test_reference_engine_writes_no_large_value_into_a_message(schema: dict[str, Any], value: Any) -> None:
+    errors = list(validator(own(schema)).iter_errors(value))
+    assert errors
+    assert max(len(error.message) for error in errors) < LONG

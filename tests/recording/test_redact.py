@@ -101,6 +101,7 @@ def test_secret_is_hidden_however_often_it_is_escaped(spelt: str) -> None:
         "password = S",
         "access-token%3DS",
         "authorization: Bearer S",
+        "İİ API_KEY=S",
     ],
 )
 def test_value_of_a_secret_name_is_hidden_in_text_of_any_kind(text: str) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
 from collections import Counter
 from random import Random
 from typing import Any, Final
 
 import pytest
 
+from mockserver.jsonkit import jsontext
 from mockserver.server.control import LONGEST_DETAIL
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
@@ -115,6 +117,29 @@ async def test_large_text_is_not_taken_for_many_values(control: ControlClient, s
     body = ',[{"\\' * 400_000
     status, answer = await control.put(f"{session}/faults", [{"reply": {"status": 200, "body": body}}])
     assert (status, answer["steps"][0]["reply"]["body"]) == (200, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "in_a_thread"),
+    [
+        ([{"reply": {"status": 200, "body": "x" * 300_000}}], 200, True),
+        (b" " * 300_000, 400, True),
+        ([{"delay_ms": 1}], 200, False),
+    ],
+    ids=["text", "blanks", "small"],
+)
+async def test_large_body_is_read_in_a_thread(
+    control: ControlClient, session: str, monkeypatch: pytest.MonkeyPatch, body: Any, status: int, in_a_thread: bool
+) -> None:
+    parse, in_threads = jsontext.parse_exactly, list[bool]()
+
+    def noted(*arguments: Any) -> Any:
+        in_threads.append(threading.current_thread() is not threading.main_thread())
+        return parse(*arguments)
+
+    monkeypatch.setattr(jsontext, "parse_exactly", noted)
+    assert (await control.put(f"{session}/faults", body))[0] == status
+    assert in_threads == [in_a_thread]
 
 
 async def test_steps_of_a_session_are_limited_when_they_come_one_by_one(control: ControlClient, session: str) -> None:
