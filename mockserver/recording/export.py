@@ -22,6 +22,9 @@ _LOOSE: Final = frozenset({"path", "message", "reason", "explanation"})
 QUICKLY_SEARCHED: Final = 16 * 1024
 """Bytes of a body in which secrets are found within some milliseconds, whatever is in it."""
 
+MANY_SECRETS: Final = 300
+"""From more secrets on, making a `Redactor` of them takes long too."""
+
 _GZIP_BITS: Final = 31
 _DEFLATE_BITS: Final = 15
 

@@ -21,7 +21,7 @@ from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import MAX_TIME_MS, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import memory_of, render
-from mockserver.recording.export import export_line, quickly_searched, secrets_of_session
+from mockserver.recording.export import MANY_SECRETS, export_line, quickly_searched, secrets_of_session
 from mockserver.recording.redact import LONGEST_SEARCHED, Redactor, key_prefixes, secrets_of
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, json_response, send_pieces
@@ -49,9 +49,6 @@ DEFAULT_LIMIT: Final = 1000
 
 MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
-
-MANY_SECRETS: Final = 300
-"""From more secrets on, what hides them is made in that thread too."""
 
 FILTERS: Final = ("protocol", "operation", "type")
 """Query parameters with names that contracts define."""
@@ -350,7 +347,7 @@ class Handlers:
         stream = web.StreamResponse(headers=headers)
         await stream.prepare(call.request)
         secrets, turn = await _secrets(self.contracts.served.values(), session, in_turns(session)), Turn()
-        redactor = await turn.do(partial(Redactor, *secrets), large=len(secrets[0]) > MANY_SECRETS)
+        redactor = await _redactor(*secrets)
         async for exchange in in_turns(session):
             view = View(exchange)
             line = await turn.do(partial(_rendered_export, view, redactor), large=not quickly_searched(exchange))
@@ -402,7 +399,7 @@ class Handlers:
             rows = [row async for row in waiter.rows(arrived)]
             evidence = waiter.shown_exchanges(arrived, answer) if failed else []
             shown_exchanges = spread(iter(evidence), large=False)
-            redactor = Redactor(*await _secrets(self.contracts.served.values(), session, shown_exchanges))
+            redactor = await _redactor(*await _secrets(self.contracts.served.values(), session, shown_exchanges))
             explained = partial(explain, waiter, request, answer, session, rows, redactor)
             large = not all(map(quickly_searched, evidence))
             answer["explanation"] = await Turn().do(explained, large=large)
@@ -541,6 +538,10 @@ async def _secrets(
         found = partial(secrets_of, exchange.request, exchange.contract)
         secrets |= await turn.do(found, large=not quickly_searched(exchange))
     return secrets, {prefix for contract in contracts for prefix in key_prefixes(contract)}
+
+
+async def _redactor(secrets: set[str], prefixes: set[str]) -> Redactor:
+    return await Turn().do(partial(Redactor, secrets, prefixes), large=len(secrets) > MANY_SECRETS)
 
 
 async def _send_page(

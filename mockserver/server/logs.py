@@ -19,7 +19,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.printable import printable, printable_json
-from mockserver.recording.export import quickly_searched, secrets_of_session
+from mockserver.recording.export import MANY_SECRETS, quickly_searched, secrets_of_session
 from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
 from mockserver.server.lines import FIELDS, MAX_TEXT, LineHandler
 from mockserver.sessions.exchange import Exchange
@@ -127,18 +127,21 @@ def exchange_done(
 class _Line:
     """What the log lines about one exchange share, without credentials, and at level info without data of events.
 
-    Of a body that takes long to search for secrets, no data is in a line at any level.
+    Of a body that takes long to search for secrets, and in a session with very many keys, no data is in a line at any
+    level.
     """
 
     def __init__(self, session: Session, exchange: Exchange, contracts: Iterable[Contract]) -> None:
         request, small = exchange.request, quickly_searched(exchange)
         searched = request if small else replace(request, body=b"")
-        secrets = secrets_of(searched, exchange.contract) | secrets_of_session(session)
+        few_keys = len(session.settings.keys or ()) + len(session.settings.credentials) <= MANY_SECRETS
+        secrets = secrets_of(searched, exchange.contract)
+        secrets |= secrets_of_session(session) if few_keys else set(session.seen_keys)
         self.redactor = Redactor(secrets, [prefix for contract in contracts for prefix in key_prefixes(contract)])
         self.session = shorten(session.name)
         self.method = self.redactor.text(request.method)
         self.path = self.redactor.loose_text(request.target.partition("?")[0][:MAX_TEXT])
-        self.with_data = small and log.isEnabledFor(logging.DEBUG)
+        self.with_data = small and few_keys and log.isEnabledFor(logging.DEBUG)
         self.values: dict[str, Json] = {"session": self.session, "method": self.method, "path": self.path}
 
     def message(self, finding: Finding) -> str:

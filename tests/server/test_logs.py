@@ -195,3 +195,11 @@ async def test_value_in_a_body_that_takes_long_to_search_is_not_written(
     monkeypatch.setattr(export, "QUICKLY_SEARCHED", 10)
     lines = await logged(caplog, collection({"kind": "view", "ref": ["secret"]}), level=logging.DEBUG)
     assert any("must be string, got an array at /ref" in line.getMessage() for line in lines)
+
+
+async def test_very_many_keys_are_not_searched_for_each_line(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "MANY_SECRETS", -1)
+    lines = await logged(caplog, collection(ADDRESS), level=logging.DEBUG)
+    assert any("must be string, got an array at /ref" in line.getMessage() for line in lines)

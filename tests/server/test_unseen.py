@@ -126,10 +126,17 @@ async def test_reason_is_short_whatever_is_sent(app_server: AppServer) -> None:
         ("/" + "a" * 21, "/…"),
         ("/a" * 100, ("/a" * 60)[:119] + "…"),
         ("/%70%6b_x", "/…"),
+        ("/v1/AbCdEfGhIj/event", "/v1/…/event"),
     ],
 )
 def test_path_shows_no_segment_that_may_be_a_key(path: str, shown: str) -> None:
     assert plain_path(path) == shown
+
+
+def test_reason_holds_no_key_and_no_character_that_acts() -> None:
+    unseen = Unseen(["pk_"])
+    unseen.add("no protocol serves pk_S3CRET\x1b of token=abc")
+    assert unseen.as_json()["reason"] == "no protocol serves <credential>\\x1b of token=<credential>"
 
 
 def test_report_failed_wait_and_failed_test_tell_it() -> None:
