@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from mockserver.errors import SettingsError
-from mockserver.server import reloading, tls
+from mockserver.server import reloading, tls, turns
 from mockserver.server.allocation import give_back_large_blocks
 from mockserver.server.app import App
 from mockserver.server.connection import MAX_CONNECTIONS, Server
@@ -72,18 +72,19 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     tasks = [asyncio.create_task(server.end_overdue())]
     if settings.reload:
         tasks.append(asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store, files)))
-    try:
-        yield app, url_of(settings.host, port, secure=context is not None)
-    finally:
-        if app.ca_file is not None:
-            tls.remove(app.ca_file)
-        for listener in listeners:
-            listener.close()
-        app.stop()
-        await _finish(server)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+    with turns.working():
+        try:
+            yield app, url_of(settings.host, port, secure=context is not None)
+        finally:
+            if app.ca_file is not None:
+                tls.remove(app.ca_file)
+            for listener in listeners:
+                listener.close()
+            app.stop()
+            await _finish(server)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
 
 async def _finish(server: Server) -> None:

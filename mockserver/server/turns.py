@@ -10,6 +10,7 @@ from asyncio import AbstractEventLoop, Future, Lock, get_running_loop
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from typing import Final, TypeVar
@@ -37,6 +38,7 @@ class _LoopTurn:
     def __init__(self) -> None:
         self._queue: deque[Future[None]] = deque()
         self.worker = ThreadPoolExecutor(1, "mockserver-reads")
+        self.servers = 0
         self.carrying_out = {False: Lock(), True: Lock()}
         self.began: float | None = None
 
@@ -63,6 +65,21 @@ class _LoopTurn:
 
 
 _turns: WeakKeyDictionary[AbstractEventLoop, _LoopTurn] = WeakKeyDictionary()
+
+
+@contextmanager
+def working() -> Iterator[None]:
+    """Keep the thread for large pieces of work as long as a server runs; it ends with the last one on the loop."""
+    loop = get_running_loop()
+    shared = _turns.get(loop) or _turns.setdefault(loop, _LoopTurn())
+    shared.servers += 1
+    try:
+        yield
+    finally:
+        shared.servers -= 1
+        if not shared.servers:
+            _turns.pop(loop)
+            shared.worker.shutdown()
 
 
 class Turn:

@@ -129,3 +129,14 @@ async def test_error_in_spread_work_reaches_its_reader(large: bool) -> None:
 async def test_large_piece_of_work_is_done_in_a_thread(large: bool) -> None:
     thread = await Turn().do(threading.get_ident, large=large)
     assert (thread == threading.get_ident()) is not large
+
+
+async def test_thread_ends_with_the_last_server_on_the_loop() -> None:
+    with turns.working():
+        with turns.working():
+            assert await Turn().do(lambda: 1, large=True) == 1
+        assert await Turn().do(lambda: 2, large=True) == 2
+        names = [thread.name for thread in threading.enumerate()]
+        assert any(name.startswith("mockserver-reads") for name in names)
+        before = set(threading.enumerate())
+    assert len(before - set(threading.enumerate())) == 1
