@@ -115,6 +115,8 @@ class Protocol:
         if contract is None:
             contract = self._with_newest(self._make(revision, [*self._revision_patches(revision), *patches]))
             schemas = contract.schemas() - self._own[revision].schemas()
+            for schema in schemas:
+                schema.build()
             size = OWN_BYTES + sum(map(_patch_bytes, patches)) + sum(schema.bytes for schema in schemas)
             contract = self._patched[key] = replace(contract, bytes=size)
         self._recent.append(contract)

@@ -38,6 +38,8 @@ MOST_IN_CONTRACT: Final = 10_000
 MOST_TOGETHER: Final = 5
 """Patterns and formats that may look at one value: each reads all of it, which may be the largest body."""
 NOTHING_CHANGED: Final[Mapping[str, str]] = {}
+CHARACTERS_OF_A_PLACE: Final = 20
+"""Characters of JSON that take as many bytes as a place of a pattern does in all engines; estimated."""
 BYTES_PER_CHARACTER: Final = 40
 """What a schema takes with all its engines in use, for each character of its JSON; measured."""
 
@@ -191,7 +193,11 @@ class Schema:
         text = render(body)
         key = (document, name, blake2b(text, digest_size=16).digest())
         schema = _SHARED.get(key)
-        return _SHARED.setdefault(key, cls(document, name, body, len(text))) if schema is None else schema
+        if schema is None:
+            patterns = (inner["pattern"] for _, inner in every_schema(body) if "pattern" in inner)
+            size = len(text) + CHARACTERS_OF_A_PLACE * sum(matcher(pattern).places for pattern in patterns)
+            schema = _SHARED.setdefault(key, cls(document, name, body, size))
+        return schema
 
     def __repr__(self) -> str:
         return f"Schema({self.document}/{self.name})"
@@ -208,6 +214,10 @@ class Schema:
         Formats are keywords in this engine, so it calls back into Python for hardly any text.
         """
         return compile_schema(formats_as_keywords(self.body), FORMATS).is_valid
+
+    def build(self) -> None:
+        """Build now what judges a value, so that no request has to wait for it."""
+        _ = self.is_valid
 
     @cached_property
     def all_valid(self) -> Callable[[list[Json]], bool]:

@@ -7,12 +7,12 @@ there will be is counted before any is made.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Final, TypeAlias
 
-from mockserver.jsonkit.pattern_syntax import ASSERTIONS, BOUNDARIES, GROUPS, WORD, Token, repeat_bounds
+from mockserver.jsonkit.pattern_syntax import ASSERTIONS, BOUNDARIES, GROUPS, WORD, Token, bars, brackets, repeat_bounds
 
 ACCEPT: Final = 0
 """The place at which the pattern, or what a look-around contains, has matched."""
@@ -95,13 +95,13 @@ class Automaton:
             ranges: sum((1 << numbers[high + 1]) - (1 << numbers[low]) for low, high in ranges) for ranges in sets
         }
         self._weights = {ranges: _weight(ranges) for ranges in sets}
-        self._tokens, self._partners = tokens, _partners(tokens)
+        self._tokens, self._partners = tokens, brackets(tokens)
         self.reads: list[int] = [0]
         self.asserts: list[Assertion | None] = [None]
         self.follows: list[tuple[int, ...]] = [()]
         self.weights: list[int] = [1]
         self.word = self._kinds[WORD]
-        self.anchored = tokens[:1] == ("^",) and not any(self._bars(0, len(tokens)))
+        self.anchored = tokens[:1] == ("^",) and not any(bars(tokens, self._partners, 0, len(tokens)))
         self.start = self._choice(0, len(tokens), ACCEPT)
         self.demanding = frozenset(place for place, demand in enumerate(self.asserts) if demand is not None)
         self._kind_of: dict[str, int] = {}
@@ -152,16 +152,9 @@ class Automaton:
         self.follows.append(follows)
         return len(self.follows) - 1
 
-    def _bars(self, first: int, end: int) -> Iterator[int]:
-        """Yield where alternatives are separated, directly between two positions."""
-        while first < end:
-            if self._tokens[first] == "|":
-                yield first
-            first = self._partners.get(first, first) + 1
-
     def _choice(self, first: int, end: int, after: int) -> int:
         """Make the places of alternatives, last ones first; return where they start."""
-        cuts = (first - 1, *self._bars(first, end), end)
+        cuts = (first - 1, *bars(self._tokens, self._partners, first, end), end)
         starts = tuple(self._sequence(left + 1, right, after) for left, right in pairwise(cuts))
         return starts[0] if len(starts) == 1 else self._place(starts)
 
@@ -197,16 +190,3 @@ class Automaton:
         if token == "(?:":
             return self._choice(first + 1, last, after)
         return self._place((after,), asserts=Look(token=token, start=self._choice(first + 1, last, ACCEPT)))
-
-
-def _partners(tokens: Sequence[Token]) -> dict[int, int]:
-    """Return the position of the other bracket by that of each bracket."""
-    partners: dict[int, int] = {}
-    opened: list[int] = []
-    for position, token in enumerate(tokens):
-        if token in GROUPS:
-            opened.append(position)
-        elif token == ")":
-            first = opened.pop()
-            partners |= {first: position, position: first}
-    return partners

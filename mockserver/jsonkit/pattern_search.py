@@ -184,6 +184,26 @@ def is_cheap(automaton: Automaton, most: int) -> bool:
     return True
 
 
+def is_at_one_place(automaton: Automaton) -> bool:
+    """Tell whether a search is never at two places that read a character, as in `^[a-z]{1,900}$`."""
+    if not automaton.anchored:
+        return False
+    starts = {follow for place, reads in enumerate(automaton.reads) if reads for follow in automaton.follows[place]}
+    begin = automaton.follows[automaton.start][0]
+    return all(_tell_apart(automaton, automaton.closure(start)) for start in (begin, *starts))
+
+
+def _tell_apart(automaton: Automaton, places: frozenset[int] | None) -> bool:
+    """Tell whether no character is read by two of the places, and what they demand only ends a match."""
+    seen = 0
+    for place in places or ():
+        demands = automaton.asserts[place] is not None
+        if seen & automaton.reads[place] or (demands and automaton.follows[place] != (ACCEPT,)):
+            return False
+        seen |= automaton.reads[place]
+    return places is not None
+
+
 def _successors(
     automaton: Automaton, places: frozenset[int], readable: int, held: set[str], steps: Steps
 ) -> set[frozenset[int]]:

@@ -28,6 +28,9 @@ ALL: Final[Ranges] = ((0, 0xD7FF), (0xE000, 0x10FFFF))
 LONGEST_PATTERN: Final = 2_100
 """Characters that a pattern may have: so many are read and compiled in less than 10 ms."""
 
+MOST_PARTS: Final = 8
+"""Patterns that one with outer look-around may consist of: each takes time of its own, however short it is."""
+
 WORD: Final[Ranges] = ((0x30, 0x39), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A))
 _DIGIT: Final[Ranges] = ((0x30, 0x39),)
 _SPACE: Final[Ranges] = (
@@ -41,7 +44,6 @@ _SYNTAX: Final = frozenset("^$\\.*+?()[]{}|/-")
 GROUPS: Final = ("(", "(?:", "(?=", "(?!", "(?<=", "(?<!")
 LOOKS: Final = frozenset(GROUPS[2:])
 BOUNDARIES: Final = frozenset((r"\b", r"\B"))
-AHEAD: Final = frozenset(("(?=", "(?!"))
 ASSERTIONS: Final = BOUNDARIES | {"^", "$"}
 
 _BOUNDS: Final[Mapping[str, tuple[int, int | None]]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
@@ -63,7 +65,7 @@ class LookAround(Enum):
     """Where a pattern looks around, which decides how it can be matched."""
 
     NONE = "nowhere"
-    LEADING = "only ahead, directly after a leading ^, so at the start of a text only"
+    OUTER = "only ahead directly after a leading ^, and behind directly before a final $"
     ANYWHERE = "anywhere else"
 
 
@@ -230,37 +232,49 @@ def complement(ranges: Ranges) -> Ranges:
     return tuple((low, high) for low, high in others if low <= high)
 
 
-def _look_around(tokens: Sequence[Token]) -> LookAround:
+def _look_around(tokens: tuple[Token, ...]) -> LookAround:
     """Tell where a pattern looks around."""
-    if LOOKS.isdisjoint(token for token in tokens if isinstance(token, str)):
+    if LOOKS.isdisjoint(tokens):
         return LookAround.NONE
-    if tokens[0] != "^":
-        return LookAround.ANYWHERE
-    depth, leading = 0, True
-    for token in tokens[1:]:
-        leading = leading and (depth > 0 or token in AHEAD)
-        if (token == "|" and depth == 0) or (token in LOOKS and not leading):
-            return LookAround.ANYWHERE
-        depth += (token in GROUPS) - (token == ")")
-    return LookAround.LEADING
+    parts = list(without_outer_looks(tokens))
+    is_outer = len(parts) <= MOST_PARTS and all(LOOKS.isdisjoint(part) for _, part in parts)
+    return LookAround.OUTER if is_outer else LookAround.ANYWHERE
 
 
-def without_leading_looks(tokens: Sequence[Token]) -> Iterator[tuple[bool, tuple[Token, ...]]]:
-    """Yield the patterns that one with leading look-ahead consists of, each with whether it has to match."""
-    first = end = 1
-    while end < len(tokens) and tokens[end] in AHEAD:
-        first, end = end, _close(tokens, end) + 1
-        yield tokens[first] == "(?=", ("^", "(?:", *tokens[first + 1 : end])
-    yield True, ("^", *tokens[end:])
+def without_outer_looks(tokens: tuple[Token, ...]) -> Iterator[tuple[bool, tuple[Token, ...]]]:
+    """Yield the patterns without outer look-around that a pattern consists of, each with whether it has to match."""
+    partners = brackets(tokens)
+    divided = any(bars(tokens, partners, 0, len(tokens)))
+    head, tail = tokens[:1] if tokens[:1] == ("^",) else (), tokens[-1:] if tokens[-1:] == ("$",) else ()
+    first, end = len(head), len(tokens) - len(tail)
+    while head and not divided and first < end and tokens[first] in ("(?=", "(?!"):
+        start, first = first, partners[first] + 1
+        yield tokens[start] == "(?=", (*head, "(?:", *tokens[start + 1 : first])
+    while tail and not divided and first < end and tokens[partners.get(end - 1, end - 1)] in ("(?<=", "(?<!"):
+        last, end = end, partners[end - 1]
+        yield tokens[end] == "(?<=", ("(?:", *tokens[end + 1 : last], *tail)
+    yield True, (*head, *tokens[first:end], *tail)
 
 
-def _close(tokens: Sequence[Token], first: int) -> int:
-    """Return where the group that is opened at a position is closed."""
-    depth, last = 1, first
-    while depth:
-        last += 1
-        depth += (tokens[last] in GROUPS) - (tokens[last] == ")")
-    return last
+def brackets(tokens: Sequence[Token]) -> dict[int, int]:
+    """Return the position of the other bracket by that of each bracket."""
+    partners: dict[int, int] = {}
+    opened: list[int] = []
+    for position, token in enumerate(tokens):
+        if token in GROUPS:
+            opened.append(position)
+        elif token == ")":
+            first = opened.pop()
+            partners |= {first: position, position: first}
+    return partners
+
+
+def bars(tokens: Sequence[Token], partners: Mapping[int, int], first: int, end: int) -> Iterator[int]:
+    """Yield where alternatives are separated, directly between two positions."""
+    while first < end:
+        if tokens[first] == "|":
+            yield first
+        first = partners.get(first, first) + 1
 
 
 def repeat_bounds(token: Token) -> tuple[int, int | None] | None:

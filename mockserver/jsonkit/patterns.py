@@ -1,22 +1,23 @@
 r"""Patterns: matched in a bounded number of steps, whatever the pattern and the text.
 
 jsonschema-rs matches a pattern where that is known to be cheap for every text: without look-around, and in few states.
-Look-ahead directly after a leading `^` is matched as patterns of its own. Any other pattern is searched step by step,
-up to a number of steps. A text that is still undecided then does not match, and findings say so.
+Outer look-around is matched as patterns of its own. Where a pattern has many states, its places times the bytes of the
+text count as steps. What else looks around is searched step by step. A text that is still undecided after a number of
+steps does not match, and findings say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ContextDecorator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from mockserver.jsonkit.automaton import Automaton, Size, size_of
-from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_cheap, search
-from mockserver.jsonkit.pattern_syntax import LookAround, Token, parse, without_leading_looks, write
+from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_at_one_place, is_cheap, search
+from mockserver.jsonkit.pattern_syntax import LookAround, Token, parse, without_outer_looks, write
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -46,8 +47,10 @@ OF_A_STATE: Final = 20
 """Places that such a state counts for beside the pattern's own."""
 LONGEST_TEXT: Final = 1_048_576
 """Characters that a text may have to match any pattern: jsonschema-rs searches so many in less than 10 ms."""
-SIZE_LIMIT: Final = 1 << 18
-"""Bytes that jsonschema-rs may take for a compiled pattern, and again for its states."""
+SIZE_LIMIT: Final = 1 << 20
+"""Bytes that jsonschema-rs may take for a compiled pattern."""
+STATES_LIMIT: Final = 1 << 18
+"""Bytes that jsonschema-rs may take for the states of a compiled pattern."""
 
 _ANY: Final = r"[\x00-\U0010ffff]"
 _LINEAR: Final = {r"\b": r"(?-u:\b)", r"\B": r"(?-u:\B)"}
@@ -89,15 +92,24 @@ class Matcher:
                 together.left -= allowed - max(steps.left, 0)
 
 
-@contextmanager
-def bounded(most: int = MOST_TOGETHER) -> Iterator[Steps]:
+class bounded(ContextDecorator):  # noqa: N801, used like a function
     """Bound the steps that all searches inside take together; what is inside another one shares its steps."""
-    steps = _together.get() or Steps(most)
-    token = _together.set(steps)
-    try:
-        yield steps
-    finally:
-        _together.reset(token)
+
+    def __init__(self, most: int = MOST_TOGETHER) -> None:
+        self._most = most
+
+    def _recreate_cm(self) -> Self:
+        return type(self)(self._most)
+
+    def __enter__(self) -> Steps:
+        """Return the steps."""
+        steps = _together.get() or Steps(self._most)
+        self._token = _together.set(steps)
+        return steps
+
+    def __exit__(self, *error: object) -> None:
+        """End the bound."""
+        _together.reset(self._token)
 
 
 def are_steps_left() -> bool:
@@ -116,7 +128,7 @@ def check_pattern(pattern: str) -> None:
     matcher(pattern)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=128)
 def matcher(pattern: str) -> Matcher:
     """Return what matches a pattern. Raises ValueError, saying what is wrong, for a pattern that cannot be used."""
     parsed = parse(pattern)
@@ -130,8 +142,8 @@ def matcher(pattern: str) -> Matcher:
             f"it has about {size.places} places for characters with its repeats written out, and at most {MOST_PLACES} "
             "are allowed; repeat less often: use + instead of {1,1000}, and maxLength to limit the length"
         )
-    if parsed.look_around is LookAround.LEADING:
-        parts = [(expected, _search(tokens, size)[1]) for expected, tokens in without_leading_looks(parsed.tokens)]
+    if parsed.look_around is LookAround.OUTER:
+        parts = [(expected, _search(tokens, size)[1]) for expected, tokens in without_outer_looks(parsed.tokens)]
         return Matcher(engine_text=None, places=size.places, search=partial(_search_parts, parts))
     engine_text, found = _search(parsed.tokens, size, can_look=parsed.look_around is LookAround.ANYWHERE)
     return Matcher(engine_text=engine_text, places=size.places, search=found)
@@ -146,7 +158,8 @@ def _search(tokens: Tokens, size: Size, *, can_look: bool = False) -> tuple[str 
         return None, partial(search, automaton)
     if size.places <= MOST_CHECKED and is_cheap(automaton, MOST_STATES):
         return written, partial(_search_fast, engine, 1 / BYTES_OF_A_STEP)
-    return None, partial(_search_fast, engine, (size.places + OF_A_STATE) / PLACES_OF_A_STEP)
+    places = 1 if is_at_one_place(automaton) else size.places
+    return None, partial(_search_fast, engine, (places + OF_A_STATE) / PLACES_OF_A_STEP)
 
 
 def _search_fast(engine: Callable[[str], bool], steps_of_a_byte: float, text: str, steps: Steps) -> bool:
@@ -169,7 +182,7 @@ def options() -> jsonschema_rs.RegexOptions:
     """Return how jsonschema-rs has to match patterns; the one place that decides it."""
     import jsonschema_rs
 
-    return jsonschema_rs.RegexOptions(size_limit=SIZE_LIMIT, dfa_size_limit=SIZE_LIMIT)
+    return jsonschema_rs.RegexOptions(size_limit=SIZE_LIMIT, dfa_size_limit=STATES_LIMIT)
 
 
 def _engine(text: str) -> Callable[[str], bool] | None:

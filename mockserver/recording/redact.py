@@ -8,7 +8,6 @@ contract's keys. Whatever is found in one place is then hidden in all: plain, es
 from __future__ import annotations
 
 import base64
-import binascii
 import codecs
 import re
 from collections.abc import Iterable, Iterator
@@ -261,7 +260,7 @@ def _named_in_headers(request: WireRequest) -> Iterator[str]:
             yield value
             try:
                 yield from base64.b64decode(value, validate=True).decode("utf-8").split(":")
-            except (binascii.Error, UnicodeDecodeError):
+            except ValueError:  # it is not Base64, not ASCII or not UTF-8
                 continue
         elif name.lower() == "cookie":
             yield from (pair.partition("=")[2].strip() for pair in value.split(";"))

@@ -178,6 +178,7 @@ class Vendor:
 
     async def _commit(self, arrival: Arrival, step: Step | None = None) -> tuple[Exchange, WireReply]:
         connection = arrival.request.protocol
+        arrival.session.saw(arrival.judged.credential)
         exchange, reply = await self._store.commit(
             arrival.session,
             arrival.judged,
@@ -186,7 +187,6 @@ class Vendor:
             notes=arrival.notes,
             step=step,
         )
-        arrival.session.saw(arrival.judged.credential)
         logs.exchange_done(arrival.session, exchange, step, self._contracts.served.values())
         return exchange, reply
 

@@ -189,12 +189,12 @@ class Session:
         self.remembered_before = 0
         self.newest = 0  # the number of the newest request
         self._next_event = 1
-        self.seen_keys: set[str] = set()  # the first `SEEN_KEYS` credentials of its requests
+        self.seen_keys: tuple[str, ...] = ()  # the first `SEEN_KEYS` credentials of its requests
 
     def saw(self, key: str | None) -> None:
         """Remember the credential of a request, so that it can be hidden wherever it is sent again."""
-        if key is not None and len(self.seen_keys) < SEEN_KEYS:
-            self.seen_keys.add(key[:LONGEST_SEEN])
+        if key is not None and len(self.seen_keys) < SEEN_KEYS and key[:LONGEST_SEEN] not in self.seen_keys:
+            self.seen_keys = (*self.seen_keys, key[:LONGEST_SEEN])
 
     @property
     def newest_event(self) -> int:
@@ -209,7 +209,7 @@ class Session:
     @property
     def held(self) -> int:
         """About how many bytes of memory it takes, without contracts, which sessions may share."""
-        held = SESSION_BYTES + self.bytes + self.settings_bytes + self.claims.bytes
+        held = SESSION_BYTES + self.bytes + self.settings_bytes + self.claims.bytes + keys_size(self.seen_keys)
         return held if self.attempts is None else held + self.attempts.bytes
 
     def choose(self, choices: Mapping[str, ContractChoice], contracts: Sequence[Contract]) -> None:

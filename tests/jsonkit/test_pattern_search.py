@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mockserver.jsonkit.automaton import Automaton
-from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_cheap, search
+from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_at_one_place, is_cheap, search
 from mockserver.jsonkit.pattern_syntax import parse
 from tests.ecma262 import ALL_CASES, Case
 
@@ -72,3 +72,22 @@ def test_search_ends_when_no_steps_are_left() -> None:
 )
 def test_pattern_is_cheap_when_few_steps_lead_through_all_its_states(pattern: str, cheap: bool) -> None:
     assert is_cheap(Automaton(parse(pattern).tokens), 5_000) is cheap
+
+
+@pytest.mark.parametrize(
+    ("pattern", "at_one_place"),
+    [
+        ("^[a-z]{1,900}$", True),
+        ("^a?b?c$", True),
+        ("^(?:ab|[cd]e)*$", True),
+        (r"^[\s\S]{0,1000}$", True),
+        ("[a-z]{1,900}$", False),
+        ("^a?a$", False),
+        ("^(?:a|ab)$", False),
+        ("^(?:a*b?)*[b-d]$", False),
+        (r"^a\b[ab]?c$", False),
+        ("^a?b?c?d?e?f?g?h?i?j?k?l?m?$", False),
+    ],
+)
+def test_search_is_at_one_place_when_each_character_leads_to_one_at_most(pattern: str, at_one_place: bool) -> None:
+    assert is_at_one_place(Automaton(parse(pattern).tokens)) is at_one_place

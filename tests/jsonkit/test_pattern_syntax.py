@@ -8,7 +8,7 @@ from mockserver.jsonkit.pattern_syntax import (
     LookAround,
     parse,
     repeat_bounds,
-    without_leading_looks,
+    without_outer_looks,
     write,
 )
 
@@ -18,14 +18,20 @@ from mockserver.jsonkit.pattern_syntax import (
     [
         ("^[a-z]+$", LookAround.NONE),
         (r"\bfoo\b", LookAround.NONE),
-        ("^(?!a)b", LookAround.LEADING),
-        ("^(?!a|b)(?=(?:c)d)(?:b|c)", LookAround.LEADING),
+        ("^(?!a)b", LookAround.OUTER),
+        ("^(?!a|b)(?=(?:c)d)(?:b|c)", LookAround.OUTER),
         ("(?!a)b", LookAround.ANYWHERE),
         ("^(?!a)b|c", LookAround.ANYWHERE),
         ("^(?!a)b(?!c)", LookAround.ANYWHERE),
+        ("^(?!a)b(?<!c)$", LookAround.OUTER),
+        ("b(?<!c)$", LookAround.OUTER),
+        ("b(?<!c)", LookAround.ANYWHERE),
+        ("^" + "(?=a)" * 8, LookAround.ANYWHERE),
+        ("(?:b(?<!c))$", LookAround.ANYWHERE),
+        ("a|b(?<!c)$", LookAround.ANYWHERE),
         ("^(?:(?!a)b)", LookAround.ANYWHERE),
         ("^(?<!a)b", LookAround.ANYWHERE),
-        (r"^(?!a)b\b", LookAround.LEADING),
+        (r"^(?!a)b\b", LookAround.OUTER),
     ],
 )
 def test_pattern_is_sorted_by_where_it_looks_around_when_it_is_read(pattern: str, look_around: LookAround) -> None:
@@ -50,10 +56,25 @@ def test_quantifier_says_how_often_it_repeats(quantifier: str, bounds: tuple[int
     assert repeat_bounds(quantifier) == bounds
 
 
-def test_leading_look_ahead_is_taken_off_as_patterns_of_its_own() -> None:
-    parts = without_leading_looks(parse("^(?!a|(b))(?=c$)d|").tokens[:-1])
-    assert [(expected, write(tokens, {}, ".")) for expected, tokens in parts] == [
-        (False, "^(?:a|(?:b))"),
-        (True, "^(?:c$)"),
-        (True, "^d"),
-    ]
+@pytest.mark.parametrize(
+    ("pattern", "parts"),
+    [
+        ("^(?!a|(b))(?=c$)d", [(False, "^(?:a|(?:b))"), (True, "^(?:c$)"), (True, "^d")]),
+        ("a(?<=b|c)(?<!d)$", [(False, "(?:d)$"), (True, "(?:b|c)$"), (True, "a$")]),
+        ("^(?=a)(?<!b)$", [(True, "^(?:a)"), (False, "(?:b)$"), (True, "^$")]),
+        ("^(?=a)", [(True, "^(?:a)"), (True, "^")]),
+        ("(?<=a)$", [(True, "(?:a)$"), (True, "$")]),
+        ("^", [(True, "^")]),
+        ("$", [(True, "$")]),
+        ("^$", [(True, "^$")]),
+        ("", [(True, "")]),
+        ("ab", [(True, "ab")]),
+        ("(?<=a)b$", [(True, "(?<=a)b$")]),
+        ("(?<=a)", [(True, "(?<=a)")]),
+        ("(a(?<=b))$", [(True, "(?:a(?<=b))$")]),
+        ("^(?=a)b|c$", [(True, "^(?=a)b|c$")]),
+    ],
+)
+def test_outer_look_around_is_taken_off_as_patterns_of_its_own(pattern: str, parts: list[tuple[bool, str]]) -> None:
+    found = without_outer_looks(parse(pattern).tokens)
+    assert [(expected, write(tokens, {}, ".")) for expected, tokens in found] == parts

@@ -176,7 +176,9 @@ looks = st.one_of(
     st.builds("(?{}{})".format, st.sampled_from("=!"), plain),
     st.builds("(?<{}{})".format, st.sampled_from("=!"), st.sampled_from(["a", "b", "ab", "^", r"\b", "[ab]a", "a|b"])),
 )
-looking = st.lists(st.one_of(plain, looks, st.builds("(?:{}{})+".format, looks, plain)), max_size=4).map("".join)
+looking = st.lists(
+    st.one_of(plain, looks, st.sampled_from("^$"), st.builds("(?:{}{})+".format, looks, plain)), max_size=4
+).map("".join)
 
 
 @settings(max_examples=500, deadline=None)
@@ -203,6 +205,15 @@ def test_pattern_is_undecided_and_does_not_match_when_the_steps_do_not_suffice()
 def test_pattern_does_not_match_when_the_text_is_longer_than_any_body_of_ours() -> None:
     assert matches("a$", "a" * LONGEST_TEXT)
     assert matcher("a$").decide("a" * (LONGEST_TEXT + 1)) is None
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"^[\s\S]{1,1000}$", "^.{1,255}$", "^[a-z\u4e00-\u9fff]{0,700}$", r"^(?:\S{1,400}|)$"]
+)
+def test_length_that_a_pattern_demands_is_decided_for_texts_of_any_script(pattern: str) -> None:
+    assert matches(pattern, "a" * 250)
+    assert matches(pattern, "\u4e00" * 250)
+    assert matcher(pattern).decide("\u4e00" * 1_001) is False
 
 
 def test_searches_of_one_request_share_their_steps() -> None:

@@ -169,3 +169,9 @@ def test_text_that_is_hidden_already_stays_as_it_is(text: str) -> None:
 
 def test_element_that_is_named_like_a_placeholder_is_hidden() -> None:
     assert Redactor([]).loose_text("<credential>S3</credential>") == f"<credential>{PLACEHOLDER}</credential>"
+
+
+@pytest.mark.parametrize("value", ["\xff", "Basic \xff", "Basic a", "Basic /w==", "Basic", ""])
+def test_authorization_that_is_not_base64_is_searched_too(value: str) -> None:
+    headers = {"Authorization": value, "X-API-Key": "wrk_a"}
+    assert "wrk_a" in secrets_of(wire_request("/v1/events/batch", b"{}", headers), WHISPERR)

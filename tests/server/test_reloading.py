@@ -150,7 +150,7 @@ async def test_session_that_chooses_while_the_files_are_read_is_checked(
     write(patch, 10)
     assert not await reloaded(app, patch)
     assert outlit_of(app).max_body == 2000
-    assert "in session pk_late" in caplog.text
+    assert "in session pk_…, whose own" in caplog.text
 
 
 async def test_files_are_read_in_another_thread(app: App, patch: Path, monkeypatch: pytest.MonkeyPatch) -> None:

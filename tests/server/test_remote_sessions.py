@@ -124,6 +124,10 @@ async def test_change_replaces_named_members_and_leaves_the_rest(control: Contro
         ({"protocols": {"outlit": {"patches": {}}}}, "/protocols/outlit/patches"),
         ({"protocols": {"outlit": {"patch": {"protocols": {}}}}}, "/protocols/outlit/patch/protocols"),
         ({"protocols": {"outlit": {"patch": {"protocol": {"limit": {}}}}}}, "/protocols/outlit/patch"),
+        (
+            {"protocols": {"outlit": {"patch": {"events": {"custom": {"properties": {"n": {"pattern": "a{9999}"}}}}}}}},
+            "/protocols/outlit/patch/events/custom/properties/n/pattern",
+        ),
     ],
 )
 async def test_unusable_change_is_refused_with_its_place_and_changes_nothing(

@@ -9,9 +9,19 @@ import pytest
 from mockserver.core.model import Judged, Terms, Verdict
 from mockserver.core.wire import WireReply
 from mockserver.sessions.exchange import Exchange, ReplyOverride
-from mockserver.sessions.session import EXCHANGE_OVERHEAD, VERDICT_BYTES, Counts, Session, SessionSettings, size_of
+from mockserver.sessions.session import (
+    EXCHANGE_OVERHEAD,
+    LONGEST_SEEN,
+    SEEN_KEYS,
+    VERDICT_BYTES,
+    Counts,
+    Session,
+    SessionSettings,
+    keys_size,
+    size_of,
+)
 from tests.judging import COLLECT, NOW, collection, contract_of, judged, sale, wire_request
-from tests.sessions.keeping import Onlooker, collected, exchange
+from tests.sessions.keeping import Onlooker, collected, exchange, new_store
 
 ACCEPTED, DUPLICATE, REJECTED = Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.REJECTED
 ENFORCED = Terms(now_ms=NOW, rate_mode="enforce")
@@ -182,3 +192,12 @@ def test_session_is_busy_while_somebody_waits_or_a_request_is_held_up(waiters: i
     session.waiters.update(Onlooker() for _ in range(waiters))
     session.in_flight = in_flight
     assert session.busy is busy
+
+
+def test_first_keys_of_a_session_are_remembered_and_counted() -> None:
+    session = new_store().session("s")
+    before = session.held
+    for key in (None, "a", "a", "b" * 1000, *map(str, range(20))):
+        session.saw(key)
+    assert session.seen_keys == ("a", "b" * LONGEST_SEEN, *map(str, range(SEEN_KEYS - 2)))
+    assert session.held - before == keys_size(session.seen_keys)

@@ -153,6 +153,15 @@ def taken(steps: list[Step], request: Judged) -> int | None:
     return None if step is None else steps.index(step)
 
 
+def test_searches_of_all_steps_for_one_request_share_their_number_of_steps() -> None:
+    searched = {"where": {"/ref": {"regex": "[ab]*a[ab]{15}c|a$"}}, "type": "sale"}
+    request = judged(contract_of("tally"), wire_request(COLLECT, collection(sale("a" * 1_000))))
+    script = {"match": searched, "delay_ms": 1}
+    missing = {"match": {**searched, "where": {"/ref": {"regex": "[ab]*a[ab]{15}c|b$"}}}, "delay_ms": 1}
+    assert step_taken([Step(missing)] * 20 + [Step(script)], request) is not None
+    assert step_taken([Step(missing)] * 200 + [Step(script)], request) is None
+
+
 def test_first_step_that_fits_and_has_uses_left_is_taken() -> None:
     steps = [
         Step({**FAULT, "match": {"type": "view"}}),

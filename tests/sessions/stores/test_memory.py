@@ -68,7 +68,7 @@ def test_oldest_session_goes_when_all_are_busy_and_its_waiters_are_told(caplog: 
         store.session("new")
     assert [session.name for session in store.sessions()] == ["second", "new"]
     assert onlooker.heard == ["evicted"]
-    assert caplog.messages == ["session a-very…-name evicted: more than 2 sessions (--max-sessions)"]
+    assert caplog.messages == ["session a-ve…ame evicted: more than 2 sessions (--max-sessions)"]
 
 
 def test_forgotten_session_is_gone_with_what_it_held() -> None:
