@@ -125,7 +125,7 @@ def render_stable(value: Json) -> bytes:
 def without_surrogates(value: Json) -> Json:
     """Return a copy with U+FFFD for each lone surrogate, which the validator cannot handle."""
     if isinstance(value, str):
-        return _SURROGATE.sub("�", value)
+        return value if value.isascii() else _SURROGATE.sub("�", value)
     if isinstance(value, list):
         return [without_surrogates(item) for item in value]
     if isinstance(value, dict):

@@ -4,7 +4,7 @@ A callback puts itself at the end of the loop's queue again and again, so it run
 over its sockets, timers and callbacks. The time between two of its runs is the time in which nothing else could run.
 This uses public calls only, so that it measures uvloop, the loop that the server has in production, as well as others.
 
-Other processes on the machine do not count: Linux says how long a thread was ready to run and had no processor.
+Other processes on the machine do not count: Linux says how long each thread was ready to run and had no processor.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Heartbeat:
 
     def __enter__(self) -> Turns:
         self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
-        self._delays = _open_delays()
+        self._delays = Delays()
         self._sampler = threading.Thread(target=self._sample, daemon=True)
         self._last = self._now()
         self._began = time.perf_counter()
@@ -67,19 +67,18 @@ class Heartbeat:
         gc.callbacks.remove(self._note_collection)
         self._done.set()
         self._sampler.join()
-        if self._delays is not None:
-            os.close(self._delays)
+        self._delays.close()
 
     def _now(self) -> tuple[float, float]:
-        """Return the time without that in which the thread waited for a processor, and the time it had one."""
-        waited = 0 if self._delays is None else int(os.pread(self._delays, 100, 0).split()[1])
-        return time.perf_counter() - waited / 1e9, time.thread_time()
+        """Return the time without that in which threads waited for a processor, and the processor time of the loop."""
+        return time.perf_counter() - self._delays.seconds(), time.thread_time()
 
     def _beat(self) -> None:
         now, turns = self._now(), self.turns
         turns.count += 1
-        if now[0] - self._last[0] > turns.longest:
-            turns.longest, turns.processor = now[0] - self._last[0], now[1] - self._last[1]
+        longest = max(now[0] - self._last[0], now[1] - self._last[1])
+        if longest > turns.longest:
+            turns.longest, turns.processor = longest, now[1] - self._last[1]
             self._note_places()  # where a thread is that let nobody else run until now
             turns.where = ", ".join(place for place, _ in self._places.most_common(2))
         if self._places:
@@ -110,11 +109,35 @@ class Heartbeat:
             self.turns.collecting = max(self.turns.collecting, took)
 
 
-def _open_delays() -> int | None:
-    """Open what Linux counts of this thread: time on a processor, and time it waited for one, in ns; else None."""
-    with contextlib.suppress(OSError):
-        return os.open("/proc/thread-self/schedstat", os.O_RDONLY)
-    return None
+class Delays:
+    """How long the threads of this process were ready to run and had no processor, as Linux counts it."""
+
+    def __init__(self) -> None:
+        self._files: dict[int, int] = {}
+        self._waited: dict[int, int] = {}
+        self._threads = 0
+
+    def seconds(self) -> float:
+        """Return the sum over the threads; 0 on other systems. One that waits may keep the loop from running, too."""
+        if self._threads != threading.active_count():
+            self._threads = threading.active_count()
+            self._open()
+        for number, file in self._files.items():
+            with contextlib.suppress(OSError):  # the thread has ended: what it waited stays as it is
+                self._waited[number] = int(os.pread(file, 100, 0).split()[1])
+        return sum(self._waited.values()) / 1e9
+
+    def _open(self) -> None:
+        for thread in threading.enumerate():
+            number = thread.native_id or 0
+            if number not in self._files:
+                with contextlib.suppress(OSError):
+                    self._files[number] = os.open(f"/proc/self/task/{number}/schedstat", os.O_RDONLY)
+
+    def close(self) -> None:
+        """Close the counts."""
+        for file in self._files.values():
+            os.close(file)
 
 
 def _place(frame: FrameType | None) -> str:

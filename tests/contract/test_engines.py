@@ -297,10 +297,7 @@ def test_nulls_that_count_as_absent_are_absent_to_both_engines(names: list[str])
     [
         ({"type": "array", "maxItems": 2}, [0] * LONG),
         ({"type": "object"}, [0] * LONG),
-        ({"type": "string", "maxLength": 5}, "x" * LONG),
-        ({"type": "string", "pattern": "^y"}, "x" * LONG),
-        ({"type": "string", "format": "uuid"}, "x" * LONG),
-        ({"enum": ["a", "b"]}, "x" * LONG),
+        ({"enum": ["a", "b"]}, [0] * LONG),
         ({"anyOf": [{"type": "string"}, {"type": "number"}]}, {"a": "x" * LONG}),
         ({"type": "object", "properties": {"a": {"type": "number"}}}, {"a": [0] * LONG}),
     ],
