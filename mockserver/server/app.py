@@ -16,6 +16,7 @@ from mockserver.server.aiohttp_io import in_pieces, json_response, problem, unre
 from mockserver.server.connection import Watched
 from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_control
 from mockserver.server.handlers import Handlers
+from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
 from mockserver.server.vendor import Vendor
 from mockserver.sessions.session import SessionSettings
@@ -56,6 +57,7 @@ class App:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""
         try:
+            await Turn().end_if_over()  # a thousand requests that come at once are not answered in one turn of the loop
             if request.protocol.writing_paused:  # the client has not taken the reply to its last request
                 await request.writer.drain()
             reply = await self._answer(request)

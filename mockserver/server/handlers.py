@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from asyncio import Lock, to_thread
+from asyncio import to_thread
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -27,16 +26,16 @@ from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, json_response, send_pieces
 from mockserver.server.control import MAX_BODY, Call, RejectedError, document, resolve
 from mockserver.server.explanation import explain
+from mockserver.server.ledgers import Ledgers
 from mockserver.server.pages import RenderedRow, page, rendered
 from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.server.unseen import Unseen
 from mockserver.server.vendor import real_ms
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.ledger import Delivery, Ledger
+from mockserver.sessions.ledger import Delivery
 from mockserver.sessions.matcher import ANY, matches
 from mockserver.sessions.matcher import problem as matcher_problem
-from mockserver.sessions.remains import Remains
 from mockserver.sessions.session import REAL_TIME, Session, SessionSettings
 from mockserver.sessions.session_name import DEFAULT_SESSION, SessionNameError, session_name
 from mockserver.sessions.steps import Step
@@ -621,37 +620,3 @@ async def _count_attempts(session: Session, steps: Iterable[Step]) -> None:
 def _clock(session: Session, real: int) -> Json:
     now, frozen = session.clock.now(real), session.clock.frozen_ms is not None
     return {"now": rfc3339_ms(now), "offset_ms": now - real, "frozen": frozen, "real_now": rfc3339_ms(real)}
-
-
-class Ledgers:
-    """The ledgers of sessions. That of the session read last is cached, so that only new exchanges are processed."""
-
-    def __init__(self) -> None:
-        self._turn = Lock()
-        self._cached: WeakKeyDictionary[Session, Ledger] = WeakKeyDictionary()
-        self._state = (0, 0)
-        self._read_up_to = 0
-
-    async def rows(self, session: Session) -> list[Delivery]:
-        """Return the delivery rows of a session's journal, oldest event first."""
-        async with self._turn:
-            try:
-                return await self._up_to_date(session)
-            except BaseException:  # an exchange may be there in part
-                self._cached = WeakKeyDictionary()
-                raise
-
-    async def _up_to_date(self, session: Session) -> list[Delivery]:
-        state, turn = (session.evicted, session.revised), Turn()
-        if session not in self._cached or state != self._state:
-            remains = Remains()
-            remains.add(row for ledger in self._cached.values() for row in ledger.rows)
-            self._cached = WeakKeyDictionary({session: Ledger()})
-            self._state, self._read_up_to = state, 0
-            while remains.free_some():
-                await turn.end_if_over()
-        ledger = self._cached[session]
-        async for exchange in in_turns(session, self._read_up_to):
-            await turn.carry_out(ledger.adding(exchange), large=View(exchange).large)
-            self._read_up_to = exchange.seq
-        return ledger.rows

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from mockserver.server import turns
-from mockserver.server.handlers import Ledgers
+from mockserver.server.ledgers import Ledgers
 from mockserver.sessions import remains
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.ledger import Delivery, Ledger
