@@ -166,7 +166,7 @@ def test_what_is_in_flight_finishes_when_the_server_is_told_to_stop(number: sign
     with served() as server:
         idle = server.connect("")
         wait = server.connect(OPEN_WAIT)
-        server.log_until("new session somebody")
+        server.log_until("new session ")
         upload = begin_upload(server)
         began = time.monotonic()
         server.tell(number)
