@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,13 +64,17 @@ class ServerProcess:
         return int(self.url.rpartition(":")[2])
 
     def log_until(self, text: str) -> str:
-        """Return the log up to the line that holds `text`, which is waited for."""
+        """Return the log up to the line that holds `text`, which is waited for; a server that hangs is killed."""
         assert self.process.stderr is not None
-        lines = []
-        for line in self.process.stderr:
-            lines.append(line)
-            if text in line:
-                return "".join(lines)
+        lines, killer = list[str](), threading.Timer(SEARCH, self.process.kill)
+        killer.start()
+        try:
+            for line in self.process.stderr:
+                lines.append(line)
+                if text in line:
+                    return "".join(lines)
+        finally:
+            killer.cancel()
         raise AssertionError(f"no line with {text!r} in the log:\n{''.join(lines)}")
 
     def connect(self, request: str, host: str = "127.0.0.1") -> socket.socket:
