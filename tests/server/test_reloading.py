@@ -94,7 +94,7 @@ async def test_change_is_taken_when_it_comes_before_the_first_look(
     async with serving(Settings(port=0, contract_patches=(patch,), reload=True)):
         write(patch, 10)
         async with asyncio.timeout(SEARCH):
-            await done.wait()
+            assert await done.wait()
 
 
 async def test_journal_keeps_the_contract_of_its_time(app: App, patch: Path) -> None:
