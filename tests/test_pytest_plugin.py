@@ -62,7 +62,7 @@ class Runs:
         return self.pytester.runpytest_inprocess(*STRICT, "-p", "mockserver", *args)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def other_server() -> Iterator[MockServer]:
     """A server of all these tests. It imports what servers need, which runs in this process would else forget again."""
     with MockServer() as server:

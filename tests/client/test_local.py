@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import aiohttp
 import pytest
@@ -19,9 +21,14 @@ from mockserver.client.local import Options
 from mockserver.settings import Settings
 from tests.sending import send_whisperr, whisperr_event
 
+Started: TypeAlias = Callable[[], set[str]]
 
-def threads() -> set[str]:
-    return {thread.name for thread in threading.enumerate()}
+
+@pytest.fixture
+def started() -> Started:
+    """The names of the threads that were started since; those of other tests' servers may run as long as theirs."""
+    before = set(threading.enumerate())
+    return lambda: {thread.name for thread in set(threading.enumerate()) - before}
 
 
 def test_sdk_is_tested_as_the_readme_says_when_the_server_runs_in_this_process() -> None:
@@ -34,22 +41,22 @@ def test_sdk_is_tested_as_the_readme_says_when_the_server_runs_in_this_process()
         client.shutdown()
 
 
-def test_thread_and_port_are_gone_when_the_block_ends() -> None:
+def test_thread_and_port_are_gone_when_the_block_ends(started: Started) -> None:
     with MockServer() as server:
-        assert "mockserver" in threads()
+        assert "mockserver" in started()
         send_whisperr(server, whisperr_event("x"))
         host, port = server.url.removeprefix("http://").split(":")
-    assert "mockserver" not in threads()
+    assert "mockserver" not in started()
     with socket.socket() as probe:
         assert probe.connect_ex((host, int(port))) != 0
     with pytest.raises(RuntimeError, match="context manager"):
         _ = server.url
 
 
-def test_thread_is_gone_when_the_block_fails() -> None:
+def test_thread_is_gone_when_the_block_fails(started: Started) -> None:
     with pytest.raises(ZeroDivisionError), MockServer():
         _ = 1 / 0
-    assert "mockserver" not in threads()
+    assert "mockserver" not in started()
 
 
 def test_server_starts_again_when_it_was_stopped() -> None:
@@ -78,14 +85,14 @@ def test_key_is_new_and_taken_by_all_protocols_when_none_is_given() -> None:
         assert one.key.startswith("pk_")
 
 
-def test_start_says_what_is_wrong_when_a_setting_cannot_be_used(tmp_path: Path) -> None:
+def test_start_says_what_is_wrong_when_a_setting_cannot_be_used(tmp_path: Path, started: Started) -> None:
     with pytest.raises(ContractError, match='unknown revision "r99"'), MockServer(revisions={"outlit": "r99"}):
         pass
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=str(port)), MockServer(port=port):
             pass
-    assert "mockserver" not in threads()
+    assert "mockserver" not in started()
 
 
 def test_options_are_the_settings_that_make_sense_in_process() -> None:
@@ -116,11 +123,11 @@ def test_control_surface_is_reached_when_its_token_is_in_a_file(tmp_path: Path) 
             assert elsewhere.settings().session == server.name
 
 
-async def test_server_runs_on_the_loop_when_entered_with_async_with() -> None:
+async def test_server_runs_on_the_loop_when_entered_with_async_with(started: Started) -> None:
     before = asyncio.all_tasks()
     async with MockServer() as server:
         assert isinstance(server, AsyncSession)
-        assert "mockserver" not in threads()
+        assert "mockserver" not in started()
         async with aiohttp.ClientSession() as client:
             waiting = asyncio.create_task(server.wait_for(type="signed_up"))
             body = {"events": [whisperr_event("signed_up")]}
