@@ -63,11 +63,16 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
                 if len(body) > ceiling:
                     break
     except TimeoutError:
-        return ReceivedBody(bytes(body[:ceiling]), late=True)
+        return ReceivedBody(_first(body, ceiling), late=True)
     truncated = len(body) > ceiling
     if truncated:
         await _read_refused(pieces, 0, deadline)
-    return ReceivedBody(bytes(body[:ceiling]), truncated)
+    return ReceivedBody(_first(body, ceiling), truncated)
+
+
+def _first(body: bytearray, count: int) -> bytes:
+    with memoryview(body) as view:  # a slice of the array itself would be one copy more
+        return bytes(view[:count])
 
 
 async def _pieces(content: StreamReader, *, chunked: bool) -> AsyncIterator[bytes]:
