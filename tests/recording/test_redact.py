@@ -209,6 +209,15 @@ def test_same_is_hidden_however_small_the_pieces_are_that_are_searched(text: str
         assert redactor.loose_text(text) == hidden
 
 
+@pytest.mark.parametrize(
+    "spelt", [SECRET, json.dumps(json.dumps(SECRET)[1:-1])[1:-1], "".join(f"%{byte:02X}" for byte in SECRET.encode())]
+)
+def test_secret_is_hidden_where_a_piece_ends_in_it(spelt: str) -> None:
+    redactor = Redactor([SECRET])
+    for before in range(redact.PIECE - len(spelt), redact.PIECE + 1):
+        assert redactor.text("." * before + spelt) == "." * before + PLACEHOLDER
+
+
 def test_name_of_any_length_says_that_a_value_is_secret() -> None:
     assert is_secret_name("x" * 1_000_000 + "_token")
     assert not is_secret_name("token_" + "x" * 1_000_000)
