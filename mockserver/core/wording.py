@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Final
 
 from mockserver.core.findings import Finding
@@ -11,6 +12,8 @@ from mockserver.jsonkit import Json
 
 SHOWN_VALUE: Final = 120
 SHOWN_SOURCE: Final = 60
+LONGEST_ABRIDGED: Final = 2048
+"""Characters of an abridged value: so many more than are shown that a secret at their end is found in it."""
 SHOWN_ROWS: Final = 20
 NOTHING_CAME: Final = "No requests arrived: does the client use the URL of this server, and was it flushed?"
 """The hint of a wait during which the server received nothing at all."""
@@ -26,6 +29,24 @@ def finding(row: Finding) -> str:
 def value(shown: Json) -> str:
     """Format a JSON value in one line, truncated if it is long."""
     return cut(json.dumps(shown, ensure_ascii=False), SHOWN_VALUE)
+
+
+def abridged(shown: Json) -> Json:
+    """Return the beginning of a value, in which as many characters are left as could be shown of it."""
+    return _abridged(shown, [LONGEST_ABRIDGED])
+
+
+def _abridged(shown: Json, room: list[int]) -> Json:
+    if isinstance(shown, str):
+        beginning = shown[: max(room[0], 0)]
+        room[0] -= len(beginning)
+        return beginning
+    room[0] -= 1
+    if isinstance(shown, dict):
+        return {_abridged(name, room): _abridged(shown[name], room) for name in takewhile(lambda _: room[0] > 0, shown)}
+    if isinstance(shown, list):
+        return [_abridged(item, room) for item in takewhile(lambda _: room[0] > 0, shown)]
+    return shown
 
 
 def cut(text: str, limit: int) -> str:

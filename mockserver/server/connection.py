@@ -64,8 +64,6 @@ ATTRIBUTES: Final = (
     "_messages",
     # The future that is open between requests. Bytes that came while it stays open are an incomplete head.
     "_waiter",
-    # Whether a request is being answered. A server that stops closes the other connections at once.
-    "_request_in_progress",
     # The task that ends with the connection. A server that stops waits for it.
     "_task_handler",
     # The parser of requests, which has one put before it that takes the first value of a repeated header.
@@ -272,8 +270,15 @@ class Watched(Connection):
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being read or answered; closing with aiohttp would stop reading its body."""
-        return self._request_in_progress or bool(self._messages)
+        """Whether a request is being read or answered; closing with aiohttp would stop reading its body.
+
+        A connection is idle while it waits for a request, and before its client has sent anything.
+        """
+        return bool(self._messages) or not (self._silent or self._is_waiting)
+
+    @property
+    def _is_waiting(self) -> bool:
+        return self._waiter is not None and not self._waiter.done()
 
     def data_received(self, data: bytes) -> None:
         """Process received data; end a body with invalid framing for its reader, who would wait forever."""
@@ -292,7 +297,7 @@ class Watched(Connection):
                 self.origin = self._lenient.origin(data)
                 self._break_body(queue[-1][0])
             self._head_since = None
-        elif self._head_since is None and self._waiter is not None and not self._waiter.done():
+        elif self._head_since is None and self._is_waiting:
             self._head_since = self.active_at
 
     def _break_body(self, error: Any) -> None:

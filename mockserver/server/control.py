@@ -30,7 +30,7 @@ _log = logging.getLogger("mockserver")
 
 READ_AT_ONCE: Final = 16 * 1024
 """Bytes of a body that is parsed and validated within a turn of the event loop, in 10 ms; a thread does larger ones."""
-MAX_BODY: Final = 16 * 1024 * 1024
+MAX_BODY: Final = 2 * 1024 * 1024
 MOST_VALUES: Final = 50_000
 """Arrays, objects and their members that a body may have: so many are read and checked in one turn of the loop."""
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{,]', re.DOTALL)
@@ -158,10 +158,15 @@ class Control:
             query_values = _query(operation, query)
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
+            turn = Turn()
+            await turn.end_if_over()
             reply = await handler(
                 Call(params=params, query=query_values, body=body, request=request, headers={**HEADERS, **cors})
             )
-            return reply if isinstance(reply, web.StreamResponse) else json_response(reply)
+            if isinstance(reply, web.StreamResponse):
+                return reply
+            await turn.end_if_over()
+            return json_response(reply)
         except RejectedError as error:
             return error.response
 
@@ -333,7 +338,7 @@ def _violation(engine: jsonschema_rs.Draft202012Validator, value: Json) -> tuple
     place, problem = pointer.build(tokens), violations.describe(error)
     unexpected = getattr(error.kind, "unexpected", None)
     if unexpected:
-        place += pointer.build([unexpected[0]])
+        place += pointer.build([unexpected[0][:LONGEST_VALUE]])
         schema = pointer.get(document(), [str(token) for token in list(error.schema_path)[:-1]])
         problem = unknown("key", unexpected[0], _members(schema))
     return place, problem

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, repeat
+from typing import Final, TypeVar
 
 from mockserver.core.findings import Finding
-from mockserver.core.wording import NOTHING_CAME, SHOWN_VALUE, block, counted, cut, finding, value
+from mockserver.core.wording import (
+    NOTHING_CAME,
+    SHOWN_ROWS,
+    SHOWN_VALUE,
+    abridged,
+    block,
+    counted,
+    cut,
+    finding,
+    value,
+)
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.printable import printable
 from mockserver.recording.export import redacted_rows, shown_name
 from mockserver.recording.redact import Redactor
 from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
-from mockserver.sessions.matcher import MOST_VALUES
+from mockserver.sessions.matcher import MOST_VALUES, Difference
 from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import shorten
 
+T = TypeVar("T")
 Row = Mapping[str, Json]
 OTHER_KEY: Final = (
     "This session received nothing, but another session did: does the client use the key of this session?"
@@ -24,6 +36,10 @@ OTHER_KEY: Final = (
 NOT_READ: Final = "Requests reached this server that are in no session; see the reason above."
 REFUSED: Final = "The events arrived but were refused; see the reasons above."
 REFUSED_REQUEST: Final = "Requests arrived but were refused as a whole; see the reasons above."
+UNDECIDED: Final = "the pattern takes too many steps on this text, which then does not match; make it simpler"
+
+_LONG: Final = frozenset({"near_misses", "faults_pending", "fault"})
+"""Members of an answer and of its rows that may be megabytes long, of which the text shows little or nothing."""
 
 
 def explain(
@@ -34,9 +50,12 @@ def explain(
     `answer` is without the rows that matched; `arrived` are the first of them where too many did. The text is part of
     failure reports, which are shared: secrets are hidden in it.
     """
-    others = answer["other_sessions"]
-    answer, arrived = redacted_rows(answer, redactor), redacted_rows(arrived, redactor)
-    lines = [redactor.text(f"waited for {conditions(asked, waiter.match)}: {_outcome(asked, answer)}")]
+    others, pending = answer["other_sessions"], answer["faults_pending"]
+    answer, arrived = (
+        redacted_rows(_without(_LONG, answer), redactor),
+        redacted_rows(_without(_LONG, arrived), redactor),
+    )
+    lines = [redactor.text(f"waited for {conditions(asked, waiter.match, redactor)}: {_outcome(asked, answer)}")]
     if answer["satisfied"]:
         return printable(lines[0])
     counts = session.counts.as_json()
@@ -51,10 +70,10 @@ def explain(
     else:
         lines += block("arrived", map(_event, arrived, distinct([row["event"] for row in arrived])))
     kind = "requests" if waiter.for_requests else "events"
-    lines += block(f"closest {kind}", _near_misses(waiter.near_misses, redactor))
+    lines += _first(f"closest {kind}", _near_misses(waiter.near_misses), partial(_near_miss, redactor))
     lines += block("refused events that match otherwise", _refused_events(answer["refused"]))
     lines += block("refused requests", chain.from_iterable(map(_refused_request, answer["refused_requests"])))
-    lines += block("pending fault steps", map(_fault_step, answer["faults_pending"]))
+    lines += _first("pending fault steps", pending, partial(_fault_step, redactor))
     lines += block(
         "requests to other sessions",
         (f"{shorten(row['session'])}: {counted(row['requests'], 'request')}" for row in others),
@@ -63,10 +82,28 @@ def explain(
     if unseen["count"]:
         seen = counted(unseen["count"], "request")
         lines.append(f"in no session: {seen}, the last at {unseen['at']}: {unseen['reason']}")
-    return "\n".join(map(printable, [*lines, *_hints(answer, counts)]))
+    return "\n".join(map(printable, [*lines, *_hints(waiter, answer, counts)]))
 
 
-def conditions(asked: Row, match: Row) -> str:
+def _without(names: frozenset[str], rows: Json) -> Json:
+    """Return an answer or rows without members of some names; what is below the members of a row stays as it is."""
+    if isinstance(rows, list):
+        return [{name: member for name, member in row.items() if name not in names} for row in rows]
+    members = {name: member for name, member in rows.items() if name not in names}
+    return {**members, "refused_requests": _without(names, rows["refused_requests"])}
+
+
+def _first(title: str, items: Sequence[T], line: Callable[[T], str]) -> list[str]:
+    """Return a block of lines about items; no line is made of those that it leaves out."""
+    return block(title, [*map(line, items[:SHOWN_ROWS]), *repeat("", len(items) - SHOWN_ROWS)])
+
+
+def _shown(member: Json, redactor: Redactor) -> str:
+    """Return what is shown of a value of any length, without secrets."""
+    return value(redactor.json(abridged(member)))
+
+
+def conditions(asked: Row, match: Row, redactor: Redactor) -> str:
     """Describe what a wait asked for."""
     exactly = "exactly " if "exactly" in asked else ""
     count = asked.get("exactly", asked.get("count", 1))
@@ -78,7 +115,7 @@ def conditions(asked: Row, match: Row) -> str:
     request = dict(match.get("request") or {})
     headers = {f"header {name}": member for name, member in (request.pop("headers", None) or {}).items()}
     places = {**(match.get("where") or {}), **request, **headers}
-    where = "".join(f", {place} {value(member)}" for place, member in places.items())
+    where = "".join(f", {place} {_shown(member, redactor)}" for place, member in places.items())
     return f"{exactly}{' '.join([str(count), *words])} {noun if count == 1 else noun + 's'}{kind}{where}"
 
 
@@ -135,27 +172,36 @@ def _errors(row: Row) -> Iterator[str]:
     yield from (f"  {finding(error)}" for error in findings if error.severity == "error")
 
 
-def _near_misses(misses: Sequence[NearMiss], redactor: Redactor) -> Iterator[str]:
+def _near_misses(misses: Sequence[NearMiss]) -> list[tuple[NearMiss, Difference, Json]]:
+    """Return each difference, with what tells its event from the others at the first one of an event."""
     shown = distinct([miss.shown for miss in misses]) if len(misses) > 1 else [None for _ in misses]
-    for miss, apart in zip(misses, shown, strict=True):
-        for number, different in enumerate(miss.differences):
-            expected, got = value(redactor.json(different.expected)), value(redactor.json(different.got))
-            label = f" ({value(redactor.json(apart))})" if apart and not number else ""
-            rest = f", but only {MOST_VALUES} values were compared" if different.cut else ""
-            yield f"{miss.id}: {redactor.text(different.pointer)} expected {expected}, got {got}{rest}{label}"
+    return [
+        (miss, different, None if number else apart)
+        for miss, apart in zip(misses, shown, strict=True)
+        for number, different in enumerate(miss.differences)
+    ]
 
 
-def _fault_step(step: Row) -> str:
-    script = value({name: member for name, member in step.items() if name != "remaining"})
+def _near_miss(redactor: Redactor, compared: tuple[NearMiss, Difference, Json]) -> str:
+    miss, different, apart = compared
+    expected, got = _shown(different.expected, redactor), _shown(different.got, redactor)
+    label = f" ({_shown(apart, redactor)})" if apart else ""
+    rest = f", but only {MOST_VALUES} values were compared" if different.cut else ""
+    rest += f": {UNDECIDED}" if different.undecided else ""
+    return f"{miss.id}: {redactor.text(different.pointer)} expected {expected}, got {got}{rest}{label}"
+
+
+def _fault_step(redactor: Redactor, step: Row) -> str:
+    script = _shown({name: member for name, member in step.items() if name != "remaining"}, redactor)
     return script if step["remaining"] is None else f"{script}, {step['remaining']} remaining"
 
 
-def _hints(answer: Row, counts: Mapping[str, int]) -> Sequence[str]:
+def _hints(waiter: Waiter, answer: Row, counts: Mapping[str, int]) -> Sequence[str]:
     if answer["reason"] != "timeout":
         return ()
     if answer["refused"]:
         return (REFUSED,)
-    if answer["refused_requests"] and not answer["near_misses"]:
+    if answer["refused_requests"] and not waiter.near_misses:
         return (REFUSED_REQUEST,)
     if counts["requests"]:
         return ()

@@ -428,10 +428,12 @@ class Handlers:
         """Replace all fault steps."""
         steps, turn = [], Turn()
         for index, script in enumerate(call.body):
-            steps.append(self._step(self.read(call), script, f"/{index}"))
             await turn.end_if_over()
+            steps.append(self._step(self.read(call), script, f"/{index}"))
+        await turn.end_if_over()
         _check_size(steps)
         self._check_memory(memory_of(call.body), "")
+        await turn.end_if_over()
         session = self.named(call)
         await _count_attempts(session, steps)
         session.faults[:] = steps

@@ -14,7 +14,7 @@ from typing import Final
 from mockserver.contract.contract import Contract
 from mockserver.core.findings import Finding
 from mockserver.core.model import Verdict
-from mockserver.core.wording import cut
+from mockserver.core.wording import abridged, cut
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
@@ -165,7 +165,7 @@ def without_data(finding: Finding) -> str:
 def _injected(session: Session, exchange: Exchange, step: Step, line: _Line) -> None:
     number = session.faults.index(step) + 1 if step in session.faults else None
     which = "" if number is None else f" {number} of {len(session.faults)}"
-    shown = cut(line.text(render(line.redactor.json(step.script)).decode()), SHOWN_STEP)
+    shown = cut(line.text(render(line.redactor.json(abridged(step.script))).decode()), SHOWN_STEP)
     extra = fields(**line.values, status=exchange.client_status, step=number, fault=shown)
     log.info(
         "injected fault step%s into %s %s (%s) in session %s: %s",

@@ -187,7 +187,8 @@ class Vendor:
             notes=arrival.notes,
             step=step,
         )
-        logs.exchange_done(arrival.session, exchange, step, self._contracts.served.values())
+        done = partial(logs.exchange_done, arrival.session, exchange, step, self._contracts.served.values())
+        await _do(done, large=arrival.judged.request_body.large)
         return exchange, reply
 
     async def _injected(self, arrival: Arrival, step: Step, *, large: bool) -> web.StreamResponse:

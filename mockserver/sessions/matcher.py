@@ -9,6 +9,7 @@ from typing import Final
 
 from mockserver.contract.contract import split_target
 from mockserver.core.wire import WireRequest
+from mockserver.core.wording import abridged
 from mockserver.errors import nearest, unknown
 from mockserver.jsonkit import Json, patterns, pointer
 from mockserver.jsonkit.pattern_syntax import LONGEST_PATTERN
@@ -33,20 +34,26 @@ MOST_OPTIONS: Final = 1000
 """Values that `in` may list: each is compared with every event."""
 SHORTEST_NAME: Final = 3
 """Shorter names are near an operator by chance: `n` is near `in`."""
+LONGEST_NAME: Final = 20
+"""Characters of a name that can be a misspelled operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One place where an event is not what was asked for; with `cut`, not all of its values were compared."""
+    """One place where an event is not what was asked for.
+
+    With `cut`, not all of its values were compared; with `undecided`, a pattern took too many steps on one of them.
+    """
 
     pointer: str
     expected: Json
     got: Json
     cut: bool = False
+    undecided: bool = False
 
     def as_json(self) -> dict[str, Json]:
-        """Return the difference as the control surface shows it."""
-        return {"pointer": self.pointer, "expected": self.expected, "got": self.got}
+        """Return the difference as the control surface shows it, with the beginning of very long values."""
+        return {"pointer": self.pointer, "expected": abridged(self.expected), "got": abridged(self.got)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,16 +135,21 @@ def _difference(
 ) -> Iterator[Difference]:
     """Yield the difference at a place, if none of its values fits; `got` is a list where it has several."""
     shown: list[Json] = []
+    undecided = False
     for value in values:
-        if fits(value, expected):
+        fitting = decide(value, expected)
+        if fitting:
             return
+        undecided = undecided or fitting is None
         if len(shown) < SHOWN_VALUES:
             shown.append(value)
     cut = room is not None and room.left < 0
     if not shown and not cut and fits(MISSING, expected):
         return
     got = [None if value is MISSING else value for value in shown or [MISSING]]
-    yield Difference(pointer=place, expected=expected, got=got if len(got) > 1 else got[0], cut=cut)
+    yield Difference(
+        pointer=place, expected=expected, got=got if len(got) > 1 else got[0], cut=cut, undecided=undecided
+    )
 
 
 def about_events(match: Mapping[str, Json]) -> bool:
@@ -187,9 +199,20 @@ def _members(value: Json | Missing) -> Iterable[Json]:
 
 def fits(got: Json, expected: Json) -> bool:
     """Compare one value: with all of the operators, else for equality of JSON values."""
+    return decide(got, expected) is True
+
+
+def decide(got: Json, expected: Json) -> bool | None:
+    """Compare one value; None if all that does not fit is a pattern that takes too many steps."""
     if not is_operators(expected):
         return equal(got, expected)
-    return all(_fits_operator(got, name, operand) for name, operand in expected.items())
+    decided: bool | None = True
+    for name, operand in expected.items():
+        fitting = _fits_operator(got, name, operand)
+        if fitting is False:
+            return False
+        decided = decided and fitting
+    return decided
 
 
 def is_operators(expected: Json) -> bool:
@@ -197,12 +220,12 @@ def is_operators(expected: Json) -> bool:
     return isinstance(expected, dict) and bool(expected) and all(name in OPERATORS for name in expected)
 
 
-def _fits_operator(got: Json, name: str, operand: Json) -> bool:
+def _fits_operator(got: Json, name: str, operand: Json) -> bool | None:
     match name:
         case "exists":
             return (got is not MISSING) is bool(operand)
         case "regex":
-            return isinstance(got, str) and patterns.matches(operand, got)
+            return isinstance(got, str) and patterns.matcher(operand).decide(got)
         case "in":
             return any(equal(got, option) for option in operand)
         case "contains":
@@ -290,8 +313,9 @@ def _value_problem(expected: Json, place: str, kind: type | None = None) -> tupl
     """Return where and why a value of a matcher cannot be used; `kind` is that of the other side, if known."""
     if not isinstance(expected, dict) or not expected:
         return None
+    operators_only = kind is not None or _looks_like_operators(expected)
     for name in expected:
-        if name not in OPERATORS and (kind is not None or _looks_like_operators(expected)):
+        if name not in OPERATORS and operators_only:
             literal = "" if kind is not None else '; for a literal object use {"equals": …}'
             return f"{place}/{pointer.escape(name)}", unknown("operator", name, OPERATORS) + literal
     if not is_operators(expected):
@@ -304,11 +328,17 @@ def _value_problem(expected: Json, place: str, kind: type | None = None) -> tupl
 
 
 def _looks_like_operators(expected: Mapping[str, Json]) -> bool:
-    """Return whether an object has an operator among its keys, or only keys that look like one."""
-    return any(name in OPERATORS for name in expected) or all(map(_looks_like_operator, expected))
+    """Return whether an object has an operator among its keys, or only keys that look like one.
+
+    An object with more keys than there are operators is meant literally: comparing each with all of them takes time.
+    """
+    few = len(expected) <= len(OPERATORS) + len(FOREIGN)
+    return any(name in OPERATORS for name in expected) or (few and all(map(_looks_like_operator, expected)))
 
 
 def _looks_like_operator(name: str) -> bool:
+    if len(name) > LONGEST_NAME:
+        return False
     bare = name.lstrip("$").lower()
     near = bare in OPERATORS or nearest(bare, OPERATORS, SIMILARITY) is not None
     return bare in FOREIGN or (near and len(name) >= SHORTEST_NAME)

@@ -18,6 +18,7 @@ from mockserver.core.model import Judged, Verdict
 from mockserver.core.route import route
 from mockserver.core.warnings import event_errors, event_warnings, request_warnings
 from mockserver.core.wire import WireReply
+from mockserver.core.wording import abridged
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
@@ -135,7 +136,7 @@ class View:
             rule, message = refusal.finding.rule, f"the whole request was refused: {refusal.finding.message}"
         own = SERVER_RULES.get(rule)
         source = exchange.contract.source_of(rule) if own is None else own.source
-        return Finding(rule=rule, got=exchange.override.fault, source=source, message=message)
+        return Finding(rule=rule, got=abridged(exchange.override.fault), source=source, message=message)
 
     def findings(self) -> list[Finding]:
         """Return the request's own findings: why it was refused as a whole, and warnings about it."""

@@ -12,7 +12,7 @@ from typing import Any
 from mockserver.cli.parameters import ByteSize
 from mockserver.contract import schema, serving
 from mockserver.contract.library import library
-from mockserver.core import findings
+from mockserver.core import findings, wording
 from mockserver.jsonkit import jsontext, yamltext
 from mockserver.server import aiohttp_io, connection, control, lines, pages, repeated_headers, running, turns, waiting
 from mockserver.sessions import claims, matcher, session_name, tombstones
@@ -85,6 +85,7 @@ LIMITS = {
     "bytes of a page": size(pages.MAX_BYTES),
     "members of `where`": f"{of_api('Where', 'maxProperties'):,}",
     "values of `in`": f"{matcher.MOST_OPTIONS:,}",
+    "characters of a value in a near miss of a wait": f"{wording.LONGEST_ABRIDGED:,}",
     "values of one event that a matcher compares": f"{matcher.MOST_VALUES:,}",
     "fault steps of a session": f"{of_api('StepList', 'maxItems'):,}, and {size(control.MAX_BODY)}",
     "delay of a fault step": ms("StepBase", "properties", "delay_ms", "maximum"),

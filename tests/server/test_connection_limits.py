@@ -17,7 +17,7 @@ from aiohttp import web
 from mockserver.server import connection as connections
 from mockserver.server.aiohttp_io import in_pieces
 from mockserver.server.connection import Connection as OurConnection
-from mockserver.server.connection import Server
+from mockserver.server.connection import Server, Watched
 from mockserver.server.running import RESERVED, descriptors_left
 from mockserver.settings import Settings
 from tests.processes import SEARCH, served
@@ -143,6 +143,35 @@ def test_busy_connections_are_kept_and_a_new_one_is_refused(
                 client.close()
 
     run(main, new_loop)
+
+
+@LOOPS
+def test_connection_is_busy_from_the_arrival_of_a_request_to_its_reply(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    receive = Watched.data_received
+
+    def look(connection: Watched) -> None:
+        if connection.transport is not None and not connection.half_closed:
+            seen.append(connection.busy)
+            asyncio.get_running_loop().call_soon(look, connection)
+
+    def data_received(connection: Watched, data: bytes) -> None:
+        receive(connection, data)
+        look(connection)
+
+    monkeypatch.setattr(Watched, "data_received", data_received)
+
+    async def main() -> None:
+        async with huge_replies() as (_, port):
+            client = await Connection.open(port)
+            assert (await client.ask(Plain(method="GET", path="/").wire())).status == 200
+            await client.close()
+
+    run(main, new_loop)
+    assert seen[:2] == [True, True]
+    assert not any(seen[seen.index(False) :]), "it was idle before its reply"
 
 
 @LOOPS

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from mockserver.core.wording import NOTHING_CAME
-from mockserver.server.explanation import NOT_READ, OTHER_KEY, conditions, distinct
+from mockserver.core.wording import LONGEST_ABRIDGED, NOTHING_CAME
+from mockserver.recording.redact import Redactor
+from mockserver.server.explanation import NOT_READ, OTHER_KEY, UNDECIDED, conditions, distinct
 from mockserver.sessions import matcher
 from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session_name import shorten
@@ -48,6 +49,46 @@ async def test_hint_is_to_look_at_the_key_when_another_session_got_requests(
     await other.track("m1")
     lines = await explained(control, session)
     assert lines[2:] == ["requests to other sessions:", f"  {shorten(other.key)}: 1 request", OTHER_KEY]
+
+
+async def test_pattern_that_stayed_undecided_is_named(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1", properties={"a": "zx" * 50_000})
+    match = {"where": {"/properties/a": {"regex": "(?!.*(z|x|zx)*y)q.*y"}, "/event_type": {"regex": "^q"}}}
+    about_a, about_type = [line for line in await explained(control, session, match=match) if "expected" in line]
+    assert about_a.endswith(f": {UNDECIDED}")
+    assert UNDECIDED not in about_type
+
+
+async def test_no_more_of_large_steps_and_matchers_is_searched_than_shown(
+    control: ControlClient, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = ["%41" * 1000] * 400
+    step = {"match": {"where": {"/a": large}}, "reply": {"status": 500}}
+    assert (await control.put(f"{session}/faults", [step]))[0] == 200
+    searched, text_of = 0, Redactor.text
+
+    def counted(redactor: Redactor, text: str) -> str:
+        nonlocal searched
+        searched += len(text)
+        return text_of(redactor, text)
+
+    monkeypatch.setattr(Redactor, "text", counted)
+    lines = await explained(control, session, match={"where": {"/a": large}})
+    assert "pending fault steps:" in lines
+    assert 0 < searched < 10 * LONGEST_ABRIDGED
+
+
+async def test_near_miss_has_the_beginning_of_a_long_value(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    await vendor.track("m1", properties={"a": "x" * 9000})
+    _, answer = await control.post(
+        f"{session}/wait", {"timeout_ms": 0, "match": {"where": {"/properties/a": "y" * 9000}}}
+    )
+    [difference] = answer["near_misses"][0]["differences"]
+    assert (difference["got"], difference["expected"]) == ("x" * LONGEST_ABRIDGED, "y" * LONGEST_ABRIDGED)
 
 
 async def test_keys_of_earlier_tests_are_not_blamed(control: ControlClient, vendor: VendorClient, session: str) -> None:
@@ -130,7 +171,7 @@ async def test_closest_request_is_shown(control: ControlClient, vendor: VendorCl
     ],
 )
 def test_conditions_are_in_words(asked: Any, match: Any, text: str) -> None:
-    assert conditions(asked, match) == text
+    assert conditions(asked, match, Redactor(())) == text
 
 
 def test_distinct_members_are_the_shortest_first() -> None:

@@ -128,7 +128,7 @@ async def test_unusable_query_or_path_member_is_named(
         ("PUT", "/_mock/sessions/x/faults", b"[", 400),
         ("PUT", "/_mock/sessions/x/clock", b'{"now": 1, "now": 2}', 400),
         ("GET", f"/_mock/sessions/{'x' * 201}", None, 400),
-        ("PUT", "/_mock/sessions/x/faults", b" " * (16 * 1024 * 1024 + 1), 413),
+        ("PUT", "/_mock/sessions/x/faults", b" " * (2 * 1024 * 1024 + 1), 413),
     ],
 )
 async def test_call_that_cannot_be_carried_out_is_a_problem(

@@ -237,3 +237,18 @@ def test_values_beyond_the_maximum_do_not_fit_and_the_difference_says_that_it_is
     assert difference.cut
     monkeypatch.setattr(matcher, "MOST_VALUES", 1_000)
     assert not any(other.cut for other in differences({"where": {place: "nothing"}}, row))
+
+
+def test_large_object_is_compared_with_the_operators_only_if_it_can_be_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = 0
+
+    def nearest(name: str, known: Any, cutoff: float = 0.6) -> str | None:
+        nonlocal compared
+        compared += 1
+        return "equals"
+
+    monkeypatch.setattr(matcher, "nearest", nearest)
+    large = {f"equal{number}": 1 for number in range(200)} | {"x": 1}
+    assert problem({"where": {"/a": large}}) is None
+    assert problem({"where": {"/a": {"e" * 1000: 1}}}) is None
+    assert compared <= len(matcher.OPERATORS) + len(matcher.FOREIGN)
