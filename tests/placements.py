@@ -103,6 +103,12 @@ PATHS: Final[Mapping[str, Callable[[str], Sent]]] = {
     "query in hex": lambda s: Sent(path=f"{WHISPERR}?token={percent(s)}"),
     "nested query": lambda s: Sent(path=f"{WHISPERR}?a=1&auth[token]={quoted(s)}&b=2"),
     "query of a mistyped path": lambda s: Sent(path=f"/v1/event/batch?key={quoted(s)}"),
+    "query with an escaped name": lambda s: Sent(path=f"{WHISPERR}?api%5Fkey={quoted(s)}"),
+    "query after a comma": lambda s: Sent(path=f"{WHISPERR}?api_key=a,{quoted(s)}"),
+    "query with a signature": lambda s: Sent(path=f"{WHISPERR}?sv=2024&sig={quoted(s)}"),
+    "query with a passphrase": lambda s: Sent(path=f"{WHISPERR}?passphrase={quoted(s)}"),
+    "Base64 of JSON in a query": lambda s: Sent(path=f"{WHISPERR}?data={quoted(b64(json.dumps({'apiKey': s})))}"),
+    "matrix parameter": lambda s: Sent(path=f"{WHISPERR};api_key={quoted(s)}"),
 }
 
 HEADERS: Final[Mapping[str, Callable[[str], Sent]]] = {
@@ -116,6 +122,14 @@ HEADERS: Final[Mapping[str, Callable[[str], Sent]]] = {
     "authorization without a scheme": lambda s: Sent(headers={"Authorization": s}),
     "basic user": lambda s: Sent(headers={"Authorization": f"Basic {b64(s + ':')}"}),
     "basic password": lambda s: Sent(headers={"Authorization": f"Basic {b64('user:' + s)}"}),
+    "authorization with a tab": lambda s: Sent(headers={"Authorization": f"Bearer\t{s}"}, body=track(event_type=s)),
+    "authorization with parameters": lambda s: Sent(
+        headers={"Authorization": f'Digest username="u", response="{s}"'}, body=track(event_type=s)
+    ),
+    "authorization with a list": lambda s: Sent(headers={"Authorization": f"ApiKey {s}, b"}, body=track(event_type=s)),
+    "cookie without a name": lambda s: Sent(headers={"Cookie": s}, body=track(event_type=s)),
+    "Set-Cookie": lambda s: Sent(headers={"Set-Cookie": f"sid={s}; Path=/"}, body=track(event_type=s)),
+    "password in Origin": lambda s: Sent(headers={"Origin": f"https://user:{quoted(s)}@a.example"}),
     "proxy": lambda s: Sent(headers={"Proxy-Authorization": f"Bearer {s}"}),
     "cookie": lambda s: Sent(headers={"Cookie": f"sid={s}"}),
     "cookie with blanks": lambda s: Sent(headers={"Cookie": f'a=1; sid="x {s} y"; b=2'}),
@@ -158,6 +172,25 @@ BODIES: Final[Mapping[str, Callable[[str], Sent]]] = {
         body=f'--b\r\nContent-Disposition: form-data; name="api_key"\r\n\r\n{s}\r\n--b--\r\n'.encode(),
         headers={"Content-Type": "multipart/form-data; boundary=b"},
     ),
+    "multipart with a type": lambda s: Sent(
+        path=APEX,
+        body=(
+            f'--b\r\nContent-Disposition: form-data; name="api_key"\r\nContent-Type: text/plain\r\n\r\n{s}\r\n--b--\r\n'
+        ).encode(),
+        headers={"Content-Type": "multipart/form-data; boundary=b"},
+    ),
+    "form with an escaped name": lambda s: Sent(path=APEX, body=f"a=1&api%5Fkey={quoted(s)}".encode()),
+    "broken JSON with an escaped name": lambda s: Sent(
+        path=APEX, body=b'{"\\u0061pi\\u005fkey": "' + s.encode() + b'", "events": ['
+    ),
+    "broken JSON with a list": lambda s: Sent(path=APEX, body=b'{"headers":{"X-Api-Key":["' + s.encode() + b'"]},'),
+    "broken JSON with an object": lambda s: Sent(path=APEX, body=b'{"auth":{"value":"' + s.encode() + b'"},'),
+    "broken JSON with a quotation mark": lambda s: Sent(path=APEX, body=b'{"api_key": "a\\"b' + s.encode() + b'",'),
+    "Base64 of JSON": lambda s: Sent(path=APEX, body=b64(json.dumps({"projectKey": s, "events": []})).encode()),
+    "Base64 of JSON in a form": lambda s: Sent(path=APEX, body=f"data={b64(json.dumps({'projectKey': s}))}".encode()),
+    "YAML": lambda s: Sent(path=APEX, body=f"projectKey: a{{{s}\nevents: []\n".encode()),
+    "XML with an attribute": lambda s: Sent(path=APEX, body=f'<a><apiKey type="x">{s}</apiKey></a>'.encode()),
+    "XML with CDATA": lambda s: Sent(path=APEX, body=f"<a><apiKey><![CDATA[{s}]]></apiKey></a>".encode()),
     "XML": lambda s: Sent(path=APEX, body=f"<a><apiKey>{s}</apiKey></a>".encode()),
     "two lines of JSON": lambda s: Sent(path=APEX, body=apex("x") + b"\n" + apex(s)),
     "escapes of JSON": lambda s: Sent(
@@ -190,6 +223,23 @@ EVENTS: Final[Mapping[str, Callable[[str], Sent]]] = {
     "hex in a value": lambda s: Sent(body=track(event_type="No", properties={"a": percent(s)}), key=s),
     "URL in a value": lambda s: Sent(body=track(event_type=f"https://a.example/?token={quoted(s)}")),
     "header in a value": lambda s: Sent(body=track(event_type=f"Authorization: Bearer {s}")),
+    "headers as objects": lambda s: Sent(
+        body=track(event_type="No", properties={"headers": [{"name": "Authorization", "value": f"Bearer {s}"}]})
+    ),
+    "headers as pairs": lambda s: Sent(body=track(event_type="No", properties={"headers": [["X-Api-Key", s]]})),
+    "form fields as objects": lambda s: Sent(
+        path="/api/i/v1/x/events",
+        body=json.dumps(
+            {"events": [{**OUTLIT, "type": "form", "formFields": [{"name": "password", "value": s}]}]}
+        ).encode(),
+    ),
+    "numbered name": lambda s: Sent(body=track(event_type="No", properties={"apiKey2": s})),
+    "name with a suffix": lambda s: Sent(body=track(event_type="No", properties={"api_key_value": s})),
+    "name in one word": lambda s: Sent(body=track(event_type="No", properties={"sessiontoken": s, "secretkey": s})),
+    "scheme in a value": lambda s: Sent(body=track(event_type=f"Bearer {s}")),
+    "flag in a value": lambda s: Sent(body=track(event_type=f"run --api-key {s} --x")),
+    "password of a URL in a value": lambda s: Sent(body=track(event_type=f"https://user:{quoted(s)}@a.example/")),
+    "user of a URL in a value": lambda s: Sent(body=track(event_type=f"https://{quoted(s)}@a.example/")),
     "end of a long value": lambda s: Sent(body=track(event_type=f"{'x ' * 30}{s}"), key=s),
     "far in a long value": lambda s: Sent(body=track(event_type=f"{'x ' * 300}{s}"), key=s),
     "single event": lambda s: Sent(path="/v1/events/track", body=json.dumps({"event_type": s, "token": s}).encode()),
@@ -221,6 +271,7 @@ ONLY_LIKE_A_KEY: Final[Mapping[str, Callable[[str], Sent]]] = {
     "user information": lambda s: Sent(path=f"http://{s}@localhost{WHISPERR}", bare=True, unread=True),
     "value without a name": lambda s: Sent(body=track(event_type=f"see {s}")),
     "fragment": lambda s: Sent(path=f"{WHISPERR}#{s}"),
+    "Base64 without a name": lambda s: Sent(body=track(event_type=b64(f"user: {s} and more"))),
 }
 
 

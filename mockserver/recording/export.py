@@ -19,7 +19,7 @@ _CLIENTS_OWN: Final = frozenset({"event", "stored", "got", "expected", "fault", 
 _LOOSE: Final = frozenset({"path", "message", "reason", "explanation"})
 """Members of a row whose text may hold a secret that only its name gives away."""
 
-QUICKLY_SEARCHED: Final = 16 * 1024
+QUICKLY_SEARCHED: Final = 8 * 1024
 """Bytes of a body in which secrets are found within some milliseconds, whatever is in it."""
 
 MANY_SECRETS: Final = 300

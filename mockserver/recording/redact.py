@@ -79,39 +79,79 @@ HARMLESS_HEADERS: Final = frozenset(
 """Headers whose values are kept, apart from credentials in them. Of any other header, the whole value is hidden."""
 
 _WITH_SCHEME: Final = frozenset({"authorization", "proxy-authorization"})
-_WORD: Final = "(?:key|token|secret|passw(?:or)?d|pwd|auth(?:orization)?|credential|cookie|signature|bearer|jwt)s?"
+_WORD: Final = (
+    "(?:key|token|secret|passw(?:or)?d|passphrase|passcode|pwd|auth(?:orization)?|credential|cookie|signature|sig"
+    "|bearer|jwt)s?"
+)
+_AFTER: Final = "(?:[_-]?(?:value|header|string|[0-9]{1,3}))?"
+"""What may follow the word in a name: `apiKey2`, `api_key_value`."""
+_BEFORE: Final = (
+    "api|project|public|private|write|access|client|auth|refresh|session|secret|id|csrf|xsrf|user|app|account|service"
+    "|master|admin|sign(?:ing)?|encryption|shared|web|sdk|live|test|license|device|push|security|pass"
+)
+"""What may stand before the word without a separator: `sessiontoken`."""
 _BEGINNINGS: Final = (
     "key",
     "token",
     "secret",
     "passw",
+    "passphrase",
+    "passcode",
     "pwd",
     "auth",
     "credential",
     "cookie",
-    "signature",
+    "sig",
     "bearer",
     "jwt",
 )
-_NAME: Final = re.compile(rf"(?:^|[^a-z]|api|project|public|private|write|access|client){_WORD}$", re.IGNORECASE)
+_NAME: Final = re.compile(rf"(?:^|[^a-z]|{_BEFORE}){_WORD}{_AFTER}$", re.IGNORECASE)
 _CAMEL: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
 _SIGN: Final = r"\s{0,20}(?:[:=>]|%3[aAdD])\s{0,20}"
+_OPENED: Final = r"(?:[\[{]\s{0,20}(?:\\{0,3}[\"'][^\"'\\\n]{1,40}\\{0,3}[\"']\s{0,20}:\s{0,20})?)?"
+"""The beginning of a list or an object, whose first text is hidden: where it can be parsed, all of them are."""
+_SIBLING: Final = r"(?:,\s{0,20}\\{0,3}[\"'](?:value|val|content)\\{0,3}[\"']\s{0,20}:\s{0,20})"
+"""What is between a name and its value in `{"name": "X-Api-Key", "value": "…"}`."""
+_TAG: Final = r"\s[^<>\n]{1,80}>(?:<!\[CDATA\[)?|><!\[CDATA\["
+_SCHEME: Final = r"(?:(?:bearer|basic|token)\s{1,20})?"
 _VALUE: Final = (
-    r"(?:(?:bearer|basic|token)\s{1,20})?"
-    r"(?:\\{0,3}[\"'](?P<quoted>(?:[^\"'\\\n]|\\u[0-9a-f]{4})+)|(?P<plain>[^\s\"'\\&,;<>{}\[\]]+))"
+    rf"{_SCHEME}(?:\"(?P<double>(?:[^\"\\\n]|\\[^\n])+)|'(?P<single>(?:[^'\\\n]|\\[^\n])+)"
+    r"|\\{1,3}[\"'](?P<escaped>(?:[^\"'\\\n]|\\u[0-9a-f]{4})+)"
+    r"|(?P<plain>[^\s\"'\\&,;<>{}\[\]][^\s\"'\\&,;<>}\]]*))"
 )
-_ASSIGNED: Final = re.compile(rf"(?P<word>{_WORD})[\"'\]\\]{{0,4}}(?P<sign>{_SIGN}){_VALUE}", re.IGNORECASE)
+_PARTS: Final = ("double", "single", "escaped", "plain", "listed")
+_LISTED: Final = r"(?P<listed>[^\s\"'\\&,;<>{}\[\]]{1,64}(?:[,;][^\s\"'\\&,;<>{}\[\]=:]{1,64}){1,4})(?=[&\s]|$)"
+"""A value in a query or a form, where commas do not end it."""
+_MIDDLE: Final = rf"[\"'\]\\]{{0,4}}(?P<sign>{_SIGN}{_OPENED}|\s{{0,20}}{_SIBLING}|{_TAG}"
+_ASSIGNED: Final = re.compile(rf"(?P<word>{_WORD}{_AFTER}){_MIDDLE})(?:{_LISTED}|{_VALUE})", re.IGNORECASE)
 """A value after a name that says it is secret, in text of any kind: JSON in pieces, forms, queries, XML."""
 
 _ASSIGNED_BELOW: Final = re.compile(
-    rf"(?P<word>{_WORD})[\"'\]\\]{{0,4}}(?P<sign>{_SIGN}|[^\n]{{0,80}}\r?\n\r?\n){_VALUE}", re.IGNORECASE
+    rf"(?P<word>{_WORD}{_AFTER}){_MIDDLE}|[^\n]{{0,80}}\r?\n(?:[a-z-]{{1,40}}:[^\n]{{0,200}}\r?\n){{0,4}}\r?\n)"
+    rf"(?:{_LISTED}|{_VALUE})",
+    re.IGNORECASE,
 )
 """Also a value below an empty line, as in multipart bodies."""
+
+_SPOKEN: Final = re.compile(
+    r"(?P<word>bearer|basic|jwt|\s--[a-z-]{1,64})\s{1,20}(?P<plain>[a-z0-9._~+/=-]{8,})", re.IGNORECASE
+)
+"""A value after a scheme, or after the name of a flag."""
+_SCHEMES: Final = frozenset({"bearer", "basic", "jwt"})
+_USER_INFORMATION: Final = re.compile(r"://(?P<user>[^/\s:@\"'<>\\]{0,256}):?(?P<password>[^/\s:@\"'<>\\]{0,256})@")
+_RUN: Final = re.compile("[A-Za-z0-9+/_-]{20,}")
+_MORE_OF_RUN: Final = re.compile("[A-Za-z0-9+/_-]+")
+_SHORTEST_RUN: Final = 20
+"""Characters of a text in Base64 in which a name and its value, or a key, may be."""
+_JWT: Final = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
 
 _EMPTY_LINE: Final = re.compile("\n\r?\n")
 
 _NAME_CHARACTER: Final = re.compile("[A-Za-z0-9_.$-]")
 _LONGEST_NAME: Final = 64
+_VALUE_MEMBERS: Final = frozenset({"value", "val", "content"})
+_OF_A_HEADER: Final = re.compile("[-_]|[a-z][A-Z]|^(?:[Aa]uthorization|[Cc]ookie)$")
+_HEADER_PART: Final = re.compile("[^\\s,;=\"']+")
 _LITERAL: Final = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null")
 
 _ESCAPE: Final = re.compile(
@@ -179,6 +219,9 @@ class _Words:
 
 _SECRET_NAMES: Final = _Words(_BEGINNINGS, ahocorasick_rs.MatchKind.Standard)
 """Finds where a value of a secret name may begin."""
+_SPOKEN_WORDS: Final = _Words([*sorted(_SCHEMES), " --"], ahocorasick_rs.MatchKind.Standard)
+_URLS: Final = _Words(["://"], ahocorasick_rs.MatchKind.Standard)
+_JWTS: Final = _Words(["eyJ"], ahocorasick_rs.MatchKind.Standard)
 
 
 class Redactor:
@@ -208,10 +251,14 @@ class Redactor:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, list):
-            return list(map(self.json, value))
+            hidden = _is_pair(value)
+            return [_hidden(item) if hidden and index else self.json(item) for index, item in enumerate(value)]
         if isinstance(value, dict):
+            hidden = _names_sibling(value)
             return {
-                self.text(name): _hidden(member) if is_secret_name(name) else self.json(member)
+                self.text(name): _hidden(member)
+                if is_secret_name(name) or (hidden and name in _VALUE_MEMBERS)
+                else self.json(member)
                 for name, member in value.items()
             }
         return value
@@ -247,7 +294,11 @@ class Redactor:
             yield start, end
 
     def _like_keys(self, text: str) -> Iterator[tuple[int, int]]:
-        return (match.span() for match in _matches_at(self._beginnings, self._key, text, text))
+        yield from (match.span() for match in _matches_at(self._beginnings, self._key, text, text))
+        yield from (match.span() for match in _matches_at(_JWTS, _JWT, text, text))
+        for start, end, decoded in _decoded(text):
+            if next(_matches_at(self._beginnings, self._key, decoded, decoded), None) is not None:
+                yield start, end
 
 
 def secrets_of(request: WireRequest, contract: Contract) -> set[str]:
@@ -261,8 +312,9 @@ def secrets_of(request: WireRequest, contract: Contract) -> set[str]:
     by_name = set(_named_in_headers(request)) | set(_assigned(unquote_plus(request.target)))
     if request_body.parse(contract.max_body):
         by_name.update(_named_in(request_body.value))
-    for text in {request.body, request_body.text}:
-        by_name.update(_assigned(readable(text) or ""))
+    for text in {readable(request.body) or "", readable(request_body.text) or "", unquote_plus(request.target)}:
+        by_name.update(_assigned(text))
+        by_name.update(value for _, _, decoded in _decoded(text) for value in _assigned(decoded))
     if judged.operation is None:
         known.update(_segments_for_keys(request, contract))
         by_name.update(_strange_segments(request, contract))
@@ -286,20 +338,40 @@ def readable(body: bytes) -> str | None:
 
 def _named_in_headers(request: WireRequest) -> Iterator[str]:
     for raw_name, raw_value in request.headers:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1").strip()
-        if name.lower() in _WITH_SCHEME:
-            value = value.partition(" ")[2].strip() or value
-            yield value
-            try:
-                yield from base64.b64decode(value, validate=True).decode("utf-8").split(":")
-            except ValueError:  # it is not Base64, not ASCII or not UTF-8
-                continue
-        elif name.lower() == "cookie":
-            yield from (pair.partition("=")[2].strip() for pair in value.split(";"))
-        elif is_secret_name(name):
-            yield value
-        else:
-            yield from _assigned(value)
+        name = raw_name.decode("latin-1")
+        for value in {raw_value.decode("latin-1").strip(), raw_value.decode("utf-8", "replace").strip()}:
+            yield from _named_in_header(name, value)
+
+
+def _named_in_header(name: str, value: str) -> Iterator[str]:
+    if name.lower() in _WITH_SCHEME:
+        value = value.partition(" ")[2].strip() or value
+        yield value
+        yield from _HEADER_PART.findall(value)
+        try:
+            yield from base64.b64decode(value, validate=True).decode("utf-8").split(":")
+        except ValueError:  # it is not Base64, not ASCII or not UTF-8
+            return
+    elif name.lower() in ("cookie", "set-cookie"):
+        for pair in value.split(";"):
+            before, sign, after = pair.partition("=")
+            yield (after if sign else before).strip()
+    elif is_secret_name(name):
+        yield value
+    else:
+        yield from _assigned(value)
+
+
+def _names_sibling(members: dict[str, Json]) -> bool:
+    """Return whether an object names a header or field whose value, in another member, is secret."""
+    names = (members.get(name) for name in ("name", "key", "field", "header"))
+    return any(isinstance(name, str) and is_secret_name(name) for name in names)
+
+
+def _is_pair(items: list[Json]) -> bool:
+    """Return whether a list is the name of a secret header and its value; not two words such as `["auth", "token"]`."""
+    name = items[0] if len(items) == 2 else None
+    return isinstance(name, str) and is_secret_name(name) and _OF_A_HEADER.search(name) is not None
 
 
 def _named_in(value: Json, *, secret: bool = False) -> Iterator[str]:
@@ -307,9 +379,18 @@ def _named_in(value: Json, *, secret: bool = False) -> Iterator[str]:
     while remaining:
         inner, hidden = remaining.pop()
         if isinstance(inner, dict):
-            remaining += [(member, hidden or is_secret_name(name)) for name, member in inner.items()]
+            named = _names_sibling(inner)
+            remaining += [
+                (member, hidden or is_secret_name(name) or (named and name in _VALUE_MEMBERS))
+                for name, member in inner.items()
+            ]
         elif isinstance(inner, list):
-            remaining += [(item, hidden) for item in inner if isinstance(item, dict | list | str)]
+            pair = _is_pair(inner)
+            remaining += [
+                (item, hidden or (pair and index > 0))
+                for index, item in enumerate(inner)
+                if isinstance(item, dict | list | str)
+            ]
         elif isinstance(inner, str) and hidden:
             yield inner
 
@@ -319,17 +400,68 @@ def _assigned(text: str) -> Iterator[str]:
 
 
 def _assigned_spans(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where the values of secret names are, also where the names are written with escapes."""
+    yield from _spans_after_names(text)
+    yield from _spans_of_users(text)
+    read, starts = _unescaped(text)
+    if read != text:
+        yield from ((starts(start), starts(end)) for start, end in _spans_after_names(read))
+
+
+def _spans_after_names(text: str) -> Iterator[tuple[int, int]]:
     """Yield where the values of secret names are: not numbers, true, false and null in JSON, and placeholders."""
-    pattern = _ASSIGNED_BELOW if _EMPTY_LINE.search(text) else _ASSIGNED
-    for match in _matches_at(_SECRET_NAMES, pattern, text, _lower(text)):
-        start = match.start()
-        first = max(0, start - _LONGEST_NAME)
-        while start > first and _NAME_CHARACTER.match(text[start - 1]):
-            start -= 1
+    pattern, lower = _ASSIGNED_BELOW if _EMPTY_LINE.search(text) else _ASSIGNED, _lower(text)
+    for match in _matches_at(_SECRET_NAMES, pattern, text, lower):
+        start = _start_of_name(text, match.start())
         is_literal = ":" in match["sign"] and match["plain"] and _LITERAL.fullmatch(match["plain"])
         is_placeholder = text.startswith(PLACEHOLDER, start - 1) and not text.startswith("</", match.end())
         if is_secret_name(text[start : match.end("word")]) and not (is_literal or is_placeholder):
-            yield match.span("quoted" if match["quoted"] else "plain")
+            yield next(match.span(part) for part in _PARTS if match[part])
+    for match in _matches_at(_SPOKEN_WORDS, _SPOKEN, text, lower):
+        is_flag = match["word"].startswith(" --") and is_secret_name(match["word"])
+        if (is_flag or match["word"].lower() in _SCHEMES) and is_random(match["plain"]):
+            yield match.span("plain")
+
+
+def _start_of_name(text: str, start: int) -> int:
+    first = max(0, start - _LONGEST_NAME)
+    while start > first and _NAME_CHARACTER.match(text[start - 1]):
+        start -= 1
+    return start
+
+
+def _spans_of_users(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where passwords are in URLs, and what stands alone before the host."""
+    for match in _matches_at(_URLS, _USER_INFORMATION, text, text):
+        if match["password"]:
+            yield match.span("password")
+        elif is_random(match["user"]):
+            yield match.span("user")
+
+
+def _decoded(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield where Base64 of a text is, and that text."""
+    for start, end in _runs(text):
+        plain = text[start:end].replace("-", "+").replace("_", "/")
+        try:
+            yield start, end, base64.b64decode(plain[: len(plain) - (len(plain) % 4 == 1)] + "==").decode("utf-8")
+        except ValueError:  # other bytes
+            continue
+
+
+def _runs(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where characters of Base64 are in a row; it is searched piece by piece."""
+    position = 0
+    while position < len(text):
+        match = _RUN.search(text, position, position + PIECE)
+        if match is None:
+            position += PIECE - _SHORTEST_RUN
+            continue
+        end = match.end()
+        while (more := _MORE_OF_RUN.match(text, end, end + PIECE)) is not None:
+            end = more.end()
+        position = end
+        yield match.start(), end
 
 
 def _matches_at(beginnings: _Words, pattern: re.Pattern[str], text: str, searched: str) -> Iterator[re.Match[str]]:

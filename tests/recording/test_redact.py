@@ -105,6 +105,13 @@ def test_secret_is_hidden_however_often_it_is_escaped(spelt: str) -> None:
         "access-token%3DS",
         "authorization: Bearer S",
         "İİ API_KEY=S",
+        "api%5Fkey=S",
+        '{"\\u0061pi\\u005fkey":"S"',
+        '{"X-Api-Key":["S"',
+        '{"auth":{"value":"S"',
+        '[{"name":"X-Api-Key","value":"S"}',
+        "<apiKey a='b'><![CDATA[S]]></apiKey>",
+        'name="api_key"\r\nContent-Type: text/plain\r\n\r\nS\r\n--',
     ],
 )
 def test_value_of_a_secret_name_is_hidden_in_text_of_any_kind(text: str) -> None:
@@ -119,6 +126,8 @@ def test_value_of_a_secret_name_is_hidden_in_text_of_any_kind(text: str) -> None
         '{"token":5,"key":true,"secret":null,"signature":-1.5e3}',
         '{"idempotencyKey":"a-b-c"}',
         "Monday: turkey, key facts",
+        '{"tags":["auth","token"],"list":[{"name":"plan","value":"pro"}]}',
+        "see https://a.example:8080/p?mail=a@b.example and basic information",
         '{"url":"https://a.example/?page=2","type":"pageview","timestamp":1781438400250}',
     ],
 )
@@ -134,12 +143,36 @@ def test_ordinary_data_stays_as_it_is(text: str) -> None:
             (name, True)
             for name in ("key", "X-Project-Key", "project_key", "projectKey", "apikey", "APIKey", "auth-token")
         ],
+        *[(name, True) for name in ("apiKey2", "api_key_value", "xApiKeyHeader", "sessiontoken", "secretkey", "sig")],
+        *[(name, True) for name in ("apisecretkey", "refreshtoken", "passphrase", "x-ms-sig", "Set-Cookie")],
+        *[(name, False) for name in ("design", "keys_pressed", "turkey2", "token_count", "keyValue2x", "signal")],
         *[(name, True) for name in ("Cookie", "clientSecret", "password", "jwt", "credentials", "Authorization")],
         *[(name, False) for name in ("monkey", "keyword", "author", "Idempotency-Key", "tokenize", "type", "")],
     ],
 )
 def test_names_that_say_that_a_value_is_secret(name: str, secret: bool) -> None:
     assert is_secret_name(name) is secret
+
+
+@pytest.mark.parametrize("text", ['"token":"a\\"Sb\\nSc",', "?token=a,Sb;Sc", "api_key: a{Sb", "'secret': 'a\"Sb'"])
+def test_value_is_hidden_to_its_end(text: str) -> None:
+    assert "S" not in Redactor([]).loose_text(text)
+
+
+def test_header_and_its_value_as_members_and_as_a_pair_are_hidden() -> None:
+    redactor = Redactor([])
+    assert redactor.json([{"name": "X-Api-Key", "value": "short", "id": "a"}, ["Api-Key", "short"]]) == [
+        {"name": "X-Api-Key", "value": PLACEHOLDER, "id": "a"},
+        ["Api-Key", PLACEHOLDER],
+    ]
+    plain = [{"name": "plan", "value": "pro"}, ["auth", "token"], ["Api-Key", "a", "b"]]
+    assert redactor.json(plain) == plain
+
+
+@pytest.mark.parametrize("repeated", ["eyJ", "--", "://", "A1b2"])
+def test_text_that_repeats_a_beginning_is_searched_once(repeated: str) -> None:
+    text = repeated * 350_000  # a search from each beginning to the end would take minutes
+    assert Redactor([]).loose_text(text) == text
 
 
 def test_text_that_begins_like_a_key_of_the_contract_is_hidden() -> None:
