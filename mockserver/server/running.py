@@ -40,6 +40,9 @@ STOP_GRACE: Final = 2.0
 RESERVED: Final = 24
 """Descriptors that are kept free for files, logs and connections that are accepted in the same moment."""
 
+FEWEST: Final = 16
+"""Descriptors without which the server cannot start: a loop, the log, a socket and one client take 15."""
+
 CUT_GRACE: Final = 0.2
 """Seconds that cancelled requests get to clean up."""
 
@@ -141,11 +144,20 @@ def open_standard_descriptors() -> None:
 
 
 def raise_descriptor_limit() -> None:
-    """Raise the number of descriptors that this process may have to what the system allows."""
-    if resource is not None:
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Raise the number of descriptors that this process may have to what the system allows.
+
+    Raises SettingsError if that is too few for a server.
+    """
+    if resource is None:
+        return
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if allowed != resource.RLIM_INFINITY and allowed < FEWEST:
+        raise SettingsError(
+            f"the limit of open files is {allowed}, and the server needs at least {FEWEST}; raise it (ulimit -n)"
+        )
 
 
 def descriptors_left() -> int:

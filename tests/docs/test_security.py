@@ -52,6 +52,7 @@ LIMITS = {
     "time until a client reads a reply": f"{FLAGS.body_timeout:g} s",
     "unread replies of all connections": size(connection.UNSENT_BYTES),
     "idle connection": f"{connection.IDLE_S:g} s",
+    "descriptors (`ulimit -n`)": f"at least {running.FEWEST}",
     "time for requests in progress when the server stops": f"{running.STOP_GRACE:g} s",
     "request line, or one header": size(min(HEAD["line_bytes"], HEAD["field_bytes"])),
     "head of a request": size(HEAD["head_bytes"]),

@@ -6,6 +6,8 @@ import asyncio
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 
@@ -18,7 +20,7 @@ from mockserver.server import connection as connections
 from mockserver.server.aiohttp_io import in_pieces
 from mockserver.server.connection import Connection as OurConnection
 from mockserver.server.connection import Server, Watched
-from mockserver.server.running import RESERVED, descriptors_left
+from mockserver.server.running import FEWEST, RESERVED, descriptors_left
 from mockserver.settings import Settings
 from tests.processes import SEARCH, served
 from tests.server.conftest import AppServer
@@ -33,6 +35,7 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
 del sys.argv[1:3]
 runpy.run_module("mockserver", run_name="__main__", alter_sys=True)
 """
+TOO_FEW = FEW_DESCRIPTORS.replace("256", str(FEWEST - 1))
 HUGE = b"x" * 20_000_000
 """More than the buffers of the system take for one connection."""
 
@@ -112,6 +115,14 @@ def test_more_clients_than_descriptors_are_all_answered() -> None:
     assert code == 0
     assert log.count("the least recently used ones are closed") == 1
     assert "Traceback" not in log
+
+
+def test_too_few_descriptors_are_told_at_the_start() -> None:
+    command = [sys.executable, "-c", TOO_FEW, "-m", "mockserver", "serve", "--port", "0"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=SEARCH)
+    assert ended.returncode == 2
+    told = f"the limit of open files is {FEWEST - 1}, and the server needs at least {FEWEST}; raise it (ulimit -n)"
+    assert ended.stderr == f"Error: {told}\n"
 
 
 def test_some_descriptors_are_kept_for_files() -> None:
