@@ -138,6 +138,8 @@ class Control:
         reply = await self._handle(request, cors)
         if not reply.prepared:
             reply.headers.update(cors)
+            for name, value in HEADERS.items():
+                reply.headers.setdefault(name, value)
         return reply
 
     async def _handle(self, request: web.BaseRequest, cors: Mapping[str, str]) -> web.StreamResponse:
