@@ -138,6 +138,8 @@ class Control:
         reply = await self._handle(request, cors)
         if not reply.prepared:
             reply.headers.update(cors)
+            for name, value in HEADERS.items():
+                reply.headers.setdefault(name, value)
         return reply
 
     async def _handle(self, request: web.BaseRequest, cors: Mapping[str, str]) -> web.StreamResponse:
@@ -158,15 +160,10 @@ class Control:
             query_values = _query(operation, query)
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
-            turn = Turn()
-            await turn.end_if_over()
             reply = await handler(
                 Call(params=params, query=query_values, body=body, request=request, headers={**HEADERS, **cors})
             )
-            if isinstance(reply, web.StreamResponse):
-                return reply
-            await turn.end_if_over()
-            return json_response(reply)
+            return reply if isinstance(reply, web.StreamResponse) else json_response(reply)
         except RejectedError as error:
             return error.response
 

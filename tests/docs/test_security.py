@@ -46,13 +46,13 @@ def ms(*place: str) -> str:
 
 CHANGE, WAIT = ("SessionChange", "properties"), ("Wait", "properties")
 LIMITS = {
+    "descriptors (`ulimit -n`)": f"at least {running.FEWEST}",
     "connections at once": f"{connection.MAX_CONNECTIONS:,}",
     "time for the head of a request, first byte included": f"{FLAGS.body_timeout:g} s",
     "time for the body of a request": f"{FLAGS.body_timeout:g} s",
     "time until a client reads a reply": f"{FLAGS.body_timeout:g} s",
     "unread replies of all connections": size(connection.UNSENT_BYTES),
     "idle connection": f"{connection.IDLE_S:g} s",
-    "descriptors (`ulimit -n`)": f"at least {running.FEWEST}",
     "time for requests in progress when the server stops": f"{running.STOP_GRACE:g} s",
     "request line, or one header": size(min(HEAD["line_bytes"], HEAD["field_bytes"])),
     "head of a request": size(HEAD["head_bytes"]),

@@ -7,13 +7,14 @@ import gzip
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mockserver.core.body import LARGE
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
-from mockserver.server import vendor
+from mockserver.server import logs, vendor
 from mockserver.server.connection import Connection as OurConnection
 from mockserver.sessions import steps
 from mockserver.sessions.steps import Step
@@ -49,6 +50,24 @@ async def test_large_request_is_judged_in_a_thread(
         request = replace(request, body=gzip.compress(request.body), headers=headers)
     assert (await once(app_server.port, request)).status == 200
     assert (threads[0] == threading.get_ident()) is (size == 0)
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_refusals_of_a_large_request_are_explained_for_the_log_in_a_thread(
+    app_server: AppServer, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    log, in_threads = logs.exchange_done, list[bool]()
+
+    def noted(*values: Any) -> None:
+        in_threads.append(threading.current_thread() is not threading.main_thread())
+        log(*values)
+
+    monkeypatch.setattr(logs, "exchange_done", noted)
+    body = b'{"events": [{"event_type": "%s"}]}' % (b"No" * (LARGE if large else 1))
+    headers = (("Content-Type", "application/json"), ("X-API-Key", "wrk_a"))
+    answer = await once(app_server.port, Plain(path="/v1/events/batch", body=body, headers=headers))
+    assert answer.status == 400
+    assert in_threads == [large]
 
 
 async def test_large_request_is_journalled_when_the_client_leaves_while_it_is_judged(
