@@ -153,9 +153,9 @@ async def send_pieces(
         return web.Response(headers=headers)
     stream = web.StreamResponse(headers=headers)
     await stream.prepare(request)
-    await _write(stream, bytes(beginning))
+    await write(stream, bytes(beginning))
     async for piece in pieces:
-        await _write(stream, piece)
+        await write(stream, piece)
     return stream
 
 
@@ -174,11 +174,12 @@ async def in_pieces(request: web.BaseRequest, reply: web.StreamResponse) -> web.
         stream.force_close()
     with suppress(ConnectionError):  # nobody is there to read it
         await stream.prepare(request)
-        await _write(stream, body)
+        await write(stream, body)
     return stream
 
 
-async def _write(stream: web.StreamResponse, content: bytes) -> None:
+async def write(stream: web.StreamResponse, content: bytes) -> None:
+    """Write a part of a reply in pieces; between them, others get their turn where the client reads slowly."""
     for start in range(0, len(content), CHUNK):
         await stream.write(content[start : start + CHUNK])
 

@@ -15,7 +15,7 @@ from mockserver.jsonkit.jsontext import render
 from mockserver.recording.export import MANY_SECRETS, export_line, quickly_searched
 from mockserver.recording.redact import LONGEST_SEARCHED, Redactor
 from mockserver.server import waiting
-from mockserver.server.aiohttp_io import SERVER, json_headers
+from mockserver.server.aiohttp_io import SERVER, json_headers, write
 from mockserver.server.control import Call, RejectedError
 from mockserver.server.handler_base import FILTERS, HandlerBase, send_page
 from mockserver.server.hiding import redactor_of, secrets_in
@@ -103,7 +103,7 @@ class JournalHandlers(HandlerBase):
         async for exchange in in_turns(session):
             view = View(exchange)
             line = await turn.do(partial(_rendered_export, view, redactor), large=not quickly_searched(exchange))
-            await stream.write(line)
+            await write(stream, line)
         return stream
 
     async def secrets(self, call: Call) -> web.Response:

@@ -43,6 +43,8 @@ MOST_CANDIDATES: Final = 10_000
 """How many of the latest events, or requests, are compared to find the closest ones."""
 NEAR_MISSES: Final = 5
 REFUSED_ROWS: Final = 20
+REFUSED_BYTES: Final = 1024 * 1024
+"""How many refused events a failed wait shows, and how long they may be together; one is shown in any case."""
 LOOK_BACK_MS: Final = 60_000
 SHOWN_SESSIONS: Final = 20
 
@@ -274,8 +276,14 @@ class Waiter:
             del self.near_misses[NEAR_MISSES:]
 
     async def refused(self) -> list[dict[str, Json]]:
-        """Return the rows of the refused events that were found."""
-        return [row async for row in spread_rows(self._refused, View.event_row)]
+        """Return the rows of the latest refused events that were found."""
+        rows, size = list[dict[str, Json]](), 0
+        async for row in spread_rows(reversed(self._refused), View.event_row):
+            size += len(render(row))
+            if rows and size > REFUSED_BYTES:
+                break
+            rows.append(row)
+        return rows[::-1]
 
     def shown_exchanges(self, arrived: Iterable[tuple[Exchange, int]], answer: Mapping[str, Json]) -> list[Exchange]:
         """Return the exchanges that an explanation of the answer shows something of."""

@@ -81,6 +81,7 @@ LIMITS = {
     "open waits": f"{waiting.MOST_OPEN:,}",
     "time of a wait, and of silence that it waits for": ms(*WAIT, "timeout_ms", "maximum"),
     "latest events or requests that a failed wait compares": f"{waiting.MOST_CANDIDATES:,}",
+    "refused events that a failed wait shows": f"{waiting.REFUSED_ROWS}, and {size(waiting.REFUSED_BYTES)}",
     "rows of a page": f"{control.document()['components']['parameters']['limit']['schema']['maximum']:,} (`limit`)",
     "rows of a wait": f"{waiting.MAX_ROWS:,}",
     "bytes of a page": size(pages.MAX_BYTES),

@@ -8,6 +8,7 @@ import pytest
 
 from mockserver.core.wording import LONGEST_ABRIDGED, NOTHING_CAME
 from mockserver.recording.redact import Redactor
+from mockserver.server import waiting
 from mockserver.server.explanation import NOT_READ, OTHER_KEY, UNDECIDED, conditions, distinct
 from mockserver.sessions import matcher
 from mockserver.sessions.matcher import MOST_VALUES
@@ -78,6 +79,19 @@ async def test_no_more_of_large_steps_and_matchers_is_searched_than_shown(
     lines = await explained(control, session, match={"where": {"/a": large}})
     assert "pending fault steps:" in lines
     assert 0 < searched < 10 * LONGEST_ABRIDGED
+
+
+async def test_refused_events_are_shown_up_to_a_number_of_bytes(
+    control: ControlClient, vendor: VendorClient, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "REFUSED_BYTES", 1500)
+    for number in range(5):
+        await vendor.track(f"m{number}", external_user_id=number)
+    _, answer = await control.post(f"{session}/wait", {"timeout_ms": 0})
+    assert [row["event"]["external_user_id"] for row in answer["refused"]] in ([4], [3, 4])
+    monkeypatch.setattr(waiting, "REFUSED_BYTES", 0)
+    _, answer = await control.post(f"{session}/wait", {"timeout_ms": 0})
+    assert [row["event"]["external_user_id"] for row in answer["refused"]] == [4]
 
 
 async def test_near_miss_has_the_beginning_of_a_long_value(
