@@ -25,6 +25,9 @@ from mockserver.strategies.plans import OperationPlan, plan_of
 from tests.strategies.census import kinds_fixed, never_seen
 from tests.strategies.playing import SOME, cases, every, hold, with_census
 
+HELD = 160
+"""Good requests that are held to what they predict, where many are drawn only to count members."""
+
 
 def _any(operation: Operation) -> bool:
     return True
@@ -45,7 +48,8 @@ def test_good_requests_are_taken_when_generated(contract: Contract, operation: s
 
     def check(sample: Sample) -> None:
         drawn.append(sample)
-        hold(contract, sample)
+        if len(drawn) <= HELD or examples > SOME:
+            hold(contract, sample)
 
     assert every(good, examples, check)
     if examples >= SOME:
