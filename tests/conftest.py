@@ -64,13 +64,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector off what lives as long as the run: modules, and thousands of tests.
+    """Keep the garbage collector off what lives as long as the run: modules, and thousands of tests; let it run less.
 
     Bodies of megabytes are given back when they are gone, as in the server.
     """
     give_back_large_blocks()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
