@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mockserver.server.allocation import give_back_large_blocks
+from mockserver.server.own_process import give_back_large_blocks
 
 TESTS = Path(__file__).parent
 COUNTED = "counted"
