@@ -245,6 +245,11 @@ def _valid_name(name: str) -> str:
     return session_name(name)
 
 
+def chosen_name(session: str | None) -> str:
+    """Return the name of a client's session; empty if none was chosen. Raises TypeError, ValueError."""
+    return "" if session is None or session == "" else _valid_name(session)
+
+
 class Session(Place):
     """One session of a server: its received events and requests, and its settings.
 
@@ -426,7 +431,7 @@ class Client(Session):
         **options: Never,
     ) -> None:
         check_names("Client", options, ("url", "admin_token", "session", "ca_file"))
-        super().__init__(session or "", Connections(Target(url, admin_token, ca_file)))
+        super().__init__(chosen_name(session), Connections(Target(url, admin_token, ca_file)))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name or 'without a name yet'}>"

@@ -193,21 +193,18 @@ def _wait(
 ) -> Steps[Waited]:
     """Wait for events or requests; `options` are those of a wait that are not in its matcher."""
     __tracebackhide__ = True
-    quiet, timeout, after = options.get("quiet") or 0, options.get("timeout"), options.get("after")
-    timeout = DEFAULT_TIMEOUT if timeout is None else timeout
-    numbers = {"count": count, "exactly": exactly, "quiet": quiet, "timeout": timeout, "after": after}
+    times = {name: options[name] for name in ("quiet", "timeout") if options.get(name) is not None}
+    numbers = {"count": count, "exactly": exactly, "after": options.get("after"), **times}
     for name, number in numbers.items():
         if number is not None:
-            check_range(name, number, MOST_SECONDS if name in ("quiet", "timeout") else None)
-    body: dict[str, Json] = {"for": kind, "match": match, "count": count}
-    body |= {"quiet_ms": quiet * 1000, "timeout_ms": timeout * 1000}
-    body |= {
-        name: number
-        for name, number in (("exactly", exactly), ("after", after), ("since_ms", since_ms))
-        if number is not None
-    }
+            check_range(name, number, MOST_SECONDS if name in times else None)
+    body: dict[str, Json] = {"for": kind, "match": match, "count": count, "since_ms": since_ms}
+    body |= {"exactly": exactly, "after": options.get("after")}
+    body |= {f"{name}_ms": seconds * 1000 for name, seconds in times.items()}
+    body = {name: member for name, member in body.items() if member is not None}
     rows = None if count == 1 and exactly is None else "all"
-    call = Call(method="POST", path=at(session, "wait", rows=rows), body=body, max_wait=timeout)
+    max_wait = times.get("timeout", DEFAULT_TIMEOUT)
+    call = Call(method="POST", path=at(session, "wait", rows=rows), body=body, max_wait=max_wait)
     waited = read(Waited, (yield call))
     if not waited.satisfied:
         raise WaitError(waited.explanation, waited)

@@ -77,7 +77,7 @@ class Suite:
     server: Client
     scope: str = ""
     revisions: Mapping[str, str] = field(default_factory=dict)
-    contract_patches: Iterable[Path] = ()
+    contract_patches: Iterable[Path | str] = ()
     rate_limits: str | None = None
 
     @cached_property
@@ -90,7 +90,7 @@ class Suite:
 
         patches: dict[str, Json] = {}
         for path in self.contract_patches:
-            document = yamltext.load(path)
+            document = yamltext.load(Path(path))
             patches[document["protocol"]] = compose(patches.get(document["protocol"]), document["patch"])
         return patches
 

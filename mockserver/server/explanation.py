@@ -15,12 +15,15 @@ from mockserver.recording.redact import Redactor
 from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
 from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session import Session
-from mockserver.sessions.session_name import shorten
+from mockserver.sessions.session_name import DEFAULT_SESSION, shorten
+from mockserver.sessions.views import View
 
 Row = Mapping[str, Json]
 OTHER_KEY: Final = (
     "This session received nothing, but another session did: does the client use the key of this session?"
 )
+NO_KEY: Final = "Requests arrived without a key, or with one that could not be read: they are in the session default."
+WITHOUT_EVENTS: Final = "Requests arrived, but none of them has events."
 NOT_READ: Final = "Requests reached this server that are in no session; see the reason above."
 REFUSED: Final = "The events arrived but were refused; see the reasons above."
 REFUSED_REQUEST: Final = "Requests arrived but were refused as a whole; see the reasons above."
@@ -36,7 +39,7 @@ def explain(
     """
     others = answer["other_sessions"]
     answer, arrived = redacted_rows(answer, redactor), redacted_rows(arrived, redactor)
-    lines = [redactor.text(f"waited for {conditions(asked, waiter.match)}: {_outcome(asked, answer)}")]
+    lines = [redactor.text(f"waited for {conditions(asked, waiter.match)}: {_outcome(waiter, asked, answer)}")]
     if answer["satisfied"]:
         return printable(lines[0])
     counts = session.counts.as_json()
@@ -54,16 +57,21 @@ def explain(
     lines += block(f"closest {kind}", _near_misses(waiter.near_misses, redactor))
     lines += block("refused events that match otherwise", _refused_events(answer["refused"]))
     lines += block("refused requests", chain.from_iterable(map(_refused_request, answer["refused_requests"])))
+    others_here = redacted_rows([View(exchange).request_row() for exchange in waiter.without_events], redactor)
+    lines += block("requests without events", map(_request, others_here))
     lines += block("pending fault steps", map(_fault_step, answer["faults_pending"]))
     lines += block(
         "requests to other sessions",
-        (f"{shorten(row['session'])}: {counted(row['requests'], 'request')}" for row in others),
+        (
+            f"{shorten(row['session'])}: {counted(row['requests'], 'request')}, the latest {row['latest']}"
+            for row in others
+        ),
     )
     unseen = answer["unseen"]
     if unseen["count"]:
         seen = counted(unseen["count"], "request")
         lines.append(f"in no session: {seen}, the last at {unseen['at']}: {unseen['reason']}")
-    return "\n".join(map(printable, [*lines, *_hints(answer, counts)]))
+    return "\n".join(map(printable, [*lines, *_hints(waiter, answer, counts)]))
 
 
 def conditions(asked: Row, match: Row) -> str:
@@ -82,11 +90,11 @@ def conditions(asked: Row, match: Row) -> str:
     return f"{exactly}{' '.join([str(count), *words])} {noun if count == 1 else noun + 's'}{kind}{where}"
 
 
-def _outcome(asked: Row, answer: Row) -> str:
+def _outcome(waiter: Waiter, asked: Row, answer: Row) -> str:
     seconds = f"{asked.get('timeout_ms', DEFAULT_TIMEOUT_MS) / 1000:g} s"
     arrived = f"{answer['matched']} arrived"
     return {
-        "ok": arrived,
+        "ok": f"{arrived} within {seconds}" if waiter.whole_time else arrived,
         "timeout": f"{arrived} within {seconds}",
         "too_many": arrived,
         "not_quiet": f"the session was not quiet for {asked.get('quiet_ms', 0) / 1000:g} s within {seconds}",
@@ -150,15 +158,25 @@ def _fault_step(step: Row) -> str:
     return script if step["remaining"] is None else f"{script}, {step['remaining']} remaining"
 
 
-def _hints(answer: Row, counts: Mapping[str, int]) -> Sequence[str]:
+def _hints(waiter: Waiter, answer: Row, counts: Mapping[str, int]) -> Sequence[str]:
     if answer["reason"] != "timeout":
         return ()
     if answer["refused"]:
         return (REFUSED,)
     if answer["refused_requests"] and not answer["near_misses"]:
         return (REFUSED_REQUEST,)
+    if waiter.without_events:
+        return (WITHOUT_EVENTS,)
     if counts["requests"]:
         return ()
-    if answer["other_sessions"]:
-        return (OTHER_KEY,)
-    return (NOT_READ if answer["unseen"]["count"] else NOTHING_CAME,)
+    return (_nothing_here(answer),)
+
+
+def _nothing_here(answer: Row) -> str:
+    """Return the hint where the session received nothing."""
+    others = {row["session"] for row in answer["other_sessions"]}
+    if others - {DEFAULT_SESSION}:
+        return OTHER_KEY
+    if answer["unseen"]["count"]:
+        return NOT_READ
+    return NO_KEY if others else NOTHING_CAME

@@ -47,7 +47,8 @@ async def test_hint_is_to_look_at_the_key_when_another_session_got_requests(
     other = VendorClient(http=vendor.http, url=vendor.url, key=f"{vendor.key}x")
     await other.track("m1")
     lines = await explained(control, session)
-    assert lines[2:] == ["requests to other sessions:", f"  {shorten(other.key)}: 1 request", OTHER_KEY]
+    latest = "the latest POST /v1/events/batch -> 202"
+    assert lines[2:] == ["requests to other sessions:", f"  {shorten(other.key)}: 1 request, {latest}", OTHER_KEY]
 
 
 async def test_keys_of_earlier_tests_are_not_blamed(control: ControlClient, vendor: VendorClient, session: str) -> None:
