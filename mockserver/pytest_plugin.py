@@ -30,6 +30,10 @@ MARK_HELP: Final = (
     "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys): configures the session of "
     "mock_server: the protocol of its key, the revision or a merge patch of its contract, fault steps, settings"
 )
+UNUSED_MARK: Final = (
+    "the marker mockserver had no effect: it is for the fixture mock_server, which the test does not use; "
+    "give its arguments to mock_server_sessions or mock_server_factory instead"
+)
 RATE_MODES: Final = get_args(RateMode)
 HINTS: Final = (
     (
@@ -62,6 +66,8 @@ class _Run:
 
 
 RUN: Final = pytest.StashKey[_Run]()
+USED: Final = pytest.StashKey[bool]()
+"""Whether a test has used `mock_server`."""
 
 
 class _Option(NamedTuple):
@@ -312,6 +318,7 @@ def mock_server(request: pytest.FixtureRequest, _mockserver_suite: Suite) -> Ite
     used without `--mockserver-namespace`. A test that is run again gets a new session with another key.
     """
     node: pytest.Item = request.node
+    node.stash[USED] = True
     marks = list(node.iter_markers(MARK))[::-1]
     if any(mark.args for mark in marks):
         _fail("the marker mockserver accepts keyword arguments only")
@@ -364,6 +371,15 @@ def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
             return server
 
         yield start
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Warn of a marker of the test itself that had no effect, because the test has not used `mock_server`."""
+    result = yield
+    if USED not in item.stash and any(mark.name == MARK for mark in item.own_markers):
+        item.warn(pytest.PytestWarning(UNUSED_MARK))
+    return result
 
 
 @pytest.hookimpl(wrapper=True)

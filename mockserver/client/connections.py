@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from mockserver.client.http import HttpClient
 
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
+
 R = TypeVar("R")
 T = TypeVar("T")
 STOP_TIMEOUT: Final = 5.0
@@ -37,7 +39,6 @@ class LoopThread(threading.Thread, Generic[T]):
 
     def open(self) -> T:
         """Start the thread and return the resource once it is open. Raises the exception of a failed start."""
-        __tracebackhide__ = True
         self.start()
         error = self._ready.exception()
         if error is not None:
@@ -154,7 +155,6 @@ class Connections:
 
     def run(self, steps: Steps[R]) -> R:
         """Run the calls of an operation in order."""
-        __tracebackhide__ = True
         try:
             call = next(steps)
             while True:
@@ -171,4 +171,4 @@ class Connections:
         try:
             return self._client.exchange(request_of(self.target, call))
         except ExchangeError as error:
-            raise unreachable(self.target, call, error) from error.reason
+            raise unreachable(self.target, call, error) from None

@@ -18,6 +18,8 @@ from mockserver.settings import RateMode, Settings, TlsMode
 if TYPE_CHECKING:
     from mockserver.server.app import App
 
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
+
 
 class Options(TypedDict, total=False):
     """Options of a server in this process, as in `Settings`; the default port is a free one. Files can be strings."""
@@ -121,7 +123,6 @@ class MockServer(Client):
         return self._open
 
     def __enter__(self) -> Self:
-        __tracebackhide__ = True
         thread = LoopThread("mockserver", self._serving())
         started = thread.open()
         self._thread = thread

@@ -40,6 +40,8 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
 from mockserver.jsonkit.printable import printable
 
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
+
 T = TypeVar("T")
 DEFAULT_TIMEOUT: Final = 5.0
 DEFAULT_QUIET: Final = 0.25
@@ -138,7 +140,6 @@ def wait_for(
 
     `since_ms` is when the test began, in ms since 1970.
     """
-    __tracebackhide__ = True
     check_options("wait_for", options, WaitOptions, COUNTS)
     match = _members_of(options, Matcher)
     events = list((yield from _wait(session, "events", match, count, exactly, since_ms, options)).events)
@@ -155,7 +156,6 @@ def wait_for_request(
     **options: Unpack[RequestWaitOptions],
 ) -> Steps[Exchange | list[Exchange]]:
     """Wait for requests and return them: one by default, a list with `count` or `exactly`. Raises WaitError."""
-    __tracebackhide__ = True
     check_options("wait_for_request", options, RequestWaitOptions, COUNTS)
     match = _members_of(options, Matcher)
     requested = _members_of(options, RequestMatcher)
@@ -177,7 +177,6 @@ def _members_of(options: Mapping[str, Json], kind: type) -> dict[str, Json]:
 
 def wait_until_quiet(session: str, quiet: float = DEFAULT_QUIET, timeout: float = DEFAULT_TIMEOUT) -> Steps[None]:
     """Wait until no request has arrived for `quiet` seconds of real time. Raises WaitError."""
-    __tracebackhide__ = True
     options = {"quiet": quiet, "timeout": timeout, "after": BEYOND_EVENTS}
     yield from _wait(session, "events", {}, 0, None, None, options)
 
@@ -192,7 +191,6 @@ def _wait(
     options: Mapping[str, Json],
 ) -> Steps[Waited]:
     """Wait for events or requests; `options` are those of a wait that are not in its matcher."""
-    __tracebackhide__ = True
     times = {name: options[name] for name in ("quiet", "timeout") if options.get(name) is not None}
     numbers = {"count": count, "exactly": exactly, "after": options.get("after"), **times}
     for name, number in numbers.items():

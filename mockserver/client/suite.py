@@ -16,6 +16,8 @@ from mockserver.client.keys import Credentials
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json
 
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
+
 MARK_MEMBERS: Final = ("protocol", "operation", "revision", "patch", "faults", "rate_limits", "keys")
 MARK_TYPES: Final = {"patch": Mapping, "faults": list | tuple, "keys": list | tuple}
 """The type of an argument of a marker; of the others, it is str."""

@@ -45,6 +45,7 @@ class LongNameError(SessionNameError):
 
 def session_name(text: str) -> str:
     """Return the name of a session in its one form: NFC, without white space around it. Raises SessionNameError."""
+    __tracebackhide__ = True
     name = text.strip()
     if len(name) <= _MAX_BEFORE_NFC:
         name = unicodedata.normalize("NFC", name)
