@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 import weakref
 from collections.abc import AsyncIterator
@@ -75,8 +76,16 @@ class BlockingClient:
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._server = host, port, tls
+        self._abandon: weakref.finalize[[], BlockingClient] | None = None
+        self.begin()
+        _clients.add(self)
+
+    def begin(self) -> None:
+        """Begin without a thread, as in a child process, which has the memory of its parent but not its threads."""
         self._lock = threading.Lock()
         self._thread: _ClientThread | None = None
+        if self._abandon is not None:
+            self._abandon.detach()
 
     def exchange(self, request: HttpRequest) -> HttpReply:
         """Send a request and return its reply. An interrupt cancels the request. Raises ExchangeError."""
@@ -100,6 +109,7 @@ class BlockingClient:
             thread, self._thread = self._thread, None
             if thread is None:
                 return
+            assert self._abandon is not None
             self._abandon.detach()
             thread.stop()
         thread.idle.wait(STOP_TIMEOUT)
@@ -134,6 +144,7 @@ class _ClientThread(LoopThread["HttpClient"]):
 
 
 _running: Final[set[_ClientThread]] = set()
+_clients: Final[weakref.WeakSet[BlockingClient]] = weakref.WeakSet()
 
 
 @atexit.register
@@ -144,6 +155,17 @@ def _stop_all() -> None:
         thread.stop()
     for thread in threads:
         thread.idle.wait(STOP_TIMEOUT)
+
+
+def _begin_in_child() -> None:
+    """Let each client start a thread of its own in a child process that was made with `os.fork`."""
+    _running.clear()
+    for client in list(_clients):
+        client.begin()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 class Connections:
