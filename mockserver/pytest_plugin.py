@@ -401,10 +401,10 @@ def pytest_runtest_makereport(
 
 
 def _shown(session: Session) -> str:
-    from mockserver.client import session_calls
+    from mockserver.client.client import description
     from mockserver.errors import MockServerError
 
     try:
-        return session.connections.run(session_calls.describe(session.name))
+        return description(session)
     except MockServerError as error:
         return f"the session could not be read: {error}"

@@ -321,7 +321,8 @@ class Session(Place):
         """Wait for events and return them: a single event by default, a list with `count` or `exactly`.
 
         Events that arrived before the call count too. With `quiet`, also wait until no request has arrived for that
-        time: `exactly=0, quiet=0.5` checks that nothing arrives. Times are in seconds. Raises WaitError on timeout.
+        time: `exactly=0, quiet=0.5` checks that nothing arrives, and `exactly=0, timeout=2` that no such event arrives
+        within 2 seconds. Times are in seconds. Raises WaitError on timeout.
         """
         check_arguments(calls.wait_for, (), {"count": count, "exactly": exactly})
         steps = calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options)
@@ -352,6 +353,11 @@ class Session(Place):
         steps = calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options)
         for_silence = exactly is not None or bool(options.get("quiet"))
         return _run(self.connections, "wait_for_request", steps, for_silence=for_silence)
+
+
+def description(session: Session) -> str:
+    """Describe what a session received since the test began, for the report of a failed test. Raises as calls do."""
+    return session.connections.run(calls.describe(session.name, session._opened))
 
 
 class AsyncSession(Place):

@@ -32,7 +32,6 @@ from mockserver.client.results import (
     FaultStep,
     Request,
     SessionState,
-    Unseen,
     Waited,
 )
 from mockserver.core import wording
@@ -351,14 +350,17 @@ def _ms(by: timedelta | float) -> int:
     return round((by.total_seconds() if isinstance(by, timedelta) else by) * 1000)
 
 
-def describe(session: str) -> Steps[str]:
-    """Describe a session for the report of a failed test, without secrets, as such reports are shared."""
+def describe(session: str, since_ms: int | None = None) -> Steps[str]:
+    """Describe a session for the report of a failed test, without secrets, as such reports are shared.
+
+    `since_ms` is when the test began, in ms since 1970.
+    """
     from mockserver.client.shareable import redactor, without_secrets
 
-    return (yield from without_secrets(_described(session), (yield from redactor(session))))
+    return (yield from without_secrets(_described(session, since_ms), (yield from redactor(session))))
 
 
-def _described(session: str) -> Steps[str]:
+def _described(session: str, since_ms: int | None) -> Steps[str]:
     """Describe a session: requests, deliveries, refusals and unused fault steps."""
     state = yield from settings(session)
     lines = [text.counts(state.counts)]
@@ -379,8 +381,16 @@ def _described(session: str) -> Steps[str]:
     lines += wording.block("pending fault steps", map(text.fault_step, pending))
     lines += map(text.unused_fault, (step for step in pending if complete and step.unused(rows)))
     if not state.counts.requests:
-        lines += text.unseen(read(Unseen, (yield from server_sessions())["unseen"]))
+        lines += yield from _elsewhere(session, since_ms)
     return "\n".join(map(printable, lines))
+
+
+def _elsewhere(session: str, since_ms: int | None) -> Steps[list[str]]:
+    """Describe what a session did not receive: requests to other sessions, and what is in no session."""
+    body: dict[str, Json] = {"timeout_ms": 0, **({} if since_ms is None else {"since_ms": since_ms})}
+    waited = read(Waited, (yield Call(method="POST", path=at(session, "wait"), body=body)))
+    lines = wording.block("requests to other sessions", map(text.other_session, waited.other_sessions))
+    return [*lines, *text.unseen(waited.unseen)]
 
 
 def refused_whole(row: Request) -> bool:

@@ -365,6 +365,9 @@ class Handlers:
         """Block until the wait is satisfied or has failed."""
         request, match = call.body or {}, (call.body or {}).get("match") or {}
         self._check_matcher(self.read(call), match, of_events=request.get("for") != "requests")
+        exactly, count = request.get("exactly"), request.get("count", 1)
+        if exactly is not None and count not in (1, exactly):
+            raise RejectedError(400, f"/count: {count} is not {exactly}, which exactly asks for", pointer="/count")
         if self._open_waits >= waiting.MOST_OPEN:
             detail = (
                 f"{self._open_waits} waits are open on this server, the maximum: end some of them first, or wait for "

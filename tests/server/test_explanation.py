@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver.core.wording import NOTHING_CAME
-from mockserver.server.explanation import NOT_READ, OTHER_KEY, conditions, distinct
+from mockserver.server.explanation import NO_KEY, NOT_READ, OTHER_KEY, WITHOUT_EVENTS, conditions, distinct
 from mockserver.sessions import matcher
 from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session_name import shorten
@@ -49,6 +49,63 @@ async def test_hint_is_to_look_at_the_key_when_another_session_got_requests(
     lines = await explained(control, session)
     latest = "the latest POST /v1/events/batch -> 202"
     assert lines[2:] == ["requests to other sessions:", f"  {shorten(other.key)}: 1 request, {latest}", OTHER_KEY]
+
+
+@pytest.mark.parametrize("headers", ["content-type", "content-type,traceparent"])
+async def test_key_is_not_blamed_for_a_preflight_which_has_none(
+    control: ControlClient, vendor: VendorClient, session: str, headers: str
+) -> None:
+    asked = {
+        "Origin": "https://a.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": headers,
+    }
+    async with vendor.http.options(f"{vendor.url}/v1/events/batch", headers=asked) as reply:
+        assert reply.status == 204
+    lines = await explained(control, session)
+    assert lines[3] == "  default: 1 request, the latest OPTIONS /v1/events/batch -> 204"
+    assert lines[4].startswith("in no session: 1 request, the last at ")
+    assert lines[5:] == [NOT_READ]
+
+
+async def test_hint_is_that_there_was_no_key_when_only_the_default_session_got_requests(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    assert (await vendor.post("/v1/events/batch", {"events": []})).status == 401
+    lines = await explained(control, session)
+    assert lines[2:] == [
+        "requests to other sessions:",
+        "  default: 1 request, the latest POST /v1/events/batch -> 401",
+        NO_KEY,
+    ]
+
+
+async def test_requests_without_events_are_shown_when_nothing_else_came(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    path = f"/api/i/v1/{vendor.key}/events"
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    async with vendor.http.options(f"{vendor.url}{path}", headers=asked) as reply:
+        assert reply.status == 204
+    lines = await explained(control, session)
+    assert lines[2:4] == ["requests without events:", "  r1 OPTIONS /api/i/v1/<credential>/events -> 204"]
+    assert lines[4:] == [WITHOUT_EVENTS]
+    await vendor.track("m1")
+    assert WITHOUT_EVENTS not in await explained(control, session, match={"type": "other"})
+
+
+@pytest.mark.parametrize(
+    ("method", "tail", "status", "reason"),
+    [("PUT", "events", 405, "PUT is not allowed for this path"), ("POST", "event", 404, "unknown path")],
+)
+async def test_key_in_the_path_counts_though_the_path_leads_nowhere(
+    control: ControlClient, vendor: VendorClient, session: str, method: str, tail: str, status: int, reason: str
+) -> None:
+    async with vendor.http.request(method, f"{vendor.url}/api/i/v1/{vendor.key}/{tail}", json={}) as reply:
+        assert reply.status == status
+    lines = await explained(control, session)
+    assert lines[2:4] == ["refused requests:", f"  r1 {method} /api/i/v1/<credential>/{tail} -> {status}"]
+    assert reason in lines[4]
 
 
 async def test_keys_of_earlier_tests_are_not_blamed(control: ControlClient, vendor: VendorClient, session: str) -> None:
