@@ -357,10 +357,13 @@ def describe(session: str, since_ms: int | None = None) -> Steps[str]:
     """
     from mockserver.client.shareable import redactor, without_secrets
 
-    return (yield from without_secrets(_described(session, since_ms), (yield from redactor(session))))
+    described = yield from without_secrets(_described(session), (yield from redactor(session)))
+    if (yield from settings(session)).counts.requests:
+        return described
+    return "\n".join([described, *(yield from _elsewhere(session, since_ms))])
 
 
-def _described(session: str, since_ms: int | None) -> Steps[str]:
+def _described(session: str) -> Steps[str]:
     """Describe a session: requests, deliveries, refusals and unused fault steps."""
     state = yield from settings(session)
     lines = [text.counts(state.counts)]
@@ -380,17 +383,17 @@ def _described(session: str, since_ms: int | None) -> Steps[str]:
     pending = [step for step in (yield from list_faults(session)) if step.remaining != 0]
     lines += wording.block("pending fault steps", map(text.fault_step, pending))
     lines += map(text.unused_fault, (step for step in pending if complete and step.unused(rows)))
-    if not state.counts.requests:
-        lines += yield from _elsewhere(session, since_ms)
     return "\n".join(map(printable, lines))
 
 
 def _elsewhere(session: str, since_ms: int | None) -> Steps[list[str]]:
-    """Describe what a session did not receive: requests to other sessions, and what is in no session."""
+    """Describe what came where a session received nothing, as a failed wait explains it below its first two lines.
+
+    The server has hidden secrets in that text.
+    """
     body: dict[str, Json] = {"timeout_ms": 0, **({} if since_ms is None else {"since_ms": since_ms})}
-    waited = read(Waited, (yield Call(method="POST", path=at(session, "wait"), body=body)))
-    lines = wording.block("requests to other sessions", map(text.other_session, waited.other_sessions))
-    return [*lines, *text.unseen(waited.unseen)]
+    waited = yield Call(method="POST", path=at(session, "wait"), body=body)
+    return [line for line in str(waited["explanation"]).splitlines()[2:] if line != wording.NOTHING_CAME]
 
 
 def refused_whole(row: Request) -> bool:

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
-from mockserver.client.results import Attempt, Counts, Delivery, Event, FaultStep, OtherSession, Request, Unseen
+from mockserver.client.results import Attempt, Counts, Delivery, Event, FaultStep, Request, Unseen
 from mockserver.core.wording import SHOWN_VALUE, counted, cut, finding, value
 from mockserver.jsonkit import Json
-from mockserver.sessions.session_name import shorten
 
 SHOWN_ID: Final = 40
 
@@ -82,11 +81,6 @@ def counts(row: Counts) -> str:
     """Describe the counts of a session."""
     requests = counted(row.requests, "request")
     return f"{requests}; events: {row.accepted} accepted, {row.duplicate} duplicate, {row.rejected} rejected"
-
-
-def other_session(row: OtherSession) -> str:
-    """Describe what another session received, in one line."""
-    return f"{shorten(row.session)}: {counted(row.requests, 'request')}, the latest {row.latest}"
 
 
 def unseen(traffic: Unseen) -> list[str]:
