@@ -376,6 +376,7 @@ class Handlers:
             raise RejectedError(503, detail, headers={"Retry-After": "1"})
         session, began_ms = self.store.session(self._name(call)), real_ms()
         waiter = waiting.Waiter(session, request)
+        guessed = "since_ms" not in request
         since_ms = request.get("since_ms", max(began_ms - waiting.LOOK_BACK_MS, session.opened_ms or 0))
         if self.stopping:
             waiter.end("evicted")
@@ -396,7 +397,9 @@ class Handlers:
                 "refused_requests": await waiter.refused_requests() if failed else [],
                 "faults_pending": [step.as_json() for step in session.faults if not step.spent],
                 "unseen": self.unseen.as_json(since_ms),
-                "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
+                "other_sessions": waiting.other_sessions(
+                    self.store, session, began_ms, since_ms if failed else None, guessed=guessed
+                ),
             }
             rows = [row async for row in waiter.rows(arrived)]
             evidence = waiter.shown_exchanges(arrived, answer) if failed else []

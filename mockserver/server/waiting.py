@@ -374,19 +374,29 @@ def _only_refused(differing: list[Difference]) -> bool:
     return len(differing) == 1 and differing[0].pointer == "/verdict" and differing[0].got == Verdict.REJECTED
 
 
-def other_sessions(store: MemoryStore, session: Session, began_ms: int, since_ms: int | None = None) -> list[Json]:
+def other_sessions(
+    store: MemoryStore, session: Session, began_ms: int, since_ms: int | None = None, *, guessed: bool = False
+) -> list[Json]:
     """Return the other sessions that received requests since a wait began, with counts, the latest first.
 
     A client is often done before its test starts to wait. With `since_ms`, when the test began, a session that received
     nothing during the wait is listed with its requests since then, but after this session's own latest request. Times
-    are real, in ms since 1970; `last` is when the session received its latest request.
+    are real, in ms since 1970; `last` is when the session received its latest request, `latest` which one it is.
+
+    Where it is `guessed` when the test began, the earlier requests of a session that a control call has asked about are
+    those of another test: nobody asks about the session of a mistyped key.
     """
     own, meanwhile = session.journal, began_ms + 1
     since = meanwhile if since_ms is None else max(since_ms, own[-1].received_ms + 1 if own else 0)
+
+    def first(other: Session) -> int:
+        """Return from when on requests of a session count."""
+        return meanwhile if guessed and other.read else min(since, meanwhile)
+
     others = [
         (other.journal[-1].received_ms, other)
         for other in store.sessions()
-        if other is not session and other.journal and other.journal[-1].received_ms >= min(since, meanwhile)
+        if other is not session and other.journal and other.journal[-1].received_ms >= first(other)
     ]
     others.sort(key=lambda entry: -entry[0])
     return [

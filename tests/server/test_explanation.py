@@ -116,6 +116,15 @@ async def test_keys_of_earlier_tests_are_not_blamed(control: ControlClient, vend
     assert OTHER_KEY not in await explained(control, f"{session}y")
 
 
+async def test_session_of_an_earlier_test_that_asked_about_it_is_not_blamed(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    other = VendorClient(http=vendor.http, url=vendor.url, key=f"{vendor.key}x")
+    await other.track("m1")
+    assert (await control.post(f"{session}x/wait", {}))[1]["satisfied"]
+    assert (await explained(control, session))[2:] == [NOTHING_CAME]
+
+
 async def test_refused_request_is_shown_when_it_has_no_events(
     control: ControlClient, vendor: VendorClient, session: str
 ) -> None:
