@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Final
 
 from mockserver.core.findings import Finding
-from mockserver.core.wording import NOTHING_CAME, SHOWN_VALUE, block, counted, cut, finding, value
+from mockserver.core.model import Verdict
+from mockserver.core.wording import NOTHING_CAME, SHOWN_VALUE, alike, block, counted, cut, finding, value
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.printable import printable
 from mockserver.recording.export import redacted_rows, shown_name
@@ -50,15 +50,15 @@ def explain(
     if session.eviction is not None:
         lines.append(session.eviction.text())
     if waiter.for_requests:
-        lines += block("arrived", map(_request, arrived))
+        lines += block("arrived", alike(map(_request, arrived)))
     else:
-        lines += block("arrived", map(_event, arrived, distinct([row["event"] for row in arrived])))
+        lines += block("arrived", alike(_events(arrived)))
     kind = "requests" if waiter.for_requests else "events"
-    lines += block(f"closest {kind}", _near_misses(waiter.near_misses, redactor))
-    lines += block("refused events that match otherwise", _refused_events(answer["refused"]))
-    lines += block("refused requests", chain.from_iterable(map(_refused_request, answer["refused_requests"])))
+    lines += block(f"closest {kind}", alike(_near_misses(waiter.near_misses, redactor), ": "))
+    lines += block("refused events that match otherwise", alike(_events(answer["refused"])))
+    lines += block("refused requests", alike(map(_request, answer["refused_requests"])))
     others_here = redacted_rows([View(exchange).request_row() for exchange in waiter.without_events], redactor)
-    lines += block("requests without events", map(_request, others_here))
+    lines += block("requests without events", alike(map(_request, others_here)))
     lines += block("pending fault steps", map(_fault_step, answer["faults_pending"]))
     lines += block(
         "requests to other sessions",
@@ -118,39 +118,36 @@ def distinct(events: Sequence[Json]) -> list[Json]:
     return [dict(sorted(pairs, key=lambda pair: len(str(pair[1])))) for pairs in differing]
 
 
-def _event(row: Row, shown: Json) -> str:
-    operation = f"{row['protocol']} {row['operation']}"
-    return f"{row['id']} {operation}: {row['type'] or 'no type'} {row['verdict']} {value(shown)}"
+def _events(rows: Sequence[Row]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the ids and lines of events; they show what tells the events apart, or the events where nothing does."""
+    events = [row["event"] for row in rows]
+    apart = distinct(events)
+    for row, shown in zip(rows, apart if any(apart) else events, strict=True):
+        what = f"{row['protocol']} {row['operation']}: {row['type'] or 'no type'} {row['verdict']} {value(shown)}"
+        yield row["id"], [what, *(_errors(row) if row["verdict"] == Verdict.REJECTED else ())]
 
 
-def _refused_events(rows: Sequence[Row]) -> Iterator[str]:
-    for row, shown in zip(rows, distinct([row["event"] for row in rows]), strict=True):
-        yield _event(row, shown)
-        yield from _errors(row)
-
-
-def _request(row: Row) -> str:
-    return f"{row['id']} {row['method']} {cut(row['path'], SHOWN_VALUE)} -> {row['status'] or 'no reply'}"
-
-
-def _refused_request(row: Row) -> Iterator[str]:
-    yield _request(row)
-    yield from _errors(row)
+def _request(row: Row) -> tuple[str, Sequence[str]]:
+    what = f"{row['method']} {cut(row['path'], SHOWN_VALUE)} -> {row['status'] or 'no reply'}"
+    return row["id"], [what, *_errors(row)]
 
 
 def _errors(row: Row) -> Iterator[str]:
-    findings = (Finding(**members) for members in row["findings"])
+    findings = (Finding(**members) for members in row.get("findings", ()))
     yield from (f"  {finding(error)}" for error in findings if error.severity == "error")
 
 
-def _near_misses(misses: Sequence[NearMiss], redactor: Redactor) -> Iterator[str]:
+def _near_misses(misses: Sequence[NearMiss], redactor: Redactor) -> Iterator[tuple[str, Sequence[str]]]:
     shown = distinct([miss.shown for miss in misses]) if len(misses) > 1 else [None for _ in misses]
     for miss, apart in zip(misses, shown, strict=True):
+        lines = []
         for number, different in enumerate(miss.differences):
             expected, got = value(redactor.json(different.expected)), value(redactor.json(different.got))
             label = f" ({value(redactor.json(apart))})" if apart and not number else ""
             rest = f", but only {MOST_VALUES} values were compared" if different.cut else ""
-            yield f"{miss.id}: {redactor.text(different.pointer)} expected {expected}, got {got}{rest}{label}"
+            head = "  " if number else ""
+            lines.append(f"{head}{redactor.text(different.pointer)} expected {expected}, got {got}{rest}{label}")
+        yield miss.id, lines
 
 
 def _fault_step(step: Row) -> str:

@@ -17,8 +17,8 @@ from tests.server.raw import sent
 from tests.server.vendor_client import VendorClient, clicks_body
 
 
-async def explained(control: ControlClient, session: str, **body: Any) -> list[str]:
-    status, answer = await control.post(f"{session}/wait", {"timeout_ms": 20, **body})
+async def explained(control: ControlClient, session: str, query: str = "", **body: Any) -> list[str]:
+    status, answer = await control.post(f"{session}/wait{query}", {"timeout_ms": 20, **body})
     assert status == 200, answer
     lines: list[str] = answer["explanation"].splitlines()
     return lines
@@ -170,6 +170,33 @@ async def test_equal_rows_are_told_apart(control: ControlClient, vendor: VendorC
     assert not any("server://u1" in line for line in lines)
     many = await explained(control, session, match={"verdict": "any"}, exactly=1)
     assert sum("seat_added" in line or "plan_chosen" in line for line in many) == 1
+
+
+async def test_rows_that_nothing_tells_apart_share_a_line(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    for _ in range(3):
+        await vendor.clicks(*["seat_added"] * 7)
+    lines = await explained(control, session, "?rows=all", exactly=1)
+    assert lines[2:] == [
+        "arrived:",
+        '  e1 to e20 (20 alike) outlit events: custom accepted {"type": "custom", "userId": "u1", '
+        '"url": "server://u1", "path": "/", "eventName": "seat_added"}',
+    ]
+    lines = await explained(control, session, match={"type": "pageview", "operation": "events", "verdict": "rejected"})
+    assert lines[2:] == [
+        "closest events:",
+        '  e21 to e17 (5 alike): /type expected "pageview", got "custom"',
+        '    /verdict expected "rejected", got "accepted"',
+    ]
+    lines = await explained(control, session, "?rows=all", exactly=1, **{"for": "requests"})
+    assert lines[2:] == ["arrived:", "  r1 to r3 (3 alike) POST /api/i/v1/<credential>/events -> 200"]
+    for _ in range(3):
+        await vendor.clicks("seat_added", type="nope")
+    (refused,) = [
+        line for line in await explained(control, session, "?rows=all", exactly=25) if "nope rejected" in line
+    ]
+    assert refused.startswith("  e22 to e24 (3 alike) outlit events: nope rejected {")
 
 
 async def test_closest_request_is_shown(control: ControlClient, vendor: VendorClient, session: str) -> None:
