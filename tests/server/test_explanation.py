@@ -17,7 +17,7 @@ from tests.server.raw import sent
 from tests.server.vendor_client import VendorClient, clicks_body
 
 
-async def explained(control: ControlClient, session: str, query: str = "", **body: Any) -> list[str]:
+async def explained(control: ControlClient, session: str, query: str = "", /, **body: Any) -> list[str]:
     status, answer = await control.post(f"{session}/wait{query}", {"timeout_ms": 20, **body})
     assert status == 200, answer
     lines: list[str] = answer["explanation"].splitlines()
