@@ -67,7 +67,8 @@ class _Run:
 
 RUN: Final = pytest.StashKey[_Run]()
 USED: Final = pytest.StashKey[bool]()
-"""Whether a test has used `mock_server`."""
+PASSED: Final = pytest.StashKey[bool]()
+"""What a test has done: used `mock_server`, and run to its end."""
 
 
 class _Option(NamedTuple):
@@ -373,13 +374,11 @@ def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
         yield start
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Warn of a marker of the test itself that had no effect, because the test has not used `mock_server`."""
-    result = yield
-    if USED not in item.stash and any(mark.name == MARK for mark in item.own_markers):
+    marked = any(mark.name == MARK for mark in item.own_markers)
+    if marked and PASSED in item.stash and USED not in item.stash:
         item.warn(pytest.PytestWarning(UNUSED_MARK))
-    return result
 
 
 @pytest.hookimpl(wrapper=True)
@@ -389,6 +388,8 @@ def pytest_runtest_makereport(
     """Add the data of the sessions to the report of a failed test, and a hint to an error that names our fixture."""
     report = yield
     run = item.config.stash[RUN]
+    if report.when == "call" and report.passed:
+        item.stash[PASSED] = True
     if report.failed:
         shown = [*((session.name, _shown(session)) for session in run.open), *run.failed]
         report.sections += [(f"mockserver session {name}", text) for name, text in shown]
