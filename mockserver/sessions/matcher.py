@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
-from typing import Final
+from typing import Final, TypeAlias
 
 from mockserver.contract.contract import split_target
 from mockserver.core.wire import WireRequest
@@ -50,6 +50,10 @@ MOST_OPTIONS: Final = 1000
 """Values that `in` may list: each is compared with every event."""
 SHORTEST_NAME: Final = 3
 """Shorter names are near an operator by chance: `n` is near `in`."""
+
+
+Trail: TypeAlias = "tuple[Trail | None, str | int, Json]"
+"""A value in a JSON value: what it is in, its name or position there, and the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,8 +312,9 @@ def _value_problem(expected: Json, place: str, kind: type | None = None) -> tupl
     """Return where and why a value of a matcher cannot be used; `kind` is that of the other side, if known."""
     if not isinstance(expected, dict) or not expected:
         return None
-    for name in expected:
-        if name not in OPERATORS and (kind is not None or _looks_like_operators(expected)):
+    if kind is not None or _looks_like_operators(expected):
+        name = next((name for name in expected if name not in OPERATORS), None)
+        if name is not None:
             literal = "" if kind is not None else '; for a literal object use {"equals": …}'
             return f"{place}/{pointer.escape(name)}", _unknown_operator(name) + literal
     if not is_operators(expected):
@@ -323,18 +328,28 @@ def _value_problem(expected: Json, place: str, kind: type | None = None) -> tupl
 
 def _nested_problem(expected: Json, place: str) -> tuple[str, str] | None:
     """Return where operators stand inside a literal value, which would be compared with them, or None."""
-    inner: list[tuple[str, Json]] = [(place, expected)]
+    outer: Trail = (None, place, expected)
+    inner = [outer]
     if is_operators(expected):
-        inner = [(f"{place}/{name}", expected[name]) for name in ("in", "contains") if name in expected]
+        inner = [(outer, name, expected[name]) for name in ("in", "contains") if name in expected]
     while inner:
-        where, value = inner.pop()
+        trail = inner.pop()
+        value = trail[2]
         pairs = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
         for name, member in pairs:
-            if is_operators(member):
-                reason = "operators inside a value are compared literally: give this place a pointer of its own, or use"
-                return f"{where}/{pointer.escape(str(name))}", f'{reason} {{"equals": …}} for a literal value'
-            inner.append((f"{where}/{pointer.escape(str(name))}", member))
+            if isinstance(member, dict | list):
+                found: Trail = (trail, name, member)
+                if is_operators(member):
+                    reason = "operators inside a value are compared literally: give this place a pointer of its own"
+                    return _pointer(found), f'{reason}, or use {{"equals": …}} for a literal value'
+                inner.append(found)
     return None
+
+
+def _pointer(trail: Trail) -> str:
+    """Return the pointer of a value; that of the first one is its name."""
+    outer, name, _ = trail
+    return str(name) if outer is None else f"{_pointer(outer)}/{pointer.escape(str(name))}"
 
 
 def _text_problem(name: str, expected: Json, place: str) -> tuple[str, str] | None:
@@ -353,7 +368,9 @@ def _text_problem(name: str, expected: Json, place: str) -> tuple[str, str] | No
 
 def _looks_like_operators(expected: Mapping[str, Json]) -> bool:
     """Return whether an object has an operator among its keys, or only keys that look like one."""
-    return any(name in OPERATORS for name in expected) or all(map(_looks_like_operator, expected))
+    if any(name in OPERATORS for name in expected):
+        return True
+    return len(expected) <= len(OPERATORS) and all(map(_looks_like_operator, expected))
 
 
 def _looks_like_operator(name: str) -> bool:
