@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -228,6 +229,20 @@ def test_part_of_a_method_or_path_is_taken(request_match: Any) -> None:
 )
 def test_literal_object_is_accepted(literal: Any) -> None:
     assert problem({"where": {"/a": literal}}) is None
+
+
+def test_keys_of_a_literal_object_are_compared_with_operators_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = Counter[str]()
+
+    def looks_like_operator(name: str) -> bool:
+        looked_at[name] += 1
+        return True
+
+    monkeypatch.setattr("mockserver.sessions.matcher._looks_like_operator", looks_like_operator)
+    assert problem({"where": {"/a": {f"k{number}": number for number in range(1000)}}}) is None
+    assert not looked_at, "so many are no operators"
+    assert problem({"where": {"/a": {"ka": 1, "kb": 2, "kc": 3}}}) is not None
+    assert looked_at == {"ka": 1, "kb": 1, "kc": 1}
 
 
 def test_object_with_one_member_is_compared_when_the_member_is_no_word_of_ours() -> None:
