@@ -44,8 +44,11 @@ def judge(judged: Judged, terms: Terms) -> Judged:
 def _refusal(judged: Judged, operation: Operation) -> Refusal | None:
     """Return what the first gate that refuses the request says."""
     checks = checks_of(judged.contract.adapter)
-    refusals = (checks[gate.check](judged, gate) for gate in operation.gates)
-    return next((refusal for refusal in refusals if refusal is not None), None)
+    for gate in operation.gates:
+        refusal = checks[gate.check](judged, gate)
+        if refusal is not None:
+            return refusal
+    return None
 
 
 def _see_events(judged: Judged, operation: Operation) -> None:

@@ -18,7 +18,11 @@ from mockserver.jsonkit import Json
 
 _DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER: Final = b"0" * 17
+_BLANKS: Final = re.compile("[ \t\n\r]*")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+PIECE: Final = 65_536
+"""Blanks that are passed over at once."""
 
 MAX_DEPTH: Final = 254
 """Maximum nesting of arrays and objects, so that every accepted value can be processed recursively."""
@@ -59,10 +63,14 @@ def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
             duplicates.extend(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         return parsed
 
+    decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=members)
     try:
-        value = json.loads(
-            text.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=members
-        )
+        characters = text.decode("utf-8")
+        if characters.startswith("\ufeff"):
+            raise json.JSONDecodeError("Unexpected byte order mark", characters, 0)
+        value, end = decoder.raw_decode(characters, _after_blanks(characters, 0))
+        if (rest := _after_blanks(characters, end)) != len(characters):
+            raise json.JSONDecodeError("Extra data", characters, rest)
     except RecursionError:
         raise NotJSONError(TOO_DEEP) from None
     except UnicodeDecodeError as error:
@@ -72,6 +80,16 @@ def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
     if _too_deep(value):
         raise NotJSONError(TOO_DEEP)
     return value
+
+
+def _after_blanks(text: str, start: int) -> int:
+    """Return where the next character is that is no blank. Megabytes of blanks are passed over piece by piece.
+
+    While a regular expression searches, the interpreter lets no other thread run.
+    """
+    while (blanks := _BLANKS.match(text, start, start + PIECE)) is not None and blanks.end() > start:
+        start = blanks.end()
+    return start
 
 
 def _too_deep(value: Json) -> bool:

@@ -9,11 +9,10 @@ steps does not match, and findings say so.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ContextDecorator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from functools import lru_cache, partial, wraps
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeAlias, TypeVar
 
 from mockserver.jsonkit.automaton import Automaton, Size, size_of
 from mockserver.jsonkit.pattern_search import Steps, TooManyStepsError, is_at_one_place, is_cheap, search
@@ -39,6 +38,8 @@ MOST_TOGETHER: Final = 40_000
 """Steps that the searches for one request, or for one event that somebody asks about, may take together."""
 BYTES_OF_A_STEP: Final = 420
 """Bytes that jsonschema-rs searches in the time of a step."""
+CHARACTERS_OF_A_STEP: Final = BYTES_OF_A_STEP // 4
+"""Characters that jsonschema-rs searches in less than that time, whatever they are."""
 MOST_CHECKED: Final = 800
 """Places of a pattern that can have so few states: a larger one mostly takes more steps, and is not tried."""
 PLACES_OF_A_STEP: Final = 100
@@ -55,8 +56,11 @@ STATES_LIMIT: Final = 1 << 18
 _ANY: Final = r"[\x00-\U0010ffff]"
 _LINEAR: Final = {r"\b": r"(?-u:\b)", r"\B": r"(?-u:\B)"}
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Tokens: TypeAlias = tuple[Token, ...]
 Search: TypeAlias = Callable[[str, Steps], bool]
+Engine: TypeAlias = Callable[[str], bool]
 
 _together: ContextVar[Steps | None] = ContextVar("_together", default=None)
 
@@ -65,12 +69,14 @@ _together: ContextVar[Steps | None] = ContextVar("_together", default=None)
 class Matcher:
     """A pattern that can be used, with the number of places of its automaton.
 
-    `engine_text` is how jsonschema-rs reads it, None where that is not known to be cheap.
+    `engine_text` is how jsonschema-rs reads it, None where that is not known to be cheap. `engine` searches a text that
+    is too short for a step, where that is so.
     """
 
     engine_text: str | None
     places: int
     search: Search
+    engine: Engine | None = None
 
     def __call__(self, text: str) -> bool:
         """Tell whether it matches somewhere in a text; half a surrogate pair is read as U+FFFD."""
@@ -78,6 +84,8 @@ class Matcher:
 
     def decide(self, text: str) -> bool | None:
         """Tell whether it matches somewhere in a text, or return None for a text that takes too many steps."""
+        if self.engine is not None and len(text) < CHARACTERS_OF_A_STEP:
+            return self.engine(text)
         if len(text) > LONGEST_TEXT:
             return None
         together = _together.get()
@@ -92,14 +100,14 @@ class Matcher:
                 together.left -= allowed - max(steps.left, 0)
 
 
-class bounded(ContextDecorator):  # noqa: N801, used like a function
-    """Bound the steps that all searches inside take together; what is inside another one shares its steps."""
+class bounded:  # noqa: N801, used like a function
+    """Bound the steps that all searches inside take together; what is inside another one shares its steps.
+
+    It is a context manager, and a decorator of functions.
+    """
 
     def __init__(self, most: int = MOST_TOGETHER) -> None:
         self._most = most
-
-    def _recreate_cm(self) -> Self:
-        return type(self)(self._most)
 
     def __enter__(self) -> Steps:
         """Return the steps."""
@@ -110,6 +118,21 @@ class bounded(ContextDecorator):  # noqa: N801, used like a function
     def __exit__(self, *error: object) -> None:
         """End the bound."""
         _together.reset(self._token)
+
+    def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
+        """Return a function that bounds its steps."""
+
+        @wraps(function)
+        def inner(*args: P.args, **kwargs: P.kwargs) -> T:
+            if _together.get() is not None:
+                return function(*args, **kwargs)
+            token = _together.set(Steps(self._most))
+            try:
+                return function(*args, **kwargs)
+            finally:
+                _together.reset(token)
+
+        return inner
 
 
 def are_steps_left() -> bool:
@@ -143,26 +166,27 @@ def matcher(pattern: str) -> Matcher:
             "are allowed; repeat less often: use + instead of {1,1000}, and maxLength to limit the length"
         )
     if parsed.look_around is LookAround.OUTER:
-        parts = [(expected, _search(tokens, size)[1]) for expected, tokens in without_outer_looks(parsed.tokens)]
+        parts = [(expected, _matcher(tokens, size).search) for expected, tokens in without_outer_looks(parsed.tokens)]
         return Matcher(engine_text=None, places=size.places, search=partial(_search_parts, parts))
-    engine_text, found = _search(parsed.tokens, size, can_look=parsed.look_around is LookAround.ANYWHERE)
-    return Matcher(engine_text=engine_text, places=size.places, search=found)
+    return _matcher(parsed.tokens, size, can_look=parsed.look_around is LookAround.ANYWHERE)
 
 
-def _search(tokens: Tokens, size: Size, *, can_look: bool = False) -> tuple[str | None, Search]:
-    """Return how jsonschema-rs reads a pattern that is cheap for it, else None, and what searches a text."""
+def _matcher(tokens: Tokens, size: Size, *, can_look: bool = False) -> Matcher:
+    """Return what matches a pattern without outer look-around."""
     automaton = Automaton(tokens)
     written = None if can_look else engine_text(tokens)
     engine = None if written is None else _engine(written)
     if engine is None:
-        return None, partial(search, automaton)
+        return Matcher(engine_text=None, places=size.places, search=partial(search, automaton))
     if size.places <= MOST_CHECKED and is_cheap(automaton, MOST_STATES):
-        return written, partial(_search_fast, engine, 1 / BYTES_OF_A_STEP)
+        fast = partial(_search_fast, engine, 1 / BYTES_OF_A_STEP)
+        return Matcher(engine_text=written, places=size.places, search=fast, engine=engine)
     places = 1 if is_at_one_place(automaton) else size.places
-    return None, partial(_search_fast, engine, (places + OF_A_STATE) / PLACES_OF_A_STEP)
+    fast = partial(_search_fast, engine, (places + OF_A_STATE) / PLACES_OF_A_STEP)
+    return Matcher(engine_text=None, places=size.places, search=fast)
 
 
-def _search_fast(engine: Callable[[str], bool], steps_of_a_byte: float, text: str, steps: Steps) -> bool:
+def _search_fast(engine: Engine, steps_of_a_byte: float, text: str, steps: Steps) -> bool:
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     steps.take(int(size * steps_of_a_byte))
     return engine(text)
@@ -185,7 +209,7 @@ def options() -> jsonschema_rs.RegexOptions:
     return jsonschema_rs.RegexOptions(size_limit=SIZE_LIMIT, dfa_size_limit=STATES_LIMIT)
 
 
-def _engine(text: str) -> Callable[[str], bool] | None:
+def _engine(text: str) -> Engine | None:
     """Return jsonschema-rs's own search, None where the compiled pattern is too large for it."""
     import jsonschema_rs
 
@@ -217,7 +241,7 @@ def known_text(pattern: str) -> str:
 
 
 @lru_cache(maxsize=32)
-def _known(pattern: str) -> Callable[[str], bool]:
+def _known(pattern: str) -> Engine:
     engine = _engine(known_text(pattern))
     if engine is None:
         raise ValueError("it is too large")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import codecs
 import re
-from collections.abc import Iterable, Iterator
-from itertools import accumulate
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -93,8 +93,6 @@ _BEGINNINGS: Final = (
     "bearer",
     "jwt",
 )
-_WORDS: Final = ahocorasick_rs.AhoCorasick(_BEGINNINGS)
-"""Finds where a match of the patterns below may begin."""
 _NAME: Final = re.compile(rf"(?:^|[^a-z]|api|project|public|private|write|access|client){_WORD}$", re.IGNORECASE)
 _CAMEL: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
 _SIGN: Final = r"\s{0,20}(?:[:=>]|%3[aAdD])\s{0,20}"
@@ -117,10 +115,12 @@ _LONGEST_NAME: Final = 64
 _LITERAL: Final = re.compile(r"-?[0-9][0-9.eE+-]*|true|false|null")
 
 _ESCAPE: Final = re.compile(
-    r"\\+u[dD][89abAB][0-9a-fA-F]{2}\\+u[dD][c-fC-F][0-9a-fA-F]{2}|\\+u[0-9a-fA-F]{4}|\\+[\"\\/]|~[01]"
-    r"|(?:%(?:25)*[0-9a-fA-F]{2})+"
+    r"\\{1,40}u[dD][89abAB][0-9a-fA-F]{2}\\{1,40}u[dD][c-fC-F][0-9a-fA-F]{2}|\\{1,40}u[0-9a-fA-F]{4}"
+    r"|\\{1,40}[\"\\/]|~[01]|(?:%(?:25){0,40}[0-9a-fA-F]{2})+"
 )
-_BYTE: Final = re.compile("%(?:25)*([0-9a-fA-F]{2})")
+_LONGEST_ESCAPE: Final = 100
+"""Characters of an escape; one that is escaped itself several times has more backslashes, or `25`, at its beginning."""
+_BYTE: Final = re.compile("%(?:25){0,40}([0-9a-fA-F]{2})")
 _BASE64: Final = re.compile("[A-Za-z0-9+/_=-]")
 _SHORT: Final = 4
 """A shorter credential is hidden only where it stands alone, or half the text would be."""
@@ -130,21 +130,55 @@ _SHORTEST_FOUND: Final = 8
 capital inside: `{"auth": "google"}` does not hide every `google`."""
 
 _SHORTEST_ENCODED: Final = 6
+PIECE: Final = 65_536
+"""Characters that are searched at once; the interpreter lets other threads run between two searches only."""
 LONGEST_SEARCHED: Final = 256
 """Characters of a longer secret that are searched; what follows them is hidden up to the next delimiter."""
 
-_DELIMITER: Final = re.compile(r"[\s\"'\\&,;<>{}\[\]]|$")
+_DELIMITER: Final = re.compile(r"[\s\"'\\&,;<>{}\[\]]")
 _RANDOM: Final = re.compile(r"[0-9]|[a-z][A-Z]|[A-Z]{2}")
 
 
 def is_random(value: str) -> bool:
     """Return whether a value is no plain word, so that hiding it everywhere leaves a text readable."""
-    return len(value) >= _SHORTEST_FOUND and _RANDOM.search(value) is not None
+    return len(value) >= LONGEST_SEARCHED or (len(value) >= _SHORTEST_FOUND and _RANDOM.search(value) is not None)
 
 
 def is_secret_name(name: str) -> bool:
     """Return whether the name of a header, parameter or member says that its value is secret."""
-    return "dempotency" not in name and _NAME.search(_CAMEL.sub("_", name)) is not None
+    return "dempotency" not in name and _NAME.search(_CAMEL.sub("_", name[-_LONGEST_NAME:])) is not None
+
+
+class _Words:
+    """Finds words in a text, piece by piece: while a text of 5 MB is searched at once, no other thread runs."""
+
+    def __init__(self, words: Collection[str], matchkind: ahocorasick_rs.MatchKind) -> None:
+        self._automaton = ahocorasick_rs.AhoCorasick(words, matchkind=matchkind)
+        self._longest = max(map(len, words), default=1)
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where the longest words are that do not overlap."""
+        begin = 0
+        while begin < len(text):
+            end = begin + PIECE
+            found = self._automaton.find_matches_as_indexes(self._piece(text, begin))
+            spans = [(begin + first, begin + last) for _, first, last in found if begin + first < end]
+            yield from spans
+            begin = max(end, spans[-1][1] if spans else 0)
+
+    def starts(self, text: str) -> Iterator[int]:
+        """Yield where a word starts, also inside another one."""
+        for begin in range(0, len(text), PIECE):
+            found = self._automaton.find_matches_as_indexes(self._piece(text, begin), overlapping=True)
+            yield from sorted({begin + first for _, first, _ in found if first < PIECE})
+
+    def _piece(self, text: str, begin: int) -> str:
+        piece: str = without_surrogates(text[begin : begin + PIECE + self._longest - 1])
+        return piece
+
+
+_SECRET_NAMES: Final = _Words(_BEGINNINGS, ahocorasick_rs.MatchKind.Standard)
+"""Finds where a value of a secret name may begin."""
 
 
 class Redactor:
@@ -156,9 +190,9 @@ class Redactor:
             {spelling for secret in known for spelling in (without_surrogates(secret), _unescaped(secret)[0])}
         )
         encoded = sorted({spelling for secret in plain for spelling in _in_base64(secret)})
-        self._plain, self._encoded = _automaton(plain), _automaton(encoded)
+        self._plain, self._encoded = _longest_words(plain), _longest_words(encoded)
         beginnings = sorted(set(prefixes), key=len, reverse=True)
-        self._beginnings = ahocorasick_rs.AhoCorasick(beginnings)
+        self._beginnings = _Words(beginnings, ahocorasick_rs.MatchKind.Standard)
         self._key = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, beginnings))})[A-Za-z0-9_.-]+")
 
     def text(self, text: str) -> str:
@@ -190,29 +224,27 @@ class Redactor:
         return self.loose_text(value) if name.lower() in HARMLESS_HEADERS else REDACTED
 
     def _known(self, text: str) -> Iterator[tuple[int, int]]:
-        if self._plain is not None:
-            read, starts = _unescaped(text)
-            hidden = 0
-            for _, start, end in self._plain.find_matches_as_indexes(read):
-                if start < hidden:
-                    continue
-                alone = not (read[start - 1 : start].isalnum() or read[end : end + 1].isalnum())
-                if end - start >= LONGEST_SEARCHED and (delimiter := _DELIMITER.search(read, end)) is not None:
-                    end = delimiter.start()
-                if end - start >= _SHORT or alone:
-                    hidden = end
-                    yield starts(start), starts(end)
-        if self._encoded is not None:
-            hidden = 0
-            for _, start, end in self._encoded.find_matches_as_indexes(without_surrogates(text)):
-                if start < hidden:
-                    continue
-                while start and _BASE64.match(text[start - 1]):
-                    start -= 1
-                while end < len(text) and _BASE64.match(text[end]):
-                    end += 1
+        read, starts = _unescaped(text)
+        hidden = 0
+        for start, end in self._plain.spans(read):
+            if start < hidden:
+                continue
+            alone = not (read[start - 1 : start].isalnum() or read[end : end + 1].isalnum())
+            if end - start >= LONGEST_SEARCHED:
+                end = _next_delimiter(read, end)
+            if end - start >= _SHORT or alone:
                 hidden = end
-                yield start, end
+                yield starts(start), starts(end)
+        hidden = 0
+        for start, end in self._encoded.spans(text):
+            if start < hidden:
+                continue
+            while start and _BASE64.match(text[start - 1]):
+                start -= 1
+            while end < len(text) and _BASE64.match(text[end]):
+                end += 1
+            hidden = end
+            yield start, end
 
     def _like_keys(self, text: str) -> Iterator[tuple[int, int]]:
         return (match.span() for match in _matches_at(self._beginnings, self._key, text, text))
@@ -289,7 +321,7 @@ def _assigned(text: str) -> Iterator[str]:
 def _assigned_spans(text: str) -> Iterator[tuple[int, int]]:
     """Yield where the values of secret names are: not numbers, true, false and null in JSON, and placeholders."""
     pattern = _ASSIGNED_BELOW if _EMPTY_LINE.search(text) else _ASSIGNED
-    for match in _matches_at(_WORDS, pattern, text, _lower(text)):
+    for match in _matches_at(_SECRET_NAMES, pattern, text, _lower(text)):
         start = match.start()
         first = max(0, start - _LONGEST_NAME)
         while start > first and _NAME_CHARACTER.match(text[start - 1]):
@@ -300,19 +332,25 @@ def _assigned_spans(text: str) -> Iterator[tuple[int, int]]:
             yield match.span("quoted" if match["quoted"] else "plain")
 
 
-def _matches_at(
-    beginnings: ahocorasick_rs.AhoCorasick, pattern: re.Pattern[str], text: str, searched: str
-) -> Iterator[re.Match[str]]:
+def _matches_at(beginnings: _Words, pattern: re.Pattern[str], text: str, searched: str) -> Iterator[re.Match[str]]:
     """Yield what `finditer` does, for a pattern whose matches begin with certain words, found in `searched`.
 
     The pattern alone takes up to a third of a second to search a text of 5 MB, in which no other thread runs.
     """
-    found, done = beginnings.find_matches_as_indexes(without_surrogates(searched), overlapping=True), 0
-    for start in sorted({start for _, start, _ in found}):
+    done = 0
+    for start in beginnings.starts(searched):
         match = pattern.match(text, start) if start >= done else None
         if match is not None:
             done = match.end()
             yield match
+
+
+def _next_delimiter(text: str, start: int) -> int:
+    """Return where the next delimiter in a text is, or its end; it is searched piece by piece."""
+    for begin in range(start, len(text), PIECE):
+        if (delimiter := _DELIMITER.search(text, begin, begin + PIECE)) is not None:
+            return delimiter.start()
+    return len(text)
 
 
 def _lower(text: str) -> str:
@@ -348,9 +386,10 @@ def _hidden(value: Json) -> Json:
     return {name: _hidden(member) for name, member in value.items()} if isinstance(value, dict) else value
 
 
-def _automaton(texts: list[str]) -> ahocorasick_rs.AhoCorasick | None:
-    searched = list(dict.fromkeys(text[:LONGEST_SEARCHED] for text in texts))
-    return ahocorasick_rs.AhoCorasick(searched, matchkind=ahocorasick_rs.MatchKind.LeftmostLongest) if texts else None
+def _longest_words(texts: list[str]) -> _Words:
+    """Return what finds texts, of which only the beginnings are searched."""
+    searched = dict.fromkeys(text[:LONGEST_SEARCHED] for text in texts)
+    return _Words(list(searched), ahocorasick_rs.MatchKind.LeftmostLongest)
 
 
 def _in_base64(secret: str) -> Iterator[str]:
@@ -365,32 +404,49 @@ def _in_base64(secret: str) -> Iterator[str]:
 
 
 class _Starts:
-    """Where in a text each character of its unescaped form starts."""
+    """Where in a text each character of its unescaped form starts; what is noted are the ends of escapes."""
 
-    def __init__(self, lengths: list[int] | None) -> None:
-        self._starts = None if lengths is None else list(accumulate(lengths, initial=0))
+    def __init__(self) -> None:
+        self._unescaped = [0]
+        self._escaped = [0]
+
+    def note(self, length: int, escaped_length: int) -> None:
+        """Note characters that have a length of their own after those that were noted."""
+        self._unescaped.append(self._unescaped[-1] + length)
+        self._escaped.append(self._escaped[-1] + escaped_length)
 
     def __call__(self, index: int) -> int:
-        return index if self._starts is None else self._starts[index]
+        last = bisect_right(self._unescaped, index) - 1
+        return self._escaped[last] + index - self._unescaped[last]
 
 
 def _unescaped(text: str) -> tuple[str, _Starts]:
     """Return a text with escapes of JSON, URLs and pointers undone, and where its characters come from."""
-    if not any(mark in text for mark in "\\%~"):
-        return without_surrogates(text), _Starts(None)
-    characters: list[str] = []
-    lengths: list[int] = []
-    position = 0
-    for match in _ESCAPE.finditer(text):
-        characters += text[position : match.start()]
-        lengths += [1] * (match.start() - position)
+    parts, starts, position = list[str](), _Starts(), 0
+    for match in _escapes(text):
+        unchanged = match.start() - position
+        parts.append(text[position : match.start()])
         for character, length in _meant(match[0]):
-            characters.append(character)
-            lengths.append(length)
+            parts.append(character)
+            starts.note(unchanged + 1, unchanged + length)
+            unchanged = 0
         position = match.end()
-    characters += text[position:]
-    lengths += [1] * (len(text) - position)
-    return without_surrogates("".join(characters)), _Starts(lengths)
+    return without_surrogates("".join([*parts, text[position:]])), starts
+
+
+def _escapes(text: str) -> Iterator[re.Match[str]]:
+    """Yield the escapes in a text, which is searched piece by piece."""
+    if not any(mark in text for mark in "\\%~"):
+        return
+    position = 0
+    while position < len(text):
+        match = _ESCAPE.search(text, position, position + PIECE)
+        if match is None:
+            position += PIECE - _LONGEST_ESCAPE
+        else:
+            match = _ESCAPE.match(text, match.start(), match.start() + PIECE) or match
+            position = match.end()
+            yield match
 
 
 def _meant(escape: str) -> Iterator[tuple[str, int]]:

@@ -49,13 +49,13 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
         request.writer.output_size = 0
     if not request.can_read_body:
         return ReceivedBody(b"")
-    content, chunked = request.content, request.content_length is None
-    if content.is_eof() and not (chunked and content.total_bytes > CHUNKED_READ):
+    content = request.content
+    if content.is_eof() and (content.total_bytes <= CHUNKED_READ or request.content_length is not None):
         complete = content.read_nowait()
         return ReceivedBody(complete[:ceiling], truncated=len(complete) > ceiling)
     if (request.content_length or 0) > ceiling:
         return ReceivedBody(await _read_refused(_pieces(content, chunked=False), ceiling, deadline), truncated=True)
-    body, pieces = bytearray(), _pieces(content, chunked=chunked)
+    body, pieces = bytearray(), _pieces(content, chunked=request.content_length is None)
     try:
         async with asyncio.timeout(deadline):
             async for piece in pieces:
@@ -63,11 +63,16 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
                 if len(body) > ceiling:
                     break
     except TimeoutError:
-        return ReceivedBody(bytes(body[:ceiling]), late=True)
+        return ReceivedBody(_first(body, ceiling), late=True)
     truncated = len(body) > ceiling
     if truncated:
         await _read_refused(pieces, 0, deadline)
-    return ReceivedBody(bytes(body[:ceiling]), truncated)
+    return ReceivedBody(_first(body, ceiling), truncated)
+
+
+def _first(body: bytearray, count: int) -> bytes:
+    with memoryview(body) as view:  # a slice of the array itself would be one copy more
+        return bytes(view[:count])
 
 
 async def _pieces(content: StreamReader, *, chunked: bool) -> AsyncIterator[bytes]:

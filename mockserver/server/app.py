@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -41,9 +42,14 @@ class App:
         self.store.on_new_session = logs.new_session
         self.unseen = Unseen(prefix for contract in contracts.served.values() for prefix in key_prefixes(contract))
         self.ca_file: Path | None = None
+        self._secure = settings.tls is not None or settings.tls_cert is not None
         self.vendor = Vendor(settings, contracts, self.store, self.unseen)
         self.handlers = Handlers(contracts, self.store, defaults, self.unseen)
         self.control = Control(settings, self.handlers)
+
+    @cached_property
+    def _turn(self) -> Turn:
+        return Turn()
 
     def stop(self) -> None:
         """Start to stop: report as not ready, answer open waits, close connections after their reply."""
@@ -60,7 +66,9 @@ class App:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""
         try:
-            await Turn().end_if_over()  # a thousand requests that come at once are not answered in one turn of the loop
+            await (
+                self._turn.end_if_over()
+            )  # a thousand requests that come at once are not answered in one turn of the loop
             if request.protocol.writing_paused:  # the client has not taken the reply to its last request
                 await request.writer.drain()
             reply = await self._answer(request)
@@ -69,22 +77,19 @@ class App:
                 self.unseen.add("a client disconnected before the body of its request was complete")
             raise
         except ConnectionError:
-            reply = unreadable(400, "the client disconnected")  # nobody is there to read it
+            reply = _failed(request, unreadable(400, "the client disconnected"))  # nobody is there to read it
         except web.RequestPayloadError as error:
             detail = f"invalid request body: {error}"
             self.count_unreadable(detail)
-            reply = unreadable(400, detail, request.headers.get("Origin"))
+            reply = _failed(request, unreadable(400, detail, request.headers.get("Origin")))
         except Exception:
             _log.exception("internal error at %s %s", request.method, plain_path(request.raw_path))
-            reply = problem(500, "internal error; see the log of the server for details")
-        if not reply.prepared and is_control(split_target(request.raw_path)[0]):
-            for name, value in HEADERS.items():
-                reply.headers.setdefault(name, value)
+            reply = _failed(request, problem(500, "internal error; see the log of the server for details"))
         if self.handlers.stopping or not request.content.is_eof():
             reply.force_close()
         if isinstance(request.protocol, Watched):
             request.protocol.answering(request.content)
-        return await in_pieces(request, reply) if request.secure else reply
+        return await in_pieces(request, reply) if self._secure else reply
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         target = request.raw_path
@@ -113,3 +118,10 @@ class App:
             self.unseen.add(f"a path below {SESSION_PREFIX} that names no session: {reason}")
             return problem(404, f"expected {SESSION_PREFIX}<session>/<vendor path>: {reason}")
         return await self.vendor.handle(request, "/" + rest, name)
+
+
+def _failed(request: web.BaseRequest, reply: web.Response) -> web.Response:
+    """Return the reply to a request that failed, with the headers of the control surface if it is a control call."""
+    if is_control(split_target(request.raw_path)[0]):
+        reply.headers.update(HEADERS)
+    return reply

@@ -18,7 +18,6 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from mockserver.contract.contract import split_target
-from mockserver.core.body import LARGE
 from mockserver.errors import LONGEST_VALUE, unknown
 from mockserver.jsonkit import Json, jsontext, pointer, violations, yamltext
 from mockserver.jsonkit.wiretext import unquoted
@@ -29,6 +28,8 @@ from mockserver.settings import Settings
 
 _log = logging.getLogger("mockserver")
 
+READ_AT_ONCE: Final = 16 * 1024
+"""Bytes of a body that is parsed and validated within a turn of the event loop, in 10 ms; a thread does larger ones."""
 MAX_BODY: Final = 16 * 1024 * 1024
 MOST_VALUES: Final = 50_000
 """Arrays, objects and their members that a body may have: so many are read and checked in one turn of the loop."""
@@ -137,6 +138,8 @@ class Control:
         reply = await self._handle(request, cors)
         if not reply.prepared:
             reply.headers.update(cors)
+            for name, value in HEADERS.items():
+                reply.headers.setdefault(name, value)
         return reply
 
     async def _handle(self, request: web.BaseRequest, cors: Mapping[str, str]) -> web.StreamResponse:
@@ -175,11 +178,11 @@ class Control:
             if text.strip():
                 raise RejectedError(400, "this call does not accept a body", pointer="")
             return None
-        if not text.strip() and not declared.get("required"):
+        if not declared.get("required") and not text.strip():
             return None
         place = pointer.build(("requestBody", "content", "application/json", "schema"))
         engine = validator(f"{route.place}/{method.lower()}{place}")
-        return await Turn().do(partial(_body_of, text, engine), large=len(text) > LARGE)
+        return await Turn().do(partial(_body_of, text, engine), large=len(text) > READ_AT_ONCE)
 
     def _check_guards(self, request: web.BaseRequest) -> None:
         refused = self.guard.problem(request.headers, request.raw_path)

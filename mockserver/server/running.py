@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import gc
 import logging
 import os
 import signal
 import socket
-import sys
 from asyncio import sleep
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,10 +16,10 @@ from typing import Any, ClassVar, Final
 
 from mockserver.errors import SettingsError
 from mockserver.server import reloading, tls, turns
-from mockserver.server.allocation import give_back_large_blocks
 from mockserver.server.app import App
 from mockserver.server.connection import MAX_CONNECTIONS, Server
 from mockserver.server.lines import say
+from mockserver.server.own_process import give_back_large_blocks, keep_turns_short
 from mockserver.server.preloading import preload
 from mockserver.settings import Settings, url_of
 
@@ -38,9 +36,6 @@ _NOT_OURS: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 STOP_GRACE: Final = 2.0
 """Seconds that requests in progress get to finish."""
-
-SWITCH_S: Final = 0.001
-"""Seconds after which a thread that works on something large lets the event loop go on; Python's own value is 0.005."""
 
 RESERVED: Final = 24
 """Descriptors that are kept free for files, logs and connections that are accepted in the same moment."""
@@ -117,9 +112,7 @@ async def run(settings: Settings) -> None:
     if settings.ready_file is not None and settings.ready_file.is_file():
         settings.ready_file.unlink()
     async with serving(settings) as (app, url):
-        gc.freeze()
-        gc.enable()
-        sys.setswitchinterval(SWITCH_S)
+        keep_turns_short()
         await sleep(0.001)  # the loop looks for a signal that came during start-up
         if not stop.is_set():
             announce(url, settings.ready_file, app.ca_file)

@@ -90,12 +90,14 @@ class Vendor:
         self, request: web.BaseRequest, body: RequestBody, served: Contract, place: tuple[str | None, Deleted]
     ) -> web.StreamResponse:
         """Answer a request that has arrived; `place` is the session it named, and the sessions deleted meanwhile."""
-        judged = await _do(partial(route, body, served), large=body.large)
+        large = body.large
+        judged = await _do(partial(route, body, served), large=True) if large else route(body, served)
         session, notes = self._session_of(judged, *place)
         if judged.request.headers is not request.raw_headers:
             notes = (*notes, "repeated_header")
         now = real_ms()
-        judged = await _do(partial(self._judge, judged, session, now), large=body.large)
+        judge = partial(self._judge, judged, session, now)
+        judged = await _do(judge, large=True) if large else judge()
         if judged.preflight:
             self._count_preflight(judged, session)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
@@ -235,7 +237,8 @@ async def _do(work: Callable[[], T], *, large: bool) -> T:
 
 def _response(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
     vendor_reply = response(reply)
-    if any(value.strip().lower() == "close" for value in vendor_reply.headers.getall("Connection", ())):
+    headers = vendor_reply.headers
+    if "Connection" in headers and any(value.strip().lower() == "close" for value in headers.getall("Connection")):
         vendor_reply.force_close()
     if session.clock.moved and "Date" not in vendor_reply.headers:
         vendor_reply.headers["Date"] = formatdate(exchange.now_ms // 1000, usegmt=True)

@@ -38,7 +38,7 @@ Reason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evicted"]
 
 DEFAULT_TIMEOUT_MS: Final = 5000
 MAX_ROWS: Final = 10_000
-MOST_OPEN: Final = 1000
+MOST_OPEN: Final = 500
 """How many waits may be open on a server: each costs memory, and time with each commit to its session."""
 MOST_CANDIDATES: Final = 10_000
 """How many of the latest events, or requests, are compared to find the closest ones."""

@@ -189,12 +189,14 @@ class Session:
         self.remembered_before = 0
         self.newest = 0  # the number of the newest request
         self._next_event = 1
+        self._seen_bytes = 0
         self.seen_keys: tuple[str, ...] = ()  # the first `SEEN_KEYS` credentials of its requests
 
     def saw(self, key: str | None) -> None:
         """Remember the credential of a request, so that it can be hidden wherever it is sent again."""
         if key is not None and len(self.seen_keys) < SEEN_KEYS and key[:LONGEST_SEEN] not in self.seen_keys:
             self.seen_keys = (*self.seen_keys, key[:LONGEST_SEEN])
+            self._seen_bytes = keys_size(self.seen_keys)
 
     @property
     def newest_event(self) -> int:
@@ -209,7 +211,7 @@ class Session:
     @property
     def held(self) -> int:
         """About how many bytes of memory it takes, without contracts, which sessions may share."""
-        held = SESSION_BYTES + self.bytes + self.settings_bytes + self.claims.bytes + keys_size(self.seen_keys)
+        held = SESSION_BYTES + self.bytes + self.settings_bytes + self.claims.bytes + self._seen_bytes
         return held if self.attempts is None else held + self.attempts.bytes
 
     def choose(self, choices: Mapping[str, ContractChoice], contracts: Sequence[Contract]) -> None:

@@ -47,6 +47,8 @@ def session_name(text: str) -> str:
     """Return the name of a session in its one form: NFC, without white space around it. Raises SessionNameError."""
     __tracebackhide__ = True
     name = text.strip()
+    if name.isascii() and name.isprintable() and len(name) <= MAX_NAME_BYTES and name not in ("", ".", ".."):
+        return name  # as nearly every name is
     if len(name) <= _MAX_BEFORE_NFC:
         name = unicodedata.normalize("NFC", name)
     if not name:
@@ -55,8 +57,6 @@ def session_name(text: str) -> str:
         raise LongNameError(f"the name of a session must have at most {MAX_NAME_BYTES} bytes in UTF-8")
     if name in (".", ".."):
         raise SessionNameError(f'the name of a session must not be "{name}", which clients remove from paths')
-    if name.isascii() and name.isprintable():
-        return name
     for character in name:
         kind = _REFUSED.get(unicodedata.category(character))
         if character == "\ufffd":

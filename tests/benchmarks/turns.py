@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from mockserver.server.app import App
+from mockserver.server.own_process import keep_turns_short
 from mockserver.server.preloading import preload
-from mockserver.server.running import SWITCH_S, serving
+from mockserver.server.running import serving
 from mockserver.settings import Settings
 from tests.benchmarks.cores import LOAD, pinned
 from tests.benchmarks.filling import fill
@@ -121,9 +122,8 @@ async def _measured(call: Call, client: Client) -> Result:
 
 async def _fill(app: App) -> None:
     gc.collect()
-    gc.freeze()
+    keep_turns_short()
     preload()
-    sys.setswitchinterval(SWITCH_S)
     began = time.perf_counter()
     count = await fill(app)
     took, sessions = time.perf_counter() - began, len(app.store.sessions())

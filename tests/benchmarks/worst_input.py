@@ -205,13 +205,13 @@ VENDOR: Final = [
     Call(name="gzip: wait of wrk_gzip", requests=one(wait("wrk_gzip", {"where": {"/a": 1}}))),
     Call(name="gzip: wait of pk_gzip", requests=one(wait("pk_gzip", {"where": {"/a": 1}}))),
     Call(
-        name="waits: 999 open, one batch of 500",
-        opened=lambda: [wait("wrk_waits", {"where": {"/properties/n": n}}, timeout_ms=5000) for n in range(999)],
+        name="waits: 499 open, one batch of 500",
+        opened=lambda: [wait("wrk_waits", {"where": {"/properties/n": n}}, timeout_ms=5000) for n in range(499)],
         requests=one(sent(whisperr("wrk_waits", range(500)))),
     ),
     Call(
-        name="waits: 999 open, 100 requests",
-        opened=lambda: [wait("pk_waits", {"where": {"/url": {"regex": f"{n}$"}}}, timeout_ms=5000) for n in range(999)],
+        name="waits: 499 open, 100 requests",
+        opened=lambda: [wait("pk_waits", {"where": {"/url": {"regex": f"{n}$"}}}, timeout_ms=5000) for n in range(499)],
         requests=lambda: [sent(outlit("pk_waits", f"clicked_{n}")) for n in range(100)],
     ),
 ]

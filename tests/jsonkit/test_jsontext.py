@@ -167,3 +167,18 @@ def test_broken_text_is_read_alike_or_refused(value: Any, data: st.DataObject) -
 )
 def test_stable_text_is_spelled_in_one_way(value: Any, text: str) -> None:
     assert render_stable(value) == text.encode()
+
+
+@pytest.mark.parametrize("count", [1, jsontext.PIECE, 3 * jsontext.PIECE + 5])
+def test_blanks_around_a_value_are_passed_over_however_many_they_are(count: int) -> None:
+    blanks = b" " * count
+    assert jsontext.parse_exactly(blanks + b"[1]" + blanks) == [1]
+    with pytest.raises(NotJSONError, match=rf"^Expecting value: line 1 column {count + 1} \(char {count}\)$"):
+        jsontext.parse_exactly(blanks)
+    with pytest.raises(NotJSONError, match=rf"^Extra data: .*\(char {2 * count + 1}\)$"):
+        jsontext.parse_exactly(blanks + b"1" + blanks + b"2")
+
+
+def test_byte_order_mark_is_named_where_it_is_not_allowed() -> None:
+    with pytest.raises(NotJSONError, match="byte order mark"):
+        jsontext.parse_exactly("\ufeff{}".encode())

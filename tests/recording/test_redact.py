@@ -7,7 +7,10 @@ from base64 import b64encode, urlsafe_b64encode
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mockserver.recording import redact
 from mockserver.recording.redact import PLACEHOLDER, Redactor, is_secret_name, key_prefixes, secrets_of
 from tests.judging import COLLECT, collection, contract_of, sale, wire_request
 
@@ -175,3 +178,51 @@ def test_element_that_is_named_like_a_placeholder_is_hidden() -> None:
 def test_authorization_that_is_not_base64_is_searched_too(value: str) -> None:
     headers = {"Authorization": value, "X-API-Key": "wrk_a"}
     assert "wrk_a" in secrets_of(wire_request("/v1/events/batch", b"{}", headers), WHISPERR)
+
+
+PARTS = st.sampled_from(
+    [
+        SECRET,
+        json.dumps(SECRET)[1:-1],
+        json.dumps(json.dumps(SECRET)),
+        "".join(f"%{byte:02X}" for byte in SECRET.encode()),
+        b64encode(f"user:{SECRET}".encode()).decode(),
+        "k" * 40 + "ey=" + "v" * 50,
+        "api_secret_token: tokens",
+        "rec_live_key",
+        "L" * 600,
+        "\\" * 45 + "u0041",
+        "~1",
+        "%",
+        " ",
+        "é\ud800🔑",
+    ]
+)
+
+
+@given(st.lists(st.one_of(PARTS, st.text(max_size=40)), max_size=12).map("".join))
+def test_same_is_hidden_however_small_the_pieces_are_that_are_searched(text: str) -> None:
+    redactor = Redactor([SECRET, "L" * 400], ["rec_"])
+    hidden = redactor.loose_text(text)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(redact, "PIECE", 128)
+        assert redactor.loose_text(text) == hidden
+
+
+@pytest.mark.parametrize(
+    "spelt", [SECRET, json.dumps(json.dumps(SECRET)[1:-1])[1:-1], "".join(f"%{byte:02X}" for byte in SECRET.encode())]
+)
+def test_secret_is_hidden_where_a_piece_ends_in_it(spelt: str) -> None:
+    redactor = Redactor([SECRET])
+    for before in range(redact.PIECE - len(spelt), redact.PIECE + 1):
+        assert redactor.text("." * before + spelt) == "." * before + PLACEHOLDER
+
+
+def test_name_of_any_length_says_that_a_value_is_secret() -> None:
+    assert is_secret_name("x" * 1_000_000 + "_token")
+    assert not is_secret_name("token_" + "x" * 1_000_000)
+
+
+def test_value_of_any_length_is_no_plain_word() -> None:
+    assert redact.is_random("x" * 1_000_000)
+    assert not redact.is_random("x" * 20)
