@@ -70,11 +70,13 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 
     if len(name) > LONGEST_VALUE:
         return None
-    compared = [other for other in islice(known, MOST_COMPARED) if len(other) <= LONGEST_VALUE]
-    known, name = {other.lower(): other for other in reversed(compared)}, name.lower()
-    close = get_close_matches(name, list(known)[::-1], 1, cutoff)
-    close = close or [other for other in list(known)[::-1] if name and other.startswith(name)]
-    return known[close[0]] if close else None
+    names: dict[str, str] = {}
+    for other in islice(known, MOST_COMPARED):
+        if len(other) <= LONGEST_VALUE:
+            names.setdefault(other.lower(), other)
+    name = name.lower()
+    close = get_close_matches(name, names, 1, cutoff) or [other for other in names if name and other.startswith(name)]
+    return names[close[0]] if close else None
 
 
 def not_among(value: object, options: Iterable[object]) -> str:
