@@ -63,16 +63,20 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known name that is closest to a misspelled or shortened one, or None.
 
-    `cutoff` is how similar they must be, from 0 to 1. Long texts are near nothing, and only the first
-    `MOST_COMPARED` known names are compared.
+    `cutoff` is how similar they must be, from 0 to 1; upper and lower case do not matter. Long texts are near nothing,
+    and only the first `MOST_COMPARED` known names are compared.
     """
     from difflib import get_close_matches
 
     if len(name) > LONGEST_VALUE:
         return None
-    known = [other for other in islice(known, MOST_COMPARED) if len(other) <= LONGEST_VALUE]
-    close = get_close_matches(name, known, 1, cutoff) or [other for other in known if name and other.startswith(name)]
-    return close[0] if close else None
+    names: dict[str, str] = {}
+    for other in islice(known, MOST_COMPARED):
+        if len(other) <= LONGEST_VALUE:
+            names.setdefault(other.lower(), other)
+    name = name.lower()
+    close = get_close_matches(name, names, 1, cutoff) or [other for other in names if name and other.startswith(name)]
+    return names[close[0]] if close else None
 
 
 def not_among(value: object, options: Iterable[object]) -> str:

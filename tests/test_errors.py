@@ -37,6 +37,8 @@ def test_error_keeps_what_it_is_made_of() -> None:
     [
         ("polcy", 'unknown key "polcy", did you mean "policy"?'),
         ("r4", 'unknown key "r4", did you mean "r4-2026-08"?'),
+        ("POLICY", 'unknown key "POLICY", did you mean "policy"?'),
+        ("R4", 'unknown key "R4", did you mean "r4-2026-08"?'),
         ("zzz", 'unknown key "zzz"; available: policy, pattern, r4-2026-08'),
         ("", 'unknown key ""; available: policy, pattern, r4-2026-08'),
     ],

@@ -53,12 +53,10 @@ Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: u
 @click.option(
     "--min-events",
     type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
     metavar="N",
-    help="Fail if fewer events were received. An event that was sent again counts once.",
+    help="Fail if fewer events were received, by default if none was. An event that was sent again counts once.",
 )
-@click.option("--allow-empty", is_flag=True, help="Pass if no events were received.")
+@click.option("--allow-empty", is_flag=True, help="Pass if no events were received, unless --min-events requires some.")
 @click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
 @click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file; - for stdout.")
 @parameters.admin_token("Admin token of the server.")
@@ -70,7 +68,7 @@ def command(
     name: str,
     gates: Sequence[str],
     final: bool,
-    min_events: int,
+    min_events: int | None,
     allow_empty: bool,
     as_json: bool,
     junit: Path | None,
@@ -86,10 +84,12 @@ def command(
     from mockserver.client.client import Session
     from mockserver.client.connections import Connections
     from mockserver.client.session_report import Report
+    from mockserver.sessions.session_name import session_name
 
     if as_json and junit == STDOUT:
         raise click.UsageError("--json and --junit - both write to stdout")
     try:
+        name = session_name(name)
         connections = Connections(Target(url, settings.admin_token(admin_token, admin_token_file), ca_file))
     except ValueError as error:
         raise click.UsageError(str(error)) from None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import ssl
     from pathlib import Path
 
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
+
 R = TypeVar("R")
 SERVER_NAME: Final = "mockserver"
 """The header `Server` of our replies; a proxy may replace it."""
@@ -137,7 +139,6 @@ def resume(steps: Steps[R], target: Target, call: Call, reply: HttpReply) -> Cal
 
     Raises StopIteration with the result at the end, ControlError, UnreachableError for an answer of another server.
     """
-    __tracebackhide__ = True
     answer = answer_of(target, call, reply)
     try:
         return steps.send(answer)

@@ -216,7 +216,17 @@ def _find(path: str) -> tuple[_Route, dict[str, str]]:
         match = route.pattern.fullmatch(ROOT if bare == ROOT.rstrip("/") else bare)
         if match is not None:
             return route, {name: unquoted(text) for name, text in match.groupdict().items()}
-    raise RejectedError(404, f"unknown path {path}; GET /_mock/ lists the available paths")
+    detail = f"unknown path {path}; GET /_mock/ lists the available paths; vendor paths of a session begin with"
+    raise RejectedError(404, f"{detail} {SESSION_PREFIX}<session>/")
+
+
+def is_call(method: str, path: str) -> bool:
+    """Return whether a request to a path of the control surface is one of its calls, or the preflight of one."""
+    try:
+        operations = _find(path)[0].operations
+    except RejectedError:
+        return False
+    return method == "OPTIONS" or ("GET" if method == "HEAD" else method) in operations
 
 
 def _query(operation: Json, query: str) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class LongNameError(SessionNameError):
 
 def session_name(text: str) -> str:
     """Return the name of a session in its one form: NFC, without white space around it. Raises SessionNameError."""
+    __tracebackhide__ = True
     name = text.strip()
     if name.isascii() and name.isprintable() and len(name) <= MAX_NAME_BYTES and name not in ("", ".", ".."):
         return name  # as nearly every name is

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from mockserver import AsyncSession, Client, ControlError, MockServer, Session, UnreachableError
 from mockserver.cli.main import main
 from mockserver.client.client import AsyncClock, AsyncFaults, Clock, Faults
+from mockserver.client.messages import ExchangeError
 from tests.sending import send_whisperr, whisperr_event
 
 
@@ -217,7 +218,8 @@ def test_tls_is_spoken_when_the_url_says_https(server: MockServer) -> None:
     client = Client(server.url.replace("http:", "https:"), session="x")
     with client, pytest.raises(UnreachableError) as failed:
         client.events()
-    assert isinstance(failed.value.__cause__, ssl.SSLError)
+    assert isinstance(failed.value.__context__, ExchangeError)
+    assert isinstance(failed.value.__context__.reason, ssl.SSLError)
 
 
 def test_awaited_session_offers_the_same_when_compared_with_the_blocking_one() -> None:

@@ -189,7 +189,9 @@ def test_unusable_certificates_are_refused_at_the_start(pair: tuple[Path, Path],
     assert "not a certificate and its private key" in refusal(tls_cert=cert)
     assert "does not belong to the certificate" in refusal(tls_cert=cert, tls_key=other)
     assert "encrypted" in refusal(tls_cert=cert, tls_key=locked)
-    assert refusal(tls="self-singed") == 'unknown tls mode "self-singed", did you mean "self-signed"?'
+    assert (
+        refusal(tls="self-singed") == 'tls must be one of self-signed; got "self-singed", did you mean "self-signed"?'
+    )
     assert "exclude each other" in refusal(tls="self-signed", tls_cert=cert)
 
 
