@@ -88,7 +88,11 @@ _Strict.add_constructor("tag:yaml.org,2002:float", _Strict.construct_number)
 
 def load(path: Path) -> Json:
     """Read a YAML file. Raises ContractError naming the file and line."""
-    return loads(path.read_bytes(), str(path))
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ContractError(str(path), "", f"cannot be read: {error.strerror}") from None
+    return loads(text, str(path))
 
 
 def dumps(value: Json) -> str:
@@ -109,16 +113,24 @@ def loads(text: bytes | str, name: str) -> Json:
             raise tagged
         return value
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        problem = getattr(error, "problem", None) or str(error)
-        if isinstance(error, yaml.constructor.ConstructorError) and " the tag " in problem:
-            problem += "; tags are not allowed"
-        raise ContractError(name, "", f"{where}{problem}") from None
+        raise ContractError(name, "", _problem(error)) from None
     except RecursionError:
         raise ContractError(name, "", "nested too deeply") from None
     except ValueError as error:
         raise ContractError(name, "", str(error)) from None
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """Return where and why a text is not YAML of this subset."""
+    if isinstance(error, yaml.reader.ReaderError):
+        code = error.character if isinstance(error.character, int) else ord(error.character)  # libyaml gives the code
+        return f"character U+{code:04X} at position {error.position} is not allowed"
+    mark = getattr(error, "problem_mark", None)
+    where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+    problem = getattr(error, "problem", None) or str(error)
+    if isinstance(error, yaml.constructor.ConstructorError) and " the tag " in problem:
+        problem = f"tags are not allowed, got {problem.partition(' the tag ')[2]}"
+    return f"{where}{problem}"
 
 
 def _refused(text: bytes | str, name: str) -> ContractError | None:

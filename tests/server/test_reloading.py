@@ -76,7 +76,7 @@ def test_change_is_taken_and_a_mistake_is_not(patch: Path, tmp_path: Path) -> No
         server.log_until("contracts reloaded")
         assert status(server, request) == 200
         patch.unlink()
-        assert f"{patch}#/: file not found" in server.log_until("not reloaded")
+        assert f"{patch}#/: cannot be read: No such file or directory" in server.log_until("not reloaded")
         assert status(server, request) == 200
 
 
