@@ -659,6 +659,7 @@ def test_contracts_explain_looks_inside_a_fact() -> None:
     ("rule", "told"),
     [
         (f"{LIMIT}#body_too_large", [LIMIT, "  value   1048576"]),
+        (f"#{LIMIT}", [LIMIT, "  value   1048576"]),
         ("/events/custom/required/eventName", ["/events/custom/required/eventName", "  value   eventName"]),
         ("/fault", ["/fault", "  source  patch: fault step", "  basis   patch"]),
         ("/events/custom/required/timestamp", ["  value   timestamp", "  only in r4-2026-08"]),
@@ -667,6 +668,7 @@ def test_contracts_explain_looks_inside_a_fact() -> None:
 def test_contracts_explain_takes_the_rule_of_a_finding(rule: str, told: list[str]) -> None:
     lines = invoke("contracts", "explain", "outlit", rule).output.splitlines()
     assert [line for line in lines if line in told] == told
+    assert len([line for line in lines if line.startswith("/")]) == 1
 
 
 def test_contracts_explain_names_the_nearest_pointer() -> None:

@@ -169,10 +169,11 @@ async def test_steps_of_a_session_are_limited_when_they_come_one_by_one(control:
         ("PUT", "/faults/", 400, "the body is empty; this call needs JSON"),
         ("DELETE", "/events", 405, "DELETE is not allowed for this path; allowed: GET"),
         ("GET", "/events?limit", 400, "malformed query string: expected name=value, joined by &"),
+        ("GET", "/_mock/fidelity?revision=r9", 404, 'apex: unknown revision "r9"; available: base, documented'),
     ],
 )
 async def test_refused_call_is_told_what_to_do(
     control: ControlClient, session: str, method: str, path: str, status: int, detail: str
 ) -> None:
-    answered, problem = await control.call(method, session + path, None)
+    answered, problem = await control.call(method, path if path.startswith("/_mock") else session + path, None)
     assert (answered, problem["detail"]) == (status, detail)
