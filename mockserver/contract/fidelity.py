@@ -81,7 +81,7 @@ def _schema_facts(schema: Json, tokens: tuple[str, ...], source: str) -> Iterato
 def explain(contract: Contract, rule: str) -> list[Fact]:
     """Return the facts behind a rule, as `facts` lists them: one, or those below an object.
 
-    What follows a `#` in the rule names a use of the fact; a pointer may be written as a fragment (`#/protocol`). A rule
+    What follows a `#` in the rule names a use of the fact; a pointer may be a fragment (`#/protocol`). A rule
     that only the newest revision has is explained by that one, and its facts have a member `revision`. Raises
     ContractError that names the nearest pointer.
     """
