@@ -22,8 +22,8 @@ from mockserver.lint.replies import reply_findings
 from mockserver.recording.redact import key_prefixes
 
 WEB: Final = ("http://", "https://")
-SHARED_PLACES: Final = ("bearer", "query")
-"""Places of a key where other APIs have theirs too."""
+OWN_PLACES: Final = ("path", "body")
+"""Places of a key where other APIs hardly have theirs. Headers such as `X-API-Key` and `?key=` are common."""
 
 
 class Skip(StrEnum):
@@ -93,9 +93,9 @@ def _has_key(routed: Judged) -> bool:
 
 
 def _is_own(spec: Credential, key: str, contract: Contract) -> bool:
-    if spec.pattern is not None:
-        return matches(spec.pattern, key)
-    return spec.place not in SHARED_PLACES or key.startswith(tuple(key_prefixes(contract)))
+    if spec.place in OWN_PLACES:
+        return True
+    return matches(spec.pattern, key) if spec.pattern else key.startswith(tuple(key_prefixes(contract)))
 
 
 def _is_answered(item: RequestItem, contract: Contract) -> bool:
