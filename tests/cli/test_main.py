@@ -7,6 +7,8 @@ import os
 import re
 import shlex
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -408,6 +410,15 @@ def test_ready_ends_with_0_when_the_server_is() -> None:
         own = run("ready", variables={"PORT": str(server.port)})
     assert (asked.returncode, asked.stdout, asked.stderr) == (0, f"{server.url} is ready\n", "")
     assert (waited.returncode, own.returncode) == (0, 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no device that is always full")
+def test_ready_says_when_its_output_cannot_be_written() -> None:
+    with served() as server, Path("/dev/full").open("w") as full:
+        for more in ((), ("--timeout", "20")):
+            words = [sys.executable, "-m", "mockserver", "ready", server.url, *more]
+            ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            assert (ended.returncode, ended.stderr) == (2, "Error: cannot write the output: No space left on device\n")
 
 
 @pytest.mark.parametrize("more", [(), ("--timeout", "1"), ("--wait", "--timeout", "0.05")])
