@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -22,6 +23,8 @@ PROBE: Final = "ready"
 
 HELP_FLAGS: Final = ("-h", "--help")
 FAILED: Final = MockServerError.exit_code
+NOT_WRITTEN: Final = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Errors of the operating system for an output, which has no file name."""
 INTERRUPTED: Final = 130
 INTERNAL: Final = 4
 
@@ -125,7 +128,7 @@ class CommandLine(SuggestingGroup):
         except (click.exceptions.Exit, BrokenPipeError):
             raise
         except OSError as error:
-            if error.errno is None:  # not from the operating system
+            if error.filename is None and error.errno not in NOT_WRITTEN:
                 self._fail_as_bug(ctx)
             fail(ctx, f"{error.filename or 'cannot write the output'}: {error.strerror}", FAILED)
         except Exception:

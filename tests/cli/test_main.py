@@ -352,6 +352,9 @@ def test_a_mistyped_name_ends_with_2_and_the_nearest(arguments: list[str], said:
     ("error", "code", "said"),
     [
         (RuntimeError("out of order"), 4, "RuntimeError: out of order\nError: this is a bug in mockserver"),
+        (TimeoutError("too late"), 4, "TimeoutError: too late\nError: this is a bug in mockserver"),
+        (OSError(107, "not connected"), 4, "not connected\nError: this is a bug in mockserver"),
+        (PermissionError(13, "not allowed", "a.yaml"), 2, "Error: a.yaml: not allowed\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
