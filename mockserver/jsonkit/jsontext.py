@@ -104,17 +104,17 @@ def _too_deep(value: Json) -> bool:
     try:
         orjson.dumps(value)
     except TypeError:  # too deep, or something else that orjson does not write
-        return _depth(value) > MAX_DEPTH
+        return depth(value) > MAX_DEPTH
     return False
 
 
-def _depth(value: Json) -> int:
+def depth(value: Json) -> int:
     """Return the nesting depth of a value; iterative, because Python limits recursion."""
-    depth, level = 0, [value]
+    levels, level = 0, [value]
     while level := [member for member in level if isinstance(member, dict | list)]:
-        depth += 1
+        levels += 1
         level = [inner for member in level for inner in (member.values() if isinstance(member, dict) else member)]
-    return depth
+    return levels
 
 
 def view(text: bytes) -> Json:

@@ -16,7 +16,11 @@ import yaml
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.filetext import utf8
+from mockserver.jsonkit.jsontext import depth
 
+MAX_DEPTH: Final = 100
+"""Maximum nesting of arrays and objects: what reads, merges, compiles and writes a document is recursive."""
+TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
 MAX_WIDTH: Final = 120
 ONE_LINE: Final = 90
 
@@ -111,11 +115,13 @@ def loads(text: bytes | str, name: str) -> Json:
         value = yaml.load(text, Loader=_Strict)
         if tagged is not None:
             raise tagged
+        if depth(value) > MAX_DEPTH:
+            raise ContractError(name, "", TOO_DEEP)
         return value
     except yaml.YAMLError as error:
         raise ContractError(name, "", _problem(error)) from None
     except RecursionError:
-        raise ContractError(name, "", "nested too deeply") from None
+        raise ContractError(name, "", TOO_DEEP) from None
     except ValueError as error:
         raise ContractError(name, "", str(error)) from None
 

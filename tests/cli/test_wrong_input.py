@@ -28,7 +28,15 @@ WITH_PATCHES = {
 LONG_NAME = "n" * 300 + ".yaml"
 """Longer than a file system takes, which a test can do as root too: it stands for all that cannot be opened."""
 FULL = Path("/dev/full")
+DEEP = (
+    b"protocol: outlit\npatch: {events: {custom: "
+    + b"{type: object, properties: {a: " * 240
+    + b"{type: string}"
+    + b"}}" * 240
+    + b"}}"
+)
 FILES = {
+    "deep.yaml": DEEP,
     LONG_NAME: None,
     "none.yaml": None,
     "empty.yaml": b"",
@@ -161,3 +169,21 @@ def test_output_has_escapes_for_what_its_encoding_lacks(tmp_path: Path, encoding
     assert "caf" in output()
     (got,) = [finding["got"] for finding in json.loads(output("--json"))["findings"] if finding["pointer"] == "/type"]
     assert got == name
+
+
+@pytest.mark.parametrize("words", [("print",), ("print", "--json"), ("explain", "/events/custom")])
+def test_patch_that_is_nested_as_deeply_as_allowed_is_printed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    schema = "{type: string}"
+    for _ in range(46):
+        schema = f"{{type: object, properties: {{a: {schema}}}}}"
+    patch = f"protocol: outlit\npatch: {{events: {{custom: {{properties: {{x: {schema}}}}}}}}}"
+    (tmp_path / "nested.yaml").write_text(patch)
+    command, *more = words
+    result = CliRunner().invoke(main, ["contracts", command, "outlit", *more, "--contract-patch", "nested.yaml"])
+    assert result.exit_code == 0, result.output
+
+
+def test_case_that_is_nested_too_deeply_is_an_error_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "case.yaml").write_text(f"case: case\nsteps: {'[' * 900}{']' * 900}")
+    result = CliRunner().invoke(main, ["check", "case.yaml"])
+    assert (result.exit_code, "case.yaml: error: nested deeper than 100 levels" in result.output) == (1, True)
