@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mockserver.server.own_process import give_back_large_blocks
 
@@ -41,6 +42,9 @@ LONG = (
     "benchmarks/test_honest.py",
 )
 """The files that take longest, the longest first: what starts last should be short, as a worker has each file whole."""
+
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")  # how long an example takes depends on what else the machine does
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the many processes compiles the package anew
 

@@ -12,7 +12,6 @@ import click
 from mockserver import settings
 from mockserver.cli import parameters
 from mockserver.cli.parameters import FILE, FINDINGS, STDOUT
-from mockserver.errors import SettingsError
 
 EPILOG: Final = """\b
 Examples:
@@ -101,12 +100,12 @@ def command(
             min_events=min_events,
             allow_empty=allow_empty,
         )
-    click.echo(report.json() if as_json else report.text(), err=junit == STDOUT)
+    if as_json:
+        parameters.echo_json(report.json())
+    else:
+        click.echo(report.text(), err=junit == STDOUT)
     if junit == STDOUT:
         click.echo(report.junit(), nl=False)
     elif junit is not None:
-        try:
-            junit.write_bytes(report.junit())
-        except OSError as error:
-            raise SettingsError(f"--junit: {error}") from None
+        parameters.write("--junit", junit, report.junit())
     ctx.exit(FINDINGS if report.failures else 0)

@@ -88,12 +88,12 @@ class Suite:
 
     @cached_property
     def _patches(self) -> Mapping[str, Json]:
-        from mockserver.jsonkit import yamltext
+        from mockserver.contract.library import read_patch
 
         patches: dict[str, Json] = {}
         for path in self.contract_patches:
-            document = yamltext.load(Path(path))
-            patches[document["protocol"]] = compose(patches.get(document["protocol"]), document["patch"])
+            protocol, patch = read_patch(Path(path))
+            patches[protocol] = compose(patches.get(protocol), patch)
         return patches
 
     def prepare(self) -> None:

@@ -156,7 +156,8 @@ class Control:
             operation = route.operations.get(method)
             if operation is None:
                 allow = ", ".join(sorted(route.operations))
-                raise RejectedError(405, f"{request.method} is not allowed for this path", headers={"Allow": allow})
+                detail = f"{request.method} is not allowed for this path; allowed: {allow}"
+                raise RejectedError(405, detail, headers={"Allow": allow})
             query_values = _query(operation, query)
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
@@ -234,7 +235,7 @@ def _query(operation: Json, query: str) -> dict[str, Any]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="replace")
     except ValueError:
-        raise RejectedError(400, "malformed query string") from None
+        raise RejectedError(400, "malformed query string: expected name=value, joined by &") from None
     values: dict[str, Any] = {}
     for name, text in pairs:
         if name not in declared:
@@ -315,7 +316,8 @@ def _body_of(text: bytes, engine: jsonschema_rs.Draft202012Validator) -> Json:
     try:
         body = whole(jsontext.parse_exactly(text, duplicates))
     except jsontext.NotJSONError as error:
-        raise RejectedError(400, f"the body is not valid JSON: {error}", pointer="") from None
+        problem = f"the body is not valid JSON: {error}" if text.strip() else "the body is empty; this call needs JSON"
+        raise RejectedError(400, problem, pointer="") from None
     if duplicates:
         name = duplicates[0][:LONGEST_VALUE]
         raise RejectedError(400, f'duplicate key "{name}"', pointer=pointer.build([name]))

@@ -53,7 +53,10 @@ async def test_client_is_awaited_when_entered_with_async_with(server: MockServer
 
 def test_error_names_the_url_when_nobody_listens() -> None:
     url = unused_url()
-    with pytest.raises(UnreachableError, match=f"{url}: GET /_mock/fidelity: .*refused"), MockServer.connect(url) as c:
+    with (
+        pytest.raises(UnreachableError, match=f"{url} to GET /_mock/fidelity: .*refused;"),
+        MockServer.connect(url) as c,
+    ):
         _ = c.key
 
 

@@ -94,6 +94,10 @@ def steps(count: int, **members: Any) -> list[Any]:
         ("PUT /faults", steps(1, match={"where": {"/a": {"in": [1] * 1001}}}), "/0/match/where/~1a/in", "at most 1000"),
         ("PUT /faults", steps(1, match={"where": {"/a" * 1001: 1}}), "/0/match/where", "does not match|at most 2000"),
         ("PUT /faults", [{"reject": {"message": "x" * 10_001}}], "/0/reject/message", "at most 10000 are allowed"),
+        ("PUT /faults", b" " * 300_000, "", "the body is empty; this call needs JSON"),
+        ("POST /clock/advance", b"", "", "the body is empty; this call needs JSON"),
+        ("POST /wait", b"\xef\xbb\xbf{}", "", "it begins with a byte order mark"),
+        ("POST /wait", {"match": {"where": {"/" + "a" * 2000: 1}}}, "/match/where", "a name has 2001 characters"),
         ("PATCH ", {"credentials": ["c"] * 1001}, "/credentials", "1001 elements, but at most 1000 are allowed"),
         ("PATCH ", {"keys": ["c"] * 10_001}, "/keys", "10001 elements, but at most 10000 are allowed"),
         ("PATCH ", {"keys": ["c" * 8193]}, "/keys/0", "8193 characters, but at most 8192 are allowed"),
@@ -158,3 +162,20 @@ async def test_steps_of_a_session_are_limited_when_they_come_one_by_one(control:
     status, problem = await control.post(f"{session}/faults", large)
     assert (status, problem["pointer"]) == (400, "")
     assert "at most 16777216 bytes of fault steps" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "detail"),
+    [
+        ("GET", "/wait", 405, "GET is not allowed for this path; allowed: POST"),
+        ("PUT", "/faults/", 400, "the body is empty; this call needs JSON"),
+        ("DELETE", "/events", 405, "DELETE is not allowed for this path; allowed: GET"),
+        ("GET", "/events?limit", 400, "malformed query string: expected name=value, joined by &"),
+        ("GET", "/_mock/fidelity?revision=r9", 404, 'apex: unknown revision "r9"; available: base, documented'),
+    ],
+)
+async def test_refused_call_is_told_what_to_do(
+    control: ControlClient, session: str, method: str, path: str, status: int, detail: str
+) -> None:
+    answered, problem = await control.call(method, path if path.startswith("/_mock") else session + path, None)
+    assert (answered, problem["detail"]) == (status, detail)

@@ -576,7 +576,9 @@ async def test_search_is_refused_with_the_parameter(
     assert (status, problem["parameter"]) == (400, parameter)
 
 
-@pytest.mark.parametrize("what", ["", "/requests", "/events", "/faults", "/clock", "/deliveries", "/export"])
+@pytest.mark.parametrize(
+    "what", ["", "/requests", "/events", "/faults", "/clock", "/deliveries", "/export", "/secrets"]
+)
 async def test_read_makes_no_session(control: ControlClient, session: str, what: str) -> None:
     assert (await control.get(session + what))[0] == 200
     assert (await control.get("/_mock/sessions"))[1]["sessions"] == []
