@@ -24,6 +24,9 @@ def main() -> None:
         except MockServerError as error:
             print(printable(f"Error: {error}"), file=sys.stderr)
             sys.exit(error.exit_code)
+        except OSError as error:
+            print(printable(f"Error: cannot write the output: {error.strerror}"), file=sys.stderr)
+            sys.exit(MockServerError.exit_code)
     else:
         if sys.argv[1:2] == ["serve"]:
             end_when_told()

@@ -13,6 +13,9 @@ MOST_COMPARED: Final = 500
 MOST_LISTED: Final = 20
 """Number of candidates that messages list."""
 
+CERTIFICATE_OF_ANOTHER: Final = (62, 64)
+"""Codes of OpenSSL for a certificate of another host name or address; no CA file helps."""
+
 
 class MockServerError(Exception):
     """Base of every error that this package raises. `exit_code` is the exit code of a command that fails with it."""
@@ -63,16 +66,20 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     """Return the known name that is closest to a misspelled or shortened one, or None.
 
-    `cutoff` is how similar they must be, from 0 to 1. Long texts are near nothing, and only the first
-    `MOST_COMPARED` known names are compared.
+    `cutoff` is how similar they must be, from 0 to 1; upper and lower case do not matter. Long texts are near nothing,
+    and only the first `MOST_COMPARED` known names are compared.
     """
     from difflib import get_close_matches
 
     if len(name) > LONGEST_VALUE:
         return None
-    known = [other for other in islice(known, MOST_COMPARED) if len(other) <= LONGEST_VALUE]
-    close = get_close_matches(name, known, 1, cutoff) or [other for other in known if name and other.startswith(name)]
-    return close[0] if close else None
+    names: dict[str, str] = {}
+    for other in islice(known, MOST_COMPARED):
+        if len(other) <= LONGEST_VALUE:
+            names.setdefault(other.lower(), other)
+    name = name.lower()
+    close = get_close_matches(name, names, 1, cutoff) or [other for other in names if name and other.startswith(name)]
+    return names[close[0]] if close else None
 
 
 def not_among(value: object, options: Iterable[object]) -> str:
@@ -85,3 +92,19 @@ def not_among(value: object, options: Iterable[object]) -> str:
     shown = json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= LONGEST_VALUE else f"{shown[:LONGEST_VALUE]}…"
     return f"must be one of {', '.join(names)}; got {shown}{hint}"
+
+
+def reason_of(error: BaseException) -> str:
+    """Return in words why there is no reply, and if it is because of TLS, what to do about it."""
+    kind = getattr(error, "reason", None)  # of an ssl.SSLError
+    if kind in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST"):
+        return "the server does not speak TLS there; use an http:// URL"
+    if kind == "CERTIFICATE_VERIFY_FAILED":
+        advice = (
+            ""
+            if getattr(error, "verify_code", None) in CERTIFICATE_OF_ANOTHER
+            else "; name its CA file (--ca-file, ca_file)"
+        )
+        return f"the certificate is not trusted: {getattr(error, 'verify_message', error)}{advice}"
+    text = getattr(error, "strerror", None) or str(error).strip()
+    return text or type(error).__name__

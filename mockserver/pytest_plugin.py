@@ -30,6 +30,10 @@ MARK_HELP: Final = (
     "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys): configures the session of "
     "mock_server: the protocol of its key, the revision or a merge patch of its contract, fault steps, settings"
 )
+UNUSED_MARK: Final = (
+    "the marker mockserver had no effect: it is for the fixture mock_server, which the test does not use; "
+    "give its arguments to mock_server_sessions or mock_server_factory instead"
+)
 RATE_MODES: Final = get_args(RateMode)
 HINTS: Final = (
     (
@@ -62,6 +66,9 @@ class _Run:
 
 
 RUN: Final = pytest.StashKey[_Run]()
+USED: Final = pytest.StashKey[bool]()
+PASSED: Final = pytest.StashKey[bool]()
+"""What a test has done: used `mock_server`, and run to its end."""
 
 
 class _Option(NamedTuple):
@@ -312,6 +319,7 @@ def mock_server(request: pytest.FixtureRequest, _mockserver_suite: Suite) -> Ite
     used without `--mockserver-namespace`. A test that is run again gets a new session with another key.
     """
     node: pytest.Item = request.node
+    node.stash[USED] = True
     marks = list(node.iter_markers(MARK))[::-1]
     if any(mark.args for mark in marks):
         _fail("the marker mockserver accepts keyword arguments only")
@@ -366,6 +374,13 @@ def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
         yield start
 
 
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Warn of a marker of the test itself that had no effect, because the test has not used `mock_server`."""
+    marked = any(mark.name == MARK for mark in item.own_markers)
+    if marked and PASSED in item.stash and USED not in item.stash:
+        item.warn(pytest.PytestWarning(UNUSED_MARK))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -373,6 +388,8 @@ def pytest_runtest_makereport(
     """Add the data of the sessions to the report of a failed test, and a hint to an error that names our fixture."""
     report = yield
     run = item.config.stash[RUN]
+    if report.when == "call" and report.passed:
+        item.stash[PASSED] = True
     if report.failed:
         shown = [*((session.name, _shown(session)) for session in run.open), *run.failed]
         report.sections += [(f"mockserver session {name}", text) for name, text in shown]
@@ -385,10 +402,10 @@ def pytest_runtest_makereport(
 
 
 def _shown(session: Session) -> str:
-    from mockserver.client import session_calls
+    from mockserver.client.client import description
     from mockserver.errors import MockServerError
 
     try:
-        return session.connections.run(session_calls.describe(session.name))
+        return description(session)
     except MockServerError as error:
         return f"the session could not be read: {error}"

@@ -79,6 +79,7 @@ def admin_token(text: str | None, file: Path | None = None) -> str | None:
 
 def usable_token(text: str) -> str:
     """Return an admin token without one newline at its end. Raises ValueError for one that no header can carry."""
+    __tracebackhide__ = True
     token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
     problem = _token_problem(token)
     if problem:
@@ -131,6 +132,7 @@ def server_address(url: str, *, session: bool = False) -> Address:
 
     With `session`, the URL may select a session by its path. The message does not repeat credentials of the URL.
     """
+    __tracebackhide__ = True
     problem, address = _problem_or_address(url.strip(" "))
     if address is not None and not session and f"{address.path}/".startswith("/_mock/"):
         problem, address = f"write it without {address.path}", None

@@ -7,26 +7,44 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from mockserver.server.own_process import give_back_large_blocks
 
 TESTS = Path(__file__).parent
 COUNTED = "counted"
 """The name a test records a count under, with `record_property`: a line for people, passed or not."""
 LONG = (
+    "test_docs.py",
     "strategies/test_generated.py",
     "verify/test_contract_mutants.py",
-    "test_pytest_plugin.py",
-    "docs/test_newcomer.py",
-    "test_docs.py",
-    "verify/test_server_mutants.py",
-    "strategies/test_patches.py",
-    "server/test_soak.py",
-    "server/test_hostile.py",
     "test_packaging.py",
-    "strategies/test_shrinking.py",
+    "test_other_tools.py",
+    "test_pytest_plugin.py",
+    "cli/test_verify.py",
+    "verify/test_server_mutants.py",
+    "server/test_soak.py",
+    "sdks/test_browser_sdks.py",
     "delivery/test_stress.py",
-    "strategies/test_model.py",
+    "strategies/test_patches.py",
+    "server/test_hostile.py",
+    "strategies/test_certificates.py",
+    "contract/test_explanation.py",
+    "delivery/test_sdks.py",
+    "docs/test_reader.py",
+    "cli/test_main.py",
+    "strategies/test_corpus.py",
+    "server/test_running.py",
+    "server/test_bad_input.py",
+    "server/test_remote_waits.py",
+    "server/test_million.py",
+    "server/test_connection.py",
+    "benchmarks/test_honest.py",
 )
 """The files that take longest, the longest first: what starts last should be short, as a worker has each file whole."""
+
+settings.register_profile("untimed", settings(), deadline=None)
+settings.load_profile("untimed")  # how long an example takes depends on what else the machine does
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the many processes compiles the package anew
 
@@ -41,16 +59,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=_starts)
     if "full" in config.option.markexpr:
         return
-    left_out = [item for item in items if item.get_closest_marker("full") is not None]
+    chosen, left_out = list[pytest.Item](), list[pytest.Item]()
+    for item in items:
+        (chosen if item.get_closest_marker("full") is None else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+        items[:] = chosen
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector off what lives as long as the run: modules, and thousands of tests."""
+    """Keep the garbage collector off what lives as long as the run: modules, and thousands of tests; let it run less.
+
+    Bodies of megabytes are given back when they are gone, as in the server.
+    """
+    give_back_large_blocks()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

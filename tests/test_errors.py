@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import ssl
+from typing import Any
+
 import pytest
 
 from mockserver import MockServer
-from mockserver.errors import ContractError, ControlError, MockServerError, SettingsError, UnreachableError, unknown
+from mockserver.errors import (
+    ContractError,
+    ControlError,
+    MockServerError,
+    SettingsError,
+    UnreachableError,
+    reason_of,
+    unknown,
+)
 
 NAMES = ["policy", "pattern", "r4-2026-08"]
 
@@ -37,6 +50,8 @@ def test_error_keeps_what_it_is_made_of() -> None:
     [
         ("polcy", 'unknown key "polcy", did you mean "policy"?'),
         ("r4", 'unknown key "r4", did you mean "r4-2026-08"?'),
+        ("POLICY", 'unknown key "POLICY", did you mean "policy"?'),
+        ("R4", 'unknown key "R4", did you mean "r4-2026-08"?'),
         ("zzz", 'unknown key "zzz"; available: policy, pattern, r4-2026-08'),
         ("", 'unknown key ""; available: policy, pattern, r4-2026-08'),
     ],
@@ -64,3 +79,33 @@ def test_control_surface_suggests_a_key_when_one_is_misspelled(
         server.faults.add(**step)  # type: ignore[arg-type]
     assert caught.value.detail == f"{member}: {message}"
     assert caught.value.member == member
+
+
+def tls_error(kind: type[ssl.SSLError] = ssl.SSLError, **members: Any) -> ssl.SSLError:
+    error = kind(1, "[SSL] failed (_ssl.c:1006)")
+    for name, member in members.items():
+        setattr(error, name, member)
+    return error
+
+
+NOT_TRUSTED = {"reason": "CERTIFICATE_VERIFY_FAILED", "verify_message": "no issuer"}
+MISMATCH = {"reason": "CERTIFICATE_VERIFY_FAILED", "verify_code": 62, "verify_message": "Hostname mismatch"}
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED)), "Connection refused"),
+        (ValueError("too long "), "too long"),
+        (TimeoutError(), "TimeoutError"),
+        (tls_error(reason="WRONG_VERSION_NUMBER"), "the server does not speak TLS there; use an http:// URL"),
+        (
+            tls_error(ssl.SSLCertVerificationError, **NOT_TRUSTED),
+            "the certificate is not trusted: no issuer; name its CA file (--ca-file, ca_file)",
+        ),
+        (tls_error(ssl.SSLCertVerificationError, **MISMATCH), "the certificate is not trusted: Hostname mismatch"),
+        (tls_error(reason="TLSV1_ALERT_INTERNAL_ERROR"), "[SSL] failed (_ssl.c:1006)"),
+    ],
+)
+def test_reason_says_what_to_do_when_tls_fails(error: Exception, text: str) -> None:
+    assert reason_of(error) == text

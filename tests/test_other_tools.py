@@ -708,6 +708,182 @@ def test_blocking_wait_in_a_coroutine_says_that_it_blocked_the_loop(runs: Runs) 
     result.stdout.no_fnmatch_line("*mockserver/client/*: in *")
 
 
+def test_wait_for_silence_that_blocked_other_tasks_is_warned_of(runs: Runs) -> None:
+    runs.write(
+        test_blocked="""
+        import asyncio, threading
+        import pytest
+        from sending import send
+
+        SAID = "blocked the event loop of the test.*`await session.aio.wait_.*says little"
+
+        async def client(server):
+            await asyncio.to_thread(send, server, "a_b")
+
+        @pytest.mark.parametrize("wait", [
+            lambda s: s.wait_for(type="a_b", exactly=0, timeout=0.05),
+            lambda s: s.wait_for(exactly=0, quiet=0.05),
+            lambda s: s.wait_for_request(exactly=0, quiet=0.05),
+            lambda s: s.wait_until_quiet(0.05),
+        ])
+        async def test_warned(mock_server, wait):
+            task = asyncio.create_task(client(mock_server))
+            with pytest.warns(RuntimeWarning, match=SAID) as told:
+                wait(mock_server)
+            assert told[0].filename == __file__
+            await task
+
+        async def test_client_in_a_thread(mock_server):
+            thread = threading.Thread(target=send, args=(mock_server, "a_b"))
+            thread.start()
+            mock_server.wait_for(type="a_b")
+            mock_server.wait_until_quiet(0.05)
+            thread.join()
+
+        async def test_awaited(mock_server):
+            task = asyncio.create_task(client(mock_server))
+            await mock_server.aio.wait_for(type="a_b", exactly=1, quiet=0.05)
+            await task
+
+        def test_no_loop(mock_server):
+            mock_server.wait_until_quiet(0.05)
+        """
+    )
+    runs.run("-p", "asyncio", *LOOP).assert_outcomes(passed=7)
+
+
+def test_marker_without_effect_is_warned_of(runs: Runs) -> None:
+    runs.write(
+        test_marks="""
+        import pytest
+
+        UNAVAILABLE = pytest.mark.mockserver(faults=[{"reply": {"status": 503}}])
+
+        @UNAVAILABLE
+        def test_sessions(mock_server_sessions):
+            with mock_server_sessions() as session:
+                assert len(session.faults) == 0
+
+        @UNAVAILABLE
+        def test_nothing(): pass
+
+        @UNAVAILABLE
+        def test_asked_for_later(request):
+            assert len(request.getfixturevalue("mock_server").faults) == 1
+
+        @UNAVAILABLE
+        class TestClass:
+            def test_without(self): pass
+
+            def test_with(self, mock_server):
+                assert len(mock_server.faults) == 1
+
+        @pytest.mark.skip
+        @UNAVAILABLE
+        def test_skipped(): pass
+        """
+    )
+    result = runs.run_here("-W", "default")
+    result.assert_outcomes(passed=5, skipped=1, warnings=2)
+    result.stdout.fnmatch_lines(["*PytestWarning: the marker mockserver had no effect*mock_server_sessions*"])
+
+
+def test_errors_of_calls_show_the_line_of_the_test_alone(runs: Runs) -> None:
+    runs.write(
+        test_lines="""
+        import pytest
+        from mockserver import MockServer
+
+        CALLS = [
+            lambda s: s.faults.add(tims=1),
+            lambda s: s.faults.replace({}),
+            lambda s: s.wait_for(whre=1),
+            lambda s: s.wait_for(timeout=0),
+            lambda s: s.wait_for(timeout=-1),
+            lambda s: s.events(protocol="outlet"),
+            lambda s: s.key_for("outlit", "evnts"),
+            lambda s: s.patch("outlit", {"protcol": 1}),
+            lambda s: s.clock.set("noon"),
+            lambda s: s.session(".."),
+            lambda s: MockServer(prt=1),
+            lambda s: MockServer(port=-1),
+            lambda s: MockServer(revisions={"outlit": "r1"}).__enter__(),
+            lambda s: MockServer.connect("ftp://a"),
+            lambda s: MockServer.connect("127.0.0.1:9").name,
+            lambda s: MockServer().events(),
+        ]
+
+        @pytest.mark.parametrize("number", range(len(CALLS)))
+        def test_call(mock_server, number):
+            CALLS[number](mock_server)
+
+        async def test_awaited(mock_server):
+            await mock_server.aio.events(protocol="outlet")
+
+        async def test_dead(mock_server):
+            await MockServer.connect("127.0.0.1:9", session="x").aio.events()
+        """
+    )
+    result = runs.run("-p", "asyncio", *LOOP, "-W", "default")
+    result.assert_outcomes(failed=18)
+    for never in ("During handling", "direct cause", "mockserver/client/", "mockserver/sessions/", "settings.py"):
+        assert never not in result.stdout.str(), never
+
+
+def test_failed_test_names_the_session_that_got_its_requests(runs: Runs) -> None:
+    runs.write(
+        test_key="""
+        from sending import send
+
+        def test_before(mock_server):
+            send(mock_server, "a_b", key="wrk_of_an_earlier_test")
+
+        def test_wrong(mock_server):
+            send(mock_server, "a_b", key="wrk_with_a_typing_error")
+            assert mock_server.events()
+        """
+    )
+    result = runs.run_here()
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*mockserver session pk_wrong_*",
+            "0 requests; events: *",
+            "requests to other sessions:",
+            "  wrk_wit…or: 1 request, the latest POST /v1/events/batch -> 202",
+        ],
+        consecutive=True,
+    )
+    result.stdout.no_fnmatch_line("*  wrk_of_an*")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this platform")
+def test_sessions_are_used_in_a_child_process(runs: Runs) -> None:
+    runs.write(
+        test_child="""
+        import multiprocessing
+        from sending import send
+
+        def child(session, results):
+            send(session, "from_child")
+            results.put([event.type for event in session.events()])
+
+        def test_child(mock_server):
+            assert mock_server.events() == []
+            fork = multiprocessing.get_context("fork")
+            results = fork.SimpleQueue()
+            process = fork.Process(target=child, args=(mock_server, results))
+            process.start()
+            process.join(20)
+            process.kill()
+            assert process.exitcode == 0
+            assert results.get() == ["from_child"]
+            assert [event.type for event in mock_server.events()] == ["from_child"]
+        """
+    )
+    runs.run("-W", "default").assert_outcomes(passed=1)
+
+
 def test_errors_of_fixtures_are_told_once_and_without_our_frames(runs: Runs) -> None:
     runs.write(
         test_errors="""

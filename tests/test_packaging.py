@@ -1,24 +1,32 @@
-"""The wheel: exactly these files, and what is in it is enough to serve from an empty folder."""
+"""What is delivered: exactly these files in the wheel, and the README's own commands in a fresh environment.
+
+Somebody with Python alone, a clone and an empty folder follows the README: the package is installed once for all tests.
+"""
 
 from __future__ import annotations
 
 import email
 import json
+import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import tomllib
 import urllib.request
-import venv
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
+from tests.docs.markdown import blocks, spans
+from tests.docs.reader import reading
 from tests.processes import ROOT, environment
+from tests.sdks.harness import absent
 
 PATTERNS = (
     "mockserver/*.py",
@@ -35,6 +43,12 @@ METADATA = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE
 RUNTIME = {"ahocorasick-rs", "aiohttp", "click", "jsonschema", "jsonschema-rs", "msgspec", "orjson", "pyyaml", "uvloop"}
 NAME = "mockserver["
 NOT_NEEDED = ("hypothesis", "pytest", "mypy", "ruff", "whisperr")
+README = ROOT / "README.md"
+HANGS_S = 600
+MACHINE_TIME_S = 120
+"""Seconds of a processor that it may take until the first test of somebody new is green."""
+NAMES = "import importlib.metadata as m; print(*(d.name.lower() for d in m.distributions()))"
+VERSION = "import mockserver; mockserver.MockServer; print(mockserver.__version__)"
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -54,14 +68,47 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return built
 
 
+def spent() -> float:
+    """Return the processor's seconds that finished child processes took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """A fresh environment after the README's first command, and what was in it then."""
+
+    variables: Mapping[str, str]
+    names: frozenset[str]
+    version: str
+    spent: float
+
+    def run(self, command: str) -> str:
+        """Run a command in the clone, and return what it prints. One that fails leaves these tests out on a laptop."""
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            timeout=HANGS_S,
+            check=False,
+        )
+        return done.stdout if done.returncode == 0 else absent(f"{command} fails:\n{done.stdout}{done.stderr}")
+
+
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a fresh environment with the wheel and what it asks for, nothing else."""
-    folder = tmp_path_factory.mktemp("venv")
-    venv.create(folder, with_pip=False)
-    python = folder / "bin" / "python"
-    pip("--python", str(python), "install", "--quiet", "--no-compile", str(wheel))
-    return python
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    before, folder = spent(), tmp_path_factory.mktemp("newcomer") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", folder], timeout=HANGS_S, check=True)
+    kept = {name: value for name, value in environment().items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    quiet = {"NO_COLOR": "1", "NO_PROXY": "*", "PIP_NO_COMPILE": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    variables = {**kept, **quiet, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "VIRTUAL_ENV": str(folder)}
+    fresh = Installed(variables=variables, names=frozenset(), version="", spent=0)
+    command, *_ = re.findall(r"^(pip install .*?)(?: &&|$)", README.read_text(), re.M)
+    fresh.run(f"{command} && mockserver --version && pip check")
+    names, version = (fresh.run(f"python -I -c '{code}'") for code in (NAMES, VERSION))
+    return replace(fresh, names=frozenset(names.split()), version=version.strip(), spent=spent() - before)
 
 
 def test_ranges_have_a_lowest_version_and_only_aiohttp_a_highest() -> None:
@@ -103,10 +150,14 @@ def test_wheel_asks_for_the_runtime_parts_alone(wheel: Path) -> None:
     assert told["License-Expression"] == "MIT"
 
 
-def test_installed_wheel_serves_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
-    command = [str(installed.with_name("mockserver")), "serve", "--port", "0"]
+def test_installed_package_serves_from_an_empty_folder(installed: Installed, tmp_path: Path) -> None:
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ["bash", "-c", "exec mockserver serve --port 0"],
+        cwd=tmp_path,
+        env=installed.variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         try:
@@ -122,13 +173,21 @@ def test_installed_wheel_serves_from_an_empty_folder(installed: Path, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_installed_wheel_brings_no_part_of_the_tests_along(installed: Path) -> None:
-    code = "import importlib.metadata as m; print(*sorted(d.name.lower() for d in m.distributions()))"
-    told = subprocess.run([installed, "-I", "-c", code], capture_output=True, text=True, check=True)
-    assert not set(NOT_NEEDED) & set(told.stdout.split())
+def test_installed_package_brings_no_part_of_the_tests_along(installed: Installed) -> None:
+    assert "mockserver" in installed.names
+    assert not set(NOT_NEEDED) & installed.names
 
 
-def test_installed_package_can_be_imported_without_its_extras(installed: Path) -> None:
-    code = "import mockserver, sys; mockserver.MockServer; print(mockserver.__version__)"
-    told = subprocess.run([installed, "-I", "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip()
+def test_installed_package_can_be_imported_without_its_extras(installed: Installed) -> None:
+    assert installed.version
+
+
+def test_readme_leads_to_a_green_test_when_nothing_is_installed(installed: Installed, tmp_path: Path) -> None:
+    command, *_ = [span for span in spans(README) if span.startswith("pip install")]
+    before = spent()
+    installed.run(command)
+    with reading(tmp_path) as reader:
+        reader.env = dict(installed.variables)
+        reader.read(list(blocks(README)))
+        assert "1 passed" in reader.printed
+    assert installed.spent + spent() - before < MACHINE_TIME_S

@@ -251,7 +251,7 @@ def test_run_ends_with_a_hint_when_an_option_cannot_be_used(runs: Runs) -> None:
     result.stdout.no_fnmatch_line("*Traceback*")
     result = runs.run_here("--mockserver-url", "http://127.0.0.1:9")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["http://127.0.0.1:9: *refused*"])
+    result.stdout.fnmatch_lines(["no answer from http://127.0.0.1:9 to *: Connection refused; check the URL*"])
 
 
 def test_token_is_sent_when_the_server_elsewhere_wants_one(runs: Runs) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import sys
 from importlib import import_module
 from typing import Any, Final, NoReturn
 
@@ -19,6 +22,9 @@ PROBE: Final = "ready"
 """Loads no other command to check that command's variables, so that it starts fast."""
 
 HELP_FLAGS: Final = ("-h", "--help")
+FAILED: Final = MockServerError.exit_code
+NOT_WRITTEN: Final = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Errors of the operating system for an output, which has no file name."""
 INTERRUPTED: Final = 130
 INTERNAL: Final = 4
 
@@ -101,6 +107,13 @@ class CommandLine(SuggestingGroup):
             for line in environment.ignored([name for name in foreign if name != environment.URL], load):
                 click.echo(printable(line), err=True)
 
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line. Characters that the encoding of an output lacks are printed as escapes."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; each outcome has its own exit code."""
         try:
@@ -114,11 +127,18 @@ class CommandLine(SuggestingGroup):
             raise
         except (click.exceptions.Exit, BrokenPipeError):
             raise
+        except OSError as error:
+            if error.filename is None and error.errno not in NOT_WRITTEN:
+                self._fail_as_bug(ctx)
+            fail(ctx, f"{error.filename or 'cannot write the output'}: {error.strerror}", FAILED)
         except Exception:
-            import traceback
+            self._fail_as_bug(ctx)
 
-            traceback.print_exc()
-            fail(ctx, "this is a bug in mockserver; please report it with the traceback above", INTERNAL)
+    def _fail_as_bug(self, ctx: click.Context) -> NoReturn:
+        import traceback
+
+        traceback.print_exc()
+        fail(ctx, "this is a bug in mockserver; please report it with the traceback above", INTERNAL)
 
 
 @click.command(cls=CommandLine, epilog=EPILOG, context_settings={"help_option_names": list(HELP_FLAGS)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -235,7 +236,24 @@ def json_text(value: Json) -> str:
 
 def print_json(value: Json) -> None:
     """Print indented JSON."""
-    click.echo(json_text(value))
+    echo_json(json_text(value))
+
+
+def echo_json(text: str) -> None:
+    """Print a JSON text; escapes of JSON replace the characters that the encoding of stdout lacks."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = "".join(char if char.isascii() else json.dumps(char)[1:-1] for char in text)
+    click.echo(text)
+
+
+def write(flag: str, file: Path, content: bytes) -> None:
+    """Write a file that a flag names. Raises SettingsError that names both."""
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise SettingsError(f"{flag}: cannot write {file}: {error.strerror}") from None
 
 
 class SuggestingGroup(click.Group):

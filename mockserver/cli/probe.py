@@ -12,11 +12,12 @@ import socket
 import time
 from typing import TYPE_CHECKING, Final
 
-from mockserver.errors import SettingsError, UnreachableError
+from mockserver.errors import SettingsError, UnreachableError, reason_of
 from mockserver.settings import DEFAULT_HOST, DEFAULT_PORT, Address, server_address, url_of
 
 if TYPE_CHECKING:
     from os import PathLike
+    from ssl import SSLContext
 
 PATH: Final = "/readyz"
 PAUSE_S: Final = 0.1
@@ -39,25 +40,26 @@ def run(
     """
     verified = url is not None
     url = url or _own_url()
+    tls = _tls(_parts(url).scheme, ca_file, verified=verified)
     deadline = time.monotonic() + (timeout or (WAIT_TIMEOUT_S if wait else PROBE_TIMEOUT_S))
-    while problem := ask(url, min(deadline - time.monotonic(), PROBE_TIMEOUT_S), ca_file, verified=verified):
+    while problem := ask(url, min(deadline - time.monotonic(), PROBE_TIMEOUT_S), tls):
         if not wait or time.monotonic() + PAUSE_S >= deadline:
             raise UnreachableError(f"{url} is not ready: {problem}")
         time.sleep(PAUSE_S)
-    print(f"{url} is ready")
+    print(f"{url} is ready", flush=True)
 
 
-def ask(url: str, timeout: float, ca_file: str | PathLike[str] | None = None, *, verified: bool = True) -> str | None:
+def ask(url: str, timeout: float, tls: SSLContext | None = None) -> str | None:
     """Probe once; return None if the server is ready, else the reason. Raises SettingsError for an invalid URL."""
-    scheme, host, port, path = _parts(url)
+    _, host, port, path = _parts(url)
     try:
-        with _connect(scheme, host, port, timeout, ca_file, verified=verified) as connection:
+        with _connect(host, port, timeout, tls) as connection:
             name = f"[{host}]" if ":" in host else host
             request = f"GET {path}{PATH} HTTP/1.1\r\nHost: {name}:{port}\r\nConnection: close\r\n\r\n"
             connection.sendall(request.encode())
             reply = _reply(connection, time.monotonic() + timeout)
     except (OSError, UnicodeError) as error:
-        return getattr(error, "strerror", None) or str(error)
+        return reason_of(error)
     words = reply.partition(b"\n")[0].decode("latin-1").strip().split(" ", 2)
     if not words[0].startswith("HTTP/") or len(words) < 2:
         return "the reply is not HTTP"
@@ -84,20 +86,23 @@ def _parts(url: str) -> Address:
         raise SettingsError(str(error)) from None
 
 
-def _connect(
-    scheme: str, host: str, port: int, timeout: float, ca_file: str | PathLike[str] | None, *, verified: bool
-) -> socket.socket:
-    connection = socket.create_connection((host, port), timeout)
+def _tls(scheme: str, ca_file: str | PathLike[str] | None, *, verified: bool) -> SSLContext | None:
+    """Return the context for an https server; None for http. Raises SettingsError for an unusable CA file."""
     if scheme == "http":
-        return connection
-    import ssl
+        return None
+    from mockserver.client.calls import default_tls
 
-    context = ssl.create_default_context()
-    if not verified:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    elif ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context.wrap_socket(connection, server_hostname=host)
+    context = default_tls(scheme, ca_file)
+    if context is not None and not verified:
+        from ssl import CERT_NONE
+
+        context.check_hostname, context.verify_mode = False, CERT_NONE
+    return context
+
+
+def _connect(host: str, port: int, timeout: float, tls: SSLContext | None) -> socket.socket:
+    connection = socket.create_connection((host, port), timeout)
+    return connection if tls is None else tls.wrap_socket(connection, server_hostname=host)
 
 
 def _reply(connection: socket.socket, deadline: float) -> bytes:

@@ -12,7 +12,6 @@ import click
 from mockserver import settings
 from mockserver.cli import parameters
 from mockserver.cli.parameters import FILE, FINDINGS, STDOUT
-from mockserver.errors import SettingsError
 
 EPILOG: Final = """\b
 Examples:
@@ -53,12 +52,10 @@ Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: u
 @click.option(
     "--min-events",
     type=click.IntRange(min=0),
-    default=1,
-    show_default=True,
     metavar="N",
-    help="Fail if fewer events were received. An event that was sent again counts once.",
+    help="Fail if fewer events were received, by default if none was. An event that was sent again counts once.",
 )
-@click.option("--allow-empty", is_flag=True, help="Pass if no events were received.")
+@click.option("--allow-empty", is_flag=True, help="Pass if no events were received, unless --min-events requires some.")
 @click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
 @click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file; - for stdout.")
 @parameters.admin_token("Admin token of the server.")
@@ -70,7 +67,7 @@ def command(
     name: str,
     gates: Sequence[str],
     final: bool,
-    min_events: int,
+    min_events: int | None,
     allow_empty: bool,
     as_json: bool,
     junit: Path | None,
@@ -86,10 +83,12 @@ def command(
     from mockserver.client.client import Session
     from mockserver.client.connections import Connections
     from mockserver.client.session_report import Report
+    from mockserver.sessions.session_name import session_name
 
     if as_json and junit == STDOUT:
         raise click.UsageError("--json and --junit - both write to stdout")
     try:
+        name = session_name(name)
         connections = Connections(Target(url, settings.admin_token(admin_token, admin_token_file), ca_file))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
@@ -101,12 +100,12 @@ def command(
             min_events=min_events,
             allow_empty=allow_empty,
         )
-    click.echo(report.json() if as_json else report.text(), err=junit == STDOUT)
+    if as_json:
+        parameters.echo_json(report.json())
+    else:
+        click.echo(report.text(), err=junit == STDOUT)
     if junit == STDOUT:
         click.echo(report.junit(), nl=False)
     elif junit is not None:
-        try:
-            junit.write_bytes(report.junit())
-        except OSError as error:
-            raise SettingsError(f"--junit: {error}") from None
+        parameters.write("--junit", junit, report.junit())
     ctx.exit(FINDINGS if report.failures else 0)

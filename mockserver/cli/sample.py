@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mockserver.cli.parameters import effective_contract, load_contracts, need_hypothesis, protocol_flag, seed_flag
+from mockserver.cli.parameters import (
+    STDOUT,
+    effective_contract,
+    load_contracts,
+    need_hypothesis,
+    protocol_flag,
+    seed_flag,
+)
 from mockserver.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -62,6 +69,8 @@ def command(
     """Print sample requests with the replies that a server must send."""
     need_hypothesis()
     if corpus is not None:
+        if corpus == STDOUT:
+            raise click.UsageError("--corpus needs a folder: it writes several files")
         if protocol or operation or kind or revision or invalid or contract_patches:
             raise click.UsageError("--corpus writes samples of every contract; combine it with --contracts only")
         _write(corpus, contracts)

@@ -162,16 +162,16 @@ def command(
     keys = {setup.key: KEY} | ({setup.server_key: SERVER_KEY} if setup.server_key else {})
     report = Report(target, f"{contract.name} {contract.revision}", outcomes, keys, headers)
     report = report if assumed == "report" else report.without_assumed()
-    formats: dict[Path | None, Callable[[], str]] = {
-        json_file: lambda: parameters.json_text(report.as_json()),
-        junit_file: lambda: report.junit().decode("utf-8").rstrip("\n"),
-    }
-    for file, text in formats.items():
-        if file is not None and file != parameters.STDOUT:
-            file.write_text(text() + "\n", encoding="utf-8")
-    if parameters.STDOUT in formats:
-        click.echo(formats[parameters.STDOUT]())
-    click.echo(report.text(), err=parameters.STDOUT in formats)
+    if json_file is not None and json_file != parameters.STDOUT:
+        text = parameters.json_text(report.as_json())
+        parameters.write("--json", json_file, f"{text}\n".encode())
+    if junit_file is not None and junit_file != parameters.STDOUT:
+        parameters.write("--junit", junit_file, report.junit())
+    if json_file == parameters.STDOUT:
+        parameters.print_json(report.as_json())
+    if junit_file == parameters.STDOUT:
+        click.echo(report.junit(), nl=False)
+    click.echo(report.text(), err=parameters.STDOUT in (json_file, junit_file))
     if not report.clean:
         ctx.exit(parameters.FINDINGS)
 

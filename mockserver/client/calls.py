@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
-from mockserver.errors import ControlError, SettingsError, UnreachableError
+from mockserver.errors import ControlError, SettingsError, UnreachableError, reason_of
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.printable import printable
 from mockserver.settings import server_address, usable_token
 
 if TYPE_CHECKING:
     import ssl
-    from pathlib import Path
+    from os import PathLike
+
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
 
 R = TypeVar("R")
 SERVER_NAME: Final = "mockserver"
@@ -53,7 +55,7 @@ class Target:
     SettingsError for an unusable CA file.
     """
 
-    def __init__(self, url: str, token: str | None = None, ca_file: Path | str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, ca_file: PathLike[str] | str | None = None) -> None:
         address = server_address(url)
         self.url = address.url
         self.token = None if token is None else usable_token(token)
@@ -74,7 +76,7 @@ def at(session: str, *parts: str, **query: Json) -> str:
     return f"{path}?{urlencode(parameters)}" if parameters else path
 
 
-def default_tls(scheme: str, ca_file: Path | str | None = None) -> ssl.SSLContext | None:
+def default_tls(scheme: str, ca_file: PathLike[str] | str | None = None) -> ssl.SSLContext | None:
     """Return the context that verifies an https server's certificate; None for http. Raises SettingsError.
 
     It trusts the certificates of the system (or of SSL_CERT_FILE), and those in `ca_file`.
@@ -111,7 +113,8 @@ def request_of(target: Target, call: Call) -> HttpRequest:
 
 def unreachable(target: Target, call: Call, error: ExchangeError) -> UnreachableError:
     """Return the error that says which call could not be made."""
-    return UnreachableError(f"{target.url}: {call}: {error or type(error.reason).__name__}")
+    hint = "check the URL, and that the server is running"
+    return UnreachableError(f"no answer from {target.url} to {call}: {reason_of(error.reason)}; {hint}")
 
 
 def answer_of(target: Target, call: Call, reply: HttpReply) -> Json:
@@ -137,7 +140,6 @@ def resume(steps: Steps[R], target: Target, call: Call, reply: HttpReply) -> Cal
 
     Raises StopIteration with the result at the end, ControlError, UnreachableError for an answer of another server.
     """
-    __tracebackhide__ = True
     answer = answer_of(target, call, reply)
     try:
         return steps.send(answer)

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from inspect import Parameter, signature
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 from mockserver.errors import not_among, unknown
 from mockserver.jsonkit import Json
+
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
 
 
 def check_arguments(function: Callable[..., Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> None:

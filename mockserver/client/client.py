@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
+import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from time import time_ns
 from types import TracebackType
-from typing import Any, Concatenate, Literal, Never, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Final, Literal, Never, ParamSpec, Self, TypeVar, Unpack, overload
 from urllib.parse import quote
 
 from mockserver.client import session_calls as calls
@@ -28,6 +29,8 @@ from mockserver.client.results import Event, Exchange, FaultStep
 from mockserver.core.wording import NOTHING_CAME
 from mockserver.sessions.session_name import session_name
 
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -37,32 +40,43 @@ def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Con
 
     @wraps(operation)
     def method(self: Session | Part, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        __tracebackhide__ = True
         check_arguments(operation, args, kwargs)
-        return _run(self.connections, operation.__name__, operation(self.name, *args, **kwargs))
+        steps = operation(self.name, *args, **kwargs)
+        return _run(self.connections, operation.__name__, steps, for_silence=operation is calls.wait_until_quiet)
 
     return method
 
 
-def _run(connections: Connections, method: str, steps: Steps[R]) -> R:
-    """Run an operation; the error of a wait says so if the wait has blocked an event loop."""
-    __tracebackhide__ = True
+def _run(connections: Connections, method: str, steps: Steps[R], *, for_silence: bool = False) -> R:
+    """Run an operation; the error of a wait says so if the wait has blocked an event loop.
+
+    So does a warning of a wait `for_silence` that was satisfied.
+    """
     try:
-        return connections.run(steps)
+        result = connections.run(steps)
     except calls.WaitError as error:
         blocked = _blocked_loop(method)
         if blocked:
             lines = [line for line in str(error).splitlines() if line != NOTHING_CAME]
             error.args = ("\n".join([*lines, blocked]),)
         raise
+    if for_silence:
+        blocked = _blocked_loop(method, others=True)
+        if blocked:
+            warnings.warn(f"{blocked} That nothing came in that time says little.", RuntimeWarning, stacklevel=3)
+    return result
 
 
-def _blocked_loop(method: str) -> str:
-    """Return a line for the error of a wait if this thread runs an event loop, which could do nothing meanwhile."""
+def _blocked_loop(method: str, *, others: bool = False) -> str:
+    """Return a line for the error of a wait if this thread runs an event loop, which could do nothing meanwhile.
+
+    With `others`, only if tasks beside the one that waits were on a loop of asyncio.
+    """
     instead = ""
     with suppress(RuntimeError):
-        asyncio.get_running_loop()
-        instead = f"await session.aio.{method}(...)"
+        loop = asyncio.get_running_loop()
+        if not others or len(asyncio.all_tasks(loop)) > 1:
+            instead = f"await session.aio.{method}(...)"
     if "trio" in sys.modules:
         with suppress(RuntimeError):
             sys.modules["trio"].lowlevel.current_task()
@@ -82,7 +96,6 @@ def awaiting(
 
     @wraps(operation)
     async def method(self: AsyncSession | AsyncPart, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        __tracebackhide__ = True
         check_arguments(operation, args, kwargs)
         return await run(self.target, operation(self.name, *args, **kwargs))
 
@@ -91,7 +104,6 @@ def awaiting(
 
 async def run(target: Target, steps: Steps[R]) -> R:
     """Run the calls of an operation in order."""
-    __tracebackhide__ = True
     need_asyncio()
     try:
         call = next(steps)
@@ -104,7 +116,6 @@ async def run(target: Target, steps: Steps[R]) -> R:
 
 def need_asyncio() -> None:
     """Check that the current coroutine runs in a task of asyncio. Raises RuntimeError that says what to use instead."""
-    __tracebackhide__ = True
     try:
         task = asyncio.current_task()
     except RuntimeError:
@@ -123,7 +134,7 @@ async def _send(target: Target, call: Call) -> HttpReply:
         try:
             return await client.exchange(request_of(target, call))
         except ExchangeError as error:
-            raise unreachable(target, call, error) from error.reason
+            raise unreachable(target, call, error) from None
 
 
 class Part:
@@ -245,6 +256,11 @@ def _valid_name(name: str) -> str:
     return session_name(name)
 
 
+def chosen_name(session: str | None) -> str:
+    """Return the name of a client's session; empty if none was chosen. Raises TypeError, ValueError."""
+    return "" if session is None or session == "" else _valid_name(session)
+
+
 class Session(Place):
     """One session of a server: its received events and requests, and its settings.
 
@@ -305,12 +321,13 @@ class Session(Place):
         """Wait for events and return them: a single event by default, a list with `count` or `exactly`.
 
         Events that arrived before the call count too. With `quiet`, also wait until no request has arrived for that
-        time: `exactly=0, quiet=0.5` checks that nothing arrives. Times are in seconds. Raises WaitError on timeout.
+        time: `exactly=0, quiet=0.5` checks that nothing arrives, and `exactly=0, timeout=2` that no such event arrives
+        within 2 seconds. Times are in seconds. Raises WaitError on timeout.
         """
-        __tracebackhide__ = True
         check_arguments(calls.wait_for, (), {"count": count, "exactly": exactly})
         steps = calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options)
-        return _run(self.connections, "wait_for", steps)
+        for_silence = exactly is not None or bool(options.get("quiet"))
+        return _run(self.connections, "wait_for", steps, for_silence=for_silence)
 
     @overload
     def wait_for_request(  # type: ignore[overload-overlap]
@@ -332,10 +349,15 @@ class Session(Place):
         Preflights, requests that were refused as a whole and operations without events can be waited for only here.
         Raises WaitError on timeout.
         """
-        __tracebackhide__ = True
         check_arguments(calls.wait_for_request, (), {"count": count, "exactly": exactly})
         steps = calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options)
-        return _run(self.connections, "wait_for_request", steps)
+        for_silence = exactly is not None or bool(options.get("quiet"))
+        return _run(self.connections, "wait_for_request", steps, for_silence=for_silence)
+
+
+def description(session: Session) -> str:
+    """Describe what a session received since the test began, for the report of a failed test. Raises as calls do."""
+    return session.connections.run(calls.describe(session.name, session._opened))
 
 
 class AsyncSession(Place):
@@ -382,7 +404,6 @@ class AsyncSession(Place):
 
         See `Session.wait_for`.
         """
-        __tracebackhide__ = True
         check_arguments(calls.wait_for, (), {"count": count, "exactly": exactly})
         return await run(self.target, calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options))
 
@@ -402,7 +423,6 @@ class AsyncSession(Place):
         self, *, count: int = 1, exactly: int | None = None, **options: Unpack[RequestWaitOptions]
     ) -> Exchange | list[Exchange]:
         """Wait for requests, with or without events, and return them. See `Session.wait_for_request`."""
-        __tracebackhide__ = True
         check_arguments(calls.wait_for_request, (), {"count": count, "exactly": exactly})
         return await run(
             self.target, calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options)
@@ -426,7 +446,7 @@ class Client(Session):
         **options: Never,
     ) -> None:
         check_names("Client", options, ("url", "admin_token", "session", "ca_file"))
-        super().__init__(session or "", Connections(Target(url, admin_token, ca_file)))
+        super().__init__(chosen_name(session), Connections(Target(url, admin_token, ca_file)))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name or 'without a name yet'}>"

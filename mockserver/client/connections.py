@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import os
 import threading
 import weakref
 from collections.abc import AsyncIterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import ssl
 
     from mockserver.client.http import HttpClient
+
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -37,7 +40,6 @@ class LoopThread(threading.Thread, Generic[T]):
 
     def open(self) -> T:
         """Start the thread and return the resource once it is open. Raises the exception of a failed start."""
-        __tracebackhide__ = True
         self.start()
         error = self._ready.exception()
         if error is not None:
@@ -74,8 +76,16 @@ class BlockingClient:
 
     def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
         self._server = host, port, tls
+        self._abandon: weakref.finalize[[], BlockingClient] | None = None
+        self.begin()
+        _clients.add(self)
+
+    def begin(self) -> None:
+        """Begin without a thread, as in a child process, which has the memory of its parent but not its threads."""
         self._lock = threading.Lock()
         self._thread: _ClientThread | None = None
+        if self._abandon is not None:
+            self._abandon.detach()
 
     def exchange(self, request: HttpRequest) -> HttpReply:
         """Send a request and return its reply. An interrupt cancels the request. Raises ExchangeError."""
@@ -99,6 +109,7 @@ class BlockingClient:
             thread, self._thread = self._thread, None
             if thread is None:
                 return
+            assert self._abandon is not None
             self._abandon.detach()
             thread.stop()
         thread.idle.wait(STOP_TIMEOUT)
@@ -133,6 +144,7 @@ class _ClientThread(LoopThread["HttpClient"]):
 
 
 _running: Final[set[_ClientThread]] = set()
+_clients: Final[weakref.WeakSet[BlockingClient]] = weakref.WeakSet()
 
 
 @atexit.register
@@ -145,6 +157,17 @@ def _stop_all() -> None:
         thread.idle.wait(STOP_TIMEOUT)
 
 
+def _begin_in_child() -> None:
+    """Let each client start a thread of its own in a child process that was made with `os.fork`."""
+    _running.clear()
+    for client in list(_clients):
+        client.begin()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_begin_in_child)
+
+
 class Connections:
     """Thread-safe control calls to one server."""
 
@@ -154,7 +177,6 @@ class Connections:
 
     def run(self, steps: Steps[R]) -> R:
         """Run the calls of an operation in order."""
-        __tracebackhide__ = True
         try:
             call = next(steps)
             while True:
@@ -171,4 +193,4 @@ class Connections:
         try:
             return self._client.exchange(request_of(self.target, call))
         except ExchangeError as error:
-            raise unreachable(self.target, call, error) from error.reason
+            raise unreachable(self.target, call, error) from None

@@ -11,6 +11,8 @@ from typing import Final
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.patterns import matches
 
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
+
 SLUG_LENGTH: Final = 120
 _PREFIX = re.compile(r"\^((?:[A-Za-z0-9_-](?![*+?{|])|\\[^A-Za-z0-9](?![*+?{|]))+)")
 

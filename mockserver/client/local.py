@@ -2,43 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Never, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Final, Never, Self, TypedDict, Unpack
 
 from mockserver.client.calls import Target
-from mockserver.client.checks import check_names
-from mockserver.client.client import AsyncSession, Client, need_asyncio, now_ms
+from mockserver.client.checks import check_options, check_range
+from mockserver.client.client import AsyncSession, Client, chosen_name, need_asyncio, now_ms
 from mockserver.client.connections import Connections, LoopThread
+from mockserver.errors import SettingsError
 from mockserver.settings import RateMode, Settings, TlsMode
 
 if TYPE_CHECKING:
     from mockserver.server.app import App
 
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
+
 
 class Options(TypedDict, total=False):
-    """Options of a server in this process, as in `Settings`; the default port is a free one."""
+    """Options of a server in this process, as in `Settings`; the default port is a free one. Files can be strings."""
 
     host: str
     port: int
     revisions: Mapping[str, str]
-    contract_patches: tuple[Path, ...]
-    contracts: tuple[Path, ...]
+    contract_patches: Sequence[Path | str]
+    contracts: Sequence[Path | str]
     reload: bool
     rate_limits: RateMode
     journal_limit: int
     memory_limit: int
     max_sessions: int
     admin_token: str | None
-    admin_token_file: Path | None
-    allowed_hosts: tuple[str, ...]
-    allowed_origins: tuple[str, ...]
+    admin_token_file: Path | str | None
+    allowed_hosts: Sequence[str]
+    allowed_origins: Sequence[str]
     tls: TlsMode | None
-    tls_cert: Path | None
-    tls_key: Path | None
+    tls_cert: Path | str | None
+    tls_key: Path | str | None
     body_timeout: float
+
+
+FILE_LISTS: Final = ("contract_patches", "contracts")
+FILES: Final = ("admin_token_file", "tls_cert", "tls_key")
+LISTS: Final = ("allowed_hosts", "allowed_origins")
+LIMITS: Final[Mapping[str, float | None]] = {
+    "port": 65535,
+    **dict.fromkeys(("journal_limit", "memory_limit", "max_sessions", "body_timeout")),
+}
+"""Options that are numbers, with the greatest allowed; none may be negative."""
+
+
+def settings_of(options: Options) -> Settings:
+    """Return the settings that options stand for. Raises TypeError, SettingsError for a value that cannot be used."""
+    given: dict[str, Any] = {"port": 0, **{name: value for name, value in options.items() if value is not None}}
+    try:
+        check_options("MockServer", options, Options, ("session",))
+        for name, most in LIMITS.items():
+            if name in given:
+                check_range(name, given[name], most)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    given |= {name: tuple(map(Path, given[name])) for name in FILE_LISTS if name in given}
+    given |= {name: Path(given[name]) for name in FILES if name in given}
+    given |= {name: tuple(given[name]) for name in LISTS if name in given}
+    return Settings(**given)
 
 
 class MockServer(Client):
@@ -46,15 +75,13 @@ class MockServer(Client):
 
     `with` runs the server in its own thread and returns this object, whose methods block. `async with` runs it on the
     running event loop and returns an `AsyncSession`, whose methods are awaited. The server stops at the end of the
-    block. Raises ContractError, SettingsError.
+    block. Raises TypeError, ContractError, SettingsError.
     """
 
     def __init__(self, *, session: str | None = None, **options: Unpack[Options]) -> None:
-        check_names("MockServer", options, ["session", *Options.__annotations__])
-        options.setdefault("port", 0)
         self._opened = now_ms()
-        self.server_settings = Settings(**options)
-        self._name = session or ""
+        self.server_settings = settings_of(options)
+        self._name = chosen_name(session)
         self._ca_file: Path | None = None
         self._open: Connections | None = None
         self._thread: LoopThread[tuple[App, str]] | None = None
@@ -96,7 +123,6 @@ class MockServer(Client):
         return self._open
 
     def __enter__(self) -> Self:
-        __tracebackhide__ = True
         thread = LoopThread("mockserver", self._serving())
         started = thread.open()
         self._thread = thread

@@ -153,11 +153,15 @@ class NearMiss:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OtherSession:
-    """Another session that received requests since the test began; `last` is when the latest one arrived."""
+    """Another session that received requests since the test began.
+
+    `last` is when the latest one arrived, `latest` which one it is: method, path and status.
+    """
 
     session: str
     requests: int
     last: datetime
+    latest: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

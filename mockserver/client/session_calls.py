@@ -32,13 +32,14 @@ from mockserver.client.results import (
     FaultStep,
     Request,
     SessionState,
-    Unseen,
     Waited,
 )
 from mockserver.core import wording
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
 from mockserver.jsonkit.printable import printable
+
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
 
 T = TypeVar("T")
 DEFAULT_TIMEOUT: Final = 5.0
@@ -138,7 +139,6 @@ def wait_for(
 
     `since_ms` is when the test began, in ms since 1970.
     """
-    __tracebackhide__ = True
     check_options("wait_for", options, WaitOptions, COUNTS)
     match = _members_of(options, Matcher)
     events = list((yield from _wait(session, "events", match, count, exactly, since_ms, options)).events)
@@ -155,7 +155,6 @@ def wait_for_request(
     **options: Unpack[RequestWaitOptions],
 ) -> Steps[Exchange | list[Exchange]]:
     """Wait for requests and return them: one by default, a list with `count` or `exactly`. Raises WaitError."""
-    __tracebackhide__ = True
     check_options("wait_for_request", options, RequestWaitOptions, COUNTS)
     match = _members_of(options, Matcher)
     requested = _members_of(options, RequestMatcher)
@@ -177,7 +176,6 @@ def _members_of(options: Mapping[str, Json], kind: type) -> dict[str, Json]:
 
 def wait_until_quiet(session: str, quiet: float = DEFAULT_QUIET, timeout: float = DEFAULT_TIMEOUT) -> Steps[None]:
     """Wait until no request has arrived for `quiet` seconds of real time. Raises WaitError."""
-    __tracebackhide__ = True
     options = {"quiet": quiet, "timeout": timeout, "after": BEYOND_EVENTS}
     yield from _wait(session, "events", {}, 0, None, None, options)
 
@@ -192,22 +190,18 @@ def _wait(
     options: Mapping[str, Json],
 ) -> Steps[Waited]:
     """Wait for events or requests; `options` are those of a wait that are not in its matcher."""
-    __tracebackhide__ = True
-    quiet, timeout, after = options.get("quiet") or 0, options.get("timeout"), options.get("after")
-    timeout = DEFAULT_TIMEOUT if timeout is None else timeout
-    numbers = {"count": count, "exactly": exactly, "quiet": quiet, "timeout": timeout, "after": after}
+    times = {name: options[name] for name in ("quiet", "timeout") if options.get(name) is not None}
+    numbers = {"count": count, "exactly": exactly, "after": options.get("after"), **times}
     for name, number in numbers.items():
         if number is not None:
-            check_range(name, number, MOST_SECONDS if name in ("quiet", "timeout") else None)
-    body: dict[str, Json] = {"for": kind, "match": match, "count": count}
-    body |= {"quiet_ms": quiet * 1000, "timeout_ms": timeout * 1000}
-    body |= {
-        name: number
-        for name, number in (("exactly", exactly), ("after", after), ("since_ms", since_ms))
-        if number is not None
-    }
+            check_range(name, number, MOST_SECONDS if name in times else None)
+    body: dict[str, Json] = {"for": kind, "match": match, "count": count, "since_ms": since_ms}
+    body |= {"exactly": exactly, "after": options.get("after")}
+    body |= {f"{name}_ms": seconds * 1000 for name, seconds in times.items()}
+    body = {name: member for name, member in body.items() if member is not None}
     rows = None if count == 1 and exactly is None else "all"
-    call = Call(method="POST", path=at(session, "wait", rows=rows), body=body, max_wait=timeout)
+    max_wait = times.get("timeout", DEFAULT_TIMEOUT)
+    call = Call(method="POST", path=at(session, "wait", rows=rows), body=body, max_wait=max_wait)
     waited = read(Waited, (yield call))
     if not waited.satisfied:
         raise WaitError(waited.explanation, waited)
@@ -356,11 +350,17 @@ def _ms(by: timedelta | float) -> int:
     return round((by.total_seconds() if isinstance(by, timedelta) else by) * 1000)
 
 
-def describe(session: str) -> Steps[str]:
-    """Describe a session for the report of a failed test, without secrets, as such reports are shared."""
+def describe(session: str, since_ms: int | None = None) -> Steps[str]:
+    """Describe a session for the report of a failed test, without secrets, as such reports are shared.
+
+    `since_ms` is when the test began, in ms since 1970.
+    """
     from mockserver.client.shareable import redactor, without_secrets
 
-    return (yield from without_secrets(_described(session), (yield from redactor(session))))
+    described = yield from without_secrets(_described(session), (yield from redactor(session)))
+    if (yield from settings(session)).counts.requests:
+        return described
+    return "\n".join([described, *(yield from _elsewhere(session, since_ms))])
 
 
 def _described(session: str) -> Steps[str]:
@@ -383,9 +383,17 @@ def _described(session: str) -> Steps[str]:
     pending = [step for step in (yield from list_faults(session)) if step.remaining != 0]
     lines += wording.block("pending fault steps", map(text.fault_step, pending))
     lines += map(text.unused_fault, (step for step in pending if complete and step.unused(rows)))
-    if not state.counts.requests:
-        lines += text.unseen(read(Unseen, (yield from server_sessions())["unseen"]))
     return "\n".join(map(printable, lines))
+
+
+def _elsewhere(session: str, since_ms: int | None) -> Steps[list[str]]:
+    """Describe what came where a session received nothing, as a failed wait explains it below its first two lines.
+
+    The server has hidden secrets in that text.
+    """
+    body: dict[str, Json] = {"timeout_ms": 0, **({} if since_ms is None else {"since_ms": since_ms})}
+    waited = yield Call(method="POST", path=at(session, "wait"), body=body)
+    return [line for line in str(waited["explanation"]).splitlines()[2:] if line != wording.NOTHING_CAME]
 
 
 def refused_whole(row: Request) -> bool:

@@ -73,8 +73,8 @@ class Report:
 
     The gates are `warning`, `lost`, `duplicate` and `unused-fault`. With `final`, pending events count as lost. The
     verdict needs `min_events` events, each counted once however often it was sent, and the requests that it is about:
-    it fails when those were evicted. With `allow_empty`, a session without any event passes. Raises UnreachableError,
-    ControlError.
+    it fails when those were evicted. By default, it needs one event, and none with `allow_empty`. Raises
+    UnreachableError, ControlError.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Report:
         gates: Sequence[str] = (),
         *,
         final: bool = False,
-        min_events: int = 1,
+        min_events: int | None = None,
         allow_empty: bool = False,
     ) -> None:
         self.url = session.target.url
@@ -113,7 +113,8 @@ class Report:
         complete = not self.state.evicted  # else a use of an unlimited step may have been evicted
         steps = [step for step in shareable(session_calls.list_faults(name)) if complete or step.remaining is not None]
         self.unused_faults = [step for step in steps if step.unused(self.requests)]
-        self.failures = [*self._failures(gates), *self._missing_evidence(gates, min_events, allow_empty)]
+        required = min_events if min_events is not None else 0 if allow_empty else 1
+        self.failures = [*self._failures(gates), *self._missing_evidence(gates, required)]
         self.kinds = Counter(failure.kind for failure in self.failures)
 
     def _failures(self, gates: Sequence[str]) -> Iterator[Failure]:
@@ -132,12 +133,12 @@ class Report:
         for step in self.unused_faults if "unused-fault" in gates else ():
             yield Failure(kind="unused-fault", case=FAULTS, lines=[text.unused_fault(step)])
 
-    def _missing_evidence(self, gates: Sequence[str], min_events: int, allow_empty: bool) -> Iterator[Failure]:
+    def _missing_evidence(self, gates: Sequence[str], required: int) -> Iterator[Failure]:
         """Yield why the session does not support a verdict: too few events, or requests that are no longer there."""
         state = self.state
         received = max(len(self.deliveries), state.counts.accepted if state.evicted else 0)
-        if received < min_events and (received or not allow_empty):
-            few = f"{wording.counted(received, 'event')} received, {min_events} required (--min-events)"
+        if received < required:
+            few = f"{wording.counted(received, 'event')} received, {required} required (--min-events)"
             yield Failure(
                 kind="empty", case=EVIDENCE, lines=[few if received else "no events received", *self._hints()]
             )

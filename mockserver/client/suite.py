@@ -16,6 +16,8 @@ from mockserver.client.keys import Credentials
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json
 
+__tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
+
 MARK_MEMBERS: Final = ("protocol", "operation", "revision", "patch", "faults", "rate_limits", "keys")
 MARK_TYPES: Final = {"patch": Mapping, "faults": list | tuple, "keys": list | tuple}
 """The type of an argument of a marker; of the others, it is str."""
@@ -77,7 +79,7 @@ class Suite:
     server: Client
     scope: str = ""
     revisions: Mapping[str, str] = field(default_factory=dict)
-    contract_patches: Iterable[Path] = ()
+    contract_patches: Iterable[Path | str] = ()
     rate_limits: str | None = None
 
     @cached_property
@@ -86,12 +88,12 @@ class Suite:
 
     @cached_property
     def _patches(self) -> Mapping[str, Json]:
-        from mockserver.jsonkit import yamltext
+        from mockserver.contract.library import read_patch
 
         patches: dict[str, Json] = {}
         for path in self.contract_patches:
-            document = yamltext.load(path)
-            patches[document["protocol"]] = compose(patches.get(document["protocol"]), document["patch"])
+            protocol, patch = read_patch(Path(path))
+            patches[protocol] = compose(patches.get(protocol), patch)
         return patches
 
     def prepare(self) -> None:

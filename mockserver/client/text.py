@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
 from typing import Final
 
 from mockserver.client.results import Attempt, Counts, Delivery, Event, FaultStep, Request, Unseen
-from mockserver.core.wording import SHOWN_VALUE, counted, cut, finding, value
+from mockserver.core.wording import SHOWN_VALUE, alike, counted, cut, finding, value
 from mockserver.jsonkit import Json
 
 SHOWN_ID: Final = 40
@@ -39,9 +38,7 @@ def labels(rows: Iterable[Mapping[str, Json]]) -> dict[str, str]:
 
 def requests(rows: Iterable[Request], events: Mapping[str, str]) -> Iterator[str]:
     """Describe requests with the names of their events by id; successive requests that look alike share a line."""
-    for line, alike in groupby(rows, lambda row: request(row, events.get(row.id)).partition(" ")[2]):
-        ids = [row.id for row in alike]
-        yield f"{ids[0]} {line}" if len(ids) == 1 else f"{ids[0]} to {ids[-1]} ({len(ids)} alike) {line}"
+    return alike((row.id, [request(row, events.get(row.id)).partition(" ")[2]]) for row in rows)
 
 
 def request(row: Request, names: str | None = None) -> str:

@@ -123,9 +123,11 @@ class Contract:
             if match is not None and operation.method not in operations:
                 operations[operation.method] = operation
                 params.update(match)
+        keys = filter(None, (operation.key_in(segments) for operation in self.operations.values()))
         return Place(
             operations=operations,
             params=params,
+            key=next(keys, None),
             leading_slashes=len(path) - len(bare) > 1,
             trailing_slash=len(bare) > 1 and bare.endswith("/"),
         )

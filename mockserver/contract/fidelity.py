@@ -81,10 +81,11 @@ def _schema_facts(schema: Json, tokens: tuple[str, ...], source: str) -> Iterato
 def explain(contract: Contract, rule: str) -> list[Fact]:
     """Return the facts behind a rule, as `facts` lists them: one, or those below an object.
 
-    What follows a `#` in the rule names a use of the fact. A rule that only the newest revision has is explained by
-    that one, and its facts have a member `revision`. Raises ContractError that names the nearest pointer.
+    What follows a `#` in the rule names a use of the fact; a pointer may be a fragment (`#/protocol`). A rule
+    that only the newest revision has is explained by that one, and its facts have a member `revision`. Raises
+    ContractError that names the nearest pointer.
     """
-    place = "/" + rule.partition("#")[0].removeprefix("/")
+    place = "/" + rule.removeprefix("#").partition("#")[0].removeprefix("/")
     try:
         pointer.parse(place)
     except ValueError as error:

@@ -171,6 +171,12 @@ def _patch_bytes(patch: Patch) -> int:
     return memory_of(patch.patch)
 
 
+def read_patch(path: Path) -> tuple[str, Json]:
+    """Return the name of the protocol and the patch of a file for a server elsewhere. Raises ContractError."""
+    document, patch = _read_patch(path, Meta(contracts_folder() / "meta"))
+    return document["protocol"], patch.patch
+
+
 def _read_patch(path: Path, meta: Meta) -> tuple[Mapping[str, Json], Patch]:
     """Return a file with a patch or a revision as it is written, and its patch."""
     document = yamltext.load(path)
@@ -228,8 +234,6 @@ class Library:
 
     def load_patch(self, path: Path) -> tuple[str, Patch]:
         """Load a file for --contract-patch; return the name of its protocol and the patch."""
-        if not path.is_file():
-            raise ContractError(str(path), "", "file not found")
         document, patch = _read_patch(path, self.meta)
         return self.protocol(document["protocol"]).name, patch
 

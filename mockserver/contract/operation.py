@@ -9,6 +9,7 @@ from typing import Literal
 from mockserver.contract.schema import Schema
 from mockserver.contract.sections import CorsRules, Credential, Idempotency, Named, RateLimit, RefusalFamily, Replies
 from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.patterns import matches
 from mockserver.jsonkit.pointer import Tokens
 from mockserver.jsonkit.wiretext import unquoted
 
@@ -123,13 +124,36 @@ class Operation(Named):
                 return None
         return params
 
+    def key_in(self, segments: tuple[str, ...]) -> str | None:
+        """Return the key in the raw segments of a path that begins like this operation's, or None.
+
+        Where the path is not this operation's after all, only a well-formed key is one.
+        """
+        for credential in self.credentials:
+            if credential.place != "path":
+                continue
+            place = self.segments.index(f"{{{credential.parameter}}}")
+            if len(segments) <= place or not segments[place] or segments[:place] != self.segments[:place]:
+                continue
+            key, pattern = unquoted(segments[place]), credential.pattern
+            if pattern is None or matches(pattern, key) or self._fits(segments):
+                return key
+        return None
+
+    def _fits(self, segments: tuple[str, ...]) -> bool:
+        return len(segments) == len(self.segments) and self.match(segments) is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Place:
-    """Where a request target leads: the operations there by method, and the path's parameters."""
+    """Where a request target leads: the operations there by method, and the path's parameters.
+
+    `key` is the credential in the path, where the protocol has it there; also in a path that leads nowhere.
+    """
 
     operations: Mapping[str, Operation]
     params: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
     leading_slashes: bool = False
     trailing_slash: bool = False
 

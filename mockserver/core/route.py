@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from mockserver.contract.contract import Contract, split_target
-from mockserver.contract.operation import Operation, Place
+from mockserver.contract.operation import Operation
 from mockserver.contract.sections import Credential
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding
@@ -32,19 +32,15 @@ def route(request_body: RequestBody, contract: Contract) -> Judged:
     if judged.operation is None:
         if method == "OPTIONS" and place.cors is not None:
             judged.preflight = True
-            judged.credential = _credential_in_path(place)
+            judged.credential = place.key
             return judged
         judged.refusal = _refusal(judged)
     for credential, value in credentials(judged, judged.operation):
         judged.credential_name, judged.credential = credential.name, value
         break
+    if judged.operation is None and judged.credential is None:
+        judged.credential = place.key
     return judged
-
-
-def _credential_in_path(place: Place) -> str | None:
-    """Return the credential in the path, which a preflight carries too; None where the protocol has it elsewhere."""
-    specs = (spec for operation in place.operations.values() for spec in operation.credentials if spec.place == "path")
-    return next((place.params[spec.parameter] for spec in specs if place.params.get(spec.parameter)), None)
 
 
 def _refusal(judged: Judged) -> Refusal:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from itertools import takewhile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, takewhile
 from typing import Final
 
 from mockserver.core.findings import Finding
@@ -57,6 +57,15 @@ def cut(text: str, limit: int) -> str:
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun, in the plural where English has it."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def alike(entries: Iterable[tuple[str, Sequence[str]]], separator: str = " ") -> Iterator[str]:
+    """Yield the lines of entries, each an id and lines; successive entries with equal lines are told once."""
+    for lines, same in groupby(entries, lambda entry: entry[1]):
+        ids = [id for id, _ in same]
+        head = ids[0] if len(ids) == 1 else f"{ids[0]} to {ids[-1]} ({len(ids)} alike)"
+        yield f"{head}{separator}{lines[0]}"
+        yield from lines[1:]
 
 
 def block(title: str, lines: Iterable[str]) -> list[str]:

@@ -11,6 +11,8 @@ _OTHER_ENCODINGS: Final = (
     ("UTF-16", codecs.BOM_UTF16_LE),
     ("UTF-16", codecs.BOM_UTF16_BE),
 )
+_COMPRESSED: Final = {"gzip": b"\x1f\x8b", "zip": b"PK\x03\x04", "Zstandard": b"\x28\xb5\x2f\xfd"}
+"""What a compressed file begins with."""
 
 
 class NotUTF8Error(ValueError):
@@ -18,7 +20,13 @@ class NotUTF8Error(ValueError):
 
 
 def without_mark(text: bytes) -> bytes:
-    """Return the text of a file without its byte order mark. Raises NotUTF8Error for UTF-16 and UTF-32."""
+    """Return the text of a file without its byte order mark.
+
+    Raises NotUTF8Error for UTF-16, UTF-32 and a compressed file.
+    """
+    for kind, beginning in _COMPRESSED.items():
+        if text.startswith(beginning):
+            raise NotUTF8Error(f"the file is compressed ({kind}); unpack it first")
     for encoding, mark in _OTHER_ENCODINGS:
         if text.startswith(mark):
             raise NotUTF8Error(f"the file is {encoding}; save it as UTF-8")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -43,7 +44,7 @@ def parse(text: bytes) -> tuple[Json, bool]:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         if b"\\ud" not in text and b"\\uD" not in text:
-            raise NotJSONError(str(error)) from None
+            raise NotJSONError(_encoding_problem(text) or str(error)) from None
         return parse_exactly(text), True
     if len(text) > 2 * MAX_DEPTH and _too_deep(value):
         raise NotJSONError(TOO_DEEP)
@@ -66,17 +67,13 @@ def parse_exactly(text: bytes, duplicates: list[str] | None = None) -> Json:
     decoder = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=members)
     try:
         characters = text.decode("utf-8")
-        if characters.startswith("\ufeff"):
-            raise json.JSONDecodeError("Unexpected byte order mark", characters, 0)
         value, end = decoder.raw_decode(characters, _after_blanks(characters, 0))
         if (rest := _after_blanks(characters, end)) != len(characters):
             raise json.JSONDecodeError("Extra data", characters, rest)
     except RecursionError:
         raise NotJSONError(TOO_DEEP) from None
-    except UnicodeDecodeError as error:
-        raise NotJSONError(f"not UTF-8: {error.reason} at byte {error.start}") from None
     except ValueError as error:
-        raise NotJSONError(str(error)) from None
+        raise NotJSONError(_encoding_problem(text) or str(error)) from None
     if _too_deep(value):
         raise NotJSONError(TOO_DEEP)
     return value
@@ -92,21 +89,32 @@ def _after_blanks(text: str, start: int) -> int:
     return start
 
 
+def _encoding_problem(text: bytes) -> str | None:
+    """Return why a text is not that of JSON already as bytes, or None: libraries say it in terms of their own."""
+    if text.startswith(BOM_UTF8):
+        return "it begins with a byte order mark; send it without"
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: {error.reason} at byte {error.start}"
+    return None
+
+
 def _too_deep(value: Json) -> bool:
     try:
         orjson.dumps(value)
     except TypeError:  # too deep, or something else that orjson does not write
-        return _depth(value) > MAX_DEPTH
+        return depth(value) > MAX_DEPTH
     return False
 
 
-def _depth(value: Json) -> int:
+def depth(value: Json) -> int:
     """Return the nesting depth of a value; iterative, because Python limits recursion."""
-    depth, level = 0, [value]
+    levels, level = 0, [value]
     while level := [member for member in level if isinstance(member, dict | list)]:
-        depth += 1
+        levels += 1
         level = [inner for member in level for inner in (member.values() if isinstance(member, dict) else member)]
-    return depth
+    return levels
 
 
 def view(text: bytes) -> Json:

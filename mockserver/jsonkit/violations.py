@@ -69,7 +69,7 @@ def describe(error: jsonschema_rs.ValidationError) -> str:
         case Kind.Type(types=[_, _, *_] as types):
             return f"{json.dumps(error.instance)[:LONGEST_VALUE]} is not of type {' or '.join(types)}"
         case Kind.PropertyNames(error=inner):
-            return f"the name {describe(inner)}"
+            return f"{'a name has' if isinstance(inner.kind, Kind.MaxLength) else 'the name'} {describe(inner)}"
         case Kind.MaxItems(limit=limit):
             return _too_many(error.instance, limit, "elements")
         case Kind.MaxProperties(limit=limit):

@@ -16,7 +16,11 @@ import yaml
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.filetext import utf8
+from mockserver.jsonkit.jsontext import depth
 
+MAX_DEPTH: Final = 100
+"""Maximum nesting of arrays and objects: what reads, merges, compiles and writes a document is recursive."""
+TOO_DEEP: Final = f"nested deeper than {MAX_DEPTH} levels"
 MAX_WIDTH: Final = 120
 ONE_LINE: Final = 90
 
@@ -88,7 +92,11 @@ _Strict.add_constructor("tag:yaml.org,2002:float", _Strict.construct_number)
 
 def load(path: Path) -> Json:
     """Read a YAML file. Raises ContractError naming the file and line."""
-    return loads(path.read_bytes(), str(path))
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ContractError(str(path), "", f"cannot be read: {error.strerror}") from None
+    return loads(text, str(path))
 
 
 def dumps(value: Json) -> str:
@@ -107,18 +115,28 @@ def loads(text: bytes | str, name: str) -> Json:
         value = yaml.load(text, Loader=_Strict)
         if tagged is not None:
             raise tagged
+        if depth(value) > MAX_DEPTH:
+            raise ContractError(name, "", TOO_DEEP)
         return value
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        problem = getattr(error, "problem", None) or str(error)
-        if isinstance(error, yaml.constructor.ConstructorError) and " the tag " in problem:
-            problem += "; tags are not allowed"
-        raise ContractError(name, "", f"{where}{problem}") from None
+        raise ContractError(name, "", _problem(error)) from None
     except RecursionError:
-        raise ContractError(name, "", "nested too deeply") from None
+        raise ContractError(name, "", TOO_DEEP) from None
     except ValueError as error:
         raise ContractError(name, "", str(error)) from None
+
+
+def _problem(error: yaml.YAMLError) -> str:
+    """Return where and why a text is not YAML of this subset."""
+    if isinstance(error, yaml.reader.ReaderError):
+        code = error.character if isinstance(error.character, int) else ord(error.character)  # libyaml gives the code
+        return f"character U+{code:04X} at position {error.position} is not allowed"
+    mark = getattr(error, "problem_mark", None)
+    where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+    problem = getattr(error, "problem", None) or str(error)
+    if isinstance(error, yaml.constructor.ConstructorError) and " the tag " in problem:
+        problem = f"tags are not allowed, got {problem.partition(' the tag ')[2]}"
+    return f"{where}{problem}"
 
 
 def _refused(text: bytes | str, name: str) -> ContractError | None:

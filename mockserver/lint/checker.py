@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch
@@ -27,6 +28,8 @@ from mockserver.lint.replies import reply_findings
 from mockserver.lint.traffic import Skip, contract_of
 from mockserver.lint.wire_requests import with_example_credential
 from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
+
+TO_ANY_HOST: Final = "name the API with --protocol to check its requests to any host"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +93,8 @@ class Checker:
         if self.result.is_empty:
             *others, last = sorted(self._contracts(None))
             wanted = f"expected a request to {' or '.join(filter(None, (', '.join(others), last)))}"
-            self._report_empty(Item(file=str(path)), "; ".join([wanted, *self.result.not_checked()]))
+            hints = [TO_ANY_HOST] if self.result.skipped[Skip.HOST] and self.options.protocol is None else []
+            self._report_empty(Item(file=str(path)), "; ".join([wanted, *self.result.not_checked(), *hints]))
         self._finish_file()
 
     def _finish_file(self) -> None:

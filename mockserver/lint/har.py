@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from mockserver.core.body import RequestBody
@@ -25,6 +25,8 @@ LONGEST_BODY: Final = 64 * 1024 * 1024
 """The most bytes that a recorded body is decompressed to."""
 WITHOUT_BODY: Final = frozenset({204, 304})
 """Statuses of replies that have no body."""
+WITHOUT_REQUEST_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+"""Methods of requests that have no body unless the file says so."""
 DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 REPLACED: Final = "\N{REPLACEMENT CHARACTER}"
 """What a recorder writes for bytes that are not text."""
@@ -63,6 +65,9 @@ _ENTRY: Final = DocumentSchema(
         },
     }
 )
+
+
+Headers: TypeAlias = Sequence[tuple[str, str]]
 
 
 class Body(NamedTuple):
@@ -132,17 +137,15 @@ def origin_of(url: str) -> str:
     return f"{scheme}://{authority.removesuffix(DEFAULT_PORTS.get(scheme, ':'))}"
 
 
-def _request(sent: Mapping[str, Json], target: str, headers: list[tuple[str, str]]) -> WireRequest | None:
+def _request(sent: Mapping[str, Json], target: str, headers: Headers) -> WireRequest | None:
     """Return the request with the body that was recorded; None where the body, or a part of it, was not."""
     post = sent.get("postData", {})
     bodies, size = list(_bodies(post)), _size(sent, headers)
     if not any(body.content for body in bodies):
-        has_body = bool(size) or (size is None and sent["method"] not in ("GET", "HEAD", "OPTIONS", "DELETE"))
-        announced = "postData" not in sent and any(name.lower() == "content-type" for name, _ in headers)
-        return None if has_body or (announced and sent["method"] == "POST") else _with(sent, target, headers, b"")
+        return None if _lacks_body(sent, headers, size) else _with(sent, target, headers, b"")
     if "encoding" not in post and len(bodies[0].content) == size:
         bodies = bodies[:1]  # the text is as long as what was sent
-    decoded = [pair for pair in headers if pair[0].lower() != "content-encoding"]
+    decoded = _without_encoding(headers)
     request = _with(sent, target, headers, bodies[0].content)
     if RequestBody(request).encoding_problem(LONGEST_BODY) == "unsupported_encoding":
         return request
@@ -156,11 +159,26 @@ def _request(sent: Mapping[str, Json], target: str, headers: list[tuple[str, str
     return None if lossy or in_part else request
 
 
+def _lacks_body(sent: Mapping[str, Json], headers: Headers, size: int | None) -> bool:
+    """Tell whether a body may have been sent that is not in the file.
+
+    For the body of a beacon, browsers write no text and the size 0: it was empty only if a text or a header says so.
+    """
+    if size or sent["method"] in WITHOUT_REQUEST_BODY:
+        return bool(size)
+    is_empty = "text" in sent.get("postData", {}) or any(name.lower() == "content-length" for name, _ in headers)
+    return size is None or not is_empty
+
+
+def _without_encoding(headers: Headers) -> list[tuple[str, str]]:
+    return [pair for pair in headers if pair[0].lower() != "content-encoding"]
+
+
 def _with(sent: Mapping[str, Json], target: str, headers: Iterable[tuple[str, str]], body: bytes) -> WireRequest:
     return wire_request(sent["method"], target, headers, body)
 
 
-def _size(sent: Mapping[str, Json], headers: Iterable[tuple[str, str]]) -> int | None:
+def _size(sent: Mapping[str, Json], headers: Headers) -> int | None:
     """Return how many bytes the body had as far as the recorder says; None if it does not."""
     lengths = [value.strip() for name, value in headers if name.lower() == "content-length"]
     sizes = [int(length) for length in lengths if length.isascii() and length.isdigit() and len(length) < 18]
@@ -217,6 +235,20 @@ def _reply(response: Mapping[str, Json]) -> WireReply | None:
     if not text:  # browsers write an empty text for the reply to a beacon, whatever it was
         empty = status in WITHOUT_BODY or _size({}, headers) == 0
         return WireReply(status=status, headers=headers, body=b"") if empty else None
-    plain = text.encode("utf-8", "surrogatepass")
-    body = (_from_base64(text) if content.get("encoding", "").lower() == "base64" else None) or plain
-    return WireReply(status=status, headers=headers, body=body)
+    body = _reply_body(text, content, headers)
+    return None if body is None else WireReply(status=status, headers=headers, body=body)
+
+
+def _reply_body(text: str, content: Mapping[str, Json], headers: Headers) -> bytes | None:
+    """Return the body of a reply, decoded; None where only a part of it is in the file, or what cannot be read."""
+    plain, decoded = text.encode("utf-8", "surrogatepass"), _from_base64(text)
+    labelled = content.get("encoding", "").lower() == "base64"
+    bodies = [body for body in ((decoded, plain) if labelled else (plain, decoded)) if body]
+    for kept in (_without_encoding(headers), headers):
+        for body in bodies:
+            candidate = RequestBody(wire_request("POST", "/", kept, body))
+            if candidate.parse(LONGEST_BODY):
+                return candidate.text
+    size, still_encoded = content.get("size"), labelled and len(_without_encoding(headers)) < len(headers)
+    in_part = isinstance(size, int) and size > len(bodies[0])
+    return None if in_part or still_encoded or REPLACED in text else bodies[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 from mockserver.contract.contract import Contract
@@ -100,13 +100,13 @@ def _schema_of(template: ReplyTemplate | RefusalTemplate | None) -> Schema | Non
     return template.shape.schema if isinstance(template, RefusalTemplate) else template.schema if template else None
 
 
-@cache
+@lru_cache(maxsize=64)
 def _unknown(contract: Contract) -> Mapping[str, str]:
     ids = {f"{kind}_id": _escaped(prefix) + SENTENCE for kind, prefix in contract.id_prefixes.items()}
     return {**UNKNOWN, **ids}
 
 
-@cache
+@lru_cache(maxsize=64)
 def placeholders(contract: Contract) -> Mapping[str, str]:
     """Return the placeholders with which the core answers, for `Terms`."""
     return {name: f"⟪unknown:{name}⟫" for name in _unknown(contract)}

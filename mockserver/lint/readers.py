@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -94,7 +95,7 @@ def _broken(file: str, place: str, error: Exception) -> BrokenItem:
             return BrokenItem(file=file, place=place, problem=f"{NOT_JSON}: {reason}")
         case ContractError():  # of the YAML loader
             return BrokenItem(file=file, place=place, problem=error.problem)
-    return BrokenItem(file=file, place=place, problem=f"cannot be read: {error}")
+    return BrokenItem(file=file, place=place, problem=f"cannot be read: {getattr(error, 'strerror', error)}")
 
 
 def _parts(path: Path, file: str) -> Iterator[Part]:
@@ -113,6 +114,7 @@ def _parts(path: Path, file: str) -> Iterator[Part]:
         yield "", partial(_empty, file, f"{holder} is {problem}")
     elif suffix in LINES or (path == STDIN and _is_lines(text)):
         for number, line in enumerate(text.split(b"\n"), 1):
+            line = line.removeprefix(BOM_UTF8)  # of a file that was appended to another one
             if line.strip():
                 yield f"line {number}", partial(_line_item, line, file, f"line {number}")
     else:

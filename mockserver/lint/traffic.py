@@ -9,13 +9,21 @@ from urllib.parse import urlsplit
 
 from mockserver.contract.contract import Contract, split_target
 from mockserver.contract.ownership import longest_first, owner
+from mockserver.contract.sections import Credential
 from mockserver.core.body import RequestBody
-from mockserver.core.route import route
+from mockserver.core.judge import judge
+from mockserver.core.model import Judged, Terms
+from mockserver.core.route import credentials, route
 from mockserver.core.wire import WireRequest
+from mockserver.jsonkit.patterns import matches
 from mockserver.lint.har import origin_of
 from mockserver.lint.items import RequestItem
+from mockserver.lint.replies import reply_findings
+from mockserver.recording.redact import key_prefixes
 
 WEB: Final = ("http://", "https://")
+OWN_PLACES: Final = ("path", "body")
+"""Places of a key where other APIs hardly have theirs. Headers such as `X-API-Key` and `?key=` are common."""
 
 
 class Skip(StrEnum):
@@ -29,9 +37,10 @@ class Skip(StrEnum):
 def contract_of(item: RequestItem, contracts: Mapping[str, Contract]) -> Contract | Skip:
     """Return which of some contracts, by name, a request belongs to.
 
-    At a vendor's host this is the vendor's, and at a mockserver the owner of the path. At any other host, which may be
-    a proxy, a mock or the page's own, a request belongs to a protocol only if it reaches an operation; one of a page
-    to its own host must carry a key as well.
+    At a vendor's host this is the vendor's, except for what its own pages ask without a key or from other paths, and at
+    a mockserver the owner of the path. At any other host, which may be that of a proxy, a mock, a page or another
+    API, a request belongs to a protocol only if it reaches an operation, and a key or the reply shows that it is meant
+    for it. Where there is one contract only, that is needed only of requests of a page to its own host.
     """
     origin = item.origin
     if item.protocol is not None:
@@ -45,20 +54,56 @@ def contract_of(item: RequestItem, contracts: Mapping[str, Contract]) -> Contrac
     if prefix is None:
         return Skip.HOST if origin is not None and not at_host else Skip.PATH
     contract = candidates[prefix.protocol]
-    return contract if at_host or origin is None or _belongs(item.request, origin, contract) else Skip.HOST
+    if origin is None:
+        return contract
+    routed = route(RequestBody(item.request), contract)
+    if at_host:
+        is_call = routed.operation is not None and routed.credential is not None
+        return contract if is_call or not _from_own_page(item.request, origin) else Skip.PATH
+    certain = len(contracts) == 1 and not _from_own_page(item.request, origin)
+    return contract if _belongs(item, routed, certain=certain) else Skip.HOST
 
 
 def _is_host(contract: Contract, origin: str) -> bool:
     return urlsplit(contract.host).hostname == (urlsplit(origin).hostname or "").rstrip(".")
 
 
-def _belongs(request: WireRequest, origin: str, contract: Contract) -> bool:
-    """Tell whether a request to a host of nobody's is one of the protocol all the same."""
-    judged = route(RequestBody(request), contract)
-    if judged.preflight or judged.operation is None:
-        return judged.preflight
-    needs_key = not judged.operation.credentials or _from_own_page(request, origin)
-    return judged.credential is not None or not needs_key
+def _belongs(item: RequestItem, routed: Judged, *, certain: bool) -> bool:
+    """Tell whether a request to a host of nobody's is one of the protocol all the same.
+
+    If it is `certain` which protocol is meant, reaching an operation is enough.
+    """
+    if routed.preflight:
+        return certain or routed.credential is not None or _announces_key(routed)
+    if routed.operation is None or not routed.operation.credentials:
+        return False
+    return certain or _has_key(routed) or _is_answered(item, routed.contract)
+
+
+def _announces_key(preflight: Judged) -> bool:
+    """Tell whether a preflight asks for the header of a key."""
+    asked = (preflight.request.header(b"access-control-request-headers") or "").lower().split(",")
+    specs = (spec for operation in preflight.place.operations.values() for spec in operation.credentials)
+    return any(spec.place == "header" and spec.parameter.lower() in map(str.strip, asked) for spec in specs)
+
+
+def _has_key(routed: Judged) -> bool:
+    """Tell whether a request has a key that cannot be that of another API with the same path."""
+    return any(_is_own(spec, key, routed.contract) for spec, key in credentials(routed, routed.operation))
+
+
+def _is_own(spec: Credential, key: str, contract: Contract) -> bool:
+    if spec.place in OWN_PLACES:
+        return True
+    return matches(spec.pattern, key) if spec.pattern else key.startswith(tuple(key_prefixes(contract)))
+
+
+def _is_answered(item: RequestItem, contract: Contract) -> bool:
+    """Tell whether the recorded reply is one that the contract gives."""
+    if item.reply is None:
+        return False
+    judged = judge(route(RequestBody(item.request), contract), Terms(now_ms=item.now_ms or 0))
+    return reply_findings(judged, item.reply) == []
 
 
 def _from_own_page(request: WireRequest, origin: str) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from aiohttp import web
 
@@ -15,7 +16,7 @@ from mockserver.recording.redact import key_prefixes
 from mockserver.server import logs, reloading
 from mockserver.server.aiohttp_io import in_pieces, json_response, problem, unreadable
 from mockserver.server.connection import Watched
-from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_control
+from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_call, is_control
 from mockserver.server.handlers import Handlers
 from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
@@ -26,6 +27,8 @@ from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 
 _log = logging.getLogger("mockserver")
+
+BASE_URL: Final = f"the base URL of a client is that of the server, or ends with {SESSION_PREFIX}<session>"
 
 
 class App:
@@ -97,7 +100,10 @@ class App:
             return await self._answer_under_prefix(request, target)
         path = target.partition("?")[0]
         if is_control(path):
-            return await self.control.handle(request)
+            reply = await self.control.handle(request)
+            if reply.status >= 400 and not is_call(request.method, path):
+                self.unseen.add(f"no control call is {request.method} {plain_path(path)}; {BASE_URL}")
+            return reply
         if path == "/" and request.method in ("GET", "HEAD"):
             return json_response(self.handlers.describe(), headers=HEADERS)
         return await self.vendor.handle(request, target, None)

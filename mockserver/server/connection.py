@@ -51,9 +51,13 @@ HALF_CLOSE_S: Final = 0.05
 delay, it has given up: both look alike."""
 
 NOT_A_URL: Final = "the request target is not a valid URL"
+HEAD_INCOMPLETE: Final = "a client disconnected before the head of its request was complete"
 TLS_ON_PLAIN_PORT: Final = "TLS on a plain port: use an http:// URL, or start the server with --tls"
-TLS_RECORD: Final = b"\x16"
-"""The first byte that a TLS client sends; no HTTP method begins with it."""
+OTHER_PROTOCOLS: Final = {
+    b"\x16": TLS_ON_PLAIN_PORT,
+    b"PRI * HTTP/2": "HTTP/2 without an upgrade: the server speaks HTTP/1.1",
+}
+"""What a client of another protocol sends first, and what to say to it. No HTTP method begins with the byte of TLS."""
 
 TOO_MANY_HEADERS: Final = "Too many headers received"
 """What aiohttp's parser says of more than its limit."""
@@ -238,7 +242,7 @@ class Watched(Connection):
     once. A header that came twice is taken once.
     """
 
-    __slots__ = ("_answered", "_head_since", "_lenient", "_newest", "_refused", "_silent", "_tls")
+    __slots__ = ("_answered", "_head_since", "_lenient", "_newest", "_other", "_refused", "_silent")
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
@@ -247,7 +251,7 @@ class Watched(Connection):
         self._newest: tuple[str, StreamReader] | None = None
         self._answered: StreamReader | None = None
         self._refused = False
-        self._tls = False
+        self._other = ""
         self._lenient = LenientParser(self._parser, self._new_parser)
         self._parser = cast(HttpRequestParser, self._lenient)
 
@@ -293,7 +297,8 @@ class Watched(Connection):
                     break
             if isinstance(queue[-1][0], _ERROR_MESSAGE):
                 self._refused = True
-                self._tls = self._newest is None and data.startswith(TLS_RECORD)
+                if self._newest is None:
+                    self._other = next((said for begin, said in OTHER_PROTOCOLS.items() if data.startswith(begin)), "")
                 self.origin = self._lenient.origin(data)
                 self._break_body(queue[-1][0])
             self._head_since = None
@@ -310,8 +315,8 @@ class Watched(Connection):
 
     def what_is_wrong(self, status: int, error: BaseException | None, message: str | None) -> tuple[int, str]:
         """Return the status and a description of a parser error, without the data, which may contain a key."""
-        if self._tls:
-            return status, TLS_ON_PLAIN_PORT
+        if self._other:
+            return status, self._other
         if isinstance(error, _LINE_TOO_LONG):
             return 431, f"the request line or a header is longer than {error.args[1]} bytes"
         if isinstance(error, _INVALID_URL):
@@ -333,10 +338,17 @@ class Watched(Connection):
             else:
                 self.end_with(408, f"the request head did not arrive within {self._server.timeout:g} s")
 
+    def end_with(self, status: int, detail: str) -> None:
+        """Answer at once that a request cannot be read; it is counted by that."""
+        self._head_since = None
+        super().end_with(status, detail)
+
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Count a TLS connection that brought nothing."""
+        """Count a TLS connection that brought nothing, and a request of which only a part of the head came."""
         if self.secure and self._newest is None and not self._refused:
             self._server.on_unreadable(NO_REQUEST)
+        elif self._head_since is not None and not self._silent:
+            self._server.on_unreadable(HEAD_INCOMPLETE)
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]

@@ -156,7 +156,8 @@ class Control:
             operation = route.operations.get(method)
             if operation is None:
                 allow = ", ".join(sorted(route.operations))
-                raise RejectedError(405, f"{request.method} is not allowed for this path", headers={"Allow": allow})
+                detail = f"{request.method} is not allowed for this path; allowed: {allow}"
+                raise RejectedError(405, detail, headers={"Allow": allow})
             query_values = _query(operation, query)
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
@@ -216,7 +217,17 @@ def _find(path: str) -> tuple[_Route, dict[str, str]]:
         match = route.pattern.fullmatch(ROOT if bare == ROOT.rstrip("/") else bare)
         if match is not None:
             return route, {name: unquoted(text) for name, text in match.groupdict().items()}
-    raise RejectedError(404, f"unknown path {path}; GET /_mock/ lists the available paths")
+    detail = f"unknown path {path}; GET /_mock/ lists the available paths; vendor paths of a session begin with"
+    raise RejectedError(404, f"{detail} {SESSION_PREFIX}<session>/")
+
+
+def is_call(method: str, path: str) -> bool:
+    """Return whether a request to a path of the control surface is one of its calls, or the preflight of one."""
+    try:
+        operations = _find(path)[0].operations
+    except RejectedError:
+        return False
+    return method == "OPTIONS" or ("GET" if method == "HEAD" else method) in operations
 
 
 def _query(operation: Json, query: str) -> dict[str, Any]:
@@ -224,7 +235,7 @@ def _query(operation: Json, query: str) -> dict[str, Any]:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="replace")
     except ValueError:
-        raise RejectedError(400, "malformed query string") from None
+        raise RejectedError(400, "malformed query string: expected name=value, joined by &") from None
     values: dict[str, Any] = {}
     for name, text in pairs:
         if name not in declared:
@@ -305,7 +316,8 @@ def _body_of(text: bytes, engine: jsonschema_rs.Draft202012Validator) -> Json:
     try:
         body = whole(jsontext.parse_exactly(text, duplicates))
     except jsontext.NotJSONError as error:
-        raise RejectedError(400, f"the body is not valid JSON: {error}", pointer="") from None
+        problem = f"the body is not valid JSON: {error}" if text.strip() else "the body is empty; this call needs JSON"
+        raise RejectedError(400, problem, pointer="") from None
     if duplicates:
         name = duplicates[0][:LONGEST_VALUE]
         raise RejectedError(400, f'duplicate key "{name}"', pointer=pointer.build([name]))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, repeat
-from typing import Final, TypeVar
+from itertools import repeat
+from typing import Final
 
 from mockserver.core.findings import Finding
+from mockserver.core.model import Verdict
 from mockserver.core.wording import (
     NOTHING_CAME,
     SHOWN_ROWS,
     SHOWN_VALUE,
     abridged,
+    alike,
     block,
     counted,
     cut,
@@ -24,15 +26,17 @@ from mockserver.jsonkit.printable import printable
 from mockserver.recording.export import redacted_rows, shown_name
 from mockserver.recording.redact import Redactor
 from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
-from mockserver.sessions.matcher import MOST_VALUES, Difference
+from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session import Session
-from mockserver.sessions.session_name import shorten
+from mockserver.sessions.session_name import DEFAULT_SESSION, shorten
+from mockserver.sessions.views import View
 
-T = TypeVar("T")
 Row = Mapping[str, Json]
 OTHER_KEY: Final = (
     "This session received nothing, but another session did: does the client use the key of this session?"
 )
+NO_KEY: Final = "Requests arrived without a key, or with one that could not be read: they are in the session default."
+WITHOUT_EVENTS: Final = "Requests arrived, but none of them has events."
 NOT_READ: Final = "Requests reached this server that are in no session; see the reason above."
 REFUSED: Final = "The events arrived but were refused; see the reasons above."
 REFUSED_REQUEST: Final = "Requests arrived but were refused as a whole; see the reasons above."
@@ -55,7 +59,8 @@ def explain(
         redacted_rows(_without(_LONG, answer), redactor),
         redacted_rows(_without(_LONG, arrived), redactor),
     )
-    lines = [redactor.text(f"waited for {conditions(asked, waiter.match, redactor)}: {_outcome(asked, answer)}")]
+    asked_for = conditions(asked, waiter.match, redactor)
+    lines = [redactor.text(f"waited for {asked_for}: {_outcome(waiter, asked, answer)}")]
     if answer["satisfied"]:
         return printable(lines[0])
     counts = session.counts.as_json()
@@ -66,17 +71,23 @@ def explain(
     if session.eviction is not None:
         lines.append(session.eviction.text())
     if waiter.for_requests:
-        lines += block("arrived", map(_request, arrived))
+        lines += block("arrived", alike(map(_request, arrived)))
     else:
-        lines += block("arrived", map(_event, arrived, distinct([row["event"] for row in arrived])))
+        lines += block("arrived", alike(_events(arrived)))
     kind = "requests" if waiter.for_requests else "events"
-    lines += _first(f"closest {kind}", _near_misses(waiter.near_misses), partial(_near_miss, redactor))
-    lines += block("refused events that match otherwise", _refused_events(answer["refused"]))
-    lines += block("refused requests", chain.from_iterable(map(_refused_request, answer["refused_requests"])))
-    lines += _first("pending fault steps", pending, partial(_fault_step, redactor))
+    lines += block(f"closest {kind}", alike(_near_misses(waiter.near_misses, redactor), ": "))
+    lines += block("refused events that match otherwise", alike(_events(answer["refused"])))
+    lines += block("refused requests", alike(map(_request, answer["refused_requests"])))
+    without_events = _without(_LONG, [View(exchange).request_row() for exchange in waiter.without_events])
+    lines += block("requests without events", alike(map(_request, redacted_rows(without_events, redactor))))
+    shown = [*map(partial(_fault_step, redactor), pending[:SHOWN_ROWS]), *repeat("", len(pending) - SHOWN_ROWS)]
+    lines += block("pending fault steps", shown)
     lines += block(
         "requests to other sessions",
-        (f"{shorten(row['session'])}: {counted(row['requests'], 'request')}" for row in others),
+        (
+            f"{shorten(row['session'])}: {counted(row['requests'], 'request')}, the latest {row['latest']}"
+            for row in others
+        ),
     )
     unseen = answer["unseen"]
     if unseen["count"]:
@@ -91,11 +102,6 @@ def _without(names: frozenset[str], rows: Json) -> Json:
         return [{name: member for name, member in row.items() if name not in names} for row in rows]
     members = {name: member for name, member in rows.items() if name not in names}
     return {**members, "refused_requests": _without(names, rows["refused_requests"])}
-
-
-def _first(title: str, items: Sequence[T], line: Callable[[T], str]) -> list[str]:
-    """Return a block of lines about items; no line is made of those that it leaves out."""
-    return block(title, [*map(line, items[:SHOWN_ROWS]), *repeat("", len(items) - SHOWN_ROWS)])
 
 
 def _shown(member: Json, redactor: Redactor) -> str:
@@ -119,11 +125,11 @@ def conditions(asked: Row, match: Row, redactor: Redactor) -> str:
     return f"{exactly}{' '.join([str(count), *words])} {noun if count == 1 else noun + 's'}{kind}{where}"
 
 
-def _outcome(asked: Row, answer: Row) -> str:
+def _outcome(waiter: Waiter, asked: Row, answer: Row) -> str:
     seconds = f"{asked.get('timeout_ms', DEFAULT_TIMEOUT_MS) / 1000:g} s"
     arrived = f"{answer['matched']} arrived"
     return {
-        "ok": arrived,
+        "ok": f"{arrived} within {seconds}" if waiter.whole_time else arrived,
         "timeout": f"{arrived} within {seconds}",
         "too_many": arrived,
         "not_quiet": f"the session was not quiet for {asked.get('quiet_ms', 0) / 1000:g} s within {seconds}",
@@ -147,48 +153,38 @@ def distinct(events: Sequence[Json]) -> list[Json]:
     return [dict(sorted(pairs, key=lambda pair: len(str(pair[1])))) for pairs in differing]
 
 
-def _event(row: Row, shown: Json) -> str:
-    operation = f"{row['protocol']} {row['operation']}"
-    return f"{row['id']} {operation}: {row['type'] or 'no type'} {row['verdict']} {value(shown)}"
+def _events(rows: Sequence[Row]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the ids and lines of events; they show what tells the events apart, or the events where nothing does."""
+    events = [row["event"] for row in rows]
+    apart = distinct(events)
+    for row, shown in zip(rows, apart if any(apart) else events, strict=True):
+        what = f"{row['protocol']} {row['operation']}: {row['type'] or 'no type'} {row['verdict']} {value(shown)}"
+        yield row["id"], [what, *(_errors(row) if row["verdict"] == Verdict.REJECTED else ())]
 
 
-def _refused_events(rows: Sequence[Row]) -> Iterator[str]:
-    for row, shown in zip(rows, distinct([row["event"] for row in rows]), strict=True):
-        yield _event(row, shown)
-        yield from _errors(row)
-
-
-def _request(row: Row) -> str:
-    return f"{row['id']} {row['method']} {cut(row['path'], SHOWN_VALUE)} -> {row['status'] or 'no reply'}"
-
-
-def _refused_request(row: Row) -> Iterator[str]:
-    yield _request(row)
-    yield from _errors(row)
+def _request(row: Row) -> tuple[str, Sequence[str]]:
+    what = f"{row['method']} {cut(row['path'], SHOWN_VALUE)} -> {row['status'] or 'no reply'}"
+    return row["id"], [what, *_errors(row)]
 
 
 def _errors(row: Row) -> Iterator[str]:
-    findings = (Finding(**members) for members in row["findings"])
+    findings = (Finding(**members) for members in row.get("findings", ()))
     yield from (f"  {finding(error)}" for error in findings if error.severity == "error")
 
 
-def _near_misses(misses: Sequence[NearMiss]) -> list[tuple[NearMiss, Difference, Json]]:
-    """Return each difference, with what tells its event from the others at the first one of an event."""
+def _near_misses(misses: Sequence[NearMiss], redactor: Redactor) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield each miss with its differences; no more of them than a block has lines."""
     shown = distinct([miss.shown for miss in misses]) if len(misses) > 1 else [None for _ in misses]
-    return [
-        (miss, different, None if number else apart)
-        for miss, apart in zip(misses, shown, strict=True)
-        for number, different in enumerate(miss.differences)
-    ]
-
-
-def _near_miss(redactor: Redactor, compared: tuple[NearMiss, Difference, Json]) -> str:
-    miss, different, apart = compared
-    expected, got = _shown(different.expected, redactor), _shown(different.got, redactor)
-    label = f" ({_shown(apart, redactor)})" if apart else ""
-    rest = f", but only {MOST_VALUES} values were compared" if different.cut else ""
-    rest += f": {UNDECIDED}" if different.undecided else ""
-    return f"{miss.id}: {redactor.text(different.pointer)} expected {expected}, got {got}{rest}{label}"
+    for miss, apart in zip(misses, shown, strict=True):
+        lines = []
+        for number, different in enumerate(miss.differences[: SHOWN_ROWS + 1]):
+            expected, got = _shown(different.expected, redactor), _shown(different.got, redactor)
+            label = f" ({_shown(apart, redactor)})" if apart and not number else ""
+            rest = f", but only {MOST_VALUES} values were compared" if different.cut else ""
+            rest += f": {UNDECIDED}" if different.undecided else ""
+            head = "  " if number else ""
+            lines.append(f"{head}{redactor.text(different.pointer)} expected {expected}, got {got}{rest}{label}")
+        yield miss.id, lines
 
 
 def _fault_step(redactor: Redactor, step: Row) -> str:
@@ -203,8 +199,18 @@ def _hints(waiter: Waiter, answer: Row, counts: Mapping[str, int]) -> Sequence[s
         return (REFUSED,)
     if answer["refused_requests"] and not waiter.near_misses:
         return (REFUSED_REQUEST,)
+    if waiter.without_events:
+        return (WITHOUT_EVENTS,)
     if counts["requests"]:
         return ()
-    if answer["other_sessions"]:
-        return (OTHER_KEY,)
-    return (NOT_READ if answer["unseen"]["count"] else NOTHING_CAME,)
+    return (_nothing_here(answer),)
+
+
+def _nothing_here(answer: Row) -> str:
+    """Return the hint where the session received nothing."""
+    others = {row["session"] for row in answer["other_sessions"]}
+    if others - {DEFAULT_SESSION}:
+        return OTHER_KEY
+    if answer["unseen"]["count"]:
+        return NOT_READ
+    return NO_KEY if others else NOTHING_CAME

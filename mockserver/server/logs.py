@@ -24,7 +24,7 @@ from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
 from mockserver.server.lines import FIELDS, MAX_TEXT, LineHandler
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
-from mockserver.sessions.session_name import shorten
+from mockserver.sessions.session_name import tagged
 from mockserver.sessions.steps import INJECTED_RULE, Step
 from mockserver.sessions.views import View
 from mockserver.settings import Settings
@@ -99,7 +99,7 @@ def configure(settings: Settings) -> None:
 
 def new_session(session: Session) -> None:
     """Log a new session."""
-    name = shorten(session.name)
+    name = tagged(session.name)
     log.info("new session %s", name, extra=fields(session=name))
 
 
@@ -138,7 +138,7 @@ class _Line:
         secrets = secrets_of(searched, exchange.contract)
         secrets |= secrets_of_session(session) if few_keys else set(session.seen_keys)
         self.redactor = Redactor(secrets, [prefix for contract in contracts for prefix in key_prefixes(contract)])
-        self.session = shorten(session.name)
+        self.session = tagged(session.name)
         self.method = self.redactor.text(request.method)
         self.path = self.redactor.loose_text(request.target.partition("?")[0][:MAX_TEXT])
         self.with_data = small and few_keys and log.isEnabledFor(logging.DEBUG)

@@ -11,7 +11,7 @@ from typing import Final
 from mockserver.contract.library import library_of
 from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError, MockServerError, SettingsError
-from mockserver.sessions.session_name import shorten
+from mockserver.sessions.session_name import tagged
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
 
@@ -112,5 +112,5 @@ def _check_session(new: ServedContracts, name: str, choice: Mapping[str, Contrac
     try:
         new.check(choice)
     except ContractError as error:
-        problem = f"{error.problem} (in session {shorten(name)}, whose own patch or revision no longer fits)"
+        problem = f"{error.problem} (in session {tagged(name)}, whose own patch or revision no longer fits)"
         raise ContractError(error.file, error.pointer, problem) from None

@@ -112,8 +112,8 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, on_signal, number)
-    if settings.ready_file is not None and settings.ready_file.is_file():
-        settings.ready_file.unlink()
+    if settings.ready_file is not None:
+        _clear(settings.ready_file)
     async with serving(settings) as (app, url):
         keep_turns_short()
         await sleep(0.001)  # the loop looks for a signal that came during start-up
@@ -122,6 +122,14 @@ async def run(settings: Settings) -> None:
             await asyncio.to_thread(preload)  # the first request that needs it would hold up the others for that long
         await stop.wait()
         _log.info("stopping")
+
+
+def _clear(ready_file: Path) -> None:
+    """Remove the ready file of an earlier run. Raises SettingsError for what replacing it would destroy."""
+    if ready_file.is_file():
+        ready_file.unlink()
+    elif ready_file.exists():
+        raise SettingsError(f"--ready-file: {ready_file} is not a regular file; name one that can be replaced")
 
 
 def announce(url: str, ready_file: Path | None, ca_file: Path | None = None) -> None:

@@ -89,7 +89,7 @@ class ServerHandlers(HandlerBase):
         try:
             return self.contracts.resolve(protocol, ContractChoice(revision=revision))
         except ContractError as error:
-            raise RejectedError(404, error.problem, parameter="revision") from None
+            raise RejectedError(404, f"{protocol}: {error.problem}", parameter="revision") from None
 
     async def sessions(self, call: Call) -> Json:
         """List all sessions with their counts."""

@@ -63,4 +63,6 @@ def plain_path(path: str) -> str:
 
 
 def _is_plain(segment: str) -> bool:
+    if segment == "_mock":
+        return True
     return _VERSION.fullmatch(segment) is not None or (_WORD.fullmatch(segment) is not None and not is_random(segment))

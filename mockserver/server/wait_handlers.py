@@ -27,6 +27,9 @@ class WaitHandlers(HandlerBase):
         """Block until the wait is satisfied or has failed."""
         request, match = call.body or {}, (call.body or {}).get("match") or {}
         self.check_matcher(self.read(call), match, of_events=request.get("for") != "requests")
+        exactly, count = request.get("exactly"), request.get("count", 1)
+        if exactly is not None and count not in (1, exactly):
+            raise RejectedError(400, f"/count: {count} is not {exactly}, which exactly asks for", pointer="/count")
         if self._open_waits >= waiting.MOST_OPEN:
             detail = (
                 f"{self._open_waits} waits are open on this server, the maximum: end some of them first, or wait for "
@@ -35,6 +38,7 @@ class WaitHandlers(HandlerBase):
             raise RejectedError(503, detail, headers={"Retry-After": "1"})
         session, began_ms = self.store.session(self.name_of(call)), real_ms()
         waiter = waiting.Waiter(session, request)
+        guessed = "since_ms" not in request
         since_ms = request.get("since_ms", max(began_ms - waiting.LOOK_BACK_MS, session.opened_ms or 0))
         if self.stopping:
             waiter.end("evicted")
@@ -55,7 +59,9 @@ class WaitHandlers(HandlerBase):
                 "refused_requests": await waiter.refused_requests() if failed else [],
                 "faults_pending": [step.as_json() for step in session.faults if not step.spent],
                 "unseen": self.unseen.as_json(since_ms),
-                "other_sessions": waiting.other_sessions(self.store, session, began_ms, since_ms if failed else None),
+                "other_sessions": waiting.other_sessions(
+                    self.store, session, began_ms, since_ms if failed else None, guessed=guessed
+                ),
             }
             rows = [row async for row in waiter.rows(arrived)]
             evidence = waiter.shown_exchanges(arrived, answer) if failed else []

@@ -18,6 +18,7 @@ from mockserver.jsonkit.jsontext import render
 from mockserver.realtime import monotonic
 from mockserver.server.pages import RenderedRow
 from mockserver.server.turns import Turn, in_turns, spread
+from mockserver.server.unseen import plain_path
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.matcher import (
@@ -82,6 +83,8 @@ class Waiter:
         self._count: int = request.get("count", 1)
         self._exactly: int | None = request.get("exactly")
         self._quiet_s: float = request.get("quiet_ms", 0) / 1000
+        self.whole_time = self._exactly == 0 and "timeout_ms" in request and "quiet_ms" not in request
+        """Whether the wait lasts until its timeout: nothing may arrive within a time that was given."""
         self._after: int = request.get("after", 0)
         self._quiet_since = monotonic()
         self._attempts = AttemptNumbers()
@@ -91,6 +94,7 @@ class Waiter:
         self._ended: Reason | None = None
         self.matched: list[tuple[Exchange, int]] = []
         self.near_misses: list[NearMiss] = []
+        self.without_events: list[Exchange] = []
         self.skipped = 0
         self._refused: deque[tuple[Exchange, int]] = deque(maxlen=REFUSED_ROWS)
 
@@ -114,7 +118,7 @@ class Waiter:
                 if reason is None and left <= 0:
                     for _ in range(len(self._offered)):  # these came in time
                         await self._look_at(self._offered.popleft())
-                    reason = self._decide() or ("not_quiet" if self._enough else "timeout")
+                    reason = self._decide() or self._reason_at_the_end()
                 if reason is not None:
                     return reason
                 if not self._offered:
@@ -215,10 +219,16 @@ class Waiter:
             return self._ended
         if self._exactly is not None and len(self.matched) > self._exactly:
             return "too_many"
-        if not self._enough:
+        if not self._enough or self.whole_time:
             return None
         quiet = monotonic() >= self._quiet_since + self._quiet_s and not self._session.in_flight
         return "ok" if self._quiet_s <= 0 or quiet else None
+
+    def _reason_at_the_end(self) -> Reason:
+        """Return why the wait is over when its timeout has passed."""
+        if not self._enough:
+            return "timeout"
+        return "ok" if self.whole_time else "not_quiet"
 
     def shown(self, *, all_rows: bool) -> list[tuple[Exchange, int]]:
         """Return the matches to show: as many as were waited for, or all of them."""
@@ -287,7 +297,7 @@ class Waiter:
 
     def shown_exchanges(self, arrived: Iterable[tuple[Exchange, int]], answer: Mapping[str, Json]) -> list[Exchange]:
         """Return the exchanges that an explanation of the answer shows something of."""
-        exchanges = [exchange for exchange, _ in (*arrived, *self._refused)]
+        exchanges = [*self.without_events, *(exchange for exchange, _ in (*arrived, *self._refused))]
         requests = [miss.seq for miss in self.near_misses if miss.kind == "request"]
         for number in (*requests, *(int(row["id"].removeprefix("r")) for row in answer["refused_requests"])):
             exchanges += islice(self._session.exchanges(number - 1), 1)
@@ -310,12 +320,18 @@ class Waiter:
             yield row
 
     async def refused_requests(self) -> list[dict[str, Json]]:
-        """Return the latest requests that were refused as a whole, so that they have no event rows, with findings."""
+        """Return the latest requests that were refused as a whole, so that they have no event rows, with findings.
+
+        Where a wait for events has found nothing that explains it, the latest other requests are kept for that, which
+        have no events either: preflights and the like.
+        """
         first = 0 if self.for_requests else self._after
-        latest: deque[Exchange] = deque(maxlen=REFUSED_ROWS)
+        latest, others = deque[Exchange](maxlen=REFUSED_ROWS), deque[Exchange](maxlen=REFUSED_ROWS)
         async for exchange in in_turns(self._session, self._after if self.for_requests else 0):
-            if exchange.receipt.first_event > first and _refused_whole(exchange):
-                latest.append(exchange)
+            if exchange.receipt.first_event > first and not exchange.verdicts:
+                (latest if _refused_whole(exchange) else others).append(exchange)
+        if not (self.for_requests or self.near_misses or self._refused or latest):
+            self.without_events = list(others)
         return [row async for row in spread_rows(((exchange, 0) for exchange in latest), _refused_row)]
 
 
@@ -359,26 +375,36 @@ def _request_row(view: View) -> dict[str, Json]:
 
 
 def _refused_whole(exchange: Exchange) -> bool:
-    return exchange.refused and not exchange.verdicts and exchange.override.fault is None
+    return exchange.refused and exchange.override.fault is None
 
 
 def _only_refused(differing: list[Difference]) -> bool:
     return len(differing) == 1 and differing[0].pointer == "/verdict" and differing[0].got == Verdict.REJECTED
 
 
-def other_sessions(store: MemoryStore, session: Session, began_ms: int, since_ms: int | None = None) -> list[Json]:
+def other_sessions(
+    store: MemoryStore, session: Session, began_ms: int, since_ms: int | None = None, *, guessed: bool = False
+) -> list[Json]:
     """Return the other sessions that received requests since a wait began, with counts, the latest first.
 
     A client is often done before its test starts to wait. With `since_ms`, when the test began, a session that received
     nothing during the wait is listed with its requests since then, but after this session's own latest request. Times
-    are real, in ms since 1970; `last` is when the session received its latest request.
+    are real, in ms since 1970; `last` is when the session received its latest request, `latest` which one it is.
+
+    Where it is `guessed` when the test began, the earlier requests of a session that a control call has asked about are
+    those of another test: nobody asks about the session of a mistyped key.
     """
     own, meanwhile = session.journal, began_ms + 1
     since = meanwhile if since_ms is None else max(since_ms, own[-1].received_ms + 1 if own else 0)
+
+    def first(other: Session) -> int:
+        """Return from when on requests of a session count."""
+        return meanwhile if guessed and other.read else min(since, meanwhile)
+
     others = [
         (other.journal[-1].received_ms, other)
         for other in store.sessions()
-        if other is not session and other.journal and other.journal[-1].received_ms >= min(since, meanwhile)
+        if other is not session and other.journal and other.journal[-1].received_ms >= first(other)
     ]
     others.sort(key=lambda entry: -entry[0])
     return [
@@ -386,9 +412,16 @@ def other_sessions(store: MemoryStore, session: Session, began_ms: int, since_ms
             "session": other.name,
             "requests": _received(other, meanwhile) or _received(other, since),
             "last": rfc3339_ms(last),
+            "latest": _in_short(other.journal[-1]),
         }
         for last, other in others[:SHOWN_SESSIONS]
     ]
+
+
+def _in_short(exchange: Exchange) -> str:
+    """Describe a request without what may be a key in its path."""
+    status = exchange.client_status or "no reply"
+    return f"{exchange.request.method} {plain_path(exchange.request.target)} -> {status}"
 
 
 def _received(session: Session, since: int) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
-from typing import Final
+from typing import Final, TypeAlias
 
 from mockserver.contract.contract import split_target
 from mockserver.core.wire import WireRequest
 from mockserver.core.wording import abridged
-from mockserver.errors import nearest, unknown
+from mockserver.errors import LONGEST_VALUE, nearest, unknown
 from mockserver.jsonkit import Json, patterns, pointer
 from mockserver.jsonkit.pattern_syntax import LONGEST_PATTERN
 from mockserver.jsonkit.pointer import MISSING, Missing
@@ -18,12 +18,29 @@ from mockserver.jsonkit.pointer import MISSING, Missing
 ROW_MEMBERS: Final = ("protocol", "operation", "type", "verdict")
 ABOUT_EVENTS: Final = ("type", "verdict", "where")
 """Members of a matcher that a request fits when one of its events does."""
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+"""The methods of RFC 9110 and RFC 5789; they are upper case."""
 ANY: Final = "any"
 WILDCARD: Final = "*"
 COMPARED: Final = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
 OPERATORS: Final = ("exists", "regex", "in", "contains", *COMPARED, "equals")
-FOREIGN: Final = frozenset({"eq", "ge", "includes", "le", "like", "matches", "ne", "not"})
-"""Operators of other query languages: an object with one of them only is not meant literally."""
+FOREIGN: Final[Mapping[str, str | None]] = {
+    **dict.fromkeys(("eq", "equalto", "deepequals", "exact", "iexact", "const"), "equals"),
+    **dict.fromkeys(("like", "ilike", "match", "matches", "matching", "pattern", "glob", "wildcard"), "regex"),
+    **dict.fromkeys(("startswith", "istartswith", "endswith", "iendswith", "regexp", "iregex"), "regex"),
+    **dict.fromkeys(("includes", "icontains", "elemmatch"), "contains"),
+    **dict.fromkeys(("anyof", "oneof", "enum"), "in"),
+    **dict.fromkeys(("present", "absent", "isnull", "notnull"), "exists"),
+    **dict.fromkeys(("ge", "greaterthanorequal", "atleast"), "gte"),
+    **dict.fromkeys(("le", "lessthanorequal", "atmost"), "lte"),
+    "greaterthan": "gt",
+    "lessthan": "lt",
+    **dict.fromkeys(("ne", "neq", "not", "notin", "nin", "allof", "noneof", "doesnotmatch", "doesnotcontain")),
+}
+"""Operators of other query languages and mock servers, in lower case and without `_`, with what stands for them here.
+
+An object with such members only is not meant literally.
+"""
 SIMILARITY: Final = 0.75
 """How similar a key must be to an operator to be taken for a misspelled one; `text` is not near `exists`."""
 MOST_VALUES: Final = 100_000
@@ -36,6 +53,10 @@ SHORTEST_NAME: Final = 3
 """Shorter names are near an operator by chance: `n` is near `in`."""
 LONGEST_NAME: Final = 20
 """Characters of a name that can be a misspelled operator."""
+
+
+Trail: TypeAlias = "tuple[Trail | None, str | int, Json]"
+"""A value in a JSON value: what it is in, its name or position there, and the value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,12 +298,13 @@ def problem(match: Json, place: str = "/match") -> tuple[str, str] | None:
             pointer.parse(where)
         except ValueError as error:
             return member, str(error)
-        invalid = invalid or _value_problem(expected, member)
+        invalid = invalid or _value_problem(expected, member) or _nested_problem(expected, member)
     request = match.get("request") or {}
     for name, expected in request.items():
         if name != "headers":
             kind = str if name in ("method", "path") else float
-            invalid = invalid or _value_problem(expected, f"{place}/request/{name}", kind)
+            member = f"{place}/request/{name}"
+            invalid = invalid or _value_problem(expected, member, kind) or _text_problem(name, expected, member)
     for name, expected in (request.get("headers") or {}).items():
         invalid = invalid or _value_problem(expected, f"{place}/request/headers/{pointer.escape(name)}", str)
     return invalid
@@ -313,11 +335,11 @@ def _value_problem(expected: Json, place: str, kind: type | None = None) -> tupl
     """Return where and why a value of a matcher cannot be used; `kind` is that of the other side, if known."""
     if not isinstance(expected, dict) or not expected:
         return None
-    operators_only = kind is not None or _looks_like_operators(expected)
-    for name in expected:
-        if name not in OPERATORS and operators_only:
+    if kind is not None or _looks_like_operators(expected):
+        name = next((name for name in expected if name not in OPERATORS), None)
+        if name is not None:
             literal = "" if kind is not None else '; for a literal object use {"equals": …}'
-            return f"{place}/{pointer.escape(name)}", unknown("operator", name, OPERATORS) + literal
+            return f"{place}/{pointer.escape(name)}", _unknown_operator(name) + literal
     if not is_operators(expected):
         return None
     for name, operand in expected.items():
@@ -327,13 +349,51 @@ def _value_problem(expected: Json, place: str, kind: type | None = None) -> tupl
     return _range_problem(expected, place)
 
 
-def _looks_like_operators(expected: Mapping[str, Json]) -> bool:
-    """Return whether an object has an operator among its keys, or only keys that look like one.
+def _nested_problem(expected: Json, place: str) -> tuple[str, str] | None:
+    """Return where operators stand inside a literal value, which would be compared with them, or None."""
+    outer: Trail = (None, place, expected)
+    inner = [outer]
+    if is_operators(expected):
+        inner = [(outer, name, expected[name]) for name in ("in", "contains") if name in expected]
+    while inner:
+        trail = inner.pop()
+        value = trail[2]
+        pairs = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
+        for name, member in pairs:
+            if isinstance(member, dict | list):
+                found: Trail = (trail, name, member)
+                if is_operators(member):
+                    reason = "operators inside a value are compared literally: give this place a pointer of its own"
+                    return _pointer(found), f'{reason}, or use {{"equals": …}} for a literal value'
+                inner.append(found)
+    return None
 
-    An object with more keys than there are operators is meant literally: comparing each with all of them takes time.
-    """
-    few = len(expected) <= len(OPERATORS) + len(FOREIGN)
-    return any(name in OPERATORS for name in expected) or (few and all(map(_looks_like_operator, expected)))
+
+def _pointer(trail: Trail) -> str:
+    """Return the pointer of a value; that of the first one is its name."""
+    outer, name, _ = trail
+    return str(name) if outer is None else f"{_pointer(outer)}/{pointer.escape(str(name))}"
+
+
+def _text_problem(name: str, expected: Json, place: str) -> tuple[str, str] | None:
+    """Return where and why no request can have a method or a path, or None."""
+    texts = [(place, expected)]
+    if is_operators(expected):
+        texts = [(f"{place}/equals", expected.get("equals"))]
+        texts += [(f"{place}/in/{index}", option) for index, option in enumerate(expected.get("in", ()))]
+    for where, text in texts:
+        if name == "method" and isinstance(text, str) and text not in METHODS:
+            return where, unknown("method", text, METHODS)
+        if name == "path" and isinstance(text, str) and not text.startswith("/"):
+            return where, f"a path begins with /, got {text[:LONGEST_VALUE]!r}; use contains or regex for a part of it"
+    return None
+
+
+def _looks_like_operators(expected: Mapping[str, Json]) -> bool:
+    """Return whether an object has an operator among its keys, or only keys that look like one."""
+    if any(name in OPERATORS for name in expected):
+        return True
+    return len(expected) <= len(OPERATORS) and all(map(_looks_like_operator, expected))
 
 
 def _looks_like_operator(name: str) -> bool:
@@ -341,7 +401,19 @@ def _looks_like_operator(name: str) -> bool:
         return False
     bare = name.lstrip("$").lower()
     near = bare in OPERATORS or nearest(bare, OPERATORS, SIMILARITY) is not None
-    return bare in FOREIGN or (near and len(name) >= SHORTEST_NAME)
+    return _plain(name) in FOREIGN or (near and len(name) >= SHORTEST_NAME)
+
+
+def _plain(name: str) -> str:
+    return name.lstrip("$").replace("_", "").lower()
+
+
+def _unknown_operator(name: str) -> str:
+    """Return the message for an unknown operator, with what stands here for one of another query language."""
+    ours = FOREIGN.get(_plain(name))
+    return (
+        unknown("operator", name, OPERATORS) if ours is None else f'unknown operator "{name}", did you mean "{ours}"?'
+    )
 
 
 def _operand_problem(name: str, operand: Json, kind: type | None) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
+from hashlib import blake2b
 from typing import Final
 
 DEFAULT_SESSION: Final = "default"
@@ -34,6 +36,9 @@ _SHOWN: Final = 4
 _SHORTEST: Final = 6
 """Of a shorter name, nothing is shown beside its public beginning."""
 
+_SALT: Final = os.urandom(16)
+"""What tags are made with, so that they tell nothing about a key outside this process."""
+
 
 class SessionNameError(ValueError):
     """A text cannot be the name of a session. The message does not repeat it, because it may be a key."""
@@ -45,6 +50,7 @@ class LongNameError(SessionNameError):
 
 def session_name(text: str) -> str:
     """Return the name of a session in its one form: NFC, without white space around it. Raises SessionNameError."""
+    __tracebackhide__ = True
     name = text.strip()
     if name.isascii() and name.isprintable() and len(name) <= MAX_NAME_BYTES and name not in ("", ".", ".."):
         return name  # as nearly every name is
@@ -78,3 +84,15 @@ def shorten(name: str) -> str:
     if rest < _SHORTEST:
         return f"{name[:start]}…"
     return f"{name[: start + min(rest // 6, _SHOWN)]}…{name[-min(max(rest // 8, 1), _SHOWN) :]}"
+
+
+def tagged(name: str) -> str:
+    """Return the name of a session as the log shows it: shortened, with a tag if another name may look the same.
+
+    The tag is the same in all lines of one process, and another one in the next process.
+    """
+    short = shorten(name)
+    if short == name:
+        return name
+    tag = blake2b(name.encode("utf-8", "surrogatepass"), key=_SALT, digest_size=2).hexdigest()
+    return f"{short}#{tag}"

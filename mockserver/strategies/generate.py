@@ -50,9 +50,10 @@ class Options(TypedDict, total=False):
 
 def compiled(protocol: str, **options: Unpack[Options]) -> Plan:
     """Return the compiled plan of a contract. Raises ContractError, and TypeError for unknown options."""
-    unknown = sorted(options.keys() - Options.__annotations__.keys())
-    if unknown:
-        raise TypeError(f"no option {unknown[0]!r} here; every strategy takes {', '.join(Options.__annotations__)}")
+    for name in options:
+        if name not in Options.__annotations__:
+            others = [other for other in ("operation", "type", "rules") if other != name]
+            raise TypeError(unknown("option", name, [*Options.__annotations__, *others]))
     times = options.get("now_ms", NOW_MS), options.get("slack_ms", 0)
     if not isinstance(protocol, str) or not all(type(time) is int for time in times):
         raise TypeError("a protocol is a name; now_ms and slack_ms are whole milliseconds, the first since 1970")

@@ -133,7 +133,7 @@ class RuleSet:
         return Probe(tuple(steps))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)  # those of one contract take 60 to 250 MB
 def _samples(plan: Plan) -> tuple[Sample, ...]:
     """Return the samples of a plan, which are the same each time, made once."""
     return tuple(samples(plan))

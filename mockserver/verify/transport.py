@@ -11,7 +11,7 @@ from typing import Final
 from mockserver.client.calls import default_tls
 from mockserver.client.connections import BlockingClient
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
-from mockserver.errors import SettingsError, UnreachableError
+from mockserver.errors import SettingsError, UnreachableError, reason_of
 from mockserver.settings import Address, server_address
 from mockserver.strategies.samples import Request
 from mockserver.verify.rule import Reply
@@ -65,7 +65,7 @@ class Http:
         try:
             socket.create_connection(self._address, self._timeout).close()
         except (OSError, UnicodeError) as error:
-            raise UnreachableError(f"{self._no_answer()}: {_reason(error)}. {ADVICE}") from None
+            raise UnreachableError(f"{self._no_answer()}: {reason_of(error)}. {ADVICE}") from None
 
     def close(self) -> None:
         """Close the connection."""
@@ -84,7 +84,7 @@ class Http:
         try:
             reply = self._paced(outgoing)
         except ExchangeError as error:
-            text = f"{self._no_answer()} to {request.method} {request.path}: {_reason(error.reason)}"
+            text = f"{self._no_answer()} to {request.method} {request.path}: {reason_of(error.reason)}"
             raise UnreachableError(text) from None
         return Reply(status=reply.status, headers=reply.headers, body=reply.body)
 
@@ -108,11 +108,6 @@ class Http:
             self._sleep(self._next - now)
             now = self._next
         self._next = now + self._gap
-
-
-def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error).strip()
-    return text or type(error).__name__
 
 
 def _parts(target: str) -> Address:

@@ -35,6 +35,14 @@ WAITS: Final = [
         requests=lambda: [wait("wrk_batches", {"type": "payment_failed"}, count=10_001 + n) for n in range(16)],
     ),
     Call(
+        name="wait: a literal object of 40 000 members",
+        requests=one(wait("pk_literal", {"where": {"/a": {f"k{n}": n for n in range(40_000)}}})),
+    ),
+    Call(
+        name="wait: a literal list of 20 000 objects",
+        requests=one(wait("pk_literal", {"where": {"/a": [{"k": n} for n in range(20_000)]}})),
+    ),
+    Call(
         name="wait: none of a session's 3 000 keys",
         requests=one(wait("rec_many_keys", {"type": "page_view"})),
     ),

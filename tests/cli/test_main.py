@@ -7,6 +7,8 @@ import os
 import re
 import shlex
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -350,6 +352,9 @@ def test_a_mistyped_name_ends_with_2_and_the_nearest(arguments: list[str], said:
     ("error", "code", "said"),
     [
         (RuntimeError("out of order"), 4, "RuntimeError: out of order\nError: this is a bug in mockserver"),
+        (TimeoutError("too late"), 4, "TimeoutError: too late\nError: this is a bug in mockserver"),
+        (OSError(107, "not connected"), 4, "not connected\nError: this is a bug in mockserver"),
+        (PermissionError(13, "not allowed", "a.yaml"), 2, "Error: a.yaml: not allowed\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -408,6 +413,15 @@ def test_ready_ends_with_0_when_the_server_is() -> None:
         own = run("ready", variables={"PORT": str(server.port)})
     assert (asked.returncode, asked.stdout, asked.stderr) == (0, f"{server.url} is ready\n", "")
     assert (waited.returncode, own.returncode) == (0, 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no device that is always full")
+def test_ready_says_when_its_output_cannot_be_written() -> None:
+    with served() as server, Path("/dev/full").open("w") as full:
+        for more in ((), ("--timeout", "20")):
+            words = [sys.executable, "-m", "mockserver", "ready", server.url, *more]
+            ended = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            assert (ended.returncode, ended.stderr) == (2, "Error: cannot write the output: No space left on device\n")
 
 
 @pytest.mark.parametrize("more", [(), ("--timeout", "1"), ("--wait", "--timeout", "0.05")])
@@ -659,6 +673,7 @@ def test_contracts_explain_looks_inside_a_fact() -> None:
     ("rule", "told"),
     [
         (f"{LIMIT}#body_too_large", [LIMIT, "  value   1048576"]),
+        (f"#{LIMIT}", [LIMIT, "  value   1048576"]),
         ("/events/custom/required/eventName", ["/events/custom/required/eventName", "  value   eventName"]),
         ("/fault", ["/fault", "  source  patch: fault step", "  basis   patch"]),
         ("/events/custom/required/timestamp", ["  value   timestamp", "  only in r4-2026-08"]),
@@ -667,6 +682,7 @@ def test_contracts_explain_looks_inside_a_fact() -> None:
 def test_contracts_explain_takes_the_rule_of_a_finding(rule: str, told: list[str]) -> None:
     lines = invoke("contracts", "explain", "outlit", rule).output.splitlines()
     assert [line for line in lines if line in told] == told
+    assert len([line for line in lines if line.startswith("/")]) == 1
 
 
 def test_contracts_explain_names_the_nearest_pointer() -> None:

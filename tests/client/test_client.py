@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from mockserver import AsyncSession, Client, ControlError, MockServer, Session, UnreachableError
 from mockserver.cli.main import main
 from mockserver.client.client import AsyncClock, AsyncFaults, Clock, Faults
+from mockserver.client.messages import ExchangeError
 from tests.sending import send_whisperr, whisperr_event
 
 
@@ -52,7 +53,10 @@ async def test_client_is_awaited_when_entered_with_async_with(server: MockServer
 
 def test_error_names_the_url_when_nobody_listens() -> None:
     url = unused_url()
-    with pytest.raises(UnreachableError, match=f"{url}: GET /_mock/fidelity: .*refused"), MockServer.connect(url) as c:
+    with (
+        pytest.raises(UnreachableError, match=f"{url} to GET /_mock/fidelity: .*refused;"),
+        MockServer.connect(url) as c,
+    ):
         _ = c.key
 
 
@@ -217,7 +221,8 @@ def test_tls_is_spoken_when_the_url_says_https(server: MockServer) -> None:
     client = Client(server.url.replace("http:", "https:"), session="x")
     with client, pytest.raises(UnreachableError) as failed:
         client.events()
-    assert isinstance(failed.value.__cause__, ssl.SSLError)
+    assert isinstance(failed.value.__context__, ExchangeError)
+    assert isinstance(failed.value.__context__.reason, ssl.SSLError)
 
 
 def test_awaited_session_offers_the_same_when_compared_with_the_blocking_one() -> None:

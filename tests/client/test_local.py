@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import aiohttp
 import pytest
@@ -93,6 +94,31 @@ def test_start_says_what_is_wrong_when_a_setting_cannot_be_used(tmp_path: Path, 
         with pytest.raises(SettingsError, match=str(port)), MockServer(port=port):
             pass
     assert "mockserver" not in started()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rate_limits": "of"}, 'rate_limits must be one of warn, enforce, off; got "of", did you mean "off"?'),
+        ({"port": 65536}, "port must be at most 65535"),
+        ({"port": -1}, "port must not be negative"),
+        ({"max_sessions": -1}, "max_sessions must not be negative"),
+    ],
+)
+def test_option_with_a_value_out_of_range_is_refused_when_the_server_is_made(options: Any, message: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        MockServer(**options)
+
+
+def test_files_and_names_are_taken_from_lists_of_strings(tmp_path: Path) -> None:
+    patch, token = tmp_path / "patch.yaml", tmp_path / "token"
+    patch.write_text("protocol: whisperr\npatch: {protocol: {replies: {counted: {status: 299}}}}\n")
+    token.write_text("secret")
+    options: Any = {"contract_patches": [str(patch)], "allowed_hosts": ["mock.example"], "admin_token_file": str(token)}
+    options |= {"rate_limits": None, "contracts": None}
+    with MockServer(**options) as server:
+        assert send_whisperr(server, whisperr_event("a")) == 299
+        assert server.settings().rate_limits == "warn"
 
 
 def test_options_are_the_settings_that_make_sense_in_process() -> None:

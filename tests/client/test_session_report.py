@@ -342,6 +342,17 @@ def test_empty_session_passes_where_that_is_allowed(session: Session, tmp_path: 
     assert run(session, "--allow-empty").exit_code == 1
 
 
+def test_events_that_are_asked_for_are_required_although_an_empty_session_is_allowed(session: Session) -> None:
+    result = run(session, "--allow-empty", "--min-events", "2")
+    assert (result.exit_code, result.output.splitlines()[-1]) == (1, "failed: no events received")
+
+
+@pytest.mark.parametrize("name", ["", " ", "..", "a\u200bb"])
+def test_name_that_no_session_can_have_is_a_usage_error(server: MockServer, name: str) -> None:
+    result = CliRunner().invoke(main, ["report", server.url, "--session", name])
+    assert (result.exit_code, "the name of a session must not" in result.output) == (2, True), result.output
+
+
 @pytest.mark.parametrize(("least", "code"), [(1, 0), (2, 0), (3, 1), (10, 1)])
 def test_min_events_counts_each_event_once(session: Session, least: int, code: int) -> None:
     event = good("opened")

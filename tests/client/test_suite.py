@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.client.suite import MarkError, Plan, compose
+from mockserver import MockServer
+from mockserver.client.suite import MarkError, Plan, Suite, compose
+from mockserver.errors import ContractError
 from mockserver.jsonkit.pointer import merge_patch
 
 JSON = st.recursive(
@@ -72,3 +75,11 @@ def test_later_marks_go_first_when_several_speak() -> None:
 def test_mark_is_refused_when_it_makes_no_sense(mark: dict[str, Any]) -> None:
     with pytest.raises(MarkError, match="marker mockserver"):
         Plan().add(mark)
+
+
+@pytest.mark.parametrize("text", ["", "a: 1", "[]", "protocol: 5\npatch: {}", "protocol: outlit\npatch: []", "a: ["])
+def test_file_that_is_no_patch_is_named_when_the_server_is_elsewhere(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "patch.yaml"
+    file.write_text(text)
+    with MockServer() as server, pytest.raises(ContractError, match=r"patch\.yaml#/"):
+        Suite(server=server, contract_patches=[file]).prepare()

@@ -113,6 +113,26 @@ def test_credential_is_found_when_no_operation_is_reached() -> None:
     assert (wrong_method.credential_name, wrong_method.credential) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("target", "method", "key"),
+    [
+        ("/api/i/v1/pk_a/event", "POST", "pk_a"),
+        ("/api/i/v1/pk_a", "POST", "pk_a"),
+        ("//api/i/v1/pk_a/events/", "PUT", "pk_a"),
+        ("/api/i/v1/not-a-key/events", "PUT", "not-a-key"),
+        ("/api/i/v1/events", "POST", None),
+        ("/api/i/v1//events", "POST", None),
+        ("/api/i/v2/pk_a/events", "POST", None),
+    ],
+)
+def test_key_in_a_path_that_leads_nowhere_is_found_if_it_looks_like_one(
+    target: str, method: str, key: str | None
+) -> None:
+    judged = routed(OUTLIT, wire_request(target, method=method))
+    assert judged.refusal is not None
+    assert (judged.credential_name, judged.credential) == (None, key)
+
+
 def test_key_in_the_path_is_decoded() -> None:
     judged = routed(OUTLIT, wire_request("/api/i/v1/pk_a%20b/events"))
     assert (judged.credential_name, judged.credential) == ("public_key", "pk_a b")

@@ -15,7 +15,6 @@ from uuid import UUID
 from mockserver.jsonkit.formats import rfc3339_ms
 
 DAY_MS = 86_400_000
-REQUESTS = 200
 WISHES = 6
 
 
@@ -149,14 +148,14 @@ class Script:
         return mark
 
 
-def script(number: int, session: str, now_ms: int, seed: int) -> Script:
-    """Draw the script of one session. No two clocks are within forty days of each other."""
+def script(number: int, session: str, now_ms: int, seed: int, requests: int) -> Script:
+    """Draw the script of one session, with so many requests. No two clocks are within forty days of each other."""
     dice = random.Random(f"{seed}-{number}")
     dialect = DIALECTS[number % len(DIALECTS)]
     lanes = 1 if number % 4 else 4
     chosen = dice.sample(_effects(dice, repeatable=lanes == 1), WISHES)
     effects = {f"wish-{n}": effect for n, effect in enumerate(chosen)}
-    uses = {wish: dice.randrange(5, 40) for wish in effects} if lanes == 1 else {}
+    uses = {wish: dice.randrange(requests // 40, requests // 5) for wish in effects} if lanes == 1 else {}
     made = Script(
         session=session,
         dialect=dialect,
@@ -173,7 +172,7 @@ def script(number: int, session: str, now_ms: int, seed: int) -> Script:
             for wish, effect in effects.items()
         ],
     )
-    for request in range(REQUESTS):
+    for request in range(requests):
         made.sendings.append(_sending(made, request, now_ms, dice))
     _foretell(made)
     return made

@@ -1,7 +1,8 @@
 """A reader who does what a page says, from top to bottom, in an empty folder.
 
 * `console` and `sh` are run by bash. `mockserver serve` is left running until the page starts it again; where a page
-  starts none, the reader has one running already. It takes a free port, which stands for 8207 from then on.
+  starts none, the reader has one running before the first block with its address. It takes a free port, which stands
+  for 8207 from then on.
 * `text` or `json` right after them is what they print: `…` stands for anything, and a JSON document is compared whole.
   Only a command with such a claim may fail.
 * A block under a line that ends in "`name`:" is saved as that file. A `python` file of tests must be run by a command
@@ -33,6 +34,7 @@ from tests.processes import SEARCH, environment
 
 ADDRESS = re.compile(r"(127\.0\.0\.1|localhost):8207")
 INSTALL = re.compile(r"^pip install [^&\n]+(&& |\n)", re.M)
+RUN = ("console", "sh", "python")
 OWN_TESTS = "pip install '.[test]' && pytest\n"
 SERVE = re.compile(r"^((?:\w+=\S+ +)*)(mockserver serve(?:[^&|\n\\]|\\\n)*)&?$", re.M)
 READY = re.compile(r"mockserver ready on (http://\S+)\n")
@@ -85,7 +87,12 @@ class Reader:
 
     def step(self, block: Block, *, claimed: bool) -> None:
         """Do what one block says."""
-        if self.server is None and block.language in ("console", "sh", "python") and not SERVE.search(block.text):
+        if (
+            self.server is None
+            and block.language in RUN
+            and ADDRESS.search(block.text)
+            and not SERVE.search(block.text)
+        ):
             self.serve("mockserver serve", {})
         text = self.here(block.text)
         if block.file is not None:

@@ -23,3 +23,11 @@ def test_other_encoding_is_named(encoding: str) -> None:
 def test_line_is_named_when_a_byte_is_not_utf8() -> None:
     with pytest.raises(NotUTF8Error, match="not UTF-8: invalid continuation byte at byte 3, line 2"):
         utf8(b"ab\n\xe9a")
+
+
+@pytest.mark.parametrize(
+    ("kind", "beginning"), [("gzip", b"\x1f\x8b\x08"), ("zip", b"PK\x03\x04"), ("Zstandard", b"\x28\xb5\x2f\xfd")]
+)
+def test_compressed_file_is_named(kind: str, beginning: bytes) -> None:
+    with pytest.raises(NotUTF8Error, match=rf"the file is compressed \({kind}\); unpack it first"):
+        utf8(beginning + b"rest")

@@ -69,6 +69,19 @@ def test_text_is_refused_when_it_is_not_json(text: bytes) -> None:
     assert reason(text)
 
 
+@pytest.mark.parametrize("rest", [b"{}", b'{"a": "\\ud800"}'])
+def test_reason_names_the_encoding_when_that_is_wrong(rest: bytes) -> None:
+    """In the same words for every way of reading, and not in those of a library."""
+    for text, problem in {
+        b"\xef\xbb\xbf" + rest: "it begins with a byte order mark; send it without",
+        b"\xff\xfe" + rest: "not UTF-8: invalid start byte at byte 0",
+        b"\x1f\x8b" + rest: "not UTF-8: invalid start byte at byte 1",
+    }.items():
+        for read in (jsontext.parse, jsontext.parse_exactly):
+            with pytest.raises(jsontext.NotJSONError, match=f"^{problem}$"):
+                read(text)
+
+
 @pytest.mark.parametrize("middle", [b"1", b'"\\ud800"', b"1" * 40])
 @pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")])
 def test_nesting_is_bounded_the_same_for_every_kind_of_text(brackets: tuple[bytes, bytes], middle: bytes) -> None:

@@ -88,7 +88,9 @@ def test_body_is_read_however_it_was_recorded(tmp_path: Path, post: Any, headers
         (None, (), {"bodySize": 180}),
         (None, (), {"bodySize": -1}),
         (None, (), {"bodySize": None}),
-        (None, (), {"bodySize": 0}),  # a beacon in Chrome: its content type says that there was a body
+        (None, (), {"bodySize": 0}),  # a beacon in Chrome
+        (None, (), {"bodySize": 0, "headers": []}),
+        ({"mimeType": "application/json", "text": None}, (), {"bodySize": 0}),
         (None, ({"name": "content-length", "value": "180"},), {"bodySize": 0}),
         ({"mimeType": "application/json", "text": ""}, (), {"bodySize": 180}),
         ({"mimeType": "application/json", "text": None}, (), {"bodySize": 180}),
@@ -114,6 +116,7 @@ PAGEVIEW = {"type": "pageview", "url": "https://a.example/", "path": "/"}
     ("post", "sent"),
     [
         ({"text": ""}, {"bodySize": 0}),
+        (None, {"headers": [JSON, KEY, {"name": "content-length", "value": "0"}], "bodySize": 0}),
         ({"text": "{"}, {"bodySize": 1}),
         ({"text": as_base64(BODY)}, {"bodySize": len(as_base64(BODY))}),  # the client itself sent base64
         ({"params": [{"name": "a", "value": "b"}], "mimeType": "application/x-www-form-urlencoded"}, {}),
@@ -154,6 +157,8 @@ OTHER_HOST = "https://www.shop.example"
         (f"{OTHER_HOST}/api/events", ({"name": "origin", "value": OTHER_HOST},), "other hosts"),
         (f"{OTHER_HOST}:443/api/events", ({"name": "Referer", "value": f"{OTHER_HOST}/a?b#c"},), "other hosts"),
         (f"{OTHER_HOST}/api/events", ({"name": "sec-fetch-site", "value": "same-origin"},), "other hosts"),
+        ("https://app.apex.inc/api/users", ({"name": "origin", "value": "https://app.apex.inc"},), "other paths"),
+        ("https://app.apex.inc/api/users", ({"name": "sec-fetch-site", "value": "same-origin"},), "other paths"),
     ],
 )
 def test_request_is_skipped_when_it_is_nobodys(tmp_path: Path, url: str, headers: Any, skipped_to: str) -> None:
@@ -175,6 +180,7 @@ def test_request_is_skipped_when_it_is_nobodys(tmp_path: Path, url: str, headers
         (APEX.replace("app.apex.inc", "APP.apex.inc."), "apex"),
         (APEX.replace("app.apex.inc", "t.shop.example"), "apex"),
         (WHISPERR, "whisperr"),
+        (OUTLIT.replace("app.outlit.ai", "t.shop.example").replace("pk_live_abc", "nokey"), "outlit"),
         ("/v1/events/batch", "whisperr"),
         ("https://app.apex.inc/api/i/v1/pk_1/events", "apex"),
     ],
@@ -188,6 +194,69 @@ def test_key_tells_when_a_page_sends_to_its_own_host(tmp_path: Path) -> None:
     own = {"name": "Origin", "value": OTHER_HOST}
     document = check(tmp_path, entry(f"{OTHER_HOST}/api/events", {"text": '{"projectKey": "pk"}'}, own))
     assert (document["requests"], document["skipped"]) == (1, 0)
+
+
+TOKEN = {"name": "authorization", "value": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln"}
+CALLED_FROM = {"name": "origin", "value": OTHER_HOST}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("POST", "/api/events", []),
+        ("POST", "/api/events", [CALLED_FROM]),
+        ("POST", "/api/v1/events", [CALLED_FROM, TOKEN]),
+        ("POST", "/api/identity/stitch", [CALLED_FROM]),
+        ("GET", "/api/identity?visitorId=1", [CALLED_FROM, TOKEN]),
+        ("GET", "/api/experiments/active?key=abc", [CALLED_FROM]),
+        ("GET", "/api/identity?visitorId=1", [CALLED_FROM, KEY]),
+        ("POST", "/v1/identify", [CALLED_FROM, {"name": "x-api-key", "value": "abc"}]),
+        ("POST", "/v1/identify", [CALLED_FROM, {"name": "authorization", "value": "Basic a2V5Og=="}]),
+        ("POST", "/v1/identify", [CALLED_FROM, TOKEN]),
+        ("OPTIONS", "/api/events", [CALLED_FROM, {"name": "access-control-request-method", "value": "POST"}]),
+    ],
+)
+def test_request_to_another_api_with_the_same_path_is_skipped(
+    tmp_path: Path, method: str, path: str, headers: list[Any]
+) -> None:
+    good = entry(OUTLIT, {"text": json.dumps({"visitorId": "v", "events": [PAGEVIEW]})})
+    other = entry(f"https://api.shop.example{path}", {"text": '{"title": "x"}'}, method=method)
+    other["request"]["headers"] = [JSON, *headers]
+    other["response"] = {"status": 200, "headers": [JSON], "content": {"text": '{"id": 1}'}}
+    document = check(tmp_path, good, other)
+    assert places(document) == []
+    assert (document["requests"], document["skipped_to"]) == (1, {"other hosts": 1})
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [([JSON], "missing_api_key"), ([JSON, TOKEN], "invalid_api_key"), ([JSON], None)],
+)
+def test_reply_tells_whose_a_request_without_a_key_is(tmp_path: Path, headers: list[Any], code: str | None) -> None:
+    refused = entry("http://127.0.0.1:8207/v1/events/batch", {"text": BODY.decode()})
+    refused["request"]["headers"] = headers
+    texts = {"missing_api_key": "api key is required", "invalid_api_key": "api key is not valid"}
+    answer = {"error": {"code": code, "message": texts[code], "request_id": "r-1"} if code else "no"}
+    refused["response"] = {"status": 401, "headers": [JSON], "content": {"text": json.dumps(answer)}}
+    document = check(tmp_path, refused)
+    assert (document["requests"], document["skipped"]) == ((1, 0) if code else (0, 1))
+    assert (("whisperr", "/event_type") in places(document)) is (code is not None)
+
+
+def test_preflight_to_another_host_belongs_to_the_api_whose_key_it_announces(tmp_path: Path) -> None:
+    asked = {"name": "Access-Control-Request-Headers", "value": "content-type, x-api-key"}
+    preflight = entry("https://t.shop.example/v1/events/batch", method="OPTIONS")
+    preflight["request"]["headers"] = [CALLED_FROM, {"name": "access-control-request-method", "value": "POST"}, asked]
+    document = check(tmp_path, preflight)
+    assert (document["requests"], document["skipped"]) == (1, 0)
+
+
+def test_named_protocol_is_checked_at_any_host_and_the_error_says_so(tmp_path: Path) -> None:
+    unkeyed = entry(APEX.replace("app.apex.inc", "api.shop.example"), {"text": "{}"})
+    (error,) = check(tmp_path, unkeyed)["findings"]
+    assert "skipped 1 request to other hosts" in error["message"]
+    assert "--protocol" in error["message"]
+    assert ("apex", "/projectKey") in places(check(tmp_path, unkeyed, args=("--protocol", "apex")))
 
 
 def test_only_requests_of_the_named_protocol_are_checked_when_one_is_named(tmp_path: Path) -> None:
@@ -210,6 +279,13 @@ def test_byte_order_mark_is_taken_and_utf16_is_named(tmp_path: Path) -> None:
     path.write_bytes(text.encode("utf-16"))
     result = CliRunner().invoke(main, ["check", str(path)])
     assert (result.exit_code, "the file is UTF-16; save it as UTF-8" in result.output) == (1, True)
+
+
+def test_compressed_archive_is_named(tmp_path: Path) -> None:
+    for kind, content in {"gzip": gzip.compress(b"{}"), "zip": b"PK\x03\x04\x14\x00"}.items():
+        (tmp_path / "a.har").write_bytes(content)
+        result = CliRunner().invoke(main, ["check", str(tmp_path / "a.har")])
+        assert (result.exit_code, f"the file is compressed ({kind}); unpack it first" in result.output) == (1, True)
 
 
 @pytest.mark.parametrize("document", [{}, {"log": {}}, {"log": None}, {"log": {"entries": None}}, [], 7])
@@ -244,6 +320,44 @@ def test_reply_is_checked_when_its_body_was_recorded(
     document = check(tmp_path, answered)
     assert (document["replies"], document["replies_not_checked"]) == (checked, not checked)
     assert [pointer for _, pointer in places(document)] == ["/event_type", *["/reply/status"] * checked]
+
+
+RECEIVED = b'{"accepted": 0, "rejected": 1}'
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ((), {"text": as_base64(RECEIVED), "encoding": "base64"}),
+        ((), {"text": as_base64(RECEIVED)}),  # not labelled
+        ((), {"text": RECEIVED.decode(), "encoding": "base64"}),  # labelled wrongly
+        ((GZIP,), {"text": RECEIVED.decode()}),
+        ((GZIP,), {"text": as_base64(RECEIVED), "encoding": "base64"}),
+        ((GZIP,), {"text": as_base64(gzip.compress(RECEIVED)), "encoding": "base64"}),
+        ((GZIP,), {"text": as_base64(gzip.compress(RECEIVED))}),
+    ],
+)
+def test_reply_is_read_however_it_was_recorded(tmp_path: Path, headers: tuple[Any, ...], content: Any) -> None:
+    answered = entry(WHISPERR, {"text": BODY.decode().replace("Bad Name", "good_name")})
+    answered["response"] = {"status": 202, "headers": [JSON, *headers], "content": content}
+    document = check(tmp_path, answered)
+    assert places(document) == [("whisperr", "/reply/json/accepted"), ("whisperr", "/reply/json/rejected")]
+
+
+@pytest.mark.parametrize(
+    ("headers", "content"),
+    [
+        ((), {"text": '{"accept', "size": 30}),
+        (({"name": "Content-Encoding", "value": "br"},), {"text": "CwGA", "encoding": "base64"}),
+        ((GZIP,), {"text": gzip.compress(RECEIVED).decode("utf-8", "replace")}),
+    ],
+)
+def test_reply_that_was_recorded_in_part_is_not_checked(tmp_path: Path, headers: tuple[Any, ...], content: Any) -> None:
+    answered = entry(WHISPERR, {"text": BODY.decode()})
+    answered["response"] = {"status": 400, "headers": [JSON, *headers], "content": content}
+    document = check(tmp_path, answered)
+    assert places(document) == [("whisperr", "/event_type")]
+    assert document["replies_not_checked"] == 1
 
 
 @pytest.mark.sdk

@@ -24,8 +24,9 @@ CHANGES: Final[dict[str, list[Any]]] = {
         {"match": {"type": "click", "where": {"/a~1b": {"regex": "x"}}}, "count": 2, "timeout_ms": 1},
         {"exactly": 0, "quiet_ms": 0, "after": 3, "timeout_ms": 1},
     ],
+    # A scripted reply is no 5xx: a storm that meets it would take it for an error of the server.
     "PUT /_mock/sessions/{s}/faults": [
-        [{"times": 1, "reply": {"status": 503, "headers": {"a": "b"}, "body": {"x": 1}}}],
+        [{"times": 1, "reply": {"status": 418, "headers": {"a": "b"}, "body": {"x": 1}}}],
         [{"connection": "drop", "probability": 0.5, "seed": 1}],
         [{"match": {"operation": "events", "where": {"/a": {"in": [1]}}}, "delay_ms": {"min": 0, "max": 1, "seed": 1}}],
     ],

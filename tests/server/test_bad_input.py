@@ -218,11 +218,12 @@ async def test_body_full_of_junk_is_refused_and_told_quickly(app_server: AppServ
     assert row["findings"]
 
 
-async def test_every_spoiled_golden_request_is_answered_and_explained() -> None:
+@pytest.mark.parametrize("requests", [600, pytest.param(3000, marks=pytest.mark.full)])
+async def test_every_spoiled_golden_request_is_answered_and_explained(requests: int) -> None:
     """The golden requests of all protocols and revisions, with up to three members spoiled, without sockets."""
     rng, found = Random("20260614"), cases.load_all()
     store = MemoryStore(SessionSettings(journal_limit=10), max_bytes=1 << 24, max_sessions=100)
-    for number in range(3000):
+    for number in range(requests):
         case = rng.choice(found)
         request = _spoiled(rng, rng.choice(case.exchanges))
         revision = rng.choice([None, case.revision, *library().protocol(case.protocol).revision_names()])

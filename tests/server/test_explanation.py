@@ -9,7 +9,15 @@ import pytest
 from mockserver.core.wording import LONGEST_ABRIDGED, NOTHING_CAME
 from mockserver.recording.redact import Redactor
 from mockserver.server import waiting
-from mockserver.server.explanation import NOT_READ, OTHER_KEY, UNDECIDED, conditions, distinct
+from mockserver.server.explanation import (
+    NO_KEY,
+    NOT_READ,
+    OTHER_KEY,
+    UNDECIDED,
+    WITHOUT_EVENTS,
+    conditions,
+    distinct,
+)
 from mockserver.sessions import matcher
 from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session_name import shorten
@@ -19,8 +27,8 @@ from tests.server.raw import sent
 from tests.server.vendor_client import VendorClient, clicks_body
 
 
-async def explained(control: ControlClient, session: str, **body: Any) -> list[str]:
-    status, answer = await control.post(f"{session}/wait", {"timeout_ms": 20, **body})
+async def explained(control: ControlClient, session: str, query: str = "", /, **body: Any) -> list[str]:
+    status, answer = await control.post(f"{session}/wait{query}", {"timeout_ms": 20, **body})
     assert status == 200, answer
     lines: list[str] = answer["explanation"].splitlines()
     return lines
@@ -49,7 +57,65 @@ async def test_hint_is_to_look_at_the_key_when_another_session_got_requests(
     other = VendorClient(http=vendor.http, url=vendor.url, key=f"{vendor.key}x")
     await other.track("m1")
     lines = await explained(control, session)
-    assert lines[2:] == ["requests to other sessions:", f"  {shorten(other.key)}: 1 request", OTHER_KEY]
+    latest = "the latest POST /v1/events/batch -> 202"
+    assert lines[2:] == ["requests to other sessions:", f"  {shorten(other.key)}: 1 request, {latest}", OTHER_KEY]
+
+
+@pytest.mark.parametrize("headers", ["content-type", "content-type,traceparent"])
+async def test_key_is_not_blamed_for_a_preflight_which_has_none(
+    control: ControlClient, vendor: VendorClient, session: str, headers: str
+) -> None:
+    asked = {
+        "Origin": "https://a.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": headers,
+    }
+    async with vendor.http.options(f"{vendor.url}/v1/events/batch", headers=asked) as reply:
+        assert reply.status == 204
+    lines = await explained(control, session)
+    assert lines[3] == "  default: 1 request, the latest OPTIONS /v1/events/batch -> 204"
+    assert lines[4].startswith("in no session: 1 request, the last at ")
+    assert lines[5:] == [NOT_READ]
+
+
+async def test_hint_is_that_there_was_no_key_when_only_the_default_session_got_requests(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    assert (await vendor.post("/v1/events/batch", {"events": []})).status == 401
+    lines = await explained(control, session)
+    assert lines[2:] == [
+        "requests to other sessions:",
+        "  default: 1 request, the latest POST /v1/events/batch -> 401",
+        NO_KEY,
+    ]
+
+
+async def test_requests_without_events_are_shown_when_nothing_else_came(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    path = f"/api/i/v1/{vendor.key}/events"
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "POST"}
+    async with vendor.http.options(f"{vendor.url}{path}", headers=asked) as reply:
+        assert reply.status == 204
+    lines = await explained(control, session)
+    assert lines[2:4] == ["requests without events:", "  r1 OPTIONS /api/i/v1/<credential>/events -> 204"]
+    assert lines[4:] == [WITHOUT_EVENTS]
+    await vendor.track("m1")
+    assert WITHOUT_EVENTS not in await explained(control, session, match={"type": "other"})
+
+
+@pytest.mark.parametrize(
+    ("method", "tail", "status", "reason"),
+    [("PUT", "events", 405, "PUT is not allowed for this path"), ("POST", "event", 404, "unknown path")],
+)
+async def test_key_in_the_path_counts_though_the_path_leads_nowhere(
+    control: ControlClient, vendor: VendorClient, session: str, method: str, tail: str, status: int, reason: str
+) -> None:
+    async with vendor.http.request(method, f"{vendor.url}/api/i/v1/{vendor.key}/{tail}", json={}) as reply:
+        assert reply.status == status
+    lines = await explained(control, session)
+    assert lines[2:4] == ["refused requests:", f"  r1 {method} /api/i/v1/<credential>/{tail} -> {status}"]
+    assert reason in lines[4]
 
 
 async def test_pattern_that_stayed_undecided_is_named(
@@ -113,6 +179,15 @@ async def test_keys_of_earlier_tests_are_not_blamed(control: ControlClient, vend
     assert OTHER_KEY not in await explained(control, f"{session}y")
 
 
+async def test_session_of_an_earlier_test_that_asked_about_it_is_not_blamed(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    other = VendorClient(http=vendor.http, url=vendor.url, key=f"{vendor.key}x")
+    await other.track("m1")
+    assert (await control.post(f"{session}x/wait", {}))[1]["satisfied"]
+    assert (await explained(control, session))[2:] == [NOTHING_CAME]
+
+
 async def test_refused_request_is_shown_when_it_has_no_events(
     control: ControlClient, vendor: VendorClient, session: str
 ) -> None:
@@ -158,6 +233,33 @@ async def test_equal_rows_are_told_apart(control: ControlClient, vendor: VendorC
     assert not any("server://u1" in line for line in lines)
     many = await explained(control, session, match={"verdict": "any"}, exactly=1)
     assert sum("seat_added" in line or "plan_chosen" in line for line in many) == 1
+
+
+async def test_rows_that_nothing_tells_apart_share_a_line(
+    control: ControlClient, vendor: VendorClient, session: str
+) -> None:
+    for _ in range(3):
+        await vendor.clicks(*["seat_added"] * 7)
+    lines = await explained(control, session, "?rows=all", exactly=1)
+    assert lines[2:] == [
+        "arrived:",
+        '  e1 to e20 (20 alike) outlit events: custom accepted {"type": "custom", "userId": "u1", '
+        '"url": "server://u1", "path": "/", "eventName": "seat_added"}',
+    ]
+    lines = await explained(control, session, match={"type": "pageview", "operation": "events", "verdict": "rejected"})
+    assert lines[2:] == [
+        "closest events:",
+        '  e21 to e17 (5 alike): /type expected "pageview", got "custom"',
+        '    /verdict expected "rejected", got "accepted"',
+    ]
+    lines = await explained(control, session, "?rows=all", exactly=1, **{"for": "requests"})
+    assert lines[2:] == ["arrived:", "  r1 to r3 (3 alike) POST /api/i/v1/<credential>/events -> 200"]
+    for _ in range(3):
+        await vendor.clicks("seat_added", type="nope")
+    (refused,) = [
+        line for line in await explained(control, session, "?rows=all", exactly=25) if "nope rejected" in line
+    ]
+    assert refused.startswith("  e22 to e24 (3 alike) outlit events: nope rejected {")
 
 
 async def test_closest_request_is_shown(control: ControlClient, vendor: VendorClient, session: str) -> None:

@@ -10,12 +10,13 @@ import pytest
 from mockserver.recording import export
 from mockserver.server import logs
 from mockserver.server.logs import SHOWN_EVENTS, exchange_done, new_session
+from mockserver.sessions.session_name import tagged
 from mockserver.sessions.steps import Step, reject
 from tests.judging import COLLECT, NOW, collection, contract_of, judged, sale, wire_request
 from tests.sessions.keeping import new_store
 
 NAME = "tk_a-long-session-name"
-SHORT = "tk_a-l…me"
+SHORT = tagged(NAME)
 PATH = "/tally/v2/main/collect"
 TARGET = f"{COLLECT}?secret=1"
 

@@ -22,6 +22,20 @@ def shown(store: MemoryStore, session: Session, began_ms: int, since_ms: int | N
     return [(row["session"], row["requests"]) for row in other_sessions(store, session, began_ms, since_ms)]
 
 
+async def test_session_of_another_test_is_not_blamed_for_what_came_before() -> None:
+    store = new_store()
+    own, since_ms = store.session("own"), NOW - LOOK_BACK_MS
+    store.note_use(await received(store, "earlier-test", -5, -4))
+    store.note_use(await received(store, "parallel-test", -5, 3))
+    await received(store, "mistyped", -5)
+
+    def names(*, guessed: bool) -> set[str]:
+        return {row["session"] for row in other_sessions(store, own, NOW, since_ms, guessed=guessed)}
+
+    assert names(guessed=True) == {"parallel-test", "mistyped"}
+    assert names(guessed=False) == {"parallel-test", "mistyped", "earlier-test"}
+
+
 async def test_time_of_the_latest_request_is_shown() -> None:
     store = new_store()
     await received(store, "other", 1, 30)

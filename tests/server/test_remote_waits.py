@@ -134,6 +134,35 @@ async def test_nothing_arrives_is_true_when_nothing_does(control: ControlClient,
     assert asyncio.get_running_loop().time() - before >= 0.12
 
 
+@pytest.mark.parametrize("kind", ["events", "requests"])
+async def test_none_within_a_time_is_false_when_one_comes_in_that_time(
+    waits: Watched, control: ControlClient, vendor: VendorClient, session: str, kind: str
+) -> None:
+    match = {"type": "seen"}
+    waiting = asyncio.create_task(wait(control, session, exactly=0, match=match, timeout_ms=30_000, **{"for": kind}))
+    await waits.reach(1)
+    await vendor.track("m1", event_type="other")
+    await vendor.track("m2", event_type="seen")
+    answer = await waiting
+    assert (answer["satisfied"], answer["reason"], len(answer[kind])) == (False, "too_many", 1)
+
+
+async def test_none_within_a_time_is_true_at_the_end_of_that_time(control: ControlClient, session: str) -> None:
+    before = asyncio.get_running_loop().time()
+    answer = await wait(control, session, exactly=0, timeout_ms=120)
+    assert asyncio.get_running_loop().time() - before >= 0.12
+    assert (answer["satisfied"], answer["reason"]) == (True, "ok")
+    assert answer["explanation"] == "waited for exactly 0 accepted events: 0 arrived within 0.12 s"
+
+
+@pytest.mark.parametrize("times", [{}, {"timeout_ms": 60_000, "quiet_ms": 0}])
+async def test_none_so_far_is_true_at_once_without_a_time_to_wait(
+    control: ControlClient, session: str, times: dict[str, int]
+) -> None:
+    answer = await asyncio.wait_for(wait(control, session, exactly=0, **times), 4)
+    assert answer["explanation"] == "waited for exactly 0 accepted events: 0 arrived"
+
+
 async def test_nothing_arrives_is_false_when_an_event_does(
     waits: Watched, control: ControlClient, vendor: VendorClient, session: str
 ) -> None:
@@ -346,6 +375,9 @@ async def test_open_wait_ends_when_its_session_is_deleted(
         ({"match": {"request": {"headers": {"a": 5}}}}, "/match/request/headers/a"),
         ({"for": "request"}, "/for"),
         ({"since_ms": "now"}, "/since_ms"),
+        ({"exactly": 2, "count": 3}, "/count"),
+        ({"match": {"where": {"/properties": {"plan": {"regex": "x"}}}}}, "/match/where/~1properties/plan"),
+        ({"match": {"request": {"method": "post"}}}, "/match/request/method"),
         ([], ""),
     ],
 )
@@ -544,7 +576,9 @@ async def test_search_is_refused_with_the_parameter(
     assert (status, problem["parameter"]) == (400, parameter)
 
 
-@pytest.mark.parametrize("what", ["", "/requests", "/events", "/faults", "/clock", "/deliveries", "/export"])
+@pytest.mark.parametrize(
+    "what", ["", "/requests", "/events", "/faults", "/clock", "/deliveries", "/export", "/secrets"]
+)
 async def test_read_makes_no_session(control: ControlClient, session: str, what: str) -> None:
     assert (await control.get(session + what))[0] == 200
     assert (await control.get("/_mock/sessions"))[1]["sessions"] == []

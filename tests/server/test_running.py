@@ -99,6 +99,16 @@ def test_a_ready_file_that_cannot_be_written_is_an_error_that_names_it(tmp_path:
         announce("http://127.0.0.1:1", tmp_path / "nowhere" / "url.txt")
 
 
+async def test_a_ready_file_that_is_a_pipe_or_a_device_is_refused_and_kept(tmp_path: Path) -> None:
+    """Replacing it would take it away from its reader; `/dev/null` would be gone for all programs."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    async with asyncio.timeout(20):
+        with pytest.raises(SettingsError, match="pipe is not a regular file"):
+            await running.run(Settings(port=0, ready_file=pipe))
+    assert pipe.is_fifo()
+
+
 @pytest.mark.parametrize(
     ("host", "url"),
     [

@@ -23,6 +23,12 @@ def good() -> Plain:
     return outlit(KEY, "click")
 
 
+@pytest.fixture
+def short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server read away the rest of a refused body for one second only, which a test waits for."""
+    monkeypatch.setattr("mockserver.server.connection.LINGER_S", 1.0)
+
+
 @pytest.mark.parametrize(
     ("status", "data"),
     [
@@ -182,6 +188,7 @@ async def test_control_surface_is_reached_in_absolute_form(app_server: AppServer
     assert answer.json["sessions"] == []
 
 
+@pytest.mark.usefixtures("short_linger")
 @pytest.mark.parametrize("chunked", [True, False])
 async def test_sender_sees_the_refusal_when_it_is_still_sending(
     app_server: AppServer, good: Plain, *, chunked: bool
@@ -203,6 +210,7 @@ async def test_sender_sees_the_refusal_when_it_is_still_sending(
     assert app_server.app.store.bytes < DRAIN_LIMIT / 8
 
 
+@pytest.mark.usefixtures("short_linger")
 @pytest.mark.parametrize("chunked", [True, False])
 async def test_sender_of_too_much_is_answered_when_it_stalls(
     app_server: AppServer, good: Plain, *, chunked: bool

@@ -20,6 +20,7 @@ from mockserver.errors import SettingsError, UnreachableError
 from mockserver.server.running import serving
 from mockserver.sessions.steps import Cut
 from mockserver.settings import Settings
+from tests.command import run_command
 from tests.processes import ServerProcess, environment, run, served
 from tests.sdks.harness import absent, program
 from tests.server.watching import WatchedUnseen
@@ -134,14 +135,18 @@ def test_commands_take_the_ca_file() -> None:
         assert run("ready", server.url, variables={"MOCKSERVER_READY_CA_FILE": ca_file}).returncode == 0
         own = {"MOCKSERVER_SERVE_TLS": "self-signed", "PORT": str(server.port)}
         assert run("ready", variables=own).returncode == 0
-        assert run(*report, "--ca-file", ca_file).returncode == 0
-        assert run(*report, variables={"SSL_CERT_FILE": ca_file}).returncode == 0
-        assert run(*dry, "--ca-file", ca_file).returncode == 0
+        assert run_command(*report, "--ca-file", ca_file).exit_code == 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SSL_CERT_FILE", ca_file)
+            assert run_command(*report).exit_code == 0
+        assert run_command(*dry, "--ca-file", ca_file).exit_code == 0
         for command in (report, ("ready", server.url), dry):
-            untrusted = run(*command)
-            assert (untrusted.returncode, "certificate" in untrusted.stderr.lower()) == (3, True), untrusted.stderr
-        missing = run(*report, "--ca-file", "/none.pem")
-        assert (missing.returncode, "cannot read the CA file /none.pem" in missing.stderr) == (2, True)
+            untrusted = run_command(*command)
+            assert untrusted.exit_code == 3
+            assert "the certificate is not trusted: " in untrusted.stderr
+            assert "--ca-file" in untrusted.stderr
+        missing = run_command(*report, "--ca-file", "/none.pem")
+        assert (missing.exit_code, "cannot read the CA file /none.pem" in missing.stderr) == (2, True)
         server.end()
         assert not Path(ca_file).exists()
         assert not Path(ca_file).parent.exists()
@@ -186,7 +191,9 @@ def test_unusable_certificates_are_refused_at_the_start(pair: tuple[Path, Path],
     assert "not a certificate and its private key" in refusal(tls_cert=cert)
     assert "does not belong to the certificate" in refusal(tls_cert=cert, tls_key=other)
     assert "encrypted" in refusal(tls_cert=cert, tls_key=locked)
-    assert refusal(tls="self-singed") == 'unknown tls mode "self-singed", did you mean "self-signed"?'
+    assert (
+        refusal(tls="self-singed") == 'tls must be one of self-signed; got "self-singed", did you mean "self-signed"?'
+    )
     assert "exclude each other" in refusal(tls="self-signed", tls_cert=cert)
 
 

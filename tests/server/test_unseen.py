@@ -46,6 +46,12 @@ REASONS = {
     "below /_mock/s/": Plain(path="/_mock/s/").wire(),
     "traceparent is not allowed": preflight(headers="content-type,traceparent").wire(),
     "the method PATCH is not allowed": preflight(method="PATCH").wire(),
+    "no control call is POST /_mock/sessions/…/v1/events/batch; the base URL of a client is": Plain(
+        path=f"/_mock/sessions/{KEY}/v1/events/batch"
+    ).wire(),
+    "no control call is OPTIONS /_mock/…/api/events": preflight(f"/_mock/{KEY}/api/events").wire(),
+    "no control call is POST /livez": Plain(path="/livez").wire(),
+    "HTTP/2 without an upgrade": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 }
 
 
@@ -91,6 +97,30 @@ async def test_client_that_leaves_within_a_body_is_counted(app_server: AppServer
     await connection.reader.readuntil(b"\r\n\r\n")
     await connection.close(reset=True)
     assert "before the body of its request was complete" in await unseen.next()
+
+
+@pytest.mark.parametrize("sent", [b"P", b"POST /v1/events/batch HTTP/1.1\r\nHost: a", b"GET / HTTP/1.1\r\n"])
+@pytest.mark.parametrize("reset", [False, True])
+async def test_client_that_leaves_within_a_head_is_counted_once(
+    app_server: AppServer, sent: bytes, reset: bool
+) -> None:
+    unseen = WatchedUnseen(app_server.app.unseen)
+    connection = await Connection.open(app_server.port)
+    await connection.send(sent)
+    await connection.close(reset=reset)
+    await unseen.next()
+    assert app_server.app.unseen.count == 1
+
+
+async def test_client_that_sends_nothing_or_complete_requests_is_not_counted(app_server: AppServer) -> None:
+    silent = await Connection.open(app_server.port)
+    await silent.close()
+    kept = await Connection.open(app_server.port)
+    assert (await kept.ask(outlit(KEY, "a").wire())).status == 200
+    await kept.close()
+    for path in ("/_mock/sessions", f"/_mock/sessions/{KEY}/requests/r99", "/_mock/sessions?typo=1"):
+        await once(app_server.port, Plain(method="GET", path=path))
+    assert await overview(app_server) == {"count": 0, "reason": None, "at": None}
 
 
 async def test_wait_looks_back_no_further_than_the_start_of_its_test(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -143,9 +144,105 @@ def test_misspelled_operator_names_the_nearest_one_and_how_to_write_an_object() 
     )
 
 
-@pytest.mark.parametrize("literal", [{}, {"n": 1}, {"text": "x"}, {"id": 1}, {"equals": {"regx": 1}}, [{"regx": 1}]])
+@pytest.mark.parametrize(
+    ("name", "ours"),
+    [
+        ("REGEX", "regex"),
+        ("startsWith", "regex"),
+        ("ends_with", "regex"),
+        ("matching", "regex"),
+        ("pattern", "regex"),
+        ("$eq", "equals"),
+        ("equalTo", "equals"),
+        ("anyOf", "in"),
+        ("oneOf", "in"),
+        ("icontains", "contains"),
+        ("greater_than", "gt"),
+        ("$lte", "lte"),
+        ("present", "exists"),
+        ("absent", "exists"),
+        ("$ne", None),
+        ("not_in", None),
+    ],
+)
+def test_operator_of_another_tool_is_refused_with_what_stands_for_it(name: str, ours: str | None) -> None:
+    found = problem({"where": {"/a": {name: "x"}}})
+    assert found is not None
+    hint = f', did you mean "{ours}"?' if ours else "; available: exists, regex, in, "
+    assert (found[0], f'unknown operator "{name}"{hint}' in found[1]) == (f"/match/where/~1a/{name}", True), found
+
+
+@pytest.mark.parametrize(
+    ("expected", "place"),
+    [
+        ({"plan": {"regex": "^pro"}}, "/plan"),
+        ({"plan": {"name": {"exists": True}}}, "/plan/name"),
+        ([1, {"gt": 1}], "/1"),
+        ({"in": ["a", {"contains": "b"}]}, "/in/1"),
+        ({"contains": {"a/b": {"lt": 1}}}, "/contains/a~1b"),
+        ({"plan": {"equals": {"regex": "x"}}}, "/plan"),
+    ],
+)
+def test_operators_inside_a_value_are_refused_because_they_would_be_compared_literally(
+    expected: Any, place: str
+) -> None:
+    found = problem({"where": {"/p": expected}})
+    assert found is not None
+    assert (found[0], "a pointer of its own" in found[1]) == (f"/match/where/~1p{place}", True)
+    assert problem({"where": {"/p": {"equals": expected}}}) is None
+
+
+@pytest.mark.parametrize(
+    ("request_match", "place", "message"),
+    [
+        ({"method": "post"}, "/method", 'unknown method "post", did you mean "POST"?'),
+        ({"method": {"in": ["GET", "PSOT"]}}, "/method/in/1", 'unknown method "PSOT", did you mean "POST"?'),
+        ({"method": {"equals": "get"}}, "/method/equals", 'unknown method "get", did you mean "GET"?'),
+        ({"path": "v1/identify"}, "/path", "a path begins with /, got 'v1/identify'"),
+        ({"path": {"in": ["/v1", "https://a.example/v1"]}}, "/path/in/1", "a path begins with /"),
+    ],
+)
+def test_request_that_cannot_come_is_refused(request_match: Any, place: str, message: str) -> None:
+    found = problem({"request": request_match})
+    assert found is not None
+    assert (found[0], message in found[1]) == (f"/match/request{place}", True)
+
+
+@pytest.mark.parametrize("request_match", [{"method": {"regex": "^p"}}, {"path": {"contains": "v1"}}, {"path": "/"}])
+def test_part_of_a_method_or_path_is_taken(request_match: Any) -> None:
+    assert problem({"request": request_match}) is None
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        {},
+        {"n": 1},
+        {"text": "x"},
+        {"id": 1},
+        {"equals": {"regx": 1}},
+        [{"regx": 1}],
+        {"price": {"min": 1, "max": 2}},
+        {"$message_id": "m1"},
+        {"match": "home", "score": 1},
+    ],
+)
 def test_literal_object_is_accepted(literal: Any) -> None:
     assert problem({"where": {"/a": literal}}) is None
+
+
+def test_keys_of_a_literal_object_are_compared_with_operators_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = Counter[str]()
+
+    def looks_like_operator(name: str) -> bool:
+        looked_at[name] += 1
+        return True
+
+    monkeypatch.setattr("mockserver.sessions.matcher._looks_like_operator", looks_like_operator)
+    assert problem({"where": {"/a": {f"k{number}": number for number in range(1000)}}}) is None
+    assert not looked_at, "so many are no operators"
+    assert problem({"where": {"/a": {"ka": 1, "kb": 2, "kc": 3}}}) is not None
+    assert looked_at == {"ka": 1, "kb": 1, "kc": 1}
 
 
 def test_object_with_one_member_is_compared_when_the_member_is_no_word_of_ours() -> None:

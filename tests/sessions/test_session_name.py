@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from mockserver.sessions.session_name import MAX_NAME_BYTES, LongNameError, SessionNameError, session_name, shorten
+from mockserver.sessions.session_name import (
+    MAX_NAME_BYTES,
+    LongNameError,
+    SessionNameError,
+    session_name,
+    shorten,
+    tagged,
+)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +81,31 @@ def test_name_is_refused_when_it_has_more_than_200_bytes(text: str) -> None:
 )
 def test_name_is_cut_so_that_it_cannot_be_used_as_a_key(name: str, shown: str) -> None:
     assert shorten(name) == shown
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("pk_test", "pk_demo", "pk_1"),
+        ("a", "b"),
+        ("ci-2026-11-28-worker-1", "ci-2026-11-29-worker-1"),
+        ("pk_live_a4f1c8d20b", "pk_live_a9e3b7f51b"),
+    ],
+)
+def test_names_that_are_cut_to_the_same_are_told_apart_in_the_log(names: tuple[str, ...]) -> None:
+    assert len({shorten(name) for name in names}) == 1
+    shown = [tagged(name) for name in names]
+    assert len(set(shown)) == len(names)
+    assert [tagged(name) for name in names] == shown
+    assert all(text.startswith(shorten(name) + "#") for name, text in zip(names, shown, strict=True))
+
+
+def test_name_that_is_shown_whole_has_no_tag() -> None:
+    assert (tagged("default"), tagged("")) == ("default", "")
+
+
+def test_tag_tells_nothing_outside_the_process() -> None:
+    """Else whoever reads a log could try short keys until the tag is right."""
+    code = "from mockserver.sessions.session_name import tagged; print(tagged('pk_test'))"
+    shown = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(4)}
+    assert len(shown) > 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
 
 import jsonschema
 from jsonschema.validators import extend
@@ -48,7 +49,7 @@ class NaiveDiagnosis:
         self.protocol: Json = contract.documents["protocol"]
         self.now = datetime.fromtimestamp(now_ms / 1000, UTC)
         self.identity: Mapping[str, Mapping[str, Json]] = self.protocol.get("identity", {})
-        self._known: dict[tuple[str, str], list[Place]] = {}
+        self._known: dict[tuple[str, bytes], list[Place]] = {}
 
     def of(self, spec: Mapping[str, Json], body: Json) -> list[Broken]:
         """Return what a body of an operation breaks."""
@@ -105,8 +106,11 @@ class NaiveDiagnosis:
         return not any(_applies(rule, event) and _says_any(rule, event) for event in events for rule in others)
 
     def _schema(self, schema: Schema, value: Json) -> list[Place]:
-        """Return the rules of a schema that a value breaks; kept, because long batches hold few different events."""
-        key = f"{schema.document}/{schema.name}", json.dumps(value)
+        """Return the rules of a schema that a value breaks; kept, because long batches hold few different events.
+
+        The key is a digest of the value: bodies are up to a megabyte long.
+        """
+        key = f"{schema.document}/{schema.name}", blake2b(json.dumps(value).encode(), digest_size=16).digest()
         if key not in self._known:
             without = _without_nulls(value, schema.body) if self.protocol["nulls"]["members"] == "absent" else value
             errors = _Validator(schema.body).iter_errors(without)

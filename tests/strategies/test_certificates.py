@@ -22,6 +22,8 @@ from mockserver.strategies.plans import NOW_MS, Plan, plan_of
 from mockserver.strategies.values import TimeFrame
 from tests.strategies.playing import collect, contracts
 
+DRAWN = 60
+
 
 def _form() -> FormPlan:
     contract = library().protocol("outlit").contract()
@@ -67,7 +69,7 @@ def _findings(contract: Contract, schema: Schema, event: Json) -> list[list[tupl
 
 @pytest.mark.parametrize("contract", list(contracts()), ids=repr)
 def test_both_engines_find_just_the_rule_when_an_event_is_broken(contract: Contract) -> None:
-    for sample in collect(strategies.invalid_events(contract.name, contract=contract), 200):
+    for sample in collect(strategies.invalid_events(contract.name, contract=contract), DRAWN):
         breach = sample.breach
         if not breach.rule.startswith("/events/") or breach.index is None:
             continue

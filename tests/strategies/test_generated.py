@@ -1,8 +1,8 @@
 """What the strategies say of a request holds: good ones are taken, bad ones refused, each with the predicted reply.
 
-Where more than a few are drawn, the members of good requests are counted: each optional one is there, and is not. Of
-bad requests seven in ten have a bad event and five in ten are bad as a whole. Draws do not have to find the edges: each
-way to break a rule is also tried once, in the smallest request, and each good edge when the corpus is played.
+Where more than a few are drawn, the members of good requests are counted: each optional one is there, and is not. For
+ten good requests there are three with a bad event and two that are bad as a whole. Draws do not have to find the edges:
+each way to break a rule is also tried once, in the smallest request, and each good edge when the corpus is played.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from mockserver.strategies.naming import IDENTITY, SENDER
 from mockserver.strategies.places import apply, put
 from mockserver.strategies.plans import OperationPlan, plan_of
 from tests.strategies.census import kinds_fixed, never_seen
-from tests.strategies.playing import SOME, cases, every, hold, with_census
+from tests.strategies.playing import MANY, SOME, cases, every, hold, with_census
+
+HELD = 160
+"""Good requests that are held to what they predict, where many are drawn only to count members."""
 
 
 def _any(operation: Operation) -> bool:
@@ -45,7 +48,8 @@ def test_good_requests_are_taken_when_generated(contract: Contract, operation: s
 
     def check(sample: Sample) -> None:
         drawn.append(sample)
-        hold(contract, sample)
+        if len(drawn) <= HELD or examples == MANY:
+            hold(contract, sample)
 
     assert every(good, examples, check)
     if examples >= SOME:
@@ -78,13 +82,13 @@ def _kind(form: FormPlan, event: Json) -> str:
 def test_bad_requests_are_refused_when_generated(contract: Contract, operation: str, examples: int) -> None:
     bad = strategies.invalid_requests(contract.name, operation=operation, contract=contract)
     with_events = _with_events(contract.operations[operation])
-    assert every(bad, examples // 2 if with_events else examples, lambda sample: hold(contract, sample))
+    assert every(bad, examples // 5 if with_events else examples // 2, lambda sample: hold(contract, sample))
 
 
 @pytest.mark.parametrize(("contract", "operation", "examples"), cases(_with_events))
 def test_bad_events_are_refused_when_generated(contract: Contract, operation: str, examples: int) -> None:
     bad = strategies.invalid_events(contract.name, operation=operation, contract=contract)
-    share = examples * 7 // 10
+    share = examples * 3 // 10
     assert every(bad, share, lambda sample: hold(contract, sample)) >= share
 
 
@@ -93,7 +97,7 @@ def test_mixed_batches_are_answered_as_predicted_when_generated(
     contract: Contract, operation: str, examples: int
 ) -> None:
     mixed = strategies.batches(contract.name, operation=operation, contract=contract)
-    assert every(mixed, examples // 4, lambda sample: hold(contract, sample)) >= examples // 4
+    assert every(mixed, examples // 8, lambda sample: hold(contract, sample)) >= examples // 8
 
 
 def _smallest_bad(owner: OperationPlan) -> Iterator[Sample]:

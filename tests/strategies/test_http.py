@@ -18,7 +18,7 @@ from tests.strategies.playing import collect, contracts, is_prompt
 
 SLICE = 9
 """Every ninth line of the corpus goes over HTTP."""
-GENERATED = 60
+GENERATED = 24
 
 
 @pytest.fixture

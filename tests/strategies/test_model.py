@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -45,6 +46,8 @@ IDS = st.sampled_from([None, "id-1", "id-2", "id-3"])
 USERS = st.sampled_from(["user_1", "user_2"])
 STEPS_MS = st.sampled_from([0, 1, 999, 1000, 4999, 5000, 7000, 9000, 899_999, 900_000, 31 * 86_400_000, -1, -6000])
 NAMES = st.sampled_from(["a", "b"])
+FEW, MANY = 100, 1000
+"""Runs of some forty requests each, in this process."""
 CONTRACTS = {
     name: library().protocol(name).contract(None, [Patch(name="model", patch=patch)] if patch else [])
     for name, patch in PATCHES.items()
@@ -261,8 +264,9 @@ def machine(make: Callable[[], Driver]) -> type[Sessions]:
     return Driven
 
 
-def test_core_does_what_the_model_says_when_requests_come_in_any_order() -> None:
-    limits = settings(max_examples=300, stateful_step_count=40, database=None, deadline=None, derandomize=True)
+@pytest.mark.parametrize("runs", [FEW, pytest.param(MANY, marks=pytest.mark.full)])
+def test_core_does_what_the_model_says_when_requests_come_in_any_order(runs: int) -> None:
+    limits = settings(max_examples=runs, stateful_step_count=40, database=None, deadline=None, derandomize=True)
     run_state_machine_as_test(machine(lambda: InProcess(CONTRACTS)), settings=limits)
 
 

@@ -10,9 +10,11 @@ from mockserver import strategies
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError
+from mockserver.jsonkit import pointer
 from tests.strategies.playing import collect, hold
 
-EVENTS = 120
+EVENTS = 36
+OF_WHAT_IS_PATCHED = 12
 PATCHES: dict[str, tuple[str, Any]] = {
     "pattern of its own": (
         "outlit",
@@ -83,6 +85,12 @@ PATCHES: dict[str, tuple[str, Any]] = {
 }
 
 
+def _rules_patched(contract: Contract, name: str) -> list[str]:
+    """Return the rules that can be broken at the places of a patch."""
+    places = [pointer.build(tokens) for tokens, _ in pointer.leaves(PATCHES[name][1])]
+    return [rule for rule in strategies.breaches(contract.name, contract=contract) if rule.startswith(tuple(places))]
+
+
 def _contract(name: str) -> Contract:
     protocol, patch = PATCHES[name]
     return library().protocol(protocol).contract(None, [Patch(name=name, patch=patch)])
@@ -94,6 +102,9 @@ def test_core_answers_as_predicted_when_a_contract_is_patched(name: str) -> None
     good = collect(strategies.requests(contract.name, contract=contract), EVENTS)
     bad = collect(strategies.invalid(contract.name, contract=contract), EVENTS)
     mixed = collect(strategies.batches(contract.name, contract=contract), EVENTS // 4)
+    rules = _rules_patched(contract, name)
+    if rules:
+        bad += collect(strategies.invalid(contract.name, contract=contract, rules=rules), OF_WHAT_IS_PATCHED)
     for sample in [*good, *bad, *mixed]:
         hold(contract, sample)
     assert good

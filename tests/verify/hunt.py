@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError
+from mockserver.jsonkit import pointer
 from mockserver.verify import Probe, Rule, Runner, Setup, Step, rules_of
 from tests.verify.inprocess import InProcess, Ticking, setup_of
 from tests.verify.mutants import Dependencies, Mutant, mutants, served
@@ -21,6 +22,8 @@ Json = Any
 HARD: Final = 3_000_000
 """Rules that send so many bytes are tried last."""
 LONG: Final = 100_000
+LOW: Final = 20
+"""Requests that every limit of a rate lets through."""
 RATE: Final = "rate"
 """What limits, gates, refusals and members of operations are named after that have to do with a rate limit."""
 
@@ -58,50 +61,64 @@ def _setup(protocol: str, *, open_doors: bool) -> Setup:
     return replace(setup, revoked=()) if open_doors else setup
 
 
-@cache
+@lru_cache(maxsize=1)  # the probes of one contract take hundreds of megabytes
 def hunts(protocol: str, revision: str) -> list[Hunt]:
-    """Return every way to hunt mutants of a contract: with keys to refuse, without, under each of the settings."""
-    every = [_hunt(protocol, revision, None, (), open_doors=open_doors) for open_doors in (False, True)]
+    """Return every way to hunt mutants of a contract: with keys to refuse, without, under each of the settings.
+
+    The limits of rates are low in all of them, so that a few requests reach one.
+    """
+    contract, bodies = library().protocol(protocol).contract(revision), dict[bytes, bytes]()
+    low = low_rates(contract)
+    every = [_hunt(contract, low, (), bodies, open_doors=open_doors) for open_doors in (False, True)]
     for patch, only in settings_of(protocol, revision):
         with suppress(ContractError):  # a revision may lack what the settings are about
-            every.append(_hunt(protocol, revision, {"protocol": patch}, only, open_doors=False))
+            settings = pointer.merge_patch(low, _there({"protocol": patch}, contract.documents))
+            every.append(_hunt(contract, settings, only, bodies, open_doors=False))
     return every
 
 
-def _hunt(protocol: str, revision: str, patch: Json, only: tuple[str, ...], *, open_doors: bool) -> Hunt:
-    base = library().protocol(protocol).contract(revision)
-    patch = None if patch is None else _there(patch, base.documents)
-    patches = [] if patch is None else [Patch(name="settings", patch=patch)]
-    contract, clock = library().protocol(protocol).contract(revision, patches), Ticking()
+def low_rates(contract: Contract) -> Json:
+    """Return a patch under which a few requests reach every limit of a rate; empty where there is none."""
+    rates = [name for name, limit in contract.documents["protocol"]["limits"].items() if "requests" in limit]
+    return {"protocol": {"limits": {name: {"requests": LOW} for name in rates}}} if rates else {}
+
+
+def _with(base: Contract, patch: Json) -> Contract:
+    patches = [Patch(name="scenario", patch=patch)] if patch else []
+    return library().protocol(base.name).contract(base.revision, patches)
+
+
+def _hunt(base: Contract, patch: Json, only: tuple[str, ...], bodies: dict[bytes, bytes], *, open_doors: bool) -> Hunt:
+    contract, clock = _with(base, patch), Ticking()
     target = InProcess(contract, allow_all=open_doors, clock=clock)
     rules = [
-        _prepared(rule)
-        for rule in rules_of(contract, _setup(protocol, open_doors=open_doors), target)
+        _prepared(rule, bodies)
+        for rule in rules_of(contract, _setup(base.name, open_doors=open_doors), target)
         if not only or rule.id.startswith(only)
     ]
     return Hunt(contract, patch, open_doors, clock, [prepared for prepared in rules if prepared.probes])
 
 
-def probes_of(rule: Rule) -> list[Probe]:
-    """Build the probes of a rule to keep: equal bodies are one object, as hundreds of them are a megabyte long."""
-    return [Probe(tuple(map(_with_shared_body, probe.steps))) for probe in rule.probes()]
+def probes_of(rule: Rule, bodies: dict[bytes, bytes]) -> list[Probe]:
+    """Build the probes of a rule to keep: equal bodies are one object, as hundreds of them are a megabyte long.
+
+    `bodies` are the long ones of earlier rules.
+    """
+    return [Probe(tuple(_with_shared_body(step, bodies) for step in probe.steps)) for probe in rule.probes()]
 
 
-def _prepared(rule: Rule) -> Prepared:
-    probes = probes_of(rule)
+def _prepared(rule: Rule, bodies: dict[bytes, bytes]) -> Prepared:
+    probes = probes_of(rule, bodies)
     bursts = any(step.limited for probe in probes for step in probe.steps)
     cost = sum(probe.size for probe in probes)
     return Prepared(replace(rule, drafts=[]), Dependencies(rule.depends_on), probes, cost, bursts)
 
 
-def _with_shared_body(step: Step) -> Step:
+def _with_shared_body(step: Step, bodies: dict[bytes, bytes]) -> Step:
     body = step.request.body
-    return step if len(body) < LONG else replace(step, request=replace(step.request, body=_shared(body)))
-
-
-@cache
-def _shared(body: bytes) -> bytes:
-    return body
+    if len(body) < LONG:
+        return step
+    return replace(step, request=replace(step.request, body=bodies.setdefault(body, body)))
 
 
 def _there(patch: Json, documents: Json) -> Json:
@@ -169,7 +186,8 @@ def _is_within(place: str, fact: str) -> bool:
 
 @cache
 def is_served(mutant: Mutant, protocol: str, revision: str) -> bool:
-    """Tell whether a mutant is a contract, and another one than it was made of."""
+    """Tell whether a mutant is a contract, and another one than it was made of; under low rates, as it is hunted."""
     base = library().protocol(protocol).contract(revision)
-    contract = served(base, mutant)
-    return contract is not None and contract.digest != base.digest
+    low = low_rates(base)
+    contract = served(base, mutant, low)
+    return contract is not None and contract.digest != _with(base, low).digest

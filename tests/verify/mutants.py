@@ -63,7 +63,7 @@ def mutants(contract: Contract) -> Iterator[Mutant]:
 def served(contract: Contract, mutant: Mutant, scenario: Json = None) -> Contract | None:
     """Return the mutated contract, or None where it is none."""
     patches = [Patch(name="mutant", patch=mutant.patch)]
-    if scenario is not None:
+    if scenario:
         patches.insert(0, Patch(name="scenario", patch=scenario))
     try:
         return library().protocol(contract.name).contract(contract.revision, patches)

@@ -63,7 +63,13 @@ REVISIONS = [(name, revision) for name, each in library().protocols.items() for 
 CONTRACTS = [*BASES.items(), *REVISIONS]
 
 
-@pytest.mark.parametrize("protocol", BASES)
+@pytest.fixture(scope="module", params=BASES)
+def protocol(request: pytest.FixtureRequest) -> Iterator[str]:
+    """One protocol after the other, each in all tests of its base: what they hunt with is large."""
+    yield request.param
+    hunts.cache_clear()
+
+
 def test_mutant_is_reported_when_a_constraint_of_the_base_is_broken(
     protocol: str, record_property: Callable[[str, object], None]
 ) -> None:
@@ -78,7 +84,6 @@ def test_mutant_is_reported_when_a_constraint_of_a_revision_is_broken(
     assert hunted(protocol, revision, record_property) == []
 
 
-@pytest.mark.parametrize("protocol", BASES)
 def test_few_mutants_are_equivalent_when_those_of_a_base_are_counted(protocol: str) -> None:
     count = len(list(mutants_of(protocol, BASES[protocol])))
     assert len(listed(protocol, BASES[protocol])) <= MOST_EQUIVALENT * count
@@ -94,7 +99,6 @@ def test_few_mutants_are_equivalent_when_those_of_every_revision_are_counted(
     assert [names for names, (some, every) in counts.items() if some > MOST_EQUIVALENT * every] == []
 
 
-@pytest.mark.parametrize("protocol", BASES)
 def test_mutant_is_still_one_when_listed_as_equivalent(protocol: str) -> None:
     assert set(LISTED["equivalent"][protocol]) <= {mutant.id for mutant in mutants_of(protocol, BASES[protocol])}
 
@@ -109,13 +113,11 @@ def test_mutant_is_still_one_when_listed_as_equivalent_of_a_revision() -> None:
         assert not set(own) & set(LISTED["equivalent"][protocol]), revision
 
 
-@pytest.mark.parametrize("protocol", BASES)
 def test_no_rule_finds_anything_when_nothing_is_mutated(protocol: str) -> None:
     for hunt in hunts(protocol, BASES[protocol]):
         assert [prepared.rule.id for prepared in hunt.rules if hunt.finds(prepared, hunt.contract)] == [], hunt.patch
 
 
-@pytest.mark.parametrize("protocol", BASES)
 def test_refusals_that_no_request_leads_to_are_those_listed(protocol: str) -> None:
     contract = library().protocol(protocol).contract()
     families = contract.documents["protocol"]["refusals"]

@@ -17,7 +17,7 @@ from mockserver.sessions.claims import ID_BYTES
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
 from mockserver.sessions.remains import Remains
 from mockserver.sessions.session import Session, SessionSettings, SharedUses
-from mockserver.sessions.session_name import DEFAULT_SESSION, shorten
+from mockserver.sessions.session_name import DEFAULT_SESSION, tagged
 from mockserver.sessions.steps import Step, override_of
 from mockserver.sessions.stores.eviction import Order, Standing
 from mockserver.sessions.tombstones import Limit, Tombstone, Tombstones
@@ -86,7 +86,7 @@ class MemoryStore:
         if tombstone is not None:
             session.go_on_from(tombstone)
             session.settings.credentials = self._still_owned(name, tombstone)
-            _log.warning("session %s is there again: %s", shorten(name), tombstone.text())
+            _log.warning("session %s is there again: %s", tagged(name), tombstone.text())
         self._order.add(session)
         self.on_new_session(session)
         if len(self._sessions) > self._max_sessions:
@@ -241,7 +241,7 @@ class MemoryStore:
 
     def _evict_oldest(self, session: Session) -> None:
         if session.evicted == 0:
-            name = shorten(session.name)
+            name = tagged(session.name)
             _log.warning("journal full: session %s drops its oldest requests (--memory-limit)", name)
         freed = session.evict()
         self.bytes -= freed
@@ -258,7 +258,7 @@ class MemoryStore:
         due = max(1, self._max_remembered // 10)
         for session in sorted(self._sessions.values(), key=lambda session: -session.claims.remembered):
             if not session.claims.forgotten:
-                _log.warning("dedup memory full: session %s drops its oldest ids", shorten(session.name))
+                _log.warning("dedup memory full: session %s drops its oldest ids", tagged(session.name))
             session.claims.forget_oldest(due)
             forgotten = session.remembered_before - session.claims.remembered
             session.remembered_before = session.claims.remembered
@@ -296,7 +296,7 @@ class MemoryStore:
         reason = f"more than {self._max_sessions} sessions (--max-sessions)"
         if limit == "memory_limit":
             reason = f"the memory is full (--memory-limit); lost: {tombstone.lost_text()}"
-        _log.warning("session %s evicted: %s", shorten(session.name), reason)
+        _log.warning("session %s evicted: %s", tagged(session.name), reason)
         self.evicted_sessions += 1
         self._remove(session, "evicted")
         self._owners.update(dict.fromkeys(tombstone.credentials, session.name))

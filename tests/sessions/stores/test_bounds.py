@@ -9,6 +9,7 @@ import pytest
 from mockserver.core.model import Verdict
 from mockserver.sessions.claims import ID_BYTES
 from mockserver.sessions.session import size_of
+from mockserver.sessions.session_name import tagged
 from mockserver.sessions.stores import memory
 from mockserver.sessions.stores.memory import HEAD_BYTES, HEADER_BYTES, MemoryStore, size_of_head
 from tests.judging import NOW, sale, wire_request
@@ -65,7 +66,7 @@ async def test_largest_journal_loses_its_oldest_when_all_together_are_over_the_b
     assert ([entry.seq for entry in large.journal], large.evicted) == ([3, 4, 5], 2)
     assert ([entry.seq for entry in small.journal], small.evicted) == ([1], 0)
     assert held(store) == 2 * head + 4 * each
-    assert caplog.messages == ["journal full: session lar…me drops its oldest requests (--memory-limit)"]
+    assert caplog.messages == [f"journal full: session {tagged(large.name)} drops its oldest requests (--memory-limit)"]
 
 
 async def test_newest_exchange_stays_however_large_it_is() -> None:
@@ -118,7 +119,7 @@ async def test_oldest_ids_are_forgotten_when_too_many_are_remembered(
     with caplog.at_level(logging.WARNING, "mockserver.store"):
         await commit(store, many, *(sale(f"m{number}") for number in range(16)))
     assert (few.claims.remembered, many.claims.remembered, many.claims.forgotten) == (5, 14, 2)
-    assert caplog.messages == ["dedup memory full: session ma…s drops its oldest ids"]
+    assert caplog.messages == [f"dedup memory full: session {tagged(many.name)} drops its oldest ids"]
     kept, _ = await commit(store, many, sale("m1"), sale("m2"))
     assert kept.verdicts == (Verdict.ACCEPTED, Verdict.DUPLICATE)
 

@@ -10,6 +10,7 @@ import pytest
 from mockserver.core.model import Terms, Verdict
 from mockserver.sessions import remains, tombstones
 from mockserver.sessions.session import Session
+from mockserver.sessions.session_name import tagged
 from mockserver.sessions.steps import Step
 from tests.judging import NOW, sale
 from tests.sessions.keeping import Onlooker, collected, commit, new_store
@@ -68,7 +69,9 @@ def test_oldest_session_goes_when_all_are_busy_and_its_waiters_are_told(caplog: 
         store.session("new")
     assert [session.name for session in store.sessions()] == ["second", "new"]
     assert onlooker.heard == ["evicted"]
-    assert caplog.messages == ["session a-ve…ame evicted: more than 2 sessions (--max-sessions)"]
+    assert caplog.messages == [
+        f"session {tagged('a-very-long-session-name')} evicted: more than 2 sessions (--max-sessions)"
+    ]
 
 
 def test_forgotten_session_is_gone_with_what_it_held() -> None:
