@@ -11,7 +11,8 @@ import base64
 import codecs
 import re
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -172,6 +173,9 @@ capital inside: `{"auth": "google"}` does not hide every `google`."""
 _SHORTEST_ENCODED: Final = 6
 PIECE: Final = 65_536
 """Characters that are searched at once; the interpreter lets other threads run between two searches only."""
+SHORT: Final = 256
+MOST_KEPT: Final = 4096
+"""Short texts whose form without secrets is kept."""
 LONGEST_SEARCHED: Final = 256
 """Characters of a longer secret that are searched; what follows them is hidden up to the next delimiter."""
 
@@ -186,7 +190,12 @@ def is_random(value: str) -> bool:
 
 def is_secret_name(name: str) -> bool:
     """Return whether the name of a header, parameter or member says that its value is secret."""
-    return "dempotency" not in name and _NAME.search(_CAMEL.sub("_", name[-_LONGEST_NAME:])) is not None
+    return _is_secret_end(name[-_LONGEST_NAME:])
+
+
+@lru_cache(maxsize=1024)
+def _is_secret_end(name: str) -> bool:
+    return "dempotency" not in name and _NAME.search(_CAMEL.sub("_", name)) is not None
 
 
 class _Words:
@@ -225,7 +234,10 @@ _JWTS: Final = _Words(["eyJ"], ahocorasick_rs.MatchKind.Standard)
 
 
 class Redactor:
-    """Hides secrets in texts and values. The time grows with the text, not with the number of secrets."""
+    """Hides secrets in texts and values. The time grows with the text, not with the number of secrets.
+
+    What becomes of short texts is kept: the names and values of headers and members come again with every request.
+    """
 
     def __init__(self, secrets: Iterable[str], prefixes: Iterable[str] = ()) -> None:
         known = {secret for secret in secrets if secret.strip()}
@@ -238,13 +250,19 @@ class Redactor:
         self._beginnings = _Words(beginnings, ahocorasick_rs.MatchKind.Standard)
         self._key = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, beginnings))})[A-Za-z0-9_.-]+")
 
+        self._texts: dict[str, str] = {}
+        self._loose_texts: dict[str, str] = {}
+
     def text(self, text: str) -> str:
         """Return a text without secrets."""
-        return _replaced(text, [*self._known(text), *self._like_keys(text)])
+        return _kept(self._texts, text, self._without_secrets)
 
     def loose_text(self, text: str) -> str:
         """Return a text that has no known structure without secrets, those included that only their names give away."""
-        return self.text(_replaced(text, list(_assigned_spans(text))))
+        return _kept(self._loose_texts, text, lambda text: self.text(_replaced(text, list(_assigned_spans(text)))))
+
+    def _without_secrets(self, text: str) -> str:
+        return _replaced(text, [*self._known(text), *self._like_keys(text)])
 
     def json(self, value: Json) -> Json:
         """Return a value without secrets in texts and member names; a secret name hides every text below it."""
@@ -299,6 +317,18 @@ class Redactor:
         for start, end, decoded in _decoded(text):
             if next(_matches_at(self._beginnings, self._key, decoded, decoded), None) is not None:
                 yield start, end
+
+
+def _kept(results: dict[str, str], text: str, work: Callable[[str], str]) -> str:
+    """Return what becomes of a text, from the results if it is short and was there before."""
+    if len(text) > SHORT:
+        return work(text)
+    result = results.get(text)
+    if result is None:
+        if len(results) >= MOST_KEPT:
+            results.clear()
+        result = results[text] = work(text)
+    return result
 
 
 def secrets_of(request: WireRequest, contract: Contract) -> set[str]:
