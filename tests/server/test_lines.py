@@ -95,7 +95,7 @@ def test_server_runs_when_stdin_and_stderr_are_closed() -> None:
             process.kill()
 
 
-def test_lines_are_bounded_and_dropped_ones_are_counted_in_the_next_line() -> None:
+def test_lines_are_bounded_and_dropped_ones_are_counted_in_a_later_line() -> None:
     with piped() as (reading, _, lines):
         text = "x" * 1023
         for _ in range(2 * MAX_BYTES // 1024):
@@ -111,7 +111,8 @@ def test_lines_are_bounded_and_dropped_ones_are_counted_in_the_next_line() -> No
         assert rest[-1] == "last"
         assert rest[-2].endswith(" dropped")
         whole = MAX_BYTES // 1024 - 1 + sum(line == text for line in rest)
-        assert whole + int(rest[-2].split()[0]) == 2 * MAX_BYTES // 1024
+        dropped = sum(int(line.split()[0]) for line in rest if line.endswith(" dropped"))  # the thread may make room
+        assert whole + dropped == 2 * MAX_BYTES // 1024
 
 
 def test_number_of_waiting_lines_is_bounded() -> None:
