@@ -10,12 +10,17 @@ from typing import Final
 _M_MMAP_THRESHOLD: Final = -3
 """The parameter of glibc's mallopt for the size from which on a block is not part of the heap."""
 
-LARGE_BYTES: Final = 128 * 1024
+_M_TRIM_THRESHOLD: Final = -1
+"""The parameter for the size of the free end of the heap from which on it is given back."""
+
+LARGE_BYTES: Final = 384 * 1024
 """Blocks of this size and above are given back as soon as they are free.
 
-It is glibc's own value at first, but glibc raises it to the size of any larger block that is freed. After some bodies
-of a few megabytes, all of them are parts of the heap, where the small blocks between them keep the free ones: with a
-memory limit of 64 MiB, the process took 170 MB more than at its start instead of 75 MB.
+glibc begins with 128 KiB, but raises it to the size of any larger block that is freed. After some bodies of a few
+megabytes, all of them are parts of the heap, where the small blocks between them keep the free ones: with a memory
+limit of 64 MiB, the process took 170 MB more than at its start instead of 75 MB, and 90 MB with 1 MiB here. A lower
+value costs time: orjson takes 12 bytes for each byte of a body while it parses it, and the system clears memory that
+was given back, page by page. A body of 27 KB, a batch of 100 events, was parsed in 187 instead of 136 µs with 128 KiB.
 """
 
 SWITCH_S: Final = 0.001
@@ -43,4 +48,6 @@ def give_back_large_blocks() -> None:
         import ctypes
 
         with contextlib.suppress(OSError, AttributeError):  # another C library
-            ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+            library = ctypes.CDLL(None)
+            library.mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
+            library.mallopt(_M_TRIM_THRESHOLD, 2 * LARGE_BYTES)
