@@ -66,9 +66,7 @@ class App:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""
         try:
-            await (
-                self._turn.end_if_over()
-            )  # a thousand requests that come at once are not answered in one turn of the loop
+            await self._turn.end_if_over()  # so that not all requests that come at once are answered in one turn
             if request.protocol.writing_paused:  # the client has not taken the reply to its last request
                 await request.writer.drain()
             reply = await self._answer(request)
