@@ -116,8 +116,8 @@ _SIBLING: Final = r"(?:,\s{0,20}\\{0,3}[\"'](?:value|val|content)\\{0,3}[\"']\s{
 _TAG: Final = r"\s[^<>\n]{1,80}>(?:<!\[CDATA\[)?|><!\[CDATA\["
 _SCHEME: Final = r"(?:(?:bearer|basic|token)\s{1,20})?"
 _VALUE: Final = (
-    rf"{_SCHEME}(?:\"(?P<double>(?:[^\"\\\n]|\\[^\n])+)|'(?P<single>(?:[^'\\\n]|\\[^\n])+)"
-    r"|\\{1,3}[\"'](?P<escaped>(?:[^\"'\\\n]|\\u[0-9a-f]{4})+)"
+    rf"{_SCHEME}(?:\"(?P<double>(?:[^\"\\\n]++|\\[^\n])++)|'(?P<single>(?:[^'\\\n]++|\\[^\n])++)"
+    r"|\\{1,3}[\"'](?P<escaped>(?:[^\"'\\\n]++|\\u[0-9a-f]{4})++)"
     r"|(?P<plain>[^\s\"'\\&,;<>{}\[\]][^\s\"'\\&,;<>}\]]*))"
 )
 _PARTS: Final = ("double", "single", "escaped", "plain", "listed")

@@ -251,6 +251,12 @@ def test_secret_is_hidden_where_a_piece_ends_in_it(spelt: str) -> None:
         assert redactor.text("." * before + spelt) == "." * before + PLACEHOLDER
 
 
+@pytest.mark.parametrize("quoted", ['"{}"', "'{}'", '\\"{}\\"'])
+def test_value_of_a_secret_name_is_hidden_however_long_it_is(quoted: str) -> None:
+    text = Redactor([]).loose_text(f"api_key: {quoted.format('v' * 1_000_000)}, plan: pro")
+    assert text == f"api_key: {quoted.format(PLACEHOLDER)}, plan: pro"
+
+
 def test_name_of_any_length_says_that_a_value_is_secret() -> None:
     assert is_secret_name("x" * 1_000_000 + "_token")
     assert not is_secret_name("token_" + "x" * 1_000_000)
