@@ -1,16 +1,18 @@
-"""Outlit: who a server's events are about (outlit.md#what-counts-as-identity).
+"""Outlit: who a server's events are about (outlit.md#what-counts-as-identity), and what only some senders can send.
 
-One name anywhere in the batch is enough, or each event needs its own: the contract's `identity` says which.
+One name anywhere in the batch is enough, or each event needs its own: the contract's `identity` says which. Members
+that are `reserved` for other sources are an error of the event (outlit.md#calendar-event).
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.extension import CheckKind
 from mockserver.contract.operation import BoundGate
-from mockserver.contract.sections import IdentityRule
+from mockserver.contract.sections import IdentityRule, ReservedMembers
 from mockserver.core.adapter import Adapter, EventRule
 from mockserver.core.events import events_of
 from mockserver.core.explain import Violation
@@ -40,10 +42,15 @@ def _identity(judged: Judged, gate: BoundGate) -> Refusal | None:
 
 
 def _event_rules(contract: Contract) -> EventRule | None:
-    """Where the contract has the rule, an event from a server must identify its user itself."""
-    rule = contract.identity.get(PER_EVENT)
-    if rule is None:
+    """Where the contract has such rules: an event from a server must identify its user, a member has its senders."""
+    checks = [_per_event(contract, rule) for name, rule in contract.identity.items() if name == PER_EVENT]
+    checks += [_reserved(contract, rule, place) for rule in contract.reserved.values() for place in rule.pointers]
+    if not checks:
         return None
+    return lambda body, event: next(filter(None, (check(body, event) for check in checks)), None)
+
+
+def _per_event(contract: Contract, rule: IdentityRule) -> EventRule:
     violation = Violation(
         keyword="anyOf",
         tokens=pointer.parse(rule.pointers[0]),
@@ -63,7 +70,30 @@ def _event_rules(contract: Contract) -> EventRule | None:
     return check
 
 
-def _applies(rule: IdentityRule, event: Json) -> bool:
+def _reserved(contract: Contract, rule: ReservedMembers, place: str) -> EventRule:
+    tokens = pointer.parse(place)
+    violation = Violation(
+        keyword="reserved",
+        tokens=tokens,
+        rule=rule.pointer,
+        source=contract.source_of(rule.pointer),
+        expected={"reserved": list(rule.sources)},
+        got=None,
+        refusal=None,
+        message=contract.message("reserved"),
+        rank=(),
+    )
+
+    def check(body: Json, event: Json) -> Violation | None:
+        if body.get("source") in rule.sources or not _applies(rule, event):
+            return None
+        got = pointer.get(event, tokens)
+        return None if got is MISSING else replace(violation, got=got)
+
+    return check
+
+
+def _applies(rule: IdentityRule | ReservedMembers, event: Json) -> bool:
     if not isinstance(event, dict):
         return False
     kind = event.get("type")

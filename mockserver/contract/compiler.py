@@ -9,7 +9,7 @@ from mockserver.contract.contract import Contract
 from mockserver.contract.extension import BUILT_IN, extension_of
 from mockserver.contract.raw import RawContract, fail
 from mockserver.contract.read_operations import operations
-from mockserver.contract.sections import ContentTypes, Dedup, IdentityRule, Projects
+from mockserver.contract.sections import ContentTypes, Dedup, IdentityRule, Projects, ReservedMembers
 from mockserver.contract.written import schema_problems, unknown_names
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.decoding import read_named
@@ -56,6 +56,7 @@ def compile_contract(
         dedup=raw.optional(Dedup, "dedup"),
         entity=Tokens.of(protocol["entities"]["pointer"]) if "entities" in protocol else None,
         identity=read_named(IdentityRule, raw.section("identity")),
+        reserved=read_named(ReservedMembers, raw.section("reserved")),
         projects=raw.optional(Projects, "projects"),
         id_prefixes={kind: rule["prefix"] for kind, rule in raw.section("ids").items()},
         stored=raw.stored_rules(),

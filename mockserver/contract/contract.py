@@ -22,6 +22,7 @@ from mockserver.contract.sections import (
     RateLimit,
     RefusalFamily,
     ReplyTemplate,
+    ReservedMembers,
     Shape,
     StoredRules,
     WarningRules,
@@ -74,6 +75,7 @@ class Contract:
     dedup: Dedup | None
     entity: Tokens | None
     identity: Mapping[str, IdentityRule]
+    reserved: Mapping[str, ReservedMembers]
     projects: Projects | None
     id_prefixes: Mapping[str, str]
     stored: StoredRules

@@ -204,6 +204,16 @@ class IdentityRule(Named):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReservedMembers(Named):
+    """Members of events that only some sources can send; `types` None means events of every type."""
+
+    SECTION = "reserved"
+    pointers: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    types: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Projects:
     """The projects of the organisation; an empty `known` takes any name."""
 
@@ -230,11 +240,15 @@ class Normalise:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Strip:
-    """Members removed below `tokens`: those whose lower-case name, without `ignore`, contains one of `contains`."""
+    """Members removed below `tokens`: those whose lower-case name, without `ignore`, contains one of `contains`.
+
+    `message` is the warning about an event that had such a member; without one there is no warning.
+    """
 
     tokens: Tokens = field(metadata=POINTER)
     contains: tuple[str, ...]
     ignore: str
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

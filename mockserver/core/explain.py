@@ -194,6 +194,8 @@ def describe(violation: Violation) -> str:
             bound = "least" if keyword == "minItems" else "most"
             demand = f"have at {bound} {expected} item{'' if expected == 1 else 's'}"
             got = len(got) if isinstance(got, list) else got
+        case "reserved":
+            demand = f"come from one of the sources {', '.join(map(_shown, expected))}"
         case "window":
             demand = f"be within {expected['past_ms']} ms before and {expected['future_ms']} ms after now"
         case keyword:

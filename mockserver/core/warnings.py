@@ -21,7 +21,8 @@ from mockserver.core.gates import media_type
 from mockserver.core.model import Judged
 from mockserver.core.refusals import explained
 from mockserver.core.route import credentials
-from mockserver.jsonkit import Json, jsontext
+from mockserver.core.stripping import removed_names
+from mockserver.jsonkit import Json, jsontext, pointer
 from mockserver.jsonkit.patterns import bounded
 
 SERVER_NOTES: Final[Mapping[str, ServerRule]] = {
@@ -59,7 +60,7 @@ def event_warnings(judged: Judged, event: Json) -> list[Finding]:
         return []
     type_, newest = form.type_of(event), judged.contract.newest
     rules = [rule for rule in judged.contract.warnings.events if rule.types is None or type_ in rule.types]
-    findings = _rule_warnings(judged, rules, event)
+    findings = [*_rule_warnings(judged, rules, event), *_removals(judged, event)]
     newest_operation = None if newest is None else newest.operations.get(operation)
     newest_form = None if newest_operation is None else newest_operation.forms.get(form.name)
     if newest is not None and newest_form is not None:
@@ -67,6 +68,20 @@ def event_warnings(judged: Judged, event: Json) -> list[Finding]:
             finding = violation.finding("warning")
             findings.append(replace(finding, message=f"{newest.revision} refuses this: {finding.message}"))
     return findings
+
+
+def _removals(judged: Judged, event: Json) -> Iterator[Finding]:
+    """Yield a warning about each member that the vendor removes and asks not to send."""
+    for name, strip in judged.contract.stored.strip.items():
+        rule = f"/protocol/stored/strip/{name}/message"
+        for removed in removed_names(event, strip) if strip.message else ():
+            yield Finding(
+                rule=rule,
+                severity="warning",
+                pointer=pointer.build((*strip.tokens, removed)),
+                source=judged.contract.source_of(rule),
+                message=strip.message,
+            )
 
 
 def _rule_warnings(judged: Judged, rules: Sequence[WarningRule], value: Json) -> list[Finding]:

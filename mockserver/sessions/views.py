@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
-from mockserver.contract.sections import StoredRules, Strip
+from mockserver.contract.sections import StoredRules
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
@@ -16,6 +16,7 @@ from mockserver.core.findings import Finding, as_rows
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Verdict
 from mockserver.core.route import route
+from mockserver.core.stripping import removed_names
 from mockserver.core.warnings import event_errors, event_warnings, request_warnings
 from mockserver.core.wire import WireReply
 from mockserver.core.wording import abridged
@@ -210,9 +211,10 @@ def stored(event: Json, schema_name: str, rules: StoredRules, now_ms: int) -> Js
         if ms is not None and isinstance(holder, dict):
             kept = _replaced(kept, rule.tokens, rfc3339_ms(ms))
     for strip in rules.strip.values():
-        holder = pointer.get(kept, strip.tokens)
-        if isinstance(holder, dict):
-            kept = _replaced(kept, strip.tokens, _stripped(holder, strip))
+        removed, holder = set(removed_names(kept, strip)), pointer.get(kept, strip.tokens)
+        if removed and isinstance(holder, dict):
+            left = {name: member for name, member in holder.items() if name not in removed}
+            kept = _replaced(kept, strip.tokens, left)
     return kept
 
 
@@ -225,14 +227,3 @@ def _replaced(value: Json, tokens: Sequence[str], member: Json) -> Json:
         return {**value, token: _replaced(value[token], rest, member)}
     place = int(token)
     return [*value[:place], _replaced(value[place], rest, member), *value[place + 1 :]]
-
-
-def _stripped(holder: dict[str, Json], strip: Strip) -> dict[str, Json]:
-    ignored = str.maketrans("", "", strip.ignore)
-    denied = [entry.lower().translate(ignored) for entry in strip.contains]
-
-    def is_denied(name: str) -> bool:
-        bare = name.lower().translate(ignored)
-        return any(entry in bare for entry in denied)
-
-    return {name: member for name, member in holder.items() if not is_denied(name)}

@@ -14,7 +14,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.drawing import DIFFERENT, ODDS, Draw, Drawing, Strategy
 from mockserver.strategies.forms import BadEvent, FormPlan, Kind
 from mockserver.strategies.named import Choose, name_all, nameless, nameless_kinds
-from mockserver.strategies.naming import IDENTITY, NAMES_NOBODY, SENDER
+from mockserver.strategies.naming import IDENTITY, NAMES_NOBODY, RESERVED, SENDER
 from mockserver.strategies.places import apply, put
 from mockserver.strategies.schema_mutations import Mutation, Way
 
@@ -97,6 +97,9 @@ class Bodies:
         body = form.body(events, self.draw_envelope(draw))
         if any(event.mutation.rule == IDENTITY for event in bad):
             body = put(body, (SENDER,), draw(st.sampled_from(form.naming.per_event.sources)))
+        if any(event.mutation.keyword == RESERVED for event in bad):
+            assert form.envelope is not None
+            body = form.envelope.steady(put(body, (SENDER,), MISSING))
         avoid = {event.index: () if event.mutation.rule == IDENTITY else event.tokens for event in bad}
         body = name_all(form, body, chooser(draw), avoid)
         form.certify_bad(body, bad)

@@ -13,7 +13,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import non_schema_mutations, schema_mutations
 from mockserver.strategies.diagnosis import Diagnosis
-from mockserver.strategies.naming import IDENTITY, SENDER, Naming, identity
+from mockserver.strategies.naming import IDENTITY, SENDER, Naming, identity, reserved
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.samples import CertificateError
 from mockserver.strategies.schema_mutations import Mutation, Way
@@ -210,6 +210,7 @@ class FormPlan:
         yield from non_schema_mutations.windows(kind.values)
         yield from non_schema_mutations.measures(self.measures)
         yield from identity(self.naming, kind.values)
+        yield from reserved(self.naming, kind.values)
 
 
 def _sort_out(drafts: Iterable[Mutation], breaks_alone: Callable[[Mutation, Way], bool]) -> Sorted:

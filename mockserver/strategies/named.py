@@ -27,7 +27,7 @@ def first(options: list[Json]) -> Json:
 
 
 def name_all(form: FormPlan, body: Json, choose: Choose = first, avoid: Mapping[int, Tokens] = NONE) -> Json:
-    """Return the body with somebody named wherever the contract asks for it.
+    """Return the body with somebody named wherever the contract asks for it, without what its sender cannot send.
 
     `avoid` gives the numbers of events that are broken on purpose, and where: there nothing is changed.
     """
@@ -36,6 +36,9 @@ def name_all(form: FormPlan, body: Json, choose: Choose = first, avoid: Mapping[
     if not isinstance(events, list):
         return body
     for index, event in enumerate(events):
+        for place in naming.held_back(body, event):
+            if avoid.get(index) != place:
+                body = put(body, (*form.prefix(index), *place), MISSING)
         if naming.unnamed(body, event):
             ways = _own_ways(form, body, event, avoid.get(index))
             body = put(body, form.prefix(index), choose(ways)) if ways else body

@@ -1,4 +1,7 @@
-"""Where a batch, or an event of it, can say who it is about. Whether it does is for the core to say."""
+"""Where a batch, or an event of it, can say who it is about, and what only some senders can say.
+
+Whether it does is for the core to say.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.sections import IdentityRule
+from mockserver.contract.sections import IdentityRule, ReservedMembers
 from mockserver.core.adapter import adapter_of
 from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json, pointer
@@ -14,7 +17,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.diagnosis import Diagnosis
 from mockserver.strategies.places import Tokens, look
 from mockserver.strategies.schema_mutations import Mutation
-from mockserver.strategies.values import Values
+from mockserver.strategies.values import Values, inner
 
 SENDER: Final = "source"
 """The member of a body that says who sends it; the contract's `sources` are its values."""
@@ -25,6 +28,8 @@ IDENTITY: Final = f"/protocol/identity/{PER_EVENT}"
 NOBODY: Final = Mutation(rule=f"/protocol/identity/{BATCH}", keyword="missing_identity", ways=())
 """The mutation of a batch that must name somebody and does not."""
 NAMES_NOBODY: Final = BrokenRule(NOBODY.rule, ())
+RESERVED: Final = "reserved"
+"""The keyword of a member that only other senders can send."""
 NO_RULE: Final = IdentityRule(name="", pointers=())
 
 
@@ -36,6 +41,7 @@ class Naming:
         self.batch = rules.get(BATCH, NO_RULE)
         self.per_event = rules.get(PER_EVENT, NO_RULE)
         self.others = [rule for name, rule in rules.items() if name not in (BATCH, PER_EVENT)]
+        self.reserved = [*contract.reserved.values()]
         self.form = diagnosis.form
         self.events = self.form.events or ()
         self.nobody = diagnosis.names_nobody
@@ -51,8 +57,16 @@ class Naming:
         violation = None if self._event_rule is None else self._event_rule(body, event)
         return violation is not None and violation.rule == IDENTITY
 
-    def about(self, rule: IdentityRule, event: Json) -> bool:
-        """Tell whether an identity rule is about events like this one."""
+    def held_back(self, body: Json, event: Json) -> list[Tokens]:
+        """Return the places of members that the sender of an event cannot send."""
+        rules = [
+            rule for rule in self.reserved if look(body, (SENDER,)) not in rule.sources and self.about(rule, event)
+        ]
+        places = [pointer.parse(place) for rule in rules for place in rule.pointers]
+        return [place for place in places if look(event, place) is not MISSING]
+
+    def about(self, rule: IdentityRule | ReservedMembers, event: Json) -> bool:
+        """Tell whether a rule is about events like this one."""
         return isinstance(event, dict) and (rule.types is None or self.form.type_of(event) in rule.types)
 
     def places(self, body: Json) -> Iterator[tuple[Tokens, int | None]]:
@@ -75,3 +89,14 @@ def identity(naming: Naming, values: Values) -> Iterator[Mutation]:
     if places and naming.about(naming.per_event, values.least):
         edit = tuple((place, MISSING) for place in places)
         yield Mutation(rule=IDENTITY, keyword="anyOf", ways=((places[0], edit),))
+
+
+def reserved(naming: Naming, values: Values) -> Iterator[Mutation]:
+    """Yield the mutations of an event whose sender cannot send one of its members."""
+    for rule in naming.reserved:
+        places = map(pointer.parse, rule.pointers if naming.about(rule, values.least) else ())
+        ways = [
+            (place, ((place, edge),)) for place in places for edge in values.edges(inner(values.root, place[0]), place)
+        ]
+        if ways:
+            yield Mutation(rule=rule.pointer, keyword=RESERVED, ways=tuple(ways))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver.adapters.outlit import ADAPTER
+from mockserver.core.explain import describe
 from tests.judging import NOW, contract_of, judged, wire_request
 
 OUTLIT = contract_of("outlit")
@@ -99,3 +100,31 @@ def test_event_of_a_server_names_somebody_itself_where_the_revision_asks_for_it(
     assert check({"source": "client"}, event) is None
     named = STRICT.identity["per_event"].pointers[0].removeprefix("/")
     assert check({"source": "server"}, {**event, named: "somebody"}) is None
+
+
+def invitee(**body: Any) -> dict[str, Any]:
+    """Return a batch with a calendar event that says who is invited."""
+    event = {"type": "calendar", "url": "https://a.example/", "path": "/", "provider": "unknown", "inviteeName": "Ann"}
+    return {"visitorId": "a1b2c3d4-e5f6-7890-abcd-ef1234567890", "events": [event], **body}
+
+
+@pytest.mark.parametrize("source", [{}, {"source": "client"}])
+def test_member_is_an_error_when_it_is_reserved_for_other_sources(source: dict[str, str]) -> None:
+    body = invitee(**source)
+    check = ADAPTER.event_rules(contract_of("outlit", revision="documented"))
+    assert check is not None
+    violation = check(body, body["events"][0])
+    assert violation is not None
+    assert (violation.rule, violation.tokens, violation.got) == ("/protocol/reserved/invitee", ("inviteeName",), "Ann")
+    assert describe(violation) == 'inviteeName must come from one of the sources "server", "integration", got "Ann"'
+    assert violation.message == "Invalid value for field: ${field}"
+
+
+@pytest.mark.parametrize("source", ["server", "integration"])
+def test_member_is_taken_from_the_sources_that_it_is_reserved_for(source: str) -> None:
+    body = invitee(source=source)
+    check = ADAPTER.event_rules(contract_of("outlit", revision="documented"))
+    assert check is not None
+    assert check(body, body["events"][0]) is None
+    assert check({"source": "client"}, {**body["events"][0], "type": "pageview"}) is None
+    assert check({"source": "client"}, 7) is None

@@ -135,8 +135,8 @@ def test_patched_fact_is_marked_when_the_patch_names_no_source() -> None:
     assert basis_of(closed, "/events/custom") == "docs"
     fewer = {"events": {"billing": {"anyOf": [{"required": ["customerId"]}]}}}
     assert basis_of(fewer, "/events/billing") == basis_of(fewer, "/events/billing/anyOf/0") == "patch"
-    warnings = {"warnings": {"events": {"empty_event_name": {"message": "name it"}}}}
-    assert basis_of(warnings, "/warnings/events/empty_event_name") == "patch"
+    warnings = {"warnings": {"events": {"blank_event_name": {"message": "name it"}}}}
+    assert basis_of(warnings, "/warnings/events/blank_event_name") == "patch"
 
 
 def test_patched_fact_keeps_the_patchs_source_when_it_names_one() -> None:

@@ -91,8 +91,10 @@ def test_text_of_a_reply_has_no_hints_when_the_finding_has() -> None:
     assert violation.finding().message.endswith('did you mean "plan"?')
 
 
-def test_empty_visitor_is_a_missing_one_when_it_must_be_a_uuid_too() -> None:
+@pytest.mark.parametrize(("source", "first"), [("client", "missing_visitor"), ("server", "invalid_request")])
+def test_empty_visitor_is_a_missing_one_when_the_source_needs_one(source: str, first: str) -> None:
     form = library().protocol("outlit").contract("r3-2026-05").operations["events"].forms["batch"]
     assert form.request is not None
-    found = violations(form.request, {"visitorId": "", "events": [{}]})
-    assert [one.refusal for one in found] == ["missing_visitor", "invalid_request"]
+    found = violations(form.request, {"visitorId": "", "source": source, "events": [{}]})
+    assert found[0].refusal == first
+    assert {one.refusal for one in found[1:]} == {"invalid_request"}

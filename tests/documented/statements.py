@@ -1,0 +1,144 @@
+"""The statements of the pages that the project was started from: a table for each protocol, read into values.
+
+A file is a map of `page` (the page's title), `path` (where requests go unless they say otherwise), `bodies` (request
+bodies by name, with the text `$event` in the place of an event) and `statements`, a list of entries:
+
+    where         the heading of the page
+    statement     what the page says, in our words
+    request       method, path, headers, and json or text, as in a golden case; or in place of it:
+    event         an event, put into the first of the `bodies`, or into the one that `in` names
+    documented    what the revision `documented` does
+    default       what the base contract does
+    elsewhere     the source that names what the page does not, where the base contract takes it without a warning
+
+Both answers have a `status` and, where they are given, `json` (the complete reply), `error` (the pointer of an error in
+the event, or in the body) and `warning` (a part of a warning's message, or a list of them). An answer without `warning`
+has none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mockserver.contract.contract import Contract
+from mockserver.core.wire import WireRequest
+from mockserver.jsonkit import Json, yamltext
+from mockserver.lint.case_reader import expand
+from mockserver.lint.golden_cases import Case, ExchangeStep
+from mockserver.lint.playback import play
+from mockserver.lint.wire_requests import wire_request
+from tests.judging import NOW
+
+TABLES: Final = Path(__file__).parent
+EVENT: Final = "$event"
+ENTRY: Final = {"where", "statement", "request", "event", "in", "documented", "default", "elsewhere"}
+ANSWER: Final = {"status", "json", "error", "warning"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What one revision does with the request of a statement; `warnings` are parts of messages."""
+
+    status: int
+    json: Json
+    error: str | None
+    warnings: tuple[str, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing in the request is refused."""
+        return 200 <= self.status < 300 and self.error is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement of a page, with a request that shows it."""
+
+    protocol: str
+    where: str
+    text: str
+    request: WireRequest
+    documented: Expected
+    default: Expected
+    elsewhere: str | None
+
+    def __str__(self) -> str:
+        return f"{self.protocol}: {self.where}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a contract did with a request: the pointers of its errors, and the messages of its warnings."""
+
+    status: int
+    json: Json
+    errors: list[str]
+    warnings: list[str]
+
+
+def load_all() -> list[Statement]:
+    """Return the statements of every table."""
+    return [statement for path in sorted(TABLES.glob("*.yaml")) for statement in load(path)]
+
+
+def load(path: Path) -> Iterator[Statement]:
+    """Yield the statements of one table."""
+    table: Any = yamltext.load(path)
+    for entry in table["statements"]:
+        unknown = {*entry, *()} - ENTRY | ({*entry["documented"], *entry["default"]} - ANSWER)
+        assert not unknown, f"{path.name}: {entry.get('statement')}: {unknown}"
+        yield Statement(
+            protocol=path.stem,
+            where=entry["where"],
+            text=entry["statement"],
+            request=_request(table, entry),
+            documented=_expected(entry["documented"]),
+            default=_expected(entry["default"]),
+            elsewhere=entry.get("elsewhere"),
+        )
+
+
+def _request(table: Mapping[str, Any], entry: Mapping[str, Any]) -> WireRequest:
+    request = entry.get("request", {})
+    if "event" in entry:
+        bodies = table["bodies"]
+        request = {"json": _around(bodies[entry.get("in", next(iter(bodies)))], entry["event"])}
+    content = request.get("text", "").encode()
+    if "json" in request:
+        content = json.dumps(expand(request["json"])).encode()
+    headers = request.get("headers", {"content-type": "application/json"})
+    return wire_request(request.get("method", "POST"), request.get("path", table["path"]), headers.items(), content)
+
+
+def _around(body: Json, event: Json) -> Json:
+    if isinstance(body, dict):
+        return {name: _around(member, event) for name, member in body.items()}
+    if isinstance(body, list):
+        return [_around(item, event) for item in body]
+    return event if body == EVENT else body
+
+
+def _expected(answer: Mapping[str, Any]) -> Expected:
+    warning = answer.get("warning", [])
+    warnings = tuple(warning) if isinstance(warning, list) else (warning,)
+    return Expected(status=answer["status"], json=answer.get("json"), error=answer.get("error"), warnings=warnings)
+
+
+async def answer(request: WireRequest, contract: Contract) -> Answer:
+    """Return what a contract does with a request, in a session of its own."""
+    step = ExchangeStep(place="the statement", request=request, expect=None)
+    case = Case(name="statement", protocol=contract.name, file="", steps=(step,), clock_ms=NOW)
+    (played,) = (await play(case, contract)).exchanges
+    findings = [finding for row in played.view.event_rows() for finding in row["findings"]]
+    findings += played.view.request_detail()["findings"]
+    body = played.reply.body
+    return Answer(
+        status=played.reply.status,
+        json=json.loads(body) if body[:1] in (b"{", b"[") else None,
+        errors=[finding["pointer"] for finding in findings if finding["severity"] == "error"],
+        warnings=[finding["message"] for finding in findings if finding["severity"] == "warning"],
+    )

@@ -1,0 +1,66 @@
+"""The pages that the project was started from, statement by statement: refused by `documented`, never taken in silence.
+
+The tables are the YAML files beside this one; `statements.py` says how they are written.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from mockserver.contract.library import library
+from tests.documented.statements import Expected, Statement, answer, load_all
+
+STATEMENTS = load_all()
+PROTOCOLS = sorted({statement.protocol for statement in STATEMENTS})
+DOCUMENTED = "documented"
+
+
+async def differences(statement: Statement, expected: Expected, revision: str | None) -> list[str]:
+    """Return how a revision's answer differs from the one expected; the base contract's for None."""
+    got = await answer(statement.request, library().protocol(statement.protocol).contract(revision))
+    found = [] if got.status == expected.status else [f"status {got.status} instead of {expected.status}"]
+    if expected.json is not None and got.json != expected.json:
+        found.append(f"reply {got.json} instead of {expected.json}")
+    if expected.error is None and got.errors and expected.accepted:
+        found.append(f"errors at {got.errors}")
+    if expected.error is not None and expected.error not in got.errors:
+        found.append(f"errors at {got.errors} instead of {expected.error!r}")
+    found += [
+        f"no warning {part!r} in {got.warnings}" for part in expected.warnings if part not in " ".join(got.warnings)
+    ]
+    if got.warnings and not expected.warnings:
+        found.append(f"warnings {got.warnings}")
+    return found
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=str)
+async def test_statement_holds_when_the_page_is_read_strictly(statement: Statement) -> None:
+    assert await differences(statement, statement.documented, DOCUMENTED) == []
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=str)
+async def test_statement_is_answered_as_written_by_default(statement: Statement) -> None:
+    assert await differences(statement, statement.default, None) == []
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_nothing_that_the_page_forbids_is_taken_in_silence(protocol: str) -> None:
+    refused = [each for each in STATEMENTS if each.protocol == protocol and not each.documented.accepted]
+    print(f"{protocol}: {len(refused)} requests against the page")
+    assert len(refused) > 20
+    silent = [str(each) for each in refused if each.default.accepted and not each.default.warnings]
+    assert silent == [str(each) for each in refused if each.elsewhere is not None]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_statements_are_told_apart(protocol: str) -> None:
+    texts = [str(each) for each in STATEMENTS if each.protocol == protocol]
+    assert sorted(set(texts)) == sorted(texts)
+
+
+async def test_difference_is_found_when_an_answer_is_another() -> None:
+    """What holds the tables to the server can fail."""
+    statement = next(each for each in STATEMENTS if not each.documented.accepted and each.default.warnings)
+    good = Expected(status=200, json=None, error=None, warnings=())
+    assert await differences(statement, good, DOCUMENTED) != []
+    assert await differences(statement, good, None) != []
