@@ -84,7 +84,17 @@ class NaiveDiagnosis:
             rule = self.identity.get("per_event", NO_RULE)
             if body.get("source") in rule["sources"] and _applies(rule, event) and not _says_any(rule, event):
                 yield "/protocol/identity/per_event", parse(rule["pointers"][0])
+            yield from self._reserved(body, event)
         yield from self._late(event)
+
+    def _reserved(self, body: Json, event: Json) -> Iterator[Place]:
+        """Yield the first member that the sender cannot send: the core tells of one."""
+        for name, rule in self.protocol.get("reserved", {}).items():
+            for place in map(parse, rule["pointers"]):
+                sent = _applies(rule, event) and look(event, place) is not MISSING
+                if sent and body.get("source") not in rule["sources"]:
+                    yield f"/protocol/reserved/{name}", place
+                    return
 
     def _late(self, event: Json) -> Iterator[Place]:
         for name, window in self.protocol.get("windows", {}).items():

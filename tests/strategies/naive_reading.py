@@ -125,6 +125,11 @@ class NaiveReading:
         elif rest[0] == "identity" and breach.index is not None:
             reason = self.reason(spec, "events", "invalid_event")
             template = self.protocol["messages"]["required"]["value"]
+        elif rest[0] == "reserved":
+            reason, template = (
+                self.reason(spec, "events", "invalid_event"),
+                self.protocol["messages"]["default"]["value"],
+            )
         elif rest[0] == "limits" and breach.pointer:
             reason, template = self.reason(spec, "measures", "invalid_request"), "${detail}"
         else:
