@@ -37,7 +37,7 @@ def test_strategy_is_a_type_error_when_an_option_is_none_of_its_own(name: str, o
     ("protocol", "options", "message"),
     [
         ("nosuch", {}, "available: apex, outlit, whisperr"),
-        ("outlit", {"revision": "r9"}, "available: compat, r1-2026-01"),
+        ("outlit", {"revision": "r9"}, "available: compat, documented, r1-2026-01"),
         ("outlit", {"keys": {"key": "pk_1"}}, "available: public_key"),
         ("outlit", {"contract": library().protocol("apex").contract()}, "is not the contract of outlit"),
     ],
