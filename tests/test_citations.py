@@ -11,7 +11,7 @@ import pytest
 
 from mockserver.contract.fidelity import facts
 from mockserver.contract.library import library
-from mockserver.contract.schema import SOURCE
+from mockserver.contract.provenance import SOURCE, SOURCES
 from mockserver.contract.server_rules import SERVER_RULES, ServerRule
 from mockserver.jsonkit import yamltext
 from tests.cases import load_all
@@ -42,6 +42,8 @@ def sources(value: Any) -> Iterator[str]:
         for name, inner in value.items():
             if name == SOURCE and isinstance(inner, str) and ": " in inner:
                 yield inner
+            elif name == SOURCES and all(isinstance(source, str) for source in inner.values()):
+                yield from inner.values()
             else:
                 yield from sources(inner)
     elif isinstance(value, list):

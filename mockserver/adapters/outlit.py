@@ -29,7 +29,7 @@ def _identity(judged: Judged, gate: BoundGate) -> Refusal | None:
     """Look at the raw events, before any of them is judged: a bad or repeated event still identifies a user."""
     rules = judged.contract.identity
     batch = rules.get(BATCH)
-    if batch is None or judged.form is None or judged.body.get("source") not in batch.sources:
+    if batch is None or judged.form is None or judged.body.get("source") not in batch.senders:
         return None
     event_rules = [rule for name, rule in rules.items() if name not in (BATCH, PER_EVENT)]
     events = events_of(judged.form, judged.body)
@@ -64,7 +64,7 @@ def _per_event(contract: Contract, rule: IdentityRule) -> EventRule:
     )
 
     def check(body: Json, event: Json) -> Violation | None:
-        required = body.get("source") in rule.sources and _applies(rule, event)
+        required = body.get("source") in rule.senders and _applies(rule, event)
         return violation if required and not _identifies(event, rule) else None
 
     return check
@@ -77,7 +77,7 @@ def _reserved(contract: Contract, rule: ReservedMembers, place: str) -> EventRul
         tokens=tokens,
         rule=rule.pointer,
         source=contract.source_of(rule.pointer),
-        expected={"reserved": list(rule.sources)},
+        expected={"reserved": list(rule.senders)},
         got=None,
         refusal=None,
         message=contract.message("reserved"),
@@ -85,7 +85,7 @@ def _reserved(contract: Contract, rule: ReservedMembers, place: str) -> EventRul
     )
 
     def check(body: Json, event: Json) -> Violation | None:
-        if body.get("source") in rule.sources or not _applies(rule, event):
+        if body.get("source") in rule.senders or not _applies(rule, event):
             return None
         got = pointer.get(event, tokens)
         return None if got is MISSING else replace(violation, got=got)

@@ -72,7 +72,7 @@ def print_contract(
     from mockserver.jsonkit import yamltext
 
     click.echo(f"# {contract.name}, revision {contract.revision}, contract hash {contract.digest}")
-    for place, source in contract.patched.items():
+    for place, source in contract.changed.items():
         click.echo(f"# {place} is changed by {source.removeprefix('patch: ')}")
     click.echo(yamltext.dumps(documents), nl=False)
 

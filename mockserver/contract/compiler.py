@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from hashlib import blake2b
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.extension import BUILT_IN, extension_of
+from mockserver.contract.provenance import SOURCES, dangling
 from mockserver.contract.raw import RawContract, fail
 from mockserver.contract.read_operations import operations
 from mockserver.contract.sections import ContentTypes, Dedup, IdentityRule, Projects, ReservedMembers
 from mockserver.contract.written import schema_problems, unknown_names
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.decoding import read_named
-from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import Tokens
 
 
 def compile_contract(
-    *, documents: Mapping[str, Json], revision: str, adapter: str, patched: Mapping[str, str]
+    *, documents: Mapping[str, Json], revision: str, adapter: str, digest: str, changed: Mapping[str, str]
 ) -> Contract:
     """Compile merged documents. Raises ContractError with the pointer of what cannot be used."""
     extension = extension_of(adapter)
@@ -27,7 +26,9 @@ def compile_contract(
             raise fail(place, "required by the adapter of this protocol")
     for place, problem in schema_problems(documents):
         raise fail(place, problem)
-    raw = RawContract(documents, patched, {**BUILT_IN, **extension.checks})
+    for tokens, name in dangling(documents):
+        raise fail(pointer.build((*tokens, SOURCES)), f"{name} leads to nothing in this object")
+    raw = RawContract(documents, {**BUILT_IN, **extension.checks})
     protocol = raw.protocol
     contract = Contract(
         name=protocol["name"],
@@ -35,11 +36,11 @@ def compile_contract(
         source=protocol["source"],
         host=protocol["host"]["value"],
         revision=revision,
-        digest=blake2b(render(documents), digest_size=16).hexdigest(),
+        digest=digest,
         adapter=adapter,
         newest=None,
         documents=documents,
-        patched=patched,
+        changed=changed,
         nulls_absent=protocol["nulls"]["members"] == "absent",
         max_body=protocol["limits"]["body"]["max_bytes"],
         prefixes=raw.prefixes(),

@@ -9,6 +9,7 @@ from typing import Final
 
 from mockserver.contract.operation import Operation, Place
 from mockserver.contract.ownership import owner
+from mockserver.contract.provenance import source_at
 from mockserver.contract.schema import Schema
 from mockserver.contract.sections import (
     ContentTypes,
@@ -45,7 +46,8 @@ class Contract:
 
     `adapter` is the name of the module with the protocol's own algorithms, empty without one. `newest` is the newest
     revision, whose violations are warnings here; None when this is it. `documents` are the merged YAML documents and
-    `patched` the sources of the leaves that a patch changed: only the fidelity list and `contracts print` read them.
+    `changed` the origin of each place that a patch without a source changed: only the fidelity list and `contracts
+    print` read them.
     `bytes` is about what a patched contract takes beside what it shares with its revision.
     """
 
@@ -58,7 +60,7 @@ class Contract:
     adapter: str
     newest: Contract | None
     documents: Mapping[str, Json]
-    patched: Mapping[str, str]
+    changed: Mapping[str, str]
     nulls_absent: bool
     max_body: int
     prefixes: tuple[Prefix, ...]
@@ -139,21 +141,22 @@ class Contract:
         return owner(self.prefixes, split_target(target)[0]) or self.prefixes[-1]
 
     def source_of(self, place: str) -> str:
-        """Return who states the fact at a contract pointer: the nearest `source` at or above it, or the contract's."""
-        if place not in self._sources:
-            self._sources[place] = self.patched.get(place) or self._source_above(place)
-        return self._sources[place]
-
-    def _source_above(self, place: str) -> str:
-        source = self.source
-        level: Json = self.documents
-        for token in pointer.parse(place):
-            level = level.get(token)
-            if not isinstance(level, dict):
-                break
-            if isinstance(level.get("source"), str):
-                source = level["source"]
+        """Return the source of the fact at a contract pointer, or of what is around it, or of the contract."""
+        source = self._sources.get(place)
+        if source is None:
+            source = self._sources[place] = self._source_of(place)
         return source
+
+    def _source_of(self, place: str) -> str:
+        source, written = source_at(self.documents, place, self.source)
+        return source if written else self._source_in_schema(place) or source
+
+    def _source_in_schema(self, place: str) -> str | None:
+        """Return the source of a keyword that a schema has from the shared one it uses, None if it has no such one."""
+        document, name, *_ = (*pointer.parse(place), "", "")
+        schemas = {"requests": self.request_schemas, "events": self.event_schemas, "replies": self.reply_schemas}
+        schema = schemas.get(document, {}).get(name)
+        return None if schema is None else next((source for at, _, source in schema.keywords() if at == place), None)
 
 
 def split_target(target: str) -> tuple[str, str]:

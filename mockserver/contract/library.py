@@ -17,6 +17,7 @@ from mockserver.contract.contract import DOCUMENTS, Contract
 from mockserver.contract.extension import find_adapter
 from mockserver.contract.language import Meta
 from mockserver.contract.ownership import collisions
+from mockserver.contract.provenance import merge
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json, pointer, yamltext
 from mockserver.jsonkit.jsontext import memory_of, render
@@ -141,11 +142,13 @@ class Protocol:
 
     def _make(self, revision: str, chain: Sequence[Patch]) -> Contract:
         documents: dict[str, Json] = self.documents
-        patched: dict[str, str] = {}
+        content, changed = documents, dict[str, str]()
         for patch in chain:
-            documents = pointer.merge_patch(documents, dict(patch.patch))
-            source = patch.source or f"patch: {Path(patch.name).name}"
-            _remember_sources(patched, dict(patch.patch), documents, source)
+            content = pointer.merge_patch(content, dict(patch.patch))
+            origin = patch.source or f"patch: {Path(patch.name).name}"
+            documents, places = merge(documents, patch.patch, origin)
+            changed |= dict.fromkeys(places, origin)
+        digest = blake2b(render(content), digest_size=16).hexdigest()
         try:
             for document in DOCUMENTS if chain else ():
                 self._meta.check(_META_OF.get(document, document), documents.get(document, {}), "", f"/{document}")
@@ -154,7 +157,9 @@ class Protocol:
             newest = documents["protocol"]["newest"]["value"]
             if newest not in self.revision_names():
                 raise ContractError("", "/protocol/newest/value", unknown("revision", newest, self.revision_names()))
-            return compile_contract(documents=documents, revision=revision, adapter=self.adapter, patched=patched)
+            return compile_contract(
+                documents=documents, revision=revision, adapter=self.adapter, digest=digest, changed=changed
+            )
         except ContractError as error:
             raise self._located(error, chain) from None
 
@@ -183,25 +188,6 @@ def _read_patch(path: Path, meta: Meta) -> tuple[Mapping[str, Json], Patch]:
     meta.check("revision", document, str(path))
     title, source = document.get("title", ""), document.get("source")
     return document, Patch(name=str(path), patch=document["patch"], root="/patch", source=source, title=title)
-
-
-def _remember_sources(
-    patched: dict[str, str], patch: Json, merged: Json, source: str, place: str = "", *, own: bool = False
-) -> None:
-    """Record the source of each leaf of a patch, unless the patch itself has a source that covers the leaf: `own`."""
-    if isinstance(patch, dict) and patch:
-        own = _source(patch) if _source(merged) else own
-        for name, member in patch.items():
-            inner = merged.get(name) if isinstance(merged, dict) else None
-            _remember_sources(patched, member, inner, source, f"{place}/{pointer.escape(name)}", own=own)
-    elif own:
-        patched.pop(place, None)
-    else:
-        patched[place] = source
-
-
-def _source(holder: Json) -> bool:
-    return isinstance(holder, dict) and isinstance(holder.get("source"), str)
 
 
 class Library:

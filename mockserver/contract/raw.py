@@ -13,6 +13,7 @@ import jsonschema_rs
 
 from mockserver.contract.extension import CheckKind
 from mockserver.contract.ownership import longest_first
+from mockserver.contract.provenance import SCHEMA, Scope
 from mockserver.contract.schema import (
     MOST_IN_CONTRACT,
     MOST_TOGETHER,
@@ -80,14 +81,11 @@ def need_reason(family: RefusalFamily, reason: str, place: str) -> None:
 class RawContract:
     """The merged YAML documents of one protocol, and what they refer to by name. Only the compiler reads it."""
 
-    def __init__(
-        self, documents: Mapping[str, Json], patched: Mapping[str, str], checks: Mapping[str, CheckKind]
-    ) -> None:
+    def __init__(self, documents: Mapping[str, Json], checks: Mapping[str, CheckKind]) -> None:
         self.documents = documents
         self.protocol: Mapping[str, Json] = documents["protocol"]
         self.checks = checks
         self._parts = 0
-        self._changed = {place.rpartition("/")[0]: source for place, source in patched.items()}
         self.request_schemas = self._schemas("requests")
         self.event_schemas = self._schemas("events")
         self.reply_schemas = self._schemas("replies")
@@ -178,8 +176,8 @@ class RawContract:
         if level != "transport":
             for operation in rule.get("operations", ()):
                 named(self.section("operations"), operation, f"{place}/operations", "{} under /protocol/operations")
-            body = {"source": rule["source"], **rule["schema"]}
-            schema = self._schema("warnings", f"{level}/{name}", body, f"{place}/schema", {})
+            above = Scope("rule").at(rule).below("schema")
+            schema = self._schema("warnings", f"{level}/{name}", rule["schema"], f"{place}/schema", {}, above)
         return read(WarningRule, rule, name=name, pointer=place, schema=schema)
 
     def _reply(self, name: str, spec: Mapping[str, Json]) -> ReplyTemplate:
@@ -223,7 +221,7 @@ class RawContract:
         """Return the compiled schemas of one document by name."""
         schemas: Mapping[str, Mapping[str, Json]] = self.documents.get(document, {})
         shared = {
-            name: annotate(schema, f"/{document}/shared/{pointer.escape(name)}", "", self._changed)
+            name: annotate(schema, f"/{document}/shared/{pointer.escape(name)}")
             for name, schema in schemas.get("shared", {}).items()
         }
         return {
@@ -233,11 +231,17 @@ class RawContract:
         }
 
     def _schema(
-        self, document: str, name: str, schema: Mapping[str, Json], place: str, shared: Mapping[str, Json]
+        self,
+        document: str,
+        name: str,
+        schema: Mapping[str, Json],
+        place: str,
+        shared: Mapping[str, Json],
+        above: Scope = SCHEMA,
     ) -> Schema:
         try:
             parts = count()
-            flat = flatten(annotate(schema, place, "", self._changed), shared, parts)
+            flat = flatten(annotate(schema, place, above), shared, parts)
             self._parts += next(parts)
             if self._parts > MOST_IN_CONTRACT:
                 raise UnusableSchemaError(f"the schemas of the contract have more than {MOST_IN_CONTRACT} parts")

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 import jsonschema_rs
 
+from mockserver.contract.provenance import SCHEMA, SOURCE, SOURCES, UNSTATED, Scope, key
 from mockserver.errors import unknown
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import AS_KEYWORDS, FORMATS, OWN_PATTERNS
@@ -25,10 +26,11 @@ Engine: TypeAlias = jsonschema_rs.Draft202012Validator
 Formats: TypeAlias = Mapping[str, Callable[[str], bool]]
 
 POINTER: Final = "x-pointer"
-SOURCE: Final = "source"
-OWN_KEYWORDS: Final = frozenset({SOURCE, "refusal", "message", "use", POINTER})
+OWN_KEYWORDS: Final = frozenset({SOURCE, SOURCES, "refusal", "message", "use", POINTER})
 SEARCHED: Final = "x-searched"
 """The keyword of a pattern that is not left to the engine."""
+_HOLDERS: Final = frozenset({"properties", "items", "anyOf"})
+"""Keywords with schemas inside, which carry their sources themselves."""
 NO_SOURCE: Final = ""
 NO_FORMATS: Final[Formats] = {}
 MOST_PARTS: Final = 4_000
@@ -37,7 +39,6 @@ MOST_IN_CONTRACT: Final = 10_000
 """Schemas in all schemas of a contract: to compile so many takes about half a second."""
 MOST_TOGETHER: Final = 5
 """Patterns and formats that may look at one value: each reads all of it, which may be the largest body."""
-NOTHING_CHANGED: Final[Mapping[str, str]] = {}
 CHARACTERS_OF_A_PLACE: Final = 20
 """Characters of JSON that take as many bytes as a place of a pattern does in all engines; estimated."""
 BYTES_PER_CHARACTER: Final = 40
@@ -112,18 +113,28 @@ def replace_subschemas(
     return replaced
 
 
-def annotate(
-    schema: Mapping[str, Json], place: str, source: str, changed: Mapping[str, str] = NOTHING_CHANGED
-) -> dict[str, Json]:
-    """Return a copy in which each schema object carries its contract pointer and its own or inherited source.
+def annotate(schema: Mapping[str, Json], place: str, above: Scope = SCHEMA) -> dict[str, Json]:
+    """Return a copy in which each schema object carries its contract pointer and the sources of its own keywords.
 
-    `changed` has the sources, by pointer, of schema objects that a patch changed without naming one.
+    `above` is the scope around the schema. `sources` names the keywords, or elements of them, that have another source
+    than the object.
     """
-    source = changed.get(place) or schema.get(SOURCE, source)
+    scope = above.at(schema)
     annotated = replace_subschemas(
-        schema, lambda tokens, inner: annotate(inner, place + pointer.build(tokens), source, changed)
+        schema, lambda tokens, inner: annotate(inner, place + pointer.build(tokens), scope.inside(tokens))
     )
-    return {**annotated, POINTER: place, SOURCE: source}
+    annotated |= {POINTER: place, SOURCE: scope.source}
+    annotated.pop(SOURCES, None)
+    here = {tokens: source for tokens, source in scope.named.items() if len(tokens) == 1 or tokens[0] not in _HOLDERS}
+    own = {key(tokens): source for tokens, source in here.items()}
+    return annotated | ({SOURCES: own} if own else {})
+
+
+def source_of(schema: Mapping[str, Json], keyword: str, element: Json = None) -> str:
+    """Return the source of a keyword in an annotated schema, or of one element of its list."""
+    sources: Mapping[str, str] = schema.get(SOURCES, {})
+    named = sources.get(key((keyword, element))) if isinstance(element, str) else None
+    return named or sources.get(key((keyword,))) or schema.get(SOURCE, NO_SOURCE)
 
 
 class UnusableSchemaError(ValueError):
@@ -151,6 +162,10 @@ def flatten(
 
 def _overlay(base: dict[str, Json], own: Mapping[str, Json]) -> dict[str, Json]:
     merged = {**base, **own}
+    if SOURCE in own:
+        sources = _kept_sources(base, own)
+        merged.pop(SOURCES, None)
+        merged |= {SOURCES: sources} if sources else {}
     if "required" in base and "required" in own:
         known = frozenset(base["required"])
         merged["required"] = [*base["required"], *(name for name in own["required"] if name not in known)]
@@ -160,6 +175,20 @@ def _overlay(base: dict[str, Json], own: Mapping[str, Json]) -> dict[str, Json]:
             before = base["properties"].get(name)
             merged["properties"][name] = member if before is None else _overlay(before, member)
     return merged
+
+
+def _kept_sources(base: Mapping[str, Json], own: Mapping[str, Json]) -> dict[str, str]:
+    """Return the `sources` of a schema over a shared one: what only the shared one says keeps its source."""
+    kept: dict[str, str] = {}
+    for keyword, value in base.items():
+        if keyword == "required":
+            only_here = [name for name in value if name not in own.get(keyword, ())]
+            kept |= {key((keyword, name)): source_of(base, keyword, name) for name in only_here}
+        elif keyword not in own and keyword not in OWN_KEYWORDS | UNSTATED:
+            named = {name: source for name, source in base.get(SOURCES, {}).items() if name.startswith(f"{keyword}/")}
+            kept |= {key((keyword,)): source_of(base, keyword), **named}
+    own_sources: Mapping[str, str] = own.get(SOURCES, {})
+    return {name: source for name, source in kept.items() if source != own[SOURCE]} | dict(own_sources)
 
 
 def plain(schema: Json) -> Json:
@@ -214,6 +243,20 @@ class Schema:
         Formats are keywords in this engine, so it calls back into Python for hardly any text.
         """
         return compile_schema(formats_as_keywords(self.body), FORMATS).is_valid
+
+    def keywords(self) -> Iterator[tuple[str, Json, str]]:
+        """Yield pointer, value and source of each keyword, those of the shared schemas included.
+
+        The elements of a list of texts follow their list.
+        """
+        for _, level in every_schema(self.body):
+            for keyword, value in level.items():
+                if keyword not in (POINTER, SOURCE, SOURCES, "use"):
+                    place = level[POINTER] + pointer.build([keyword])
+                    yield place, plain(value), source_of(level, keyword)
+                    for element in value if isinstance(value, list) else ():
+                        if isinstance(element, str):
+                            yield place + pointer.build([element]), element, source_of(level, keyword, element)
 
     def build(self) -> None:
         """Build now what judges a value, so that no request has to wait for it."""

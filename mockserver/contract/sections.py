@@ -199,17 +199,17 @@ class IdentityRule(Named):
 
     SECTION = "identity"
     pointers: tuple[str, ...]
-    sources: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
     types: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReservedMembers(Named):
-    """Members of events that only some sources can send; `types` None means events of every type."""
+    """Members of events that only some senders can send; `types` None means events of every type."""
 
     SECTION = "reserved"
     pointers: tuple[str, ...]
-    sources: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
     types: frozenset[str] | None = None
 
 

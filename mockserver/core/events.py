@@ -168,11 +168,11 @@ def outside_window(judged: Judged, event: Json) -> Iterator[Violation]:
         ahead = moment - judged.terms.now_ms
         if -window.past_ms <= ahead <= window.future_ms:
             continue
-        rule = f"/protocol/windows/{window.name}"
+        rule = f"/protocol/windows/{window.name}/{'future_ms' if ahead > 0 else 'past_ms'}"
         yield Violation(
             keyword="window",
             tokens=window.tokens,
-            rule=f"{rule}/{'future_ms' if ahead > 0 else 'past_ms'}",
+            rule=rule,
             source=judged.contract.source_of(rule),
             expected={"window": {"past_ms": window.past_ms, "future_ms": window.future_ms}},
             got=text,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from mockserver.contract.schema import NO_SOURCE, POINTER, SOURCE, Schema, plain
+from mockserver.contract.schema import POINTER, Schema, plain, source_of
 from mockserver.core.findings import Finding, Severity
 from mockserver.errors import LONGEST_VALUE, MOST_COMPARED, MOST_LISTED, nearest
 from mockserver.jsonkit import Json, pointer
@@ -111,7 +111,7 @@ def _at(root: Mapping[str, Json], schema_path: Trail, place: Trail, value: Json)
             keyword=keyword,
             tokens=tokens,
             rule=holder[POINTER] + pointer.build([keyword] + ([name] if name and keyword == "required" else [])),
-            source=holder.get(SOURCE, NO_SOURCE),
+            source=source_of(holder, keyword, name),
             expected={keyword: [name] if keyword == "required" else expected},
             got=None if got is MISSING else got,
             refusal=_nearest(levels, "refusal", keyword),

@@ -96,7 +96,7 @@ class Bodies:
         ]
         body = form.body(events, self.draw_envelope(draw))
         if any(event.mutation.rule == IDENTITY for event in bad):
-            body = put(body, (SENDER,), draw(st.sampled_from(form.naming.per_event.sources)))
+            body = put(body, (SENDER,), draw(st.sampled_from(form.naming.per_event.senders)))
         if any(event.mutation.keyword == RESERVED for event in bad):
             assert form.envelope is not None
             body = form.envelope.steady(put(body, (SENDER,), MISSING))
@@ -127,7 +127,7 @@ class Bodies:
         size = draw(st.integers(least, min(least + 2, self.most or least + 2)))
         chosen = [draw(st.sampled_from(events)) for _ in range(size)]
         body = form.body(chosen, self.draw_envelope(draw))
-        body = nameless(form, body, draw(st.sampled_from(form.naming.batch.sources)))
+        body = nameless(form, body, draw(st.sampled_from(form.naming.batch.senders)))
         form.certify(body, [NAMES_NOBODY])
         return body
 

@@ -86,7 +86,7 @@ def _faces(owner: OperationPlan, parts: Parts, events: Sequence[Json]) -> Iterat
 def _good_bodies(form: FormPlan, tried: set[str]) -> Iterator[Json]:
     for kind in form.kinds.values():
         yield from (form.body([event]) for event in kind.values.variants(tried))
-        for sender in (*form.naming.batch.sources, *form.naming.per_event.sources):
+        for sender in (*form.naming.batch.senders, *form.naming.per_event.senders):
             yield put(form.body([kind.values.least]), (SENDER,), sender)
     if form.envelope is not None and not form.form.single:
         for envelope in form.envelope.variants(tried):
@@ -142,7 +142,7 @@ def _bad(owner: OperationPlan) -> Iterator[Sample]:
         for mutation in form.envelope_mutations:
             yield from (_broken_envelope(owner, form, mutation, way) for way in mutation.ways[:WAYS])
         for kind in nameless_kinds(form):
-            for sender in form.naming.batch.sources:
+            for sender in form.naming.batch.senders:
                 yield owner.nobody(owner.parts(nameless(form, form.body([kind.values.least]), sender)))
         yield from _mixed(owner, form)
     body = next((form.smallest() for form in owner.forms.values()), MISSING)

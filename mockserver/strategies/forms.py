@@ -122,7 +122,7 @@ class FormPlan:
         """Return a body with broken events; where one wrongly names nobody, from a sender whose events must."""
         body = self.body(events)
         anonymous = any(mutation.rule == IDENTITY for mutation in broken)
-        return put(body, (SENDER,), self.naming.per_event.sources[0]) if anonymous else body
+        return put(body, (SENDER,), self.naming.per_event.senders[0]) if anonymous else body
 
     def events_in(self, body: Json) -> list[Json]:
         """Return the events of a body."""

@@ -121,8 +121,8 @@ def nameless(form: FormPlan, body: Json, sender: str) -> Json:
 
 def nameless_kinds(form: FormPlan) -> list[Kind]:
     """Return the kinds of events that are good without naming anybody."""
-    if not form.naming.batch.sources:
+    if not form.naming.batch.senders:
         return []
-    sender = form.naming.batch.sources[0]
+    sender = form.naming.batch.senders[0]
     bodies = {name: nameless(form, form.body([kind.values.least]), sender) for name, kind in form.kinds.items()}
     return [form.kinds[name] for name, body in bodies.items() if form.diagnosis.of(body) == [NAMES_NOBODY]]

@@ -20,7 +20,7 @@ from mockserver.strategies.schema_mutations import Mutation
 from mockserver.strategies.values import Values, inner
 
 SENDER: Final = "source"
-"""The member of a body that says who sends it; the contract's `sources` are its values."""
+"""The member of a body that says who sends it; the contract's `senders` are its values."""
 BATCH: Final = "batch"
 PER_EVENT: Final = "per_event"
 IDENTITY: Final = f"/protocol/identity/{PER_EVENT}"
@@ -50,7 +50,7 @@ class Naming:
     @property
     def asks(self) -> bool:
         """Whether the contract ever asks for a name."""
-        return bool(self.batch.sources or self.per_event.sources)
+        return bool(self.batch.senders or self.per_event.senders)
 
     def unnamed(self, body: Json, event: Json) -> bool:
         """Tell whether an event that must name somebody itself does not."""
@@ -60,7 +60,7 @@ class Naming:
     def held_back(self, body: Json, event: Json) -> list[Tokens]:
         """Return the places of members that the sender of an event cannot send."""
         rules = [
-            rule for rule in self.reserved if look(body, (SENDER,)) not in rule.sources and self.about(rule, event)
+            rule for rule in self.reserved if look(body, (SENDER,)) not in rule.senders and self.about(rule, event)
         ]
         places = [pointer.parse(place) for rule in rules for place in rule.pointers]
         return [place for place in places if look(event, place) is not MISSING]

@@ -11,7 +11,8 @@ from functools import cached_property, partial
 from typing import Final, TypeAlias
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.schema import OWN_KEYWORDS, POINTER, SOURCE, compile_schema, replace_subschemas
+from mockserver.contract.provenance import SOURCE
+from mockserver.contract.schema import OWN_KEYWORDS, POINTER, compile_schema, replace_subschemas
 from mockserver.contract.sections import Window
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json

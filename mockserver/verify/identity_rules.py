@@ -42,7 +42,7 @@ def _declare(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule: Ident
 
 def _declare_own(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None:
     """Add, for each sender whose events name somebody themselves, that an event which does not is refused."""
-    for sender in form.naming.per_event.sources:
+    for sender in form.naming.per_event.senders:
         for kind in form.kinds.values():
             for mutation in (mutation for mutation in kind.mutations if mutation.rule == IDENTITY):
                 tokens, edit = mutation.ways[0]
@@ -82,7 +82,7 @@ def _bodies(form: FormPlan, kinds: Iterable[Kind], rule: IdentityRule, tokens: T
     """Yield batches that say only at one place who they are about."""
     naming = form.naming
     for kind in kinds:
-        for sender in naming.per_event.sources if rule.name == PER_EVENT else naming.batch.sources:
+        for sender in naming.per_event.senders if rule.name == PER_EVENT else naming.batch.senders:
             body = put(nameless(form, form.body([_bare(form, kind)]), sender), (SENDER,), sender)
             place = tokens if rule.name == BATCH else (*form.prefix(0), *tokens)
             yield from (_deep(body, place, name) for name in NAMES)

@@ -84,7 +84,7 @@ def _nameless(plan: OperationPlan, form: FormPlan) -> Iterator[Spoiled]:
     gate = plan.operation.gate("identity")
     if gate is not None:
         for kind in nameless_kinds(form)[:1]:
-            body = nameless(form, form.body([kind.values.least]), form.naming.batch.sources[0])
+            body = nameless(form, form.body([kind.values.least]), form.naming.batch.senders[0])
             yield Spoiled(gate, changed(body=body), plan.nobody(plan.parts(body)))
 
 

@@ -38,7 +38,7 @@ def test_patch_is_a_usage_error_when_it_is_of_another_protocol(command: tuple[st
 def test_patch_counts_for_its_own_protocol_when_all_are_loaded(patch: Path) -> None:
     contracts = {contract.name: contract for contract in load_contracts(None, None, (), (patch,))}
     assert set(contracts) == set(library().protocols)
-    changed = {name for name, contract in contracts.items() if contract.patched}
+    changed = {name for name, contract in contracts.items() if contract.changed}
     assert changed == {"whisperr"}
     assert contracts["whisperr"].max_body == 1000
 

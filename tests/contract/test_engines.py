@@ -46,7 +46,7 @@ SCHEMAS: dict[str, Schema] = {
 
 
 def own(schema: dict[str, Any]) -> Schema:
-    return Schema("events", "own", annotate(schema, "/events/own", ""))
+    return Schema("events", "own", annotate(schema, "/events/own"))
 
 
 def agree(schema: Schema, value: Any) -> bool:

@@ -155,7 +155,7 @@ def test_rule_is_explained_by_its_fact_when_it_names_a_use_of_it() -> None:
     ("rule", "value", "source"),
     [
         ("/events/custom/required/eventName", "eventName", 'docs: "Ingest Events" page, Custom Event'),
-        ("/events/custom/required/url", "url", 'docs: "Ingest Events" page, Custom Event'),
+        ("/events/custom/required/url", "url", 'docs: "Ingest Events" page, Event Types'),
         ("/events/shared/common/properties/type/type", "string", 'docs: "Ingest Events" page, Event Types'),
         ("/events/calendar/properties/duration/type", "number", 'docs: "Ingest Events" page, Calendar Event'),
     ],
@@ -167,7 +167,7 @@ def test_keyword_of_a_schema_is_explained_with_the_schemas_source(rule: str, val
 
 def test_rule_of_the_newest_revision_is_explained_when_the_base_has_none() -> None:
     (fact,) = explain(library().protocol("outlit").contract(), "/events/custom/required/timestamp")
-    assert (fact["revision"], fact["value"], fact["basis"]) == ("r4-2026-08", "timestamp", "docs")
+    assert (fact["revision"], fact["value"], fact["basis"]) == ("r4-2026-08", "timestamp", "spec")
     with pytest.raises(ContractError, match="no fact at this pointer"):
         explain(library().protocol("outlit").contract("r4-2026-08"), "/events/stage/required/stage")
 

@@ -90,18 +90,49 @@ def test_every_fact_has_a_source_and_a_basis(protocol: str, revision: str) -> No
     leaves = {
         pointer.build(("protocol", *tokens))
         for tokens, value in pointer.leaves(contract.documents["protocol"])
-        if tokens[-1] != "source" and value != {}
+        if tokens[-1] != "source" and "sources" not in tokens and value != {}
     }
     listed = tuple(f"{place}/" for place in places)
-    assert [leaf for leaf in sorted(leaves) if leaf not in places and not leaf.startswith(listed)] == []
+    by_element = {place.rpartition("/")[0] for place in places}
+    assert [leaf for leaf in sorted(leaves - by_element) if leaf not in places and not leaf.startswith(listed)] == []
 
 
 @pytest.mark.parametrize(("protocol", "revision"), NAMED)
 def test_what_a_revision_changes_names_its_own_source(protocol: str, revision: str) -> None:
     contract = library().protocol(protocol).contract(revision)
-    removed = {place for place in contract.patched if pointer.get(contract.documents, pointer.parse(place)) is MISSING}
-    assert set(contract.patched) == removed
+    documents = contract.documents
+    assert [place for place in contract.changed if pointer.get(documents, pointer.parse(place)) is not MISSING] == []
     assert [fact["pointer"] for fact in facts(contract) if fact["basis"] == "patch"] == []
+
+
+@pytest.mark.parametrize(("protocol", "revision"), NAMED)
+def test_revision_changes_no_source_of_what_it_leaves_alone(protocol: str, revision: str) -> None:
+    """Only what the revision's file says of a place, or of an object around it that it gives a source alone, counts."""
+    base, revised = (library().protocol(protocol).contract(name) for name in (None, revision))
+    patch = library().protocol(protocol).revisions[revision].patch
+    before = {fact["pointer"]: (fact["value"], fact["source"]) for fact in facts(base)}
+    resourced = []
+    for fact in facts(revised):
+        place = pointer.parse(fact["pointer"])
+        if before.get(fact["pointer"], ("", ""))[0] == fact["value"] and not said(patch, place):
+            resourced += [fact["pointer"]] * (before[fact["pointer"]][1] != fact["source"])
+    assert resourced == []
+
+
+def said(patch: Any, place: tuple[str, ...]) -> bool:
+    """Tell whether a patch writes a place, or names a source for it."""
+    for end, token in enumerate(place):
+        if not isinstance(patch, dict):
+            return True
+        names = patch.get("sources", {})
+        if any(pointer.build(place[end:])[1:].startswith(name) for name in names):
+            return True
+        if "source" in patch and not set(patch) - {"source", "sources"}:
+            return True
+        if token not in patch:
+            return False
+        patch = patch[token]
+    return True
 
 
 @pytest.mark.parametrize("protocol", library().protocols)
@@ -128,15 +159,34 @@ def test_patched_fact_is_marked_when_the_patch_names_no_source() -> None:
     assert basis_of(size, "/protocol/limits/body/max_bytes") == "patch"
     assert basis_of(size, "/protocol/limits/rate_ingest/requests") == "docs"
     body = {"protocol": {"replies": {"bootstrap": {"body": {"country": "DE"}}}}}
-    assert basis_of(body, "/protocol/replies/bootstrap/body") == "patch"
+    assert basis_of(body, "/protocol/replies/bootstrap/body/country") == "patch"
     assert basis_of(body, "/protocol/replies/bootstrap/status") == "assumed"
-    closed = {"events": {"custom": {"properties": {"email": {"format": "email"}}}}}
-    assert basis_of(closed, "/events/custom/properties/email") == "patch"
-    assert basis_of(closed, "/events/custom") == "docs"
+    email = {"events": {"custom": {"properties": {"email": {"format": "email"}}}}}
+    assert basis_of(email, "/events/custom/properties/email/format") == "patch"
+    assert basis_of(email, "/events/custom/properties/email/type") == "docs"
     fewer = {"events": {"billing": {"anyOf": [{"required": ["customerId"]}]}}}
-    assert basis_of(fewer, "/events/billing") == basis_of(fewer, "/events/billing/anyOf/0") == "patch"
+    assert basis_of(fewer, "/events/billing/anyOf/0/required") == "patch"
+    assert basis_of(fewer, "/events/billing/properties/customerDomain/type") == "docs"
     warnings = {"warnings": {"events": {"blank_event_name": {"message": "name it"}}}}
-    assert basis_of(warnings, "/warnings/events/blank_event_name") == "patch"
+    assert basis_of(warnings, "/warnings/events/blank_event_name/message") == "patch"
+
+
+def test_only_the_element_that_a_patch_adds_to_a_list_is_marked() -> None:
+    required = {"events": {"custom": {"required": ["eventName", "email"]}}}
+    assert basis_of(required, "/events/custom/required/email") == "patch"
+    assert basis_of(required, "/events/custom/required") == basis_of({}, "/events/custom/required") == "docs"
+
+
+def test_source_of_a_patch_counts_for_what_it_writes_and_for_nothing_else() -> None:
+    today = "docs: a page of today"
+    email = {"type": "string", "source": today, "maxLength": 9}
+    patch = {"events": {"custom": {"source": today, "title": "today", "properties": {"email": email}}}}
+    contract = library().protocol("outlit").contract(None, [Patch(name="mine.yaml", patch=patch)])
+    base = library().protocol("outlit").contract()
+    changed = {f"/events/custom/properties/email/{keyword}" for keyword in ("type", "maxLength")}
+    for fact in facts(contract):
+        expected = today if fact["pointer"] in changed else base.source_of(fact["pointer"])
+        assert fact["source"] == contract.source_of(fact["pointer"]) == expected
 
 
 def test_patched_fact_keeps_the_patchs_source_when_it_names_one() -> None:
@@ -169,7 +219,7 @@ def test_finding_names_the_patch_when_the_broken_rule_came_from_one() -> None:
 
 def test_patch_over_a_revision_is_marked_as_well() -> None:
     patch = {"requests": {"envelope": {"properties": {"sessionId": {"format": "uri"}}}}}
-    assert basis_of(patch, "/requests/envelope/properties/sessionId", "r4-2026-08") == "patch"
+    assert basis_of(patch, "/requests/envelope/properties/sessionId/format", "r4-2026-08") == "patch"
 
 
 @pytest.fixture

@@ -264,7 +264,8 @@ def test_every_word_of_the_language_is_read_somewhere() -> None:
     decoded = {
         line.partition(":")[0].strip() for line in Path(sections.__file__).read_text().splitlines() if ": " in line
     }
-    assert not {word for word in words - decoded if f'"{word}"' not in code}
+    only_listed = {"behavior"}
+    assert not {word for word in words - decoded - only_listed if f'"{word}"' not in code}
 
 
 def _members(schema: Any) -> Iterator[str]:

@@ -10,6 +10,7 @@ import jsonschema_rs
 import pytest
 
 from mockserver.contract.library import library
+from mockserver.contract.provenance import Scope
 from mockserver.contract.publish import SCHEMA_DOCUMENTS, schemas_of
 from mockserver.contract.schema import (
     POINTER,
@@ -19,6 +20,7 @@ from mockserver.contract.schema import (
     drop_nulls,
     flatten,
     plain,
+    source_of,
     subschemas,
 )
 
@@ -73,7 +75,7 @@ def test_every_schema_object_knows_its_place_and_its_source() -> None:
         "anyOf": [{"required": ["c"]}],
         "additionalProperties": {"type": "string"},
     }
-    made = annotate(schema, "/events/x", "assumed: above")
+    made = annotate(schema, "/events/x", Scope("schema", "assumed: above"))
     found = {inner[POINTER]: inner["source"] for inner in walk(made)}
     assert found == {
         "/events/x": "docs: a",
@@ -86,10 +88,46 @@ def test_every_schema_object_knows_its_place_and_its_source() -> None:
     assert POINTER not in schema
 
 
-def test_changed_schema_object_bears_the_source_of_the_change() -> None:
-    schema = {"source": "docs: a", "properties": {"a": {"source": "docs: b"}}}
-    made = annotate(schema, "/events/x", "", {"/events/x/properties/a": "patch: mine"})
-    assert (made["source"], made["properties"]["a"]["source"]) == ("docs: a", "patch: mine")
+def test_keyword_knows_its_source_when_sources_names_it() -> None:
+    schema = {
+        "source": "docs: a",
+        "sources": {"required/b": "spec: b", "properties/b/pattern": "assumed: c", "anyOf": "sdk: d"},
+        "required": ["a", "b"],
+        "properties": {"b": {"type": "string", "pattern": "x"}, "a": {"source": "docs: f", "minLength": 1}},
+        "anyOf": [{"minLength": 2}],
+    }
+    made = annotate(schema, "/events/x")
+    assert [source_of(made, "required", name) for name in ("a", "b")] == ["docs: a", "spec: b"]
+    b = made["properties"]["b"]
+    assert (source_of(b, "type"), source_of(b, "pattern")) == ("docs: a", "assumed: c")
+    assert source_of(made["properties"]["a"], "minLength") == "docs: f"
+    assert source_of(made["anyOf"][0], "minLength") == "sdk: d"
+
+
+def test_keyword_keeps_its_source_when_another_schema_uses_it() -> None:
+    shared = {
+        "base": {
+            "source": "docs: base",
+            "sources": {"required/a": "spec: a", "minLength": "assumed: m"},
+            "required": ["a", "b"],
+            "minLength": 1,
+            "maxLength": 9,
+            "properties": {"a": {"type": "string", "pattern": "x"}},
+        }
+    }
+    own = {
+        "use": "base",
+        "source": "docs: own",
+        "required": ["c", "b"],
+        "maxLength": 8,
+        "properties": {"a": {"source": "spec: own", "type": "number"}},
+    }
+    flat = flatten(annotate(own, "/events/x"), {"base": annotate(shared["base"], "/events/shared/base")})
+    sources = {name: source_of(flat, "required", name) for name in flat["required"]}
+    assert sources == {"a": "spec: a", "b": "docs: own", "c": "docs: own"}
+    assert (source_of(flat, "minLength"), source_of(flat, "maxLength")) == ("assumed: m", "docs: own")
+    member = flat["properties"]["a"]
+    assert (source_of(member, "type"), source_of(member, "pattern")) == ("spec: own", "docs: base")
 
 
 def walk(schema: Any) -> Any:
@@ -138,7 +176,7 @@ def test_null_member_is_dropped_where_it_is_declared_and_not_allowed(schema: Any
 
 
 def test_list_fits_when_every_value_is_an_object_that_fits() -> None:
-    schema = Schema("events", "own", annotate({"required": ["a"]}, "/events/own", ""))
+    schema = Schema("events", "own", annotate({"required": ["a"]}, "/events/own"))
     assert schema.all_valid([])
     assert schema.all_valid([{"a": 1}, {"a": None}])
     assert not schema.all_valid([{"a": 1}, {}])

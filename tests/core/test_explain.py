@@ -7,6 +7,7 @@ import json
 import pytest
 
 from mockserver.contract.library import library
+from mockserver.contract.provenance import Scope
 from mockserver.contract.schema import Schema, annotate
 from mockserver.core.explain import describe, judge_spots, reference_spots, violations
 from mockserver.jsonkit import Json
@@ -19,14 +20,14 @@ ENGINES = {"judging": judge_spots, "reference": reference_spots}
 def test_first_keyword_listed_counts_when_one_value_breaks_two(engine: str, keywords: tuple[str, ...]) -> None:
     said = {"minLength": 1, "format": "uuid", "pattern": "^x"}
     member = {"type": "string", **{keyword: said[keyword] for keyword in keywords}}
-    schema = Schema("events", "own", annotate({"type": "object", "properties": {"id": member}}, "/events/own", ""))
+    schema = Schema("events", "own", annotate({"type": "object", "properties": {"id": member}}, "/events/own"))
     found = violations(schema, {"id": ""}, ENGINES[engine])
     assert [one.keyword for one in found] == list(keywords)
 
 
 def _message(member: Json, value: Json, **holder: Json) -> str:
     body = {"type": "object", "properties": {"plan": member, "seats": {"type": "integer"}}, **holder}
-    schema = Schema("events", "own", annotate(body, "/events/own", "docs: page"))
+    schema = Schema("events", "own", annotate(body, "/events/own", Scope("schema", "docs: page")))
     messages = {
         engine: [each.finding().message for each in violations(schema, value, spots)]
         for engine, spots in ENGINES.items()
@@ -85,7 +86,7 @@ def test_alternatives_are_named_when_none_is_there() -> None:
 
 def test_text_of_a_reply_has_no_hints_when_the_finding_has() -> None:
     body = {"type": "object", "properties": {"plan": {}}, "additionalProperties": False}
-    schema = Schema("events", "own", annotate(body, "/events/own", "docs: page"))
+    schema = Schema("events", "own", annotate(body, "/events/own", Scope("schema", "docs: page")))
     (violation,) = violations(schema, {"plann": 1})
     assert describe(violation) == "plann is not a known member"
     assert violation.finding().message.endswith('did you mean "plan"?')

@@ -104,7 +104,7 @@ def test_detail_is_a_placeholder_when_a_reply_is_only_predicted() -> None:
 
 
 def own_schema(body: dict[str, Any]) -> Schema:
-    return Schema("events", "own", annotate({"source": MADE_UP, **body}, "/events/own", ""))
+    return Schema("events", "own", annotate({"source": MADE_UP, **body}, "/events/own"))
 
 
 OWN = own_schema({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string", "minLength": 2}}})

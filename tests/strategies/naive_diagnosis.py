@@ -23,7 +23,7 @@ from tests.strategies.naive_reading import MISSING, Tokens, form_of, look, parse
 Broken = tuple[str, str, int | None]
 """A rule, the pointer in the event or body, the event's number; None where the body is meant."""
 Place = tuple[str, Tokens]
-NO_RULE: Mapping[str, Json] = {"sources": (), "pointers": ()}
+NO_RULE: Mapping[str, Json] = {"senders": (), "pointers": ()}
 
 
 def _pattern(validator: object, pattern: str, value: Json, schema: Json) -> Iterator[jsonschema.ValidationError]:
@@ -82,7 +82,7 @@ class NaiveDiagnosis:
         else:
             yield from self._schema(self.contract.event_schemas[name], event)
             rule = self.identity.get("per_event", NO_RULE)
-            if body.get("source") in rule["sources"] and _applies(rule, event) and not _says_any(rule, event):
+            if body.get("source") in rule["senders"] and _applies(rule, event) and not _says_any(rule, event):
                 yield "/protocol/identity/per_event", parse(rule["pointers"][0])
             yield from self._reserved(body, event)
         yield from self._late(event)
@@ -92,7 +92,7 @@ class NaiveDiagnosis:
         for name, rule in self.protocol.get("reserved", {}).items():
             for place in map(parse, rule["pointers"]):
                 sent = _applies(rule, event) and look(event, place) is not MISSING
-                if sent and body.get("source") not in rule["sources"]:
+                if sent and body.get("source") not in rule["senders"]:
                     yield f"/protocol/reserved/{name}", place
                     return
 
@@ -109,7 +109,7 @@ class NaiveDiagnosis:
 
     def _names_nobody(self, form: Mapping[str, Json], body: Json) -> bool:
         rules = self.identity
-        if body.get("source") not in rules.get("batch", NO_RULE)["sources"] or _says_any(rules["batch"], body):
+        if body.get("source") not in rules.get("batch", NO_RULE)["senders"] or _says_any(rules["batch"], body):
             return False
         others = [rule for name, rule in rules.items() if name not in ("batch", "per_event")]
         events = _events(form, body)

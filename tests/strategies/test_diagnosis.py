@@ -41,7 +41,7 @@ def _event_drafts(form: FormPlan, kind: Kind) -> Iterator[Mutation]:
 
 def _bodies(form: FormPlan) -> Iterator[Json]:
     """Yield the smallest bodies of a form with every draft of a mutation, from every sender where that matters."""
-    senders = {sender for rule in form.contract.identity.values() for sender in rule.sources}
+    senders = {sender for rule in form.contract.identity.values() for sender in rule.senders}
     for kind in form.kinds.values():
         for mutation in _event_drafts(form, kind):
             for tokens, edit in mutation.ways:

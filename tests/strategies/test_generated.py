@@ -108,7 +108,7 @@ def _smallest_bad(owner: OperationPlan) -> Iterator[Sample]:
                 for tokens, edit in mutation.ways:
                     body = form.body([apply(kind.values.host(tokens), edit)])
                     if mutation.rule == IDENTITY:
-                        body = put(body, (SENDER,), form.naming.per_event.sources[0])
+                        body = put(body, (SENDER,), form.naming.per_event.senders[0])
                     bad = BadEvent(index=0, mutation=mutation, tokens=tokens)
                     yield owner.mixed(owner.parts(body), form.events_in(body), [bad])
         for mutation in form.envelope_mutations:
