@@ -63,12 +63,16 @@ def _has_key(judged: Judged) -> bool:
 
 
 def _misfit(judged: Judged, body: Json, errors: list[LocatedFinding]) -> int:
-    """Return how little a body looks like one of the form that it was judged by."""
+    """Return how little a body looks like one of the form that it was judged by.
+
+    A form that asks for no member takes every body, and is no sign of one; not even together with a key.
+    """
     form = judged.form
     if form is None or not isinstance(body, dict):
         return UNLIKELY
     if form.events is None:
-        return UNLIKELY * (_lacks_member(errors) + (judged.refusal is not None))
+        asks = form.request is not None and bool(form.request.body.get("required"))
+        return UNLIKELY * (_lacks_member(errors) + (judged.refusal is not None) + 2 * (not asks))
     return _misfit_of_events(judged, form, body) if form.discriminator else UNLIKELY * _lacks_member(errors)
 
 

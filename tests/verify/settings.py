@@ -82,7 +82,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, SharedHead]]] = {
             ("/protocol/limits/rate_all", "/protocol/gates"),
         ),
     },
-    "documented": {
+    "apex documented": {
         "no key gate": (
             {
                 "operations": {
@@ -109,11 +109,11 @@ SETTINGS: Final[Mapping[str, Mapping[str, SharedHead]]] = {
         ),
     },
 }
-"""By protocol or revision: patches a user may set, under which more of a contract can be seen; with the rules to hunt
-with, if not all."""
+"""By protocol, revision, or both where protocols share the name of a revision: patches a user may set, under which more
+of a contract can be seen; with the rules to hunt with, if not all."""
 
 
 def settings_of(protocol: str, revision: str) -> Iterator[SharedHead]:
     """Yield the settings of a protocol, then those of one revision only."""
-    for name in (protocol, revision):
+    for name in (protocol, revision, f"{protocol} {revision}"):
         yield from SETTINGS.get(name, {}).values()
