@@ -49,7 +49,7 @@ def _declare_own(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None
                 body = put(form.body([apply(kind.values.host(tokens), edit)]), (SENDER,), sender)
                 if form.diagnosis.of(body) == [BrokenRule(IDENTITY, tokens, 0)]:
                     sample = with_bad_event(plan, form, body, mutation, tokens)
-                    add_sample(rule_set, f"{IDENTITY}/sources#{sender}", sample, IDENTITY)
+                    add_sample(rule_set, f"{IDENTITY}/senders#{sender}", sample, IDENTITY)
 
 
 def _declare_others(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule: IdentityRule) -> None:

@@ -12,7 +12,6 @@ from mockserver.contract.operation import Operation
 from mockserver.contract.sections import Credential
 from mockserver.core.answer import reply_to
 from mockserver.core.model import Receipt
-from mockserver.jsonkit import pointer
 from mockserver.jsonkit.patterns import matches
 from mockserver.lint.prediction import Prediction, predict, prediction_of
 from mockserver.strategies.corpus import samples
@@ -73,7 +72,7 @@ class RuleSet:
     def rule(self, rule_id: str, operation: str | None) -> Rule:
         """Return the rule of an id, created when it is first named."""
         if rule_id not in self.rules:
-            source = source_of(self.contract, rule_id.partition("#")[0])
+            source = self.contract.source_of(rule_id.partition("#")[0])
             rule = self.rules[rule_id] = Rule(id=rule_id, operation=operation, source=source)
             rule.depends_on.add(rule.fact)
         return self.rules[rule_id]
@@ -148,17 +147,6 @@ def _facts_of(operation: Operation) -> set[str]:
     facts |= set() if operation.rate is None else {f"/protocol/limits/{operation.rate.name}"}
     facts |= set() if operation.idempotency is None else {f"/protocol/idempotency/{operation.idempotency.name}"}
     return facts
-
-
-def source_of(contract: Contract, place: str) -> str:
-    """Return who states a fact; for a schema's keyword or member, who states the schema."""
-    tokens = pointer.parse(place)
-    while tokens:
-        source = contract.source_of(pointer.build(tokens))
-        if source:
-            return source
-        tokens = tokens[:-1]
-    return contract.source
 
 
 def keys_of(contract: Contract, setup: Setup) -> dict[str, str | None]:

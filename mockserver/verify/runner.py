@@ -30,7 +30,6 @@ from mockserver.verify.rule import (
     Status,
     Transport,
 )
-from mockserver.verify.rule_set import source_of
 from mockserver.verify.rules import chosen, rules_of
 from mockserver.verify.sample_rules import NO_KEY
 
@@ -146,7 +145,7 @@ class Runner:
             rule=rule.id,
             operation=rule.operation,
             fact=fact,
-            source=rule.source if fact == rule.fact else source_of(self.contract, fact),
+            source=rule.source if fact == rule.fact else self.contract.source_of(fact),
             differences=tuple(difference.text for difference in differences),
             probe=probe,
             at=at,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mockserver.contract.contract import DOCUMENTS
-from mockserver.contract.fidelity import facts
+from mockserver.contract.fidelity import by_basis, facts
 from mockserver.contract.library import Patch, library
 from mockserver.contract.schema import subschemas
 from mockserver.core.explain import violations
@@ -243,3 +243,12 @@ async def test_ledger_is_served_whole_and_filtered(server: Live) -> None:
 async def test_ledger_refuses_what_it_does_not_know(server: Live) -> None:
     assert (await server.control.get("/_mock/fidelity?protocol=outlet"))[0] == 404
     assert (await server.control.get("/_mock/fidelity?basis=rumour"))[0] == 400
+
+
+def test_figures_by_basis_count_every_fact() -> None:
+    for protocol, revision in REVISIONS:
+        listed = facts(library().protocol(protocol).contract(revision))
+        counted = by_basis(listed)
+        print(f"{protocol} {revision}: {', '.join(f'{number} {basis}' for basis, number in counted.items())}")
+        assert sum(counted.values()) == len(listed)
+        assert list(counted) == [basis for basis in BASES if counted.get(basis)]
