@@ -247,9 +247,14 @@ def merge(documents: Mapping[str, Json], patch: Mapping[str, Json], origin: str)
 
 
 def _written(
-    patch: Json, before: Json, tokens: Tokens, kind: str, said: str | None
+    patch: Json, before: Json, tokens: Tokens, kind: str, said: str | None, named: frozenset[Tokens] = frozenset()
 ) -> Iterator[tuple[Tokens, str | None]]:
-    """Yield what a patch writes, with the source that it gives it, if any; of a list of texts the new elements."""
+    """Yield what a patch writes, with the source that it gives it, if any; of a list of texts the new elements.
+
+    `named` is what the patch itself names a source for in `sources`, by tokens relative to here.
+    """
+    if () in named:
+        said = _AS_MERGED
     if isinstance(patch, dict) and (patch or isinstance(before, dict)):
         old = before if isinstance(before, dict) else {}
         names = list(patch)
@@ -259,12 +264,15 @@ def _written(
             said = own if isinstance(own, str) else None if isinstance(old.get(SOURCE), str) else said
             if isinstance(own, str) and not names:
                 yield tokens, _AS_MERGED
-            for name in patch[SOURCES] if isinstance(patch.get(SOURCES), dict) else ():
-                yield (*tokens, *_tokens(name)), _AS_MERGED
+            own_names = frozenset(map(_tokens, patch[SOURCES] if isinstance(patch.get(SOURCES), dict) else ()))
+            yield from (((*tokens, *name), _AS_MERGED) for name in own_names)
+            named = own_names if isinstance(own, str) else named | own_names
         for name in names:
-            yield from _written(patch[name], old.get(name), (*tokens, name), _inside(kind, name), said)
+            inside = frozenset(place[1:] for place in named if place[:1] == (name,))
+            yield from _written(patch[name], old.get(name), (*tokens, name), _inside(kind, name), said, inside)
     elif _is_texts(patch) and _is_texts(before):
-        yield from (((*tokens, text), said) for text in patch if text not in before)
+        new = [text for text in patch if text not in before]
+        yield from (((*tokens, text), _AS_MERGED if (text,) in named else said) for text in new)
     else:
         yield tokens, said
 

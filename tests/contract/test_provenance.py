@@ -109,6 +109,25 @@ def test_patch_names_the_source_of_one_member() -> None:
     assert source_at(merged, "/events/click/required/b", "")[0] == "docs: click"
 
 
+def test_patch_names_the_sources_of_members_that_it_writes() -> None:
+    member = {
+        "minLength": 1,
+        "message": {"minLength": "too short"},
+        "source": "docs: page",
+        "sources": {"minLength": "assumed: b", "message": "assumed: text"},
+    }
+    merged, without = merge(DOCUMENTS, {"events": {"click": {"properties": {"c": member}}}}, "docs: file")
+    found = sources_of(merged)
+    assert without == []
+    assert found["events/click/properties/c/minLength"] == "assumed: b"
+    assert found["events/click/properties/c/message/minLength"] == "assumed: text"
+    assert found["events/click/properties/c/pattern"] == "assumed: c"
+    listed = {
+        "events": {"click": {"required": ["a", "b", "d"], "source": "docs: page", "sources": {"required/d": "sdk: d"}}}
+    }
+    assert sources_of(merge(DOCUMENTS, listed, "docs: file")[0])["events/click/required/d"] == "sdk: d"
+
+
 def test_part_of_a_body_that_a_patch_changes_is_a_fact_of_its_own() -> None:
     patch = {"protocol": {"replies": {"ok": {"body": {"ids": ["a", "b"]}}}}}
     body = "protocol/replies/ok/body"
