@@ -1,4 +1,6 @@
-"""Generate docs/reference/ from the code and the contracts; a test fails if the pages are stale.
+"""Generate docs/reference/ from the code and the contracts, and the examples of the contracts from the golden cases.
+
+A test fails if one of them is stale.
 
 Run it in the root of the checkout: `PYTHONPATH=. python docs/generate.py`.
 """
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import openapi_examples
 import python_api
 
 from mockserver.cli.main import main as program
@@ -35,6 +38,12 @@ def pages() -> Iterator[tuple[str, str]]:
     for name, protocol in library().protocols.items():
         yield f"reference/{name}.md", NOTE + facts_page(name, protocol.contract(), protocol.revision_names())
     yield "reference/fidelity.md", NOTE + figures_page()
+
+
+def data() -> Iterator[tuple[str, str]]:
+    """Yield the path below the root and the text of each generated file that is no page."""
+    for name, text in openapi_examples.files(HERE.parent / "fixtures"):
+        yield f"contracts/{name}/examples.json", text
 
 
 def control_surface() -> str:
@@ -70,7 +79,7 @@ def _operation(path: str, method: str, spec: dict[str, Any]) -> str:
     if body is not None:
         lines.append(f"Request body: {_type(body['content']['application/json']['schema'])}.\n")
     for status, response in spec["responses"].items():
-        if status == "default":
+        if status in ("4XX", "5XX"):
             continue
         content = control.resolve(response).get("content", {})
         kinds = ", ".join(_type(media["schema"]) for media in content.values()) or "no body"
@@ -194,11 +203,14 @@ def _table(found: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Write all pages."""
+    """Write all pages and files."""
     for path, text in pages():
         target = HERE / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text)
+        print(path, file=sys.stderr)
+    for path, text in data():
+        (HERE.parent / path).write_text(text)
         print(path, file=sys.stderr)
 
 

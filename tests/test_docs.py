@@ -78,6 +78,11 @@ def test_reference_is_what_the_code_says_when_it_is_generated_again() -> None:
     assert not stale, "\n".join(["run `PYTHONPATH=. python docs/generate.py` and commit what it writes:", *stale])
 
 
+def test_examples_are_those_of_the_golden_cases_when_they_are_generated_again() -> None:
+    stale = [line for path, text in generator().data() for line in changes(ROOT / path, text)]
+    assert not stale, "\n".join(["run `PYTHONPATH=. python docs/generate.py` and commit what it writes:", *stale])
+
+
 def changes(path: Path, text: str) -> list[str]:
     kept = path.read_text() if path.is_file() else ""
     return list(unified_diff(kept.splitlines(), text.splitlines(), str(path), "generated", n=0, lineterm=""))

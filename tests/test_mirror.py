@@ -69,6 +69,7 @@ ELSEWHERE = {
     "server.preloading": TOOLS,
     "server.app": SERVED,
     "server.control": SERVED,
+    "server.document_handlers": SERVED,
     "server.handler_base": SERVED,
     "server.handlers": SERVED,
     "server.hiding": Elsewhere("test_no_leak.py", "no secret is in what it hides"),

@@ -36,6 +36,7 @@ PATTERNS = (
     "mockserver/lint/case.schema.json",
     "mockserver/contracts/README.md",
     "mockserver/contracts/*/*.yaml",
+    "mockserver/contracts/*/examples.json",
     "mockserver/contracts/*/revisions/*.yaml",
     "mockserver-*.dist-info/*",
 )

@@ -5,27 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 import click
 
 from mockserver.cli import parameters
 from mockserver.cli.parameters import contract_files, effective_contract, load_contracts, load_patches, print_json
 from mockserver.jsonkit.printable import printable
+from mockserver.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from mockserver.contract.library import Protocol
     from mockserver.jsonkit import Json
 
+DOCUMENTS: Final = ("requests", "events", "replies", "bodies")
+DEFAULT_SERVER: Final = f"http://127.0.0.1:{DEFAULT_PORT}"
 EPILOG: Final = """\b
 Examples:
   mockserver contracts list
   mockserver contracts print outlit --revision r4-2026-08
   mockserver contracts print apex --contract-patch strict.yaml --json
   mockserver contracts explain outlit /protocol/limits/body/max_bytes
+  mockserver contracts openapi outlit --revision r4-2026-08 > outlit.json
+  mockserver contracts schemas outlit bodies > bodies.json
 """
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _protocol = click.argument("name", shell_complete=parameters.protocol_names)
+
+
+_server = click.option(
+    "--server", metavar="URL", default=DEFAULT_SERVER, show_default=True, help="URL of the mock server in the output."
+)
 
 
 @click.group(cls=parameters.SuggestingGroup, epilog=EPILOG)
@@ -111,6 +122,51 @@ def explain(
         click.echo(f"  basis   {fact['basis']}")
         if "revision" in fact:
             click.echo(f"  only in {fact['revision']}")
+
+
+@command.command("openapi")
+@_protocol
+@effective_contract
+@_server
+def print_openapi(
+    name: str, revision: str | None, contracts: Sequence[Path], contract_patches: Sequence[Path], server: str
+) -> None:
+    """Print the OpenAPI 3.1 document of an API, for other tools.
+
+    It is the document that a server has at /_mock/openapi/NAME.json.
+    """
+    from mockserver.contract import publish
+    from mockserver.contract.examples import read_examples
+    from mockserver.contract.library import library_of
+
+    (contract,) = load_contracts(name, revision, contracts, contract_patches)
+    folder = library_of(contracts).protocol(contract.name).folder
+    print_json(publish.openapi(contract, read_examples(folder), server.rstrip("/")))
+
+
+@command.command("schemas")
+@_protocol
+@click.argument("document", type=click.Choice(DOCUMENTS))
+@effective_contract
+@_server
+def print_schemas(
+    name: str,
+    document: str,
+    revision: str | None,
+    contracts: Sequence[Path],
+    contract_patches: Sequence[Path],
+    server: str,
+) -> None:
+    """Print JSON Schemas of an API, for other tools.
+
+    DOCUMENT is requests, events or replies for the schemas of the contract, or bodies for the whole request body of
+    each operation. A server has them at /_mock/schemas/NAME/DOCUMENT.json.
+    """
+    from mockserver.contract import publish
+
+    (contract,) = load_contracts(name, revision, contracts, contract_patches)
+    query = "" if revision is None else f"?{urlencode({'revision': revision})}"
+    print_json(publish.schemas(contract, document, server.rstrip("/"), query))
 
 
 def _described(protocol: Protocol) -> Mapping[str, Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mockserver.server.document_handlers import DocumentHandlers
 from mockserver.server.journal_handlers import JournalHandlers
 from mockserver.server.script_handlers import ScriptHandlers
 from mockserver.server.server_handlers import ServerHandlers
@@ -9,5 +10,5 @@ from mockserver.server.settings_handlers import SettingsHandlers
 from mockserver.server.wait_handlers import WaitHandlers
 
 
-class Handlers(ServerHandlers, SettingsHandlers, JournalHandlers, WaitHandlers, ScriptHandlers):
+class Handlers(ServerHandlers, DocumentHandlers, SettingsHandlers, JournalHandlers, WaitHandlers, ScriptHandlers):
     """All handlers: each public method named by an operationId takes a `Call`."""

@@ -41,7 +41,7 @@ class JournalHandlers(HandlerBase):
     def _ledgers(self) -> Ledgers:
         return Ledgers()
 
-    async def requests(self, call: Call) -> web.StreamResponse:
+    async def list_requests(self, call: Call) -> web.StreamResponse:
         """Return a page of requests."""
         session = self.read(call)
         self.check_filters(session, call.query)
@@ -53,7 +53,7 @@ class JournalHandlers(HandlerBase):
 
         return await send_page(call, "requests", rows())
 
-    async def request(self, call: Call) -> web.StreamResponse:
+    async def get_request(self, call: Call) -> web.StreamResponse:
         """Return one request with bodies and findings."""
         session, name = self.read(call), call.params["id"]
         number = name.removeprefix("r")
@@ -65,7 +65,7 @@ class JournalHandlers(HandlerBase):
                 return web.Response(body=detail, headers=json_headers())
         raise RejectedError(404, f"session {session.name} has no request {name}", parameter="id")
 
-    async def events(self, call: Call) -> web.StreamResponse:
+    async def list_events(self, call: Call) -> web.StreamResponse:
         """Return a page of events."""
         session, query = self.read(call), {**call.query, "verdict": call.query.get("verdict", ANY)}
         self.check_filters(session, query, of_events=True)
@@ -90,7 +90,7 @@ class JournalHandlers(HandlerBase):
         if not rows and not after:  # an event of an unknown type may be there, refused
             self.check_filters(session, {name: query[name] for name in FILTERS if name in query})
 
-    async def export(self, call: Call) -> web.StreamResponse:
+    async def export_session(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON."""
         session = self.read(call)
         headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
@@ -106,7 +106,7 @@ class JournalHandlers(HandlerBase):
             await write(stream, line)
         return stream
 
-    async def secrets(self, call: Call) -> web.Response:
+    async def list_secrets(self, call: Call) -> web.Response:
         """List what an export of a session hides: secrets, and what keys begin with."""
         session = self.read(call)
         secrets, prefixes = await secrets_in(self.contracts.served.values(), session, in_turns(session))
@@ -114,7 +114,7 @@ class JournalHandlers(HandlerBase):
         body = await Turn().do(partial(render, known), large=len(secrets) > MANY_SECRETS)
         return web.Response(body=body, headers=json_headers(headers=call.headers))
 
-    async def deliveries(self, call: Call) -> web.StreamResponse:
+    async def list_deliveries(self, call: Call) -> web.StreamResponse:
         """List the deliveries: one row per logical event with all its attempts."""
         session, final = self.read(call), call.query.get("final", False)
         after, deliveries = call.query.get("after", 0), await self._ledgers.rows(session)

@@ -20,7 +20,7 @@ from mockserver.sessions.steps import problem as step_problem
 class ScriptHandlers(HandlerBase):
     """The handlers of fault steps and of the clock of a session."""
 
-    async def faults(self, call: Call) -> Json:
+    async def list_faults(self, call: Call) -> Json:
         """List the fault steps of a session with their remaining uses."""
         return _steps(self.read(call))
 
@@ -64,7 +64,7 @@ class ScriptHandlers(HandlerBase):
         self.store.set_up(session)
         return _steps(session)
 
-    async def clock(self, call: Call) -> Json:
+    async def get_clock(self, call: Call) -> Json:
         """Return the session time and the real time."""
         return _clock(self.read(call), real_ms())
 

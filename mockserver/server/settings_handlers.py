@@ -22,7 +22,7 @@ from mockserver.sessions.session_name import DEFAULT_SESSION, SessionNameError, 
 class SettingsHandlers(HandlerBase):
     """The handlers of the settings of a session."""
 
-    async def session(self, call: Call) -> Json:
+    async def get_session(self, call: Call) -> Json:
         """Return the settings and counts of a session."""
         return self._describe(self.read(call))
 

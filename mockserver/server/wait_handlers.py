@@ -23,7 +23,7 @@ class WaitHandlers(HandlerBase):
 
     _open_waits = 0
 
-    async def wait(self, call: Call) -> web.StreamResponse:
+    async def wait_for_traffic(self, call: Call) -> web.StreamResponse:
         """Block until the wait is satisfied or has failed."""
         request, match = call.body or {}, (call.body or {}).get("match") or {}
         self.check_matcher(self.read(call), match, of_events=request.get("for") != "requests")

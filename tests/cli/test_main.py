@@ -20,11 +20,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mockserver.__main__ import is_plain_probe
+from mockserver.cli import contracts as contracts_command
 from mockserver.cli import environment, probe
 from mockserver.cli.main import COMMANDS, main
 from mockserver.cli.parameters import ByteSize
 from mockserver.contract import fidelity as facts
 from mockserver.contract import library as loader
+from mockserver.contract import publish
 from mockserver.jsonkit import yamltext
 from mockserver.settings import DEFAULT_PORT, Settings
 from tests.processes import HOST_AND_PORT, OURS, SEARCH, run, served
@@ -723,3 +725,24 @@ def test_the_shell_completes(typed: str, offered: set[str]) -> None:
     ended = run(variables=words)
     assert {line.partition(",")[2] for line in ended.stdout.splitlines()} == offered
     assert "complete" in run(variables={"_MOCKSERVER_COMPLETE": "bash_source"}).stdout
+
+
+def test_documents_for_other_tools_are_printed() -> None:
+    printed = CliRunner().invoke(main, ["contracts", "openapi", "outlit", "--revision", "r4-2026-08"])
+    document = json.loads(printed.output)
+    assert (document["openapi"], document["info"]["version"]) == ("3.1.0", "r4-2026-08")
+    assert document["servers"][0]["url"] == f"http://127.0.0.1:{DEFAULT_PORT}"
+    body = document["paths"]["/api/i/v1/{publicKey}/events"]["post"]["requestBody"]
+    assert body["content"]["application/json"]["examples"]
+    printed = CliRunner().invoke(
+        main, ["contracts", "schemas", "outlit", "bodies", "--server", "https://mock.example/"]
+    )
+    schemas = json.loads(printed.output)
+    assert schemas["$defs"]["events"]["$id"] == "https://mock.example/_mock/schemas/outlit/bodies/events.json"
+
+
+def test_documents_that_can_be_printed_are_those_that_are_published() -> None:
+    assert contracts_command.DOCUMENTS == publish.PUBLISHED_DOCUMENTS
+    wrong = CliRunner().invoke(main, ["contracts", "schemas", "outlit", "event"])
+    assert wrong.exit_code == 2
+    assert "'event' is not one of 'requests', 'events', 'replies', 'bodies'" in wrong.output

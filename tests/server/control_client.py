@@ -75,7 +75,7 @@ def _spoken_for(method: str, path: str, status: int) -> Any:
     if operation is None:
         assert status >= 400, f"{method} {path} is not in control.yaml, and was answered {status}"
         return problem
-    found = control.resolve(operation["responses"].get(str(status)) or operation["responses"]["default"])
+    found = control.resolve(operation["responses"].get(str(status)) or operation["responses"][f"{status // 100}XX"])
     assert found is not problem or status >= 400, f"{method} {path} answers {status}, which control.yaml does not list"
     return found
 

@@ -35,10 +35,10 @@ async def test_openapi_document_lists_exactly_the_routes_that_have_handlers(
 async def test_every_route_of_the_document_is_answered_as_it_says(control: ControlClient, vendor: VendorClient) -> None:
     """Each reply is held to its schema by the client; here nothing may be unknown, or be refused without a reason."""
     await vendor.track("m1", "m2")
-    words = {"session": vendor.key, "protocol": "whisperr", "document": "events", "id": "r1"}
+    words = {"session": vendor.key, "protocol": "whisperr", "document": "events", "name": "event", "id": "r1"}
     bodies: dict[str, Any] = {
         "change_session": {"rate_limits": "off"},
-        "wait": {},
+        "wait_for_traffic": {},
         "replace_faults": [{"delay_ms": 0}],
         "add_fault": {"connection": "reset"},
         "set_clock": {"offset_ms": 0},
