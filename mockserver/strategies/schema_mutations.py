@@ -13,12 +13,13 @@ from itertools import product
 from typing import Final, TypeAlias
 
 from mockserver.contract.schema import POINTER
-from mockserver.jsonkit import pointer
+from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.keywords import LEAVES
 from mockserver.strategies.places import Change, Edit, Tokens
 from mockserver.strategies.plausible import NEW_NAMES, SCALARS
 from mockserver.strategies.samples import BreakableRule
+from mockserver.strategies.texts import FORMATS
 from mockserver.strategies.values import MOST_ITEMS, Schema, Values, inner
 
 NEW_ITEM: Final = "note"
@@ -64,10 +65,17 @@ def drafts(values: Values) -> Iterator[Mutation]:
     for spot in spots(values.root):
         for keyword in spot.schema:
             if keyword in LEAVES and (spot.tokens or keyword != "type"):
-                outside = LEAVES[keyword].outside(spot.schema[keyword], values.time_frame.now_ms)
+                outside = _outside(spot.schema, keyword, values.time_frame.now_ms)
                 yield _mutation(spot, keyword, [(spot.tokens, ((spot.tokens, value),)) for value in outside])
             elif keyword in BREAKERS:
                 yield from BREAKERS[keyword](spot, values)
+
+
+def _outside(schema: Schema, keyword: str, now_ms: int) -> Iterator[Json]:
+    """Yield values that a keyword refuses; of a pattern beside a format, texts that have the format too."""
+    yield from LEAVES[keyword].outside(schema[keyword], now_ms)
+    if keyword == "pattern" and "format" in schema:
+        yield from FORMATS[schema["format"]](now_ms).good
 
 
 def _mutation(spot: Spot, keyword: str, ways: Iterable[Way], *, member: str | None = None) -> Mutation:

@@ -53,7 +53,8 @@ def moment_texts(ms: int) -> tuple[str, ...]:
 
 def _broken_times(now_ms: int) -> tuple[str, ...]:
     day = rfc3339_ms(now_ms)[:10]
-    return (day.replace("-", "/"), f"{day}T25:00:00Z", f"{day[:4]}-02-30T00:00:00Z", "yesterday", str(now_ms), "")
+    no_day = f"{day[:4]}-02-30T00:00:00"
+    return (day.replace("-", "/"), f"{day}T25:00:00Z", f"{no_day}Z", "yesterday", str(now_ms), "", f"{no_day}.000Z")
 
 
 def _date_time(now_ms: int) -> FormatTexts:

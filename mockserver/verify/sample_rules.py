@@ -11,6 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import Options, batches, invalid_events, invalid_requests, requests
 from mockserver.strategies.assembly import Parts
 from mockserver.strategies.forms import BadEvent, FormPlan
@@ -47,15 +48,28 @@ def declare(rule_set: RuleSet) -> None:
 
 
 def _nulls(plan: OperationPlan) -> Iterator[Sample]:
-    """Yield, of each kind of event, one with a null that is refused, where nulls are."""
+    """Yield, of each kind of event, one with a null that is refused, where nulls are.
+
+    The null stands for a member that may be left out, if there is one: as absent ones, others would be refused too.
+    """
     for form in plan.forms.values():
         for kind in form.kinds.values():
-            for mutation in kind.mutations:
-                way = next((way for way in mutation.ways if way[1] == ((way[0], None),)), None)
-                if mutation.keyword == "type" and way is not None:
-                    body = form.body([apply(kind.values.host(way[0]), way[1])])
-                    yield with_bad_event(plan, form, body, mutation, way[0])
-                    break
+            found = [
+                (mutation, tokens)
+                for mutation in kind.mutations
+                for tokens, edit in mutation.ways
+                if mutation.keyword == "type" and edit == ((tokens, None),)
+            ]
+            optional = (each for each in found if _may_be_left_out(kind.values, each[1]))
+            for mutation, tokens in [next(optional, found[0])] if found else []:
+                body = form.body([apply(kind.values.host(tokens), ((tokens, None),))])
+                yield with_bad_event(plan, form, body, mutation, tokens)
+
+
+def _may_be_left_out(values: Values, tokens: Tokens) -> bool:
+    if not isinstance(tokens[-1], str):
+        return False
+    return values.fits(values.root, apply(values.host(tokens), ((tokens, MISSING),)))
 
 
 def with_bad_event(plan: OperationPlan, form: FormPlan, body: Json, mutation: Mutation, tokens: Tokens) -> Sample:
