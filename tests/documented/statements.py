@@ -1,7 +1,8 @@
 """The statements of the pages that the project was started from: a table for each protocol, read into values.
 
-A file is a map of `page` (the page's title), `path` (where requests go unless they say otherwise), `bodies` (request
-bodies by name, with the text `$event` in the place of an event) and `statements`, a list of entries:
+A file is a map of `page` (the page's title), `path` (where requests go unless they say otherwise), `headers` (those of
+requests without their own, a JSON Content-Type unless given), `bodies` (request bodies by name, with the text `$event`
+in the place of an event) and `statements`, a list of entries:
 
     where         the heading of the page
     statement     what the page says, in our words
@@ -110,7 +111,7 @@ def _request(table: Mapping[str, Any], entry: Mapping[str, Any]) -> WireRequest:
     content = request.get("text", "").encode()
     if "json" in request:
         content = json.dumps(expand(request["json"])).encode()
-    headers = request.get("headers", {"content-type": "application/json"})
+    headers = request.get("headers", table.get("headers", {"content-type": "application/json"}))
     return wire_request(request.get("method", "POST"), request.get("path", table["path"]), headers.items(), content)
 
 

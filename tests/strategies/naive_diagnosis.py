@@ -101,7 +101,7 @@ class NaiveDiagnosis:
             text = look(event, parse(window["pointer"]))
             if not isinstance(text, str) or not FORMATS["date-time"](text):
                 continue
-            moment = datetime.fromisoformat(text.upper())
+            moment = datetime.fromisoformat(text.upper().replace(":60", ":59"))  # Python has no leap seconds
             if moment > self.now + timedelta(milliseconds=window["future_ms"]):
                 yield f"/protocol/windows/{name}/future_ms", parse(window["pointer"])
             elif moment < self.now - timedelta(milliseconds=window["past_ms"]):

@@ -19,7 +19,7 @@ from mockserver.strategies.naming import BATCH, PER_EVENT, SENDER, identity
 from mockserver.strategies.non_schema_mutations import measures, not_an_object, types, windows
 from mockserver.strategies.places import apply, put
 from mockserver.strategies.plans import OperationPlan, plan_of
-from mockserver.strategies.schema_mutations import Mutation, drafts
+from mockserver.strategies.schema_mutations import Mutation, drafts, spots
 from tests.strategies.naive_diagnosis import Broken, NaiveDiagnosis
 from tests.strategies.playing import contracts
 
@@ -40,9 +40,15 @@ def _event_drafts(form: FormPlan, kind: Kind) -> Iterator[Mutation]:
 
 
 def _bodies(form: FormPlan) -> Iterator[Json]:
-    """Yield the smallest bodies of a form with every draft of a mutation, from every sender where that matters."""
+    """Yield the smallest bodies of a form with every draft of a mutation, from every sender where that matters.
+
+    And those with a value at the inner edge of a member.
+    """
     senders = {sender for rule in form.contract.identity.values() for sender in rule.senders}
     for kind in form.kinds.values():
+        for spot in spots(kind.values.root):
+            for value in kind.values.edges(spot.schema, spot.tokens) if spot.tokens else ():
+                yield form.body([apply(kind.values.host(spot.tokens), ((spot.tokens, value),))])
         for mutation in _event_drafts(form, kind):
             for tokens, edit in mutation.ways:
                 body = form.body([apply(kind.values.host(tokens), edit)])
