@@ -11,7 +11,7 @@ from functools import cached_property, partial
 from typing import Final, TypeAlias
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.provenance import SOURCE
+from mockserver.contract.provenance import SOURCE, SOURCES
 from mockserver.contract.schema import OWN_KEYWORDS, POINTER, compile_schema, replace_subschemas
 from mockserver.contract.sections import Window
 from mockserver.errors import ContractError
@@ -231,11 +231,12 @@ class Values:
 
 
 def _nothing_fits(schema: Schema, reach: tuple[int, int] | None) -> ContractError:
-    basis, _, patch = str(schema.get(SOURCE, "")).partition(": ")
+    stated = [schema.get(SOURCE, ""), *schema.get(SOURCES, {}).values()]
+    patches = [source.removeprefix("patch: ") for source in stated if source.startswith("patch: ")]
     window = "" if reach is None else " and lies in the time window"
     problem = f"no value is known that fits {json.dumps(_standard(schema))[:LONGEST_SCHEMA]}{window}"
     return ContractError(
-        patch if basis == "patch" else "contract", schema.get(POINTER, ""), f"{problem}; give one under examples"
+        patches[0] if patches else "contract", schema.get(POINTER, ""), f"{problem}; give one under examples"
     )
 
 
