@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import copytree
 from typing import Any, Final
 
 from mockserver.contract.contract import Contract
@@ -30,6 +31,14 @@ def contract_of(protocol: str, patch: Mapping[str, Any] | None = None, revision:
     patches = [] if patch is None else [Patch(name="test", patch=patch)]
     owner = TALLY if protocol == TALLY.name else library().protocol(protocol)
     return owner.contract(revision, patches)
+
+
+def tally_before(folder: Path, newest: Mapping[str, Any]) -> Contract:
+    """Return the contract of the made-up protocol with another newest revision, a patch, in an empty folder."""
+    copytree(FOURTH, folder, dirs_exist_ok=True)
+    document = {"protocol": "tally", "revision": "strict", "title": "a", "source": MADE_UP, "patch": newest}
+    (folder / "tally" / "revisions" / "strict.yaml").write_text(json.dumps(document))
+    return Library([folder]).protocol("tally").contract()
 
 
 def wire_request(

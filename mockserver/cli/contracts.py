@@ -113,6 +113,7 @@ def explain(
     if as_json:
         print_json({"facts": facts})
         return
+    own = {fact["pointer"] for fact in facts if "revision" not in fact}
     for number, fact in enumerate(facts):
         if number:
             click.echo()
@@ -121,7 +122,7 @@ def explain(
         click.echo(f"  source  {printable(fact['source'])}")
         click.echo(f"  basis   {fact['basis']}")
         if "revision" in fact:
-            click.echo(f"  only in {fact['revision']}")
+            click.echo(f"  {'in     ' if fact['pointer'] in own else 'only in'} {fact['revision']}")
 
 
 @command.command("openapi")

@@ -48,7 +48,7 @@ class Event:
 
     @property
     def warnings(self) -> tuple[Finding, ...]:
-        """Findings that did not cause a refusal, such as rules of a newer revision."""
+        """What the newest revision would refuse in the event or in its request, and what is not as it should be."""
         return tuple(finding for finding in self.findings if finding.severity == "warning")
 
 

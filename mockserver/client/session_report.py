@@ -108,7 +108,7 @@ class Report:
         self.deliveries = shareable(session_calls.deliveries(name, final=final))
         self.fates = Counter(row.fate for row in self.deliveries)
         self.flags = Counter(flag for row in self.deliveries for flag in row.flags)
-        self.warnings = _repeated_warnings(events, exchanges)
+        self.warnings = _repeated_warnings(events, exchanges, self.requests)
         self.requests_read = len(exchanges)
         complete = not self.state.evicted  # else a use of an unlimited step may have been evicted
         steps = [step for step in shareable(session_calls.list_faults(name)) if complete or step.remaining is not None]
@@ -272,11 +272,29 @@ def _errors(row: Exchange) -> list[Finding]:
     return [finding for finding in row.findings if finding.severity == "error" and finding.rule != INJECTED]
 
 
-def _repeated_warnings(events: Sequence[Event], exchanges: Sequence[Exchange]) -> list[RepeatedWarning]:
-    """Group warnings by rule and subject, the most frequent first."""
-    warnings = [(finding, row.id, _case_of(row)) for row in events for finding in row.warnings]
-    for row in exchanges:
-        warnings += [(finding, row.id, _request_case(row)) for finding in row.findings if finding.severity == "warning"]
+def _repeated_warnings(
+    events: Sequence[Event], exchanges: Sequence[Exchange], requests: Sequence[Request]
+) -> list[RepeatedWarning]:
+    """Group warnings by rule and subject, the most frequent first.
+
+    Events have the warnings of their request too, which count once for it. Of a request whose own findings were not
+    read, those are its warnings that others have.
+    """
+    of_requests = [(finding, row) for row in exchanges for finding in row.findings if finding.severity == "warning"]
+    warnings = [(finding, row.id, _request_case(row)) for finding, row in of_requests]
+    counted = {(row.id, finding.rule, finding.pointer) for finding, row in of_requests}
+    known = {(finding.rule, finding.pointer) for finding, _ in of_requests}
+    not_read = {row.id: row for row in requests[len(exchanges) :]}
+    for event in events:
+        for finding in event.warnings:
+            request, place = not_read.get(event.request_id), (finding.rule, finding.pointer)
+            if (event.request_id, *place) in counted:
+                continue
+            if request is not None and place in known:
+                counted.add((event.request_id, *place))
+                warnings.append((finding, event.request_id, _request_case(request)))
+            else:
+                warnings.append((finding, event.id, _case_of(event)))
     groups: dict[tuple[str, str, tuple[str, str]], list[tuple[str, str]]] = defaultdict(list)
     for finding, id, case in warnings:
         groups[finding.rule, finding.message, case].append((finding.source, id))

@@ -48,8 +48,8 @@ def _fact(contract: Contract, place: str, value: Json, source: str) -> Fact:
 def explain(contract: Contract, rule: str) -> list[Fact]:
     """Return the facts behind a rule, as `facts` lists them: one, or those below an object.
 
-    What follows a `#` in the rule names a use of the fact; a pointer may be a fragment (`#/protocol`). A rule
-    that only the newest revision has is explained by that one, and its facts have a member `revision`. Raises
+    What follows a `#` in the rule names a use of the fact; a pointer may be a fragment (`#/protocol`). Facts that the
+    newest revision has otherwise, or alone, follow with a member `revision`: warnings name its rules. Raises
     ContractError that names the nearest pointer.
     """
     place = "/" + rule.removeprefix("#").partition("#")[0].removeprefix("/")
@@ -58,10 +58,11 @@ def explain(contract: Contract, rule: str) -> list[Fact]:
     except ValueError as error:
         raise ContractError(contract.name, place, str(error)) from None
     known = facts(contract)
-    explained = _server_rule(contract, place) or _catalogue(contract, place) or _explained(contract, place, known)
-    if not explained and contract.newest is not None:
-        newest = _explained(contract.newest, place, facts(contract.newest))
-        explained = [{**fact, "revision": contract.newest.revision} for fact in newest]
+    explained = _server_rule(contract, place) or _in_contract(contract, place, known)
+    if contract.newest is not None and place not in SERVER_RULES:
+        newest = _in_contract(contract.newest, place, facts(contract.newest))
+        revision = contract.newest.revision
+        explained = [*explained, *({**fact, "revision": revision} for fact in newest if fact not in explained)]
     if explained:
         return explained
     near = get_close_matches(place, [*(fact["pointer"] for fact in known), *SERVER_RULES], 1, cutoff=0.0)
@@ -71,6 +72,10 @@ def explain(contract: Contract, rule: str) -> list[Fact]:
 def _server_rule(contract: Contract, place: str) -> list[Fact]:
     rule = SERVER_RULES.get(place)
     return [] if rule is None else [_fact(contract, place, rule.message, rule.source)]
+
+
+def _in_contract(contract: Contract, place: str, known: Sequence[Fact]) -> list[Fact]:
+    return _catalogue(contract, place) or _explained(contract, place, known)
 
 
 def _catalogue(contract: Contract, place: str) -> list[Fact]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import blake2b
@@ -114,11 +115,17 @@ class Protocol:
     def _with_patches(self, revision: str, patches: Sequence[Patch], key: bytes) -> Contract:
         contract = self._patched.get(key)
         if contract is None:
-            contract = self._with_newest(self._make(revision, [*self._revision_patches(revision), *patches]))
-            schemas = contract.schemas() - self._own[revision].schemas()
-            for schema in schemas:
+            own = self._own[revision]
+            chain = [*self._revision_patches(revision), *patches]
+            contract = self._with_newest(self._make(revision, chain), own, patches)
+            known, newest = own.schemas(), contract.newest
+            schemas, size = contract.schemas(), OWN_BYTES + sum(map(_patch_bytes, patches))
+            if newest is not None and newest not in self._newest.values():
+                schemas, size = schemas | newest.schemas(), size + OWN_BYTES
+                known = known | self._newest[newest.revision].schemas()
+            for schema in schemas - known:
                 schema.build()
-            size = OWN_BYTES + sum(map(_patch_bytes, patches)) + sum(schema.bytes for schema in schemas)
+            size += sum(schema.bytes for schema in schemas - known)
             contract = self._patched[key] = replace(contract, bytes=size)
         self._recent.append(contract)
         return contract
@@ -126,14 +133,25 @@ class Protocol:
     def _revision_patches(self, revision: str) -> list[Patch]:
         return [self.revisions[revision]] if revision in self.revisions else []
 
-    def _with_newest(self, contract: Contract) -> Contract:
-        """Give a contract the newest revision, whose violations are warnings under it."""
+    def _with_newest(self, contract: Contract, own: Contract | None = None, patches: Sequence[Patch] = ()) -> Contract:
+        """Give a contract the newest revision, whose violations are warnings under it.
+
+        The patches of the contract are over the newest revision too, as far as they fit it; `own` is the contract
+        without them.
+        """
         name = contract.documents["protocol"]["newest"]["value"]
         if name == contract.revision:
             return contract
-        if name not in self._newest:
-            self._newest[name] = self._make(name, self._revision_patches(name))
-        return replace(contract, newest=self._newest[name])
+        newest = self._newest.get(name)
+        if newest is None:
+            newest = self._newest[name] = self._make(name, self._revision_patches(name))
+        if own is not None:
+            fitting = [
+                replace(patch, patch=_fitting(patch.patch, own.documents, newest.documents)) for patch in patches
+            ]
+            with suppress(ContractError):  # what does not fit a revision says nothing about it
+                newest = self._make(name, [*self._revision_patches(name), *fitting])
+        return replace(contract, newest=newest)
 
     def check(self) -> None:
         """Compile every revision. Raises ContractError for the first invalid one."""
@@ -170,6 +188,17 @@ class Protocol:
             if document in patch.patch:
                 return ContractError(patch.name, patch.root + error.pointer, error.problem)
         return ContractError(str(self.folder / f"{document}.yaml"), pointer.build(rest), error.problem)
+
+
+def _fitting(patch: Json, own: Json, newest: Json) -> Json:
+    """Return a patch without what it changes of facts that the newest revision does not have."""
+    if not (isinstance(patch, dict) and isinstance(own, dict) and isinstance(newest, dict)):
+        return patch
+    return {
+        name: _fitting(member, own.get(name), newest.get(name))
+        for name, member in patch.items()
+        if name in newest or name not in own
+    }
 
 
 def _patch_bytes(patch: Patch) -> int:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import chain, islice, takewhile
 
 from mockserver.contract.schema import POINTER, Schema, plain, source_of
-from mockserver.core.findings import Finding, Severity
+from mockserver.core.findings import MOST_EXPLAINED, Finding, Severity
 from mockserver.errors import LONGEST_VALUE, MOST_COMPARED, MOST_LISTED, nearest
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
@@ -75,11 +75,14 @@ def reference_spots(schema: Schema, value: Json) -> Iterable[Spot]:
 
 
 def violations(schema: Schema, value: Json, spots: Spots = reference_spots) -> list[Violation]:
-    """Return what the value breaks, in the order of the schema's members and keywords; empty when it fits."""
+    """Return what the value breaks, in the order of the schema's members and keywords; empty when it fits.
+
+    Of more than `MOST_EXPLAINED` violations these are the first that the engine finds.
+    """
     first_seen: dict[tuple[str, Trail], Violation] = {}
-    for schema_path, place in spots(schema, value):
-        for violation in _at(schema.body, schema_path, place, value):
-            first_seen.setdefault((violation.rule, violation.tokens), violation)
+    found = (_at(schema.body, schema_path, place, value) for schema_path, place in spots(schema, value))
+    for violation in islice(chain.from_iterable(found), MOST_EXPLAINED):
+        first_seen.setdefault((violation.rule, violation.tokens), violation)
     return sorted(first_seen.values(), key=lambda broken: (broken.rank, broken.order, broken.rule, str(broken.tokens)))
 
 

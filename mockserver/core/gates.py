@@ -26,6 +26,9 @@ from mockserver.jsonkit.patterns import matches
 SIMPLE_METHODS: Final = ("GET", "HEAD", "POST")
 """Methods that a browser needs no permission for."""
 
+CONTENT_TYPES: Final = "/protocol/content_types/accepted"
+"""The rule of a wrong content type."""
+
 Check = Callable[[Judged, BoundGate], Refusal | None]
 
 
@@ -51,7 +54,7 @@ def _content_type(judged: Judged, gate: BoundGate) -> Refusal | None:
     received = judged.request.header(b"content-type")
     if types is None or types.anything or media_type(received) in types.accepted:
         return None
-    rule, accepted = "/protocol/content_types/accepted", list(types.accepted)
+    rule, accepted = CONTENT_TYPES, list(types.accepted)
     text = f"the Content-Type must be {' or '.join(accepted)}"
     return refuse(judged, gate, "content_type_invalid", text, rule=rule, expected=accepted, got=received)
 

@@ -52,6 +52,11 @@ def broken_by(judged: Judged, schema: Schema, value: Json) -> list[Violation]:
     return explained(judged, schema, value, nulls_absent=judged.contract.nulls_absent, spots=spots)
 
 
+def explained_by(judged: Judged, schema: Schema, value: Json) -> list[Violation]:
+    """Return the same for a reader: the reference engine stops after `MOST_EXPLAINED` violations."""
+    return explained(judged, schema, value, nulls_absent=judged.contract.nulls_absent)
+
+
 def explained(
     judged: Judged, schema: Schema, value: Json, *, nulls_absent: bool, spots: Spots = reference_spots
 ) -> list[Violation]:

@@ -14,17 +14,22 @@ from mockserver.contract.operation import Form
 from mockserver.contract.sections import WarningRule
 from mockserver.contract.server_rules import SERVER_RULES, ServerRule
 from mockserver.core.adapter import adapter_of
+from mockserver.core.body import RequestBody
+from mockserver.core.collect import broken_by_request
 from mockserver.core.events import no_schema, outside_window
 from mockserver.core.explain import Violation
 from mockserver.core.findings import Finding
-from mockserver.core.gates import media_type
+from mockserver.core.gates import CONTENT_TYPES, media_type
 from mockserver.core.model import Judged
-from mockserver.core.refusals import explained
-from mockserver.core.route import credentials
+from mockserver.core.refusals import explained, explained_by
+from mockserver.core.route import credentials, route
 from mockserver.core.stripping import removed_names
+from mockserver.core.wording import abridged
 from mockserver.jsonkit import Json, jsontext, pointer
 from mockserver.jsonkit.patterns import bounded
 
+CONTENT_TYPE: Final = "content_type"
+"""The warning about a content type that the contract takes all the same."""
 SERVER_NOTES: Final[Mapping[str, ServerRule]] = {
     name: SERVER_RULES[f"/server/{name}"]
     for name in ("invalid_credential", "invalid_session", "long_credential", "long_session", "repeated_header")
@@ -43,31 +48,39 @@ def event_errors(judged: Judged, event: Json) -> list[Finding]:
 
 def explained_violations(judged: Judged, form: Form, event: Json, contract: Contract) -> list[Violation]:
     """Return what an event breaks under a contract as the reference engine explains it; windows are left out."""
-    schema = form.schema_for(event)
+    schema, under = form.schema_for(event), replace(judged, contract=contract)
     if schema is None:
-        return [no_schema(judged, form, event)]
+        return [no_schema(under, form, event)]
     event_rule = adapter_of(contract.adapter).event_rules(contract)
     beside = None if event_rule is None else event_rule(judged.request_body.value, event)
-    broken = explained(judged, schema, event, nulls_absent=contract.nulls_absent)
+    broken = explained_by(under, schema, event)
     return broken if beside is None else [*broken, beside]
 
 
 @bounded()
 def event_warnings(judged: Judged, event: Json) -> list[Finding]:
-    """Return the warnings about an accepted event, and what the newest revision would refuse in it."""
-    form, operation = judged.form, judged.operation_name
-    if form is None or operation is None:
+    """Return the warnings about an accepted event, and what the newest revision would refuse in it.
+
+    Those of its request are left out, see `request_warnings`.
+    """
+    form, newest = judged.form, judged.contract.newest
+    if form is None:
         return []
-    type_, newest = form.type_of(event), judged.contract.newest
+    type_, refusals = form.type_of(event), list[Finding]()
+    if newest is not None:
+        operation = newest.locate(judged.request.target).operations.get(judged.request.method)
+        newest_form = None if operation is None else operation.forms.get(form.name)
+        if newest_form is not None:
+            broken = explained_violations(judged, newest_form, event, newest)
+            broken += outside_window(replace(judged, contract=newest), event)
+            refusals = [_refused_by(newest, "this", violation.finding()) for violation in broken]
     rules = [rule for rule in judged.contract.warnings.events if rule.types is None or type_ in rule.types]
-    findings = [*_rule_warnings(judged, rules, event), *_removals(judged, event)]
-    newest_operation = None if newest is None else newest.operations.get(operation)
-    newest_form = None if newest_operation is None else newest_operation.forms.get(form.name)
-    if newest is not None and newest_form is not None:
-        for violation in explained_violations(judged, newest_form, event, newest):
-            finding = violation.finding("warning")
-            findings.append(replace(finding, message=f"{newest.revision} refuses this: {finding.message}"))
-    return findings
+    return [*_rule_warnings(judged, rules, event, refusals), *_removals(judged, event), *refusals]
+
+
+def _refused_by(newest: Contract, what: str, finding: Finding) -> Finding:
+    """Return a refusal by the newest revision as a warning."""
+    return replace(finding, severity="warning", message=f"{newest.revision} refuses {what}: {finding.message}")
 
 
 def _removals(judged: Judged, event: Json) -> Iterator[Finding]:
@@ -84,13 +97,20 @@ def _removals(judged: Judged, event: Json) -> Iterator[Finding]:
             )
 
 
-def _rule_warnings(judged: Judged, rules: Sequence[WarningRule], value: Json) -> list[Finding]:
-    """Return the warnings of those rules of the request's operation that a value breaks."""
+def _rule_warnings(
+    judged: Judged, rules: Sequence[WarningRule], value: Json, refusals: Sequence[Finding]
+) -> list[Finding]:
+    """Return the warnings of those rules of the request's operation that a value breaks.
+
+    Where the newest revision refuses the same place, its refusal says it; alternatives are about several places.
+    """
+    refused = {refusal.pointer for refusal in refusals}
     return [
         _warning(rule, violation)
         for rule in rules
         if rule.schema is not None and (rule.operations is None or judged.operation_name in rule.operations)
         for violation in explained(judged, rule.schema, value, nulls_absent=False)
+        if violation.keyword == "anyOf" or pointer.build(violation.tokens) not in refused
     ]
 
 
@@ -98,15 +118,48 @@ def _rule_warnings(judged: Judged, rules: Sequence[WarningRule], value: Json) ->
 def request_warnings(judged: Judged, *, notes: Sequence[str], over_rate: bool, refused: bool) -> list[Finding]:
     """Return the warnings about how a request came and, where it was taken, about its body outside the events.
 
-    `notes` are what the server noted on the way.
+    They include what the newest revision would refuse: a gate, the envelope, an operation or a form that it does not
+    have. `notes` are what the server noted on the way. The events of the request have these warnings too.
     """
-    rules = judged.contract.warnings
-    names = [*_transport_notes(judged, over_rate=over_rate), *notes]
+    rules, newest = judged.contract.warnings, judged.contract.newest
+    refusals = [] if refused or newest is None else list(_newest_refusals(judged, newest))
+    said = {CONTENT_TYPE} if any(refusal.rule == CONTENT_TYPES for refusal in refusals) else ()
+    names = [name for name in (*_transport_notes(judged, over_rate=over_rate), *notes) if name not in said]
     findings = [_warning(rules.transport[name]) for name in names if name in rules.transport]
     findings += [_warning(SERVER_NOTES[name]) for name in names if name in SERVER_NOTES]
     if judged.body is not None and not refused:
-        findings += _rule_warnings(judged, rules.requests, judged.body)
-    return findings
+        findings += _rule_warnings(judged, rules.requests, judged.body, refusals)
+    return [*findings, *refusals]
+
+
+def _newest_refusals(judged: Judged, newest: Contract) -> Iterator[Finding]:
+    """Yield what the newest revision refuses in an accepted request, apart from its events."""
+    same_limit = newest.max_body == judged.contract.max_body
+    request_body = judged.request_body if same_limit else RequestBody(judged.request)
+    ahead = route(request_body, newest)
+    refusals = broken_by_request(ahead, judged.terms)
+    if _is_read_otherwise(judged, ahead):
+        refusals = [_unknown_form(judged, ahead)]
+    for refusal in refusals:
+        yield _refused_by(newest, "this request", replace(refusal, got=abridged(refusal.got)))
+
+
+def _is_read_otherwise(judged: Judged, ahead: Judged) -> bool:
+    """Tell whether the newest revision serves a request but does not read its body in the same form."""
+    if judged.form is None or ahead.operation is None:
+        return False
+    name = judged.form.name
+    return name not in ahead.operation.forms or (ahead.form is not None and ahead.form.name != name)
+
+
+def _unknown_form(judged: Judged, ahead: Judged) -> Finding:
+    operation, form = ahead.operation, judged.form
+    assert operation is not None
+    assert form is not None
+    rule, known = f"{operation.pointer}/forms" if operation.forms else operation.pointer, list(operation.forms)
+    text = f"the body has the form {form.name}, and {operation.name} takes {' or '.join(known) or 'no body'}"
+    source = ahead.contract.source_of(rule)
+    return Finding(rule=rule, expected=known, got=form.name, source=source, message=text)
 
 
 def _transport_notes(judged: Judged, *, over_rate: bool) -> Iterator[str]:
@@ -121,7 +174,7 @@ def _transport_notes(judged: Judged, *, over_rate: bool) -> Iterator[str]:
         yield "two_credentials"
     if judged.body is not None:
         if media_type(judged.request.header(b"content-type")) != "application/json":
-            yield "content_type"
+            yield CONTENT_TYPE
         duplicates: list[str] = []
         jsontext.parse_exactly(judged.request_body.text, duplicates)
         if duplicates:

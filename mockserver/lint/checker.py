@@ -201,7 +201,7 @@ class Checker:
         examples = {known.example or known.name for known in judged.contract.credentials.values()}
         self.secrets |= secrets_of(judged.request, judged.contract) - examples
         errors = errors_of(judged, single_event=single_event)
-        warnings = warnings_of(judged, errors) if self.options.warnings else ()
+        warnings = warnings_of(judged, errors, single_event=single_event) if self.options.warnings else ()
         for event, finding in (*errors, *warnings):
             self._report(item, finding, judged, event=None if single_event else event)
 

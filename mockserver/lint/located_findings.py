@@ -1,4 +1,4 @@
-"""The findings about a judged request that `check` reports: its errors, and the warnings about its good events."""
+"""The findings about a judged request that `check` reports: its errors, and the warnings about it and its events."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from mockserver.core.findings import Finding
 from mockserver.core.model import Judged
-from mockserver.core.warnings import event_errors, event_warnings
+from mockserver.core.warnings import event_errors, event_warnings, request_warnings
 
 WINDOWS: Final = "/protocol/windows/"
 
@@ -35,17 +35,25 @@ def errors_of(judged: Judged, *, single_event: bool = False) -> list[LocatedFind
     return [error for error in errors if _applies(judged, error.finding)]
 
 
-def warnings_of(judged: Judged, errors: Sequence[LocatedFinding]) -> Iterator[LocatedFinding]:
-    """Yield the warnings about the events that have no errors; none if the request itself has errors."""
+def warnings_of(
+    judged: Judged, errors: Sequence[LocatedFinding], *, single_event: bool = False
+) -> Iterator[LocatedFinding]:
+    """Yield the warnings about a request and about its events that have no errors; none if it has errors itself.
+
+    With `single_event` the request was only built around an event, so the warnings about it are left out.
+    """
     invalid = {error.event for error in errors}
     if None in invalid:
         return
+    of_request = [] if single_event else request_warnings(judged, notes=(), over_rate=False, refused=False)
+    warnings = [LocatedFinding(None, finding) for finding in of_request]
     for index, event in enumerate(judged.events):
         if index not in invalid:
-            distinct = {(finding.rule, finding.pointer): finding for finding in event_warnings(judged, event)}
-            for finding in distinct.values():
-                if _applies(judged, finding):
-                    yield LocatedFinding(_number(judged, index), finding)
+            warnings += [LocatedFinding(_number(judged, index), finding) for finding in event_warnings(judged, event)]
+    named: dict[tuple[int | None, str, str], LocatedFinding] = {}
+    for warning in warnings:
+        named.setdefault((warning.event, warning.finding.rule, warning.finding.pointer), warning)
+    yield from (warning for warning in named.values() if _applies(judged, warning.finding))
 
 
 def _number(judged: Judged, index: int) -> int | None:

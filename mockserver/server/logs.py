@@ -203,8 +203,8 @@ def _refused(exchange: Exchange, line: _Line, *, rejected: bool) -> None:
         )
     if len(rows) > SHOWN_EVENTS:
         log.info("more events of this request were refused; the control surface lists all of them")
-    for error in view.findings() if not rows else ():
-        if error.severity == "error" and error.rule != INJECTED_RULE:
+    for error in view.errors() if not rows else ():
+        if error.rule != INJECTED_RULE:
             extra = fields(**values, rule=error.rule, pointer=line.text(error.pointer))
             message = line.message(error)
             log.info("refused %s in session %s: %s [%s]", subject, line.session, message, error.rule, extra=extra)

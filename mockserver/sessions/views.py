@@ -12,7 +12,7 @@ from mockserver.contract.sections import StoredRules
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
-from mockserver.core.findings import Finding, as_rows
+from mockserver.core.findings import Finding, as_rows, distinct
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Verdict
 from mockserver.core.route import route
@@ -30,6 +30,11 @@ KEPT_ROWS: Final = 1000
 """How many rows a view keeps for the next matcher. A larger batch than vendors take is read by each matcher anew."""
 
 
+QUICKLY_READ: Final = 64 * 1024
+MANY_VALUES: Final = 2_000
+"""Bytes and commas of a body that is explained within a turn of the event loop, whatever is wrong with it."""
+
+
 class View:
     """One exchange. It is judged again, under the contract and terms of the first time, when that is asked for."""
 
@@ -40,7 +45,8 @@ class View:
     @property
     def large(self) -> bool:
         """Whether its body, decompressed, may be too large to read within a turn of the event loop."""
-        return RequestBody(self.exchange.request).large
+        body = RequestBody(self.exchange.request)
+        return body.large or body.claimed_size > QUICKLY_READ or body.request.body.count(b",") > MANY_VALUES
 
     @cached_property
     def judged(self) -> Judged:
@@ -108,7 +114,7 @@ class View:
             noted = [error.finding for error in self.judged.event_errors if error.index == index]
             findings = event_errors(self.judged, event) or list(filter(None, noted)) or [self._whole_finding()]
         elif warnings:
-            findings = event_warnings(self.judged, event)
+            findings = distinct([*event_warnings(self.judged, event), *self.warnings])
         return {
             "id": f"e{seq}",
             "request_id": self.id,
@@ -141,14 +147,22 @@ class View:
 
     def findings(self) -> list[Finding]:
         """Return the request's own findings: why it was refused as a whole, and warnings about it."""
-        findings: list[Finding] = []
+        return distinct([*self.errors(), *self.warnings])
+
+    def errors(self) -> list[Finding]:
+        """Return why the request was refused as a whole."""
         if self.judged.refusal is not None:
-            findings.append(self.judged.refusal.finding)
-        elif self.exchange.receipt.refused is not None:
-            findings.append(self._whole_finding())
-        elif self.exchange.refused:
-            findings += [fault.finding for fault in self.judged.event_errors[:1] if fault.finding is not None]
-        return findings + request_warnings(
+            return [self.judged.refusal.finding]
+        if self.exchange.receipt.refused is not None:
+            return [self._whole_finding()]
+        if self.exchange.refused:
+            return [fault.finding for fault in self.judged.event_errors[:1] if fault.finding is not None]
+        return []
+
+    @cached_property
+    def warnings(self) -> list[Finding]:
+        """The warnings about the request, which its accepted events have too."""
+        return request_warnings(
             self.judged,
             notes=self.exchange.override.notes,
             over_rate=self.exchange.receipt.over_rate,

@@ -211,6 +211,35 @@ def test_warnings_are_counted_and_fails_only_where_it_is_asked_for(session: Sess
     assert run(session, "--fail-on", "warning").exit_code == 1
 
 
+PAGE = {"type": "pageview", "url": "https://a.example/", "path": "/", "timestamp": 1}
+
+
+@pytest.mark.parametrize("read", [1000, 1])
+def test_warning_of_a_request_counts_once_although_all_its_events_have_it(
+    session: Session, monkeypatch: pytest.MonkeyPatch, read: int
+) -> None:
+    monkeypatch.setattr("mockserver.client.session_report.READ_REQUESTS", read)
+    body = {"visitorId": "visitor-123", "userIdentity": {"email": "nope"}, "events": [PAGE, {**PAGE, "url": "/"}]}
+    for _ in range(2):
+        assert post(session.url, f"/api/i/v1/{session.name}/events", body) == 200
+    rows = session.events()
+    rules = [[finding.rule for finding in row.warnings] for row in rows]
+    assert [rule.rpartition("/")[2] for rule in rules[0]] == ["timestamp_in_seconds", "pattern", "format"]
+    assert set(rules[0]) < set(rules[1])
+    _, report = as_json(session)
+    counts = {row["rule"]: (row["count"], row["first"], row["case"]) for row in report["warnings"]}
+    of_requests = (2, "r1", ["outlit", "POST events"])
+    assert counts == {
+        "/warnings/events/timestamp_in_seconds": (4, "e1", ["outlit", "pageview"]),
+        "/events/shared/common/properties/url/format": (2, "e2", ["outlit", "pageview"]),
+        "/requests/envelope/properties/visitorId/pattern": of_requests,
+        "/requests/envelope/properties/userIdentity/properties/email/format": of_requests,
+    }
+    failed = run(session, "--fail-on", "warning")
+    assert failed.exit_code == 1
+    assert failed.output.count("r4-2026-08 refuses this request: ") == 2
+
+
 def test_several_gates_are_told_apart(session: Session) -> None:
     send_whisperr(session, good("opened"), good("Not A Name"))
     session.faults.add(connection="drop")

@@ -520,3 +520,26 @@ def test_node_sdks_pass_when_their_sessions_are_checked(
     for driver, session in (("whisperr-node", whisperr), ("outlit-core", outlit)):
         node.drive(driver, session)
         assert findings(exported(session.url, session.key, tmp_path)) == []
+
+
+def test_request_and_event_warn_of_what_the_newest_revision_refuses(tmp_path: Path) -> None:
+    page = {"type": "pageview", "url": "/", "path": "/", "timestamp": 1_781_438_400_000}
+    body = {"visitorId": "visitor-123", "userIdentity": {"email": "nope", "userId": None}, "events": [page, page]}
+    path = written(tmp_path, "body.json", body)
+    result = run("--json", path)
+    assert result.exit_code == 0
+    told = [
+        (finding["event"], finding["pointer"], finding["severity"], finding["message"].partition(":")[0])
+        for finding in json.loads(result.output)["findings"]
+    ]
+    of_request, of_event = "r4-2026-08 refuses this request", "r4-2026-08 refuses this"
+    assert told == [
+        (None, "/visitorId", "warning", of_request),
+        (None, "/userIdentity/email", "warning", of_request),
+        (None, "/userIdentity/userId", "warning", of_request),
+        (0, "/url", "warning", of_event),
+        (1, "/url", "warning", of_event),
+    ]
+    assert json.loads(run("--json", "--no-warnings", path).output)["findings"] == []
+    alone = json.loads(run("--json", written(tmp_path, "event.json", page)).output)["findings"]
+    assert [finding["pointer"] for finding in alone] == ["/url"]  # nothing of the request that was built around it

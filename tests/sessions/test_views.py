@@ -62,6 +62,8 @@ async def test_event_for_which_no_steps_were_left_says_that_its_pattern_takes_to
 async def test_row_of_an_event_has_everything_about_it() -> None:
     view = await viewed(item("a", kind="sale", cents=100_001), item("b"), item("a"), total=100_001)
     rows = list(view.event_rows())
+    (note,) = view.request_detail()["findings"]  # the request's own, which its good events have too
+    assert note["rule"] == "/server/long_session"
     assert rows[0] == {
         "id": "e1",
         "request_id": "r1",
@@ -82,14 +84,15 @@ async def test_row_of_an_event_has_everything_about_it() -> None:
                 "got": 100_001,
                 "source": MADE_UP,
                 "message": "that is a lot of money",
-            }
+            },
+            note,
         ],
         "event": item("a", kind="sale", cents=100_001),
         "stored": item("a", kind="sale", cents=100_001),
     }
     assert [(row["id"], row["verdict"], row["findings"]) for row in rows[1:]] == [
-        ("e2", "accepted", []),
-        ("e3", "duplicate", []),
+        ("e2", "accepted", [note]),
+        ("e3", "duplicate", [note]),
     ]
     assert [row["stored"] for row in rows[1:]] == [item("b"), None]
     assert without_warnings(view)[0]["findings"] == []
