@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from tests.benchmarks.filling import JSON_TYPE, outlit, whisperr
@@ -77,6 +77,29 @@ def gzipped_text(number: int) -> Request:
     """Return a small request whose event holds a text of 900 kB."""
     _, path, headers, body = outlit("pk_gzip", f"clicked_{number}", title="x" * 900_000)
     return Request(path=path, headers={**headers, "Content-Encoding": "gzip"}, body=gzip.compress(body, 9))
+
+
+def warned(session: str, **members: Any) -> Request:
+    """Return a request of 100 events that is taken, with members that the newest revision refuses."""
+    _, path, headers, body = outlit(session, *(f"clicked_{n}" for n in range(100)))
+    return Request(path=path, headers=headers, body=json.dumps({**json.loads(body), **members}).encode())
+
+
+WARNED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "15 000 nested traits": {"userIdentity": {"traits": {f"t{n}": [] for n in range(15_000)}}},
+    "15 000 unknown members": {"userIdentity": {f"m{n}": n for n in range(15_000)}},
+    "15 000 good traits and a bad one": {"userIdentity": {"traits": {**{f"t{n}": n for n in range(15_000)}, "u": []}}},
+    "an address of 200 kB": {"userIdentity": {"email": "a@" + "b." * 100_000}},
+    "1 MB of nested traits": {"userIdentity": {"traits": {f"t{n}": [] for n in range(60_000)}}},
+}
+
+
+def warned_calls(session: str, name: str) -> Iterator[Call]:
+    """Yield the request and what reads its warnings."""
+    yield Call(name=f"warnings: {name}, request", requests=one(warned(session, **WARNED[name])))
+    for what in ("/events", "/requests/r1", "/export"):
+        yield Call(name=f"warnings: {name}, {what[1:]}", requests=one(get(session, what)))
+    yield Call(name=f"warnings: {name}, wait", requests=one(wait(session, {"type": "custom"}, count=100)))
 
 
 INPUT: Final = [
@@ -195,6 +218,7 @@ VENDOR: Final = [
         name="vendor: 12 MB of body",
         requests=one(Request(path="/api/i/v1/pk_new/events", headers=JSON_TYPE, body=b"0" * 12 * MB)),
     ),
+    *(call for number, name in enumerate(WARNED) for call in warned_calls(f"pk_warned_{number}", name)),
     Call(name="gzip: 160 posts of 5 MB", requests=lambda: [gzipped(n) for n in range(160)], at_once=8),
     Call(name="gzip: 160 posts of a 900 kB text", requests=lambda: [gzipped_text(n) for n in range(160)], at_once=8),
     *(

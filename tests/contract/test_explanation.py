@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 
+from mockserver.contract import fidelity
 from mockserver.contract.contract import Contract
 from mockserver.contract.fidelity import explain
 from mockserver.contract.library import library
+from mockserver.contract.schema import OWN_KEYWORDS, POINTER, every_schema
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
@@ -19,9 +22,11 @@ from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.core.warnings import SERVER_NOTES
 from mockserver.errors import ContractError
+from mockserver.jsonkit import pointer
 from mockserver.lint.case_reader import case_of_corpus_line
 from mockserver.lint.golden_cases import Case
 from mockserver.lint.playback import play
+from mockserver.sessions.session import UNKNOWN_ENTITY
 from tests import cases
 from tests.judging import wire_request
 
@@ -113,6 +118,83 @@ async def test_every_finding_of_the_corpus_is_explained_with_its_own_source(prot
     print(f"{protocol} {revision}: {len({rule for rule, _, _ in found})} rules in the findings")
     assert len(found) > 20
     assert unexplained(contract, found.values()) == {}
+
+
+def is_explained(contract: Contract, rule: str) -> bool:
+    try:
+        return bool(explained(contract, rule))
+    except ContractError:
+        return False
+
+
+def rules_of_schemas(contract: Contract) -> Iterator[str]:
+    """Yield every rule that a violation of any schema can name: each keyword, and each name that is required."""
+    for schema in contract.schemas():
+        for _, level in every_schema(schema.body):
+            for keyword in level.keys() - OWN_KEYWORDS - {"title", "description", "properties", "items", "sources"}:
+                if keyword == "required":
+                    yield from (f"{level[POINTER]}/required/{pointer.escape(name)}" for name in level[keyword])
+                elif keyword != "additionalProperties" or level[keyword] is False:
+                    yield f"{level[POINTER]}/{keyword}"
+
+
+def rules_of_gates(contract: Contract) -> Iterator[str]:
+    """Yield every rule that a refusal of a gate or a claim can name, and those of warnings about a whole request."""
+    yield from ("/events", "/protocol/operations", "/protocol/limits/body/max_bytes")
+    for operation in contract.operations.values():
+        yield operation.pointer
+        yield from (f"{operation.pointer}/forms" for _ in operation.forms)
+        for gate in operation.gates:
+            yield gate.pointer
+            yield from (f"/protocol/refusals/{operation.family.name}/{reason}" for reason in gate.reasons.values())
+        if operation.rate_claim is not None:
+            yield f"/protocol/refusals/{operation.family.name}/{operation.rate_claim.reason}"
+        if operation.lookup is not None:
+            yield f"/protocol/refusals/{operation.family.name}/{UNKNOWN_ENTITY}"
+        if operation.cors is not None:
+            yield from (
+                f"/protocol/cors/{operation.cors.name}/{member}" for member in ("allowed_origins", "preflight_status")
+            )
+    for credential in contract.credentials.values():
+        yield from (credential.pointer, *([f"{credential.pointer}/pattern"] if credential.pattern else ()))
+    if contract.content_types is not None:
+        yield "/protocol/content_types/accepted"
+    if contract.projects is not None:
+        yield "/protocol/projects/known"
+    for limit in contract.member_limits.values():
+        yield f"/protocol/limits/{limit.name}/max_bytes"
+    for window in contract.windows:
+        yield from (f"/protocol/windows/{window.name}/{side}" for side in ("past_ms", "future_ms"))
+    yield from (rule.pointer for rule in contract.identity.values())
+
+
+def rules_of_replies(contract: Contract) -> Iterator[str]:
+    """Yield every rule that a finding about a recorded reply can name."""
+    yield "/protocol/cors"
+    yield from (template.pointer for template in contract.replies.values())
+    for family in contract.families.values():
+        yield from (template.pointer for template in (family.default, *family.reasons.values()))
+
+
+def rules_of_warnings(contract: Contract) -> Iterator[str]:
+    rules = contract.warnings
+    yield from (rule.pointer for rule in (*rules.events, *rules.requests, *rules.transport.values()))
+
+
+@pytest.mark.parametrize("rules_of", [rules_of_schemas, rules_of_gates, rules_of_replies, rules_of_warnings])
+@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+def test_every_rule_that_can_be_named_is_explained(
+    protocol: str, revision: str, rules_of: Callable[[Contract], Iterator[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rules of the newest revision are among them, as warnings name those."""
+    monkeypatch.setattr(fidelity, "facts", cache(fidelity.facts))  # which is asked for each rule
+    contract = library().protocol(protocol).contract(revision)
+    rules = {rule for each in (contract, contract.newest) if each is not None for rule in rules_of(each)}
+    print(f"{protocol} {revision}: {len(rules)} rules, {rules_of.__name__}")
+    assert [rule for rule in sorted(rules) if not is_explained(contract, rule)] == []
+    assert (
+        len(rules) >= {rules_of_schemas: 100, rules_of_gates: 25, rules_of_replies: 9, rules_of_warnings: 9}[rules_of]
+    )
 
 
 @pytest.mark.parametrize("protocol", library().protocols)

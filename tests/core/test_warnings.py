@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from mockserver.core.findings import MOST_EXPLAINED
 from mockserver.core.judge import judge
 from mockserver.core.model import Terms
 from mockserver.core.route import route
-from mockserver.core.warnings import request_warnings
+from mockserver.core.warnings import event_warnings, request_warnings
 from mockserver.core.wire import WireReply, WireRequest
+from mockserver.lint.case_reader import case_of_corpus_line
+from mockserver.lint.golden_cases import ExchangeStep
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View
 from mockserver.settings import RateMode
+from tests import cases
 from tests.judging import COLLECT, MADE_UP, TERMS, collection, contract_of, judged, sale, tally_before, wire_request
 
 EVENT = {"external_user_id": "u", "event_type": "opened", "context": {"$message_id": "m"}}
@@ -401,3 +405,47 @@ async def test_large_value_of_the_request_is_abridged_on_each_event() -> None:
     _, of_request, of_events = await rows(contract_of("outlit"), wire_request(EVENTS, body, JSON))
     assert all(findings == of_request for findings in of_events)
     assert len(json.dumps(of_request)) < 4000
+
+
+REVISIONS = [
+    (protocol.name, name)
+    for protocol in library().protocols.values()
+    for name in protocol.revision_names()
+    if protocol.contract(name).newest is not None
+]
+
+
+def sent_in_corpus(protocol: str) -> Iterator[tuple[WireRequest, Terms]]:
+    """Yield the requests of the corpus, those of every revision."""
+    with (cases.FIXTURES / "corpus" / f"{protocol}.ndjson").open() as lines:
+        for line in map(json.loads, lines):
+            case = case_of_corpus_line(line, "corpus", "line")
+            for step in case.steps:
+                if isinstance(step, ExchangeStep):
+                    yield step.request, Terms(now_ms=case.clock_ms, keys=case.settings.keys)
+
+
+@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+def test_request_warns_if_and_only_if_the_newest_revision_refuses_something(protocol: str, revision: str) -> None:
+    contract = library().protocol(protocol).contract(revision)
+    newest = contract.newest
+    assert newest is not None
+    seen: Counter[str] = Counter()
+    for request, terms in sent_in_corpus(protocol):
+        result, ahead = judged(contract, request, terms), judged(newest, request, terms)
+        if result.refusal is not None:
+            continue
+        of_request = request_warnings(result, notes=(), over_rate=False, refused=False)
+        warned = any(finding.message.startswith(f"{newest.revision} refuses this request: ") for finding in of_request)
+        by_an_event = ahead.refusal is not None and bool(ahead.event_errors)
+        assert warned == (ahead.refusal is not None and not by_an_event), request
+        seen["request warned" if warned else "request not warned"] += 1
+        refused, bad = {error.index for error in ahead.event_errors}, {error.index for error in result.event_errors}
+        for index, event in enumerate(result.events):
+            if not warned and not by_an_event and index not in bad:
+                told = {finding.message.partition(": ")[0] for finding in event_warnings(result, event)}
+                assert (f"{newest.revision} refuses this" in told) == (index in refused), event
+                seen["event warned" if index in refused else "event not warned"] += 1
+    print(f"{protocol} {revision}: {dict(seen)}")
+    assert seen["request not warned"] > 50
+    assert seen["event not warned"] > 20

@@ -40,7 +40,7 @@ async def test_first_value_is_taken_and_the_journal_has_both(app_server: AppServ
     names = [pair[0] for pair in detail["request"]["headers"]]
     assert [each for each in names if each.lower() == name.lower()] == [name, name.lower(), name.upper()]
     rules = [finding["rule"] for finding in detail["findings"]]
-    assert [rule for rule in rules if rule != "/warnings/transport/content_type"] == [WARNING]
+    assert [rule for rule in rules if rule != "/protocol/content_types/accepted"] == [WARNING]
 
 
 async def test_other_requests_have_no_warning(app_server: AppServer) -> None:
