@@ -66,16 +66,17 @@ def event_warnings(judged: Judged, event: Json) -> list[Finding]:
     form, newest = judged.form, judged.contract.newest
     if form is None:
         return []
-    type_, refusals = form.type_of(event), list[Finding]()
+    type_ = form.type_of(event)
+    rules = [rule for rule in judged.contract.warnings.events if rule.types is None or type_ in rule.types]
+    findings = [*_rule_warnings(judged, rules, event), *_removals(judged, event)]
     if newest is not None:
         operation = newest.locate(judged.request.target).operations.get(judged.request.method)
         newest_form = None if operation is None else operation.forms.get(form.name)
         if newest_form is not None:
             broken = explained_violations(judged, newest_form, event, newest)
             broken += outside_window(replace(judged, contract=newest), event)
-            refusals = [_refused_by(newest, "this", violation.finding()) for violation in broken]
-    rules = [rule for rule in judged.contract.warnings.events if rule.types is None or type_ in rule.types]
-    return [*_rule_warnings(judged, rules, event, refusals), *_removals(judged, event), *refusals]
+            findings += [_refused_by(newest, "this", violation.finding()) for violation in broken]
+    return findings
 
 
 def _refused_by(newest: Contract, what: str, finding: Finding) -> Finding:
@@ -97,20 +98,13 @@ def _removals(judged: Judged, event: Json) -> Iterator[Finding]:
             )
 
 
-def _rule_warnings(
-    judged: Judged, rules: Sequence[WarningRule], value: Json, refusals: Sequence[Finding]
-) -> list[Finding]:
-    """Return the warnings of those rules of the request's operation that a value breaks.
-
-    Where the newest revision refuses the same place, its refusal says it; alternatives are about several places.
-    """
-    refused = {refusal.pointer for refusal in refusals}
+def _rule_warnings(judged: Judged, rules: Sequence[WarningRule], value: Json) -> list[Finding]:
+    """Return the warnings of those rules of the request's operation that a value breaks."""
     return [
         _warning(rule, violation)
         for rule in rules
         if rule.schema is not None and (rule.operations is None or judged.operation_name in rule.operations)
         for violation in explained(judged, rule.schema, value, nulls_absent=False)
-        if violation.keyword == "anyOf" or pointer.build(violation.tokens) not in refused
     ]
 
 
@@ -119,7 +113,8 @@ def request_warnings(judged: Judged, *, notes: Sequence[str], over_rate: bool, r
     """Return the warnings about how a request came and, where it was taken, about its body outside the events.
 
     They include what the newest revision would refuse: a gate, the envelope, an operation or a form that it does not
-    have. `notes` are what the server noted on the way. The events of the request have these warnings too.
+    have. `notes` are what the server noted on the way. The events of the request have these warnings too, so a long
+    value is abridged.
     """
     rules, newest = judged.contract.warnings, judged.contract.newest
     refusals = [] if refused or newest is None else list(_newest_refusals(judged, newest))
@@ -128,8 +123,8 @@ def request_warnings(judged: Judged, *, notes: Sequence[str], over_rate: bool, r
     findings = [_warning(rules.transport[name]) for name in names if name in rules.transport]
     findings += [_warning(SERVER_NOTES[name]) for name in names if name in SERVER_NOTES]
     if judged.body is not None and not refused:
-        findings += _rule_warnings(judged, rules.requests, judged.body, refusals)
-    return [*findings, *refusals]
+        findings += _rule_warnings(judged, rules.requests, judged.body)
+    return [replace(finding, got=abridged(finding.got)) for finding in (*findings, *refusals)]
 
 
 def _newest_refusals(judged: Judged, newest: Contract) -> Iterator[Finding]:
@@ -141,7 +136,7 @@ def _newest_refusals(judged: Judged, newest: Contract) -> Iterator[Finding]:
     if _is_read_otherwise(judged, ahead):
         refusals = [_unknown_form(judged, ahead)]
     for refusal in refusals:
-        yield _refused_by(newest, "this request", replace(refusal, got=abridged(refusal.got)))
+        yield _refused_by(newest, "this request", refusal)
 
 
 def _is_read_otherwise(judged: Judged, ahead: Judged) -> bool:

@@ -224,7 +224,12 @@ def test_warning_of_a_request_counts_once_although_all_its_events_have_it(
         assert post(session.url, f"/api/i/v1/{session.name}/events", body) == 200
     rows = session.events()
     rules = [[finding.rule for finding in row.warnings] for row in rows]
-    assert [rule.rpartition("/")[2] for rule in rules[0]] == ["timestamp_in_seconds", "pattern", "format"]
+    assert [rule.rpartition("/")[2] for rule in rules[0]] == [
+        "timestamp_in_seconds",
+        "visitor_uuid",
+        "pattern",
+        "format",
+    ]
     assert set(rules[0]) < set(rules[1])
     _, report = as_json(session)
     counts = {row["rule"]: (row["count"], row["first"], row["case"]) for row in report["warnings"]}
@@ -232,6 +237,7 @@ def test_warning_of_a_request_counts_once_although_all_its_events_have_it(
     assert counts == {
         "/warnings/events/timestamp_in_seconds": (4, "e1", ["outlit", "pageview"]),
         "/events/shared/common/properties/url/format": (2, "e2", ["outlit", "pageview"]),
+        "/warnings/requests/visitor_uuid": of_requests,
         "/requests/envelope/properties/visitorId/pattern": of_requests,
         "/requests/envelope/properties/userIdentity/properties/email/format": of_requests,
     }

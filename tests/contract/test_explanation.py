@@ -165,7 +165,7 @@ def rules_of_gates(contract: Contract) -> Iterator[str]:
         yield f"/protocol/limits/{limit.name}/max_bytes"
     for window in contract.windows:
         yield from (f"/protocol/windows/{window.name}/{side}" for side in ("past_ms", "future_ms"))
-    yield from (rule.pointer for rule in contract.identity.values())
+    yield from (rule.pointer for rule in (*contract.identity.values(), *contract.reserved.values()))
 
 
 def rules_of_replies(contract: Contract) -> Iterator[str]:
@@ -179,6 +179,9 @@ def rules_of_replies(contract: Contract) -> Iterator[str]:
 def rules_of_warnings(contract: Contract) -> Iterator[str]:
     rules = contract.warnings
     yield from (rule.pointer for rule in (*rules.events, *rules.requests, *rules.transport.values()))
+    yield from (
+        f"/protocol/stored/strip/{name}/message" for name, strip in contract.stored.strip.items() if strip.message
+    )
 
 
 @pytest.mark.parametrize("rules_of", [rules_of_schemas, rules_of_gates, rules_of_replies, rules_of_warnings])
