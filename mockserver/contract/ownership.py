@@ -19,13 +19,16 @@ def longest_first(prefixes: Iterable[Prefix]) -> tuple[Prefix, ...]:
 def owner(prefixes: Sequence[Prefix], path: str) -> Prefix | None:
     """Return the longest prefix that a path is under, or None. `prefixes` come longest first."""
     path = "/" + path.lstrip("/")
-    return next((prefix for prefix in prefixes if is_under(path, prefix.path)), None)
+    for prefix in prefixes:
+        if is_under(path, prefix.path):
+            return prefix
+    return None
 
 
 def is_under(path: str, prefix: str) -> bool:
     """Return whether a path is under a prefix. It ends at a segment: `/healthy` is not under `/health`."""
     segments = prefix.rstrip("/")
-    return path == segments or path.startswith(f"{segments}/")
+    return path.startswith(segments) and path[len(segments) :][:1] in ("", "/")
 
 
 def collisions(protocols: Sequence[Mapping[str, Json]]) -> Iterator[tuple[str, str, str]]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 from uuid import UUID
 
+from msgspec import Struct
+
 from mockserver.contract.operation import Operation
 from mockserver.contract.sections import CorsRules, Prefix, RateLimit, RefusalTemplate, ReplyTemplate
 from mockserver.core.adapter import adapter_of
 from mockserver.core.gates import origin_allowed
-from mockserver.core.model import EventError, Judged, Receipt, Verdict
+from mockserver.core.model import EventError, Judged, Receipt
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
@@ -24,8 +25,7 @@ Headers = tuple[tuple[str, str], ...]
 VARY = ("Vary", "Origin")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(Struct, frozen=True, kw_only=True):
     """A reply before it is bytes. `template` is the contract's entry for it, None for a preflight."""
 
     status: int
@@ -74,7 +74,7 @@ def _outcome(judged: Judged, receipt: Receipt) -> ReplyTemplate:
         return replies.replayed
     if not judged.event_errors:
         return replies.success
-    nothing_taken = receipt.verdicts.count(Verdict.REJECTED) == len(receipt.verdicts)
+    nothing_taken = receipt.tally()[2] == len(receipt.verdicts)
     return replies.failed if nothing_taken else replies.partial
 
 
@@ -175,17 +175,22 @@ def rate_variables(judged: Judged, receipt: Receipt, rate: RateLimit | None) -> 
         "rate_reset_s": -(-receipt.rate_reset_ms // 1000),
         "retry_after_s": max(1, -((judged.terms.now_ms - receipt.rate_reset_ms) // 1000)),
     }
-    variables |= {name: text for name, text in judged.terms.placeholders.items() if name in variables}
+    return _with_placeholders(variables, judged)
+
+
+def _with_placeholders(variables: dict[str, Json], judged: Judged) -> dict[str, Json]:
+    placeholders = judged.terms.placeholders
+    if placeholders:
+        variables |= {name: text for name, text in placeholders.items() if name in variables}
     return variables
 
 
 def reply_variables(judged: Judged, receipt: Receipt, item: Template) -> dict[str, Json]:
     """Return the values that one reply of the contract may ask for, and what the adapter adds."""
-    verdicts = receipt.verdicts
-    rejected, duplicates = verdicts.count(Verdict.REJECTED), verdicts.count(Verdict.DUPLICATE)
+    accepted, duplicates, rejected = receipt.tally()
     variables: dict[str, Json] = {
-        "processed": len(verdicts) - rejected,
-        "accepted": len(verdicts) - rejected - duplicates,
+        "processed": accepted + duplicates,
+        "accepted": accepted,
         "duplicates": duplicates,
         "rejected": rejected,
         "batch_size": len(judged.events),
@@ -195,8 +200,7 @@ def reply_variables(judged: Judged, receipt: Receipt, item: Template) -> dict[st
         "errors": [_listed_error(judged, receipt, item, error) for error in judged.event_errors if item is not None],
     }
     variables.update(adapter_of(judged.contract.adapter).variables(judged, receipt))
-    variables |= {name: text for name, text in judged.terms.placeholders.items() if name in variables}
-    return variables
+    return _with_placeholders(variables, judged)
 
 
 def _listed_error(judged: Judged, receipt: Receipt, item: Template, error: EventError) -> Json:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json, jsontext
@@ -22,8 +23,7 @@ LARGE: Final = 256 * 1024
 """Bytes of a body that may take longer to read than a turn of the event loop should: some milliseconds and more."""
 
 
-@dataclass(slots=True, eq=False)
-class RequestBody:
+class RequestBody(Struct, eq=False):
     """The body of one request. `decode` and `parse` remember their outcome."""
 
     request: WireRequest

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Form, Operation, Place, RateClaim
@@ -28,6 +28,12 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
+
+
+ACCEPTED: Final = Verdict.ACCEPTED
+DUPLICATE: Final = Verdict.DUPLICATE
+REJECTED: Final = Verdict.REJECTED
+"""The verdicts where each request needs them: Python 3.11 takes 0.2 µs to find one in its class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +72,7 @@ class IdempotencyClaim:
     window_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """What of the session a judgement depends on: its time in ms, its allow-list of keys, its rate mode.
 
     `placeholders` replace values of reply templates that no contract states (ids, moments, our own sentences), by the
@@ -80,8 +85,7 @@ class Terms:
     placeholders: Mapping[str, str] = field(default_factory=lambda: NO_PLACEHOLDERS)
 
 
-@dataclass(slots=True, kw_only=True)
-class Judged:
+class Judged(Struct, kw_only=True, eq=False):
     """What should happen to one request, before anything is claimed.
 
     `events` are the parsed events in order. `event_errors` name the bad ones; when `refusal` is set nothing is stored.
@@ -142,3 +146,12 @@ class Receipt(Struct, kw_only=True, gc=False):
     rate_remaining: int = 0
     rate_reset_ms: int = 0
     over_rate: bool = False
+
+    def tally(self) -> tuple[int, int, int]:
+        """Return how many events are accepted, duplicate and rejected."""
+        verdicts, count = self.verdicts, len(self.verdicts)
+        first = verdicts[0] if verdicts else ACCEPTED
+        if verdicts.count(first) == count:  # to compare an object with itself takes a tenth of the time
+            return count * (first is ACCEPTED), count * (first is DUPLICATE), count * (first is REJECTED)
+        accepted, duplicate = verdicts.count(ACCEPTED), verdicts.count(DUPLICATE)
+        return accepted, duplicate, count - accepted - duplicate

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from mockserver.jsonkit.wiretext import decoded
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireRequest:
+class WireRequest(Struct, frozen=True, kw_only=True):
     """One request as it arrived.
 
     `target` is the raw request target without a session prefix, query included. `headers` keeps order, case and
@@ -34,8 +34,7 @@ class WireRequest:
         return None if value is None else decoded(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireReply:
+class WireReply(Struct, frozen=True, kw_only=True):
     """One reply: status, headers in order, body bytes."""
 
     status: int

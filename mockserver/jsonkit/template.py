@@ -23,8 +23,8 @@ Template: TypeAlias = "bool | int | float | str | Sequence[Template] | Mapping[s
 def fill(template: Template, variables: Variables) -> Json:
     """Return the template with its names replaced by values. Raises KeyError for a name without a value."""
     if isinstance(template, str):
-        pieces = _split(template)
-        return variables[pieces[1]] if _is_one_name(pieces) else _joined(pieces, variables)
+        name, pieces = _split(template)
+        return _joined(pieces, variables) if name is None else variables[name]
     if isinstance(template, dict):
         return {name: fill(member, variables) for name, member in template.items()}
     if isinstance(template, list):
@@ -34,22 +34,21 @@ def fill(template: Template, variables: Variables) -> Json:
 
 def fill_text(template: str, variables: Variables) -> str:
     """Return a text template with its names replaced."""
-    pieces = _split(template)
-    return str(variables[pieces[1]]) if _is_one_name(pieces) else _joined(pieces, variables)
+    name, pieces = _split(template)
+    return _joined(pieces, variables) if name is None else str(variables[name])
 
 
-def _split(template: str) -> list[str]:
-    """Split a template into alternating text and names, text first and last."""
-    return _pieces(template) if len(template) <= LONGEST_KEPT else _NAME.split(template)
+def _split(template: str) -> tuple[str | None, list[str]]:
+    """Split a template into alternating text and names, text first and last; the name first if there is only that."""
+    return _kept_split(template) if len(template) <= LONGEST_KEPT else _new_split(template)
 
 
-@lru_cache(maxsize=4096)
-def _pieces(template: str) -> list[str]:
-    return _NAME.split(template)
+def _new_split(template: str) -> tuple[str | None, list[str]]:
+    pieces = _NAME.split(template)
+    return pieces[1] if len(pieces) == 3 and not pieces[0] and not pieces[2] else None, pieces
 
 
-def _is_one_name(pieces: list[str]) -> bool:
-    return len(pieces) == 3 and not pieces[0] and not pieces[2]
+_kept_split: Final = lru_cache(maxsize=4096)(_new_split)
 
 
 def _joined(pieces: list[str], variables: Variables) -> str:
@@ -71,6 +70,7 @@ def names(template: Template) -> set[str]:
     return set()
 
 
+@lru_cache(maxsize=256)
 def phrase(status: int) -> str:
     """Return the standard phrase of a status."""
     try:

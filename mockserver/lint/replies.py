@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+from msgspec import structs
+
 from mockserver.contract.contract import Contract
 from mockserver.core.answer import reply_to
 from mockserver.core.body import RequestBody
@@ -110,7 +112,7 @@ def _predictions(judged: Judged) -> Iterator[Prediction]:
     for receipt in _receipts(judged):
         yield prediction_of(contract, reply_to(judged, receipt))
     for request, keys in _circumstances(judged.request):
-        other = judge(route(RequestBody(request), contract), replace(terms, keys=keys))
+        other = judge(route(RequestBody(request), contract), structs.replace(terms, keys=keys))
         if other.refusal is not None:
             yield prediction_of(contract, reply_to(other, _receipt(other)))
 
@@ -118,8 +120,8 @@ def _predictions(judged: Judged) -> Iterator[Prediction]:
 def _circumstances(request: WireRequest) -> Iterator[tuple[WireRequest, frozenset[str] | None]]:
     """Yield the request to a server that knows no key, one that did not get all of it, and one that got it late."""
     yield request, NO_KEYS
-    yield replace(request, truncated=True), None
-    yield replace(request, late=True), None
+    yield structs.replace(request, truncated=True), None
+    yield structs.replace(request, late=True), None
 
 
 def _receipts(judged: Judged) -> Iterator[Receipt]:

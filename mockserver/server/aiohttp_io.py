@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import suppress
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from aiohttp import HttpVersion11, StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
 from mockserver.core.wire import Headers, WireReply, WireRequest
@@ -32,6 +36,13 @@ refusal would be lost. The limit keeps one sender from holding the server at wor
 
 DRAIN_SILENCE_S: Final = 0.5
 """Seconds of silence after which a sender of too much is answered: it may send nothing more before the answer."""
+
+
+BODILESS: Final = (204, 205, 304)
+"""Statuses of replies that have no body, or one whose length is not given."""
+
+OWN: Final = ("Connection", "Content-Length", "Date", "Server", "Transfer-Encoding")
+"""Headers that a reply has from the server, not from its contract."""
 
 
 class ReceivedBody(NamedTuple):
@@ -116,11 +127,51 @@ def wire_request(
     )
 
 
+class Whole(web.Response):
+    """A reply that is written at once, without the steps that aiohttp takes for replies of all kinds.
+
+    aiohttp writes those after which the connection ends, those to other versions of HTTP, and those without a body.
+    """
+
+    def __init__(self, reply: WireReply) -> None:
+        super().__init__(status=reply.status, headers=reply.headers, body=reply.body or None)
+        self._reply, self._is_written = reply, False
+        headers = self.headers
+        self._is_usual = bool(reply.body) and not any(map(headers.__contains__, OWN)) and reply.status not in BODILESS
+        headers["Server"] = SERVER
+
+    @property
+    def keep_alive(self) -> bool | None:
+        """Whether the connection stays open."""
+        return self._is_written or super().keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Write the reply, head and body. Raises ConnectionError if the client is gone."""
+        stays = request.keep_alive and super().keep_alive is None and request.version == HttpVersion11
+        if not self._is_usual or not stays or request.method == "HEAD":
+            return await super().prepare(request)
+        reply, transport, date = self._reply, request.transport, self.headers.get("Date") or _date(int(time.time()))
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the client disconnected")
+        headers = (*reply.headers, ("Server", SERVER), ("Date", date))
+        transport.write(raw_head(reply.status, headers, len(reply.body), close=False) + reply.body)
+        self._is_written = True
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """End the reply; nothing of it is left if it was written at once."""
+        if not self._is_written:
+            await super().write_eof(data)
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
+
+
 def response(reply: WireReply) -> web.Response:
     """Return a WireReply as an aiohttp response."""
-    headers: CIMultiDict[str] = CIMultiDict(reply.headers)
-    headers["Server"] = SERVER
-    return web.Response(status=reply.status, headers=headers, body=reply.body or None)
+    return Whole(reply)
 
 
 def json_headers(status: int = 200, headers: Mapping[str, str] | None = None) -> CIMultiDict[str]:
@@ -208,9 +259,15 @@ def unreadable(status: int, detail: str, origin: str | None = None) -> web.Respo
 
 
 def raw_head(status: int, headers: Iterable[tuple[str, str]], body_size: int, *, close: bool) -> bytes:
-    """Return the head of a reply that is written to the transport past aiohttp."""
+    """Return the head of a reply that is written to the transport past aiohttp.
+
+    Raises ValueError for a header with a line break in it.
+    """
     lines = [f"HTTP/1.1 {status} {phrase(status)}"]
-    lines += [f"{name}: {value}" for name, value in headers]
+    lines += map(": ".join, headers)
     lines.append(f"Content-Length: {body_size}")
     lines += ["Connection: close"] if close else []
-    return "\r\n".join([*lines, "", ""]).encode("utf-8", "replace")
+    head = "\r\n".join([*lines, "", ""])
+    if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
+        raise ValueError("a header of a reply contains a line break")
+    return head.encode("utf-8", "replace")

@@ -65,9 +65,11 @@ class App:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""
+        connection = request.protocol
         try:
-            await self._turn.end_if_over()  # so that not all requests that come at once are answered in one turn
-            if request.protocol.writing_paused:  # the client has not taken the reply to its last request
+            if self._turn.is_over():  # so that not all requests that come at once are answered in one turn
+                await self._turn.end()
+            if connection.writing_paused:  # the client has not taken the reply to its last request
                 await request.writer.drain()
             reply = await self._answer(request)
         except asyncio.CancelledError:
@@ -85,8 +87,8 @@ class App:
             reply = _failed(request, problem(500, "internal error; see the log of the server for details"))
         if self.handlers.stopping or not request.content.is_eof():
             reply.force_close()
-        if isinstance(request.protocol, Watched):
-            request.protocol.answering(request.content)
+        if isinstance(connection, Watched):
+            connection.answering(request.content)
         return await in_pieces(request, reply) if self._secure else reply
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -72,6 +72,8 @@ ATTRIBUTES: Final = (
     "_task_handler",
     # The parser of requests, which has one put before it that takes the first value of a repeated header.
     "_parser",
+    # Whether a body that nobody reads holds up its sender.
+    "_reading_paused",
 )
 """Private attributes of aiohttp's connection."""
 
@@ -304,6 +306,11 @@ class Watched(Connection):
             self._head_since = None
         elif self._head_since is None and self._is_waiting:
             self._head_since = self.active_at
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """Let the client send on if it was held up. aiohttp asks for it, and parses nothing again, at each body."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def _break_body(self, error: Any) -> None:
         payload = self._newest and self._newest[1]

@@ -7,9 +7,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import replace
 from itertools import islice
 from typing import Final
+
+from msgspec.structs import replace
 
 from mockserver.contract.contract import Contract
 from mockserver.core.findings import Finding
@@ -111,7 +112,7 @@ def exchange_done(
     `step` is the fault that was injected: it has a line of its own, and what it refused has none. What begins like a
     key of one of the `served` contracts is in no line.
     """
-    rejected = Verdict.REJECTED in exchange.verdicts
+    rejected = exchange.receipt.tally()[2] > 0
     refused = rejected or exchange.refused
     if not log.isEnabledFor(logging.DEBUG if step is None and not refused else logging.INFO):
         return

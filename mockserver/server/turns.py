@@ -89,13 +89,22 @@ class Turn:
         loop = get_running_loop()
         self._shared = _turns.get(loop) or _turns.setdefault(loop, _LoopTurn())
 
-    async def end_if_over(self) -> None:
-        """Yield to the loop if the turn has lasted `TURN_S`, and go on in a later turn."""
+    def is_over(self) -> bool:
+        """Return whether the turn has lasted `TURN_S`; the first call in a pass of the loop begins one."""
         now, shared = monotonic(), self._shared
         if shared.began is None:
             shared.begin(now)
-        elif now - shared.began > TURN_S:
-            await shared.next()
+            return False
+        return now - shared.began > TURN_S
+
+    async def end(self) -> None:
+        """Yield to the loop, and go on in a later turn."""
+        await self._shared.next()
+
+    async def end_if_over(self) -> None:
+        """Yield to the loop if the turn is over."""
+        if self.is_over():
+            await self._shared.next()
 
     async def do(self, work: Callable[[], T], *, large: bool) -> T:
         """Do one piece of work. With `large` it may take longer than a turn and is done in a thread, see `spread`."""

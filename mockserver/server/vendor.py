@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
 from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from aiohttp import web
+from msgspec import Struct, structs
 
 from mockserver.contract.contract import Contract, split_target
 from mockserver.contract.serving import ServedContracts
@@ -50,8 +51,7 @@ def real_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-@dataclass(slots=True, kw_only=True)
-class Arrival:
+class Arrival(Struct, kw_only=True, eq=False):
     """One vendor request with its session; it is judged again after a delay.
 
     `attempts` has the number of the attempt to deliver each event, or nothing where no fault step asks for it.
@@ -81,29 +81,36 @@ class Vendor:
         if served is None:
             return self._unowned(request.method, path)
         received, deleted = await self._receive(request, target, prefixed, served.name)
-        body = RequestBody(received)
-        answering = self._answer(request, body, served, (prefixed, deleted))
-        # A request that is complete is journalled, even if the client disconnects meanwhile.
-        return await (asyncio.shield(answering) if body.large else answering)
+        body, place = RequestBody(received), (prefixed, deleted)
+        if body.large:  # it is complete, so it is journalled, even if the client disconnects meanwhile
+            return await asyncio.shield(self._answer(request, body, served, place, large=True))
+        return await self._answer(request, body, served, place, large=False)
 
     async def _answer(
-        self, request: web.BaseRequest, body: RequestBody, served: Contract, place: tuple[str | None, Deleted]
+        self,
+        request: web.BaseRequest,
+        body: RequestBody,
+        served: Contract,
+        place: tuple[str | None, Deleted],
+        *,
+        large: bool,
     ) -> web.StreamResponse:
         """Answer a request that has arrived; `place` is the session it named, and the sessions deleted meanwhile."""
-        large = body.large
         judged = await _do(partial(route, body, served), large=True) if large else route(body, served)
         session, notes = self._session_of(judged, *place)
         if judged.request.headers is not request.raw_headers:
             notes = (*notes, "repeated_header")
         now = real_ms()
-        judge = partial(self._judge, judged, session, now)
-        judged = await _do(judge, large=True) if large else judge()
+        if large:
+            judged = await _do(partial(self._judge, judged, session, now), large=True)
+        else:
+            judged = self._judge(judged, session, now)
         if judged.preflight:
             self._count_preflight(judged, session)
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
         if session.faults:  # what a step does happens even if the client disconnects meanwhile
             return await asyncio.shield(self._under_faults(arrival))
-        exchange, reply = await self._commit(arrival)
+        exchange, reply = await self._commit(arrival, large=large)
         return _response(session, exchange, self._final(session, reply))
 
     async def _under_faults(self, arrival: Arrival) -> web.StreamResponse:
@@ -116,7 +123,7 @@ class Vendor:
         while (step := await _do(partial(steps.next_match, matching), large=large)) is not None:
             if step.use():
                 return await self._injected(arrival, step, large=large)
-        exchange, reply = await self._commit(arrival)
+        exchange, reply = await self._commit(arrival, large=judged.request_body.large)
         return _response(session, exchange, self._final(session, reply))
 
     def _count_preflight(self, judged: Judged, session: Session) -> None:
@@ -165,7 +172,7 @@ class Vendor:
         requested = prefixed or judged.request.header(SESSION_HEADER)
         name, notes = requested or judged.credential or DEFAULT_SESSION, tuple[str, ...]()
         try:
-            name = session_name(name)
+            name = name if self._store.peek(name) is not None else session_name(name)
         except SessionNameError as error:
             kind = "long" if isinstance(error, LongNameError) else "invalid"
             name, notes = DEFAULT_SESSION, (f"{kind}_{'session' if requested else 'credential'}",)
@@ -176,9 +183,9 @@ class Vendor:
         if not session.deleted:
             return reply
         self._unseen.add("a request whose session was deleted or evicted while it was under way")
-        return replace(reply, headers=(*reply.headers, DELETED))
+        return structs.replace(reply, headers=(*reply.headers, DELETED))
 
-    async def _commit(self, arrival: Arrival, step: Step | None = None) -> tuple[Exchange, WireReply]:
+    async def _commit(self, arrival: Arrival, step: Step | None = None, *, large: bool) -> tuple[Exchange, WireReply]:
         connection = arrival.request.protocol
         arrival.session.saw(arrival.judged.credential)
         exchange, reply = await self._store.commit(
@@ -189,11 +196,11 @@ class Vendor:
             notes=arrival.notes,
             step=step,
         )
-        log = partial(logs.exchange_done, arrival.session, exchange, step, self._contracts.served.values())
-        if arrival.judged.request_body.large:
-            await _do(log, large=True)
+        done = arrival.session, exchange, step, self._contracts.served.values()
+        if large:
+            await _do(partial(logs.exchange_done, *done), large=True)
         else:
-            log()
+            logs.exchange_done(*done)
         return exchange, reply
 
     async def _injected(self, arrival: Arrival, step: Step, *, large: bool) -> web.StreamResponse:
@@ -206,7 +213,7 @@ class Vendor:
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if step.reject is not None:
                 await _do(partial(steps.reject, arrival.judged, step, arrival.attempts), large=large)
-            exchange, own = await self._commit(arrival, step)
+            exchange, own = await self._commit(arrival, step, large=arrival.judged.request_body.large)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)
                 held_up = await injection.pause(step, arrival.request)
@@ -244,8 +251,8 @@ def _response(session: Session, exchange: Exchange, reply: WireReply) -> web.Res
     headers = vendor_reply.headers
     if "Connection" in headers and any(value.strip().lower() == "close" for value in headers.getall("Connection")):
         vendor_reply.force_close()
-    if session.clock.moved and "Date" not in vendor_reply.headers:
-        vendor_reply.headers["Date"] = formatdate(exchange.now_ms // 1000, usegmt=True)
+    if session.clock.moved and "Date" not in headers:
+        headers["Date"] = formatdate(exchange.now_ms // 1000, usegmt=True)
     return vendor_reply
 
 

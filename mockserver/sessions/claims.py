@@ -9,7 +9,7 @@ from typing import Final, TypeVar, cast
 
 from mockserver.contract.operation import RateClaim
 from mockserver.core.events import text_key
-from mockserver.core.model import Judged, Receipt, Verdict
+from mockserver.core.model import ACCEPTED, DUPLICATE, REJECTED, Judged, Receipt, Verdict
 
 MAX_WINDOWS: Final = 10_000
 """Over this many rate windows or idempotency keys the ones that have run out are dropped, else the oldest half."""
@@ -99,7 +99,8 @@ class Claims:
                 receipt.refused = claim.reason
             used += 1
             self._windows[key] = (start, limit.window_ms, used)
-            _bound(self._windows, now)
+            if len(self._windows) > MAX_WINDOWS:
+                _bound(self._windows, now)
         receipt.rate_remaining = max(0, limit.requests - used)
 
     def replayed(self, judged: Judged) -> bool:
@@ -122,16 +123,16 @@ class Claims:
         if ids is not None:
             new = self._remember(self._seen.setdefault(judged.contract.name, {}), ids)
         if not judged.event_errors and (ids is None or len(new) == count):
-            return all_of(Verdict.ACCEPTED, count)
-        verdicts = [Verdict.ACCEPTED] * count
+            return all_of(ACCEPTED, count)
+        verdicts = [ACCEPTED] * count
         for error in judged.event_errors:
-            verdicts[error.index] = Verdict.REJECTED
+            verdicts[error.index] = REJECTED
         for index, name in enumerate(ids or ()):
             if name in new:
                 del new[name]
             elif name is not None:
-                verdicts[index] = Verdict.DUPLICATE
-        first = verdicts[0] if verdicts else Verdict.ACCEPTED
+                verdicts[index] = DUPLICATE
+        first = verdicts[0] if verdicts else ACCEPTED
         return all_of(first, count) if verdicts.count(first) == count else tuple(verdicts)
 
     def _remember(self, memory: Ids, ids: list[Id | None]) -> Ids:

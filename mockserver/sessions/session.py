@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol
 from mockserver.contract.contract import Contract
 from mockserver.contract.serving import ContractChoice
 from mockserver.core.events import events_of
-from mockserver.core.model import Judged, Receipt, Verdict
+from mockserver.core.model import DUPLICATE, REJECTED, Judged, Receipt
 from mockserver.jsonkit import jsontext
 from mockserver.jsonkit.formats import MAX_TIME_MS
 from mockserver.sessions.attempt_numbers import AttemptNumbers
@@ -269,10 +269,10 @@ class Session:
         if good and judged.lookup is not None and not self.claims.knows(judged.lookup):
             good, receipt.refused = False, UNKNOWN_ENTITY
         if not good:
-            receipt.verdicts = all_of(Verdict.REJECTED, count)
+            receipt.verdicts = all_of(REJECTED, count)
         elif self.claims.replayed(judged):
             receipt.replayed = True
-            receipt.verdicts = all_of(Verdict.DUPLICATE, count)
+            receipt.verdicts = all_of(DUPLICATE, count)
         else:
             receipt.verdicts = self.claims.events(judged, receipt)
         return receipt
@@ -286,13 +286,14 @@ class Session:
 
     def record(self, exchange: Exchange) -> None:
         """Append to the journal, count, evict what is over the session's limit."""
-        counts, verdicts = self.counts, exchange.verdicts
+        counts = self.counts
         counts.requests += 1
-        accepted = 0 if exchange.refused else verdicts.count(Verdict.ACCEPTED)
-        rejected = len(verdicts) if exchange.refused else verdicts.count(Verdict.REJECTED)
+        accepted, duplicate, rejected = exchange.receipt.tally()
+        if exchange.refused:
+            accepted, duplicate, rejected = 0, 0, len(exchange.verdicts)
         counts.accepted += accepted
+        counts.duplicate += duplicate
         counts.rejected += rejected
-        counts.duplicate += len(verdicts) - accepted - rejected
         self.journal.append(exchange)
         self.refused += exchange.refused or rejected > 0
         if exchange.shared.uses == 0:
@@ -338,7 +339,7 @@ class Session:
         self.bytes -= freed
         self.evicted += 1
         self.evicted_events += len(exchange.verdicts)
-        self.evicted_refused += exchange.refused or Verdict.REJECTED in exchange.verdicts
+        self.evicted_refused += exchange.refused or REJECTED in exchange.verdicts
         return freed
 
     def exchanges(self, after: int = 0) -> Iterator[Exchange]:

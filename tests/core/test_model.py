@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
-
 import pytest
+from msgspec.structs import replace
 
 from mockserver.core.findings import Finding
-from mockserver.core.model import NO_PLACEHOLDERS, Refusal, Terms, Verdict
+from mockserver.core.model import NO_PLACEHOLDERS, Receipt, Refusal, Terms, Verdict
 from mockserver.core.wire import WireReply, WireRequest
 from tests.judging import COLLECT, NOW, collection, contract_of, judged, routed, sale, wire_request
 
@@ -38,8 +37,25 @@ def test_finding_is_shown_with_its_members_in_order() -> None:
     ],
 )
 def test_value_cannot_be_changed(value: object) -> None:
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         setattr(value, next(iter(type(value).__slots__)), None)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "tally"),
+    [
+        ("", (0, 0, 0)),
+        ("a", (1, 0, 0)),
+        ("ddd", (0, 3, 0)),
+        ("rr", (0, 0, 2)),
+        ("ardda", (2, 2, 1)),
+        ("raa", (2, 0, 1)),
+    ],
+)
+def test_tally_counts_each_verdict(verdicts: str, tally: tuple[int, int, int]) -> None:
+    named = {verdict[0]: verdict for verdict in Verdict}
+    receipt = Receipt(session="s", seq=1, first_event=1, verdicts=tuple(named[letter] for letter in verdicts))
+    assert receipt.tally() == tally
 
 
 def test_terms_only_warn_about_rates_and_take_any_key_unless_told_otherwise() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -12,6 +11,7 @@ from urllib.request import urlopen
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
+from msgspec.structs import replace
 
 from mockserver import MockServer
 from mockserver.cli.main import main

@@ -20,6 +20,7 @@ from mockserver.server.aiohttp_io import (
     in_pieces,
     json_response,
     problem,
+    raw_head,
     read_body,
     response,
     unreadable,
@@ -158,6 +159,82 @@ def test_reply_keeps_its_headers_beside_the_servers_name() -> None:
         ("Vary", "y"),
         ("Server", "mockserver"),
     ]
+
+
+class Wire:
+    """A transport that keeps what is written to it."""
+
+    def __init__(self) -> None:
+        self.sent = bytearray()
+        self.is_closing = mock.Mock(return_value=False)
+        self.write = self.sent.extend
+        self.get_extra_info = mock.Mock(return_value=None)
+
+
+async def written(reply: web.StreamResponse, method: str = "POST", version: HttpVersion = HttpVersion11) -> bytes:
+    """Send a reply as aiohttp does; return what was written at once, nothing where aiohttp put it together."""
+    wire = Wire()
+    request = make_mocked_request(method, "/x", version=version, transport=wire)
+    await reply.prepare(request)
+    await reply.write_eof()
+    return bytes(wire.sent)
+
+
+async def test_reply_with_a_body_is_written_at_once() -> None:
+    reply = response(WireReply(status=207, headers=(("Content-Type", "a/b"), ("Vary", "x"), ("Vary", "y")), body=b"{}"))
+    head, _, body = (await written(reply)).partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    dates = [line for line in lines if line.startswith("Date: ")]
+    lines.remove(dates[0])
+    expected = ["Content-Type: a/b", "Vary: x", "Vary: y", "Server: mockserver", "Content-Length: 2"]
+    assert (lines, body) == (["HTTP/1.1 207 Multi-Status", *expected], b"{}")
+    assert [line for line in dates if line.endswith(" GMT")] == dates
+    assert len(dates) == 1
+    assert reply.keep_alive is True
+
+
+async def test_reply_has_the_date_that_it_was_given() -> None:
+    reply = response(WireReply(status=200, headers=(), body=b"{}"))
+    reply.headers["Date"] = "then"
+    assert b"\r\nDate: then\r\n" in await written(reply)
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "status", "header"),
+    [
+        ("HEAD", HttpVersion11, 200, "X"),
+        ("POST", HttpVersion10, 200, "X"),
+        ("POST", HttpVersion11, 204, "X"),
+        ("POST", HttpVersion11, 200, "content-length"),
+        ("POST", HttpVersion11, 200, "Connection"),
+    ],
+)
+async def test_reply_that_needs_more_than_its_own_lines_is_left_to_aiohttp(
+    method: str, version: HttpVersion, status: int, header: str
+) -> None:
+    reply = response(WireReply(status=status, headers=((header, "2"),), body=b"{}"))
+    assert await written(reply, method, version) == b""
+
+
+async def test_last_reply_of_a_connection_is_left_to_aiohttp() -> None:
+    reply = response(WireReply(status=200, headers=(), body=b"{}"))
+    reply.force_close()
+    assert await written(reply) == b""
+    assert reply.keep_alive is False
+
+
+async def test_reply_to_a_client_that_is_gone_raises_as_with_aiohttp() -> None:
+    wire = Wire()
+    wire.is_closing.return_value = True
+    request = make_mocked_request("POST", "/x", transport=wire)
+    with pytest.raises(ConnectionError):
+        await response(WireReply(status=200, headers=(), body=b"{}")).prepare(request)
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "a\nb", "a\rb"])
+def test_head_with_a_line_break_in_a_header_is_not_made(value: str) -> None:
+    with pytest.raises(ValueError, match="line break"):
+        raw_head(200, [("X", value)], 0, close=False)
 
 
 @pytest.mark.parametrize(("status", "media_type"), [(200, "application/json"), (404, "application/problem+json")])

@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 from aiohttp import StreamReader
 
-from mockserver.server.connection import ATTRIBUTES, CLASSES
+from mockserver.server.connection import ATTRIBUTES, CLASSES, Server
+from mockserver.server.repeated_headers import LenientParser, Parsed
 from mockserver.server.running import serving
 from mockserver.settings import Settings
 from tests.processes import SEARCH, ServerProcess, served
@@ -101,3 +102,38 @@ def test_nothing_is_said_when_aiohttp_has_every_private_name() -> None:
         assert requests_of(server) == 2
         _, _, log = server.end(signal.SIGTERM)
     assert WARNING not in log
+
+
+@pytest.fixture
+def fed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What the parsers of all connections are given."""
+    pieces: list[bytes] = []
+    feed = LenientParser.feed_data
+
+    def noted(self: LenientParser, data: bytes) -> Parsed:
+        pieces.append(data)
+        return feed(self, data)
+
+    monkeypatch.setattr(LenientParser, "feed_data", noted)
+    return pieces
+
+
+async def test_nothing_is_parsed_again_after_a_body_was_read(fed: list[bytes]) -> None:
+    async with serving(Settings(port=0)) as (_, url):
+        fed.clear()
+        assert (await once(int(url.rpartition(":")[2]), outlit(KEY, "click"))).status == 200
+    assert len(fed) == 1
+
+
+async def test_sender_that_was_held_up_goes_on_once(fed: list[bytes]) -> None:
+    server = Server(mock.AsyncMock(), on_unreadable=mock.Mock(), timeout=SEARCH)
+    connection, transport = server(), mock.Mock()
+    transport.get_extra_info.return_value = None
+    connection.connection_made(transport)
+    fed.clear()
+    connection.data_received(outlit(KEY, "click").wire()[:-1])
+    connection.pause_reading()
+    for _ in range(2):
+        connection.resume_reading()
+    assert (fed[1:], transport.pause_reading.call_count, transport.resume_reading.call_count) == ([b""], 1, 1)
+    connection.force_close()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tracemalloc
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from mockserver.core.events import text_key
 from mockserver.core.model import IdempotencyClaim, Judged, Receipt, Terms, Verdict

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from mockserver.core.model import Terms, Verdict
 from mockserver.sessions.exchange import NO_OVERRIDE, ReplyOverride, SharedHead

@@ -33,6 +33,10 @@ class Standing(IntEnum):
     BUSY = 4
 
 
+STRAY: Final = int(Standing.STRAY)
+BUSY: Final = int(Standing.BUSY)
+"""Two of them for what is done at each request: Python 3.11 takes 0.2 µs to find one in its class."""
+
 Entry = tuple[int, int]
 """How much a session holds, negative so that the largest comes first, and its number."""
 
@@ -103,14 +107,14 @@ class Order:
 
     def touch(self, session: Session) -> None:
         """Note that a session is used now."""
-        if session.standing == Standing.BUSY:
+        if session.standing == BUSY:
             self._move(session, self.standing_of(session))
         self._by_use[session.standing].move_to_end(session.name)
 
     def weigh(self, session: Session, grown: int) -> None:
         """Note that a session holds so many bytes more."""
         session.counted += grown
-        if session.standing == Standing.STRAY:
+        if session.standing == STRAY:
             self._stray_bytes += grown
             if session.counts.requests > STRAY_REQUESTS:
                 self._move(session, Standing.UNREAD)

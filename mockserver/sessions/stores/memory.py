@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Literal
 
+from msgspec import structs
+
 from mockserver.core.answer import answer
 from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
@@ -277,7 +279,7 @@ class MemoryStore:
         if shared is not None:
             return shared
         shared = SharedHead(
-            head=replace(request, body=b""),
+            head=structs.replace(request, body=b""),
             contract=judged.contract,
             keys=terms.keys,
             rate_mode=terms.rate_mode,
