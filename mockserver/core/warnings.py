@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from msgspec import structs
+
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Form
 from mockserver.contract.sections import WarningRule
@@ -48,7 +50,7 @@ def event_errors(judged: Judged, event: Json) -> list[Finding]:
 
 def explained_violations(judged: Judged, form: Form, event: Json, contract: Contract) -> list[Violation]:
     """Return what an event breaks under a contract as the reference engine explains it; windows are left out."""
-    schema, under = form.schema_for(event), replace(judged, contract=contract)
+    schema, under = form.schema_for(event), structs.replace(judged, contract=contract)
     if schema is None:
         return [no_schema(under, form, event)]
     event_rule = adapter_of(contract.adapter).event_rules(contract)
@@ -74,7 +76,7 @@ def event_warnings(judged: Judged, event: Json) -> list[Finding]:
         newest_form = None if operation is None else operation.forms.get(form.name)
         if newest_form is not None:
             broken = explained_violations(judged, newest_form, event, newest)
-            broken += outside_window(replace(judged, contract=newest), event)
+            broken += outside_window(structs.replace(judged, contract=newest), event)
             findings += [_refused_by(newest, "this", violation.finding()) for violation in broken]
     return findings
 
