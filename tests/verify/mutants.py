@@ -24,10 +24,10 @@ LOOSER: Final = {
     "maxItems": 1,
 }
 GONE: Final = ("type", "enum", "const", "pattern", "format", "additionalProperties", "anyOf", *LOOSER)
-WORDS: Final = frozenset({"source", "title", "description", "summary", "examples", "example"})
+WORDS: Final = frozenset({"source", "sources", "title", "description", "summary", "examples", "example"})
 """Members that say something about a fact, and are none."""
-NOT_SERVED: Final = frozenset({"name", "host", "base", "newest", "delivery", "stored"})
-"""Sections of protocol.yaml that no reply is made of: names, the journal's views, the delivery ledger."""
+NOT_SERVED: Final = frozenset({"name", "host", "base", "newest", "behavior", "delivery", "stored"})
+"""Sections of protocol.yaml that no reply is made of: names, what is only said, the journal's views, the delivery ledger."""
 
 
 @dataclass(frozen=True, slots=True)
