@@ -88,5 +88,5 @@ LEAVES: Final[Mapping[str, Keyword]] = {
 STRUCTURE: Final = ("required", "properties", "additionalProperties", "items", "minItems", "maxItems", "anyOf")
 """Keywords of objects, arrays and alternatives."""
 
-SAYINGS: Final = ("title", "description", "examples", "use", "source", "refusal", "message")
+SAYINGS: Final = ("title", "description", "examples", "use", "source", "sources", "refusal", "message")
 """Words of the contract language that no value can break."""

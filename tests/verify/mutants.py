@@ -27,7 +27,7 @@ GONE: Final = ("type", "enum", "const", "pattern", "format", "additionalProperti
 WORDS: Final = frozenset({"source", "sources", "title", "description", "summary", "examples", "example"})
 """Members that say something about a fact, and are none."""
 NOT_SERVED: Final = frozenset({"name", "host", "base", "newest", "behavior", "delivery", "stored"})
-"""Sections of protocol.yaml that no reply is made of: names, what is only said, the journal's views, the delivery ledger."""
+"""Sections of protocol.yaml that no reply is made of: names, behavior, the journal's views, the delivery ledger."""
 
 
 @dataclass(frozen=True, slots=True)
