@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mockserver.jsonkit import Json
-from mockserver.jsonkit.formats import AS_PORTABLE_PATTERN, STANDARD
+from mockserver.jsonkit.formats import AS_PORTABLE, STANDARD
 
 ANNOTATIONS: Final = ("title", "description", "x-source", "examples")
 NULL: Final = "null"
@@ -39,15 +39,21 @@ _TYPES: Final[Mapping[type, str]] = {
 }
 
 
-def portable(schema: Mapping[str, Json], *, nulls_absent: bool = False) -> dict[str, Json]:
-    """Return a plain schema for other tools. With `nulls_absent`, a null is taken for an absent optional member."""
+def portable(schema: Mapping[str, Json], *, nulls_absent: bool = False, closed: bool = False) -> dict[str, Json]:
+    """Return a plain schema for other tools. With `nulls_absent`, a null is taken for an absent optional member.
+
+    `closed` is for an alternative of a closed object: generators would take an open alternative for an open object.
+    """
     base = {keyword: value for keyword, value in schema.items() if keyword != "anyOf"}
     published = _typed(base)
     _state_format(published)
-    _state_members(published, nulls_absent=nulls_absent)
+    _state_members(published, nulls_absent=nulls_absent, closed=closed)
     if "anyOf" not in schema:
         return _one_type_each(published)
-    branches = [portable(_branch(schema, branch), nulls_absent=nulls_absent) for branch in schema["anyOf"]]
+    closed = closed or schema.get("additionalProperties") is False
+    branches = [
+        portable(_branch(schema, branch), nulls_absent=nulls_absent, closed=closed) for branch in schema["anyOf"]
+    ]
     if published.keys() <= set(ANNOTATIONS):
         return {**published, "anyOf": branches}
     return {**published, "allOf": [*published.get("allOf", ()), {"anyOf": branches}]}
@@ -95,16 +101,19 @@ def _types(schema: Mapping[str, Json]) -> list[str]:
 
 
 def _state_format(schema: dict[str, Json]) -> None:
-    """Say a format as a pattern too, and only so if other tools do not know it."""
-    pattern = AS_PORTABLE_PATTERN.get(schema.get("format", ""))
-    if pattern is None:
+    """Say a format in other keywords too, and only so if other tools do not know it or read it otherwise."""
+    keywords = AS_PORTABLE.get(schema.get("format", ""))
+    if keywords is None:
         return
     if schema["format"] not in STANDARD:
         del schema["format"]
-    schema |= {"allOf": [{"type": "string", "pattern": pattern}]} if "pattern" in schema else {"pattern": pattern}
+    if keywords.keys().isdisjoint(schema):
+        schema |= keywords
+    else:
+        schema["allOf"] = [{"type": "string", **keywords}]
 
 
-def _state_members(schema: dict[str, Json], *, nulls_absent: bool) -> None:
+def _state_members(schema: dict[str, Json], *, nulls_absent: bool, closed: bool) -> None:
     """State what an object or an array may hold where the contract leaves it open."""
     if "properties" in schema:
         required = schema.get("required", ())
@@ -115,7 +124,7 @@ def _state_members(schema: dict[str, Json], *, nulls_absent: bool) -> None:
     others = schema.get("additionalProperties")
     if isinstance(others, dict):
         schema["additionalProperties"] = portable(others, nulls_absent=nulls_absent)
-    elif others is None and ("object" in _types(schema) or "properties" in schema):
+    elif others is None and not closed and ("object" in _types(schema) or "properties" in schema):
         schema["additionalProperties"] = True
     if "array" in _types(schema) or "items" in schema:
         items = schema.get("items", {})

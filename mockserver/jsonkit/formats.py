@@ -79,18 +79,23 @@ AS_KEYWORDS: Final[Mapping[str, Json]] = {
 }
 """Each format as keywords. An alternative that is a format again is called only for what the pattern refuses."""
 _OR_LEAP: Final = f"(?:{_SIXTY}|60)"
-AS_PORTABLE_PATTERN: Final[Mapping[str, str]] = {
-    "date-time": f"^{_DAY}[Tt]{_TIME}:{_OR_LEAP}(?:\\.[0-9]+)?(?:[Zz]|[+-]{_TIME})$",
-    "iso-8601": f"^{_DAY}(?:[Tt]{_TIME}(?::{_OR_LEAP}(?:[.,][0-9]+)?)?(?:[Zz]|[+-]{_HOUR}(?::{_SIXTY})?)?)?$",
-    "uuid": _UUID,
-    "uri": f"^[A-Za-z][A-Za-z0-9+.-]*:(?:[#/?:@\\[\\]{_SUB_DELIMS}{_UNRESERVED}]|{_PERCENT})*$",
-    "email": f'^(?:[^\\s"(),:;<>@\\[\\\\\\]]{{1,64}}|".{{0,62}}")@(?:{_LABEL}(?:\\.{_LABEL})*|\\[.+\\])$',
+AS_PORTABLE: Final[Mapping[str, Mapping[str, Json]]] = {
+    "date-time": {"pattern": f"^{_DAY}[Tt]{_TIME}:{_OR_LEAP}(?:\\.[0-9]+)?(?:[Zz]|[+-]{_TIME})$"},
+    "iso-8601": {
+        "pattern": f"^{_DAY}(?:[Tt]{_TIME}(?::{_OR_LEAP}(?:[.,][0-9]+)?)?(?:[Zz]|[+-]{_HOUR}(?::{_SIXTY})?)?)?$"
+    },
+    "uuid": {"pattern": _UUID},
+    "uri": {"pattern": f"^[A-Za-z][A-Za-z0-9+.-]*:(?:[#/?:@\\[\\]{_SUB_DELIMS}{_UNRESERVED}]|{_PERCENT})*$"},
+    "email": {
+        "pattern": f'^(?:[^\\s"(),:;<>@\\[\\\\\\]]{{1,64}}|".{{0,62}}")@(?:{_LABEL}(?:\\.{_LABEL})*|\\[.+\\])$',
+        "maxLength": _LONGEST_MAILBOX,
+    },
 }
-"""A short pattern for each format, for validators that read it otherwise or not at all.
+"""Each format as keywords with a short pattern, for validators that read it otherwise or not at all.
 
 Each takes every text that has the format, and a few more: second 60 of any minute, a URI whose parts are in no order.
 """
-STANDARD: Final = frozenset(AS_PORTABLE_PATTERN) - {"iso-8601", "email"}
+STANDARD: Final = frozenset(AS_PORTABLE) - {"iso-8601", "email"}
 """The formats that all tools know and read as we do. What an e-mail address is, they do not agree on."""
 _SECOND_LENGTH: Final = len("2026-06-14T12:00:00")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[2]
 GENERATED = ROOT / "docs" / "reference"
 PROTOCOLS = ROOT / "docs" / "protocols"
 """Pages about the vendors: what they name need not be served here."""
+TOOLS_PAGE = ROOT / "docs" / "howto" / "openapi.md"
+"""The page whose reader needs other people's tools: `tests/tools` has them."""
 PAGES = [
     ROOT / "README.md",
     ROOT / "contracts" / "README.md",

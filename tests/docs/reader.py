@@ -9,8 +9,8 @@
   of the page; other `python` is run as a script, or by pytest where it holds tests.
 * `yaml` and `json` must be readable, and a contract patch must fit its contract.
 
-Where a page has `pip install`, the reader has installed that already: a test of its own does so. The project's tests
-are for CI to run.
+Where a page has `pip install` or `npm install`, the reader has installed that already: a test of its own does so. The
+project's tests are for CI to run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.docs.markdown import ROOT, Block
 from tests.processes import SEARCH, environment
 
 ADDRESS = re.compile(r"(127\.0\.0\.1|localhost):8207")
-INSTALL = re.compile(r"^pip install [^&\n]+(&& |\n)", re.M)
+INSTALL = re.compile(r"^(?:pip|npm) install [^&\n]+(&& |\n)", re.M)
 RUN = ("console", "sh", "python")
 OWN_TESTS = "pip install '.[test]' && pytest\n"
 SERVE = re.compile(r"^((?:\w+=\S+ +)*)(mockserver serve(?:[^&|\n\\]|\\\n)*)&?$", re.M)

@@ -3,8 +3,6 @@
 A ``conftest.py`` imports those it offers.
 """
 
-import fcntl
-import json
 import shutil
 import subprocess
 import sys
@@ -15,7 +13,9 @@ from uuid import uuid4
 
 import pytest
 
-from .harness import HERE, Host, Session, absent, program
+from tests.npm import node_modules
+
+from .harness import HERE, Host, Session, program
 
 
 @contextmanager
@@ -62,22 +62,7 @@ def whisperr(server: str) -> Session:
 @pytest.fixture(scope="session")
 def packages() -> Path:
     """``node_modules`` with the packages that ``package-lock.json`` pins."""
-    with (HERE / "package-lock.json").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # parallel test processes share the folder
-        if not _are_installed():
-            install = [program("npm"), "install", "--no-save", "--prefer-offline", "--no-audit", "--no-fund"]
-            done = subprocess.run(install, cwd=HERE, capture_output=True, text=True, check=False)
-            if done.returncode:
-                absent(f"npm could not install the SDKs:\n{done.stderr}")
-    return HERE / "node_modules"
-
-
-def _are_installed() -> bool:
-    """Tell whether the packages are there already, as npm wrote down what it installed."""
-    kept = HERE / "node_modules" / ".package-lock.json"
-    pinned = json.loads((HERE / "package-lock.json").read_text())["packages"]
-    there = json.loads(kept.read_text())["packages"] if kept.is_file() else {}
-    return there == {name: package for name, package in pinned.items() if name}
+    return node_modules(HERE, "SDKs")
 
 
 @pytest.fixture(scope="session")
