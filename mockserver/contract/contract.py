@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,6 +33,8 @@ from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import Tokens
 
 DOCUMENTS: Final = ("protocol", "requests", "events", "replies", "warnings")
+EVENT_TYPES: Final = "/events"
+"""The rule of a value that is no event, or an event of an unknown type."""
 KEPT_PLACES: Final = 128
 LONGEST_KEPT_TARGET: Final = 256
 """Bounds on what a contract remembers of request targets, in number and characters."""
@@ -148,8 +150,17 @@ class Contract:
         return source
 
     def _source_of(self, place: str) -> str:
+        if place == EVENT_TYPES:
+            place = next(self._discriminators(), place)
         source, written = source_at(self.documents, place, self.source)
         return source if written else self._source_in_schema(place) or source
+
+    def _discriminators(self) -> Iterator[str]:
+        """Yield the places of the members that select the schema of an event: who states them states the types."""
+        for operation, spec in self.documents["protocol"]["operations"].items():
+            for form, described in spec.get("forms", {}).items():
+                if "discriminator" in described:
+                    yield pointer.build(("protocol", "operations", operation, "forms", form, "discriminator"))
 
     def _source_in_schema(self, place: str) -> str | None:
         """Return the source of a keyword that a schema has from the shared one it uses, None if it has no such one."""

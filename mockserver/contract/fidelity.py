@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-from mockserver.contract.contract import Contract
+from mockserver.contract.contract import EVENT_TYPES, Contract
 from mockserver.contract.provenance import source_at, stated
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.errors import ContractError
@@ -16,8 +16,6 @@ from mockserver.jsonkit import Json, pointer
 Fact = dict[str, Json]
 BASES: Final = ("docs", "spec", "sdk", "inferred", "assumed", "patch")
 """The bases of facts, most authoritative first."""
-EVENT_TYPES: Final = "/events"
-"""The rule of a value that is no event, or an event of an unknown type."""
 OPERATIONS: Final = "/protocol/operations"
 """The rule of an unknown path or method."""
 

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import Final
 
+from mockserver.contract.contract import EVENT_TYPES
 from mockserver.contract.operation import BoundGate, Form
 from mockserver.contract.sections import Window
 from mockserver.core.adapter import EventRule, adapter_of
@@ -27,8 +28,6 @@ CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
 LONG_ID: Final = 64
 """Ids up to this many bytes are remembered as they are, longer ones as a digest."""
 INVALID_EVENT: Final = "invalid_event"
-EVENT_TYPES: Final = "/events"
-"""The rule of a value that is no event, or an event of an unknown type."""
 
 
 def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:

@@ -27,12 +27,12 @@ SCALARS: Final[Schema] = {"type": "object", "additionalProperties": {"type": ["s
 TEXTS: Final[Schema] = {"type": "object", "additionalProperties": TEXT}
 HEX: Final = "[0-9a-fA-F]"
 STRICT_UUID: Final[Schema] = {
-    **UUID,
+    **TEXT,
     "pattern": rf"\A(?:{HEX}{{8}}-{HEX}{{4}}-[1-8]{HEX}{{3}}-[89abAB]{HEX}{{3}}-{HEX}{{12}}"
     r"|00000000-0000-0000-0000-000000000000|ffffffff-ffff-ffff-ffff-ffffffffffff)\Z",
 }
 STRICT_EMAIL: Final[Schema] = {
-    **EMAIL,
+    **TEXT,
     "pattern": r"\A(?!\.)(?!.*\.\.)[A-Za-z0-9_'+\-.]*[A-Za-z0-9_+-]@(?:[A-Za-z0-9][A-Za-z0-9-]*\.)+[A-Za-z]{2,}\Z",
 }
 

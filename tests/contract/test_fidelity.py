@@ -160,13 +160,13 @@ def test_patched_fact_is_marked_when_the_patch_names_no_source() -> None:
     assert basis_of(size, "/protocol/limits/rate_ingest/requests") == "docs"
     body = {"protocol": {"replies": {"bootstrap": {"body": {"country": "DE"}}}}}
     assert basis_of(body, "/protocol/replies/bootstrap/body/country") == "patch"
-    assert basis_of(body, "/protocol/replies/bootstrap/status") == "assumed"
+    assert basis_of(body, "/protocol/replies/bootstrap/status") == "sdk"
     email = {"events": {"custom": {"properties": {"email": {"format": "email"}}}}}
     assert basis_of(email, "/events/custom/properties/email/format") == "patch"
     assert basis_of(email, "/events/custom/properties/email/type") == "docs"
     fewer = {"events": {"billing": {"anyOf": [{"required": ["customerId"]}]}}}
     assert basis_of(fewer, "/events/billing/anyOf/0/required") == "patch"
-    assert basis_of(fewer, "/events/billing/properties/customerDomain/type") == "docs"
+    assert basis_of(fewer, "/events/billing/properties/customerDomain/type") == "sdk"
     warnings = {"warnings": {"events": {"blank_event_name": {"message": "name it"}}}}
     assert basis_of(warnings, "/warnings/events/blank_event_name/message") == "patch"
 

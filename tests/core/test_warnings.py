@@ -20,6 +20,7 @@ from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.core.warnings import event_warnings, request_warnings
 from mockserver.core.wire import WireReply, WireRequest
+from mockserver.jsonkit import pointer
 from mockserver.lint.case_reader import case_of_corpus_line
 from mockserver.lint.golden_cases import ExchangeStep
 from mockserver.sessions.session import SessionSettings
@@ -144,7 +145,7 @@ async def refused_by_newest(contract: Contract, request: WireRequest) -> Told:
         ({"visitorId": "visitor-123"}, [("/requests/envelope/properties/visitorId/pattern", "/visitorId")]),
         (
             {"userIdentity": {"email": "nope"}},
-            [(f"{USER}/properties/email/format", "/userIdentity/email")],
+            [(f"{USER}/properties/email/pattern", "/userIdentity/email")],
         ),
         (
             {"userIdentity": {"userId": ""}},
@@ -175,7 +176,7 @@ async def refused_by_newest(contract: Contract, request: WireRequest) -> Told:
             ],
         ),
         ({"source": "pixel"}, [("/requests/envelope/properties/source/enum", "/source")]),
-        ({"sessionId": "s"}, [("/requests/envelope/properties/sessionId/format", "/sessionId")]),
+        ({"sessionId": "s"}, [("/requests/envelope/properties/sessionId/pattern", "/sessionId")]),
     ],
 )
 async def test_request_warns_of_what_the_newest_revision_refuses_in_its_envelope(
@@ -196,17 +197,19 @@ async def test_request_warns_of_its_content_type_once(headers: dict[str, str]) -
 
 
 async def test_finding_says_which_revision_refuses_what() -> None:
+    newest = contract_of("outlit", revision="r4-2026-08").documents
+    pattern = pointer.get(newest, pointer.parse(f"{USER}/properties/email/pattern"))
     body = {"visitorId": VISITOR, "events": [PAGE], "userIdentity": {"email": "nope"}}
     _, of_request, _ = await rows(contract_of("outlit"), wire_request(EVENTS, body, JSON))
     assert of_request == [
         {
-            "rule": f"{USER}/properties/email/format",
+            "rule": f"{USER}/properties/email/pattern",
             "severity": "warning",
             "pointer": "/userIdentity/email",
-            "expected": {"format": "email"},
+            "expected": {"pattern": pattern},
             "got": "nope",
             "source": "spec: openapi.json@65ae3ac",
-            "message": 'r4-2026-08 refuses this request: userIdentity.email must be a valid email, got "nope"',
+            "message": f'r4-2026-08 refuses this request: userIdentity.email must match {pattern}, got "nope"',
         }
     ]
 
