@@ -50,7 +50,9 @@ def event_errors(judged: Judged, event: Json) -> list[Finding]:
 
 def explained_violations(judged: Judged, form: Form, event: Json, contract: Contract) -> list[Violation]:
     """Return what an event breaks under a contract as the reference engine explains it; windows are left out."""
-    schema, under = form.schema_for(event), structs.replace(judged, contract=contract)
+    schema, under = form.schema_for(event), judged
+    if contract is not judged.contract:
+        under = structs.replace(judged, contract=contract)
     if schema is None:
         return [no_schema(under, form, event)]
     event_rule = adapter_of(contract.adapter).event_rules(contract)
@@ -75,8 +77,8 @@ def event_warnings(judged: Judged, event: Json) -> list[Finding]:
         operation = newest.locate(judged.request.target).operations.get(judged.request.method)
         newest_form = None if operation is None else operation.forms.get(form.name)
         if newest_form is not None:
-            broken = explained_violations(judged, newest_form, event, newest)
-            broken += outside_window(structs.replace(judged, contract=newest), event)
+            ahead = structs.replace(judged, contract=newest)
+            broken = [*explained_violations(ahead, newest_form, event, newest), *outside_window(ahead, event)]
             findings += [_refused_by(newest, "this", violation.finding()) for violation in broken]
     return findings
 
