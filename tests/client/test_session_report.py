@@ -219,7 +219,7 @@ def test_warning_of_a_request_counts_once_although_all_its_events_have_it(
     session: Session, monkeypatch: pytest.MonkeyPatch, read: int
 ) -> None:
     monkeypatch.setattr("mockserver.client.session_report.READ_REQUESTS", read)
-    body = {"visitorId": "visitor-123", "userIdentity": {"email": "nope"}, "events": [PAGE, {**PAGE, "url": "/"}]}
+    body = {"visitorId": "visitor-123", "userIdentity": {"userId": ""}, "events": [PAGE, {**PAGE, "url": "/"}]}
     for _ in range(2):
         assert post(session.url, f"/api/i/v1/{session.name}/events", body) == 200
     rows = session.events()
@@ -228,7 +228,7 @@ def test_warning_of_a_request_counts_once_although_all_its_events_have_it(
         "timestamp_in_seconds",
         "visitor_uuid",
         "pattern",
-        "format",
+        "minLength",
     ]
     assert set(rules[0]) < set(rules[1])
     _, report = as_json(session)
@@ -239,7 +239,7 @@ def test_warning_of_a_request_counts_once_although_all_its_events_have_it(
         "/events/shared/common/properties/url/format": (2, "e2", ["outlit", "pageview"]),
         "/warnings/requests/visitor_uuid": of_requests,
         "/requests/envelope/properties/visitorId/pattern": of_requests,
-        "/requests/envelope/properties/userIdentity/properties/email/format": of_requests,
+        "/requests/envelope/properties/userIdentity/properties/userId/minLength": of_requests,
     }
     failed = run(session, "--fail-on", "warning")
     assert failed.exit_code == 1

@@ -525,7 +525,7 @@ def test_node_sdks_pass_when_their_sessions_are_checked(
 def test_request_and_event_warn_of_what_the_newest_revision_refuses(tmp_path: Path) -> None:
     page = {"type": "pageview", "url": "/", "path": "/", "timestamp": 1_781_438_400_000}
     visitor = "a1b2c3d4-e5f6-4890-abcd-ef1234567890"
-    body = {"userIdentity": {"email": "nope", "userId": None}, "visitorId": visitor, "events": [page, page]}
+    body = {"userIdentity": {"traits": {"a": []}, "userId": None}, "visitorId": visitor, "events": [page, page]}
     path = written(tmp_path, "body.json", body)
     result = run("--json", path)
     assert result.exit_code == 0
@@ -535,8 +535,8 @@ def test_request_and_event_warn_of_what_the_newest_revision_refuses(tmp_path: Pa
     ]
     of_request, of_event = "r4-2026-08 refuses this request", "r4-2026-08 refuses this"
     assert told == [
-        (None, "/userIdentity/email", "warning", of_request),
         (None, "/userIdentity/userId", "warning", of_request),
+        (None, "/userIdentity/traits/a", "warning", of_request),
         (0, "/url", "warning", of_event),
         (1, "/url", "warning", of_event),
     ]
