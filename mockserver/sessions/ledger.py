@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Final, Literal
 
 import orjson
+from msgspec import Struct
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.sections import DeliveryRules
@@ -30,6 +30,12 @@ Flag = Literal[
 ]
 Key = tuple[str, bytes]
 """A protocol and the digest of an event's content."""
+
+Attempt = tuple[Exchange, int]
+"""The request of an attempt, and the index of the event in it."""
+
+FEW_ATTEMPTS: Final = 8
+"""So many attempts are a tuple, which the garbage collector stops looking at; more of them are a list."""
 
 BY_FINGERPRINT: Final = "fingerprint"
 
@@ -65,13 +71,15 @@ def label_of(event: Json, type: str | None, delivery: DeliveryRules) -> str:
     return f"{delivery.label_kind or type}:{name}" if isinstance(name, str) and name else type or "no type"
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class Delivery:
+class Delivery(Struct, kw_only=True, eq=False, gc=False):
     """One logical event: its attempts in the order of arrival, and its fate.
 
     `bare` is the key of its content without its id while the client may send it again. `copies` counts how often it was
     stored. `resends` is the row that the client seems to send again here, under another id or without one; that one is
     `repeated`.
+
+    The garbage collector passes over a row, which is in no cycle, and over what is in it: to look at those of a large
+    journal would stop the loop for longer than a turn.
     """
 
     number: int
@@ -83,8 +91,8 @@ class Delivery:
     label: str = ""
     upsert: bool = False
     bare: Key | None = None
-    attempts: list[tuple[Exchange, int]] = field(default_factory=list)
-    flags: list[Flag] = field(default_factory=list)
+    attempts: Sequence[Attempt] = ()
+    flags: tuple[Flag, ...] = ()
     last: ClientOutcome = ClientOutcome.RETRY
     stored_by: Exchange | None = None
     copies: int = 0
@@ -104,7 +112,7 @@ class Delivery:
     def flag(self, name: Flag) -> None:
         """Set a flag."""
         if name not in self.flags:
-            self.flags.append(name)
+            self.flags = (*self.flags, name)
 
     @property
     def awaited(self) -> bool:
@@ -142,7 +150,12 @@ class Delivery:
         place = len(self.attempts)  # one that a fault held up may have arrived before others
         while place and self.attempts[place - 1][0].received_ms > exchange.received_ms:
             place -= 1
-        self.attempts.insert(place, (exchange, index))
+        made, attempts = (exchange, index), self.attempts
+        if isinstance(attempts, list):
+            attempts.insert(place, made)
+        else:
+            both = (*attempts[:place], made, *attempts[place:])
+            self.attempts = both if len(both) <= FEW_ATTEMPTS else list(both)
         if self.closed:
             self._first_success += place <= self._first_success
             return

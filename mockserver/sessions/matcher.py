@@ -24,6 +24,7 @@ ANY: Final = "any"
 WILDCARD: Final = "*"
 COMPARED: Final = {"gt": gt, "gte": ge, "lt": lt, "lte": le}
 OPERATORS: Final = ("exists", "regex", "in", "contains", *COMPARED, "equals")
+_OPERATORS: Final = frozenset(OPERATORS)
 FOREIGN: Final[Mapping[str, str | None]] = {
     **dict.fromkeys(("eq", "equalto", "deepequals", "exact", "iexact", "const"), "equals"),
     **dict.fromkeys(("like", "ilike", "match", "matches", "matching", "pattern", "glob", "wildcard"), "regex"),
@@ -238,7 +239,7 @@ def decide(got: Json, expected: Json) -> bool | None:
 
 def is_operators(expected: Json) -> bool:
     """Return whether a value of a matcher is an object of operators: one whose every key is one."""
-    return isinstance(expected, dict) and bool(expected) and all(name in OPERATORS for name in expected)
+    return isinstance(expected, dict) and bool(expected) and expected.keys() <= _OPERATORS
 
 
 def _fits_operator(got: Json, name: str, operand: Json) -> bool | None:

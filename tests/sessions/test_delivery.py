@@ -71,8 +71,8 @@ def test_event_is_closed_once_the_client_was_told_so() -> None:
 
 
 def test_repeat_after_the_acknowledgement_is_flagged() -> None:
-    assert attempted(ACKNOWLEDGED, ACKNOWLEDGED, ACKNOWLEDGED).flags == ["duplicate_delivery"]
-    assert attempted(RETRY, ACKNOWLEDGED).flags == []
+    assert attempted(ACKNOWLEDGED, ACKNOWLEDGED, ACKNOWLEDGED).flags == ("duplicate_delivery",)
+    assert attempted(RETRY, ACKNOWLEDGED).flags == ()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_request_that_was_on_its_way_by_then_is_no_repeat(seq: int, at: int, fla
     row = delivery()
     row.attempt(sent(1, 0, answered=(NOW + 500, 2)), 0, ACKNOWLEDGED)
     row.attempt(sent(seq, at), 0, ACKNOWLEDGED)
-    assert row.flags == (["duplicate_delivery"] if flagged else [])
+    assert row.flags == (("duplicate_delivery",) if flagged else ())
 
 
 def test_resend_that_was_on_its_way_before_the_refusal_is_no_resend() -> None:
@@ -100,6 +100,14 @@ def test_attempts_stand_in_the_order_of_their_arrival() -> None:
     assert [kept.seq for kept, _ in row.attempts] == [2, 4, 1, 3]
 
 
+def test_many_attempts_stand_in_the_order_of_their_arrival() -> None:
+    row = delivery()
+    order = [number * 7 % 31 for number in range(31)]
+    for seq, at in enumerate(order, 1):
+        row.attempt(sent(seq, at), 0, RETRY)
+    assert [order[kept.seq - 1] for kept, _ in row.attempts] == sorted(order)
+
+
 def test_first_success_counts_as_a_retry_when_an_earlier_attempt_comes_to_light() -> None:
     row = delivery()
     row.attempt(sent(1, 1000), 0, ACKNOWLEDGED)
@@ -112,7 +120,7 @@ def test_flag_is_set_once() -> None:
     row = delivery()
     row.flag("reordered")
     row.flag("reordered")
-    assert row.flags == ["reordered"]
+    assert row.flags == ("reordered",)
 
 
 def test_row_shows_every_attempt() -> None:

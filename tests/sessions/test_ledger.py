@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -587,3 +588,13 @@ def click(*ids: str | None) -> dict[str, Any]:
         if id is not None:
             event["uuid"] = f"0190a1b2-0000-7000-8000-00000000000{id[1:]}"
     return body
+
+
+async def test_garbage_collector_has_little_to_look_at_in_a_large_ledger(wire: Wire) -> None:
+    await wire.send(OUTLIT, clicks(*(f"clicked_{number}" for number in range(90))))
+    gc.collect()
+    before = len(gc.get_objects())
+    rows = deliveries(wire.session.exchanges())
+    gc.collect()
+    assert len(rows) == 90
+    assert len(gc.get_objects()) - before < 30
