@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 import orjson
 
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.pieces import loads
 
 _DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER: Final = b"0" * 17
@@ -41,7 +42,7 @@ class NotJSONError(ValueError):
 def parse(text: bytes) -> tuple[Json, bool]:
     """Parse a JSON text; return the value and whether it may contain lone surrogates. Raises NotJSONError."""
     try:
-        value = orjson.loads(text)
+        value = loads(text)
     except orjson.JSONDecodeError as error:
         if b"\\ud" not in text and b"\\uD" not in text:
             raise NotJSONError(_encoding_problem(text) or str(error)) from None
@@ -121,7 +122,7 @@ def view(text: bytes) -> Json:
     """Parse a text that is known to be valid, with orjson where that loses nothing."""
     if _LONG_NUMBER not in text.translate(_DIGITS_TO_ZERO):
         try:
-            return orjson.loads(text)
+            return loads(text)
         except orjson.JSONDecodeError:
             pass
     return parse_exactly(text)
