@@ -12,11 +12,10 @@ from mockserver.contract.examples import Example
 from mockserver.contract.operation import Operation
 from mockserver.contract.refusal_reasons import refusals
 from mockserver.contract.schema import Schema
+from mockserver.contract.server_rules import BODY_TIMEOUT, REQUEST_TIMEOUT, SERVER_RULES
 from mockserver.jsonkit import Json
 
 JSON_TYPE: Final = "application/json"
-LATE_STATUS: Final = HTTPStatus.REQUEST_TIMEOUT
-_LATE: Final = "the body did not arrive in time"
 _HEADER: Final[Json] = {"schema": {"type": "string"}}
 
 
@@ -39,7 +38,7 @@ class Responses:
             self._add(reply.status, reply.name, reply.schema, headers, reply.media_type)
         for refusal in refusals(contract, operation):
             self._add(refusal.status, refusal.reason, refusal.shape.schema, (*always, *refusal.headers))
-        self._add(LATE_STATUS, _LATE, operation.family.default.shape.schema, always)
+        self._add(REQUEST_TIMEOUT, SERVER_RULES[BODY_TIMEOUT].message, operation.family.default.shape.schema, always)
         for status, response in self._made.items():
             response["description"] = f"{_phrase(int(status))}: {', '.join(self._said[status])}"
         return dict(sorted(self._made.items()))

@@ -9,6 +9,9 @@ from typing import Final
 
 from mockserver.jsonkit import yamltext
 
+BODY_TIMEOUT: Final = "/server/body_timeout"
+REQUEST_TIMEOUT: Final = 408
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRule:

@@ -6,10 +6,8 @@ store claims it.
 
 from __future__ import annotations
 
-from typing import Final
-
 from mockserver.contract.operation import Operation
-from mockserver.contract.server_rules import SERVER_RULES
+from mockserver.contract.server_rules import BODY_TIMEOUT, REQUEST_TIMEOUT, SERVER_RULES
 from mockserver.core.adapter import adapter_of
 from mockserver.core.events import events_of, id_key
 from mockserver.core.findings import Finding
@@ -17,9 +15,6 @@ from mockserver.core.gates import checks_of
 from mockserver.core.model import Judged, Refusal, Terms
 from mockserver.core.route import ROUTING_ORDER
 from mockserver.jsonkit.patterns import bounded
-
-REQUEST_TIMEOUT: Final = 408
-BODY_TIMEOUT: Final = "/server/body_timeout"
 
 
 def judge(judged: Judged, terms: Terms) -> Judged:

@@ -20,7 +20,7 @@ def responses(protocol: str, path: str, patch: Any = None) -> Any:
 def test_each_says_for_which_reasons_it_is_given() -> None:
     found = responses("whisperr", "/v1/users/{external_id}")
     assert found["404"]["description"].startswith("Not Found: ")
-    assert found["408"]["description"] == "Request Timeout: the body did not arrive in time"
+    assert found["408"]["description"] == "Request Timeout: the body did not arrive before the deadline"
     assert list(found) == sorted(found)
 
 
