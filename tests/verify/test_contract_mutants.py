@@ -35,7 +35,7 @@ def listed(protocol: str, revision: str) -> dict[str, str]:
         return dict(LISTED["equivalent"][protocol])
     there = {mutant.id for mutant in mutants_of(protocol, revision)}
     taken_over = {name: why for name, why in LISTED["equivalent"][protocol].items() if name in there}
-    return {**taken_over, **LISTED["revisions"].get(revision, {})}
+    return {**taken_over, **LISTED["revisions"].get(f"{protocol} {revision}", {})}
 
 
 def hunted(protocol: str, revision: str, record_property: Callable[[str, object], None]) -> list[str]:
@@ -104,9 +104,8 @@ def test_mutant_is_still_one_when_listed_as_equivalent(protocol: str) -> None:
 
 
 def test_mutant_is_still_one_when_listed_as_equivalent_of_a_revision() -> None:
-    named = {revision: protocol for protocol, revision in REVISIONS}
-    for revision, own in LISTED["revisions"].items():
-        protocol = named[revision]
+    for named, own in LISTED["revisions"].items():
+        protocol, revision = named.split()
         every = mutants(library().protocol(protocol).contract(revision))
         there = {mutant.id for mutant in every if mutant.id in own and is_served(mutant, protocol, revision)}
         assert set(own) <= there, revision
