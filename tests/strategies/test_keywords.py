@@ -15,11 +15,10 @@ from mockserver.strategies.schema_mutations import BREAKERS, WALKED
 from tests.strategies.playing import contracts
 
 SHADOWED = {
-    "/requests/envelope/properties/visitorId/minLength": "its format or pattern refuses the empty text as well",
     "/events/shared/common/properties/url/minLength": "its format refuses the empty text as well",
     "/events/calendar/properties/inviteeName/type": "no event of a browser may have it",
     "/events/calendar/properties/inviteeEmail/type": "no event of a browser may have it",
-    "/events/calendar/properties/inviteeEmail/format": "no event of a browser may have it",
+    "/events/calendar/properties/inviteeEmail/pattern": "no event of a browser may have it",
     "/requests/batch/required/events": "a body without it has the snippet format, and null may be no absence",
     "/requests/batch/required/projectKey": "the key gate has asked for it before",
     "/requests/batch/properties/projectKey/type": "the key gate has asked for it before",
