@@ -25,6 +25,7 @@ from mockserver.contract.schema import (
 )
 from mockserver.contract.sections import (
     CorsRules,
+    Counts,
     Credential,
     DeliveryRules,
     Idempotency,
@@ -154,11 +155,26 @@ class RawContract:
         return DeliveryRules(
             retried=frozenset(rules.get("retried", {}).get("statuses", ())),
             acknowledged_by_json=rules.get("acknowledged", {}).get("by") == "json",
+            counted=self._counts(rules["counted"]) if "counted" in rules else None,
             label=Tokens.of(rules["label"]["pointer"]) if "label" in rules else NOWHERE,
             label_kind=rules.get("label", {}).get("kind"),
             upserts=frozenset(rules.get("upserts", {}).get("types", ())),
             event_identity=tuple(map(Tokens.of, identity.get("event", ()))),
             request_identity=tuple(map(Tokens.of, identity.get("request", ()))),
+        )
+
+    def _counts(self, rule: Mapping[str, Json]) -> Counts:
+        for name in rule["operations"]:
+            named(
+                self.section("operations"),
+                name,
+                "/protocol/delivery/counted/operations",
+                "{} under /protocol/operations",
+            )
+        return Counts(
+            operations=frozenset(rule["operations"]),
+            accepted=Tokens.of(rule["accepted"]),
+            rejected=Tokens.of(rule["rejected"]),
         )
 
     def warning_rules(self) -> WarningRules:

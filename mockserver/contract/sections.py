@@ -261,16 +261,27 @@ class StoredRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Counts:
+    """Where a successful reply to some operations counts the events that were accepted, and those that were not."""
+
+    operations: frozenset[str]
+    accepted: Tokens
+    rejected: Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DeliveryRules:
     """What clients make of replies, and what stays the same between attempts.
 
     `retried` holds statuses and classes such as `5xx`; with `acknowledged_by_json` a 2xx reply counts only when its
-    body is JSON. `upserts` holds the event types of which a repeat changes nothing. `label` is the place
-    of an event's name, `label_kind` what stands before it in a label, the type if it is None.
+    body is JSON. `counted` is where some clients look whether all events count as accepted. `upserts` holds the event
+    types of which a repeat changes nothing. `label` is the place of an event's name, `label_kind` what stands before it
+    in a label, the type if it is None.
     """
 
     retried: frozenset[str] = frozenset()
     acknowledged_by_json: bool = False
+    counted: Counts | None = None
     label: Tokens = NOWHERE
     label_kind: str | None = None
     upserts: frozenset[str] = frozenset()

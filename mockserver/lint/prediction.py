@@ -7,7 +7,7 @@ moment of its answer. In the prediction each of them is a `{"$match": regex}`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -40,8 +40,8 @@ UNKNOWN: Final[Mapping[str, str]] = {
     "retry_after_s": DIGITS,
 }
 """What is known of the values that no contract states, by their names in templates."""
-HISTORY: Final = "${created}"
-"""A value that depends on what the server saw before."""
+HISTORY: Final = ("${created}", "${duplicate}")
+"""Values that depend on what the server saw before."""
 
 _MARKED: Final = re.compile("⟪unknown:([a-z_]+)⟫")
 _SPECIAL: Final = re.compile(r"[.*+?^${}()|\[\]\\/]")
@@ -132,7 +132,7 @@ def _escaped(text: str) -> str:
     return _SPECIAL.sub(lambda match: "\\" + match[0], text)
 
 
-def _places_of(name: str, template: Json, place: str = "") -> list[str]:
+def _places_of(names: Collection[str], template: Json, place: str = "") -> list[str]:
     if isinstance(template, dict):
-        return [inner for key, member in template.items() for inner in _places_of(name, member, f"{place}/{key}")]
-    return [place] if template == name else []
+        return [inner for key, member in template.items() for inner in _places_of(names, member, f"{place}/{key}")]
+    return [place] if isinstance(template, str) and template in names else []

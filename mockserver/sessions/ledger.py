@@ -16,7 +16,13 @@ from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.sessions.exchange import NO_EVENTS, Exchange, SentEvents, sent_events
-from mockserver.sessions.outcomes import ClientOutcome, client_outcome, client_outcome_of_event, told_of_events
+from mockserver.sessions.outcomes import (
+    ClientOutcome,
+    client_outcome,
+    client_outcome_of_event,
+    miscounted,
+    told_of_events,
+)
 
 Fate = Literal["accepted", "accepted_after_retry", "rejected", "rejected_then_resent", "pending", "lost"]
 Flag = Literal[
@@ -103,6 +109,7 @@ class Delivery(Struct, kw_only=True, eq=False, gc=False):
     _acknowledged: tuple[int, int] | None = None
     _refused: tuple[int, int] | None = None
     _resent: bool = False
+    _may_come_again: bool = False
 
     @property
     def closed(self) -> bool:
@@ -140,11 +147,15 @@ class Delivery(Struct, kw_only=True, eq=False, gc=False):
         self.copies += verdict is Verdict.ACCEPTED
         self.stored_by = self.stored_by or exchange
 
-    def attempt(self, exchange: Exchange, index: int, outcome: ClientOutcome) -> None:
-        """Add an attempt and what the client made of its answer."""
+    def attempt(self, exchange: Exchange, index: int, outcome: ClientOutcome, *, miscounted: bool = False) -> None:
+        """Add an attempt and what the client made of its answer.
+
+        With `miscounted` some clients send the event again after this answer, and are right by their own rules.
+        """
         self.newest = max(self.newest, exchange.seq)
         if self._acknowledged is not None and _after(exchange, self._acknowledged):
-            self.flag("duplicate_delivery")
+            if not self._may_come_again:
+                self.flag("duplicate_delivery")
         elif self._refused is not None and _after(exchange, self._refused):
             self._resent = True
         place = len(self.attempts)  # one that a fault held up may have arrived before others
@@ -158,11 +169,14 @@ class Delivery(Struct, kw_only=True, eq=False, gc=False):
             self.attempts = both if len(both) <= FEW_ATTEMPTS else list(both)
         if self.closed:
             self._first_success += place <= self._first_success
+            if outcome is ClientOutcome.ACKNOWLEDGED and not miscounted and self._may_come_again:
+                self._acknowledged, self._may_come_again = exchange.answered, False
             return
         self.last = outcome
         if outcome is ClientOutcome.ACKNOWLEDGED:
             self._acknowledged, self._first_success = exchange.answered, place
-        elif outcome is ClientOutcome.REFUSED and self._refused is None:
+            self._may_come_again = miscounted
+        elif outcome is ClientOutcome.REFUSED and self._refused is None and not miscounted:
             self._refused = exchange.answered
 
     def fate(self, *, final: bool) -> Fate:
@@ -236,6 +250,7 @@ class Ledger:
             contents.append(fingerprint(event))
             yield
         told = told_of_events(exchange, whole)
+        doubted = whole is ClientOutcome.ACKNOWLEDGED and miscounted(exchange)
         overtaken = whole is ClientOutcome.RETRY and exchange.received_ms < self._newest_ms
         rows = list[Delivery]()
         for row in self._rows_of(exchange, sent, contents, overtaken=overtaken):
@@ -250,7 +265,7 @@ class Ledger:
                     row.content = contents[index]
                 self._compare(row, sent, index, contract.delivery)
             closed_before = row.closed
-            row.attempt(exchange, index, client_outcome_of_event(told[index], verdict))
+            row.attempt(exchange, index, client_outcome_of_event(told[index], verdict), miscounted=doubted)
             stored, confirmed = verdict is not Verdict.REJECTED, told[index] is ClientOutcome.ACKNOWLEDGED
             if whole is ClientOutcome.ACKNOWLEDGED and stored != confirmed:
                 row.flag("told_refused" if stored else "told_accepted")

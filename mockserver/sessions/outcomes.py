@@ -50,6 +50,24 @@ def client_outcome(exchange: Exchange) -> ClientOutcome:
     return ClientOutcome.REDIRECTED if redirected else ClientOutcome.REFUSED
 
 
+def miscounted(exchange: Exchange) -> bool:
+    """Tell whether a reply that some clients read counts in does not count every event as accepted.
+
+    Those clients send the events again, even after a success.
+    """
+    counts, reply = exchange.contract.delivery.counted, exchange.override.reply
+    if counts is None or exchange.operation not in counts.operations:
+        return False
+    if reply is None:
+        return Verdict.REJECTED in exchange.verdicts
+    try:
+        body = jsontext.parse(reply.body)[0]
+    except jsontext.NotJSONError:
+        return True
+    found = [pointer.get(body, tokens) for tokens in (counts.accepted, counts.rejected)]
+    return found != [len(exchange.verdicts), 0] or any(type(count) is not int for count in found)
+
+
 def client_outcome_of_event(told: ClientOutcome, verdict: Verdict) -> ClientOutcome:
     """Say what the client makes of the reply for one event: a refused one is not delivered by a success."""
     return ClientOutcome.REFUSED if told is ClientOutcome.ACKNOWLEDGED and verdict is Verdict.REJECTED else told

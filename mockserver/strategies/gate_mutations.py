@@ -43,7 +43,7 @@ NO_JSON: Final = (
 )
 NO_OBJECTS: Final[tuple[Json, ...]] = ([], None, 1, "text", True)
 PRINTABLE: Final = tuple(text for text in JUNK if text and text.strip() == text and text.isascii())
-WRONG_KEYS: Final = ("wrong_key_1", "sk_1", *PRINTABLE)
+WRONG_KEYS: Final = ("wrong_key_1", "sk_1", "wpk_1", *PRINTABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

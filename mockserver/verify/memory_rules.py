@@ -25,6 +25,8 @@ ENTITIES: Final = "/protocol/entities"
 NO_HEADERS: Final[Mapping[str, str]] = {}
 COUNTS: Final = ("${accepted}", "${duplicates}")
 """What tells repeats from first events, where a reply has it."""
+NAMES: Final = ("${event_id}", "${delivery_id}")
+"""What names an event in a reply, the same for its repeat."""
 
 
 def declare(rule_set: RuleSet) -> None:
@@ -88,7 +90,7 @@ def _dedup(rule_set: RuleSet, plan: OperationPlan) -> None:
     dedup, success = rule_set.contract.dedup, plan.operation.replies.success
     if dedup is None:
         return
-    named = list(_places_of("${event_id}", success.body))
+    named = [place for name in NAMES for place in _places_of(name, success.body)]
     counted = any(name in json.dumps(success.body) for name in COUNTS)
     for form in plan.forms.values():
         for kind in list(form.kinds.values())[:1]:
@@ -98,7 +100,7 @@ def _dedup(rule_set: RuleSet, plan: OperationPlan) -> None:
             events = partial(_repeated_events, rule_set, form, event, dedup.tokens)
             draft: Draft | None = None
             if form.form.single and named:
-                draft = partial(_named_repeats, rule_set, plan, form, events, named[0])
+                draft = partial(_named_repeats, rule_set, plan, form, events, named)
             elif counted and not form.form.single and not form.diagnosis.of(form.body(events())):
                 draft = partial(_counted_repeats, rule_set, plan, form, events)
             if draft is not None:
@@ -120,12 +122,14 @@ def _counted_repeats(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, eve
 
 
 def _named_repeats(
-    rule_set: RuleSet, plan: OperationPlan, form: FormPlan, events: Callable[[], list[Json]], place: Tokens
+    rule_set: RuleSet, plan: OperationPlan, form: FormPlan, events: Callable[[], list[Json]], places: Sequence[Tokens]
 ) -> Probe:
     requests = [plan.assembly.request(plan.parts(form.body([event]))) for event in events()]
-    first, again, other = rule_set.sequence(DEDUP, *requests).steps
-    again = replace(again, check=_compared(again.check, place, same=True))
-    return Probe((first, again, replace(other, check=_compared(other.check, place, same=False))))
+    first, again, other = rule_set.sequence(DEDUP, *requests, certain=True).steps
+    for place in places:
+        again = replace(again, check=_compared(again.check, place, same=True))
+        other = replace(other, check=_compared(other.check, place, same=False))
+    return Probe((first, again, other))
 
 
 def _compared(check: Check, place: Tokens, *, same: bool) -> Check:

@@ -68,7 +68,26 @@ def test_anonymous_user_stands_in_where_there_is_no_external_id() -> None:
 
 def test_read_names_the_user_of_its_path_by_the_same_id() -> None:
     read = judged(WHISPERR, wire_request("/v1/users/u", b"", KEY, method="GET"))
-    assert variables(read) == {"external_id": "u", "user_id": variables(track())["user_id"]}
+    now = "2026-06-14T12:00:00.000Z"
+    assert variables(read) == {"external_id": "u", "user_id": variables(track())["user_id"], "now": now}
+
+
+def test_read_of_a_message_has_the_names_of_its_path() -> None:
+    read = judged(WHISPERR, wire_request("/v1/users/u/messages/m%2F1", b"", KEY, method="GET"))
+    assert {name: variables(read)[name] for name in ("external_id", "message_id")} == {
+        "external_id": "u",
+        "message_id": "m/1",
+    }
+
+
+def test_receipt_says_whether_the_event_is_a_repeat_and_has_the_same_id_then() -> None:
+    first, again = (
+        dict(ADAPTER.variables(track(), Receipt(session="s", seq=seq, first_event=seq, verdicts=(verdict,))))
+        for seq, verdict in enumerate((Verdict.ACCEPTED, Verdict.DUPLICATE), start=1)
+    )
+    assert (first["duplicate"], again["duplicate"]) == (False, True)
+    assert first["delivery_id"] == again["delivery_id"]
+    assert first["delivery_id"].startswith(WHISPERR.id_prefixes["delivery"])
 
 
 def test_batch_and_health_name_nobody() -> None:
@@ -80,9 +99,10 @@ def test_batch_and_health_name_nobody() -> None:
 @pytest.mark.parametrize(
     ("operation", "names"),
     [
-        ("track", {"external_id", "user_id", "event_id"}),
-        ("identify", {"external_id", "user_id", "event_id"}),
-        ("user", {"external_id", "user_id"}),
+        ("track", {"external_id", "user_id", "event_id", "delivery_id", "duplicate"}),
+        ("identify", {"external_id", "user_id", "event_id", "delivery_id", "duplicate"}),
+        ("user", {"external_id", "user_id", "now"}),
+        ("message", {"external_id", "user_id", "now", "message_id"}),
         ("batch", set()),
         ("health", set()),
     ],

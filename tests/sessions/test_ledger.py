@@ -331,6 +331,48 @@ async def test_duplicate_delivery_is_flagged_when_an_acknowledged_event_comes_ag
     assert (row["fate"], row["flags"], len(row["attempts"])) == ("accepted", ["duplicate_delivery"], 2)
 
 
+ALL = {"accepted": 2, "rejected": 0}
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "<html>", {}, [], {**ALL, "accepted": 1}, {**ALL, "rejected": 1}, {**ALL, "accepted": "2"}, {"accepted": 2.0}],
+)
+async def test_duplicate_delivery_is_not_flagged_when_a_batch_comes_again_that_was_not_counted(
+    wire: Wire, body: object
+) -> None:
+    """Some clients read the counts and send it again, others look at the status: neither is wrong."""
+    reply = {"reply": {"status": 202, "body": body}, "when": "after_commit"}
+    await wire.send(WHISPERR, track("m1", "m2"), reply)
+    assert wire.fates(final=True) == ["accepted", "accepted"]
+    await wire.send(WHISPERR, track("m1", "m2"))
+    assert [(row["fate"], row["flags"]) for row in wire.rows()] == [("accepted", [])] * 2
+    await wire.send(WHISPERR, track("m1", "m2"))
+    assert [row["flags"] for row in wire.rows()] == [["duplicate_delivery"]] * 2
+
+
+async def test_duplicate_delivery_is_flagged_when_a_scripted_reply_counts_all_events(wire: Wire) -> None:
+    await wire.send(WHISPERR, track("m1", "m2"), {"reply": {"status": 200, "body": ALL}, "when": "after_commit"})
+    await wire.send(WHISPERR, track("m1", "m2"))
+    assert [row["flags"] for row in wire.rows()] == [["duplicate_delivery"]] * 2
+
+
+async def test_batch_may_come_again_when_some_of_its_events_were_counted_as_rejected(wire: Wire) -> None:
+    partial = {"protocol": {"operations": {"batch": {"forms": {"batch": {"policy": "partial"}}}}}}
+    body = track("m1", "m2")
+    body["events"][1]["event_type"] = "Bad Name"
+    for _ in range(2):
+        await wire.send(WHISPERR, body, patch=partial)
+    assert [(row["fate"], row["flags"]) for row in wire.rows()] == [("accepted", []), ("rejected", [])]
+
+
+async def test_single_event_is_acknowledged_by_its_status_when_no_counts_are_read_there(wire: Wire) -> None:
+    (event,) = track("m1")["events"]
+    for _ in range(2):
+        await wire.send("/v1/events/track", event)
+    assert wire.rows()[0]["flags"] == ["duplicate_delivery"]
+
+
 async def test_duplicate_delivery_is_not_flagged_when_both_were_on_the_wire_together(wire: Wire) -> None:
     await wire.send(WHISPERR, track("m1"), {"delay_ms": 1, "when": "after_commit"}, arrived=NOW, answered=NOW + 500)
     await wire.send(WHISPERR, track("m1"), arrived=NOW + 100)

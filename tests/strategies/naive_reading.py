@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -212,7 +212,7 @@ class NaiveReading:
         known = {**self._counts(events, bad), **self.facts(spec, repeated)}
         known["errors"] = self.errors(spec, template.get("item", {}), bad)
         body = fill(template["body"], known)
-        history = tuple(_places_of("${created}", template["body"]))
+        history = tuple(_places_of(("${created}", "${duplicate}"), template["body"]))
         return Expected(status=template["status"], body=body, history=history)
 
     def _counts(self, events: Sequence[Json], bad: Sequence[RefusedEvent]) -> dict[str, Json]:
@@ -343,10 +343,10 @@ def _escaped(text: str) -> str:
     return _SPECIAL.sub(lambda match: "\\" + match[0], text)
 
 
-def _places_of(name: str, template: Json, place: str = "") -> list[str]:
+def _places_of(names: Collection[str], template: Json, place: str = "") -> list[str]:
     if isinstance(template, dict):
-        return [inner for key, member in template.items() for inner in _places_of(name, member, f"{place}/{key}")]
-    return [place] if template == name else []
+        return [inner for key, member in template.items() for inner in _places_of(names, member, f"{place}/{key}")]
+    return [place] if isinstance(template, str) and template in names else []
 
 
 def parse(pointer: str) -> Tokens:

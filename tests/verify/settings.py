@@ -10,7 +10,7 @@ SharedHead = tuple[Json, tuple[str, ...]]
 RATED: Final = {"requests": 5, "window_ms": 60000, "starts": "first_request", "source": "assumed: a rate to try"}
 NEW: Final = frozenset({"rate_all", "refusals", "minLength"})
 """What settings add, where a contract has no such thing."""
-RATED_OPERATIONS: Final = ("batch", "track", "identify", "user", "user_state")
+RATED_OPERATIONS: Final = ("batch", "track", "identify", "user", "user_state", "messages", "message")
 SETTINGS: Final[Mapping[str, Mapping[str, SharedHead]]] = {
     "outlit": {
         "strict": (
