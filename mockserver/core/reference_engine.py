@@ -26,6 +26,17 @@ def _pattern(validator: object, pattern: str, instance: Json, schema: Json) -> I
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
+def _additional(validator: Any, allowed: Json, instance: Json, schema: Json) -> Iterator[jsonschema.ValidationError]:
+    """Find undeclared members in the order of the object, where jsonschema takes them in the order of a set."""
+    if isinstance(instance, dict) and allowed is not True:
+        undeclared = (name for name in instance if name not in schema.get("properties", {}))
+        if isinstance(allowed, dict):
+            for name in undeclared:
+                yield from validator.descend(instance[name], allowed, path=name)
+        elif next(undeclared, None) is not None:
+            yield jsonschema.ValidationError("undeclared members")
+
+
 _checker = jsonschema.FormatChecker(formats=())
 for _name, _check in FORMATS.items():
     _checker.checks(_name)(lambda value, check=_check: not isinstance(value, str) or check(value))
@@ -58,7 +69,11 @@ def _briefly(check: Check) -> Check:
     return checked
 
 
-_CHECKS: Final[dict[str, Check]] = {**jsonschema.Draft202012Validator.VALIDATORS, "pattern": _pattern}
+_CHECKS: Final[dict[str, Check]] = {
+    **jsonschema.Draft202012Validator.VALIDATORS,
+    "pattern": _pattern,
+    "additionalProperties": _additional,
+}
 _Validator = extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator, {keyword: _briefly(check) for keyword, check in _CHECKS.items()}
 )

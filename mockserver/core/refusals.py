@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from mockserver.contract.operation import BoundGate
 from mockserver.contract.schema import Schema, drop_nulls
 from mockserver.core.explain import Spots, Violation, describe, dotted, judge_spots, reference_spots, violations
-from mockserver.core.findings import Finding
+from mockserver.core.findings import MOST_EXPLAINED, Finding
 from mockserver.core.model import Judged, Refusal
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.template import fill_text
 
 LARGE_TEXT: Final = 256 * 1024
 """Above this size the reference engine explains: the judging engine copies the whole value into each error."""
+MANY_VALUES: Final = MOST_EXPLAINED
+"""Above this number of values it does too: it finds one violation after another, the judging engine all at once."""
 
 
 def refuse(
@@ -48,8 +51,21 @@ def refuse_violation(
 
 def broken_by(judged: Judged, schema: Schema, value: Json) -> list[Violation]:
     """Return what a value breaks in a schema of the contract it is judged by."""
-    spots = judge_spots if len(judged.request_body.text) <= LARGE_TEXT else reference_spots
+    large = len(judged.request_body.text) > LARGE_TEXT or _has_many_values(value)
+    spots = reference_spots if large else judge_spots
     return explained(judged, schema, value, nulls_absent=judged.contract.nulls_absent, spots=spots)
+
+
+def _has_many_values(value: Json) -> bool:
+    """Tell whether a value has more than `MANY_VALUES` values inside, without looking at many more."""
+    inside, counted = [value], 0
+    while inside and counted <= MANY_VALUES:
+        holder = inside.pop()
+        members = holder.values() if isinstance(holder, dict) else holder if isinstance(holder, list) else ()
+        counted += len(members)
+        if members:
+            inside += islice(members, MANY_VALUES)
+    return counted > MANY_VALUES
 
 
 def explained_by(judged: Judged, schema: Schema, value: Json) -> list[Violation]:
