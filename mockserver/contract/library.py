@@ -17,8 +17,8 @@ from mockserver.contract.compiler import compile_contract
 from mockserver.contract.contract import DOCUMENTS, Contract
 from mockserver.contract.extension import find_adapter
 from mockserver.contract.language import Meta
+from mockserver.contract.merging import merge
 from mockserver.contract.ownership import collisions
-from mockserver.contract.provenance import merge
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json, pointer, yamltext
 from mockserver.jsonkit.jsontext import memory_of, render
