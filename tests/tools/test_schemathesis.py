@@ -12,7 +12,7 @@ import pytest
 from mockserver import MockServer
 from mockserver.contract.library import library
 from mockserver.jsonkit import yamltext
-from tests.tools.harness import BASES, HERE, Tools
+from tests.tools.harness import BASES, CONTROL, HERE, Documents, Tools
 
 LISTED: list[dict[str, str]] = yamltext.load(HERE / "findings.yaml")
 KEYS = {"apex": "apex_sk_key", "whisperr": "wrk_key"}
@@ -21,6 +21,20 @@ CERTAIN = {
     "apex": {("POST /api/v1/events", "negative_data_rejection"), ("GET /api/experiments/active", "ignored_auth")},
 }
 """What every run finds, which shows that reports are read."""
+OF_REPLIES = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "unsupported_method",
+    "allow_header_conformance",
+)
+"""Checks of what is answered. No schema says in full what the control surface takes: names, times, what excludes what."""
+BLOCKING = ("wait_for_traffic",)
+"""Operations that answer when something happens."""
+BY_ITSELF = ("get_openapi",)
+"""The operation that Schemathesis has the document from, which it leaves out."""
 EXAMPLES = 15
 """Requests for each operation and phase."""
 
@@ -54,6 +68,21 @@ def found(report: Path) -> Iterator[tuple[str, str]]:
                     yield f"{request['method']} {request['path']}", check["name"]
 
 
+def fuzzed(
+    python_tools: Tools, folder: Path, document: str, operations: int, *options: str
+) -> tuple[set[tuple[str, str]], str]:
+    """Run Schemathesis; return what it found, and what it printed."""
+    report = folder / "report.ndjson"
+    always = ("--seed=1", "--continue-on-failure", "--no-color", "--warnings=off", "--report=ndjson")
+    done = python_tools.run(
+        folder, "schemathesis", "run", document, *options, *always, f"--report-ndjson-path={report}"
+    )
+    printed = done.stdout + done.stderr
+    assert done.returncode in (0, 1), printed
+    assert f"Tested: {operations}" in done.stdout, printed
+    return set(found(report)), printed
+
+
 @pytest.mark.parametrize("protocol", BASES)
 def test_schemathesis_finds_only_what_is_listed(
     protocol: str, server: MockServer, python_tools: Tools, tmp_path: Path
@@ -61,30 +90,29 @@ def test_schemathesis_finds_only_what_is_listed(
     session = server.session(f"schemathesis_{protocol}")
     session.settings(keys=[KEYS[protocol]] if protocol in KEYS else None)
     (tmp_path / "schemathesis.toml").write_text(configuration(protocol))
-    done = python_tools.run(
-        tmp_path,
-        "schemathesis",
-        "run",
-        f"{server.url}/_mock/openapi/{protocol}.json?session=schemathesis_{protocol}",
-        f"--url={server.url}/_mock/s/schemathesis_{protocol}",
-        f"--max-examples={EXAMPLES}",
-        "--seed=1",
-        "--continue-on-failure",
-        "--no-color",
-        "--warnings=off",
-        "--report=ndjson",
-        "--report-ndjson-path=report.ndjson",
-    )
-    report = tmp_path / "report.ndjson"
-    assert done.returncode in (0, 1), done.stdout + done.stderr
-    assert "unable to" not in done.stdout.lower(), done.stdout
-    listed = {(row["operation"], row["check"]) for row in LISTED}
-    findings = set(found(report))
-    assert not findings - listed, done.stdout
+    document = f"{server.url}/_mock/openapi/{protocol}.json?session=schemathesis_{protocol}"
+    options = (f"--url={server.url}/_mock/s/schemathesis_{protocol}", f"--max-examples={EXAMPLES}")
+    operations = len(library().protocol(protocol).contract().operations)
+    findings, printed = fuzzed(python_tools, tmp_path, document, operations, *options)
+    assert not findings - {(row["operation"], row["check"]) for row in LISTED}, printed
     assert findings >= CERTAIN.get(protocol, set())
-    operations = library().protocol(protocol).contract().operations
-    assert f"Tested: {len(operations)}" in done.stdout, done.stdout
-    assert len(session.requests()) > 20 * len(operations)
+    assert len(session.requests()) > 20 * operations
+
+
+def test_schemathesis_finds_no_reply_of_the_control_surface_that_is_not_as_it_says(
+    server: MockServer, python_tools: Tools, documents: Documents, tmp_path: Path
+) -> None:
+    operations = len(documents.operations(CONTROL).keys() - {*BLOCKING, *BY_ITSELF})
+    options = (
+        f"--url={server.url}",
+        "--phases=examples,fuzzing",
+        "--max-examples=8",
+        f"--checks={','.join(OF_REPLIES)}",
+    )
+    left_out = [f"--exclude-operation-id={name}" for name in BLOCKING]
+    document = f"{server.url}/_mock/openapi.json"
+    findings, printed = fuzzed(python_tools, tmp_path, document, operations, *options, *left_out)
+    assert not findings, printed
 
 
 def test_reasons_are_given_for_operations_that_exist() -> None:
