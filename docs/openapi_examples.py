@@ -49,9 +49,11 @@ async def examples(protocol: Protocol, fixtures: Path) -> str:
     return json.dumps(listed, indent=1, ensure_ascii=False) + "\n"
 
 
-def _rank(case: Case) -> tuple[bool, int, str]:
+def _rank(case: Case) -> tuple[bool, bool, int, str]:
+    """Return what puts the best case first, and one with odd characters in its paths last."""
     best = case.name.startswith(BEST)
-    return not best, 0 if best else len(case.steps), case.name
+    odd = any("%" in step.request.target for step in case.exchanges)
+    return odd, not best, 0 if best else len(case.steps), case.name
 
 
 def _can_be_shown(case: Case) -> bool:

@@ -30,7 +30,7 @@ OF_REPLIES = (
     "unsupported_method",
     "allow_header_conformance",
 )
-"""Checks of what is answered. No schema says in full what the control surface takes: names, times, what excludes what."""
+"""Checks of what is answered. No schema says all that the control surface takes: names, times, what goes together."""
 BLOCKING = ("wait_for_traffic",)
 """Operations that answer when something happens."""
 BY_ITSELF = ("get_openapi",)
