@@ -227,6 +227,7 @@ class NaiveReading:
             "rejected": len(bad),
             "batch_size": len(events),
             "created": bool(self._ids("entities", good)),
+            "duplicate": repeats > 0,
             "nothing": None,
         }
 
@@ -250,6 +251,7 @@ class NaiveReading:
         """Return what replies name beside counts: ids, projects, what the request asked for."""
         known: dict[str, Json] = {"now": MOMENT, "idempotency_key": None}
         known.update({f"query_{name.lower()}": value for name, value in repeated.query.items()})
+        known.update(repeated.params)
         for kind, rule in self.protocol.get("ids", {}).items():
             known[f"{kind}_id"] = Unknown(_escaped(rule["prefix"]) + SENTENCE.regex)
         if "projects" in self.protocol:
