@@ -10,10 +10,11 @@ from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.forms import FormPlan, Kind
-from mockserver.strategies.named import nameless
-from mockserver.strategies.naming import BATCH, IDENTITY, NAMES_NOBODY, PER_EVENT, SENDER
+from mockserver.strategies.named import name_all, nameless
+from mockserver.strategies.naming import BATCH, IDENTITY, NAMES_NOBODY, PER_EVENT, RESERVED, SENDER
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plans import OperationPlan
+from mockserver.strategies.schema_mutations import drafts
 from mockserver.verify.rule_set import RuleSet
 from mockserver.verify.sample_rules import add_sample, with_bad_event
 
@@ -22,9 +23,10 @@ NAMES: Final[tuple[Json, ...]] = (SOMEBODY, {"email": SOMEBODY}, {"customerId": 
 
 
 def declare(rule_set: RuleSet) -> None:
-    """Add a rule for each place that names somebody: it alone is enough."""
+    """Add a rule for each place that names somebody: it alone is enough; and for members that only some can send."""
     for plan in rule_set.operations():
         for form in plan.forms.values():
+            _declare_reserved(rule_set, plan, form)
             if form.naming.asks and not form.form.single:
                 _declare_own(rule_set, plan, form)
                 for rule in rule_set.contract.identity.values():
@@ -50,6 +52,35 @@ def _declare_own(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None
                 if form.diagnosis.of(body) == [BrokenRule(IDENTITY, tokens, 0)]:
                     sample = with_bad_event(plan, form, body, mutation, tokens)
                     add_sample(rule_set, f"{IDENTITY}/senders#{sender}", sample, IDENTITY)
+
+
+def _declare_reserved(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None:
+    """Add that each sender of a reserved member can send it, and that others cannot."""
+    for kind in form.kinds.values():
+        for mutation in (mutation for mutation in kind.mutations if mutation.keyword == RESERVED):
+            for tokens in dict.fromkeys(tokens for tokens, _ in mutation.ways):
+                event = next(apply(kind.values.host(at), edit) for at, edit in mutation.ways if at == tokens)
+                body, place = form.body([event]), pointer.build(map(str, tokens))
+                refused = with_bad_event(plan, form, body, mutation, tokens)
+                add_sample(rule_set, f"{mutation.rule}/pointers#{place}", refused, mutation.rule)
+                for sender in rule_set.contract.reserved[mutation.rule.rpartition("/")[2]].senders:
+                    taken = name_all(form, put(body, (SENDER,), sender))
+                    if not form.diagnosis.of(taken):
+                        sample = plan.good(plan.parts(taken), form.events_in(taken))
+                        add_sample(rule_set, f"{mutation.rule}/senders#{sender}", sample, mutation.rule)
+                _declare_broken(rule_set, plan, form, kind, tokens)
+
+
+def _declare_broken(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, kind: Kind, place: Tokens) -> None:
+    """Add what is wrong with a reserved member of a sender that can send it: events of others break two rules."""
+    sender = next(rule.senders[0] for rule in form.naming.reserved if form.naming.about(rule, kind.values.least))
+    for mutation in drafts(kind.values):
+        for tokens, edit in (way for way in mutation.ways if way[0][: len(place)] == place):
+            event = apply(kind.values.host(tokens), edit)
+            body = name_all(form, put(form.body([event]), (SENDER,), sender), avoid={0: tokens})
+            if form.diagnosis.of(body) == [BrokenRule(mutation.rule, tokens, 0)]:
+                add_sample(rule_set, mutation.id, with_bad_event(plan, form, body, mutation, tokens))
+                break
 
 
 def _declare_others(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule: IdentityRule) -> None:

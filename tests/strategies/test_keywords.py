@@ -15,7 +15,6 @@ from mockserver.strategies.schema_mutations import BREAKERS, WALKED
 from tests.strategies.playing import contracts
 
 SHADOWED = {
-    "/events/shared/common/properties/url/minLength": "its format refuses the empty text as well",
     "/events/calendar/properties/inviteeName/type": "no event of a browser may have it",
     "/events/calendar/properties/inviteeEmail/type": "no event of a browser may have it",
     "/events/calendar/properties/inviteeEmail/pattern": "no event of a browser may have it",

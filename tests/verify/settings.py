@@ -20,9 +20,15 @@ SETTINGS: Final[Mapping[str, Mapping[str, SharedHead]]] = {
                     "ingest": {"allowed_origins": ["*.example.com"]},
                     "bootstrap": {"allowed_origins": ["https://app.example.com"]},
                 },
-                "refusals": {"ingest": {"origin_not_allowed": {"shape": "overview"}}},
             },
             (),
+        ),
+        "another shape": (
+            {
+                "cors": {"ingest": {"allowed_origins": ["*.example.com"]}},
+                "refusals": {"ingest": {"origin_not_allowed": {"shape": "overview"}}},
+            },
+            ("/protocol/cors",),
         ),
         "atomic": ({"operations": {"events": {"forms": {"batch": {"policy": "atomic"}}}}}, ()),
         "reasons of their own": (
@@ -30,7 +36,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, SharedHead]]] = {
                 "gates": {
                     "allowed_key": {"refusals": {"unknown": "origin_not_allowed"}},
                     "encoding": {
-                        "refusals": {"broken_encoding": "rate_limited", "unsupported_encoding": "rate_limited"}
+                        "refusals": {"broken_encoding": "body_too_large", "unsupported_encoding": "body_too_large"}
                     },
                     "envelope": {"refusals": {"invalid_request": "internal"}},
                 },
