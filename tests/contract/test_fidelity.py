@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -252,3 +253,12 @@ def test_figures_by_basis_count_every_fact() -> None:
         print(f"{protocol} {revision}: {', '.join(f'{number} {basis}' for basis, number in counted.items())}")
         assert sum(counted.values()) == len(listed)
         assert list(counted) == [basis for basis in BASES if counted.get(basis)]
+
+
+@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+def test_no_part_of_a_documented_fact_is_a_choice(protocol: str, revision: str) -> None:
+    """One fact has one basis: what a source does not say is a fact of its own, by `sources` or under `behavior`."""
+    ledger = facts(library().protocol(protocol).contract(revision))
+    stated = {(fact["pointer"], fact["source"]) for fact in ledger if fact["basis"] in ("docs", "spec", "sdk")}
+    assert len(stated) > 20
+    assert {place: source for place, source in stated if re.search(r"\b(assumed|inferred)\b", str(source))} == {}
