@@ -52,6 +52,11 @@ def test_nothing_that_the_page_forbids_is_taken_in_silence(protocol: str) -> Non
     assert silent == [str(each) for each in refused if each.elsewhere is not None]
 
 
+def test_each_protocol_has_a_table_and_the_revision_that_it_is_held_to() -> None:
+    assert sorted(name for name, each in library().protocols.items() if DOCUMENTED in each.revisions) == PROTOCOLS
+    assert sorted(library().protocols) == PROTOCOLS
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_statements_are_told_apart(protocol: str) -> None:
     texts = [str(each) for each in STATEMENTS if each.protocol == protocol]
