@@ -68,10 +68,12 @@ def judge_spots(schema: Schema, value: Json) -> Iterable[Spot]:
 
 def reference_spots(schema: Schema, value: Json) -> Iterable[Spot]:
     """Ask the reference engine (jsonschema), imported only when something has to be explained."""
-    from mockserver.core.reference_engine import validator
+    from mockserver.core.reference_engine import let_go, validator
 
     for error in validator(schema).iter_errors(value):
-        yield tuple(error.absolute_schema_path), tuple(error.absolute_path)
+        spot = tuple(error.absolute_schema_path), tuple(error.absolute_path)
+        let_go(error)
+        yield spot
 
 
 def violations(schema: Schema, value: Json, spots: Spots = reference_spots) -> list[Violation]:

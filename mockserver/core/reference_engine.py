@@ -89,3 +89,10 @@ def validator(schema: Schema) -> jsonschema.protocols.Validator:
     if reference is None:
         reference = _made[schema] = _Validator(schema.body, format_checker=_checker)
     return reference
+
+
+def let_go(error: jsonschema.ValidationError) -> None:
+    """Part an error from those of its branches: they hold each other, and so the value, until garbage is collected."""
+    for inner in error.context or ():
+        inner.parent = None
+        let_go(inner)

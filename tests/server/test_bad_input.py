@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, Final
 
 import pytest
+from msgspec import structs
 
 from mockserver.contract.library import library
 from mockserver.core.body import RequestBody
@@ -253,4 +254,4 @@ def _spoiled(rng: Random, step: ExchangeStep) -> WireRequest:
         for _ in range(rng.randrange(4)):
             value = spoil(rng, value)
         data = json.dumps(value).encode()
-    return replace(request, method=rng.choice([request.method] * 9 + ["HEAD"]), body=data)
+    return structs.replace(request, method=rng.choice([request.method] * 9 + ["HEAD"]), body=data)

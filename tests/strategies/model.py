@@ -225,6 +225,7 @@ class Model:
             rejected=verdicts.count("rejected"),
             batch_size=len(verdicts),
             created=created,
+            duplicate="duplicate" in verdicts,
             nothing=None,
         )
         return Expected(status=template["status"], body=fill(template["body"], known))
