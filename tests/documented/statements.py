@@ -5,7 +5,7 @@ requests without their own, a JSON Content-Type unless given), `bodies` (request
 in the place of an event) and `statements`, a list of entries:
 
     where         the heading of the page
-    statement     what the page says, in our words
+    statement     what the page says, in our words; "by choice" where it leaves open what this server does
     request       method, path, headers, and json or text, as in a golden case; or in place of it:
     event         an event, put into the first of the `bodies`, or into the one that `in` names
     documented    what the revision `documented` does
