@@ -35,7 +35,7 @@ def own_source(value: Any) -> bool:
 def entries(protocol: Any) -> Iterator[tuple[str, Any]]:
     """Yield each named entry of protocol.yaml with its pointer; forms of operations too."""
     for section, value in protocol.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and section != "sources":
             depth = 0 if section in ONE_FACT else NESTED.get(section, 1)
             yield from below(value, f"/protocol/{section}", depth)
     for name, operation in protocol["operations"].items():
