@@ -9,6 +9,7 @@ import pytest
 
 from mockserver.contract.merging import merge
 from mockserver.contract.provenance import dangling, source_at
+from mockserver.jsonkit import pointer
 from tests.contract.test_provenance import DOCUMENTS, sources_of
 
 
@@ -118,4 +119,13 @@ def test_empty_patch_changes_no_source() -> None:
     ],
 )
 def test_patch_of_the_wrong_form_is_merged_for_the_language_to_refuse(patch: Any) -> None:
-    merge(DOCUMENTS, patch, "patch: mine")
+    merged, _ = merge(DOCUMENTS, patch, "patch: mine")
+    assert without_sources(merged) == without_sources(pointer.merge_patch(DOCUMENTS, patch))
+
+
+def without_sources(value: Any) -> Any:
+    if isinstance(value, list):
+        return [without_sources(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: without_sources(member) for name, member in value.items() if name != "sources"}
