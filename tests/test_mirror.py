@@ -78,7 +78,6 @@ ELSEWHERE = {
     "server.server_handlers": SERVED,
     "server.settings_handlers": SERVED,
     "server.wait_handlers": SERVED,
-    "server.waiting": SERVED,
 }
 """Modules without a test file of their own; `folder.*` stands for all of a folder's."""
 

@@ -149,6 +149,8 @@ class Waiter:
         self._changed.clear()
         quiet_left = self._quiet_since + self._quiet_s - monotonic()
         pause = min(left_s, quiet_left) if self._enough and quiet_left > 0 else left_s
+        if self._enough and self._quiet_s and quiet_left <= 0 and not self._session.in_flight:
+            return  # the quiet period has ended since `_decide` looked at the clock
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await self._changed.wait()
