@@ -5,6 +5,8 @@ The tables are the YAML files beside this one; `statements.py` says how they are
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mockserver.contract.library import library
@@ -17,7 +19,8 @@ DOCUMENTED = "documented"
 
 async def differences(statement: Statement, expected: Expected, revision: str | None) -> list[str]:
     """Return how a revision's answer differs from the one expected; the base contract's for None."""
-    got = await answer(statement.request, library().protocol(statement.protocol).contract(revision))
+    contract = library().protocol(statement.protocol).contract(revision)
+    got = await answer(statement.request, contract, statement.earlier)
     found = [] if got.status == expected.status else [f"status {got.status} instead of {expected.status}"]
     if expected.json is not None and got.json != expected.json:
         found.append(f"reply {got.json} instead of {expected.json}")
@@ -30,6 +33,11 @@ async def differences(statement: Statement, expected: Expected, revision: str | 
     ]
     if got.warnings and not expected.warnings:
         found.append(f"warnings {got.warnings}")
+    if expected.verdict not in (None, got.verdict):
+        found.append(f"verdict {got.verdict}")
+    kept = {place: got.kept(place) for place in expected.stored}
+    if kept != expected.stored:
+        found.append(f"stored {kept}")
     return found
 
 
@@ -69,3 +77,9 @@ async def test_difference_is_found_when_an_answer_is_another() -> None:
     good = Expected(status=200, json=None, error=None, warnings=())
     assert await differences(statement, good, DOCUMENTED) != []
     assert await differences(statement, good, None) != []
+    kept = next(each for each in STATEMENTS if each.default.stored)
+    another = replace(kept.default, verdict="duplicate", stored={**kept.default.stored, "/context/kept": False})
+    assert await differences(kept, another, None) == [
+        "verdict accepted",
+        f"stored { ({**kept.default.stored, '/context/kept': None}) }",
+    ]
