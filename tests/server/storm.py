@@ -56,7 +56,7 @@ class Worker:
         for kind in self.rng.choices(list(self.kinds), list(self.kinds.values()), k=requests):
             try:
                 await getattr(self, kind)()
-            except (TimeoutError, AssertionError, asyncio.IncompleteReadError) as error:
+            except (AssertionError, asyncio.IncompleteReadError, OSError) as error:
                 self.run.wrong.append(f"{self.doing}: {error!r}")
                 self.connection = None
         if self.connection is not None:
