@@ -22,7 +22,15 @@ PARAMETERS: Final = (
     *(types.Step, types.Settings),
 )
 RETURNED: Final = (
-    *(results.Event, mockserver.Finding, results.Request, results.Exchange, results.Message, results.Delivery),
+    *(
+        results.Event,
+        mockserver.Finding,
+        results.Request,
+        results.Exchange,
+        results.Message,
+        results.OtherReply,
+        results.Delivery,
+    ),
     *(results.Attempt, results.Waited, results.NearMiss, results.RefusedRequest, results.Unseen, results.OtherSession),
     *(results.FaultStep, results.ClockReading, results.SessionState),
 )

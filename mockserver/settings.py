@@ -27,6 +27,8 @@ LogFormat: TypeAlias = Literal["text", "json"]
 RateMode: TypeAlias = Literal["warn", "enforce", "off"]
 """What happens when a rate limit is exceeded: a warning, a refusal, or no counting at all."""
 TlsMode: TypeAlias = Literal["self-signed"]
+ReplyMode: TypeAlias = Literal["mock", "proxy"]
+"""Where the replies of a protocol come from: its contract, or an upstream that each request is sent on to."""
 
 
 class Settings(NamedTuple):
@@ -36,7 +38,8 @@ class Settings(NamedTuple):
     requests kept per session, `memory_limit` the bytes that all sessions hold together, `body_timeout` the time for a
     complete request body in seconds. With `reload`, changed files of `contract_patches` and `contracts` are
     taken while it runs. `admin_token_file` is read once, at the start. With `tls` or `tls_cert` it speaks https. Pages
-    of `allowed_origins` may use the control surface.
+    of `allowed_origins` may use the control surface. `upstreams` maps protocols to the URLs of the servers that their
+    requests are sent on to, and `upstream_timeout` is the time in seconds for such a server to reply.
     """
 
     host: str = DEFAULT_HOST
@@ -60,6 +63,8 @@ class Settings(NamedTuple):
     log_level: LogLevel = "info"
     log_format: LogFormat = "text"
     body_timeout: float = 60.0
+    upstreams: Mapping[str, str] = MappingProxyType({})
+    upstream_timeout: float = 30.0
 
 
 def admin_token(text: str | None, file: Path | None = None) -> str | None:

@@ -201,5 +201,5 @@ def test_command_within_a_line_is_run_too_when_it_can_be(page: Path, tmp_path: P
 
 @pytest.mark.parametrize("page", PAGES, ids=named)
 def test_revisions_exist_when_a_page_names_them(page: Path) -> None:
-    for protocol, revision in re.findall(r"\b(apex|outlit|whisperr)=([\w-]+)", page.read_text()):
+    for protocol, revision in re.findall(r"\b(apex|outlit|whisperr)=([\w-]+)(?![\w:-])", page.read_text()):
         assert revision in library().protocol(protocol).revision_names(), f"{named(page)}: {protocol}={revision}"

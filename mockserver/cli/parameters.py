@@ -101,6 +101,19 @@ def pins(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> Ma
     return revisions
 
 
+def upstreams(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> Mapping[str, str]:
+    """Return the URLs of upstreams by protocol, which can have only one; the server checks later what they name."""
+    urls: dict[str, str] = {}
+    for item in value:
+        protocol, _, url = item.partition("=")
+        if not protocol or not url:
+            problem = f"expected PROTOCOL=URL, for example outlit=https://app.outlit.ai, got {protocol!r}"
+            raise click.BadParameter(problem, ctx, param)
+        if urls.setdefault(protocol, url) != url:
+            raise click.BadParameter("two upstreams for the same protocol", ctx, param)
+    return urls
+
+
 def protocol_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Offer the protocols of the package."""
     from mockserver.contract.library import library

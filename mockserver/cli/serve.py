@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import click
 
-from mockserver.cli.parameters import FILE, STDOUT, ByteSize, admin_token, contract_files, pin_names, pins
+from mockserver.cli.parameters import FILE, STDOUT, ByteSize, admin_token, contract_files, pin_names, pins, upstreams
 from mockserver.settings import LogFormat, LogLevel, RateMode, Settings, TlsMode
 
 DEFAULTS: Final = Settings()
@@ -20,6 +20,7 @@ Examples:
   mockserver serve --revision outlit=r4-2026-08 --revision whisperr=classic-2026-06
   mockserver serve --contract-patch strict.yaml --reload
   mockserver serve --tls self-signed
+  mockserver serve --upstream outlit=https://app.outlit.ai
   MOCKSERVER_SERVE_REVISION="outlit=r4-2026-08 apex=documented" PORT=9000 mockserver serve
 
 The server prints one line with its URL to stdout, and with --tls a second one with the CA file that clients need; the
@@ -103,6 +104,20 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
     type=FILE,
     metavar="FILE",
     help="Private key of --tls-cert (PEM); not needed if it is in the same file.",
+)
+@click.option(
+    "--upstream",
+    "upstreams",
+    multiple=True,
+    callback=upstreams,
+    metavar="NAME=URL",
+    help="Send the requests of a protocol on to this server and answer with its replies; the contract still judges "
+    "them. A session can switch between the modes mock and proxy. May be repeated.",
+)
+@_setting(
+    "--upstream-timeout",
+    "Seconds for the complete reply of an upstream; after that the client gets a 504.",
+    type=click.FloatRange(0, min_open=True),
 )
 @_setting(
     "--log-level",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
 from mockserver.jsonkit import Json
-from mockserver.settings import RateMode
+from mockserver.settings import RateMode, ReplyMode
 
 VerdictFilter = Literal["accepted", "duplicate", "rejected", "any"]
 Where = Mapping[str, Json]
@@ -111,10 +111,11 @@ class Step(TypedDict, total=False):
 
 
 class ProtocolChange(TypedDict, total=False):
-    """The contract of a session for one protocol; None resets a member to the server's."""
+    """The contract of a session for one protocol, and where its replies come from; None resets to the server's."""
 
     revision: str | None
     patch: Json
+    mode: ReplyMode | None
 
 
 class Settings(TypedDict, total=False):

@@ -305,6 +305,7 @@ class Session(Place):
     settings = blocking(calls.settings)
     patch = blocking(calls.patch)
     revision = blocking(calls.revision)
+    mode = blocking(calls.mode)
     forget = blocking(calls.forget)
 
     @overload
@@ -387,6 +388,7 @@ class AsyncSession(Place):
     settings = awaiting(calls.settings)
     patch = awaiting(calls.patch)
     revision = awaiting(calls.revision)
+    mode = awaiting(calls.mode)
     forget = awaiting(calls.forget)
 
     @overload

@@ -42,6 +42,8 @@ class Options(TypedDict, total=False):
     tls_cert: Path | str | None
     tls_key: Path | str | None
     body_timeout: float
+    upstreams: Mapping[str, str]
+    upstream_timeout: float
 
 
 FILE_LISTS: Final = ("contract_patches", "contracts")
@@ -49,7 +51,7 @@ FILES: Final = ("admin_token_file", "tls_cert", "tls_key")
 LISTS: Final = ("allowed_hosts", "allowed_origins")
 LIMITS: Final[Mapping[str, float | None]] = {
     "port": 65535,
-    **dict.fromkeys(("journal_limit", "memory_limit", "max_sessions", "body_timeout")),
+    **dict.fromkeys(("journal_limit", "memory_limit", "max_sessions", "body_timeout", "upstream_timeout")),
 }
 """Options that are numbers, with the greatest allowed; none may be negative."""
 

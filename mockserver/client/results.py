@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
-from mockserver.jsonkit.decoding import read
-from mockserver.settings import RateMode
+from mockserver.jsonkit.decoding import KEY, read
+from mockserver.settings import RateMode, ReplyMode
 
 VerdictName = Literal["accepted", "duplicate", "rejected"]
 Fate = Literal["accepted", "accepted_after_retry", "rejected", "rejected_then_resent", "pending", "lost"]
+Origin = Literal["contract", "upstream", "proxy"]
 WaitReason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evicted"]
 
 
@@ -56,7 +57,8 @@ class Event:
 class Request:
     """One received request; `events` is the number of its events, `fault` the fault step applied to it, or None.
 
-    `status` is None if no reply was sent.
+    `status` is None if no reply was sent. `reply_from` says whose reply it is: the contract's, the upstream's, or this
+    server's own because the upstream gave none ("proxy"). Verdicts and findings are always the contract's.
     """
 
     id: str
@@ -70,6 +72,7 @@ class Request:
     status: int | None
     events: int
     fault: Json
+    reply_from: Origin = field(default="contract", metadata={KEY: "from"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +99,30 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OtherReply:
+    """A reply that the client was not sent: its status, and the message."""
+
+    status: int
+    message: Message
+
+    @classmethod
+    def of(cls, row: Mapping[str, Json]) -> Self:
+        """Return a reply from its JSON form."""
+        return cls(status=row["status"], message=Message.of(row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange(Request):
-    """One request with its reply, and the findings about the request as a whole."""
+    """One request with its reply, and the findings about the request as a whole.
+
+    `contract_reply` is what the contract would have answered, if the reply is an upstream's. `upstream_reply` is the
+    upstream's if a fault step had another one sent.
+    """
 
     request: Message
     reply: Message
+    contract_reply: OtherReply | None = None
+    upstream_reply: OtherReply | None = None
     findings: tuple[Finding, ...]
     connection: str
 
@@ -246,11 +268,12 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolState:
-    """The contract in force for one protocol; `patch` is the patch of the session."""
+    """The contract in force for one protocol, and where its replies come from; `patch` is the patch of the session."""
 
     revision: str
     patch: Json
     contract_hash: str
+    mode: ReplyMode = "mock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ from mockserver.core import wording
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
 from mockserver.jsonkit.printable import printable
+from mockserver.settings import ReplyMode
 
 __tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
 
@@ -230,15 +231,22 @@ def revision(session: str, protocol: str, revision: str | None) -> Steps[Session
     return (yield from _change_protocol(session, protocol, {"revision": revision}))
 
 
+def mode(session: str, protocol: str, mode: ReplyMode | None) -> Steps[SessionState]:
+    """Take the replies of a protocol from its contract ("mock") or its upstream ("proxy"); None resets the mode."""
+    return (yield from _change_protocol(session, protocol, {"mode": mode}))
+
+
 def _change_protocol(session: str, protocol: str, change: ProtocolChange) -> Steps[SessionState]:
     served = (yield Call(method="GET", path="/_mock/protocols"))["protocols"]
     defaults: dict[str, str] = {row["name"]: row["revision"] for row in served}
+    proxied = {row["name"] for row in served if row.get("upstream") is not None}
     state = yield from settings(session)
     own: dict[str, ProtocolChange] = {}
     for name, now in state.protocols.items():
         pinned = None if now.revision == defaults.get(name) else now.revision
-        if pinned is not None or now.patch is not None:
-            own[name] = {"revision": pinned, "patch": now.patch}
+        chosen = None if (now.mode == "proxy") == (name in proxied) else now.mode
+        if pinned is not None or now.patch is not None or chosen is not None:
+            own[name] = {"revision": pinned, "patch": now.patch, "mode": chosen}
     changed: ProtocolChange = {**own.get(protocol, {}), **change}
     return (yield from settings(session, protocols={**own, protocol: changed}))
 

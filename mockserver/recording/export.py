@@ -6,6 +6,7 @@ import zlib
 from typing import Final
 
 from mockserver.core.body import RequestBody
+from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json
 from mockserver.recording.redact import PLACEHOLDER, Redactor, is_random, readable
 from mockserver.sessions.exchange import Exchange
@@ -19,11 +20,16 @@ _CLIENTS_OWN: Final = frozenset({"event", "stored", "got", "expected", "fault", 
 _LOOSE: Final = frozenset({"path", "message", "reason", "explanation"})
 """Members of a row whose text may hold a secret that only its name gives away."""
 
+_REPLIES: Final = ("reply", "contract_reply", "upstream_reply")
+
 QUICKLY_SEARCHED: Final = 8 * 1024
 """Bytes of a body in which secrets are found within some milliseconds, whatever is in it."""
 
 MANY_SECRETS: Final = 300
 """From more secrets on, making a `Redactor` of them takes long too."""
+
+LARGEST_REPLY: Final = 8 * 1024 * 1024
+"""Bytes of a compressed reply of an upstream that are looked into."""
 
 _GZIP_BITS: Final = 31
 _DEFLATE_BITS: Final = 15
@@ -31,7 +37,9 @@ _DEFLATE_BITS: Final = 15
 
 def quickly_searched(exchange: Exchange) -> bool:
     """Return whether the secrets of an exchange are found within a turn of the event loop."""
-    return len(exchange.body) <= QUICKLY_SEARCHED and exchange.shared.head.header(b"content-encoding") is None
+    relayed = exchange.override.relayed
+    size = len(exchange.body) + (0 if relayed is None else len(relayed.reply.body))
+    return size <= QUICKLY_SEARCHED and exchange.shared.head.header(b"content-encoding") is None
 
 
 def secrets_of_session(session: Session) -> set[str]:
@@ -50,13 +58,13 @@ def export_line(view: View, redactor: Redactor) -> dict[str, Json]:
     detail, exchange = view.request_detail(), view.exchange
     detail["session"] = exchange.receipt.session if exchange.receipt.session == DEFAULT_SESSION else PLACEHOLDER
     detail["events_detail"] = list(view.event_rows())
-    request, reply = detail["request"], detail["reply"]
-    line: dict[str, Json] = redacted_rows(
-        {name: member for name, member in detail.items() if name not in ("request", "reply", "session")}, redactor
-    )
+    own = {name: member for name, member in detail.items() if name not in ("request", "session", *_REPLIES)}
+    line: dict[str, Json] = redacted_rows(own, redactor)
     line["session"] = detail["session"]
-    line["request"] = {"headers": _headers(request, redactor), "body": _request_body(exchange, redactor)}
-    line["reply"] = {"headers": _headers(reply, redactor), "body": _loose_body(reply["body"], redactor)}
+    line["request"] = {"headers": _headers(detail["request"], redactor), "body": _request_body(exchange, redactor)}
+    shown = view.reply(), view.contract_reply(), view.upstream_reply()
+    for name, reply in zip(_REPLIES, shown, strict=True):
+        line[name] = reply and {**detail[name], **_reply(detail[name], reply, exchange, redactor)}
     return {name: line[name] for name in detail}
 
 
@@ -86,14 +94,28 @@ def _headers(message: Json, redactor: Redactor) -> list[Json]:
     return [[redactor.text(name), redactor.header(name, value)] for name, value in message["headers"]]
 
 
+def _reply(shown: Json, reply: WireReply, exchange: Exchange, redactor: Redactor) -> dict[str, Json]:
+    """Return the headers and the body of a reply; an upstream's may be compressed, or bytes of any kind."""
+    body = _loose_body(shown["body"], redactor)
+    if exchange.override.origin == "upstream":
+        fields = {name.lower().encode(): value.encode("utf-8", "replace") for name, value in reply.headers}
+        request = WireRequest(method="", target="", headers=(), fields=fields, body=reply.body)
+        body = _body(request, max(exchange.contract.max_body, len(reply.body), LARGEST_REPLY), redactor)
+    return {"headers": _headers(shown, redactor), "body": body}
+
+
 def _loose_body(body: Json, redactor: Redactor) -> Json:
     return {"text": redactor.loose_text(body["text"])} if "text" in body else body
 
 
 def _request_body(exchange: Exchange, redactor: Redactor) -> Json:
+    return _body(exchange.request, exchange.contract.max_body, redactor)
+
+
+def _body(request: WireRequest, most: int, redactor: Redactor) -> Json:
     """Look inside a compressed body too, and compress it again only where that changed it."""
-    request, request_body = exchange.request, RequestBody(exchange.request)
-    problem = request_body.decode(exchange.contract.max_body)
+    request_body = RequestBody(request)
+    problem = request_body.decode(most)
     packed = request_body.text != request.body
     text = readable(request_body.text if problem is None else request.body)
     if text is None:

@@ -65,8 +65,8 @@ async def read_body(request: web.BaseRequest, ceiling: int, deadline: float) -> 
         complete = content.read_nowait()
         return ReceivedBody(complete[:ceiling], truncated=len(complete) > ceiling)
     if (request.content_length or 0) > ceiling:
-        return ReceivedBody(await _read_refused(_pieces(content, chunked=False), ceiling, deadline), truncated=True)
-    body, pieces = bytearray(), _pieces(content, chunked=request.content_length is None)
+        return ReceivedBody(await _read_refused(body_pieces(content, chunked=False), ceiling, deadline), truncated=True)
+    body, pieces = bytearray(), body_pieces(content, chunked=request.content_length is None)
     try:
         async with asyncio.timeout(deadline):
             async for piece in pieces:
@@ -86,8 +86,11 @@ def _first(body: bytearray, count: int) -> bytes:
         return bytes(view[:count])
 
 
-async def _pieces(content: StreamReader, *, chunked: bool) -> AsyncIterator[bytes]:
-    """Yield a body as it arrives. One in chunks may have millions of them, so it is read in turns of the loop."""
+async def body_pieces(content: StreamReader, *, chunked: bool) -> AsyncIterator[bytes]:
+    """Yield the body of a request or a reply as it arrives.
+
+    One in chunks may have millions of them, so it is read in turns of the loop.
+    """
     if not chunked:
         async for piece in content.iter_any():
             yield piece

@@ -20,6 +20,7 @@ from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_call,
 from mockserver.server.handlers import Handlers
 from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
+from mockserver.server.upstreams import Upstreams
 from mockserver.server.vendor import Vendor
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.session_name import SessionNameError, session_name
@@ -43,8 +44,9 @@ class App:
         self.unseen = Unseen(prefix for contract in contracts.served.values() for prefix in key_prefixes(contract))
         self.ca_file: Path | None = None
         self._secure = settings.tls is not None or settings.tls_cert is not None
-        self.vendor = Vendor(settings, contracts, self.store, self.unseen)
-        self.handlers = Handlers(contracts, self.store, defaults, self.unseen)
+        self.upstreams = Upstreams(settings.upstreams, contracts.served, settings.upstream_timeout)
+        self.vendor = Vendor(settings, contracts, self.store, self.unseen, self.upstreams)
+        self.handlers = Handlers(contracts, self.store, defaults, self.unseen, self.upstreams)
         self.control = Control(settings, self.handlers)
 
     @cached_property

@@ -13,6 +13,7 @@ from mockserver.server.aiohttp_io import json_headers, send_pieces
 from mockserver.server.control import Call, RejectedError
 from mockserver.server.pages import RenderedRow, page
 from mockserver.server.unseen import Unseen
+from mockserver.server.upstreams import Upstreams
 from mockserver.server.vendor import real_ms
 from mockserver.sessions.matcher import problem as matcher_problem
 from mockserver.sessions.session import Session, SessionSettings
@@ -30,12 +31,18 @@ class HandlerBase:
     """The sessions and contracts that handlers work on."""
 
     def __init__(
-        self, contracts: ServedContracts, store: MemoryStore, defaults: SessionSettings, unseen: Unseen
+        self,
+        contracts: ServedContracts,
+        store: MemoryStore,
+        defaults: SessionSettings,
+        unseen: Unseen,
+        upstreams: Upstreams,
     ) -> None:
         self.contracts = contracts
         self.store = store
         self.defaults = defaults
         self.unseen = unseen
+        self.upstreams = upstreams
         self.stopping = False
 
     def named(self, call: Call) -> Session:

@@ -80,6 +80,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
                 listener.close()
             app.stop()
             await _finish(server)
+            await app.upstreams.close()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)

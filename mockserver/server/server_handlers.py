@@ -47,6 +47,7 @@ class ServerHandlers(HandlerBase):
                 "operations": list(contract.operations),
                 "revisions": self.contracts.library.protocols[name].revision_names(),
                 "revision": contract.revision,
+                "upstream": self.upstreams.url(name),
             }
             for name, contract in self.contracts.served.items()
         ]

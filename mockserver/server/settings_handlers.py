@@ -17,6 +17,7 @@ from mockserver.server.handler_base import HandlerBase, eviction_of
 from mockserver.server.turns import Turn
 from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import DEFAULT_SESSION, SessionNameError, session_name
+from mockserver.settings import ReplyMode
 
 
 class SettingsHandlers(HandlerBase):
@@ -32,7 +33,12 @@ class SettingsHandlers(HandlerBase):
         for name in self.contracts.served:
             contract, choice = self.contracts.of(settings.protocols, name), settings.protocols.get(name)
             patch = None if choice is None else choice.patch
-            protocols[name] = {"revision": contract.revision, "patch": patch, "contract_hash": contract.digest}
+            protocols[name] = {
+                "revision": contract.revision,
+                "patch": patch,
+                "contract_hash": contract.digest,
+                "mode": settings.modes.get(name) or ("proxy" if name in self.upstreams else "mock"),
+            }
         evicted: dict[str, Json] = {
             "evicted_events": session.evicted_events,
             "evicted_refused": session.evicted_refused,
@@ -53,6 +59,7 @@ class SettingsHandlers(HandlerBase):
     async def change_session(self, call: Call) -> Json:
         """Replace the given settings; all are validated before any is applied."""
         change = call.body
+        self._check_modes(change)
         protocols = await to_thread(self._choices, change) if "protocols" in change else None  # it compiles contracts
         contracts = [] if protocols is None else [self.contracts.of(protocols, name) for name in protocols]
         self.check_memory(sum(contract.bytes for contract in contracts), "/protocols")
@@ -63,6 +70,7 @@ class SettingsHandlers(HandlerBase):
         settings = session.settings
         if protocols is not None:
             session.choose(protocols, contracts)
+            settings.modes = _modes(change)
         if "keys" in change:
             settings.keys = None if change["keys"] is None else frozenset(key.strip() for key in change["keys"])
         if "rate_limits" in change:
@@ -108,6 +116,14 @@ class SettingsHandlers(HandlerBase):
                 raise RejectedError(400, f"{place}: {error.problem}", pointer=place) from None
         return choices
 
+    def _check_modes(self, change: Json) -> None:
+        """Raise RejectedError for a protocol that is to be proxied and has no upstream."""
+        for name, mode in _modes(change).items():
+            if mode == "proxy" and name in self.contracts.served and name not in self.upstreams:
+                place = f"/protocols/{name}/mode"
+                detail = f"{place}: {name} has no upstream; name it when the server starts: --upstream {name}=URL"
+                raise RejectedError(409, detail, pointer=place)
+
     async def forget_session(self, call: Call) -> web.Response:
         """Delete one session."""
         self.store.forget(self.name_of(call))
@@ -115,3 +131,9 @@ class SettingsHandlers(HandlerBase):
         while self.store.remains.free_some():
             await turn.end_if_over()
         return web.Response(status=204, headers=CIMultiDict({"Server": SERVER}))
+
+
+def _modes(change: Json) -> Mapping[str, ReplyMode]:
+    """Return the modes that a change asks for, by protocol."""
+    choices = change.get("protocols") or {}
+    return {name: choice["mode"] for name, choice in choices.items() if choice is not None and choice.get("mode")}

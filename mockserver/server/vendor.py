@@ -25,10 +25,12 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.server import injection, logs
 from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
 from mockserver.server.connection import Connection, Watched
+from mockserver.server.handed_through import HandedThrough
 from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
+from mockserver.server.upstreams import Upstreams, is_own
 from mockserver.sessions import steps
-from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.exchange import Exchange, Relayed
 from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import DEFAULT_SESSION, LongNameError, SessionNameError, session_name
 from mockserver.sessions.steps import CLOSE_IDLE, Step
@@ -68,8 +70,16 @@ class Arrival(Struct, kw_only=True, eq=False):
 class Vendor:
     """Answers vendor requests from the contracts and the store."""
 
-    def __init__(self, settings: Settings, contracts: ServedContracts, store: MemoryStore, unseen: Unseen) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        contracts: ServedContracts,
+        store: MemoryStore,
+        unseen: Unseen,
+        upstreams: Upstreams,
+    ) -> None:
         self._settings = settings
+        self._upstreams = upstreams
         self._unseen = unseen
         self._contracts = contracts
         self._store = store
@@ -110,6 +120,8 @@ class Vendor:
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
         if session.faults:  # what a step does happens even if the client disconnects meanwhile
             return await asyncio.shield(self._under_faults(arrival))
+        if self._upstreams and self._is_proxied(arrival):
+            return await asyncio.shield(self._proxied(arrival))
         exchange, reply = await self._commit(arrival, large=large)
         return _response(session, exchange, self._final(session, reply))
 
@@ -123,8 +135,31 @@ class Vendor:
         while (step := await _do(partial(steps.next_match, matching), large=large)) is not None:
             if step.use():
                 return await self._injected(arrival, step, large=large)
+        if self._is_proxied(arrival):
+            return await self._proxied(arrival)
         exchange, reply = await self._commit(arrival, large=judged.request_body.large)
         return _response(session, exchange, self._final(session, reply))
+
+    def _is_proxied(self, arrival: Arrival) -> bool:
+        """Return whether an upstream answers a request, which has to be complete for that."""
+        judged, request = arrival.judged, arrival.judged.request
+        name = judged.contract.name
+        if name not in self._upstreams or arrival.session.settings.modes.get(name) == "mock":
+            return False
+        return not (request.truncated or request.late or is_own(request.target))
+
+    async def _proxied(self, arrival: Arrival) -> web.StreamResponse:
+        """Answer with the reply of an upstream. It is journalled even if the client disconnects meanwhile."""
+        session, judged = arrival.session, arrival.judged
+        session.in_flight += 1
+        try:
+            relayed = await self._upstreams.relay(judged.contract.name, judged.request)
+            exchange, reply = await self._commit(arrival, relayed=relayed, large=judged.request_body.large)
+            if injection.gone(arrival.request):
+                _revise(session, exchange, lost=True)
+            return _response(session, exchange, self._final(session, reply))
+        finally:
+            session.leave()
 
     def _count_preflight(self, judged: Judged, session: Session) -> None:
         """Count a preflight after which a browser does not send the request, or that has no key."""
@@ -185,7 +220,9 @@ class Vendor:
         self._unseen.add("a request whose session was deleted or evicted while it was under way")
         return structs.replace(reply, headers=(*reply.headers, DELETED))
 
-    async def _commit(self, arrival: Arrival, step: Step | None = None, *, large: bool) -> tuple[Exchange, WireReply]:
+    async def _commit(
+        self, arrival: Arrival, step: Step | None = None, relayed: Relayed | None = None, *, large: bool
+    ) -> tuple[Exchange, WireReply]:
         connection = arrival.request.protocol
         arrival.session.saw(arrival.judged.credential)
         exchange, reply = await self._store.commit(
@@ -195,6 +232,7 @@ class Vendor:
             connection=connection.peer if isinstance(connection, Connection) else "",
             notes=arrival.notes,
             step=step,
+            relayed=relayed,
         )
         done = arrival.session, exchange, step, self._contracts.served.values()
         if large:
@@ -206,6 +244,7 @@ class Vendor:
     async def _injected(self, arrival: Arrival, step: Step, *, large: bool) -> web.StreamResponse:
         """Apply one fault step around the commit; record when and whether the complete reply was sent."""
         arrival.session.in_flight += 1
+        relayed: Relayed | None = None
         try:
             held_up = step.when == "before_commit" and await injection.pause(step, arrival.request)
             if held_up:
@@ -213,7 +252,9 @@ class Vendor:
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if step.reject is not None:
                 await _do(partial(steps.reject, arrival.judged, step, arrival.attempts), large=large)
-            exchange, own = await self._commit(arrival, step, large=arrival.judged.request_body.large)
+            elif step.stores and self._is_proxied(arrival):
+                relayed = await self._upstreams.relay(arrival.judged.contract.name, arrival.judged.request)
+            exchange, own = await self._commit(arrival, step, relayed, large=arrival.judged.request_body.large)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)
                 held_up = await injection.pause(step, arrival.request)
@@ -247,6 +288,8 @@ async def _do(work: Callable[[], T], *, large: bool) -> T:
 
 
 def _response(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
+    if exchange.override.relayed is not None and exchange.override.is_upstreams:
+        return HandedThrough(reply)
     vendor_reply = response(reply)
     headers = vendor_reply.headers
     if "Connection" in headers and any(value.strip().lower() == "close" for value in headers.getall("Connection")):

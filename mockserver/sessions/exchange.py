@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,6 +19,34 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json, jsontext
 from mockserver.settings import RateMode
 
+Origin: TypeAlias = Literal["contract", "upstream", "proxy"]
+"""Whose reply an exchange has: the contract's, an upstream's, or this server's own because an upstream gave none."""
+
+
+CORS: Final = "access-control-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relayed:
+    """The outcome of a request that was sent on to an upstream: its reply as it arrived, or `failure` and our reply.
+
+    `failure` says in one sentence why there is no reply of the upstream, empty if there is one.
+    """
+
+    reply: WireReply
+    failure: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Whose reply it is."""
+        return "proxy" if self.failure else "upstream"
+
+    def readable_like(self, own: WireReply) -> Relayed:
+        """Return it with the CORS headers of the contract's reply: without them, a page cannot read what failed."""
+        headers = [pair for pair in own.headers if pair[0].lower() == "vary" or pair[0].lower().startswith(CORS)]
+        reply = replace(self.reply, headers=(*self.reply.headers, *headers))
+        return Relayed(reply=reply, failure=self.failure)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyOverride:
@@ -27,7 +55,7 @@ class ReplyOverride:
     `lost` says that the client got no complete answer, `status_left` that it got the status line all the same,
     `rejected` which events a step made fail. `answered` is when the answer left, where a step delayed it: real time in
     ms, and the number of the newest request then. `received_ms` is the real time of arrival, where the session's clock
-    shows another time.
+    shows another time. `relayed` is what an upstream made of the request, None where it was not sent on.
     """
 
     reply: WireReply | None = None
@@ -38,6 +66,17 @@ class ReplyOverride:
     rejected: tuple[EventError, ...] = ()
     answered: tuple[int, int] | None = None
     received_ms: int | None = None
+    relayed: Relayed | None = None
+
+    @property
+    def origin(self) -> Origin:
+        """Whose reply the exchange has, apart from what a fault step made of it."""
+        return "contract" if self.relayed is None else self.relayed.origin
+
+    @property
+    def is_upstreams(self) -> bool:
+        """Whether the client is sent the reply of an upstream as it arrived."""
+        return self.origin == "upstream" and self.relayed is not None and self.relayed.reply is self.reply
 
 
 NO_OVERRIDE: Final = ReplyOverride()

@@ -13,6 +13,7 @@ from mockserver.contract.contract import Contract
 from mockserver.contract.serving import ContractChoice
 from mockserver.core.events import events_of
 from mockserver.core.model import DUPLICATE, REJECTED, Judged, Receipt
+from mockserver.core.wire import WireReply
 from mockserver.jsonkit import jsontext
 from mockserver.jsonkit.formats import MAX_TIME_MS
 from mockserver.sessions.attempt_numbers import AttemptNumbers
@@ -21,7 +22,7 @@ from mockserver.sessions.exchange import Exchange, SharedHead
 from mockserver.sessions.steps import Step
 from mockserver.sessions.tombstones import MOST_CREDENTIALS, Limit, Tombstone
 from mockserver.sessions.views import View
-from mockserver.settings import RateMode
+from mockserver.settings import RateMode, ReplyMode
 
 UNKNOWN_ENTITY: Final = "unknown_entity"
 EXCHANGE_OVERHEAD: Final = 390
@@ -82,6 +83,8 @@ class SessionSettings:
     keys: frozenset[str] | None = None
     rate_limits: RateMode = "warn"
     protocols: Mapping[str, ContractChoice] = field(default_factory=dict)
+    modes: Mapping[str, ReplyMode] = field(default_factory=dict)
+    """Where the replies of a protocol come from; without an entry from its upstream, if the server has one."""
     journal_limit: int = 100_000
 
 
@@ -364,8 +367,14 @@ def size_of(exchange: Exchange) -> int:
     """Return about how many bytes of memory an exchange takes beside its shared head."""
     override = exchange.override
     size = EXCHANGE_OVERHEAD + len(exchange.body) + len(exchange.verdicts) * VERDICT_BYTES
-    if override.fault is not None:
+    if override.fault is not None or override.relayed is not None:
         size += OVERRIDE_BYTES + sum(REJECTED_BYTES + 2 * len(error.message) for error in override.rejected)
     if override.reply is not None:
-        size += len(override.reply.body) + REPLY_HEADER_BYTES * len(override.reply.headers)
+        size += _size_of_reply(override.reply)
+    if override.relayed is not None and override.relayed.reply is not override.reply:
+        size += _size_of_reply(override.relayed.reply)
     return size
+
+
+def _size_of_reply(reply: WireReply) -> int:
+    return len(reply.body) + REPLY_HEADER_BYTES * len(reply.headers)

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from mockserver.contract.sections import StoredRules
-from mockserver.contract.server_rules import SERVER_RULES
+from mockserver.contract.server_rules import SERVER_RULES, UPSTREAM
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding, as_rows, distinct
@@ -46,7 +46,9 @@ class View:
     @property
     def large(self) -> bool:
         """Whether its body, decompressed, may be too large to read within a turn of the event loop."""
-        body = RequestBody(self.exchange.request)
+        body, relayed = RequestBody(self.exchange.request), self.exchange.override.relayed
+        if relayed is not None and len(relayed.reply.body) > QUICKLY_READ:
+            return True
         return body.large or body.claimed_size > QUICKLY_READ or body.request.body.count(b",") > MANY_VALUES
 
     @cached_property
@@ -75,6 +77,17 @@ class View:
         if override.lost and override.status_left and override.fault["connection"] == "truncate":
             return replace(reply, body=truncated(reply.body))
         return reply
+
+    def contract_reply(self) -> WireReply | None:
+        """Return what the contract answers to a request that an upstream answered; None for any other."""
+        return answer(self.judged, self.exchange.receipt) if self.exchange.override.origin == "upstream" else None
+
+    def upstream_reply(self) -> WireReply | None:
+        """Return the reply of the upstream where a fault step had another one sent; None for any other."""
+        override = self.exchange.override
+        if override.relayed is None or override.origin != "upstream" or override.is_upstreams:
+            return None
+        return override.relayed.reply
 
     @property
     def request_facts(self) -> RequestFacts:
@@ -135,6 +148,8 @@ class View:
     def _whole_finding(self) -> Finding:
         """The finding of a good event that was refused with its request."""
         exchange, refusal, operation = self.exchange, self.judged.refusal, self.judged.operation
+        if exchange.override.origin == "proxy":
+            return self._unrelayed_finding()
         if exchange.override.fault is not None and not Step(exchange.override.fault).stores:
             rule, message = INJECTED_RULE, "the reply was injected by a fault; nothing was stored"
         elif exchange.receipt.refused is not None or refusal is None:
@@ -146,12 +161,21 @@ class View:
         source = exchange.contract.source_of(rule) if own is None else own.source
         return Finding(rule=rule, got=abridged(exchange.override.fault), source=source, message=message)
 
+    def _unrelayed_finding(self) -> Finding:
+        """The finding of an event that no upstream has answered for."""
+        relayed, rule = self.exchange.override.relayed, SERVER_RULES[UPSTREAM]
+        got = "" if relayed is None else relayed.failure
+        message = f"{rule.message}: {got}"
+        return Finding(rule=rule.pointer, expected="a reply", got=got, source=rule.source, message=message)
+
     def findings(self) -> list[Finding]:
         """Return the request's own findings: why it was refused as a whole, and warnings about it."""
         return distinct([*self.errors(), *self.warnings])
 
     def errors(self) -> list[Finding]:
         """Return why the request was refused as a whole."""
+        if self.exchange.override.origin == "proxy":
+            return [self._unrelayed_finding()]
         if self.judged.refusal is not None:
             return [self.judged.refusal.finding]
         if self.exchange.receipt.refused is not None:
@@ -185,6 +209,7 @@ class View:
             "status": exchange.client_status,
             "events": len(exchange.verdicts),
             "fault": exchange.override.fault,
+            "from": exchange.override.origin,
         }
 
     def request_detail(self) -> dict[str, Json]:
@@ -195,9 +220,19 @@ class View:
             **self.request_row(),
             "request": {"headers": headers, "body": body_view(request.body)},
             "reply": {"headers": [list(pair) for pair in reply.headers], "body": body_view(reply.body)},
+            "contract_reply": reply_view(self.contract_reply()),
+            "upstream_reply": reply_view(self.upstream_reply()),
             "findings": as_rows(self.findings()),
             "connection": self.exchange.connection,
         }
+
+
+def reply_view(reply: WireReply | None) -> Json:
+    """Return a reply with its status, headers and body; None for none."""
+    if reply is None:
+        return None
+    headers = [list(pair) for pair in reply.headers]
+    return {"status": reply.status, "headers": headers, "body": body_view(reply.body)}
 
 
 def body_view(body: bytes) -> dict[str, str]:

@@ -14,7 +14,18 @@ from mockserver.contract import schema, serving
 from mockserver.contract.library import library
 from mockserver.core import findings, wording
 from mockserver.jsonkit import jsontext, yamltext
-from mockserver.server import aiohttp_io, connection, control, lines, pages, repeated_headers, running, turns, waiting
+from mockserver.server import (
+    aiohttp_io,
+    connection,
+    control,
+    lines,
+    pages,
+    repeated_headers,
+    running,
+    turns,
+    upstreams,
+    waiting,
+)
 from mockserver.sessions import claims, matcher, session_name, tombstones
 from mockserver.sessions.stores import memory
 from mockserver.settings import LONGEST_TOKEN, Settings
@@ -61,6 +72,10 @@ LIMITS = {
         f"{size(limit)} for {name.capitalize()}" for name, limit in sorted(BODIES.items())
     ),
     "rest of a refused body that is read": size(aiohttp_io.DRAIN_LIMIT),
+    "time for the complete reply of an upstream": f"{FLAGS.upstream_timeout:g} s (`--upstream-timeout`)",
+    "reply of an upstream": size(upstreams.MOST_BYTES),
+    "one line of the head of a reply of an upstream": size(upstreams.HEAD_BYTES),
+    "connections to all upstreams at once": f"{upstreams.CONNECTIONS:,}",
     "nesting of JSON": f"{jsontext.MAX_DEPTH:,}",
     "findings of one event": f"{findings.MOST_FINDINGS:,}",
     "name of a session": f"{session_name.MAX_NAME_BYTES:,} bytes",

@@ -16,7 +16,7 @@ from mockserver.core.answer import answer
 from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.claims import ID_BYTES
-from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, SharedHead
+from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, Relayed, SharedHead
 from mockserver.sessions.remains import Remains
 from mockserver.sessions.session import Session, SessionSettings, SharedUses
 from mockserver.sessions.session_name import DEFAULT_SESSION, tagged
@@ -37,6 +37,9 @@ MAX_REMEMBERED: Final = 1_000_000
 
 IDS_SHARE: Final = 2
 """Ids take at most one part in so many of the memory limit, so that journals have the rest."""
+
+REFUSING: Final = 400
+"""From this status on, a reply of an upstream refuses its request."""
 
 MIN_REMEMBERED: Final = 1_000
 """How many ids are remembered, however small the memory limit is."""
@@ -178,11 +181,24 @@ class MemoryStore:
         connection: str = "",
         notes: tuple[str, ...] = (),
         step: Step | None = None,
+        relayed: Relayed | None = None,
     ) -> tuple[Exchange, WireReply]:
-        """Settle what was judged: claim, journal, and only then let the caller answer. `step` is the fault taken."""
-        receipt = session.settle(judged, stored=step is None or step.stores)
+        """Settle what was judged: claim, journal, and only then let the caller answer. `step` is the fault taken.
+
+        `relayed` is what an upstream made of the request. Nothing is stored where it gave no reply, and no id is
+        claimed where it refused: its client may send the same events again.
+        """
+        failed = relayed is not None and relayed.origin == "proxy"
+        if relayed is not None and relayed.reply.status >= REFUSING:
+            judged.dedup = judged.entities = judged.idempotency = None
+        receipt = session.settle(judged, stored=(step is None or step.stores) and not failed)
         reply = answer(judged, receipt)
+        if relayed is not None:
+            relayed = relayed.readable_like(reply) if failed else relayed
+            reply = relayed.reply
         override = NO_OVERRIDE if step is None else override_of(judged, receipt, step, reply)
+        if relayed is not None:
+            override = replace(override, reply=override.reply or reply, relayed=relayed)
         now_ms = judged.terms.now_ms
         if notes or received_ms != now_ms:
             override = replace(override, notes=notes, received_ms=None if received_ms == now_ms else received_ms)
@@ -192,7 +208,7 @@ class MemoryStore:
             now_ms=now_ms,
             status=reply.status if override.reply is None else override.reply.status,
             connection=connection,
-            refused=judged.refusal is not None or receipt.refused is not None,
+            refused=judged.refusal is not None or receipt.refused is not None or failed,
             receipt=receipt,
             override=override,
         )
