@@ -93,6 +93,8 @@ OBJECTS: Final[Sequence[Any]] = (
     {"list": [1]},
     {"nested": {"a": 1}},
     {"text": "a"},
+    {"__email": "a@b.example", "__userId": None},
+    {"__fingerprint": "device_1"},
 )
 UTM: Final[Sequence[Any]] = (
     {},
@@ -179,13 +181,18 @@ NEEDED: Final = {
 
 
 def bodies(count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield bodies: a third of them as they should be, a third with one oddity, a third with several."""
+    """Yield bodies: a third of them as they should be, a third with one oddity, a third with several.
+
+    Of those with an oddity some have no event.
+    """
     random = Random(seed)
     for number in range(count):
         oddities = (0, 1, random.randint(2, 4))[number % 3]
         body = _body(random)
         for _ in range(oddities):
             _spoil(body, random)
+        if oddities and random.random() < 0.02:
+            body["events"] = []
         yield body
 
 

@@ -231,11 +231,11 @@ def _from_servers(remedy: Remedy) -> Remedy:
     return lambda body: body.get("source") in ("server", "integration") and remedy(body)
 
 
-def _beside_events(body: Any) -> bool:
-    removed = [
-        body.pop(name) for name in ("sessionId", "fingerprint") if isinstance(body.get(name), str) and body[name]
-    ]
-    return bool(removed)
+def _session(body: Any) -> bool:
+    sent = isinstance(body.get("sessionId"), str)
+    if sent:
+        del body["sessionId"]
+    return sent
 
 
 _user = _events(_without("email", "userId"), _add(userId="u1"), "identify")
@@ -253,8 +253,8 @@ DIFFERENCES: Final = [
     for revision, reason, remedy in (
         (
             R3,
-            "sdk: browser 0.4.0 sends sessionId beside the events, and core 1.1.0 has fingerprint there",
-            _beside_events,
+            "sdk: browser 0.4.0 and later send sessionId beside the events",
+            _session,
         ),
         (
             R3,

@@ -232,7 +232,7 @@ def test_rule_is_explained_by_its_fact_when_it_names_a_use_of_it() -> None:
 @pytest.mark.parametrize(
     ("rule", "value", "source"),
     [
-        ("/events/custom/required/eventName", "eventName", "docs: ingest.mdx@cc3fc14"),
+        ("/events/custom/required/eventName", "eventName", "docs: ingest.mdx@8bede74"),
         ("/events/custom/required/url", "url", 'docs: "Ingest Events" page, Event Types'),
         ("/events/shared/common/properties/type/type", "string", 'docs: "Ingest Events" page, Event Types'),
         ("/events/calendar/properties/duration/type", "number", 'docs: "Ingest Events" page, Calendar Event'),

@@ -75,7 +75,10 @@ def test_revision_takes_and_refuses_what_its_document_does(revision: str) -> Non
         ("r3-2026-05", {"events": {"shared": {"common": {"properties": {"url": {"format": None}}}}}}),
         ("r3-2026-05", {"events": {"identify": {"properties": {"email": {"format": None}}}}}),
         ("r3-2026-05", {"requests": {"envelope": {"properties": {"userIdentity": {"properties": {"email": None}}}}}}),
+        ("r3-2026-05", {"requests": {"envelope": {"properties": {"fingerprint": {"type": "string"}}}}}),
+        ("r3-2026-05", {"requests": {"envelope": {"properties": {"events": {"minItems": None}}}}}),
         ("r3-2026-05", {"events": {"stage": None}}),
+        ("r4-2026-08", {"protocol": {"identity": {"per_event": {"pointers": ["/email"]}}}}),
         ("r4-2026-08", {"events": {"custom": {"properties": {"email": {"pattern": None}}}}}),
         (
             "r4-2026-08",
