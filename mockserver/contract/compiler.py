@@ -9,10 +9,10 @@ from mockserver.contract.extension import BUILT_IN, extension_of
 from mockserver.contract.provenance import SOURCES, dangling
 from mockserver.contract.raw import RawContract, fail
 from mockserver.contract.read_operations import operations
-from mockserver.contract.sections import ContentTypes, Dedup, IdentityRule, Projects, ReservedMembers
+from mockserver.contract.sections import ContentTypes, Dedup, EventMark, IdentityRule, Projects, ReservedMembers
 from mockserver.contract.written import schema_problems, unknown_names
 from mockserver.jsonkit import Json, pointer
-from mockserver.jsonkit.decoding import read_named
+from mockserver.jsonkit.decoding import read, read_named
 from mockserver.jsonkit.pointer import Tokens
 
 
@@ -43,6 +43,7 @@ def compile_contract(
         changed=changed,
         nulls_absent=protocol["nulls"]["members"] == "absent",
         max_body=protocol["limits"]["body"]["max_bytes"],
+        extra_slashes=protocol.get("paths", {}).get("extra_slashes") != "unknown_path",
         prefixes=raw.prefixes(),
         credentials=raw.credentials,
         operations=operations(raw),
@@ -56,6 +57,7 @@ def compile_contract(
         content_types=raw.optional(ContentTypes, "content_types"),
         dedup=raw.optional(Dedup, "dedup"),
         entity=Tokens.of(protocol["entities"]["pointer"]) if "entities" in protocol else None,
+        no_entity=read(EventMark, protocol["entities"]["unless"]) if "unless" in raw.section("entities") else None,
         identity=read_named(IdentityRule, raw.section("identity")),
         reserved=read_named(ReservedMembers, raw.section("reserved")),
         projects=raw.optional(Projects, "projects"),

@@ -16,6 +16,7 @@ from mockserver.contract.sections import (
     Credential,
     Dedup,
     DeliveryRules,
+    EventMark,
     IdentityRule,
     MemberLimit,
     Prefix,
@@ -50,7 +51,8 @@ class Contract:
     revision, whose violations are warnings here; None when this is it. `documents` are the merged YAML documents and
     `changed` the origin of each place that a patch without a source changed: only the fidelity list and `contracts
     print` read them.
-    `bytes` is about what a patched contract takes beside what it shares with its revision.
+    With `extra_slashes` a path is also served with a slash at its end, and with several at its start. `bytes` is about
+    what a patched contract takes beside what it shares with its revision.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Contract:
     changed: Mapping[str, str]
     nulls_absent: bool
     max_body: int
+    extra_slashes: bool
     prefixes: tuple[Prefix, ...]
     credentials: Mapping[str, Credential]
     operations: Mapping[str, Operation]
@@ -78,6 +81,7 @@ class Contract:
     content_types: ContentTypes | None
     dedup: Dedup | None
     entity: Tokens | None
+    no_entity: EventMark | None
     identity: Mapping[str, IdentityRule]
     reserved: Mapping[str, ReservedMembers]
     projects: Projects | None
@@ -121,6 +125,7 @@ class Contract:
     def _locate(self, target: str) -> Place:
         path, _ = split_target(target)
         bare = path.lstrip("/")
+        leading, trailing = len(path) - len(bare) > 1, len(bare) > 1 and bare.endswith("/")
         segments = tuple(bare.rstrip("/").split("/"))
         operations: dict[str, Operation] = {}
         params: dict[str, str] = {}
@@ -130,12 +135,14 @@ class Contract:
                 operations[operation.method] = operation
                 params.update(match)
         keys = filter(None, (operation.key_in(segments) for operation in self.operations.values()))
+        refused = bool(operations) and (leading or trailing) and not self.extra_slashes
         return Place(
-            operations=operations,
-            params=params,
+            operations={} if refused else operations,
+            params={} if refused else params,
             key=next(keys, None),
-            leading_slashes=len(path) - len(bare) > 1,
-            trailing_slash=len(bare) > 1 and bare.endswith("/"),
+            leading_slashes=leading,
+            trailing_slash=trailing,
+            refused_slashes=refused,
         )
 
     def prefix_of(self, target: str) -> Prefix:

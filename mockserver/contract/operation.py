@@ -148,7 +148,8 @@ class Operation(Named):
 class Place:
     """Where a request target leads: the operations there by method, and the path's parameters.
 
-    `key` is the credential in the path, where the protocol has it there; also in a path that leads nowhere.
+    `key` is the credential in the path, where the protocol has it there; also in a path that leads nowhere. A path with
+    `refused_slashes` leads nowhere because of its extra slashes alone.
     """
 
     operations: Mapping[str, Operation]
@@ -156,6 +157,7 @@ class Place:
     key: str | None = None
     leading_slashes: bool = False
     trailing_slash: bool = False
+    refused_slashes: bool = False
 
     @property
     def first(self) -> Operation | None:

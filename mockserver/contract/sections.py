@@ -108,6 +108,14 @@ class Dedup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EventMark:
+    """The events that have one of some texts in a member."""
+
+    tokens: Tokens = field(metadata=POINTER)
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ContentTypes:
     """Media types a body may have, lower case; `anything` takes any other one too."""
 

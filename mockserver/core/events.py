@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
+from itertools import repeat
 from operator import itemgetter
 from typing import Final
 
@@ -125,6 +126,16 @@ def column(events: list[Json], tokens: Sequence[str]) -> list[Json]:
     return values
 
 
+def _optional_column(events: list[Json], tokens: Sequence[str]) -> list[Json]:
+    """Return what `column` does, faster for a member that hardly any event has in an object that all have."""
+    holders = events
+    with suppress(KeyError, TypeError, IndexError):
+        for token in tokens[:-1]:
+            holders = list(map(itemgetter(token), holders))
+        return list(map(dict.get, holders, repeat(tokens[-1])))
+    return column(events, tokens)
+
+
 def broken_rules(judged: Judged, form: Form, event: Json, event_rule: EventRule | None) -> Iterator[Violation]:
     """Yield what an event breaks: its schema, the adapter's rule beside it, a time window.
 
@@ -187,7 +198,12 @@ def _name_claims(judged: Judged, bad: set[int]) -> None:
     if contract.dedup is not None:
         judged.dedup = _spread(column(good, contract.dedup.tokens), bad, len(events))
     if contract.entity is not None:
-        judged.entities = _spread(column(good, contract.entity), bad, len(events))
+        ids, mark = column(good, contract.entity), contract.no_entity
+        if mark is not None:
+            texts = _optional_column(good, mark.tokens)
+            if texts.count(None) != len(texts):
+                ids = [None if text in mark.values else id for id, text in zip(ids, texts, strict=True)]
+        judged.entities = _spread(ids, bad, len(events))
 
 
 def _spread(values: list[Json], bad: set[int], count: int) -> list[bytes | None] | None:

@@ -199,6 +199,8 @@ def describe(violation: Violation) -> str:
             bound = "least" if keyword == "minItems" else "most"
             demand = f"have at {bound} {expected} item{'' if expected == 1 else 's'}"
             got = len(got) if isinstance(got, list) else got
+        case "minProperties":
+            demand = f"have at least {expected} member{'' if expected == 1 else 's'}"
         case "reserved":
             demand = f"come from one of the sources {', '.join(map(_shown, expected))}"
         case "window":

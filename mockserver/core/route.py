@@ -19,6 +19,7 @@ from mockserver.jsonkit.wiretext import restored
 ROUTING_ORDER: Final = 0
 """The place in the precedence of what routing refuses: before every gate."""
 OPERATIONS: Final = "/protocol/operations"
+SLASHES: Final = "/protocol/paths/extra_slashes"
 NO_TERMS: Final = Terms(now_ms=0)
 _WITHOUT_OPERATION: Final = frozenset({"header", "bearer", "query"})
 
@@ -45,14 +46,17 @@ def route(request_body: RequestBody, contract: Contract) -> Judged:
 
 def _refusal(judged: Judged) -> Refusal:
     request, operations = judged.request, judged.place.operations
+    rule = OPERATIONS
     if operations:
         reason, message = "method_not_allowed", f"{request.method} is not allowed for this path"
         expected, got = sorted(operations), request.method
     else:
         reason, message = "unknown_path", "unknown path"
         expected, got = sorted({operation.path for operation in judged.contract.operations.values()}), request.target
-    source = judged.contract.source_of(OPERATIONS)
-    finding = Finding(rule=OPERATIONS, expected=expected, got=got, source=source, message=message)
+        if judged.place.refused_slashes:
+            rule, message = SLASHES, "unknown path because of extra slashes"
+    source = judged.contract.source_of(rule)
+    finding = Finding(rule=rule, expected=expected, got=got, source=source, message=message)
     return Refusal(reason=reason, order=ROUTING_ORDER, finding=finding)
 
 

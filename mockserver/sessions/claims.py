@@ -115,10 +115,18 @@ class Claims:
         return False
 
     def events(self, judged: Judged, receipt: Receipt) -> tuple[Verdict, ...]:
-        """Claim the ids of the events that will be stored; return the verdict of each event."""
+        """Claim the ids of the events that will be stored, and what they create; return the verdict of each event."""
+        verdicts, entities = self._verdicts(judged), judged.entities
+        if entities is not None:
+            first = verdicts[0]
+            if first is not ACCEPTED or verdicts.count(first) != len(verdicts):
+                pairs = zip(entities, verdicts, strict=True)
+                entities = [entity if verdict is ACCEPTED else None for entity, verdict in pairs]
+            receipt.created = bool(self._remember(self._entities, entities))
+        return verdicts
+
+    def _verdicts(self, judged: Judged) -> tuple[Verdict, ...]:
         count = len(judged.events)
-        if judged.entities is not None:
-            receipt.created = bool(self._remember(self._entities, judged.entities))
         ids, new = judged.dedup, Ids()
         if ids is not None:
             new = self._remember(self._seen.setdefault(judged.contract.name, {}), ids)

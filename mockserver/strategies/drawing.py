@@ -123,11 +123,14 @@ class Drawing:
         members = list(self.members(schema, tokens))
         optional = [name for name, always, _ in members if not always]
         masks = st.integers(0, (1 << len(optional)) - 1)
+        fewest = schema.get("minProperties", 0)
 
         def build(draw: Draw) -> Json:
             mask = draw(masks)
             absent = {name for number, name in enumerate(optional) if not mask >> number & 1}
-            return {name: draw(strategy) for name, _, strategy in members if name not in absent}
+            drawn = {name: draw(strategy) for name, _, strategy in members if name not in absent}
+            there = {name: value for name, value in drawn.items() if value is not None}  # null may count as absent
+            return drawn if len(there) >= fewest else {**self.values.object_with(schema, tokens, ()), **there}
 
         return composed(build)
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import BoundGate, Operation
-from mockserver.core.route import OPERATIONS
+from mockserver.core.route import OPERATIONS, SLASHES
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.patterns import matcher
@@ -77,6 +77,9 @@ def changed(**members: Json) -> Change:
 def with_entry(member: str, name: str, value: str) -> Change:
     """Return a change that adds a text to one of the mappings: `headers`, `params` or `query`."""
     return lambda parts: changed(**{member: {**getattr(parts, member), name: value}})(parts)
+
+
+EXTRA_SLASHES: Final = (changed(after_path="/"), changed(before_path="/"))
 
 
 def _text(parts: Parts) -> bytes:
@@ -202,6 +205,9 @@ def _routing(contract: Contract, operation: Operation) -> Iterator[GateMutation]
     wrong = tuple(changed(method=method) for method in ("DELETE", "PUT", "PATCH") if method not in served)
     reason = "method_not_allowed"
     yield GateMutation(rule=OPERATIONS, keyword=reason, reason=reason, changes=wrong)
+    if not contract.extra_slashes:
+        reason = "unknown_path"
+        yield GateMutation(rule=SLASHES, keyword=reason, reason=reason, changes=EXTRA_SLASHES)
     if operation.lookup is not None:
         reason, nobody = UNKNOWN_ENTITY, changed(params={operation.lookup: "nobody_ever_saw_me"})
         rule = f"/protocol/refusals/{operation.family.name}/{reason}"

@@ -85,7 +85,10 @@ LEAVES: Final[Mapping[str, Keyword]] = {
 }
 """Keywords of single values."""
 
-STRUCTURE: Final = ("required", "properties", "additionalProperties", "items", "minItems", "maxItems", "anyOf")
+STRUCTURE: Final = (
+    *("required", "properties", "additionalProperties", "minProperties"),
+    *("items", "minItems", "maxItems", "anyOf"),
+)
 """Keywords of objects, arrays and alternatives."""
 
 SAYINGS: Final = ("title", "description", "examples", "use", "source", "sources", "refusal", "message")

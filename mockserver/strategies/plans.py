@@ -21,10 +21,10 @@ from mockserver.strategies.forms import BadEvent, FormPlan, Kind
 from mockserver.strategies.gate_mutations import GateMutation, gate_mutations
 from mockserver.strategies.naming import NOBODY
 from mockserver.strategies.non_schema_mutations import MEASURED
-from mockserver.strategies.places import Tokens, put
+from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import Breach, CertificateError, Request, Sample, TooLargeError
 from mockserver.strategies.schema_mutations import Mutation
-from mockserver.strategies.values import TimeFrame
+from mockserver.strategies.values import TimeFrame, Values
 
 MAX_BYTES: Final = "/protocol/limits/body/max_bytes"
 NOW_MS: Final = 1_781_438_402_000
@@ -91,16 +91,34 @@ class OperationPlan:
 
     def before(self, parts: Parts) -> tuple[Request, ...]:
         """Return what has to be sent first: for a read, an event that brings what it asks for into being."""
-        if self.operation.lookup is None or self.contract.entity is None:
+        return () if self.operation.lookup is None else self.creating(parts.params[self.operation.lookup])
+
+    def creating(self, name: str, *, marked: bool = False) -> tuple[Request, ...]:
+        """Return the request with an event that creates an entity; `marked`, the event does not for its mark.
+
+        The event is a repeat of none with another name. There is none where no operation takes such an event.
+        """
+        if self.contract.entity is None:
             return ()
-        name, place = parts.params[self.operation.lookup], self.contract.entity
         for other in self.plan.operations.values():
             for form in other.forms.values():
                 for kind in form.kinds.values():
-                    body = form.body([put(kind.values.host(place), place, name)])
-                    if not form.diagnosis.of(body):
-                        return (other.assembly.request(other.parts(body)),)
+                    for event in self._creating(kind, name, marked=marked):
+                        body = form.body([event])
+                        if not form.diagnosis.of(body):
+                            return (other.assembly.request(other.parts(body)),)
         return ()
+
+    def _creating(self, kind: Kind, name: str, *, marked: bool) -> Iterator[Json]:
+        """Yield events that name an entity, valid or not: one with an id of its own, if there are ids, and without."""
+        contract, values = self.contract, kind.values
+        assert contract.entity is not None
+        event = put(values.host(contract.entity), contract.entity, name)
+        if marked and contract.no_entity is not None:
+            event = _with_text(values, event, contract.no_entity.tokens, contract.no_entity.values[0])
+        if contract.dedup is not None:
+            yield _with_text(values, event, contract.dedup.tokens, f"m-{name}")
+        yield event
 
     def good(self, parts: Parts, events: Sequence[Json] = ()) -> Sample:
         """Return the sample of a request that is taken."""
@@ -130,6 +148,12 @@ class OperationPlan:
         self, parts: Parts, events: Sequence[Json] = (), bad: Sequence[Breach] = (), before: tuple[Request, ...] = ()
     ) -> Sample:
         return self.plan.sample(self.operation, self.assembly.request(parts), events, bad, before)
+
+
+def _with_text(values: Values, event: Json, tokens: Tokens, text: str) -> Json:
+    """Return an event with a text at a place; unchanged where the place has no object around it."""
+    event = values.with_holder(event, tokens)
+    return put(event, tokens, text) if isinstance(look(event, tokens[:-1]), dict) else event
 
 
 def _takes(plan: FormPlan, type: str) -> bool:

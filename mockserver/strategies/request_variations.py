@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mockserver.strategies.gate_mutations import Change, changed, with_entry
+from mockserver.strategies.gate_mutations import EXTRA_SLASHES, Change, changed, with_entry
 from mockserver.strategies.plans import OperationPlan
 
 JSON_TYPES: Final = ("application/json; charset=utf-8", "Application/JSON")
@@ -23,8 +23,8 @@ def transports(plan: OperationPlan) -> list[Change]:
 def variations(plan: OperationPlan) -> Iterator[Change]:
     """Yield each of the changes that leave a request of this operation good."""
     operation, projects = plan.operation, plan.contract.projects
-    yield changed(after_path="/")
-    yield changed(before_path="/")
+    if plan.contract.extra_slashes:
+        yield from EXTRA_SLASHES
     yield from (changed(credential=number) for number in range(1, len(operation.credentials)))
     if plan.takes_body:
         yield from _bodily(plan)

@@ -98,6 +98,15 @@ def _additional(spot: Spot, values: Values) -> Iterator[Mutation]:
         yield _mutation(spot, "additionalProperties", [(at, ((at, value),)) for at in places for value in ("x", None)])
 
 
+def _min_properties(spot: Spot, values: Values) -> Iterator[Mutation]:
+    """Take members away from the smallest object, those that may be left out first."""
+    required, least = spot.schema.get("required", ()), values.smallest(spot.schema, spot.tokens)
+    names = sorted(least, key=lambda name: name not in required) if isinstance(least, dict) else []
+    too_few = {name: least[name] for name in names[: max(0, spot.schema["minProperties"] - 1)]}
+    if spot.schema["minProperties"]:
+        yield _mutation(spot, "minProperties", [(spot.tokens, ((spot.tokens, too_few),))])
+
+
 def _items(spot: Spot, values: Values, size: int) -> Way:
     fixed = values.fixed.get(spot.tokens)
     schema = spot.schema.get("items", {})
@@ -143,6 +152,7 @@ def _pointed_at(spot: Spot, edit: Edit) -> Tokens:
 BREAKERS: Final[Mapping[str, Callable[[Spot, Values], Iterator[Mutation]]]] = {
     "required": _required,
     "additionalProperties": _additional,
+    "minProperties": _min_properties,
     "minItems": _min_items,
     "maxItems": _max_items,
     "anyOf": _any_of,

@@ -29,6 +29,9 @@ LIMITING: Final = frozenset(LEAVES) - {"type"}
 """Keywords whose edges are all worth showing."""
 MOST_ITEMS: Final = 1_000_000
 """No array is made longer: no protocol takes a body of this size."""
+MOST_SPARE: Final = 1_000
+"""No object gets more members than so many that nothing declares."""
+SPARE_NAME: Final = "member_"
 LONGEST_SCHEMA: Final = 500
 """How many characters of a schema an error quotes."""
 
@@ -98,6 +101,10 @@ class Values:
         """Return the smallest object that also has the members named."""
         chosen = {*schema.get("required", ()), *names}
         declared = schema.get("properties", {})
+        for name in (*declared, *(f"{SPARE_NAME}{number}" for number in range(MOST_SPARE))):
+            if len(chosen) >= schema.get("minProperties", 0):
+                break
+            chosen.add(name)
         listed = [*(name for name in declared if name in chosen), *sorted(chosen - set(declared))]
         return {name: self.smallest(declared.get(name, {}), (*tokens, name)) for name in listed}
 
@@ -138,6 +145,8 @@ class Values:
             for keyword, entry in LEAVES.items():
                 if keyword in branch and keyword != "type":
                     yield from entry.inside(branch[keyword], self.time_frame.now_ms)
+        if schema.get("minProperties"):
+            yield self.object_with(schema, tokens, ())
         if "enum" not in schema and "const" not in schema:
             yield from LEAVES["type"].inside(schema.get("type"), self.time_frame.now_ms)
 

@@ -22,6 +22,7 @@ from mockserver.verify.rule_set import RuleSet
 
 DEDUP: Final = "/protocol/dedup"
 ENTITIES: Final = "/protocol/entities"
+UNLESS: Final = f"{ENTITIES}/unless"
 NO_HEADERS: Final[Mapping[str, str]] = {}
 COUNTS: Final = ("${accepted}", "${duplicates}")
 """What tells repeats from first events, where a reply has it."""
@@ -170,6 +171,9 @@ def _entities(rule_set: RuleSet, plan: OperationPlan) -> None:
         draft = partial(_read_before_and_after, rule_set, plan, operation.lookup)
         refusal = f"/protocol/refusals/{operation.family.name}/{UNKNOWN_ENTITY}"
         rule_set.add(f"{ENTITIES}#known", operation.name, draft, {*facts, refusal})
+        if rule_set.contract.no_entity is not None and plan.creating("somebody", marked=True):
+            draft = partial(_read_after_marked, rule_set, plan, operation.lookup)
+            rule_set.add(UNLESS, operation.name, draft, {*facts, refusal})
     for form in plan.forms.values():
         if form.form.single and list(_places_of("${created}", operation.replies.success.body)):
             draft = partial(_created_once, rule_set, plan, form, entity)
@@ -180,6 +184,12 @@ def _created_once(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, place:
     event = put(next(iter(form.kinds.values())).values.host(place), place, rule_set.number())
     request = plan.assembly.request(plan.parts(form.body([event])))
     return rule_set.sequence(ENTITIES, request, request, certain=True)
+
+
+def _read_after_marked(rule_set: RuleSet, plan: OperationPlan, parameter: str) -> Probe:
+    name = rule_set.number()
+    read = plan.assembly.request(changed(params={parameter: name})(plan.parts()))
+    return rule_set.sequence(UNLESS, *plan.creating(name, marked=True), read, certain=True)
 
 
 def _read_before_and_after(rule_set: RuleSet, plan: OperationPlan, parameter: str) -> Probe:

@@ -41,7 +41,9 @@ CONTROLLED_HEADERS: Final = frozenset(
     }
 )
 """Headers that decide how a request is read, or whether it comes from a page."""
-GENERAL_FACTS: Final = ("/protocol/nulls", "/protocol/content_types", "/protocol/limits/body", "/protocol/projects")
+GENERAL_FACTS: Final = (
+    *("/protocol/nulls", "/protocol/paths", "/protocol/content_types", "/protocol/limits/body", "/protocol/projects"),
+)
 
 
 class RuleSet:

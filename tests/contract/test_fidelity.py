@@ -22,7 +22,7 @@ from tests.live import Live, live
 BASES = ("docs", "spec", "sdk", "inferred", "assumed", "patch")
 REVISIONS = [(protocol.name, name) for protocol in library().protocols.values() for name in protocol.revision_names()]
 NAMED = [(protocol.name, name) for protocol in library().protocols.values() for name in protocol.revisions]
-ONE_FACT = {"projects", "content_types", "nulls", "host", "base", "newest", "dedup", "entities"}
+ONE_FACT = {"projects", "content_types", "nulls", "paths", "host", "base", "newest", "dedup", "entities"}
 """Sections of protocol.yaml that are one entry; the others are maps of entries."""
 NESTED = {"stored": 2, "refusals": 2, "delivery": 1, "identity": 1}
 """How many names deep the entries of a section stand, where it is not one."""

@@ -79,6 +79,11 @@ def test_unknown_member_is_named_with_the_nearest_one_when_none_is_allowed(name:
     assert _message({}, {name: 1}, additionalProperties=False) == message
 
 
+@pytest.mark.parametrize(("least", "members"), [(1, "1 member"), (2, "2 members")])
+def test_least_number_of_members_is_named_when_there_are_fewer(least: int, members: str) -> None:
+    assert _message({"minProperties": least}, {"plan": {}}) == f"plan must have at least {members}, got {{}}"
+
+
 def test_alternatives_are_named_when_none_is_there() -> None:
     alternatives = [{"required": ["plan"]}, {"required": ["seats", "owner"]}]
     assert _message({}, {}, anyOf=alternatives) == "plan or seats with owner is required"

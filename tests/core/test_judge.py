@@ -11,7 +11,7 @@ from mockserver.contract.contract import Contract
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
 from mockserver.core.wire import WireRequest
-from tests.judging import COLLECT, NOW, TERMS, collection, contract_of, judged, routed, sale, wire_request
+from tests.judging import COLLECT, MADE_UP, NOW, TERMS, collection, contract_of, judged, routed, sale, wire_request
 
 TALLY = contract_of("tally")
 WHISPERR = contract_of("whisperr")
@@ -174,6 +174,31 @@ def test_entities_are_named_beside_the_ids_of_repeats() -> None:
     body = {"external_user_id": "u", "event_type": "opened", "context": {"$message_id": "m"}}
     result = judged(WHISPERR, wire_request(TRACK, body, KEY))
     assert (reason(result), result.dedup, result.entities) == (None, [b"m"], [b"u"])
+
+
+def test_event_with_the_mark_of_the_contract_brings_no_entity_into_being() -> None:
+    modes: list[dict[str, Any]] = [{"$mode": "test"}, {}, {"$mode": "live"}, {"$mode": ["test"]}, {"$mode": None}]
+    events = [
+        {"external_user_id": f"u{number}", "event_type": "opened", "context": {"$message_id": f"m{number}", **mode}}
+        for number, mode in enumerate(modes)
+    ]
+    result = judged(WHISPERR, wire_request("/v1/events/batch", {"events": events}, KEY))
+    assert (reason(result), result.entities) == (None, [None, b"u1", b"u2", b"u3", b"u4"])
+    assert judged(WHISPERR, wire_request(TRACK, events[0], KEY)).entities is None
+    classic = contract_of("whisperr", revision="classic-2026-06")
+    assert judged(classic, wire_request(TRACK, events[0], KEY)).entities == [b"u0"]
+
+
+def test_mark_is_looked_for_where_a_contract_lets_it_stand_anywhere() -> None:
+    mark = {"pointer": "/properties/a/b", "values": ["x", "y"], "source": MADE_UP}
+    contract = contract_of("whisperr", {"protocol": {"entities": {"unless": mark}}})
+    inner: list[Any] = [None, "text", {"a": "text"}, {"a": {"b": "y"}}, {"a": {"b": "z"}}, {}]
+    events = [
+        {"external_user_id": f"u{number}", "event_type": "a", "context": {"$message_id": f"m{number}"}, **member}
+        for number, member in enumerate({"properties": each} if isinstance(each, dict) else {} for each in inner)
+    ]
+    result = judged(contract, wire_request("/v1/events/batch", {"events": events}, KEY))
+    assert (reason(result), result.entities) == (None, [b"u0", b"u1", b"u2", None, b"u4", b"u5"])
 
 
 @pytest.mark.parametrize(

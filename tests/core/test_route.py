@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mockserver.core.route import OPERATIONS, ROUTING_ORDER
+from mockserver.core.route import OPERATIONS, ROUTING_ORDER, SLASHES
 from tests.judging import COLLECT, MADE_UP, collection, contract_of, routed, sale, wire_request
 
 TALLY = contract_of("tally")
@@ -67,6 +67,40 @@ def test_path_is_unknown_when_no_operation_is_there(target: str) -> None:
     assert (finding.rule, finding.severity, finding.pointer) == (OPERATIONS, "error", "")
     assert (finding.expected, finding.got) == (["/tally/v2/{stream}/collect"], target)
     assert finding.source == MADE_UP
+
+
+UNKNOWN_PATH = {"protocol": {"paths": {"extra_slashes": "unknown_path", "source": MADE_UP}}}
+
+
+@pytest.mark.parametrize(
+    ("target", "rule"),
+    [
+        ("/tally/v2/main/collect/", SLASHES),
+        ("//tally/v2/main/collect", SLASHES),
+        ("///tally/v2/main/collect//", SLASHES),
+        ("/tally/v2/main/nothing/", OPERATIONS),
+        ("/tally/v2/main/collect", None),
+        ("/tally/v2/main/collect?x=/", None),
+        ("http://any.example/tally/v2/main/collect", None),
+    ],
+)
+def test_path_with_extra_slashes_is_unknown_where_the_contract_does_not_serve_it(target: str, rule: str | None) -> None:
+    contract = contract_of("tally", UNKNOWN_PATH)
+    judged = routed(contract, wire_request(target, collection(sale())))
+    found = None if judged.refusal is None else judged.refusal.finding
+    assert (None if found is None else found.rule) == rule
+    if rule is not None:
+        assert judged.refusal is not None
+        assert (judged.refusal.reason, judged.operation, judged.place.params) == ("unknown_path", None, {})
+        assert contract.source_of(rule) == judged.refusal.finding.source == MADE_UP
+
+
+def test_key_in_a_path_with_extra_slashes_names_the_session_where_it_is_not_served() -> None:
+    nowhere = routed(contract_of("outlit", UNKNOWN_PATH), wire_request("/api/i/v1/pk_a/events/"))
+    assert nowhere.refusal is not None
+    assert nowhere.credential == "pk_a"
+    preflight = routed(contract_of("whisperr", UNKNOWN_PATH), wire_request("/v1/identify/", method="OPTIONS"))
+    assert not preflight.preflight
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "post", "OPTIONS"])

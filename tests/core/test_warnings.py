@@ -330,6 +330,31 @@ async def test_whisperr_warns_of_nothing_that_its_newest_revision_takes() -> Non
         assert (of_request, of_events) == ([], [[]])
 
 
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({}, []),
+        ({"traits": {"plan": "pro"}}, []),
+        ({"traits": {}}, [("/warnings/events/empty_traits", "/traits")]),
+        ({"channels": []}, [("/warnings/events/empty_channels", "/channels")]),
+        ({"channels": [{"channel": "push", "kind": "fcm", "platform": "ios"}]}, []),
+        ({"channels": [{"channel": "push", "kind": "fax"}]}, [("/warnings/events/push_metadata", "/channels/0/kind")]),
+        (
+            {"channels": [{"channel": "email"}, {"channel": "sms", "kind": "fcm"}]},
+            [("/warnings/events/push_metadata_elsewhere", "/channels/1")],
+        ),
+    ],
+)
+async def test_identify_warns_of_what_its_page_wants_left_out(members: Any, told: Told) -> None:
+    channels = [{"address": "a", "opted_in": True, **channel} for channel in members.get("channels", ())]
+    body = {"external_user_id": "u", **members, **({"channels": channels} if "channels" in members else {})}
+    reply, of_request, (found,) = await rows(
+        contract_of("whisperr"), wire_request("/v1/identify", body, {**JSON, **KEY})
+    )
+    assert (reply.status, of_request) == (200, [])
+    assert [(finding["rule"], finding["pointer"]) for finding in found] == told
+
+
 async def test_body_that_is_the_event_itself_warns_once() -> None:
     contract = contract_of("whisperr", {"protocol": {"newest": {"value": "classic-2026-06"}}})
     sent = {"anonymous_id": "a", "external_user_id": "u"}

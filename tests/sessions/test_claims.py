@@ -96,6 +96,18 @@ def identified(*users: str) -> Judged:
     return judged(WHISPERR, wire_request("/v1/events/batch", {"events": events}, headers))
 
 
+def test_repeat_that_names_another_entity_creates_none() -> None:
+    claims, again = Claims(), receipt()
+    claims.events(identified("u", "v"), receipt())
+    repeated = identified("w", "x")
+    repeated.dedup = identified("u", "v").dedup
+    assert claims.events(repeated, again) == (DUPLICATE, DUPLICATE)
+    assert (again.created, claims.knows(b"w"), claims.knows(b"x")) == (False, False, False)
+    repeated.dedup = [*(repeated.dedup or ())[:1], b"another"]
+    assert claims.events(repeated, again) == (DUPLICATE, ACCEPTED)
+    assert (again.created, claims.knows(b"w"), claims.knows(b"x")) == (True, False, True)
+
+
 def test_entity_is_created_by_the_first_event_that_names_it() -> None:
     claims, first, second, third = Claims(), receipt(), receipt(), receipt()
     assert not claims.knows(b"u1")

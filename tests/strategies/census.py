@@ -16,7 +16,15 @@ from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.schema_mutations import Spot, spots
 
-BOUNDS = {"minLength": -1, "maxLength": 1, "minItems": -1, "maxItems": 1, "minimum": -1, "maximum": 1}
+BOUNDS = {
+    "minLength": -1,
+    "maxLength": 1,
+    "minItems": -1,
+    "maxItems": 1,
+    "minimum": -1,
+    "maximum": 1,
+    "minProperties": -1,
+}
 """Keywords with a limit, and on which side of it a value is refused."""
 
 
@@ -41,6 +49,8 @@ def measure(keyword: str, value: Json) -> float | None:
         return len(value) if isinstance(value, str) else None
     if keyword.endswith("Items"):
         return len(value) if isinstance(value, list) else None
+    if keyword.endswith("Properties"):
+        return len(value) if isinstance(value, dict) else None
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 

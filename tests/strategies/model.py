@@ -166,15 +166,15 @@ class Model:
             verdicts = ["duplicate"] * len(action.items)
             created = False
         else:
-            created = self._meet(session, action, bad)
             verdicts = self._claim(session, action, bad)
+            created = self._meet(session, action, verdicts)
         expect = self._reply(action, verdicts, refused, replayed, created)
         return Predicted(expect=expect, headers=self._headers(session, action, taken), verdicts=verdicts)
 
-    def _meet(self, session: ModelSession, action: Action, bad: set[int]) -> bool:
+    def _meet(self, session: ModelSession, action: Action, verdicts: Sequence[str]) -> bool:
         if "entities" not in self.protocols[action.protocol]:
             return False
-        users = {item.user for index, item in enumerate(action.items) if index not in bad}
+        users = {item.user for item, verdict in zip(action.items, verdicts, strict=True) if verdict == "accepted"}
         new = users - session.users
         session.users |= users
         return bool(new)

@@ -234,7 +234,10 @@ class NaiveReading:
     def _ids(self, section: str, events: Sequence[Json]) -> list[str]:
         if section not in self.protocol:
             return []
-        tokens = parse(self.protocol[section]["pointer"])
+        tokens, unless = parse(self.protocol[section]["pointer"]), self.protocol[section].get("unless")
+        if unless is not None:
+            marks = [look(event, parse(unless["pointer"])) for event in events]
+            events = [event for event, mark in zip(events, marks, strict=True) if mark not in unless["values"]]
         values = (look(event, tokens) for event in events)
         return [value for value in values if isinstance(value, str) and value]
 

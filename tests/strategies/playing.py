@@ -34,6 +34,7 @@ FEW = 40
 ONE_REVISION: str = library().protocol("outlit").documents["protocol"]["newest"]["value"]
 BESIDE_THE_BODY = (
     "/protocol/operations",
+    "/protocol/paths",
     "/protocol/credentials",
     "/protocol/content_types",
     "/protocol/cors",

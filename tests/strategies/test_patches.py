@@ -66,6 +66,24 @@ PATCHES: dict[str, tuple[str, Any]] = {
         "apex",
         {"protocol": {"messages": {"required": {"value": "give me ${path} (${field}), [please]"}}}},
     ),
+    "objects with members": (
+        "whisperr",
+        {
+            "events": {
+                "event": {
+                    "properties": {
+                        "properties": {"minProperties": 1},
+                        "context": {"minProperties": 3, "properties": {"page": {"type": "string"}}},
+                    }
+                },
+                "identify": {"properties": {"traits": {"minProperties": 5}}},
+            }
+        },
+    ),
+    "no path with extra slashes": (
+        "outlit",
+        {"protocol": {"paths": {"extra_slashes": "unknown_path", "source": "assumed: made up for a test"}}},
+    ),
     "arrays of texts": (
         "whisperr",
         {

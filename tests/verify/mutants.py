@@ -22,6 +22,7 @@ LOOSER: Final = {
     "maximum": 1,
     "minItems": -1,
     "maxItems": 1,
+    "minProperties": -1,
 }
 GONE: Final = ("type", "enum", "const", "pattern", "format", "additionalProperties", "anyOf", *LOOSER)
 WORDS: Final = frozenset({"source", "sources", "title", "description", "summary", "examples", "example"})
@@ -160,6 +161,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "policy": ("partial", "atomic"),
     "starts": ("aligned", "first_request"),
     "members": ("absent", "refused"),
+    "extra_slashes": ("served", "unknown_path"),
     "without_origin": ("nothing", "*"),
     "method": ("GET", "POST", "PUT"),
     "in": ("header", "query"),
