@@ -22,6 +22,7 @@ from mockserver.cli.main import main as program
 from mockserver.contract import fidelity as facts
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import library
+from mockserver.jsonkit import jsontext, yamltext
 from mockserver.server import control
 
 HERE = Path(__file__).parent
@@ -42,8 +43,17 @@ def pages() -> Iterator[tuple[str, str]]:
 
 def data() -> Iterator[tuple[str, str]]:
     """Yield the path below the root and the text of each generated file that is no page."""
-    for name, text in openapi_examples.files(HERE.parent / "fixtures"):
+    fixtures = HERE.parent / "fixtures"
+    for name, text in openapi_examples.files(fixtures):
         yield f"contracts/{name}/examples.json", text
+    yield "fixtures/cases.ndjson", "".join(map(case_line, sorted(fixtures.glob("*/cases/*.yaml"))))
+
+
+def case_line(path: Path) -> str:
+    """Return a golden case as a line of JSON, which names its protocol."""
+    document = yamltext.load(path)
+    line = {"protocol": path.parent.parent.name, **document}
+    return jsontext.render_stable(line).decode() + "\n"
 
 
 def control_surface() -> str:

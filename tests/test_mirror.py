@@ -31,6 +31,7 @@ CALLED = Elsewhere(
 
 TOOLS = Elsewhere("test_other_tools.py", "it keeps tools that replace time, HTTP and files away from the server")
 CASES = Elsewhere("lint/test_case_reader.py", "the reader and the JSON Schema of cases are held to one verdict")
+GUESSED = Elsewhere("lint/test_guess.py", "what payloads are taken for")
 CHECKED = Elsewhere("lint/test_checker.py", "files are read to be checked")
 
 ELSEWHERE = {
@@ -57,7 +58,8 @@ ELSEWHERE = {
     "lint.golden_cases": CASES,
     "lint.playback": Elsewhere("test_cases.py", "it plays every golden case"),
     "lint.check_result": CHECKED,
-    "lint.guess": CHECKED,
+    "lint.payload_shape": GUESSED,
+    "lint.payload_names": GUESSED,
     "lint.items": CHECKED,
     "lint.traffic": Elsewhere("lint/test_har.py", "requests of HAR archives are told apart"),
     "lint.located_findings": CHECKED,

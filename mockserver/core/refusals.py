@@ -51,9 +51,14 @@ def refuse_violation(
 
 def broken_by(judged: Judged, schema: Schema, value: Json) -> list[Violation]:
     """Return what a value breaks in a schema of the contract it is judged by."""
-    large = len(judged.request_body.text) > LARGE_TEXT or _has_many_values(value)
-    spots = reference_spots if large else judge_spots
+    spots = spots_for(judged, value)
     return explained(judged, schema, value, nulls_absent=judged.contract.nulls_absent, spots=spots)
+
+
+def spots_for(judged: Judged, value: Json) -> Spots:
+    """Return the engine that explains a value of a request in less time."""
+    large = len(judged.request_body.text) > LARGE_TEXT or _has_many_values(value)
+    return reference_spots if large else judge_spots
 
 
 def _has_many_values(value: Json) -> bool:

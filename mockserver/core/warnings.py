@@ -19,11 +19,11 @@ from mockserver.core.adapter import adapter_of
 from mockserver.core.body import RequestBody
 from mockserver.core.collect import broken_by_request
 from mockserver.core.events import no_schema, outside_window
-from mockserver.core.explain import Violation
+from mockserver.core.explain import Spots, Violation, reference_spots
 from mockserver.core.findings import Finding
 from mockserver.core.gates import CONTENT_TYPES, media_type
 from mockserver.core.model import Judged
-from mockserver.core.refusals import explained, explained_by
+from mockserver.core.refusals import explained
 from mockserver.core.route import credentials, route
 from mockserver.core.stripping import removed_names
 from mockserver.core.wording import abridged
@@ -40,16 +40,18 @@ SERVER_NOTES: Final[Mapping[str, ServerRule]] = {
 
 
 @bounded()
-def event_errors(judged: Judged, event: Json) -> list[Finding]:
-    """Return every error of one event, as the reference engine sees it; windows included."""
+def event_errors(judged: Judged, event: Json, spots: Spots = reference_spots) -> list[Finding]:
+    """Return every error of one event, windows included; by default as the reference engine sees it."""
     if judged.form is None:
         return []
-    broken = explained_violations(judged, judged.form, event, judged.contract)
+    broken = explained_violations(judged, judged.form, event, judged.contract, spots)
     return [violation.finding() for violation in (*broken, *outside_window(judged, event))]
 
 
-def explained_violations(judged: Judged, form: Form, event: Json, contract: Contract) -> list[Violation]:
-    """Return what an event breaks under a contract as the reference engine explains it; windows are left out."""
+def explained_violations(
+    judged: Judged, form: Form, event: Json, contract: Contract, spots: Spots = reference_spots
+) -> list[Violation]:
+    """Return what an event breaks under a contract; windows are left out."""
     schema, under = form.schema_for(event), judged
     if contract is not judged.contract:
         under = structs.replace(judged, contract=contract)
@@ -57,12 +59,12 @@ def explained_violations(judged: Judged, form: Form, event: Json, contract: Cont
         return [no_schema(under, form, event)]
     event_rule = adapter_of(contract.adapter).event_rules(contract)
     beside = None if event_rule is None else event_rule(judged.request_body.value, event)
-    broken = explained_by(under, schema, event)
+    broken = explained(under, schema, event, nulls_absent=contract.nulls_absent, spots=spots)
     return broken if beside is None else [*broken, beside]
 
 
 @bounded()
-def event_warnings(judged: Judged, event: Json) -> list[Finding]:
+def event_warnings(judged: Judged, event: Json, spots: Spots = reference_spots) -> list[Finding]:
     """Return the warnings about an accepted event, and what the newest revision would refuse in it.
 
     Those of its request are left out, see `request_warnings`.
@@ -72,13 +74,14 @@ def event_warnings(judged: Judged, event: Json) -> list[Finding]:
         return []
     type_ = form.type_of(event)
     rules = [rule for rule in judged.contract.warnings.events if rule.types is None or type_ in rule.types]
-    findings = [*_rule_warnings(judged, rules, event), *_removals(judged, event)]
+    findings = [*_rule_warnings(judged, rules, event, spots), *_removals(judged, event)]
     if newest is not None:
         operation = newest.locate(judged.request.target).operations.get(judged.request.method)
         newest_form = None if operation is None else operation.forms.get(form.name)
         if newest_form is not None:
             ahead = structs.replace(judged, contract=newest)
-            broken = [*explained_violations(ahead, newest_form, event, newest), *outside_window(ahead, event)]
+            broken = explained_violations(ahead, newest_form, event, newest, spots)
+            broken += outside_window(ahead, event)
             findings += [_refused_by(newest, "this", violation.finding()) for violation in broken]
     return findings
 
@@ -102,13 +105,15 @@ def _removals(judged: Judged, event: Json) -> Iterator[Finding]:
             )
 
 
-def _rule_warnings(judged: Judged, rules: Sequence[WarningRule], value: Json) -> list[Finding]:
+def _rule_warnings(
+    judged: Judged, rules: Sequence[WarningRule], value: Json, spots: Spots = reference_spots
+) -> list[Finding]:
     """Return the warnings of those rules of the request's operation that a value breaks."""
     return [
         _warning(rule, violation)
         for rule in rules
         if rule.schema is not None and (rule.operations is None or judged.operation_name in rule.operations)
-        for violation in explained(judged, rule.schema, value, nulls_absent=False)
+        for violation in explained(judged, rule.schema, value, nulls_absent=False, spots=spots)
     ]
 
 

@@ -118,9 +118,14 @@ def depth(value: Json) -> int:
     return levels
 
 
+def has_long_number(text: bytes) -> bool:
+    """Return whether a text may hold an integer that is too long for orjson to keep its value."""
+    return _LONG_NUMBER in text.translate(_DIGITS_TO_ZERO)
+
+
 def view(text: bytes) -> Json:
     """Parse a text that is known to be valid, with orjson where that loses nothing."""
-    if _LONG_NUMBER not in text.translate(_DIGITS_TO_ZERO):
+    if not has_long_number(text):
         try:
             return loads(text)
         except orjson.JSONDecodeError:

@@ -31,10 +31,13 @@ REPEAT: Final = "$repeat"
 COPY_NUMBER: Final = "${i}"
 SCHEMA_FILE: Final = Path(__file__).with_name("case.schema.json")
 DEFAULT_CLOCK: Final = "2026-06-14T12:00:02.000Z"
+CASE_KEYS: Final = frozenset({"case", "dossier", "steps"})
+"""Members that only a golden case has."""
 
 _SCHEMA: Final[Mapping[str, Json]] = jsontext.parse_exactly(SCHEMA_FILE.read_bytes())
 _CASE: Final = DocumentSchema(_SCHEMA)
 _CORPUS_LINE: Final = DocumentSchema({"$ref": "#/$defs/corpus_line", "$defs": _SCHEMA["$defs"]})
+_REQUEST: Final = DocumentSchema({"$ref": "#/$defs/request", "$defs": _SCHEMA["$defs"]})
 
 
 def read_case(path: Path) -> Case:
@@ -53,17 +56,35 @@ def case_of(document: Json, path: Path) -> Case:
         raise _error(file, *violation)
     if document["case"] != path.stem:
         raise FormatError(file, "", "/case", f'must be the name of the file, "{path.stem}"')
+    return _case(document, file, document.get("protocol") or path.resolve().parent.parent.name)
+
+
+def case_of_line(document: Json, file: str, place: str) -> Case:
+    """Return a golden case that is a line of a file, and so names its protocol itself. Raises FormatError."""
+    _CASE.check(document, file, place)
+    if "protocol" not in document:
+        raise FormatError(file, place, "/protocol", "is required, because no folder names the protocol")
+    return _case(document, file, document["protocol"])
+
+
+def request_of(document: Json, file: str, place: str) -> WireRequest:
+    """Return a request as golden cases have it. Raises FormatError."""
+    _REQUEST.check(document, file, place)
+    return _exchange(place, document, None).request
+
+
+def _case(document: Mapping[str, Json], file: str, protocol: str) -> Case:
     try:
-        return _case(document, path)
+        return _built_case(document, file, protocol)
     except RecursionError:
         raise FormatError(file, "", "/steps", "nested too deeply") from None
 
 
-def _case(document: Mapping[str, Json], path: Path) -> Case:
+def _built_case(document: Mapping[str, Json], file: str, protocol: str) -> Case:
     return Case(
         name=document["case"],
-        protocol=path.resolve().parent.parent.name,
-        file=str(path),
+        protocol=protocol,
+        file=file,
         steps=tuple(_step(f"step {number}", step) for number, step in enumerate(document["steps"])),
         dossier=document["dossier"],
         why=document.get("why", ""),

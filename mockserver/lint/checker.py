@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch
+from mockserver.contract.operation import Form, Operation
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding
 from mockserver.core.judge import judge
@@ -17,17 +20,31 @@ from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
-from mockserver.lint.check_result import CheckResult, Problem, counted, difference_error, file_error
+from mockserver.jsonkit.jsontext import render
+from mockserver.lint.check_result import (
+    LISTED,
+    CheckResult,
+    Problem,
+    ProblemList,
+    ReadAs,
+    counted,
+    difference_error,
+    file_error,
+)
+from mockserver.lint.found_files import files_of
 from mockserver.lint.golden_cases import Case
-from mockserver.lint.guess import Guess, guesses
+from mockserver.lint.guess import DoubtError, Guesser
 from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
 from mockserver.lint.located_findings import errors_of, warnings_of
+from mockserver.lint.payload_names import Reading
+from mockserver.lint.plainly_good import PlainlyGood
 from mockserver.lint.playback import play
+from mockserver.lint.progress import SILENT, Progress
 from mockserver.lint.readers import items_of
 from mockserver.lint.replies import reply_findings
 from mockserver.lint.traffic import Skip, contract_of
-from mockserver.lint.wire_requests import with_example_credential
-from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
+from mockserver.lint.wire_requests import request_with_body, with_example_credential
+from mockserver.recording.redact import Redactor, key_prefixes, secrets_in, secrets_of
 
 TO_ANY_HOST: Final = "name the API with --protocol to check its requests to any host"
 
@@ -37,7 +54,8 @@ class CheckOptions:
     """What the caller says about the files. What is None is taken from the files, or guessed.
 
     `patches` are contract patches with the names of their protocols. A file in which there is nothing to check is an
-    error unless `allow_empty` is set, and so are fewer events than `min_events` in all files together.
+    error unless `allow_empty` is set, and so are fewer events than `min_events` in all files together. At most `limit`
+    findings of one rule are listed, the others counted; 0 is no limit.
     """
 
     protocol: str | None = None
@@ -48,15 +66,20 @@ class CheckOptions:
     warnings: bool = True
     allow_empty: bool = False
     min_events: int = 0
+    limit: int = LISTED
 
 
-def check(paths: Iterable[Path], library: Library, options: CheckOptions) -> CheckResult:
-    """Check files against the contracts of a library."""
-    checker = Checker(library, options)
-    asyncio.run(checker.check(paths))
+def check(paths: Iterable[Path], library: Library, options: CheckOptions, progress: Progress = SILENT) -> CheckResult:
+    """Check files, and those in folders, against the contracts of a library."""
+    checker = Checker(library, options, progress)
+    try:
+        checker.check(paths)
+    except KeyboardInterrupt:
+        checker.stop()
+    finally:
+        checker.close()
     prefixes = {prefix for name in library.protocols for prefix in key_prefixes(library.protocol(name).contract())}
-    redactor = Redactor(checker.secrets, prefixes)
-    checker.total.problems = [problem.without_secrets(redactor) for problem in checker.total.problems]
+    checker.total.problems.without_secrets(Redactor(checker.secrets, prefixes))
     return checker.total
 
 
@@ -66,28 +89,41 @@ class Checker:
     `total` is what was found in the files that are done, `result` in the one at hand.
     """
 
-    def __init__(self, library: Library, options: CheckOptions) -> None:
+    def __init__(self, library: Library, options: CheckOptions, progress: Progress = SILENT) -> None:
         self.library = library
         self.options = options
+        self.progress = progress
+        self.skipped_files: Counter[str] = Counter()
         self.secrets: set[str] = set()
         """The secrets of the payloads and requests in all files."""
-        self.total = CheckResult()
-        self.result = CheckResult()
+        self.total = self._no_result()
+        self.result = self._no_result()
+        self._chosen: dict[str | None, Mapping[str, Contract]] = {}
+        self._known_good: dict[tuple[Contract, Operation, Form], PlainlyGood] = {}
 
-    async def check(self, paths: Iterable[Path]) -> None:
-        """Check some files."""
-        for path in paths:
-            await self._check_file(path)
+    def _no_result(self) -> CheckResult:
+        return CheckResult(problems=ProblemList(self.options.limit))
+
+    def check(self, paths: Iterable[Path]) -> None:
+        """Check some files and folders."""
+        self.total.skipped_files = self.skipped_files
+        for found in files_of(paths, self.skipped_files):
+            if isinstance(found, Item):
+                self._check(found)
+                self._finish_file()
+            else:
+                self._check_file(found)
         expected, got = self.options.min_events, self.total.events
         if got < expected:
             message = f"expected at least {counted(expected, 'event')} (--min-events), got {got}"
             self._report(Item(file=""), file_error("/file", message, expected=expected, got=got))
             self._finish_file()
 
-    async def _check_file(self, path: Path) -> None:
-        for item in items_of(path):
+    def _check_file(self, path: Path) -> None:
+        for item in items_of(path, self.progress.open):
+            self.progress.advance(self.total.requests + self.result.requests)
             try:
-                await self._check(item)
+                self._check(item)
             except ContractError as error:
                 self._report(item, file_error("/contract", str(error)))
         if self.result.is_empty:
@@ -97,22 +133,32 @@ class Checker:
             self._report_empty(Item(file=str(path)), "; ".join([wanted, *self.result.not_checked(), *hints]))
         self._finish_file()
 
+    def close(self) -> None:
+        """Close the loop in which cases were played."""
+        if "_loop" in vars(self):
+            self._loop.close()
+
+    def stop(self) -> None:
+        """Keep what was found in the file at hand, which is not read to its end."""
+        self.total.interrupted = True
+        self._finish_file()
+
     def _finish_file(self) -> None:
         self.total.add(self.result)
-        self.result = CheckResult()
+        self.result = self._no_result()
 
     def _report_empty(self, item: Item, problem: str) -> None:
         if not self.options.allow_empty:
             self._report(item, file_error("/file", f"nothing to check: {problem}"))
 
-    async def _check(self, item: Item) -> None:
+    def _check(self, item: Item) -> None:
         match item:
             case EmptyItem():
                 self._report_empty(item, item.problem)
             case BrokenItem():
                 self._report(item, file_error("/file", item.problem, pointer=item.pointer))
             case CaseItem():
-                await self._check_case(item, item.case)
+                self._check_case(item, item.case)
             case RequestItem():
                 self._check_request(item)
             case PayloadItem():
@@ -130,7 +176,7 @@ class Checker:
     def _terms(self, now_ms: int | None = None) -> Terms:
         return Terms(now_ms=now_ms or self.options.now_ms or 0)
 
-    async def _check_case(self, item: CaseItem, case: Case) -> None:
+    def _check_case(self, item: CaseItem, case: Case) -> None:
         """Play a case, and report where the replies differ from what it expects."""
         protocol = self.options.protocol or case.protocol
         if protocol not in self.library.protocols and not item.place:
@@ -138,9 +184,9 @@ class Checker:
             return
         patches = [] if case.patch is None else [Patch(name=case.file, patch=case.patch, root="/patch")]
         contract = self._contract(protocol, case.revision if protocol == case.protocol else None, patches)
-        played = await play(case, contract)
+        played = self._loop.run_until_complete(play(case, contract))
         for exchange in played.exchanges:
-            self._count(exchange.judged)
+            self._count(item, exchange.judged)
             for difference in exchange.differences:
                 self._report(item, difference_error(difference, "/expect"), exchange.judged, place=exchange.step.place)
         for difference in played.differences:
@@ -158,6 +204,7 @@ class Checker:
             return
         request = with_example_credential(item.request, routed)
         judged = judge(route(RequestBody(request), contract), self._terms(item.now_ms))
+        self.secrets |= secrets_of(request, contract) - _examples(contract)
         self._report_judged(item, judged)
         self._check_reply(item, judged)
 
@@ -173,41 +220,77 @@ class Checker:
 
     def _contracts(self, named: str | None) -> Mapping[str, Contract]:
         """Return the contracts that a request may belong to, by protocol; `named` is the protocol that it names."""
-        names = self.library.protocols if self.options.protocol is None else [self.options.protocol]
-        if named is not None and self.options.protocol is None:
-            names = [named]
-        return {name: self._contract(name) for name in names}
+        chosen = self.options.protocol or named
+        if chosen not in self._chosen:
+            names = self.library.protocols if chosen is None else [chosen]
+            self._chosen[chosen] = {name: self._contract(name) for name in names}
+        return self._chosen[chosen]
+
+    @cached_property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        """The loop in which cases are played. Nothing else runs in it, so that Ctrl-C ends the check at once."""
+        return asyncio.new_event_loop()
+
+    @cached_property
+    def _guesser(self) -> Guesser:
+        return Guesser({name: self._contract(name) for name in self.library.protocols})
 
     def _check_payload(self, item: PayloadItem) -> None:
-        """Judge a body or a single event as what it looks most like."""
+        """Judge a body or a single event as what it looks like, or say that it cannot be told."""
         options = self.options
-        best = min(self._guesses(item.payload), key=lambda guess: guess.score, default=None)
-        if best is None:
-            operation = options.operation or "with a request body"
-            self._report(item, file_error("/file", f"no operation {operation} to check this against"))
-        elif best.likely or options.operation or options.protocol:
-            self._report_judged(item, best.judged, single_event=best.wrapped)
-        else:
-            message = "not recognized as a request or an event; set --protocol and --operation"
-            self._report(item, file_error("/file", message))
+        try:
+            reading = self._guesser.read(item.payload, options.protocol, options.operation)
+        except DoubtError as doubt:
+            self._report(item, file_error("/file", str(doubt)))
+            return
+        contract, operation, form, wrapped = reading.contract, reading.operation, reading.form, reading.wrapped
+        inferred = options.protocol is None or options.operation is None
+        body = {form.events[0]: [item.payload]} if wrapped and form.events else item.payload
+        if wrapped and not options.now_ms and self._good(contract, operation, form).holds(body, item.payload):
+            self.secrets |= secrets_in(item.payload, render(item.payload))
+            self._count_one(item, reading, inferred=inferred)
+            return
+        routed = route(RequestBody(request_with_body(operation, body)), contract)
+        judged = _as_event(routed, reading, item.payload, self._terms()) if wrapped else judge(routed, self._terms())
+        judged.body = judged.body if judged.body is not None else body
+        self.secrets |= secrets_in(body, judged.request.body) | self._own_keys(judged)
+        self._report_judged(item, judged, single_event=wrapped, inferred=inferred)
 
-    def _guesses(self, payload: Json) -> Iterator[Guess]:
-        chosen = self.options.protocol
-        for name in [chosen] if chosen else self.library.protocols:
-            yield from guesses(payload, self._contract(name), self.options.operation, self._terms())
+    def _own_keys(self, judged: Judged) -> set[str]:
+        """Return the key in the body; one anywhere else is the example that was put there."""
+        return {judged.credential} - _examples(judged.contract) if judged.credential is not None else set()
 
-    def _report_judged(self, item: Item, judged: Judged, *, single_event: bool = False) -> None:
-        self._count(judged)
-        examples = {known.example or known.name for known in judged.contract.credentials.values()}
-        self.secrets |= secrets_of(judged.request, judged.contract) - examples
-        errors = errors_of(judged, single_event=single_event)
-        warnings = warnings_of(judged, errors, single_event=single_event) if self.options.warnings else ()
+    def _good(self, contract: Contract, operation: Operation, form: Form) -> PlainlyGood:
+        key = contract, operation, form
+        if key not in self._known_good:
+            self._known_good[key] = PlainlyGood(contract, operation, form)
+        return self._known_good[key]
+
+    def _suspects(self, judged: Judged) -> Collection[int]:
+        """Return the positions of the events that are not plainly good."""
+        if judged.operation is None or judged.form is None:
+            return range(len(judged.events))
+        holds, body = self._good(judged.contract, judged.operation, judged.form).holds, judged.request_body.value
+        return [index for index, event in enumerate(judged.events) if not holds(body, event, judged)]
+
+    def _report_judged(self, item: Item, judged: Judged, *, single_event: bool = False, inferred: bool = False) -> None:
+        self._count(item, judged, inferred=inferred)
+        suspects = self._suspects(judged)
+        errors = errors_of(judged, suspects, single_event=single_event)
+        warnings = warnings_of(judged, errors, suspects, single_event=single_event) if self.options.warnings else ()
         for event, finding in (*errors, *warnings):
             self._report(item, finding, judged, event=None if single_event else event)
 
-    def _count(self, judged: Judged) -> None:
+    def _count(self, item: Item, judged: Judged, *, inferred: bool = False) -> None:
         self.result.requests += 1
         self.result.events += len(judged.events)
+        self.result.read_as[ReadAs(item.file, judged.contract.name, judged.operation_name, inferred)] += 1
+
+    def _count_one(self, item: Item, reading: Reading, *, inferred: bool) -> None:
+        """Count an event that was looked at without a request around it."""
+        self.result.requests += 1
+        self.result.events += 1
+        self.result.read_as[ReadAs(item.file, reading.contract.name, reading.operation.name, inferred)] += 1
 
     def _report(
         self, item: Item, finding: Finding, judged: Judged | None = None, *, place: str = "", event: int | None = None
@@ -222,6 +305,17 @@ class Checker:
             event=event,
         )
         self.result.problems.append(problem)
+
+
+def _as_event(routed: Judged, reading: Reading, event: Json, terms: Terms) -> Judged:
+    """Return a judgement of which only the event counts: the request around it was made up."""
+    routed.terms, routed.form, routed.events = terms, reading.form, [event]
+    routed.request_body.parse(reading.contract.max_body)
+    return routed
+
+
+def _examples(contract: Contract) -> set[str]:
+    return {known.example or known.name for known in contract.credentials.values()}
 
 
 def _protocol(item: Item) -> str | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from mockserver.core.findings import Finding
 from mockserver.core.model import Judged
+from mockserver.core.refusals import spots_for
 from mockserver.core.warnings import event_errors, event_warnings, request_warnings
 
 WINDOWS: Final = "/protocol/windows/"
@@ -19,15 +20,16 @@ class LocatedFinding(NamedTuple):
     finding: Finding
 
 
-def errors_of(judged: Judged, *, single_event: bool = False) -> list[LocatedFinding]:
+def errors_of(judged: Judged, suspects: Collection[int], *, single_event: bool = False) -> list[LocatedFinding]:
     """Return why a request is refused: what its events do not say themselves first, then the errors of each event.
 
-    With `single_event` the request was only built around an event, so what is wrong with the request is left out.
+    `suspects` are the positions of the events to look at. With `single_event` the request was only built around an
+    event, so what is wrong with the request is left out.
     """
     errors = [
         LocatedFinding(_number(judged, index), finding)
-        for index, event in enumerate(judged.events)
-        for finding in event_errors(judged, event)
+        for index in suspects
+        for finding in event_errors(judged, judged.events[index], spots_for(judged, judged.events[index]))
     ]
     refusal, named = judged.refusal, {error.finding.rule for error in errors}
     if refusal is not None and not single_event and refusal.finding.rule not in named:
@@ -36,20 +38,24 @@ def errors_of(judged: Judged, *, single_event: bool = False) -> list[LocatedFind
 
 
 def warnings_of(
-    judged: Judged, errors: Sequence[LocatedFinding], *, single_event: bool = False
+    judged: Judged, errors: Sequence[LocatedFinding], suspects: Collection[int], *, single_event: bool = False
 ) -> Iterator[LocatedFinding]:
     """Yield the warnings about a request and about its events that have no errors; none if it has errors itself.
 
-    With `single_event` the request was only built around an event, so the warnings about it are left out.
+    `suspects` are the positions of the events to look at. With `single_event` the request was only built around an
+    event, so the warnings about it are left out.
     """
     invalid = {error.event for error in errors}
     if None in invalid:
         return
     of_request = [] if single_event else request_warnings(judged, notes=(), over_rate=False, refused=False)
     warnings = [LocatedFinding(None, finding) for finding in of_request]
-    for index, event in enumerate(judged.events):
-        if index not in invalid:
-            warnings += [LocatedFinding(_number(judged, index), finding) for finding in event_warnings(judged, event)]
+    for index in suspects:
+        number = _number(judged, index)
+        if number not in invalid:
+            event = judged.events[index]
+            findings = event_warnings(judged, event, spots_for(judged, event))
+            warnings += [LocatedFinding(number, finding) for finding in findings]
     named: dict[tuple[int | None, str, str], LocatedFinding] = {}
     for warning in warnings:
         named.setdefault((warning.event, warning.finding.rule, warning.finding.pointer), warning)

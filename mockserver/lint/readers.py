@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import base64
-import sys
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from mockserver.core.wire import WireReply
 from mockserver.errors import ContractError
-from mockserver.jsonkit import Json, yamltext
-from mockserver.jsonkit.filetext import NotUTF8Error, utf8, without_mark
+from mockserver.jsonkit import Json, jsontext, yamltext
+from mockserver.jsonkit.filetext import NotUTF8Error, utf8
 from mockserver.jsonkit.formats import epoch_ms
 from mockserver.jsonkit.jsontext import NotJSONError, parse_exactly
-from mockserver.lint.case_reader import case_of, case_of_corpus_line
+from mockserver.lint.case_reader import CASE_KEYS, case_of, case_of_corpus_line, case_of_line, request_of
 from mockserver.lint.document_schema import DocumentSchema, FormatError
+from mockserver.lint.found_files import HAR, LINES, YAML, suffix_of
 from mockserver.lint.har import har_item
 from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
+from mockserver.lint.source import LONGEST_LINE, STDIN, Source, UnreadableError, lines_of, opened
 from mockserver.lint.wire_requests import wire_request
 
-STDIN: Final = Path("-")
-LINES: Final = (".ndjson", ".jsonl")
-YAML: Final = (".yaml", ".yml")
-HAR: Final = ".har"
 NOT_JSON: Final = "is not valid JSON"
 CONTENT: Final = "a request body, an event, a list of these, or a HAR archive"
 LINE_CONTENT: Final = "one request body, event or exchange per line"
-CASE_KEYS: Final = frozenset({"case", "dossier", "steps"})
+LOOKED_AT: Final = 1 << 20
+"""Bytes at the beginning of a file that tell whether it is one document or has a document in each line."""
+REQUEST_KEYS: Final = frozenset({"method", "path", "headers", "json", "text", "base64"})
 _TEXT: Final[Json] = {"type": "string"}
 _BASE64: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 _BODY: Final[Json] = {
@@ -68,21 +66,21 @@ _HAR: Final = DocumentSchema(
     {"type": "object", "required": ["log"], "properties": {"log": {"type": "object", **_ENTRIES}}}
 )
 
-Part: TypeAlias = tuple[str, Callable[[], Item]]
-"""A part of a file that can be read by itself: its place, and what reads it."""
 
+def items_of(path: Path, on_open: Callable[[Source], None] = lambda source: None) -> Iterator[Item]:
+    """Yield the items of a file. Whatever cannot be read, the file or a part of it, is a BrokenItem.
 
-def items_of(path: Path) -> Iterator[Item]:
-    """Yield the items of a file. Whatever cannot be read, the file or a part of it, is a BrokenItem."""
+    `on_open` is called with the source of the file before it is read.
+    """
     file = str(path)
     try:
-        for place, read in _parts(path, file):
-            try:
-                item = read()
-            except (FormatError, NotJSONError) as error:
-                item = _broken(file, place, error)
-            yield item
-    except (FormatError, NotJSONError, NotUTF8Error, ContractError, OSError) as error:
+        if suffix_of(path) in YAML:
+            yield _yaml_item(path, file)
+        else:
+            with opened(path) as source:
+                on_open(source)
+                yield from _items(source, path, file)
+    except (FormatError, NotJSONError, NotUTF8Error, UnreadableError, ContractError, OSError) as error:
         yield _broken(file, "", error)
 
 
@@ -98,80 +96,129 @@ def _broken(file: str, place: str, error: Exception) -> BrokenItem:
     return BrokenItem(file=file, place=place, problem=f"cannot be read: {getattr(error, 'strerror', error)}")
 
 
-def _parts(path: Path, file: str) -> Iterator[Part]:
-    suffix = path.suffix.lower()
-    if suffix in YAML:
-        document = yamltext.load(path)
-        if document is None:
-            yield "", partial(_empty, file, "the file is empty; expected a golden case or a contract patch")
-        else:
-            yield "", partial(_yaml_item, document, path)
-        return
-    text = without_mark(sys.stdin.buffer.read() if path == STDIN else path.read_bytes())
-    if not text.strip():
+def _yaml_item(path: Path, file: str) -> Item:
+    document = yamltext.load(path)
+    if document is None:
+        return EmptyItem(file=file, problem="the file is empty; expected a golden case or a contract patch")
+    if isinstance(document, dict) and document.keys() & CASE_KEYS:
+        return CaseItem(file=file, case=case_of(document, path))
+    if isinstance(document, dict) and "patch" in document:
+        return PatchItem(file=file)
+    raise FormatError(file, "", "", "is neither a golden case nor a contract patch")
+
+
+def _items(source: Source, path: Path, file: str) -> Iterator[Item]:
+    source.begin()
+    suffix = suffix_of(path)
+    has_lines = not _is_document(source) if suffix in LINES else suffix != HAR and _is_ndjson(source)
+    found = False
+    for item in _line_items(source, file) if has_lines else _document_items(source, suffix, file):
+        found = True
+        yield item
+    if not found:
         holder = "stdin" if path == STDIN else "the file"
         problem = f"empty; expected {LINE_CONTENT}" if suffix in LINES else f"empty and {NOT_JSON}; expected {CONTENT}"
-        yield "", partial(_empty, file, f"{holder} is {problem}")
-    elif suffix in LINES or (path == STDIN and _is_lines(text)):
-        for number, line in enumerate(text.split(b"\n"), 1):
-            line = line.removeprefix(BOM_UTF8)  # of a file that was appended to another one
-            if line.strip():
-                yield f"line {number}", partial(_line_item, line, file, f"line {number}")
-    else:
-        document = parse_exactly(utf8(text))
-        if suffix == HAR:
-            _HAR.check(document, file)
-        yield from _document_parts(document, file)
+        yield EmptyItem(file=file, problem=f"{holder} is {problem}")
 
 
-def _document_parts(document: Json, file: str) -> Iterator[Part]:
-    if isinstance(document, dict) and isinstance(document.get("log"), dict) and "entries" in document["log"]:
-        _HAR.check(document, file)
-        for number, entry in enumerate(document["log"]["entries"]):
-            yield f"entry {number}", partial(har_item, entry, file, f"entry {number}")
-        if not document["log"]["entries"]:
-            yield "", partial(_empty, file, "the archive has no entries")
-    elif isinstance(document, list):
-        for number, value in enumerate(document):
-            yield f"item {number}", partial(_value_item, value, file, f"item {number}")
-        if not document:
-            yield "", partial(_empty, file, "the list is empty")
-    else:
-        yield "", partial(_value_item, document, file, "")
+def _is_ndjson(source: Source) -> bool:
+    """Tell whether a file has several JSON documents: its first line that is not empty is one, and more follows."""
+    first, _, rest = source.peek(LOOKED_AT).strip().partition(b"\n")
+    return bool(rest) and _is_json(first)
 
 
-def _empty(file: str, problem: str) -> EmptyItem:
-    return EmptyItem(file=file, problem=problem)
-
-
-def _is_lines(text: bytes) -> bool:
-    """Tell whether a text is NDJSON: its first line that is not empty is valid JSON, and more follows."""
+def _is_document(source: Source) -> bool:
+    """Tell whether a file is one JSON document over several lines, though its name says NDJSON."""
+    text = source.peek(LOOKED_AT + 1)
     first, _, rest = text.strip().partition(b"\n")
+    return bool(rest) and len(text) <= LOOKED_AT and not _is_json(first) and _is_json(text)
+
+
+def _is_json(text: bytes) -> bool:
     try:
-        parse_exactly(first)
+        _parsed(text)
     except NotJSONError:
         return False
-    return bool(rest)
+    return True
 
 
-def _yaml_item(document: Json, path: Path) -> Item:
-    if isinstance(document, dict) and document.keys() & CASE_KEYS:
-        return CaseItem(file=str(path), case=case_of(document, path))
-    if isinstance(document, dict) and "patch" in document:
-        return PatchItem(file=str(path))
-    raise FormatError(str(path), "", "", "is neither a golden case nor a contract patch")
+def _line_items(source: Source, file: str) -> Iterator[Item]:
+    number = 0
+    try:
+        for number, line in lines_of(source.chunks()):
+            if line is None:
+                problem = f"longer than {LONGEST_LINE >> 20} MiB, which no request is"
+                yield BrokenItem(file=file, place=f"line {number}", problem=problem)
+                continue
+            line = line.removeprefix(BOM_UTF8)  # of a file that was appended to another one
+            if not line or line.isspace():
+                continue
+            place = f"line {number}"
+            try:
+                value = _parsed(line)
+                items = _list_items(value, file, f"{place} ") if type(value) is list else (_item(value, file, place),)
+            except (FormatError, NotJSONError) as error:
+                items = (_broken(file, place, error),)
+            yield from items
+    except UnreadableError as error:
+        raise UnreadableError(f"{error}; the complete lines, {number}, were checked") from None
 
 
-def _line_item(line: bytes, file: str, place: str) -> Item:
-    return _value_item(parse_exactly(line), file, place)
+def _document_items(source: Source, suffix: str, file: str) -> Iterator[Item]:
+    text = utf8(source.rest())
+    if not text.strip():
+        return
+    document = _parsed(text)
+    is_archive = isinstance(document, dict) and isinstance(document.get("log"), dict) and "entries" in document["log"]
+    if suffix == HAR or is_archive:
+        _HAR.check(document, file)
+        for number, entry in enumerate(document["log"]["entries"]):
+            yield _guarded(har_item, entry, file, f"entry {number}")
+        if not document["log"]["entries"]:
+            yield EmptyItem(file=file, problem="the archive has no entries")
+    elif isinstance(document, list):
+        yield from _list_items(document, file, "")
+    else:
+        yield _guarded(_item, document, file, "")
 
 
-def _value_item(value: Json, file: str, place: str) -> Item:
-    """Return a corpus line, an exported exchange, or a payload, whichever a value looks like."""
-    if isinstance(value, dict) and value.keys() >= {"request", "expect"}:
-        return CaseItem(file=file, place=place, case=case_of_corpus_line(value, file, place))
-    if isinstance(value, dict) and value.keys() >= {"method", "path", "request"}:
-        return _exported_item(value, file, place)
+def _list_items(values: list[Json], file: str, place: str) -> Iterator[Item]:
+    for number, value in enumerate(values):
+        yield _guarded(_item, value, file, f"{place}item {number}")
+    if not values:
+        yield EmptyItem(file=file, place=place.strip(), problem="the list is empty")
+
+
+def _guarded(read: Callable[[Json, str, str], Item], value: Json, file: str, place: str) -> Item:
+    try:
+        return read(value, file, place)
+    except (FormatError, NotJSONError) as error:
+        return _broken(file, place, error)
+
+
+def _parsed(text: bytes) -> Json:
+    """Parse JSON without loss, quickly where that is possible. Raises NotJSONError."""
+    if jsontext.has_long_number(text):
+        return parse_exactly(text)
+    try:
+        value, _ = jsontext.parse(text)
+    except NotJSONError:
+        return parse_exactly(text)  # its message names line and column
+    return value
+
+
+def _item(value: Json, file: str, place: str) -> Item:
+    """Return a golden case, a corpus line, a request, an exported exchange, or a payload: what a value looks like."""
+    if type(value) is dict:
+        if "request" in value:
+            if "expect" in value:
+                return CaseItem(file=file, place=place, case=case_of_corpus_line(value, file, place))
+            if "method" in value and "path" in value:
+                return _exported_item(value, file, place)
+        elif "steps" in value and "case" in value:
+            return CaseItem(file=file, place=place, case=case_of_line(value, file, place))
+        elif str(value.get("path")).startswith("/") and "path" in value and value.keys() <= REQUEST_KEYS:
+            return RequestItem(file=file, place=place, request=request_of(value, file, place))
     return PayloadItem(file=file, place=place, payload=value)
 
 

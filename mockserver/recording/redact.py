@@ -351,6 +351,16 @@ def secrets_of(request: WireRequest, contract: Contract) -> set[str]:
     return known | set(filter(is_random, by_name))
 
 
+def secrets_in(value: Json, text: bytes) -> set[str]:
+    """Return the secrets in a JSON text, and in its value, that names give away."""
+    characters = text.decode("utf-8", "replace")
+    by_name = set(_assigned(characters))
+    if "\\" in characters or next(_SECRET_NAMES.starts(_lower(characters)), None) is not None:
+        by_name.update(_named_in(value))
+    by_name.update(secret for _, _, decoded in _decoded(characters) for secret in _assigned(decoded))
+    return set(filter(is_random, by_name))
+
+
 def key_prefixes(contract: Contract) -> set[str]:
     """Return how the keys of a contract begin: their patterns and examples up to the first `_`."""
     written = contract.credentials.values()

@@ -96,7 +96,6 @@ def test_folder_of_contracts_is_named_when_it_cannot_be_read(command: str, folde
         (("ready", "https://127.0.0.1:1", "--ca-file", "none.pem"), "cannot read the CA file none.pem: No such file"),
         (("ready", "https://127.0.0.1:1", "--ca-file", PAYLOAD), f"the CA file {PAYLOAD} has no certificate in PEM"),
         (("check", "none.json"), "'none.json' does not exist"),
-        (("check", "folder"), "'folder' is a directory"),
         (("report", "no url", "--session", "s"), "http://127.0.0.1:8207"),
         (("report", "http://127.0.0.1:1", "--session", "s", "--junit", "folder"), "'--junit'"),
         (("verify", "--target", "ftp://a", *VERIFY[3:]), "the scheme must be http or https"),
