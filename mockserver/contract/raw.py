@@ -141,7 +141,10 @@ class RawContract:
         """Return what the vendor does to an accepted event."""
         rules = self.section("stored")
         for name, rule in rules.get("fill", {}).items():
-            self._check_schemas(rule.get("schemas", ()), f"/protocol/stored/fill/{name}/schemas")
+            place = f"/protocol/stored/fill/{name}"
+            self._check_schemas(rule.get("schemas", ()), f"{place}/schemas")
+            if (rule["value"] == "request_member") != ("from" in rule):
+                raise fail(place, "requires from with the value request_member, and with no other")
         return read(StoredRules, rules)
 
     def _check_schemas(self, names: Iterable[str], place: str) -> None:
@@ -192,9 +195,17 @@ class RawContract:
         if level != "transport":
             for operation in rule.get("operations", ()):
                 named(self.section("operations"), operation, f"{place}/operations", "{} under /protocol/operations")
+            for form in rule.get("forms", ()):
+                named(self._forms(rule), form, f"{place}/forms", "form {} of an operation that the rule is about")
             above = Scope("rule").at(rule).below("schema")
             schema = self._schema("warnings", f"{level}/{name}", rule["schema"], f"{place}/schema", {}, above)
         return read(WarningRule, rule, name=name, pointer=place, schema=schema)
+
+    def _forms(self, rule: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Return the forms of the operations that a warning is about."""
+        operations = self.section("operations")
+        specs = [operations[name] for name in rule.get("operations", operations)]
+        return {name: form for spec in specs for name, form in spec.get("forms", {}).items()}
 
     def _reply(self, name: str, spec: Mapping[str, Json]) -> ReplyTemplate:
         place = f"/protocol/replies/{name}"

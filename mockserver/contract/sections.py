@@ -232,10 +232,14 @@ class Projects:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fill:
-    """A member that gets a value when it is absent; `schemas` None means in every event."""
+    """A member that gets a value when it is absent; `schemas` None means in every event.
+
+    A `request_member` is the value of the body's member at `origin`, and no value where the body has none.
+    """
 
     tokens: Tokens = field(metadata=POINTER)
-    value: Literal["epoch_ms", "rfc3339_ms", "object"]
+    value: Literal["epoch_ms", "rfc3339_ms", "object", "request_member"]
+    origin: Tokens = field(default=NOWHERE, metadata={KEY: "from"})
     schemas: frozenset[str] | None = None
 
 
@@ -301,7 +305,8 @@ class DeliveryRules:
 class WarningRule:
     """Something that is accepted but worth a warning. `pointer` is its place in the contract.
 
-    Rules about the transport have no schema: the server knows them by name.
+    Rules about the transport have no schema: the server knows them by name. `types`, `operations` and `forms` None mean
+    all of them.
     """
 
     name: str
@@ -311,6 +316,11 @@ class WarningRule:
     schema: Schema | None = None
     types: frozenset[str] | None = None
     operations: frozenset[str] | None = None
+    forms: frozenset[str] | None = None
+
+    def is_about(self, operation: str | None, form: str | None) -> bool:
+        """Return whether the rule is about the bodies of an operation that have a form, by their names."""
+        return (self.operations is None or operation in self.operations) and (self.forms is None or form in self.forms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -108,11 +108,12 @@ def _removals(judged: Judged, event: Json) -> Iterator[Finding]:
 def _rule_warnings(
     judged: Judged, rules: Sequence[WarningRule], value: Json, spots: Spots = reference_spots
 ) -> list[Finding]:
-    """Return the warnings of those rules of the request's operation that a value breaks."""
+    """Return the warnings of those rules about the request's operation and form that a value breaks."""
+    form = None if judged.form is None else judged.form.name
     return [
         _warning(rule, violation)
         for rule in rules
-        if rule.schema is not None and (rule.operations is None or judged.operation_name in rule.operations)
+        if rule.schema is not None and rule.is_about(judged.operation_name, form)
         for violation in explained(judged, rule.schema, value, nulls_absent=False, spots=spots)
     ]
 

@@ -1,15 +1,15 @@
 """The closed list of string formats that a contract may use, and the parsing of date-times.
 
 The built-in formats of the two engines differ, so both use the rules here. `AS_KEYWORDS` states each format in keywords
-that the fast engine evaluates itself. Only a leap second is left to a function: whether a minute can have one depends
-on the offset and the calendar.
+that the fast engine evaluates itself. Only a leap second, day 366 and week 53 are left to a function: whether a minute
+can have one, or a year, depends on the offset and the calendar.
 """
 
 from __future__ import annotations
 
-from calendar import monthrange
+from calendar import isleap, monthrange
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache, partial
 from typing import Final
 
@@ -17,17 +17,40 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.patterns import matches_known
 
 _LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
-_DAY = (
-    "(?:[0-9]{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
-    f"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}-02-29)"
-)
 _HOUR, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _TIME = f"{_HOUR}:{_SIXTY}"
-_ISO_TIME = f"{_TIME}(?::{_SIXTY}(?:[.,][0-9]+)?)?(?:[Zz]|[+-]{_HOUR}(?::{_SIXTY})?)?"
+
+
+def _day(dash: str = "-") -> str:
+    return (
+        f"(?:[0-9]{{4}}{dash}(?:(?:0[13578]|1[02]){dash}(?:0[1-9]|[12][0-9]|3[01])"
+        f"|(?:0[469]|11){dash}(?:0[1-9]|[12][0-9]|30)|02{dash}(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}{dash}02{dash}29)"
+    )
+
+
+def _iso_8601(dash: str, colon: str, *, weeks: str, days: str, second: str) -> str:
+    """Return one form of ISO 8601: a date of the calendar, of a week or of a year, alone or with a time of day."""
+    on = f"(?:{_day(dash)}|[0-9]{{4}}{dash}(?:W{weeks}{dash}[1-7]|{days}))"
+    at = f"(?:{_HOUR}(?:{colon}{_SIXTY}(?:{colon}{second})?)?(?:[.,][0-9]+)?|24(?:{colon}00(?:{colon}00)?)?)"
+    return f"{on}(?:[Tt]{at}(?:[Zz]|[+-]{_HOUR}(?:{colon}{_SIXTY})?)?)?"
+
+
+_DAY = _day()
 _DATE_TIME: Final = f"^{_DAY}[Tt]{_TIME}:{_SIXTY}(?:\\.[0-9]+)?(?:[Zz]|[+-]{_TIME})$"
 """A date-time of RFC 3339 section 5.6 that is no leap second."""
-_ISO_8601: Final = f"^{_DAY}(?:[Tt]{_ISO_TIME})?$"
-"""A date, or a date and time with an optional zone, in the extended form of ISO 8601."""
+_DAY_OF_YEAR: Final = "(?:00[1-9]|0[1-9][0-9]|[12][0-9]{2}|3(?:[0-5][0-9]|6[0-5]))"
+_ISO_8601: Final = (
+    "^(?:"
+    + "|".join(
+        _iso_8601(dash, colon, weeks="(?:0[1-9]|[1-4][0-9]|5[0-2])", days=_DAY_OF_YEAR, second=_SIXTY)
+        for dash, colon in (("-", ":"), ("", ""))
+    )
+    + ")$"
+)
+"""A date, or a date and time with an optional zone, in the extended or the basic form of ISO 8601.
+
+The last day of a leap year counted from its first, and the week that only some years have, are left to a function.
+"""
 
 _BYTE = "(?:[0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _IPV4 = f"{_BYTE}(?:\\.{_BYTE}){{3}}"
@@ -79,11 +102,13 @@ AS_KEYWORDS: Final[Mapping[str, Json]] = {
 }
 """Each format as keywords. An alternative that is a format again is called only for what the pattern refuses."""
 _OR_LEAP: Final = f"(?:{_SIXTY}|60)"
+_ANY_ISO_8601: Final = "|".join(
+    _iso_8601(dash, colon, weeks="(?:0[1-9]|[1-4][0-9]|5[0-3])", days="[0-3][0-9]{2}", second=_OR_LEAP)
+    for dash, colon in (("-", ":"), ("", ""))
+)
 AS_PORTABLE: Final[Mapping[str, Mapping[str, Json]]] = {
     "date-time": {"pattern": f"^{_DAY}[Tt]{_TIME}:{_OR_LEAP}(?:\\.[0-9]+)?(?:[Zz]|[+-]{_TIME})$"},
-    "iso-8601": {
-        "pattern": f"^{_DAY}(?:[Tt]{_TIME}(?::{_OR_LEAP}(?:[.,][0-9]+)?)?(?:[Zz]|[+-]{_HOUR}(?::{_SIXTY})?)?)?$"
-    },
+    "iso-8601": {"pattern": f"^(?:{_ANY_ISO_8601})$"},
     "uuid": {"pattern": _UUID},
     "uri": {"pattern": f"^[A-Za-z][A-Za-z0-9+.-]*:(?:[#/?:@\\[\\]{_SUB_DELIMS}{_UNRESERVED}]|{_PERCENT})*$"},
     "email": {
@@ -93,7 +118,8 @@ AS_PORTABLE: Final[Mapping[str, Mapping[str, Json]]] = {
 }
 """Each format as keywords with a short pattern, for validators that read it otherwise or not at all.
 
-Each takes every text that has the format, and a few more: second 60 of any minute, a URI whose parts are in no order.
+Each takes every text that has the format, and a few more: second 60 of any minute, week 53 of any year, a URI whose
+parts are in no order.
 """
 STANDARD: Final = frozenset(AS_PORTABLE) - {"iso-8601", "email"}
 """The formats that all tools know and read as we do. What an e-mail address is, they do not agree on."""
@@ -141,6 +167,16 @@ def _is_leap_second(text: str) -> bool:
     return (moment.day, moment.hour, moment.minute) == (last_day, 23, 59)
 
 
+def _is_rare_date(text: str) -> bool:
+    """Tell whether a text has the form of ISO 8601 and is in week 53 or on day 366 of a year that has it."""
+    rest = text[4:].removeprefix("-")
+    common = {"W53": "W52", "366": "365"}.get(rest[:3])
+    if common is None or not matches_known(_ISO_8601, text.removesuffix(rest) + common + rest[3:]):
+        return False
+    year = 2000 + int(text[:4]) % _CYCLE_YEARS
+    return isleap(year) if common == "365" else date(year, 12, 28).isocalendar().week == 53
+
+
 def rfc3339_ms(ms: int) -> str:
     """Format milliseconds since 1970 as UTC with three decimals and `Z`, clamped to the years 1 to 9999."""
     seconds, rest = divmod(ms, 1000)
@@ -161,7 +197,7 @@ def _is_mailbox(text: str) -> bool:
 
 FORMATS: Final[Mapping[str, Callable[[str], bool]]] = {
     "date-time": lambda text: matches_known(_DATE_TIME, text) or _is_leap_second(text),
-    "iso-8601": lambda text: matches_known(_ISO_8601, text) or _is_leap_second(text),
+    "iso-8601": lambda text: matches_known(_ISO_8601, text) or _is_rare_date(text) or _is_leap_second(text),
     "uuid": partial(matches_known, _UUID),
     "uri": partial(matches_known, _URI),
     "email": _is_mailbox,

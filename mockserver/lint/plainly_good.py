@@ -90,7 +90,7 @@ class PlainlyGood:
         for form in filter(None, (self._form, self._newest_form)):
             yield form.schema or form.schemas.get(type_ or "")
         for rule in self._contract.warnings.events:
-            applies = rule.operations is None or self._operation.name in rule.operations
+            applies = rule.is_about(self._operation.name, self._form.name)
             if rule.schema is not None and applies and (rule.types is None or type_ in rule.types):
                 yield rule.schema
 

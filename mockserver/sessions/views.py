@@ -9,7 +9,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from mockserver.contract.sections import StoredRules
+from mockserver.contract.sections import Fill, StoredRules
 from mockserver.contract.server_rules import SERVER_RULES, UPSTREAM
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
@@ -142,7 +142,8 @@ class View:
             "verdict": str(verdict),
             "findings": as_rows(findings),
             "event": event,
-            "stored": schema and stored(event, schema.name, exchange.contract.stored, exchange.now_ms),
+            "stored": schema
+            and stored(event, schema.name, exchange.contract.stored, exchange.now_ms, body=self.judged.body),
         }
 
     def _whole_finding(self) -> Finding:
@@ -243,8 +244,8 @@ def body_view(body: bytes) -> dict[str, str]:
         return {"base64": base64.b64encode(body).decode("ascii")}
 
 
-def stored(event: Json, schema_name: str, rules: StoredRules, now_ms: int) -> Json:
-    """Return the event as the vendor keeps it; `now_ms` is the session time of its arrival.
+def stored(event: Json, schema_name: str, rules: StoredRules, now_ms: int, *, body: Json = None) -> Json:
+    """Return the event as the vendor keeps it; `now_ms` is the session time of its arrival, `body` its request's.
 
     What is not changed is shared with the event.
     """
@@ -253,8 +254,9 @@ def stored(event: Json, schema_name: str, rules: StoredRules, now_ms: int) -> Js
         holder, name = pointer.get(kept, fill.tokens[:-1]), fill.tokens[-1]
         applies = fill.schemas is None or schema_name in fill.schemas
         if applies and isinstance(holder, dict) and holder.get(name) is None:
-            values: dict[str, Json] = {"epoch_ms": now_ms, "rfc3339_ms": rfc3339_ms(now_ms), "object": {}}
-            kept = _replaced(kept, fill.tokens[:-1], {**holder, name: values[fill.value]})
+            value = _filled_in(fill, now_ms, body)
+            if value is not pointer.MISSING:
+                kept = _replaced(kept, fill.tokens[:-1], {**holder, name: value})
     for rule in rules.normalise.values():
         holder, text = pointer.get(kept, rule.tokens[:-1]), pointer.get(kept, rule.tokens)
         ms = epoch_ms(text) if isinstance(text, str) else None
@@ -266,6 +268,21 @@ def stored(event: Json, schema_name: str, rules: StoredRules, now_ms: int) -> Js
             left = {name: member for name, member in holder.items() if name not in removed}
             kept = _replaced(kept, strip.tokens, left)
     return kept
+
+
+def _filled_in(fill: Fill, now_ms: int, body: Json) -> Json | pointer.Missing:
+    """Return the value of a member that an event does not have; MISSING where there is none, or a blank text."""
+    match fill.value:
+        case "epoch_ms":
+            return now_ms
+        case "rfc3339_ms":
+            return rfc3339_ms(now_ms)
+        case "object":
+            return {}
+        case "request_member":
+            value = pointer.get(body, fill.origin)
+            blank = value is None or (isinstance(value, str) and not value.strip())
+            return pointer.MISSING if blank else value
 
 
 def _replaced(value: Json, tokens: Sequence[str], member: Json) -> Json:

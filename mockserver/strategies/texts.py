@@ -67,8 +67,8 @@ def _date_time(now_ms: int) -> FormatTexts:
 def _iso_8601(now_ms: int) -> FormatTexts:
     now = rfc3339_ms(now_ms)
     day = now[:10]
-    loose = (now[:-1], day, f"{day}T12:00", f"{day}T12:00:00,5Z", f"{day}T12:00+01")
-    bad = (now.replace("T", " "), f"{now}\n", f"{day}T12", f"{day}T12:00:00.Z")
+    loose = (now[:-1], day, f"{day}T12:00", f"{day}T12:00:00,5Z", f"{day}T12:00+01", day.replace("-", ""))
+    bad = (now.replace("T", " "), f"{now}\n", day[:7], f"{day}T1200", f"{day}T12:00:00.Z")
     good = (now, *moment_texts(now_ms - 1000), *loose, *LEAP_SECONDS)
     return FormatTexts(good=good, bad=(*_broken_times(now_ms), *bad, *NO_LEAP_SECONDS))
 

@@ -365,6 +365,21 @@ async def test_body_that_is_the_event_itself_warns_once() -> None:
     assert finding["message"].startswith("classic-2026-06 refuses this: ")
 
 
+async def test_rule_about_a_form_says_nothing_of_a_body_in_another() -> None:
+    rule = {"schema": {"properties": {"data": {"required": ["a"]}}}, "message": "no a", "source": "assumed: a test"}
+    rules = {"events": {"none": {**rule, "forms": []}, "one": {**rule, "forms": ["batch"]}}}
+    about_bodies = {"requests": {"one": {**rule, "schema": {"required": ["sentBy"]}, "forms": ["snippet"]}}}
+    contract = contract_of("apex", {"warnings": {**rules, **about_bodies}})
+    event = {"type": "click", "url": "https://a.example/", "data": {}}
+    snippet = {**event, "visitorId": "v", "projectKey": "pk_a"}
+    batch = {"projectKey": "pk_a", "events": [event]}
+    told = []
+    for body in (snippet, batch):
+        _, _, of_events = await rows(contract, wire_request("/api/events", body, JSON))
+        told.append([finding["rule"] for findings in of_events for finding in findings])
+    assert told == [["/warnings/requests/one"], ["/warnings/events/one"]]
+
+
 async def test_event_of_a_type_that_the_newest_revision_lacks_warns_with_its_own_source() -> None:
     patch = {"protocol": {"source": "assumed: the base", "newest": {"value": "r4-2026-08"}}}
     contract = contract_of("outlit", patch)

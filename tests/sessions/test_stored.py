@@ -14,11 +14,11 @@ NOW_MS = 1_781_438_402_000
 NOW = "2026-06-14T12:00:02.000Z"
 
 
-def kept(protocol: str, schema: str, event: Any, patch: Any = None) -> Any:
+def kept(protocol: str, schema: str, event: Any, patch: Any = None, body: Any = None) -> Any:
     """Return what a contract stores of an event, and see that the event stayed as it was."""
     patches = [] if patch is None else [Patch(name="session", patch=patch)]
     before = copy.deepcopy(event)
-    made = stored(event, schema, library().protocol(protocol).contract(None, patches).stored, NOW_MS)
+    made = stored(event, schema, library().protocol(protocol).contract(None, patches).stored, NOW_MS, body=body)
     assert event == before
     return made
 
@@ -76,6 +76,24 @@ def test_place_inside_is_filled_only_when_its_holder_is_there() -> None:
     assert kept("outlit", "pageview", {"timestamp": 1, "a": {}}, patch) == {"timestamp": 1, "a": {"b": {}}}
     assert kept("outlit", "pageview", {"timestamp": 1}, patch) == {"timestamp": 1}
     assert kept("outlit", "pageview", {"timestamp": 1, "a": 7}, patch) == {"timestamp": 1, "a": 7}
+
+
+@pytest.mark.parametrize(
+    ("event", "body", "user"),
+    [
+        ({}, {"userId": "lead_456"}, "lead_456"),
+        ({"userId": None}, {"userId": "lead_456"}, "lead_456"),
+        ({"userId": "lead_9"}, {"userId": "lead_456"}, "lead_9"),
+        ({}, {"userId": {"id": 7}}, {"id": 7}),
+    ],
+)
+def test_member_of_the_request_is_stored_with_each_event_that_has_none(event: Any, body: Any, user: Any) -> None:
+    assert kept("apex", "batch_event", event, body=body) == {"timestamp": NOW, "userId": user}
+
+
+@pytest.mark.parametrize("body", [None, {}, [], {"userId": None}, {"userId": ""}, {"userId": " \n"}])
+def test_nothing_of_the_request_is_stored_when_it_has_no_such_member(body: Any) -> None:
+    assert kept("apex", "batch_event", {}, body=body) == {"timestamp": NOW}
 
 
 def test_event_is_stored_as_sent_when_the_contract_has_no_rules() -> None:
