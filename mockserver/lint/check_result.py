@@ -114,6 +114,7 @@ class ProblemList:
     def __init__(self, limit: int = LISTED) -> None:
         self._limit = limit
         self._listed: list[Problem] = []
+        self._equals: list[int] = []
         self._equal: dict[tuple[str | None, ...], int] = {}
         """Where equal warnings are listed."""
         self._of_rule: Counter[tuple[str, str]] = Counter()
@@ -121,7 +122,8 @@ class ProblemList:
         self.unlisted: Counter[tuple[str, str]] = Counter()
 
     def __iter__(self) -> Iterator[Problem]:
-        return iter(self._listed)
+        for problem, count in zip(self._listed, self._equals, strict=True):
+            yield problem if count == problem.count else replace(problem, count=count)
 
     def __len__(self) -> int:
         return len(self._listed)
@@ -132,8 +134,7 @@ class ProblemList:
         self.counts[finding.severity] += problem.count
         index = self._index_of_equal(problem)
         if index is not None and index < len(self._listed):
-            equal = self._listed[index]
-            self._listed[index] = replace(equal, count=equal.count + problem.count)
+            self._equals[index] += problem.count
             return
         of_rule = finding.severity, finding.rule
         if self._limit and self._of_rule[of_rule] >= self._limit:
@@ -141,6 +142,7 @@ class ProblemList:
             return
         self._of_rule[of_rule] += 1
         self._listed.append(problem)
+        self._equals.append(problem.count)
         if index is not None:
             self._equal[_key(problem)] = index
 

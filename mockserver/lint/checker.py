@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch
@@ -19,7 +19,6 @@ from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.errors import ContractError
-from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.lint.check_result import (
     LISTED,
@@ -37,6 +36,7 @@ from mockserver.lint.guess import DoubtError, Guesser
 from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
 from mockserver.lint.located_findings import errors_of, warnings_of
 from mockserver.lint.payload_names import Reading
+from mockserver.lint.plain_requests import PlainRequests
 from mockserver.lint.plainly_good import PlainlyGood
 from mockserver.lint.playback import play
 from mockserver.lint.progress import SILENT, Progress
@@ -83,6 +83,20 @@ def check(paths: Iterable[Path], library: Library, options: CheckOptions, progre
     return checker.total
 
 
+class _Payload(NamedTuple):
+    """A payload, how it is read, and its text; `inferred` if its content alone says how to read it."""
+
+    item: PayloadItem
+    reading: Reading
+    text: bytes
+    inferred: bool
+
+    @property
+    def has_surrogates(self) -> bool:
+        """Whether it may have lone surrogates, which are written as escapes."""
+        return b"\\ud" in self.text
+
+
 class Checker:
     """Checks files against the contracts of a library.
 
@@ -99,6 +113,7 @@ class Checker:
         self.total = self._no_result()
         self.result = self._no_result()
         self._chosen: dict[str | None, Mapping[str, Contract]] = {}
+        self._plain_requests: dict[tuple[Contract, Operation], PlainRequests] = {}
         self._known_good: dict[tuple[Contract, Operation, Form], PlainlyGood] = {}
 
     def _no_result(self) -> CheckResult:
@@ -233,7 +248,8 @@ class Checker:
 
     @cached_property
     def _guesser(self) -> Guesser:
-        return Guesser({name: self._contract(name) for name in self.library.protocols})
+        chosen = self._contracts(None)  # the others only tell which names are common
+        return Guesser({name: chosen.get(name) or known.contract() for name, known in self.library.protocols.items()})
 
     def _check_payload(self, item: PayloadItem) -> None:
         """Judge a body or a single event as what it looks like, or say that it cannot be told."""
@@ -243,18 +259,58 @@ class Checker:
         except DoubtError as doubt:
             self._report(item, file_error("/file", str(doubt)))
             return
-        contract, operation, form, wrapped = reading.contract, reading.operation, reading.form, reading.wrapped
+        text = render(item.payload)
         inferred = options.protocol is None or options.operation is None
-        body = {form.events[0]: [item.payload]} if wrapped and form.events else item.payload
-        if wrapped and not options.now_ms and self._good(contract, operation, form).holds(body, item.payload):
-            self.secrets |= secrets_in(item.payload, render(item.payload))
-            self._count_one(item, reading, inferred=inferred)
+        payload = _Payload(item, reading, text, inferred)
+        if reading.wrapped:
+            self._check_event(payload)
+        else:
+            self._check_body(payload)
+
+    def _check_event(self, payload: _Payload) -> None:
+        """Judge an event without a request around it: only what the event says itself counts."""
+        reading, event = payload.reading, payload.item.payload
+        form, plain = reading.form, self._plain(reading.contract, reading.operation)
+        body = {name: [event] for name in (form.events or ())[:1]}
+        judged = plain.judged(form, body, self._terms())
+        judged.request_body.lone_surrogates = payload.has_surrogates
+        self.secrets |= secrets_in(event, payload.text)
+        self._report_events(payload, judged, single_event=True)
+
+    def _check_body(self, payload: _Payload) -> None:
+        """Judge a body: quickly where nothing can be wrong but its events."""
+        reading, body = payload.reading, payload.item.payload
+        plain = self._plain(reading.contract, reading.operation)
+        form = None if payload.has_surrogates or plain.trusted is False else plain.holds(body, len(payload.text))
+        if form is not None and plain.trusted:
+            judged = plain.judged(form, body, self._terms())
+            self.secrets |= secrets_in(body, payload.text) | self._own_keys(judged)
+            self._report_events(payload, judged)
             return
-        routed = route(RequestBody(request_with_body(operation, body)), contract)
-        judged = _as_event(routed, reading, item.payload, self._terms()) if wrapped else judge(routed, self._terms())
+        request = request_with_body(reading.operation, body)
+        judged = judge(route(RequestBody(request), reading.contract), self._terms())
         judged.body = judged.body if judged.body is not None else body
-        self.secrets |= secrets_in(body, judged.request.body) | self._own_keys(judged)
-        self._report_judged(item, judged, single_event=wrapped, inferred=inferred)
+        self.secrets |= secrets_in(body, payload.text) | self._own_keys(judged)
+        found = self._report_judged(payload.item, judged, inferred=payload.inferred)
+        if form is not None and self.options.warnings and not (form.single and self._suspects(judged)):
+            plain.trusted = all(event is not None for event in found)
+
+    def _report_events(self, payload: _Payload, judged: Judged, *, single_event: bool = False) -> None:
+        """Report what is found in the events of a request with which nothing else is wrong."""
+        self._count(payload.item, judged, inferred=payload.inferred)
+        suspects = self._suspects(judged)
+        if not suspects:
+            return
+        errors = errors_of(judged, suspects, single_event=True)
+        warnings = warnings_of(judged, errors, suspects, single_event=True) if self.options.warnings else ()
+        for event, finding in (*errors, *warnings):
+            self._report(payload.item, finding, judged, event=None if single_event else event)
+
+    def _plain(self, contract: Contract, operation: Operation) -> PlainRequests:
+        key = contract, operation
+        if key not in self._plain_requests:
+            self._plain_requests[key] = PlainRequests(contract, operation)
+        return self._plain_requests[key]
 
     def _own_keys(self, judged: Judged) -> set[str]:
         """Return the key in the body; one anywhere else is the example that was put there."""
@@ -273,24 +329,21 @@ class Checker:
         holds, body = self._good(judged.contract, judged.operation, judged.form).holds, judged.request_body.value
         return [index for index, event in enumerate(judged.events) if not holds(body, event, judged)]
 
-    def _report_judged(self, item: Item, judged: Judged, *, single_event: bool = False, inferred: bool = False) -> None:
+    def _report_judged(self, item: Item, judged: Judged, *, inferred: bool = False) -> list[int | None]:
+        """Report what is found about a request and its events; returns which event each finding is about."""
         self._count(item, judged, inferred=inferred)
         suspects = self._suspects(judged)
-        errors = errors_of(judged, suspects, single_event=single_event)
-        warnings = warnings_of(judged, errors, suspects, single_event=single_event) if self.options.warnings else ()
-        for event, finding in (*errors, *warnings):
-            self._report(item, finding, judged, event=None if single_event else event)
+        errors = errors_of(judged, suspects)
+        warnings = warnings_of(judged, errors, suspects) if self.options.warnings else ()
+        found = [*errors, *warnings]
+        for event, finding in found:
+            self._report(item, finding, judged, event=event)
+        return [event for event, _ in found]
 
     def _count(self, item: Item, judged: Judged, *, inferred: bool = False) -> None:
         self.result.requests += 1
         self.result.events += len(judged.events)
         self.result.read_as[ReadAs(item.file, judged.contract.name, judged.operation_name, inferred)] += 1
-
-    def _count_one(self, item: Item, reading: Reading, *, inferred: bool) -> None:
-        """Count an event that was looked at without a request around it."""
-        self.result.requests += 1
-        self.result.events += 1
-        self.result.read_as[ReadAs(item.file, reading.contract.name, reading.operation.name, inferred)] += 1
 
     def _report(
         self, item: Item, finding: Finding, judged: Judged | None = None, *, place: str = "", event: int | None = None
@@ -305,13 +358,6 @@ class Checker:
             event=event,
         )
         self.result.problems.append(problem)
-
-
-def _as_event(routed: Judged, reading: Reading, event: Json, terms: Terms) -> Judged:
-    """Return a judgement of which only the event counts: the request around it was made up."""
-    routed.terms, routed.form, routed.events = terms, reading.form, [event]
-    routed.request_body.parse(reading.contract.max_body)
-    return routed
 
 
 def _examples(contract: Contract) -> set[str]:

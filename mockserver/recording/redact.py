@@ -354,9 +354,11 @@ def secrets_of(request: WireRequest, contract: Contract) -> set[str]:
 def secrets_in(value: Json, text: bytes) -> set[str]:
     """Return the secrets in a JSON text, and in its value, that names give away."""
     characters = text.decode("utf-8", "replace")
-    by_name = set(_assigned(characters))
-    if "\\" in characters or next(_SECRET_NAMES.starts(_lower(characters)), None) is not None:
-        by_name.update(_named_in(value))
+    lower, by_name = _lower(characters), set[str]()
+    may_be_escaped = any(mark in characters for mark in "\\%~")
+    words = (_SECRET_NAMES, _SPOKEN_WORDS)
+    if may_be_escaped or "@" in characters or any(next(known.starts(lower), None) is not None for known in words):
+        by_name.update(_assigned(characters), _named_in(value))
     by_name.update(secret for _, _, decoded in _decoded(characters) for secret in _assigned(decoded))
     return set(filter(is_random, by_name))
 

@@ -95,6 +95,12 @@ def test_protocol_is_told_by_the_shape_when_nobody_names_it(
     ]
 
 
+def test_payload_is_judged_by_the_revision_that_only_its_protocol_has(tmp_path: Path) -> None:
+    path = written(tmp_path, "page.json", {"type": "pageview", "url": "https://a.example/", "path": "/"})
+    (error,) = findings("--protocol", "outlit", "--revision", "r4-2026-08", path)
+    assert (error["revision"], error["pointer"]) == ("r4-2026-08", "/timestamp")
+
+
 def test_unlike_anything_is_said_when_a_payload_is_no_event(tmp_path: Path) -> None:
     (error,) = findings(written(tmp_path, "payload.json", {"hello": "world"}))
     assert "set --protocol" in error["message"]
