@@ -23,7 +23,7 @@ MARKED = {"type": "pageview", "url": "https://a.example/", "path": "/", "timesta
 
 def bodies(protocol: str) -> dict[tuple[str, str], list[Any]]:
     """Return bodies of the corpus by revision and operation, and the events in them."""
-    found = defaultdict(list)
+    found: dict[tuple[str, str], list[Any]] = defaultdict(list)
     path = cases.FIXTURES / "corpus" / f"{protocol}.ndjson"
     for text in path.read_text().split("\n")[:-1][::EVERY]:
         line = json.loads(text)
