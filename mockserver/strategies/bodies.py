@@ -13,7 +13,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.drawing import DIFFERENT, ODDS, Draw, Drawing, Strategy
 from mockserver.strategies.forms import BadEvent, FormPlan, Kind
-from mockserver.strategies.named import Choose, name_all, nameless, nameless_kinds
+from mockserver.strategies.named import Choose, name_all, nameless, nameless_kinds, without_reserved
 from mockserver.strategies.naming import IDENTITY, NAMES_NOBODY, RESERVED, SENDER
 from mockserver.strategies.places import apply, put
 from mockserver.strategies.schema_mutations import Mutation, Way
@@ -115,7 +115,7 @@ class Bodies:
         body = form.envelope.steady(body)
         if form.naming.asks:
             body = put(body, (SENDER,), MISSING)
-        body = apply(form.envelope.with_holder(body, tokens), edit)
+        body = without_reserved(form, apply(form.envelope.with_holder(body, tokens), edit))
         form.certify(body, [BrokenRule(mutation.rule, tokens)])
         return body
 

@@ -32,13 +32,11 @@ def name_all(form: FormPlan, body: Json, choose: Choose = first, avoid: Mapping[
     `avoid` gives the numbers of events that are broken on purpose, and where: there nothing is changed.
     """
     naming = form.naming
+    body = without_reserved(form, body, avoid)
     events = look(body, naming.events) if naming.asks and isinstance(body, dict) else None
     if not isinstance(events, list):
         return body
     for index, event in enumerate(events):
-        for place in naming.held_back(body, event):
-            if avoid.get(index) != place:
-                body = put(body, (*form.prefix(index), *place), MISSING)
         if naming.unnamed(body, event):
             ways = _own_ways(form, body, event, avoid.get(index))
             body = put(body, form.prefix(index), choose(ways)) if ways else body
@@ -46,6 +44,16 @@ def name_all(form: FormPlan, body: Json, choose: Choose = first, avoid: Mapping[
         return body
     ways = list(_batch_ways(form, body, avoid))
     return choose(ways) if ways else _with_introduction(form, body, choose, avoid)
+
+
+def without_reserved(form: FormPlan, body: Json, avoid: Mapping[int, Tokens] = NONE) -> Json:
+    """Return the body without the members of its events that its sender cannot send, but those broken on purpose."""
+    events = look(body, form.naming.events) if form.naming.reserved else None
+    for index, event in enumerate(events if isinstance(events, list) else ()):
+        for place in form.naming.held_back(body, event):
+            if avoid.get(index) != place:
+                body = put(body, (*form.prefix(index), *place), MISSING)
+    return body
 
 
 def _own_ways(form: FormPlan, body: Json, event: Json, avoid: Tokens | None) -> list[Json]:

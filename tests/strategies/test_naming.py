@@ -8,11 +8,11 @@ import pytest
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import library
-from mockserver.strategies import NOW_MS, CertificateError
+from mockserver.strategies import NOW_MS, CertificateError, invalid_requests
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.named import name_all
 from mockserver.strategies.plans import plan_of
-from tests.strategies.playing import contracts
+from tests.strategies.playing import collect, contracts
 
 PAGEVIEW = {"type": "pageview", "url": "https://example.com/", "path": "/"}
 SERVER = {"source": "server"}
@@ -54,3 +54,10 @@ def test_each_event_that_must_names_somebody_itself_when_the_revision_asks() -> 
     body = name_all(form, {**SERVER, "events": [custom, {**custom, "userId": "u"}]})
     assert form.diagnosis.of(body) == []
     assert body["events"][1] == {**custom, "userId": "u"}
+
+
+def test_body_broken_outside_its_events_has_no_member_that_its_sender_cannot_send() -> None:
+    contract = library().protocol("outlit").contract("documented")
+    rules = ["/requests/envelope/properties/source/enum", "/requests/envelope/properties/visitorId/format"]
+    bad = invalid_requests("outlit", contract=contract, rules=rules)
+    assert {sample.breach.rule for sample in collect(bad, 150)} == set(rules)
