@@ -30,15 +30,15 @@ if TYPE_CHECKING:
     from mockserver.contract.library import Library, Patch
     from mockserver.jsonkit import Json
 
-    _Kind = click.ParamType[Any]
+    ValueType = click.ParamType[Any]
 else:
-    _Kind = click.ParamType
+    ValueType = click.ParamType
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _Value = TypeVar("_Value")
 
 
-class ByteSize(_Kind):
+class ByteSize(ValueType):
     """A number of bytes, with or without a binary unit."""
 
     name = "size"
@@ -59,7 +59,7 @@ class ByteSize(_Kind):
         return f"{size // _UNITS[unit]}{unit}"
 
 
-class Header(_Kind):
+class Header(ValueType):
     """A header as `Name: value`; its variable has one in each line."""
 
     name = "header"

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from mockserver.cli import parameters
-from mockserver.errors import SettingsError
+from mockserver.errors import SettingsError, UnreachableError, unknown
 
 if TYPE_CHECKING:
     from mockserver.contract.contract import Contract
@@ -24,19 +24,33 @@ if TYPE_CHECKING:
 KEY, SERVER_KEY = "MOCKSERVER_VERIFY_KEY", "MOCKSERVER_VERIFY_SERVER_KEY"
 SHOWN: Final = 200
 DRAWN: Final = 3
+INTERRUPTED: Final = 130
+INTERNAL: Final = 4
+BASES: Final = ("docs", "spec", "sdk", "inferred", "assumed", "patch")
 
 EPILOG: Final = """\b
 Examples:
   mockserver verify --target http://127.0.0.1:8207 --protocol outlit --key pk_test
   mockserver verify --target http://127.0.0.1:8207 --protocol apex --key pk_test --server-key apex_sk_test --junit r.xml
   mockserver verify --target https://api.example.com --protocol whisperr --key wrk_1 --only /protocol/cors --rate 5
+  mockserver verify --target http://127.0.0.1:8207 --protocol outlit --key pk_test --revision documented --basis docs
   mockserver verify --target http://127.0.0.1:8207 --protocol outlit --key pk_test --dry-run
 
 A rule is the JSON Pointer of a fact in the contract; some have the name of a check after a #. --only and --skip take
 the start of a rule or a glob pattern. Real events are sent: use a test key. Only replies are examined; rules that no
 reply can show are listed as not observable.
 
-Exit code 0: no deviations; 1: deviations; 3: the target is unreachable or does not speak the protocol.
+
+The text begins with what is wrong: one line for each broken fact, the most authoritative basis first. Each has its own
+basis: docs (the vendor's pages), spec (published specifications), sdk (code of clients), inferred or assumed.
+
+
+Requests have the User-Agent mockserver-verify/VERSION, and ids begin with mockserver-verify- where the contract lets
+them. Accepted events stay on the target.
+
+
+Exit code 0: no deviations; 1: deviations, or nothing was checked; 2: usage error; 3: the target is unreachable, does
+not speak the protocol or stopped answering; 4: an error in mockserver; 130: interrupted. The report has what was found.
 """
 
 
@@ -49,6 +63,22 @@ class Finite(click.FloatRange):
         if math.isnan(number):
             self.fail(f"{value!r} is not a number", param, ctx)
         return number
+
+
+class Bases(parameters.ValueType):
+    """Names of bases, separated by commas; the facts of patches are among them in any case."""
+
+    name = "bases"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
+        """Return the bases."""
+        if isinstance(value, frozenset):
+            return value
+        names = [name.strip() for name in str(value).split(",")]
+        for name in names:
+            if name not in BASES:
+                self.fail(unknown("basis", name, BASES[:-1]), param, ctx)
+        return frozenset({*names, "patch"})
 
 
 @click.command(epilog=EPILOG)
@@ -80,6 +110,17 @@ class Finite(click.FloatRange):
     "--examples", type=click.IntRange(min=0), default=20, show_default=True, help="Number of random examples per rule."
 )
 @parameters.seed_flag("examples")
+@click.option(
+    "--basis",
+    "bases",
+    type=Bases(),
+    metavar="BASES",
+    help="Bases of the facts that count, separated by commas: docs, spec, sdk, inferred, assumed. Facts of your own "
+    "contract patches always count.  [default: all]",
+)
+@click.option(
+    "--operation", "operations", multiple=True, metavar="NAME", help="Check only this operation. May be repeated."
+)
 @click.option("--only", multiple=True, metavar="RULE", help="Check only these rules. May be repeated.")
 @click.option("--skip", multiple=True, metavar="RULE", help="Skip these rules. May be repeated.")
 @click.option(
@@ -104,14 +145,21 @@ class Finite(click.FloatRange):
     show_default=True,
     help="Maximum time for a connection, and for a complete reply, in seconds.",
 )
-@click.option("--dry-run", is_flag=True, help="List the requests without sending them.")
 @click.option(
-    "--assumed",
-    type=click.Choice(["report", "ignore"]),
-    default="report",
-    show_default=True,
-    help="Report or ignore deviations from assumed facts, which no source states.",
+    "--max-requests",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="End the run after so many requests, and report what was found.",
 )
+@click.option(
+    "--volume",
+    type=parameters.ByteSize(),
+    default="48MiB",
+    show_default=True,
+    metavar="SIZE",
+    help="Maximum size of all bodies of 256KiB or more together.",
+)
+@click.option("--dry-run", is_flag=True, help="List the requests, and how much they send, without sending them.")
 @click.option(
     "--json", "json_file", type=parameters.FILE, metavar="FILE", help="Write the report as JSON; - for stdout."
 )
@@ -133,7 +181,7 @@ def command(
     only: Sequence[str],
     skip: Sequence[str],
     dry_run: bool,
-    assumed: Literal["report", "ignore"],
+    bases: frozenset[str] | None,
     json_file: Path | None,
     junit_file: Path | None,
     max_wait: float,
@@ -142,26 +190,40 @@ def command(
 ) -> None:
     """Verify a server against a contract by its replies."""
     parameters.need_hypothesis()
-    from mockserver.verify import Setup, rules_of, verify
+    from mockserver.verify import Runner, Setup, rules_of
     from mockserver.verify.outcome_report import Report
+    from mockserver.verify.rules import in_scope
+    from mockserver.verify.runner import narrowed, run
     from mockserver.verify.transport import Http
 
     (contract,) = parameters.load_contracts(protocol, revision, contracts, contract_patches)
-    setup = Setup(**setup_flags, max_wait_ms=int(max_wait * 1000), nonce=secrets.token_hex(4))
+    setup = Setup(
+        **setup_flags,
+        max_wait_ms=int(max_wait * 1000),
+        nonce=secrets.token_hex(4),
+        bases=frozenset(BASES) if bases is None else bases,
+    )
     _check_key(contract, setup)
     _check_headers(contract, headers)
     _check_files([file for file in (json_file, junit_file) if file is not None])
     http = Http(target, setup.rate, headers=headers, timeout=timeout, ca_file=ca_file)
     if dry_run:
-        _list(rules_of(contract, setup, http), only, skip)
+        _list(in_scope(rules_of(contract, setup, http), contract, setup), only, skip)
         return
     http.connect()
+    runner, exit_code = Runner(contract, setup, http), 0
     with ExitStack() as stack:
         stack.callback(http.close)
-        outcomes = verify(contract, setup, http, only=only, skip=skip, started=partial(_progress, stack))
+        try:
+            run(runner, only, skip, partial(_progress, stack))
+        except (UnreachableError, KeyboardInterrupt) as error:
+            if not runner.began:
+                raise
+            exit_code = INTERRUPTED if isinstance(error, KeyboardInterrupt) else error.exit_code
     keys = {setup.key: KEY} | ({setup.server_key: SERVER_KEY} if setup.server_key else {})
-    report = Report(target, f"{contract.name} {contract.revision}", outcomes, keys, headers)
-    report = report if assumed == "report" else report.without_assumed()
+    outcomes = narrowed(runner.results(), only, skip)
+    name = f"{contract.name} {contract.revision}"
+    report = Report(target, name, outcomes, keys, headers, runner.notes(), runner.bytes)
     if json_file is not None and json_file != parameters.STDOUT:
         text = parameters.json_text(report.as_json())
         parameters.write("--json", json_file, f"{text}\n".encode())
@@ -172,8 +234,11 @@ def command(
     if junit_file == parameters.STDOUT:
         click.echo(report.junit(), nl=False)
     click.echo(report.text(), err=parameters.STDOUT in (json_file, junit_file))
-    if not report.clean:
-        ctx.exit(parameters.FINDINGS)
+    for problem in runner.errors:
+        click.echo(f"Error in mockserver; please report it: {problem}", err=True)
+    ctx.exit(
+        exit_code or (INTERNAL if runner.errors else 0 if report.clean and report.checked else parameters.FINDINGS)
+    )
 
 
 def _check_files(files: Sequence[Path]) -> None:
@@ -215,18 +280,28 @@ def _progress(stack: ExitStack, count: int) -> Callable[[], None]:
 
 
 def _list(rules: Sequence[Rule], only: Sequence[str], skip: Sequence[str]) -> None:
+    """Print the probes of each rule, one after the other as they are made, and how much is sent in all."""
     from mockserver.core.wording import counted
     from mockserver.jsonkit.printable import printable
     from mockserver.strategies.sampling import draw
-    from mockserver.verify import chosen
+    from mockserver.verify import Probe, chosen
+    from mockserver.verify.rule import LARGE
 
+    requests = sent = large = 0
     for rule in chosen(rules, only, skip):
-        probes = rule.probes()
+        probes = list[Probe]()
+        for probe in rule.built():
+            requests += len(probe.steps)
+            sizes = [len(step.request.body) for step in probe.steps]
+            sent, large = sent + sum(sizes), large + sum(size for size in sizes if size >= LARGE)
+            probes.append(probe.shown(SHOWN))
         if rule.random is not None:
-            probes += [rule.random.probe(sample) for sample in draw(rule.random.strategy(), DRAWN)]
+            probes += [rule.random.probe(sample).shown(SHOWN) for sample in draw(rule.random.strategy(), DRAWN)]
         count = sum(len(probe.steps) for probe in probes)
         click.echo(f"{rule.id} ({rule.basis}): {rule.idle or counted(count, 'request')}{rule.why and ': ' + rule.why}")
         for probe in probes:
             for step in probe.steps[:3]:
-                body = step.request.body[:SHOWN].decode("utf-8", "replace")
+                body = step.request.body.decode("utf-8", "replace")
                 click.echo(printable(f"  {step.request.method} {step.request.path} {body}".rstrip()))
+    text = f"{counted(requests, 'request')} and random ones, {sent / 1e6:.1f} MB"
+    click.echo(f"{text}, of which bodies of 256KiB or more are {large / 1e6:.1f} MB; --volume limits those")

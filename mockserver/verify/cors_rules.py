@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Final
 
 from mockserver.contract.sections import CorsRules
@@ -12,7 +13,7 @@ from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.expectations import with_header
 from mockserver.verify.rule_set import RuleSet
-from mockserver.verify.sample_rules import facts_of, probe_of
+from mockserver.verify.sample_rules import compressed_refusals, facts_of, probe_of
 
 ORIGIN: Final = "https://app.example.com"
 FOREIGN: Final = "https://elsewhere.invalid"
@@ -65,7 +66,8 @@ def _preflight(
 def _from_pages(rule_set: RuleSet) -> None:
     """Send one accepted request of each operation, and one for each reason to refuse, as a page sends it."""
     seen: set[tuple[str | None, str]] = set()
-    for sample in rule_set.samples:
+    compressed = (sample for plan in rule_set.operations() for sample in compressed_refusals(plan))
+    for sample in chain(rule_set.samples, compressed):
         rules = _rules_of(rule_set, sample)
         outcome = (sample.operation, sample.breach.reason if sample.bad else "accepted")
         has_origin = any(name.lower() == "origin" for name, _ in sample.request.headers)

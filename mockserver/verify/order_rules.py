@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import combinations, product
+from itertools import combinations, islice, product
 from typing import Final
 
 from mockserver.contract.extension import BUILT_IN, extension_of
@@ -19,7 +19,7 @@ from mockserver.strategies.non_schema_mutations import MEASURED
 from mockserver.strategies.places import Edit, apply
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request, Sample
-from mockserver.verify.rule import Probe, Status
+from mockserver.verify.rule import LARGE, Probe, Status
 from mockserver.verify.rule_set import RuleSet, is_key_for
 from mockserver.verify.sample_rules import facts_of, plainest, with_bad_event
 
@@ -30,11 +30,20 @@ NO_REVOKED: Final = "it takes a key that the target must refuse: --revoked-key"
 
 @dataclass(frozen=True, slots=True)
 class Spoiled:
-    """A request broken at one gate: the change of good parts that breaks it, and the sample of it."""
+    """A request broken at one gate: the change of good parts that breaks it, and how its sample is made.
+
+    Only what has a `large` body is made each time.
+    """
 
     gate: BoundGate
     change: Change
-    sample: Sample
+    make: Callable[[], Sample]
+    large: bool = False
+
+    @property
+    def sample(self) -> Sample:
+        """The sample of the request."""
+        return self.make()
 
 
 def declare(rule_set: RuleSet) -> None:
@@ -56,11 +65,24 @@ def spoiled_requests(plan: OperationPlan) -> Iterator[Spoiled]:
     for mutation in plan.gate_mutations:
         gate = _gate_of(plan, mutation)
         if gate is not None:
-            yield from (Spoiled(gate, change, plan.gated(change(base), mutation)) for change in _few(mutation))
+            spoiled = (_spoiled(plan, gate, mutation, change, base) for change in _few(mutation))
+            yield from sorted(spoiled, key=lambda each: each.large)
     for form in list(plan.forms.values())[:1]:
         yield from _spoiled_envelopes(plan, form)
         yield from _nameless(plan, form)
         yield from _spoiled_events(plan, form)
+
+
+def _spoiled(plan: OperationPlan, gate: BoundGate, mutation: GateMutation, change: Change, base: Parts) -> Spoiled:
+    parts = change(base)
+    size = 0 if parts.compress else max(parts.padded, len(parts.raw or b""))
+    if size >= LARGE:
+        return Spoiled(gate, change, partial(plan.gated, parts, mutation), large=True)
+    return Spoiled(gate, change, _always(plan.gated(parts, mutation)))
+
+
+def _always(sample: Sample) -> Callable[[], Sample]:
+    return lambda: sample
 
 
 def _gate_of(plan: OperationPlan, mutation: GateMutation) -> BoundGate | None:
@@ -76,7 +98,7 @@ def _spoiled_envelopes(plan: OperationPlan, form: FormPlan) -> Iterator[Spoiled]
         for mutation in form.envelope_mutations:
             tokens, edit = mutation.ways[0]
             sample = plan.refused(plan.parts(apply(form.envelope_host(tokens), edit)), mutation, tokens)
-            yield Spoiled(gate, _edited(edit), sample)
+            yield Spoiled(gate, _edited(edit), _always(sample))
 
 
 def _nameless(plan: OperationPlan, form: FormPlan) -> Iterator[Spoiled]:
@@ -85,7 +107,7 @@ def _nameless(plan: OperationPlan, form: FormPlan) -> Iterator[Spoiled]:
     if gate is not None:
         for kind in nameless_kinds(form)[:1]:
             body = nameless(form, form.body([kind.values.least]), form.naming.batch.senders[0])
-            yield Spoiled(gate, changed(body=body), plan.nobody(plan.parts(body)))
+            yield Spoiled(gate, changed(body=body), _always(plan.nobody(plan.parts(body))))
 
 
 def _spoiled_events(plan: OperationPlan, form: FormPlan) -> Iterator[Spoiled]:
@@ -99,7 +121,8 @@ def _spoiled_events(plan: OperationPlan, form: FormPlan) -> Iterator[Spoiled]:
                 seen.add(gate.name)
                 body = form.body([apply(kind.values.host(tokens), edit)])
                 sample = with_bad_event(plan, form, body, mutation, tokens)
-                yield Spoiled(gate, _edited(tuple(((*form.prefix(0), *place), value) for place, value in edit)), sample)
+                placed = _edited(tuple(((*form.prefix(0), *place), value) for place, value in edit))
+                yield Spoiled(gate, placed, _always(sample))
 
 
 def _edited(edit: Edit) -> Change:
@@ -119,14 +142,17 @@ def _few(mutation: GateMutation) -> list[Change]:
 
 
 def _add(rule_set: RuleSet, plan: OperationPlan, first: list[Spoiled], second: list[Spoiled]) -> None:
-    """Add requests broken at two gates, where there is one that the first of them refuses."""
+    """Add requests broken at two gates, where there is one that the first of them refuses; of large ones just one."""
     pairs = list(product(first, second))
-    drafts = [partial(_broken_twice, rule_set, plan, *pair) for pair in pairs]
-    if any(draft() is not None for draft in drafts):
-        for draft, (earlier, later) in zip(drafts, pairs, strict=True):
-            rule = f"{earlier.gate.pointer}/order#before-{later.gate.name}"
-            facts = {*facts_of(rule_set, earlier.sample), f"{later.gate.pointer}/order"}
-            rule_set.add(rule, plan.operation.name, draft, facts)
+    small = [pair for pair in pairs if not (pair[0].large or pair[1].large)]
+    if not any(_broken_twice(rule_set, plan, *pair) is not None for pair in small):
+        large = (pair for pair in pairs if pair not in small)
+        small = list(islice((pair for pair in large if _broken_twice(rule_set, plan, *pair) is not None), 1))
+    for earlier, later in small:
+        draft = partial(_broken_twice, rule_set, plan, earlier, later)
+        rule = f"{earlier.gate.pointer}/order#before-{later.gate.name}"
+        facts = {*facts_of(rule_set, earlier.sample), f"{later.gate.pointer}/order"}
+        rule_set.add(rule, plan.operation.name, draft, facts)
 
 
 def _broken_twice(rule_set: RuleSet, plan: OperationPlan, first: Spoiled, second: Spoiled) -> Probe | None:
@@ -162,7 +188,8 @@ def _unknown_key(rule_set: RuleSet, plan: OperationPlan, spoiled: list[Spoiled])
     draft = partial(_with_revoked_key, rule_set, plan, UNCHANGED, gate.pointer)
     rule_set.add(f"{gate.pointer}#unknown-key", operation.name, draft, facts)
     facts |= {f"{gate.pointer}/order"}
-    for other in spoiled:
+    gates_of_small = {each.gate.name for each in spoiled if not each.large}
+    for other in (each for each in spoiled if not (each.large and each.gate.name in gates_of_small)):
         if other.gate.check not in ("key", "allowed_key"):
             facts.add(f"{other.gate.pointer}/order")
             first, second = sorted((gate, other.gate), key=operation.gates.index)

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
 from hypothesis.strategies import SearchStrategy
 
+from mockserver.contract.fidelity import BASES
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.samples import Request, Sample
 
-ASSUMED = "assumed"
 NUMBER: Final = re.compile("[0-9]{1,15}")
 """A number in a header."""
+MARK: Final = "mockserver-verify"
+"""What the ids of this program begin with, and the User-Agent of its requests."""
+LARGE: Final = 256 * 1024
+"""Bodies of so many bytes are sent as long as the volume lasts."""
+
+
+def basis_of(source: str) -> str:
+    """Return what kind of source it is."""
+    return source.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +38,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One way in which a reply deviates; `fact` is the contract pointer of the broken fact."""
+    """One way in which a reply deviates.
+
+    `fact` is the contract pointer of the broken fact, where needed with, after `#`, what of it is broken. `source` is
+    who states it, by default the contract's source at the pointer. With `aside` it says nothing about what the request
+    was made to try: the fact is reported on its own, and the probe goes on.
+    """
 
     fact: str
     text: str
+    source: str = ""
+    aside: bool = False
 
 
 Check: TypeAlias = Callable[[Reply, Sequence[Reply]], Iterable[Difference]]
@@ -64,6 +81,11 @@ class Probe:
         """How much a reader of the probe has to look at."""
         return sum(100 + len(step.request.path) + len(step.request.body) for step in self.steps)
 
+    def shown(self, most: int) -> Probe:
+        """Return a copy to look at: without checks, bodies cut to so many bytes."""
+        requests = (replace(step.request, body=step.request.body[:most], json=MISSING) for step in self.steps)
+        return Probe(tuple(Step(request=request) for request in requests))
+
 
 Draft: TypeAlias = Callable[[], Probe | None]
 """Makes a probe when its rule is tried; None where it turns out that there is none."""
@@ -84,6 +106,8 @@ class Status(StrEnum):
     FAILED = "failed"
     NOT_EXERCISED = "not exercised"
     NOT_OBSERVABLE = "not observable"
+    ERROR = "error"
+    """Not tried to the end because of an error in this program."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,7 +130,7 @@ class Rule:
     @property
     def basis(self) -> str:
         """What kind of source states the rule."""
-        return self.source.partition(":")[0]
+        return basis_of(self.source)
 
     @property
     def fact(self) -> str:
@@ -115,15 +139,22 @@ class Rule:
 
     def probes(self) -> list[Probe]:
         """Build the probes, the smallest first."""
-        probes = (draft() for draft in self.drafts)
-        return sorted((probe for probe in probes if probe is not None), key=lambda probe: probe.size)
+        return sorted(self.built(), key=lambda probe: probe.size)
+
+    def built(self) -> Iterator[Probe]:
+        """Build the probes one by one, because their bodies can be large."""
+        for draft in self.drafts:
+            probe = draft()
+            if probe is not None:
+                yield probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One deviation: the probe that shows it, the number of the failed step, its reply, who states the broken fact.
 
-    `reply` is None where the target answers other requests but not this one.
+    `reply` is None where the target answers other requests but not this one. Of `tries` that could show the deviation
+    `failed` did: the same probe sent again, or, where it is `aside` of what the probe tries, all replies with the fact.
     """
 
     rule: str
@@ -134,11 +165,19 @@ class Finding:
     probe: Probe
     at: int
     reply: Reply | None
+    aside: bool = False
+    failed: int = 1
+    tries: int = 1
 
     @property
-    def assumed(self) -> bool:
-        """Whether the broken fact is one that no source states."""
-        return self.source.partition(":")[0] == ASSUMED
+    def basis(self) -> str:
+        """What kind of source states the broken fact."""
+        return basis_of(self.source)
+
+    @property
+    def flaky(self) -> bool:
+        """Whether the same probe did not show the deviation each time."""
+        return not self.aside and self.failed < self.tries
 
     @property
     def request(self) -> Request:
@@ -176,7 +215,9 @@ class Setup:
 
     `revoked` are well-formed keys that the target must refuse; `burst` exceeds rate limits on purpose; `slack_ms` is
     how far the target's clock may be off; `rate` the most requests a second; `max_wait_ms` the longest pause of a
-    probe; `nonce` keeps the ids of this run apart from those of others.
+    probe; `nonce` keeps the ids of this run apart from those of others. Only deviations from facts of the `bases`
+    count, and only rules of the named `operations` are tried, if there are any. After `max_requests` requests the run
+    ends; bodies of `LARGE` bytes or more are sent until they have `volume` bytes together.
     """
 
     key: str
@@ -189,3 +230,7 @@ class Setup:
     rate: float = 50.0
     max_wait_ms: int = 5_000
     nonce: str = "0"
+    bases: frozenset[str] = frozenset(BASES)
+    operations: tuple[str, ...] = ()
+    max_requests: int | None = None
+    volume: int = 48 * 1024 * 1024

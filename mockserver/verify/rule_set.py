@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -12,13 +13,17 @@ from mockserver.contract.operation import Operation
 from mockserver.contract.sections import Credential
 from mockserver.core.answer import reply_to
 from mockserver.core.model import Receipt
+from mockserver.jsonkit import Json
 from mockserver.jsonkit.patterns import matches
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.prediction import Prediction, predict, prediction_of
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import OperationPlan, Plan, plan_of
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.expectations import Expectations
-from mockserver.verify.rule import Draft, Probe, Rule, Setup, Status, Step
+from mockserver.verify.ledger import Ledger
+from mockserver.verify.reply_facts import source_of_rule
+from mockserver.verify.rule import LARGE, MARK, Draft, Probe, Rule, Setup, Status, Step
 
 SECRET_PLACES: Final = ("header", "bearer")
 CONTROLLED_HEADERS: Final = frozenset(
@@ -49,32 +54,37 @@ GENERAL_FACTS: Final = (
 class RuleSet:
     """The rules of one contract under one setup, while they are declared."""
 
-    def __init__(self, contract: Contract, setup: Setup, now_ms: int) -> None:
+    def __init__(self, contract: Contract, setup: Setup, now_ms: int, ledger: Ledger | None = None) -> None:
         self.contract = contract
         self.setup = setup
         self.now_ms = now_ms
         self.keys = keys_of(contract, setup)
         self.known_keys = {name: key for name, key in self.keys.items() if key is not None}
         self.plan: Plan = plan_of(contract, now_ms, setup.slack_ms, tuple(sorted(self.known_keys.items())))
-        self.expectations = Expectations(contract)
+        self.expectations = Expectations(contract, now_ms, ledger)
         self.rules: dict[str, Rule] = {}
         self._facts = {operation.name: _facts_of(operation) for operation in contract.operations.values()}
         self._numbers = 0
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """The samples of the corpus."""
-        return _samples(self.plan)
+        """The samples of the corpus, without those whose bodies are large."""
+        return _samples(self.plan)[0]
+
+    @property
+    def large_samples(self) -> tuple[PackedSample, ...]:
+        """The samples of the corpus whose bodies are large."""
+        return _samples(self.plan)[1]
 
     def number(self) -> str:
         """Return a text that no earlier request of any run contains."""
         self._numbers += 1
-        return f"verify-{self.setup.nonce}-{self.now_ms:x}-{self._numbers}"
+        return f"{MARK}-{self.setup.nonce}-{self.now_ms:x}-{self._numbers}"
 
     def rule(self, rule_id: str, operation: str | None) -> Rule:
         """Return the rule of an id, created when it is first named."""
         if rule_id not in self.rules:
-            source = self.contract.source_of(rule_id.partition("#")[0])
+            source = source_of_rule(self.contract, rule_id, operation)
             rule = self.rules[rule_id] = Rule(id=rule_id, operation=operation, source=source)
             rule.depends_on.add(rule.fact)
         return self.rules[rule_id]
@@ -134,10 +144,46 @@ class RuleSet:
         return Probe(tuple(steps))
 
 
-@lru_cache(maxsize=1)  # those of one contract take 60 to 250 MB
-def _samples(plan: Plan) -> tuple[Sample, ...]:
-    """Return the samples of a plan, which are the same each time, made once."""
-    return tuple(samples(plan))
+@dataclass(frozen=True, slots=True)
+class PackedSample:
+    """A sample whose large body is kept compressed. `sample` is without it, and its events without their long texts."""
+
+    sample: Sample
+    compressed: bytes
+
+    @classmethod
+    def of(cls, sample: Sample) -> PackedSample:
+        """Pack a sample."""
+        bare = replace(sample.request, body=b"", json=MISSING)
+        events = tuple(_without_long_texts(event) for event in sample.events)
+        prediction = replace(sample.prediction, body=MISSING)
+        packed = replace(sample, request=bare, events=events, prediction=prediction)
+        return cls(packed, zlib.compress(sample.request.body, 1))
+
+    def request(self) -> Request:
+        """Return the request with its body."""
+        return replace(self.sample.request, body=zlib.decompress(self.compressed))
+
+
+def _without_long_texts(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _without_long_texts(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_without_long_texts(item) for item in value[:1]]
+    return "" if isinstance(value, str) and len(value) > LARGE // 4 else value
+
+
+@lru_cache(maxsize=1)  # those of one contract take tens of megabytes
+def _samples(plan: Plan) -> tuple[tuple[Sample, ...], tuple[PackedSample, ...]]:
+    """Return the samples of a plan, which are the same each time, made once: those that are small, and large ones."""
+    small: list[Sample] = []
+    large: list[PackedSample] = []
+    for sample in samples(plan):
+        if len(sample.request.body) < LARGE:
+            small.append(sample)
+        else:
+            large.append(PackedSample.of(sample))
+    return tuple(small), tuple(large)
 
 
 def _facts_of(operation: Operation) -> set[str]:

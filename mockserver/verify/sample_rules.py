@@ -9,6 +9,7 @@ from typing import Final
 
 from hypothesis.strategies import SearchStrategy
 
+from mockserver.contract.sections import RefusalFamily
 from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
@@ -22,7 +23,7 @@ from mockserver.strategies.samples import Request, Sample
 from mockserver.strategies.schema_mutations import Mutation, drafts
 from mockserver.strategies.values import Values
 from mockserver.verify.rule import Probe, Random, Status, Step
-from mockserver.verify.rule_set import RuleSet
+from mockserver.verify.rule_set import PackedSample, RuleSet
 
 IDEMPOTENCY_KEY: Final = "key-1"
 """The idempotency key of samples; each probe gets one of its own in its place."""
@@ -36,9 +37,13 @@ def declare(rule_set: RuleSet) -> None:
     """Add a rule for every fact that samples try."""
     for sample in rule_set.samples:
         _add(rule_set, sample)
+    for packed in rule_set.large_samples:
+        if _has_key(rule_set, packed.sample):
+            rule = rule_of(packed.sample)
+            draft = partial(_large, rule_set, packed, rule.partition("#")[0])
+            rule_set.add(rule, packed.sample.operation, draft, facts_of(rule_set, packed.sample))
     for plan in rule_set.operations():
-        for sample in _bulky(plan):
-            _add(rule_set, sample)
+        _bulky(rule_set, plan)
         for sample in _nulls(plan):
             add_sample(rule_set, f"{NULLS}#refused", sample)
         _random(rule_set, plan)
@@ -87,23 +92,48 @@ def plainest(plan: OperationPlan) -> tuple[Parts, list[Json]]:
     return plan.parts(body), form.events_in(body)
 
 
-def _bulky(plan: OperationPlan) -> Iterator[Sample]:
-    """Yield what no corpus keeps: compressed requests, and ones of the maximum length or longer."""
+def _bulky(rule_set: RuleSet, plan: OperationPlan) -> None:
+    """Add what no corpus keeps: compressed requests, and ones of the maximum length or longer, made when sent."""
     parts, events = plainest(plan)
+    plain = plan.good(parts, events)
     for change in variations(plan):
         changed = change(parts)
         if changed.compress or changed.padded:
-            yield plan.good(changed, events)
+            make = partial(plan.good, changed, events)
+            rule_set.add(rule_of(plain), plan.operation.name, partial(_made, rule_set, make), facts_of(rule_set, plain))
     for mutation in plan.gate_mutations:
         for change in mutation.changes:
             changed = change(parts)
             if changed.compress or changed.padded:
+                make = partial(plan.gated, changed, mutation)
+                facts = facts_of_refusal(plan.operation.family, mutation.rule, mutation.keyword, mutation.reason)
+                rule_set.add(mutation.id, plan.operation.name, partial(_made, rule_set, make), facts)
+
+
+def compressed_refusals(plan: OperationPlan) -> Iterator[Sample]:
+    """Yield a request of each kind that is refused for its size, and small because it is compressed."""
+    parts, _ = plainest(plan)
+    for mutation in plan.gate_mutations:
+        for changed in (change(parts) for change in mutation.changes):
+            if changed.compress and changed.padded:
                 yield plan.gated(changed, mutation)
 
 
-def _add(rule_set: RuleSet, sample: Sample) -> None:
+def _made(rule_set: RuleSet, make: Callable[[], Sample]) -> Probe:
+    return probe_of(rule_set, make())
+
+
+def _large(rule_set: RuleSet, packed: PackedSample, fact: str) -> Probe:
+    return probe_of(rule_set, packed.sample, packed.request(), fact)
+
+
+def _has_key(rule_set: RuleSet, sample: Sample) -> bool:
     operation = rule_set.contract.operations.get(sample.operation or "")
-    if operation is None or rule_set.has_key(operation):
+    return operation is None or rule_set.has_key(operation)
+
+
+def _add(rule_set: RuleSet, sample: Sample) -> None:
+    if _has_key(rule_set, sample):
         add_sample(rule_set, rule_of(sample), sample)
     else:
         rule_set.idle(rule_of(sample), sample.operation, Status.NOT_EXERCISED, NO_KEY)
@@ -164,13 +194,23 @@ def facts_of(rule_set: RuleSet, sample: Sample) -> set[str]:
     operation = rule_set.contract.operations.get(sample.operation or "")
     family = operation.family if operation else rule_set.contract.prefix_of(sample.request.path).family
     for breach in sample.bad:
-        refusal = family.template(breach.reason)
-        facts |= {breach.rule, breach.rule.rpartition("/")[0], f"/protocol/messages/{breach.keyword}"}
-        facts |= {family.default.pointer, refusal.pointer, f"/protocol/shapes/{refusal.shape.name}"}
+        facts |= facts_of_refusal(family, breach.rule, breach.keyword, breach.reason)
     if sample.form is not None:
         facts |= set() if sample.form.request is None else {f"/requests/{sample.form.request.name}"}
         facts |= set() if sample.form.events is None else {"/events/shared", f"/events/{kind_of(sample)}"}
     return facts
+
+
+def facts_of_refusal(family: RefusalFamily, rule: str, keyword: str, reason: str) -> set[str]:
+    """Return the pointers of the facts that a refusal for a broken rule depends on."""
+    refusal = family.template(reason)
+    facts = {
+        rule,
+        rule.rpartition("/")[0],
+        f"/protocol/messages/{keyword}",
+        *(f"/protocol/{each}" for each in EVERYWHERE),
+    }
+    return facts | {family.default.pointer, refusal.pointer, f"/protocol/shapes/{refusal.shape.name}"}
 
 
 def _random(rule_set: RuleSet, plan: OperationPlan) -> None:

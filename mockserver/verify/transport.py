@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from mockserver import __version__
 from mockserver.client.calls import default_tls
 from mockserver.client.connections import BlockingClient
 from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
 from mockserver.errors import SettingsError, UnreachableError, reason_of
 from mockserver.settings import Address, server_address
 from mockserver.strategies.samples import Request
-from mockserver.verify.rule import Reply
+from mockserver.verify.rule import MARK, Reply
 
 TIMEOUT_S: Final = 15.0
 """Maximum time for a connection, and for a complete reply."""
@@ -26,7 +27,8 @@ ADVICE: Final = "Check --target, and that the server is running"
 class Http:
     """Send requests to one target, at most `rate` per second and evenly spaced, with no bursts after a pause.
 
-    `headers` are added to each request. `timeout` is the maximum time for a complete reply, in seconds.
+    `headers` are added to each request, and a User-Agent that tells where they come from. `timeout` is the maximum time
+    for a complete reply, in seconds.
     """
 
     def __init__(
@@ -45,7 +47,8 @@ class Http:
         self.prefix = parts.path
         self._address = parts.host, parts.port
         self._client = BlockingClient(*self._address, default_tls(parts.scheme, ca_file))
-        self._headers = tuple(headers)
+        named = any(name.lower() == "user-agent" for name, _ in headers)
+        self._headers = (*headers, *(() if named else (("User-Agent", f"{MARK}/{__version__}"),)))
         self._timeout = timeout
         self._gap = 1 / rate
         self._next = 0.0

@@ -76,17 +76,61 @@ def test_other_revision_is_reported_with_a_command_when_it_is_served(tmp_path: P
     assert len(suite.findall("testcase")) == int(suite.attrib["tests"])
 
 
-def test_assumed_facts_are_told_apart_when_only_they_are_broken(tmp_path: Path) -> None:
+def test_basis_is_told_and_can_be_left_out_when_only_an_assumed_fact_is_broken(tmp_path: Path) -> None:
     patch = tmp_path / "patch.yaml"
     patch.write_text("protocol: outlit\npatch: {protocol: {refusals: {ingest: {unknown_path: {status: 410}}}}}\n")
-    only = ("--only", "/protocol/operations#unknown_path")
+    only = ("--only", "/protocol/operations")
     with MockServer(contract_patches=(patch,)) as mock:
         result = verify(mock.url, "outlit", *only, *FAST)
-        dropped = verify(mock.url, "outlit", *only, "--assumed", "ignore", *FAST)
+        dropped = verify(mock.url, "outlit", *only, "--basis", "docs, spec,sdk,inferred", *FAST)
     assert result.exit_code == 1
-    assert "Deviations from assumed facts" in result.output
-    assert "Deviations from documented" not in result.output
+    assert result.output.splitlines()[1].startswith("  assumed  /protocol/refusals/ingest/unknown_path/status: ")
     assert dropped.exit_code == 0, dropped.output
+
+
+def test_server_is_clean_when_only_the_page_counts() -> None:
+    with MockServer(revisions={"outlit": "documented"}) as mock:
+        result = verify(mock.url, "outlit", "--revision", "documented", "--basis", "docs", *FAST)
+    assert result.exit_code == 0, result.output
+    assert "no deviations" in result.output.splitlines()[0]
+    assert len(result.output.splitlines()) < 60
+
+
+def test_report_is_short_and_begins_with_what_is_wrong_when_much_is(tmp_path: Path) -> None:
+    with MockServer(revisions={"outlit": "r1-2026-01"}) as mock:
+        result = verify(mock.url, "outlit", *FAST)
+    lines = result.output.splitlines()
+    assert len(lines) < 60
+    assert "deviations; " in lines[0]
+    bases = [line.split()[0] for line in lines[1:9]]
+    assert bases == sorted(bases, key=("docs", "spec", "sdk", "inferred", "assumed").index)
+    assert lines[9].startswith("  and ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        (("--basis", "dosc"), 'unknown basis "dosc", did you mean "docs"?'),
+        (("--basis", ""), "unknown basis"),
+        (("--operation", "event"), 'unknown operation "event", did you mean "events"?'),
+        (("--max-requests", "0"), "--max-requests"),
+        (("--volume", "much"), "is not a valid size"),
+    ],
+)
+def test_flag_is_a_usage_error_when_it_names_nothing(flags: tuple[str, ...], problem: str) -> None:
+    with MockServer() as mock:
+        result = verify(mock.url, "outlit", *flags, *FAST)
+    assert result.exit_code == 2
+    assert problem in result.output
+
+
+def test_requests_are_recognisable_when_they_arrive() -> None:
+    with MockServer() as mock:
+        verify(mock.url, "apex", "--operation", "events", "--max-requests", "5", "--rate", "100000")
+        session = mock.session("apex_pk")
+        agents = {session.request(row.id).request.header("user-agent") for row in session.requests()}
+    assert len(agents) == 1
+    assert str(agents.pop()).startswith("mockserver-verify/")
 
 
 @pytest.mark.parametrize("flag", ["--json", "--junit"])
@@ -285,6 +329,7 @@ def test_dry_run_sends_nothing_when_asked() -> None:
     result = verify("http://127.0.0.1:1", "whisperr", "--dry-run", "--only", "/protocol/windows*")
     assert result.exit_code == 0
     assert "POST /v1/events/track" in result.output
+    assert " MB; --volume limits those" in result.output.splitlines()[-1]
 
 
 def test_key_that_fits_nothing_is_a_usage_error_when_given() -> None:

@@ -1,0 +1,76 @@
+"""What a run of `mockserver verify` with default settings costs: volume, memory, time to the first request."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from tests.benchmarks.servers import ROOT, mock
+
+KEYS: Final[Mapping[str, str]] = {"outlit": "pk_verify", "apex": "pk_live_verify", "whisperr": "wrk_verify"}
+GOALS: Final[Mapping[str, float]] = {"goal MB sent": 60, "goal MB of memory": 250, "goal s to the first request": 1}
+
+
+def _run(protocol: str, url: str, *flags: str) -> float:
+    """Run verify to its end; return the most memory that the process took, in MB."""
+    words = ["--target", url, "--protocol", protocol, "--key", KEYS[protocol], "--server-key", "apex_sk_verify"]
+    command = [sys.executable, "-m", "mockserver", "verify", *words, *flags]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment)
+    _, _, usage = os.wait4(process.pid, 0)
+    process.returncode = 0
+    return usage.ru_maxrss / 1000
+
+
+def _first_request(protocol: str) -> float:
+    """Return the seconds from the start of the process to its first request."""
+    came: list[float] = []
+
+    class Nothing(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            came.append(time.perf_counter())
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    for method in ("GET", "POST"):
+        setattr(Nothing, f"do_{method}", Nothing.answer)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nothing) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        began = time.perf_counter()
+        _run(protocol, f"http://127.0.0.1:{server.server_port}")
+        server.shutdown()
+        thread.join()
+    return came[0] - began
+
+
+def measure() -> dict[str, dict[str, float]]:
+    """Measure each protocol."""
+    results: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as folder, mock() as server:
+        for protocol in KEYS:
+            file = Path(folder) / f"{protocol}.json"
+            began = time.perf_counter()
+            memory = _run(protocol, server.url, "--rate", "100000", "--json", str(file))
+            seconds, report = time.perf_counter() - began, json.loads(file.read_text())
+            results[f"verify {protocol}"] = {
+                "requests": report["requests"],
+                "MB sent": report["bytes"] / 1e6,
+                "MB of memory": memory,
+                "s to the first request": _first_request(protocol),
+                "s without pauses": seconds,
+                "clean": float(report["clean"]),
+                **GOALS,
+            }
+    return results
