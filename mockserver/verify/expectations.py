@@ -32,7 +32,16 @@ from mockserver.lint.prediction import MATCH, Prediction
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import Expected, Request, parsed
 from mockserver.verify.ledger import IDS, Ledger
-from mockserver.verify.reply_facts import Fact, ReplyFacts, places_in, source_of_rule
+from mockserver.verify.reply_facts import (
+    IDENTITY,
+    MEDIA_TYPES,
+    OTHER_MEDIA_TYPES,
+    Fact,
+    ReplyFacts,
+    places_in,
+    source_of_rule,
+    weakest,
+)
 from mockserver.verify.rule import Check, Difference, Reply
 from mockserver.verify.used_facts import AcceptedFacts, judged_by
 
@@ -41,6 +50,7 @@ CORS: Final = "access-control-"
 LISTS: Final = tuple(f"{CORS}{name}" for name in ("allow-methods", "allow-headers", "expose-headers"))
 """CORS headers with lists: more than the contract says does no harm."""
 ORIGIN: Final = f"{CORS}allow-origin"
+COUNTS: Final = ("${processed}", "${accepted}", "${rejected}")
 MANY: Final = 8
 """How many differences of one body are reported."""
 SHOWN: Final = 300
@@ -81,7 +91,9 @@ class _Expectation:
         if misjudged is not None:
             yield misjudged
             return
-        if self.prediction.status < HTTPStatus.BAD_REQUEST and self.prediction.status == reply.status:
+        if self.prediction.status >= HTTPStatus.BAD_REQUEST or self._is_partial:
+            self.shared.ledger.refused.add(self.fact)
+        elif self.prediction.status == reply.status:
             self.shared.taken.accepted(self.request)
         if self.fact.endswith("/order"):
             yield from self._order(reply, body)
@@ -149,8 +161,11 @@ class _Expectation:
             return self.facts.fact(f"{operation.pointer}/forms/{self.judged.form.name}/policy")
         if self.fact == OPERATIONS:
             return self.facts.fact(self.prediction.fact)
+        if self.fact == MEDIA_TYPES:
+            return self.facts.fact(OTHER_MEDIA_TYPES)
         name = None if operation is None else operation.name
-        return Fact(self.fact, source_of_rule(self.shared.contract, self.fact, name))
+        tried = Fact(self.fact, source_of_rule(self.shared.contract, self.fact, name))
+        return weakest(tried, *self.facts.of_sender(self.judged)) if self.fact.startswith(IDENTITY) else tried
 
     @property
     def _reason(self) -> Fact:
@@ -192,6 +207,10 @@ class _Expectation:
             yield self.facts.body(template, operation, (), self.judged).broken(text)
             return
         told: set[Tokens] = set()
+        listed = self._listed_otherwise(reply)
+        if listed is not None:
+            yield listed
+            body = [each for each in body if not self._depends_on_events(each)]
         surplus = [each for each in body if self._is_surplus(each)]
         judged = self.judged if len(body) > len(surplus) else None
         for difference in body[:MANY]:
@@ -207,6 +226,49 @@ class _Expectation:
         for difference in surplus[:MANY]:
             if _tokens(difference.pointer) not in told:
                 yield self.facts.surplus(template, operation).broken(f"body{difference}")
+
+    def _listed_otherwise(self, reply: Reply) -> Difference | None:
+        """Return the difference where another event is refused, or one less: that is not a matter of the reply.
+
+        It is one only if a request with nothing but such an event was refused.
+        """
+        expected, got = (self._indices(body) for body in (self.prediction.body, parsed(reply.body)))
+        if expected is None or got is None or expected == got:
+            return None
+        missing, judged = sorted(expected - got), self.judged
+        shown = f"errors: expected some of events {sorted(expected)}, got {sorted(got)}"
+        if not missing:
+            return self._reason.broken(shown)
+        rules = [self.facts.rule_of_event(judged, index) for index in missing]
+        unknown = [rule for rule in rules if rule not in self.shared.ledger.refused]
+        if not unknown:
+            return None
+        operation = None if self.operation is None else self.operation.name
+        return Fact(unknown[0], source_of_rule(self.shared.contract, unknown[0], operation)).broken(shown)
+
+    def _indices(self, body: Json) -> set[int] | None:
+        """Return which events a reply lists as refused; None where it has no list that could be one."""
+        place = self._place_of_errors
+        listed = MISSING if place is None else look(body, place)
+        if not isinstance(listed, list):
+            return None
+        indices = {error.get("index") for error in listed if isinstance(error, dict)}
+        return {index for index in indices if isinstance(index, int) and index >= 0}
+
+    @cached_property
+    def _place_of_errors(self) -> Tokens | None:
+        template = self._template
+        if not isinstance(template, ReplyTemplate):
+            return None
+        return next((place for place in places_in(template.body) if look(template.body, place) == "${errors}"), None)
+
+    def _depends_on_events(self, difference: comparison.Difference) -> bool:
+        """Tell whether a difference is in the list of errors, or in a count."""
+        template, place = self._template, _tokens(difference.pointer)
+        errors = self._place_of_errors
+        if errors is not None and place[: len(errors)] == errors:
+            return True
+        return isinstance(template, ReplyTemplate) and look(template.body, place) in COUNTS
 
     def _is_another_shape(self, reply: Reply) -> bool:
         """Tell whether a body has nothing in common with the expected one: that is one difference, not many."""

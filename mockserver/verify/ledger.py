@@ -31,13 +31,14 @@ class Ledger:
 
     `examined` counts in how many replies each fact was looked at, `sources` has who states it. `refusals` are what the
     target answers where a refusal of the contract is due, by the pointer of that. `accepted` are requests that the
-    target took, whose facts nobody worked out yet.
+    target took, whose facts nobody worked out yet. `refused` are rules whose requests were refused as they must be.
     """
 
     def __init__(self) -> None:
         self.examined: Counter[str] = Counter()
         self.sources: dict[str, str] = {}
         self.refusals: dict[str, set[tuple[int, bytes]]] = {}
+        self.refused: set[str] = set()
         self.accepted: dict[int, Request] = {}
         self.known_uses: dict[str, set[tuple[str, str]]] = {}
         self._broken: dict[str, BrokenFact] = {}

@@ -139,7 +139,7 @@ def _compared(check: Check, place: Tokens, *, same: bool) -> Check:
     def run(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
         yield from check(reply, earlier)
         before, now = _value(earlier[0].body, place), _value(reply.body, place)
-        if (before == now) != same:
+        if MISSING not in (before, now) and (before == now) != same:
             expected = "the same as before" if same else "another one than before"
             yield Difference(DEDUP, f"body{pointer.build(place)}: expected {expected}, got {now!r} after {before!r}")
 

@@ -16,6 +16,7 @@ from mockserver.contract.schema import POINTER, every_schema
 from mockserver.contract.sections import CorsRules, RefusalTemplate, ReplyTemplate
 from mockserver.core.adapter import adapter_of
 from mockserver.core.events import broken_rules
+from mockserver.core.explain import Violation
 from mockserver.core.model import Judged
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
@@ -26,6 +27,10 @@ ACCEPTED: Final = "#accepted"
 """How the ids of rules end that good requests try."""
 SCHEMAS: Final = ("/requests/", "/events/")
 NAMED_BY_ELEMENT: Final = ("required", "enum")
+IDENTITY: Final = "/protocol/identity/"
+MEDIA_TYPES: Final = "/protocol/content_types/accepted"
+OTHER_MEDIA_TYPES: Final = "/protocol/content_types/anything"
+"""States what becomes of other media types than the accepted ones."""
 KEYWORD_OF: Final[Mapping[str, str]] = {"identity": "required", "reserved": "reserved", "windows": "window"}
 """Which text a broken rule outside the schemas is told with, by its section."""
 CORS_MEMBERS: Final[Mapping[str, str]] = {
@@ -72,6 +77,8 @@ def source_of_rule(contract: Contract, rule: str, operation: str | None) -> str:
     """
     fact, _, what = rule.partition("#")
     source = contract.source_of(fact)
+    if fact == MEDIA_TYPES and what:
+        return contract.source_of(OTHER_MEDIA_TYPES)
     if fact == OPERATIONS and what:
         owner = contract.operations.get(operation or "")
         family = contract.prefixes[-1].family if owner is None else owner.family
@@ -189,6 +196,12 @@ class ReplyFacts:
             return self.fact(f"{place}/{'without_origin' if origin is None else 'allowed_origins'}")
         return Fact(f"{place}#no-{header}", f"inferred: nothing says that these replies have {header}")
 
+    def of_sender(self, judged: Judged) -> list[Fact]:
+        """Return the fact that the sender of a request must name somebody, where a contract says so of senders."""
+        sender = judged.body.get("source") if isinstance(judged.body, dict) else None
+        rules = (rule for rule in self.contract.identity.values() if sender in rule.senders)
+        return [self.fact(f"{rule.pointer}/senders/{sender}") for rule in rules]
+
     def behavior(self, name: str) -> Fact | None:
         """Return what a contract says of the server's behavior under a name."""
         known = name in self.contract.documents["protocol"].get("behavior", {})
@@ -208,16 +221,25 @@ class ReplyFacts:
             if "${detail}" not in template.message or refusal is None or refusal.detail is None:
                 return self._of_refusal(template, "message")
             return self.message(refusal.finding.rule)
-        form = judged.form
-        if form is None or index is None or index >= len(judged.events):
-            return self.fact("/protocol/messages/default")
-        event_rule = adapter_of(self.contract.adapter).event_rules(self.contract)
-        violation = next(broken_rules(judged, form, judged.events[index], event_rule), None)
+        violation = None if index is None else self._violation(judged, index)
         if violation is None:
             return self.fact("/protocol/messages/default")
         if violation.rule == EVENT_TYPES:
             return self.fact(self._text_for(violation.keyword))
         return self.message(violation.rule)
+
+    def _violation(self, judged: Judged, index: int) -> Violation | None:
+        """Return what an event breaks first."""
+        form = judged.form
+        if form is None or index >= len(judged.events):
+            return None
+        event_rule = adapter_of(self.contract.adapter).event_rules(self.contract)
+        return next(broken_rules(judged, form, judged.events[index], event_rule), None)
+
+    def rule_of_event(self, judged: Judged, index: int) -> str:
+        """Return the rule that an event breaks first; that of the types of events where it breaks none."""
+        violation = self._violation(judged, index)
+        return EVENT_TYPES if violation is None else violation.rule
 
     def message(self, rule: str) -> Fact:
         """Return the fact that states the text for a broken rule."""

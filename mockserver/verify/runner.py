@@ -424,8 +424,8 @@ class Runner:
         if self.accepted:
             kept = counted(self.accepted, "accepted request")
             notes.append(
-                f"Left on the target: what {kept} with a body sent, with {MARK} in the User-Agent; ids of this run begin "
-                f"with {MARK}-{self.setup.nonce} where the contract lets them."
+                f"Left on the target: what {kept} with a body sent, with {MARK} in the User-Agent; "
+                f"ids of this run begin with {MARK}-{self.setup.nonce} where the contract lets them."
             )
         if self._throttled:
             notes.append(f"{self._throttled} requests were answered 429 and sent again; a lower --rate avoids that.")

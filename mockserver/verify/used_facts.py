@@ -15,10 +15,12 @@ from mockserver.core.gates import media_type
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
-from mockserver.jsonkit import Json
+from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit.pointer import MISSING
+from mockserver.strategies.naming import BATCH
 from mockserver.strategies.samples import Request
 from mockserver.verify.ledger import Ledger
-from mockserver.verify.reply_facts import Fact, ReplyFacts, weakest
+from mockserver.verify.reply_facts import MEDIA_TYPES, OTHER_MEDIA_TYPES, Fact, ReplyFacts, weakest
 from mockserver.verify.rule import LARGE
 
 Use = tuple[Fact, str]
@@ -124,9 +126,9 @@ class AcceptedFacts:
         types = self._contract.content_types
         accepted = ("application/json",) if types is None else types.accepted
         plain = media_type(header)
-        listed = operation.pointer if types is None else "/protocol/content_types/accepted"
+        listed = operation.pointer if types is None else MEDIA_TYPES
         if plain not in accepted:
-            anything = types is not None and "/protocol/content_types/anything"
+            anything = types is not None and OTHER_MEDIA_TYPES
             behavior = self._facts.behavior("any_content_type")
             yield behavior or self._facts.fact(anything or operation.pointer), header or ""
         elif header != plain:
@@ -144,13 +146,21 @@ class AcceptedFacts:
             if schema is not None:
                 yield Fact(schema.body[POINTER], schema.body[SOURCE]), ""
                 yield from self._in(schema.body, event)
-        for rule in self._contract.identity.values():
-            yield from self._of_senders(judged, rule.pointer, rule.senders)
+        yield from self._of_identity(judged)
 
-    def _of_senders(self, judged: Judged, place: str, senders: tuple[str, ...]) -> Iterator[Use]:
-        source = judged.body.get("source") if isinstance(judged.body, dict) else None
-        if source in senders:
-            yield self._facts.fact(f"{place}/senders/{source}"), ""
+    def _of_identity(self, judged: Judged) -> Iterator[Use]:
+        """Yield what says whom the events of a sender are about that must name somebody."""
+        senders = self._facts.of_sender(judged)
+        yield from ((fact, "") for fact in senders)
+        for rule in self._contract.identity.values() if senders else ():
+            for value in [judged.body] if rule.name == BATCH else judged.events:
+                for place in rule.pointers:
+                    if pointer.get(value, pointer.parse(place)) is MISSING:
+                        continue
+                    yield self._facts.fact(f"{rule.pointer}/pointers/{pointer.escape(place)}"), ""
+                    kind = value.get("type") if isinstance(value, dict) else None
+                    if rule.types is not None and kind in rule.types:
+                        yield self._facts.fact(f"{rule.pointer}/types/{kind}"), ""
 
     def _in(self, schema: Mapping[str, Json], value: Json) -> Iterator[Use]:
         """Yield what a value uses of a schema."""
@@ -176,8 +186,8 @@ class AcceptedFacts:
                 yield Fact(schema[POINTER], schema[SOURCE]), repr((name, member))[:SHOWN]
 
     def _member(self, schema: Mapping[str, Json], value: Json) -> Iterator[Use]:
-        types = schema.get("type", "")
-        if value is None and self._contract.nulls_absent and types and "null" not in types:
+        allowed = (*schema.get("enum", ()), schema.get("type", ""))
+        if value is None and self._contract.nulls_absent and None not in allowed and "null" not in allowed[-1]:
             yield self._facts.fact("/protocol/nulls/members"), schema[POINTER]
         elif isinstance(value, dict | list):
             yield Fact(schema[POINTER], schema[SOURCE]), ""
