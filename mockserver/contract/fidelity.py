@@ -43,6 +43,11 @@ def _fact(contract: Contract, place: str, value: Json, source: str) -> Fact:
     return {"protocol": contract.name, "pointer": place, "value": value, "source": source, "basis": basis}
 
 
+def is_stated(contract: Contract, place: str) -> bool:
+    """Tell whether the documents of a contract have something at a pointer, an element of a list of texts included."""
+    return source_at(contract.documents, place, contract.source)[1]
+
+
 def explain(contract: Contract, rule: str) -> list[Fact]:
     """Return the facts behind a rule, as `facts` lists them: one, or those below an object.
 

@@ -31,7 +31,7 @@ from mockserver.lint import comparison
 from mockserver.lint.prediction import MATCH, Prediction
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import Expected, Request, parsed
-from mockserver.verify.ledger import IDS, Ledger
+from mockserver.verify.evidence import IDS, Evidence
 from mockserver.verify.reply_facts import (
     IDENTITY,
     MEDIA_TYPES,
@@ -57,14 +57,14 @@ SHOWN: Final = 300
 
 
 class Expectations:
-    """Checks of replies under one contract. What they find out about facts is kept in a ledger."""
+    """Checks of replies under one contract. What they find out about facts is kept as evidence."""
 
-    def __init__(self, contract: Contract, now_ms: int = 0, ledger: Ledger | None = None) -> None:
+    def __init__(self, contract: Contract, now_ms: int = 0, evidence: Evidence | None = None) -> None:
         self.contract = contract
         self.now_ms = now_ms
-        self.ledger = Ledger() if ledger is None else ledger
+        self.evidence = Evidence() if evidence is None else evidence
         self.facts = ReplyFacts(contract)
-        self.taken = AcceptedFacts(contract, self.facts, now_ms, self.ledger)
+        self.taken = AcceptedFacts(contract, self.facts, now_ms, self.evidence)
         self.header_names = sorted({name.lower() for name in _header_names(contract)})
 
     def check(self, request: Request, prediction: Prediction, fact: str) -> Check:
@@ -92,7 +92,7 @@ class _Expectation:
             yield misjudged
             return
         if self.prediction.status >= HTTPStatus.BAD_REQUEST or self._is_partial:
-            self.shared.ledger.refused.add(self.fact)
+            self.shared.evidence.refused.add(self.fact)
         elif self.prediction.status == reply.status:
             self.shared.taken.accepted(self.request)
         if self.fact.endswith("/order"):
@@ -174,7 +174,7 @@ class _Expectation:
 
     def _order(self, reply: Reply, body: list[comparison.Difference] | None) -> Iterator[Difference]:
         """Yield a difference where another refusal is answered than the one that comes first."""
-        known = self.shared.ledger.refusals.get(self.prediction.fact, set())
+        known = self.shared.evidence.refusals.get(self.prediction.fact, set())
         if (reply.status, IDS.sub(b"", reply.body)) in known:
             return
         if reply.status != self.prediction.status or body is None or body:
@@ -196,9 +196,14 @@ class _Expectation:
 
     def _body_differences(self, reply: Reply, body: list[comparison.Difference] | None) -> Iterator[Difference]:
         if self.prediction.status >= HTTPStatus.BAD_REQUEST and not self.fact.endswith("/order"):
-            refusals = self.shared.ledger.refusals.setdefault(self.prediction.fact, set())
+            refusals = self.shared.evidence.refusals.setdefault(self.prediction.fact, set())
             refusals.add((reply.status, IDS.sub(b"", reply.body)))
         template, operation = self._template, self.operation
+        if self.prediction.text is not None:
+            if body:
+                text = f"body: expected {self.prediction.text[:SHOWN]!r}, got {reply.body[:SHOWN]!r}"
+                yield self.facts.body(template, operation, (), self.judged).broken(text)
+            return
         whole = "" if body is not None else "JSON"
         if body is not None and self._is_another_shape(reply):
             whole = json.dumps(self.prediction.body, ensure_ascii=False)[:SHOWN]
@@ -240,7 +245,7 @@ class _Expectation:
         if not missing:
             return self._reason.broken(shown)
         rules = [self.facts.rule_of_event(judged, index) for index in missing]
-        unknown = [rule for rule in rules if rule not in self.shared.ledger.refused]
+        unknown = [rule for rule in rules if rule not in self.shared.evidence.refused]
         if not unknown:
             return None
         operation = None if self.operation is None else self.operation.name
@@ -372,10 +377,10 @@ class _Expectation:
 
     def _examine(self) -> None:
         """Count the facts that the reply is compared with."""
-        ledger = self.shared.ledger
+        evidence = self.shared.evidence
         for fact in self._examined:
-            ledger.examined[fact.name] += 1
-            ledger.sources.setdefault(fact.name, fact.source)
+            evidence.examined[fact.name] += 1
+            evidence.sources.setdefault(fact.name, fact.source)
 
     @cached_property
     def _examined(self) -> list[Fact]:

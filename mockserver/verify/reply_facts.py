@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mockserver.contract.contract import EVENT_TYPES, Contract
-from mockserver.contract.fidelity import BASES, OPERATIONS
+from mockserver.contract.fidelity import BASES, OPERATIONS, is_stated
 from mockserver.contract.operation import Operation
 from mockserver.contract.schema import POINTER, every_schema
 from mockserver.contract.sections import CorsRules, RefusalTemplate, ReplyTemplate
@@ -95,7 +95,6 @@ class ReplyFacts:
         self.contract = contract
         self._known: dict[str, Fact] = {}
         self._messages: dict[str, Fact] = {}
-        self._refusals: Json = contract.documents["protocol"].get("refusals", {})
 
     def fact(self, name: str) -> Fact:
         """Return the fact at a pointer."""
@@ -204,15 +203,14 @@ class ReplyFacts:
 
     def behavior(self, name: str) -> Fact | None:
         """Return what a contract says of the server's behavior under a name."""
-        known = name in self.contract.documents["protocol"].get("behavior", {})
-        return self.fact(f"/protocol/behavior/{name}") if known else None
+        place = f"/protocol/behavior/{name}"
+        return self.fact(place) if is_stated(self.contract, place) else None
 
     def _of_refusal(self, template: RefusalTemplate, *members: str) -> Fact:
         """Return the fact of a refusal's member, which may be that of its family's default."""
-        family = self._refusals.get(template.family, {})
-        own = pointer.get(family, (template.reason, *members)) is not MISSING
-        reason = template.reason if own else "default"
-        return self.fact(f"/protocol/refusals/{template.family}/{reason}" + pointer.build(members))
+        family = f"/protocol/refusals/{template.family}"
+        own = f"{family}/{template.reason}" + pointer.build(members)
+        return self.fact(own if is_stated(self.contract, own) else f"{family}/default" + pointer.build(members))
 
     def _message(self, template: ReplyTemplate | RefusalTemplate, judged: Judged, index: int | None) -> Fact:
         """Return the fact that states the text for what is broken: the refusal's, the schema's, that of the keyword."""
@@ -251,8 +249,7 @@ class ReplyFacts:
         tokens = pointer.parse(rule)
         if tokens[0] == "protocol":
             own = f"{rule}/message"
-            has_own = pointer.get(self.contract.documents, pointer.parse(own)) is not MISSING
-            return own if has_own else self._text_for(KEYWORD_OF.get(tokens[1], ""))
+            return own if is_stated(self.contract, own) else self._text_for(KEYWORD_OF.get(tokens[1], ""))
         if rule == EVENT_TYPES:
             return self._text_for("unknown_type")
         named = len(tokens) > 3 and tokens[-2] in NAMED_BY_ELEMENT and tokens[-3] != "properties"

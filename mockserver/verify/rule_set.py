@@ -20,8 +20,8 @@ from mockserver.lint.prediction import Prediction, predict, prediction_of
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import OperationPlan, Plan, plan_of
 from mockserver.strategies.samples import Request, Sample
+from mockserver.verify.evidence import Evidence
 from mockserver.verify.expectations import Expectations
-from mockserver.verify.ledger import Ledger
 from mockserver.verify.reply_facts import source_of_rule
 from mockserver.verify.rule import LARGE, MARK, Draft, Probe, Rule, Setup, Status, Step
 
@@ -54,14 +54,14 @@ GENERAL_FACTS: Final = (
 class RuleSet:
     """The rules of one contract under one setup, while they are declared."""
 
-    def __init__(self, contract: Contract, setup: Setup, now_ms: int, ledger: Ledger | None = None) -> None:
+    def __init__(self, contract: Contract, setup: Setup, now_ms: int, evidence: Evidence | None = None) -> None:
         self.contract = contract
         self.setup = setup
         self.now_ms = now_ms
         self.keys = keys_of(contract, setup)
         self.known_keys = {name: key for name, key in self.keys.items() if key is not None}
         self.plan: Plan = plan_of(contract, now_ms, setup.slack_ms, tuple(sorted(self.known_keys.items())))
-        self.expectations = Expectations(contract, now_ms, ledger)
+        self.expectations = Expectations(contract, now_ms, evidence)
         self.rules: dict[str, Rule] = {}
         self._facts = {operation.name: _facts_of(operation) for operation in contract.operations.values()}
         self._numbers = 0

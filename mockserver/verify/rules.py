@@ -9,17 +9,17 @@ from fnmatch import fnmatchcase
 from mockserver.contract.contract import Contract
 from mockserver.errors import SettingsError, unknown
 from mockserver.verify import cors_rules, identity_rules, memory_rules, order_rules, rate_rules, sample_rules
-from mockserver.verify.ledger import Ledger
+from mockserver.verify.evidence import Evidence
 from mockserver.verify.rule import Rule, Setup, Transport
 from mockserver.verify.rule_set import RuleSet
 
 
-def rules_of(contract: Contract, setup: Setup, transport: Transport, ledger: Ledger | None = None) -> list[Rule]:
+def rules_of(contract: Contract, setup: Setup, transport: Transport, evidence: Evidence | None = None) -> list[Rule]:
     """Return the rules of a contract, those that burst last. Their probes are built when they are tried.
 
-    What the checks of replies find out about facts is kept in the `ledger`.
+    What the checks of replies find out about facts is kept in the `evidence`.
     """
-    rule_set = RuleSet(contract, setup, transport.now_ms(), ledger)
+    rule_set = RuleSet(contract, setup, transport.now_ms(), evidence)
     for family in (sample_rules, cors_rules, order_rules, memory_rules, identity_rules):
         family.declare(rule_set)
     rate_rules.declare(rule_set, transport.now_ms)

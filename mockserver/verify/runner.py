@@ -21,8 +21,8 @@ from mockserver.lint.prediction import predict
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.plans import OperationPlan, plan_of
 from mockserver.strategies.samples import Request, Sample, parsed
+from mockserver.verify.evidence import Evidence, Refusal, refusal_of
 from mockserver.verify.expectations import content_differences
-from mockserver.verify.ledger import Ledger, Refusal, refusal_of
 from mockserver.verify.reply_facts import ACCEPTED, ReplyFacts
 from mockserver.verify.rule import (
     LARGE,
@@ -77,7 +77,7 @@ class Runner:
         self.contract = contract
         self.setup = setup
         self.transport = transport
-        self.ledger = Ledger()
+        self.evidence = Evidence()
         self.sent = 0
         self.accepted = 0
         self.bytes = 0
@@ -116,7 +116,7 @@ class Runner:
             if _serves_not(self.contract, sample, reply, now_ms):
                 self._unserved[plan.operation.name] = _not_served(self._facts, plan.operation, sample, reply)
             elif reply.status < HTTPStatus.MULTIPLE_CHOICES:
-                self.ledger.accepted.setdefault(id(request), request)
+                self.evidence.accepted.setdefault(id(request), request)
             if self._answered is None and self._looks_right(plan.operation, reply):
                 self._answered = request
             first_reply = first_reply or exchange
@@ -174,7 +174,7 @@ class Runner:
 
     def declared(self) -> list[Rule]:
         """Return the rules of the contract, whose checks keep the books of this run."""
-        return rules_of(self.contract, self.setup, self.transport, self.ledger)
+        return rules_of(self.contract, self.setup, self.transport, self.evidence)
 
     def try_rule(self, rule: Rule) -> Outcome:
         """Try one rule with all its probes, so that no defect hides another."""
@@ -307,11 +307,11 @@ class Runner:
         """Send a probe; keep what it finds. Return what defeats the rule itself, after the probe was sent again."""
         findings = self.play(rule, probe)
         own = [finding for finding in findings if not finding.aside]
-        new = [finding for finding in own if finding.fact not in self.ledger]
+        new = [finding for finding in own if finding.fact not in self.evidence]
         if new and draft is not None and not any(step.limited for step in probe.steps):
             own = [self._tried_again(rule, draft, finding) if finding in new else finding for finding in own]
         for finding in (*own, *(finding for finding in findings if finding.aside)):
-            self.ledger.tell(finding)
+            self.evidence.tell(finding)
         return own
 
     def _tried_again(self, rule: Rule, draft: Draft, finding: Finding) -> Finding:
@@ -360,7 +360,7 @@ class Runner:
             except (Exception, KeyboardInterrupt) as error:
                 raise _StopSearch from error
             self._tell_all(finding for finding in played if finding.aside)
-            new = [each for each in played if not each.aside and (each.fact in told or each.fact not in self.ledger)]
+            new = [each for each in played if not each.aside and (each.fact in told or each.fact not in self.evidence)]
             told.update(finding.fact for finding in new[:1] if not told)
             new = [finding for finding in new if finding.fact in told]
             found.extend((finding, sample) for finding in new)
@@ -385,12 +385,12 @@ class Runner:
             return []
         smallest, sample = min(found, key=lambda pair: pair[0].probe.size)
         finding = self._tried_again(rule, lambda: draws.probe(sample), smallest)
-        self.ledger.tell(finding)
+        self.evidence.tell(finding)
         return [finding]
 
     def _tell_all(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            self.ledger.tell(finding)
+            self.evidence.tell(finding)
 
     def results(self) -> list[Outcome]:
         """Return the outcome of every rule, and of every fact that replies were compared with on the way."""
@@ -401,11 +401,11 @@ class Runner:
         own = {outcome.finding.fact for outcome in outcomes if outcome.finding is not None}
         explained = {refusal_of(each.finding) for each in outcomes if each.finding and each.rule.id.endswith(ACCEPTED)}
         broken = {
-            finding.fact: finding for finding in self.ledger.findings(explained - {None}) if finding.fact not in own
+            finding.fact: finding for finding in self.evidence.findings(explained - {None}) if finding.fact not in own
         }
         facts = [_outcome_of_fact(finding.fact, finding.source, finding) for finding in broken.values()]
         known = {outcome.rule.id for outcome in outcomes} | own | broken.keys()
-        for fact, source in self.ledger.sources.items():
+        for fact, source in self.evidence.sources.items():
             if fact not in known and basis_of(source) in self.setup.bases:
                 facts.append(_outcome_of_fact(fact, source, None))
         return outcomes + facts

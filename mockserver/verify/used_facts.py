@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mockserver.contract.contract import Contract, split_target
+from mockserver.contract.fidelity import is_stated
 from mockserver.contract.operation import Operation
 from mockserver.contract.provenance import SOURCE
 from mockserver.contract.schema import POINTER, source_of
@@ -19,7 +20,7 @@ from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.naming import BATCH
 from mockserver.strategies.samples import Request
-from mockserver.verify.ledger import Ledger
+from mockserver.verify.evidence import Evidence
 from mockserver.verify.reply_facts import MEDIA_TYPES, OTHER_MEDIA_TYPES, Fact, ReplyFacts, weakest
 from mockserver.verify.rule import LARGE
 
@@ -43,11 +44,11 @@ def judged_by(contract: Contract, request: Request, now_ms: int) -> Judged:
 class AcceptedFacts:
     """What a target accepted so far, by operation; and why it should accept what it refuses."""
 
-    def __init__(self, contract: Contract, facts: ReplyFacts, now_ms: int, ledger: Ledger) -> None:
+    def __init__(self, contract: Contract, facts: ReplyFacts, now_ms: int, evidence: Evidence) -> None:
         self._contract = contract
         self._facts = facts
         self._now_ms = now_ms
-        self._ledger = ledger
+        self._ledger = evidence
 
     def accepted(self, request: Request) -> None:
         """Remember that a request was accepted; what it uses is worked out when a request is refused."""
@@ -83,10 +84,10 @@ class AcceptedFacts:
     def _of_transport(self, judged: Judged, operation: Operation, request: Request) -> Iterator[Use]:
         """Yield what a request uses beside its body."""
         headers = {name.lower(): value for name, value in request.headers}
-        documents, place = self._contract.documents, judged.place
+        place = judged.place
         slashes = {"leading_slashes": place.leading_slashes, "trailing_slash": place.trailing_slash}
         for name, there in slashes.items():
-            known = name in documents.get("warnings", {}).get("transport", {})
+            known = is_stated(self._contract, f"/warnings/transport/{name}")
             source = "assumed: this server takes such paths"
             if there:
                 yield (

@@ -14,7 +14,7 @@ from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError
 from mockserver.jsonkit import pointer
 from mockserver.verify import Probe, Rule, Runner, Setup, Step, rules_of
-from mockserver.verify.ledger import Ledger
+from mockserver.verify.evidence import Evidence
 from tests.verify.inprocess import InProcess, Ticking, setup_of
 from tests.verify.mutants import Dependencies, Mutant, mutants, served
 from tests.verify.settings import NEW, settings_of
@@ -48,14 +48,14 @@ class Hunt:
     patch: Json
     open_doors: bool
     clock: Ticking
-    ledger: Ledger
+    evidence: Evidence
     rules: list[Prepared]
 
     def finds(self, prepared: Prepared, contract: Contract) -> bool:
         """Tell whether a rule finds anything wrong with a server of a contract."""
         target = InProcess(contract, allow_all=self.open_doors, clock=self.clock)
         runner = Runner(self.contract, _setup(self.contract.name, open_doors=self.open_doors), target)
-        self.ledger.refusals.clear()  # they are those of another server
+        self.evidence.refusals.clear()  # they are those of another server
         return any(runner.play(prepared.rule, probe) for probe in prepared.probes)
 
 
@@ -93,13 +93,13 @@ def _with(base: Contract, patch: Json) -> Contract:
 
 def _hunt(base: Contract, patch: Json, only: tuple[str, ...], bodies: dict[bytes, bytes], *, open_doors: bool) -> Hunt:
     contract, clock = _with(base, patch), Ticking()
-    target, ledger = InProcess(contract, allow_all=open_doors, clock=clock), Ledger()
+    target, evidence = InProcess(contract, allow_all=open_doors, clock=clock), Evidence()
     rules = [
         _prepared(rule, bodies)
-        for rule in rules_of(contract, _setup(base.name, open_doors=open_doors), target, ledger)
+        for rule in rules_of(contract, _setup(base.name, open_doors=open_doors), target, evidence)
         if not only or rule.id.startswith(only)
     ]
-    return Hunt(contract, patch, open_doors, clock, ledger, [prepared for prepared in rules if prepared.probes])
+    return Hunt(contract, patch, open_doors, clock, evidence, [prepared for prepared in rules if prepared.probes])
 
 
 def probes_of(rule: Rule, bodies: dict[bytes, bytes]) -> list[Probe]:

@@ -26,7 +26,7 @@ class BrokenFact:
     findings: dict[Refusal, Finding] = field(default_factory=dict)
 
 
-class Ledger:
+class Evidence:
     """Collects findings by fact.
 
     `examined` counts in how many replies each fact was looked at, `sources` has who states it. `refusals` are what the
