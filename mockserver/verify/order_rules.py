@@ -142,13 +142,19 @@ def _few(mutation: GateMutation) -> list[Change]:
 
 
 def _add(rule_set: RuleSet, plan: OperationPlan, first: list[Spoiled], second: list[Spoiled]) -> None:
-    """Add requests broken at two gates, where there is one that the first of them refuses; of large ones just one."""
+    """Add requests broken at two gates, where there is one that the first of them refuses.
+
+    Of large ones there is just one, where small ones do not show the order: one that is small because it is compressed
+    shows nothing of the order of size and encoding.
+    """
     pairs = list(product(first, second))
-    small = [pair for pair in pairs if not (pair[0].large or pair[1].large)]
-    if not any(_broken_twice(rule_set, plan, *pair) is not None for pair in small):
-        large = (pair for pair in pairs if pair not in small)
-        small = list(islice((pair for pair in large if _broken_twice(rule_set, plan, *pair) is not None), 1))
-    for earlier, later in small:
+    small = [pair for pair in pairs if not any(each.large for each in pair)]
+    refused = any(_broken_twice(rule_set, plan, *pair) is not None for pair in small)
+    chosen = small if refused else []
+    if not refused or any("encoding" in (earlier.gate.check, later.gate.check) for earlier, later in pairs):
+        large = (pair for pair in reversed(pairs) if pair not in small)
+        chosen += islice((pair for pair in large if _broken_twice(rule_set, plan, *pair) is not None), 1)
+    for earlier, later in chosen:
         draft = partial(_broken_twice, rule_set, plan, earlier, later)
         rule = f"{earlier.gate.pointer}/order#before-{later.gate.name}"
         facts = {*facts_of(rule_set, earlier.sample), f"{later.gate.pointer}/order"}
