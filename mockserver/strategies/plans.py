@@ -117,7 +117,7 @@ class OperationPlan:
         if marked and contract.no_entity is not None:
             event = _with_text(values, event, contract.no_entity.tokens, contract.no_entity.values[0])
         if contract.dedup is not None:
-            yield _with_text(values, event, contract.dedup.tokens, f"m-{name}")
+            yield _with_text(values, event, contract.dedup.tokens, f"created-{name}")
         yield event
 
     def good(self, parts: Parts, events: Sequence[Json] = ()) -> Sample:

@@ -348,7 +348,7 @@ class Runner:
 
     def _try_drawn(self, rule: Rule, draws: Random) -> list[Finding]:
         """Draw examples; where one breaks a fact that nothing broke before, let Hypothesis look for the smallest."""
-        budget, known, told = self.sent + self.setup.examples + SHRINKING, dict[bytes, bool](), set[str]()
+        budget, known = self.sent + self.setup.examples + SHRINKING, dict[bytes, bool]()
         found: list[tuple[Finding, Sample]] = []
 
         def fails(sample: Sample) -> bool:
@@ -360,9 +360,7 @@ class Runner:
             except (Exception, KeyboardInterrupt) as error:
                 raise _StopSearch from error
             self._tell_all(finding for finding in played if finding.aside)
-            new = [each for each in played if not each.aside and (each.fact in told or each.fact not in self.evidence)]
-            told.update(finding.fact for finding in new[:1] if not told)
-            new = [finding for finding in new if finding.fact in told]
+            new = [each for each in played if not each.aside and each.fact not in self.evidence]
             found.extend((finding, sample) for finding in new)
             known[key] = bool(new)
             return bool(new)

@@ -15,7 +15,7 @@ from mockserver.core.body import RequestBody
 from mockserver.core.gates import media_type
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
-from mockserver.core.route import route
+from mockserver.core.route import SLASHES, route
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.naming import BATCH
@@ -87,15 +87,11 @@ class AcceptedFacts:
         place = judged.place
         slashes = {"leading_slashes": place.leading_slashes, "trailing_slash": place.trailing_slash}
         for name, there in slashes.items():
-            known = is_stated(self._contract, f"/warnings/transport/{name}")
-            source = "assumed: this server takes such paths"
+            stated = (SLASHES, f"/warnings/transport/{name}")
+            known = next((place for place in stated if is_stated(self._contract, place)), None)
             if there:
-                yield (
-                    self._facts.fact(f"/warnings/transport/{name}")
-                    if known
-                    else Fact(f"{operation.pointer}#{name}", source),
-                    "",
-                )
+                fact = Fact(f"{operation.pointer}#{name}", "assumed: this server takes such paths")
+                yield fact if known is None else self._facts.fact(known), ""
         if judged.credential_name is not None and len(operation.credentials) > 1:
             yield self._facts.fact(f"/protocol/credentials/{judged.credential_name}"), ""
         if "content-encoding" in headers:

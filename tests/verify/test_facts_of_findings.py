@@ -165,7 +165,7 @@ REFUSED: Mapping[str, tuple[Callable[[Request], bool], str, str]] = {
         "assumed",
     ),
     "compression": (lambda request: "content-encoding" in dict(request.headers), "/protocol/gates/encoding", "assumed"),
-    "slash at the end": (lambda request: request.path.endswith("/"), "/warnings/transport/trailing_slash", "assumed"),
+    "slash at the end": (lambda request: request.path.endswith("/"), "/protocol/paths/extra_slashes", "assumed"),
 }
 
 

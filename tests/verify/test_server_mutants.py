@@ -87,7 +87,7 @@ def test_faultless_server_is_clean_when_everything_is_tried(protocol: str, revis
 
 def test_defect_is_told_once_when_many_rules_show_it() -> None:
     protocol, fault = FAULTS["405 turned into 404"]
-    setup, only = setup_of(protocol, burst=False), ["/protocol/operations", "/protocol/refusals", "/events"]
+    setup, only = setup_of(protocol, burst=False), ["/protocol/operations", "/events"]
     outcomes = verify(_base(protocol), setup, InProcess(_base(protocol), fault=fault), only=only)
     every = list(defects(outcomes))
     assert len({finding.fact for finding, _ in every}) == len(every)
