@@ -298,13 +298,20 @@ class Checker:
     def _report_events(self, payload: _Payload, judged: Judged, *, single_event: bool = False) -> None:
         """Report what is found in the events of a request with which nothing else is wrong."""
         self._count(payload.item, judged, inferred=payload.inferred)
-        suspects = self._suspects(judged)
+        suspects, form = self._suspects(judged), judged.form or payload.reading.form
         if not suspects:
             return
-        errors = errors_of(judged, suspects, single_event=True)
-        warnings = warnings_of(judged, errors, suspects, single_event=True) if self.options.warnings else ()
-        for event, finding in (*errors, *warnings):
-            self._report(payload.item, finding, judged, event=None if single_event else event)
+        good = self._good(judged.contract, payload.reading.operation, form)
+        found = [(index, finding) for index in suspects for finding in good.findings(judged, index, self._explained)]
+        found.sort(key=lambda located: located[1].severity)  # errors first
+        for index, finding in found:
+            self._report(payload.item, finding, judged, event=None if single_event or form.single else index)
+
+    def _explained(self, judged: Judged, index: int) -> tuple[Finding, ...]:
+        """Return what is found in one event of a request with which nothing else is wrong."""
+        errors = errors_of(judged, [index], single_event=True)
+        warnings = warnings_of(judged, errors, [index], single_event=True) if self.options.warnings else ()
+        return tuple(finding for _, finding in (*errors, *warnings))
 
     def _plain(self, contract: Contract, operation: Operation) -> PlainRequests:
         key = contract, operation
