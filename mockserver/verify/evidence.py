@@ -57,7 +57,8 @@ class Evidence:
         else:
             replaces = (finding.probe.size, finding.at) < (known.probe.size, known.at)
         if replaces:
-            broken.findings[refusal] = finding
+            tried = known is not None and known.tries > finding.tries
+            broken.findings[refusal] = as_often(finding, known) if known is not None and tried else finding
 
     def findings(self, explained: set[Refusal]) -> Iterator[Finding]:
         """Yield the smallest finding of each broken fact, without replies that are `explained` by another finding."""
@@ -73,6 +74,11 @@ class Evidence:
                     tries = max(self.examined[fact], broken.count)
                     smallest = replace(smallest, failed=broken.count, tries=tries)
                 yield smallest
+
+
+def as_often(finding: Finding, other: Finding) -> Finding:
+    """Return a finding that was seen as often as another one of the same fact, which was tried more often."""
+    return replace(finding, failed=other.failed, tries=other.tries)
 
 
 def refusal_of(finding: Finding) -> Refusal:

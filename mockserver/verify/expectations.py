@@ -170,7 +170,10 @@ class _Expectation:
     @property
     def _reason(self) -> Fact:
         """The fact for which the request must be accepted."""
-        return self.shared.taken.reason(self.request, self.facts.fact(self.fact))
+        tried = self.facts.fact(self.fact)
+        if self._is_partial and self.operation is not None:
+            tried = self.facts.fact(self.operation.pointer)
+        return self.shared.taken.reason(self.request, tried)
 
     def _order(self, reply: Reply, body: list[comparison.Difference] | None) -> Iterator[Difference]:
         """Yield a difference where another refusal is answered than the one that comes first."""

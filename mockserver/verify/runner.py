@@ -21,7 +21,7 @@ from mockserver.lint.prediction import predict
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.plans import OperationPlan, plan_of
 from mockserver.strategies.samples import Request, Sample, parsed
-from mockserver.verify.evidence import Evidence, Refusal, refusal_of
+from mockserver.verify.evidence import Evidence, Refusal, as_often, refusal_of
 from mockserver.verify.expectations import content_differences
 from mockserver.verify.reply_facts import ACCEPTED, ReplyFacts
 from mockserver.verify.rule import (
@@ -355,6 +355,8 @@ class Runner:
             key = repr(sample.request.path).encode() + repr(sample.request.headers).encode() + sample.request.body
             if key in known or self.sent > budget or (found and found[-1][0].reply is None):
                 return known.get(key, False)
+            if len(sample.request.body) >= LARGE:  # rules about sizes send such bodies
+                return False
             try:
                 played = self.play(rule, draws.probe(sample))
             except (Exception, KeyboardInterrupt) as error:
@@ -494,7 +496,9 @@ def defects(outcomes: Iterable[Outcome]) -> Iterator[tuple[Finding, list[str]]]:
         same.setdefault(root, []).append(finding)
     for fact, group in same.items():
         smallest = min(group, key=lambda finding: (finding.fact != fact, finding.probe.size))
-        yield smallest, [finding.rule for finding in group if finding is not smallest]
+        tried = max((finding for finding in group if finding.fact == smallest.fact), key=lambda each: each.tries)
+        group.remove(smallest)
+        yield as_often(smallest, tried), [finding.rule for finding in group]
 
 
 def _untried(rule: Rule, why: str) -> Outcome:

@@ -165,7 +165,7 @@ REFUSED: Mapping[str, tuple[Callable[[Request], bool], str, str]] = {
         "assumed",
     ),
     "compression": (lambda request: "content-encoding" in dict(request.headers), "/protocol/gates/encoding", "assumed"),
-    "slash at the end": (lambda request: request.path.endswith("/"), "/protocol/paths/extra_slashes", "assumed"),
+    "slash at the end": (lambda request: request.path.endswith("/"), "/warnings/transport/trailing_slash", "assumed"),
 }
 
 
@@ -197,7 +197,7 @@ def test_very_fact_is_named_when_a_good_request_is_refused(name: str) -> None:
             "/protocol/replies/none_processed/status",
             "assumed",
         ),
-        ({"protocol": {"replies": {"processed": {"status": 202}}}}, "/protocol/replies/processed/status", "spec"),
+        ({"protocol": {"replies": {"processed": {"status": 202}}}}, "/protocol/replies/processed/status", "docs"),
         (
             {"protocol": {"replies": {"processed": {"body": {"success": "yes"}}}}},
             "/protocol/replies/processed/body/success",
