@@ -142,7 +142,13 @@ async def test_newer_revision_gives_warnings_and_can_be_pinned(server: Live) -> 
 async def test_control_surface_knows_the_protocol(server: Live) -> None:
     _, listed = await server.control.get("/_mock/protocols")
     (mine,) = [protocol for protocol in listed["protocols"] if protocol["name"] == "tally"]
-    assert mine == {"name": "tally", "operations": ["collect"], "revisions": ["base", "strict"], "revision": "base"}
+    assert mine == {
+        "name": "tally",
+        "operations": ["collect"],
+        "revisions": ["base", "strict"],
+        "revision": "base",
+        "upstream": None,
+    }
     _, openapi = await server.control.get("/_mock/openapi/tally.json")
     assert sorted(openapi["paths"]["/tally/v2/{stream}/collect"]["post"]["responses"])[:2] == ["201", "202"]
     _, schemas = await server.control.get("/_mock/schemas/tally/events.json")

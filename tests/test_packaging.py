@@ -34,6 +34,7 @@ PATTERNS = (
     "mockserver/contract/server_rules.yaml",
     "mockserver/server/control.yaml",
     "mockserver/lint/case.schema.json",
+    "mockserver/recording/recording.schema.json",
     "mockserver/contracts/README.md",
     "mockserver/contracts/*/*.yaml",
     "mockserver/contracts/*/examples.json",

@@ -269,6 +269,17 @@ def write(flag: str, file: Path, content: bytes) -> None:
         raise SettingsError(f"{flag}: cannot write {file}: {error.strerror}") from None
 
 
+def write_whole(flag: str, file: Path, content: bytes) -> None:
+    """Write a file that a flag names, so that it is there complete or not at all. Raises SettingsError."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        partial.replace(file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise SettingsError(f"{flag}: cannot write {file}: {error.strerror}") from None
+
+
 class SuggestingGroup(click.Group):
     """A group whose error for an unknown command suggests the closest name and lists the available ones."""
 

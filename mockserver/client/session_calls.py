@@ -121,9 +121,16 @@ def deliveries(session: str, *, final: bool = False) -> Steps[list[Delivery]]:
     return (yield from _rows(session, "deliveries", Delivery, final=final or None))
 
 
-def export(session: str) -> Steps[str]:
-    """Return the exchanges of the session as NDJSON, with credentials replaced by placeholders."""
-    lines: str = yield Call(method="GET", path=at(session, "export", format="ndjson"), text=True)
+def export(
+    session: str, *, format: Literal["ndjson", "recording"] = "ndjson", redact: Sequence[str] = ()
+) -> Steps[str]:
+    """Return the exchanges of the session as NDJSON, with credentials replaced by placeholders.
+
+    A recording has no personal data either; `redact` has rules for what else to hide. Raises ControlError for a
+    recording in which an exchange would be judged otherwise, and for a rule that cannot be used.
+    """
+    rules = json.dumps(list(redact)) if redact else None
+    lines: str = yield Call(method="GET", path=at(session, "export", format=format, redact=rules), text=True)
     return lines
 
 

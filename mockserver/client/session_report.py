@@ -26,7 +26,7 @@ from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
 from mockserver.jsonkit.printable import printable, printable_json
-from mockserver.recording.export import shown_name
+from mockserver.recording.exporting import shown_name
 from mockserver.sessions.session_name import shorten
 
 R = TypeVar("R")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from mockserver.client.calls import Call, Steps, at
-from mockserver.recording.export import redacted_rows
+from mockserver.recording.exporting import redacted_rows
 from mockserver.recording.redact import Redactor
 
 R = TypeVar("R")

@@ -63,6 +63,7 @@ def compile_contract(
         projects=raw.optional(Projects, "projects"),
         id_prefixes={kind: rule["prefix"] for kind, rule in raw.section("ids").items()},
         stored=raw.stored_rules(),
+        personal=raw.personal(),
         delivery=raw.delivery_rules(),
         warnings=raw.warning_rules(),
         event_schemas=raw.event_schemas,

@@ -19,6 +19,7 @@ from mockserver.contract.sections import (
     EventMark,
     IdentityRule,
     MemberLimit,
+    PersonalData,
     Prefix,
     Projects,
     RateLimit,
@@ -87,6 +88,7 @@ class Contract:
     projects: Projects | None
     id_prefixes: Mapping[str, str]
     stored: StoredRules
+    personal: PersonalData
     delivery: DeliveryRules
     warnings: WarningRules
     event_schemas: Mapping[str, Schema]

@@ -30,6 +30,8 @@ from mockserver.contract.sections import (
     DeliveryRules,
     Idempotency,
     MemberLimit,
+    PersonalData,
+    PersonalPlaces,
     Prefix,
     RateLimit,
     RefusalFamily,
@@ -146,6 +148,16 @@ class RawContract:
             if (rule["value"] == "request_member") != ("from" in rule):
                 raise fail(place, "requires from with the value request_member, and with no other")
         return read(StoredRules, rules)
+
+    def personal(self) -> PersonalData:
+        """Return the places of personal data."""
+        rules = self.section("personal")
+        return PersonalData(
+            events=read(PersonalPlaces, rules.get("events", {})),
+            bodies=read(PersonalPlaces, rules.get("bodies", {})),
+            path=tuple(rules.get("path", {}).get("ids", ())),
+            query=tuple(rules.get("query", {}).get("ids", ())),
+        )
 
     def _check_schemas(self, names: Iterable[str], place: str) -> None:
         for name in names:

@@ -231,6 +231,24 @@ class Projects:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PersonalPlaces:
+    """Where personal data is: in `ids` what tells one person from another, in `texts` words; all below is personal."""
+
+    ids: tuple[Tokens, ...] = ()
+    texts: tuple[Tokens, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PersonalData:
+    """The places of personal data in requests; `path` and `query` have names of parameters."""
+
+    events: PersonalPlaces = field(default_factory=PersonalPlaces)
+    bodies: PersonalPlaces = field(default_factory=PersonalPlaces)
+    path: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fill:
     """A member that gets a value when it is absent; `schemas` None means in every event.
 

@@ -16,7 +16,7 @@ from mockserver.jsonkit.printable import printable
 from mockserver.lint.comparison import Difference
 from mockserver.lint.found_files import LINK, OTHER_KIND, OTHER_NAME
 from mockserver.lint.traffic import Skip
-from mockserver.recording.export import redacted_rows
+from mockserver.recording.exporting import redacted_rows
 from mockserver.recording.redact import Redactor
 
 PLURALS: Final = {

@@ -112,7 +112,7 @@ class Checker:
         """The secrets of the payloads and requests in all files."""
         self.total = self._no_result()
         self.result = self._no_result()
-        self._chosen: dict[str | None, Mapping[str, Contract]] = {}
+        self._chosen: dict[tuple[str | None, str | None], Mapping[str, Contract]] = {}
         self._plain_requests: dict[tuple[Contract, Operation], PlainRequests] = {}
         self._known_good: dict[tuple[Contract, Operation, Form], PlainlyGood] = {}
 
@@ -209,7 +209,7 @@ class Checker:
 
     def _check_request(self, item: RequestItem) -> None:
         """Judge a complete request under the protocol that it belongs to."""
-        contract = contract_of(item, self._contracts(item.protocol))
+        contract = contract_of(item, self._contracts(item.protocol, item.revision))
         if isinstance(contract, Skip):
             self.result.skipped[contract] += 1
             return
@@ -233,12 +233,16 @@ class Checker:
             if finding.severity == "error" or self.options.warnings:
                 self._report(item, finding, judged)
 
-    def _contracts(self, named: str | None) -> Mapping[str, Contract]:
-        """Return the contracts that a request may belong to, by protocol; `named` is the protocol that it names."""
-        chosen = self.options.protocol or named
+    def _contracts(self, named: str | None, revision: str | None = None) -> Mapping[str, Contract]:
+        """Return the contracts that a request may belong to, by protocol.
+
+        `named` is the protocol that it names, and `revision` the revision of that.
+        """
+        chosen = self.options.protocol or named, revision
         if chosen not in self._chosen:
-            names = self.library.protocols if chosen is None else [chosen]
-            self._chosen[chosen] = {name: self._contract(name) for name in names}
+            names = self.library.protocols if chosen[0] is None else [chosen[0]]
+            of_file = revision if chosen[0] == named else None
+            self._chosen[chosen] = {name: self._contract(name, of_file) for name in names}
         return self._chosen[chosen]
 
     @cached_property

@@ -23,7 +23,7 @@ class RequestItem(Item):
 
     `origin` is scheme, host and port that it went to, lower case; None for a request to a mockserver. `body_recorded`
     is False where the file lacks the body or a part of it. `reply` is None where no complete reply was recorded, or
-    where a fault step made it.
+    where a fault step made it. `revision` is the contract revision that the file names.
     """
 
     request: WireRequest
@@ -32,6 +32,12 @@ class RequestItem(Item):
     origin: str | None = None
     body_recorded: bool = True
     reply: WireReply | None = None
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadItem(Item):
+    """The first line of a recording: nothing more is checked of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

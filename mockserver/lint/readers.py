@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from mockserver.lint.document_schema import DocumentSchema, FormatError
 from mockserver.lint.found_files import HAR, LINES, YAML, suffix_of
 from mockserver.lint.har import har_item
 from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
+from mockserver.lint.recording_reader import RecordingReader, is_recording_line
 from mockserver.lint.source import LONGEST_LINE, STDIN, Source, UnreadableError, lines_of, opened
 from mockserver.lint.wire_requests import wire_request
 
@@ -143,7 +144,7 @@ def _is_json(text: bytes) -> bool:
 
 
 def _line_items(source: Source, file: str) -> Iterator[Item]:
-    number = 0
+    number, recordings = 0, RecordingReader(file)
     try:
         for number, line in lines_of(source.chunks()):
             if line is None:
@@ -156,7 +157,12 @@ def _line_items(source: Source, file: str) -> Iterator[Item]:
             place = f"line {number}"
             try:
                 value = _parsed(line)
-                items = _list_items(value, file, f"{place} ") if type(value) is list else (_item(value, file, place),)
+                if is_recording_line(value):
+                    items: Iterable[Item] = (recordings.item(value, place),)
+                elif type(value) is list:
+                    items = _list_items(value, file, f"{place} ")
+                else:
+                    items = (_item(value, file, place),)
             except (FormatError, NotJSONError) as error:
                 items = (_broken(file, place, error),)
             yield from items

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from functools import partial
 
 from mockserver.contract.contract import Contract
-from mockserver.recording.export import MANY_SECRETS, quickly_searched, secrets_of_session
+from mockserver.recording.exporting import MANY_SECRETS, quickly_searched, secrets_of_session
 from mockserver.recording.redact import Redactor, key_prefixes, secrets_of
 from mockserver.server.turns import Turn
 from mockserver.sessions.exchange import Exchange

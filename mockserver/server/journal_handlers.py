@@ -12,15 +12,16 @@ from multidict import CIMultiDict
 
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
-from mockserver.recording.export import MANY_SECRETS, export_line, quickly_searched
+from mockserver.recording.exporting import MANY_SECRETS, export_line, quickly_searched
 from mockserver.recording.redact import LONGEST_SEARCHED, Redactor
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, write
 from mockserver.server.control import Call, RejectedError
-from mockserver.server.handler_base import FILTERS, HandlerBase, send_page
+from mockserver.server.handler_base import FILTERS, send_page
 from mockserver.server.hiding import redactor_of, secrets_in
 from mockserver.server.ledgers import Ledgers
 from mockserver.server.pages import RenderedRow, rendered
+from mockserver.server.recording_handlers import RecordingHandlers
 from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
@@ -34,7 +35,7 @@ MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
 
 
-class JournalHandlers(HandlerBase):
+class JournalHandlers(RecordingHandlers):
     """The handlers of requests, events, deliveries and exports."""
 
     @cached_property
@@ -91,8 +92,12 @@ class JournalHandlers(HandlerBase):
             self.check_filters(session, {name: query[name] for name in FILTERS if name in query})
 
     async def export_session(self, call: Call) -> web.StreamResponse:
-        """Stream the exchanges of a session as NDJSON."""
+        """Stream the exchanges of a session as NDJSON, or as a recording, which is whole before it is sent."""
         session = self.read(call)
+        if call.query.get("format") == "recording":
+            return await self.send_recording(call, session)
+        if "redact" in call.query:
+            raise RejectedError(400, "redact needs format=recording", parameter="redact")
         headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)

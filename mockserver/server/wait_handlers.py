@@ -8,7 +8,7 @@ from aiohttp import web
 
 from mockserver.core.wording import SHOWN_ROWS
 from mockserver.jsonkit import Json
-from mockserver.recording.export import quickly_searched
+from mockserver.recording.exporting import quickly_searched
 from mockserver.server import waiting
 from mockserver.server.control import Call, RejectedError
 from mockserver.server.explanation import explain

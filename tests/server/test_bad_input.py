@@ -22,7 +22,7 @@ from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import jsontext
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.golden_cases import ExchangeStep
-from mockserver.recording.export import export_line
+from mockserver.recording.exporting import export_line
 from mockserver.recording.redact import Redactor, secrets_of
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore

@@ -27,8 +27,9 @@ LOOSER: Final = {
 GONE: Final = ("type", "enum", "const", "pattern", "format", "additionalProperties", "anyOf", *LOOSER)
 WORDS: Final = frozenset({"source", "sources", "title", "description", "summary", "examples", "example"})
 """Members that say something about a fact, and are none."""
-NOT_SERVED: Final = frozenset({"name", "host", "base", "newest", "behavior", "delivery", "stored"})
-"""Sections of protocol.yaml that no reply is made of: names, behavior, the journal's views, the delivery ledger."""
+NOT_SERVED: Final = frozenset({"name", "host", "base", "newest", "behavior", "delivery", "stored", "personal"})
+"""Sections of protocol.yaml that no reply is made of: names, behavior, the journal's views, the delivery ledger, and
+what recordings hide."""
 
 
 @dataclass(frozen=True, slots=True)

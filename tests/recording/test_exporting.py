@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.recording.export import export_line
+from mockserver.recording.exporting import export_line
 from mockserver.recording.redact import PLACEHOLDER, REDACTED, Redactor, secrets_of
 from mockserver.sessions.views import View
 from tests.judging import COLLECT, NOW, collection, contract_of, judged, sale, wire_request

@@ -1,0 +1,144 @@
+"""Replacements for values that a recording must not hold: equal values get equal ones, different values different ones.
+
+A replacement looks like what it replaces (an e-mail address, a UUID, a key of a protocol), so that it is judged alike.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["credential", "id", "text", "value"]
+"""What a value is if its own form does not say more: a key, an id of a person or a thing, words, anything else."""
+
+_LOCAL_PART: Final = "[A-Za-z0-9._%+'-]{1,64}"
+_LONGEST_LOCAL_PART: Final = 64
+_DOMAIN: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}"
+_BEFORE_SIGN: Final = re.compile(rf"{_LOCAL_PART}\Z")
+_AFTER_SIGN: Final = re.compile(_DOMAIN)
+_EMAIL: Final = re.compile(f"{_LOCAL_PART}@{_DOMAIN}")
+_IPV4: Final = re.compile(r"(?<![0-9.A-Za-z_-])(?<![^/]/)[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]*[0-9A-Za-z])")
+_IPV6: Final = re.compile("(?<![0-9A-Za-z:.])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![0-9A-Za-z:.])")
+_UUID: Final = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")
+_PHONE: Final = re.compile(r"\+[0-9]{7,15}")
+_HEX: Final = re.compile("[0-9a-f]+")
+_PREFIX: Final = re.compile("[A-Za-z0-9]{1,12}_(?:(?:live|test|sk|pk)_)?")
+_FOUR_BYTES: Final = ("192.0.2", "198.51.100", "203.0.113")
+"""Networks for examples (RFC 5737), which are nobody's; RFC 3849 has that of IPv6."""
+
+
+class Pseudonyms:
+    """The replacements of one recording, made in the order in which values are first asked for.
+
+    `prefixes` is what keys begin with, which a replacement keeps. With `shaped`, values without a form of their own are
+    replaced character by character, else by what reads best.
+    """
+
+    def __init__(self, prefixes: Iterable[str] = (), *, shaped: bool = False) -> None:
+        self._prefixes = sorted(prefixes, key=len, reverse=True)
+        self._shaped = shaped
+        self._given: dict[str, str] = {}
+        self._given_numbers: dict[float, float] = {}
+        self._numbers: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._given) + len(self._given_numbers)
+
+    def get(self, value: str) -> str | None:
+        """Return the replacement that a value has, or None."""
+        return self._given.get(value)
+
+    def replace(self, value: str, kind: Kind) -> str:
+        """Return the replacement of a text; the first use decides its kind. What is empty stays so."""
+        if not value.strip():
+            return value
+        given = self._given.get(value)
+        if given is None:
+            given = self._given[value] = self._new(value, kind)
+        return given
+
+    def replace_number(self, value: float) -> float:
+        """Return the replacement of a number, which is a whole one as the number is."""
+        given = self._given_numbers.get(value)
+        if given is None:
+            number = self._next("number")
+            given = self._given_numbers[value] = number if isinstance(value, int) else number + 0.5
+        return given
+
+    def _new(self, value: str, kind: Kind) -> str:
+        if _EMAIL.fullmatch(value):
+            return f"user-{self._next('email')}@example.test"
+        if _UUID.fullmatch(value):
+            return f"00000000-0000-{value[14]}000-8000-{self._next('uuid'):012x}"
+        if _is_address(value):
+            return self._address(value)
+        if _PHONE.fullmatch(value):
+            return f"+1555{self._next('phone'):0{max(3, len(value) - 5)}}"
+        if kind == "credential":
+            return self._key(value)
+        return self._like(value) if self._shaped else f"<{kind}:{self._next(kind)}>"
+
+    def _address(self, value: str) -> str:
+        number = self._next("address")
+        if ":" in value:
+            return f"2001:db8::{number:x}"
+        return f"{_FOUR_BYTES[(number - 1) // 254 % len(_FOUR_BYTES)]}.{(number - 1) % 254 + 1}"
+
+    def _key(self, value: str) -> str:
+        """Return a key with the beginning and the length of another one, and as many kinds of characters."""
+        known = next((prefix for prefix in self._prefixes if value.startswith(prefix)), "")
+        own = _PREFIX.match(value) if known else None
+        prefix = known if own is None else max(known, own[0], key=len)
+        rest, number = value[len(prefix) :], self._next("credential")
+        if _HEX.fullmatch(rest):
+            return prefix + f"{number:x}".rjust(len(rest), "0")
+        return prefix + str(number).rjust(len(rest), "x")
+
+    def _like(self, value: str) -> str:
+        """Return a text of the same length and kinds of characters."""
+        filled = list(map(_filler, value))
+        places = [index for index, char in enumerate(value) if char.isascii() and char.isalnum()]
+        for place, digit in zip(reversed(places), reversed(str(self._next("shaped"))), strict=False):
+            filled[place] = digit if value[place].isdigit() else chr(ord(filled[place]) - 23 + int(digit))
+        return "".join(filled)
+
+    def _next(self, series: str) -> int:
+        self._numbers[series] = self._numbers.get(series, 0) + 1
+        return self._numbers[series]
+
+
+def _filler(char: str) -> str:
+    if not char.isalnum():
+        return char
+    return "0" if char.isdigit() else "X" if char.isupper() else "x"
+
+
+def found_in(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where e-mail addresses and addresses of the internet are in a text, in order."""
+    spans = list(_emails(text))
+    if text.count(".") >= 3:
+        spans += (match.span() for match in _IPV4.finditer(text) if _is_address(match[0]))
+    if text.count(":") >= 2:
+        spans += (match.span() for match in _IPV6.finditer(text) if _is_address(match[0]))
+    yield from sorted(spans)
+
+
+def _emails(text: str) -> Iterator[tuple[int, int]]:
+    sign = text.find("@")
+    while sign >= 0:
+        before = _BEFORE_SIGN.search(text, max(0, sign - _LONGEST_LOCAL_PART), sign)
+        after = None if before is None else _AFTER_SIGN.match(text, sign + 1)
+        if before is not None and after is not None:
+            yield before.start(), after.end()
+        sign = text.find("@", sign + 1)
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is the address of a machine that is somebody's."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_unspecified)

@@ -1,0 +1,216 @@
+"""Exchanges as the lines of a recording. Each is judged again as it is written, and must be judged as it was before.
+
+`recording.schema.json` is the format. A recording is written whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+from mockserver import __version__
+from mockserver.contract.contract import Contract
+from mockserver.core.model import Judged
+from mockserver.errors import MockServerError
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.formats import rfc3339_ms
+from mockserver.lint.replies import reply_findings
+from mockserver.recording.pseudonyms import Kind, Pseudonyms
+from mockserver.recording.recorded_body import RecordedBody, stable
+from mockserver.recording.redact import Redactor, key_prefixes
+from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.scrubbed import Scrubbed, hidden_everywhere, recorded_reply_body
+from mockserver.recording.scrubber import Scrubber
+from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.views import View
+
+VERSION: Final = 1
+"""The version of the format."""
+FORMAT: Final = "recording"
+
+Identity = tuple[str, int, object]
+
+
+class UnfaithfulError(MockServerError):
+    """An exchange would be judged otherwise without what is hidden in it. The message names it by its request."""
+
+    def __init__(self, request: str, problem: str) -> None:
+        self.request = request
+        super().__init__(f"request {request} cannot be recorded: {problem}")
+
+
+class Known:
+    """What is hidden everywhere in a recording, and what keys begin with; collected before the first line.
+
+    `secrets` are those of the session itself, `contracts` those whose keys are hidden beside those of the exchanges.
+    """
+
+    def __init__(self, secrets: Iterable[str] = (), contracts: Iterable[Contract] = ()) -> None:
+        self.everywhere: dict[str, Kind] = dict.fromkeys(sorted(secrets), "credential")
+        self.contracts = dict.fromkeys(contracts)
+
+    def add(self, exchange: Exchange) -> None:
+        """Collect from an exchange. The time grows with its body."""
+        self.contracts[exchange.contract] = None
+        for value, kind in hidden_everywhere(exchange):
+            if value.strip():
+                self.everywhere.setdefault(value, kind)
+
+    def scrubber(self, rules: Rules, *, shaped: bool) -> Scrubber:
+        """Return what hides the values; with `shaped` character by character."""
+        prefixes = {prefix for contract in self.contracts for prefix in key_prefixes(contract)}
+        headers = {contract.projects.header.lower() for contract in self.contracts if contract.projects is not None}
+        secrets = [value for value, kind in self.everywhere.items() if kind == "credential"]
+        return Scrubber(
+            Pseudonyms(prefixes, shaped=shaped),
+            Redactor(secrets, prefixes),
+            self.everywhere,
+            rules=rules,
+            kept_headers=headers,
+        )
+
+
+class Recorder:
+    """Makes the lines of one recording, in the order of its exchanges."""
+
+    def __init__(self, scrubber: Scrubber) -> None:
+        self._scrubber = scrubber
+        self._first_ms: int | None = None
+        self._lines = 0
+        self._after: dict[Identity, Identity] = {}
+        self._before: dict[Identity, Identity] = {}
+        self.contracts: dict[str, Contract] = {}
+        self.proxied: set[str] = set()
+
+    def line(self, exchange: Exchange) -> bytes:
+        """Return the line of an exchange. Raises UnfaithfulError if what is hidden changes how it is judged."""
+        original, scrubbed = View(exchange), Scrubbed(exchange, self._scrubber)
+        judged_before = _judgement(original)
+        problem = "there is no body"
+        for body in scrubbed.bodies():
+            view = View(scrubbed.with_body(body))
+            judged_after = _judgement(view)
+            if judged_after != judged_before:
+                problem = f"it would be judged otherwise: {_difference(judged_before, judged_after)}"
+            elif (clash := self._clash(original.judged, view.judged)) is not None:
+                problem = clash
+            else:
+                return ordered(self._row(view, body)).encode() + b"\n"
+        raise UnfaithfulError(original.id, problem)
+
+    def head(self, upstreams: Mapping[str, str], rules: Rules, now_ms: int) -> bytes:
+        """Return the first line of the recording, after all others were made; `now_ms` is for one without exchanges."""
+        first = now_ms if self._first_ms is None else self._first_ms
+        head = {
+            FORMAT: VERSION,
+            "created": rfc3339_ms(first),
+            "mockserver": __version__,
+            "contracts": {
+                name: {"revision": contract.revision, "hash": contract.digest}
+                for name, contract in sorted(self.contracts.items())
+            },
+            "upstreams": {name: url for name, url in sorted(upstreams.items()) if name in self.proxied},
+            "redaction": {"values": self._scrubber.hidden, "rules": len(rules.texts)},
+        }
+        return ordered(head).encode() + b"\n"
+
+    def _row(self, view: View, body: RecordedBody) -> dict[str, Json]:
+        exchange, head = view.exchange, view.exchange.shared.head
+        self._first_ms = exchange.now_ms if self._first_ms is None else self._first_ms
+        self._lines += 1
+        self.contracts[exchange.contract.name] = exchange.contract
+        origin = exchange.override.origin
+        if origin != "contract":
+            self.proxied.add(exchange.contract.name)
+        headers = [[name.decode("latin-1"), value.decode("utf-8", "replace")] for name, value in head.headers]
+        request: dict[str, Json] = {"method": head.method, "path": head.target, "headers": headers, "body": body}
+        if head.truncated or head.late:
+            request["incomplete"] = "late" if head.late else "truncated"
+        row: dict[str, Json] = {
+            "id": f"x{self._lines}",
+            "protocol": exchange.contract.name,
+            "operation": exchange.operation,
+            "at_ms": exchange.now_ms - self._first_ms,
+            "request": request,
+            "reply": _reply_row(view),
+            "findings": [_finding_row(finding.as_json()) for finding in view.findings()],
+            "events": [_event_row(row) for row in view.event_rows()],
+            "differs": _differences(view) if origin == "upstream" else [],
+        }
+        if exchange.override.fault is not None:
+            row["fault"] = {name: value for name, value in exchange.override.fault.items() if name != "remaining"}
+        return row
+
+    def _clash(self, before: Judged, after: Judged) -> str | None:
+        """Return why two ids that were equal are no longer, or the other way round; None if that is not so."""
+        had, has = _identities(before), _identities(after)
+        if len(had) != len(has):
+            return "it has other ids"
+        for old, new in zip(had, has, strict=True):
+            if self._after.setdefault(old, new) != new or self._before.setdefault(new, old) != old:
+                return f"an id of its {old[0]} is no longer equal to what it was equal to"
+        return None
+
+
+def ordered(value: Mapping[str, Json]) -> str:
+    """Return JSON on one line, with the members of the object in the order they have, and in order below it."""
+    return "{" + ",".join(f"{stable(name)}:{stable(member)}" for name, member in value.items()) + "}"
+
+
+def _reply_row(view: View) -> Json:
+    """Return the reply that the client got; None if it got none."""
+    exchange, reply = view.exchange, view.reply()
+    if exchange.client_status is None:
+        return None
+    return {
+        "status": reply.status,
+        "headers": [list(pair) for pair in reply.headers],
+        "body": recorded_reply_body(reply, None),
+        "from": exchange.override.origin,
+    }
+
+
+def _event_row(row: Mapping[str, Json]) -> Json:
+    return {"type": row["type"], "verdict": row["verdict"], "findings": list(map(_finding_row, row["findings"]))}
+
+
+def _finding_row(finding: Mapping[str, Json]) -> Json:
+    return {name: finding[name] for name in ("rule", "severity", "pointer", "message")}
+
+
+def _differences(view: View) -> list[Json]:
+    """Return how the reply of an upstream differs from each that the contract could give."""
+    findings = reply_findings(view.judged, view.reply()) or ()
+    return [
+        {"pointer": finding.pointer, "rule": finding.rule, "expected": finding.expected, "got": finding.got}
+        for finding in findings
+    ]
+
+
+def _judgement(view: View) -> list[Json]:
+    """Return what has to stay as it is: the operation, the request's rules, the verdicts and rules of the events."""
+    rules = [f"{finding.severity} {finding.rule}" for finding in view.findings()]
+    events = [
+        [row["verdict"], *(f"{finding['severity']} {finding['rule']}" for finding in row["findings"])]
+        for row in view.event_rows()
+    ]
+    return [view.judged.operation_name, rules, *events]
+
+
+def _difference(before: Collection[Json], after: Collection[Json]) -> str:
+    """Return the first part of two judgements that differs."""
+    pairs = zip(before, after, strict=False)
+    was, is_now = next(((old, new) for old, new in pairs if old != new), (len(before), len(after)))
+    return f"{stable(was)} before, {stable(is_now)} after"
+
+
+def _identities(judged: Judged) -> list[Identity]:
+    """Return the ids by which a store tells requests and events apart, each with where it is from."""
+    found: list[Identity] = []
+    for kind, ids in (("dedup", judged.dedup), ("entities", judged.entities)):
+        found += [(kind, 0 if id is None else 1, id) for id in ids or ()]
+    if judged.idempotency is not None:
+        found.append(("idempotency", 1, judged.idempotency.key))
+    if judged.lookup is not None:
+        found.append(("entities", 1, judged.lookup))
+    return found

@@ -1,0 +1,253 @@
+"""Hiding credentials and personal data in the parts of an exchange, each value by its pseudonym.
+
+What is hidden: what the contract calls a credential or personal, what a name says is secret, e-mail addresses and
+addresses of the internet anywhere, and what a user's rules name. A credential is found however it is spelled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import quote, unquote
+
+import ahocorasick_rs
+
+from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import without_surrogates
+from mockserver.recording.json_tokens import Replacements
+from mockserver.recording.pseudonyms import Kind, Pseudonyms, found_in
+from mockserver.recording.redact import HARMLESS_HEADERS, Redactor, is_random, is_secret_name
+from mockserver.recording.redaction_rules import Personal, Place, Rules
+
+_BEGIN, _END, _FIRST_DIGIT = "\ue000", "\ue001", 0xE010
+"""Characters of private use around the number of a pseudonym, until a text is done: nothing finds a secret in them."""
+_MARK: Final = re.compile(f"{_BEGIN}([{chr(_FIRST_DIGIT)}-{chr(_FIRST_DIGIT + 9)}]{{1,20}}){_END}")
+_ENCODED: Final = re.compile(r"[\w.~+%-]++")
+_SHORTEST_INSIDE: Final = 4
+"""Characters of a value that is also found inside of longer texts."""
+_UNRESERVED: Final = "-._~@"
+_SCHEMED: Final = frozenset({"authorization", "proxy-authorization"})
+_VALUE_MEMBERS: Final = frozenset({"value", "val", "content"})
+_NAMING_MEMBERS: Final = ("name", "key", "field", "header")
+
+
+@dataclass(slots=True)
+class Walk:
+    """What a walk through a document did: the replacements of its strings and numbers."""
+
+    replacements: dict[tuple[type, Json], Json] = field(default_factory=dict)
+
+    def note(self, before: Json, after: Json) -> Json:
+        """Note the replacement of a value, which stays one where the same value is kept elsewhere."""
+        key = (type(before), before)
+        if self.replacements.get(key, before) == before:
+            self.replacements[key] = after
+        return after
+
+
+class Scrubber:
+    """Hides values in texts, headers, targets and documents.
+
+    `everywhere` are the values that are hidden wherever they are, each with its kind; `redactor` finds what else is
+    secret; `kept_headers` are headers, in lower case, that the contract reads.
+    """
+
+    def __init__(
+        self,
+        pseudonyms: Pseudonyms,
+        redactor: Redactor,
+        everywhere: dict[str, Kind],
+        *,
+        rules: Rules,
+        kept_headers: Iterable[str] = (),
+    ) -> None:
+        self._pseudonyms = pseudonyms
+        self._redactor = redactor
+        self._everywhere = everywhere
+        self._rules = rules
+        self._kept_headers = HARMLESS_HEADERS | set(kept_headers)
+        inside = [value for value, kind in everywhere.items() if _is_found_inside(value, kind)]
+        self._inside = ahocorasick_rs.AhoCorasick(
+            [without_surrogates(value) for value in inside], matchkind=ahocorasick_rs.MatchKind.LeftmostLongest
+        )
+        self._marked: list[str] = []
+
+    @property
+    def hidden(self) -> int:
+        """How many different values it has hidden."""
+        return len(self._pseudonyms)
+
+    def knows(self, value: str) -> bool:
+        """Return whether a value was hidden before."""
+        return self._pseudonyms.get(value) is not None
+
+    def hide(self, value: str, kind: Kind) -> str:
+        """Return the pseudonym of a value."""
+        return self._pseudonyms.replace(value, self._everywhere.get(value, kind))
+
+    def text(self, text: str) -> str:
+        """Return a text without what is to be hidden in it."""
+        if text in self._everywhere or self._rules.hide_text(text):
+            return self.hide(text, "value")
+        self._marked = []
+        marked = self._mark(text.replace(_BEGIN, "�"), self._spans)
+        marked = self._mark_encoded(marked)
+        loose = self._redactor.loose_text(marked)
+        return _MARK.sub(lambda mark: self._marked[_number(mark[1])], loose)
+
+    def _mark(self, text: str, spans_of: Callable[[str], Iterable[tuple[int, int, Kind]]]) -> str:
+        parts, position = list[str](), 0
+        for start, end, kind in sorted(spans_of(text)):
+            if start >= position and _BEGIN not in text[start:end] and _END not in text[start:end]:
+                parts += [text[position:start], self._marked_as(self.hide(text[start:end], kind))]
+                position = end
+        return "".join([*parts, text[position:]])
+
+    def _marked_as(self, pseudonym: str) -> str:
+        self._marked.append(pseudonym)
+        number = "".join(chr(_FIRST_DIGIT + int(digit)) for digit in str(len(self._marked) - 1))
+        return f"{_BEGIN}{number}{_END}"
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int, Kind]]:
+        """Yield where known values are, and what is personal by its form."""
+        searched = without_surrogates(text)
+        for _, start, end in self._inside.find_matches_as_indexes(searched):
+            kind = self._everywhere.get(text[start:end], "value")
+            if kind == "credential" or not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()):
+                yield start, end, kind
+        yield from ((start, end, "id") for start, end in found_in(text))
+
+    def _mark_encoded(self, text: str) -> str:
+        """Mark what is hidden in percent-encoded words."""
+        if "%" not in text:
+            return text
+
+        def new(word: re.Match[str]) -> str:
+            decoded = unquote(word[0]) if "%" in word[0] else word[0]
+            if decoded == word[0]:
+                return word[0]
+            if decoded in self._everywhere:
+                return self._marked_as(self.hide(decoded, "value"))
+            marked = self._mark(decoded, self._spans)
+            return word[0] if marked == decoded else marked
+
+        return _ENCODED.sub(new, text)
+
+    def target(self, target: str) -> str:
+        """Return the path and the query of a request."""
+        path, sign, query = target.partition("?")
+        parts = [self._segment(part) for part in path.split("/")]
+        return "/".join(parts) + sign + "&".join(map(self._pair, query.split("&")))
+
+    def _segment(self, segment: str) -> str:
+        decoded = unquote(segment)
+        hidden = self.text(decoded)
+        return segment if hidden == decoded else quote(hidden, safe=_UNRESERVED)
+
+    def _pair(self, pair: str) -> str:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            return self._segment(pair)
+        decoded = unquote(value.replace("+", " "))
+        if decoded and (is_secret_name(unquote(name)) or unquote(name) in self._rules.parameters):
+            return f"{name}={quote(self.hide(decoded, 'credential'), safe=_UNRESERVED)}"
+        hidden = self.text(decoded)
+        return f"{self._segment(name)}={value if hidden == decoded else quote(hidden, safe=_UNRESERVED)}"
+
+    def header(self, name: str, value: str) -> str:
+        """Return the value of a header."""
+        lower = name.lower()
+        if lower in self._rules.headers:
+            return self.hide(value, "value")
+        if lower in _SCHEMED:
+            scheme, space, key = value.partition(" ")
+            return f"{scheme} {self.hide(key.strip(), 'credential')}" if space else self.hide(value, "credential")
+        if lower in ("cookie", "set-cookie"):
+            return self._cookies(value, first_only=lower == "set-cookie")
+        if is_secret_name(name):
+            return self.hide(value.strip(), "credential")
+        return self.text(value) if lower in self._kept_headers else self.hide(value, "value")
+
+    def _cookies(self, value: str, *, first_only: bool) -> str:
+        pairs = value.split(";")
+        shown = list[str]()
+        for number, pair in enumerate(pairs):
+            name, sign, secret = pair.partition("=")
+            if number and first_only:
+                shown.append(self.text(pair))
+            else:
+                shown.append(f"{name}={self.hide(secret.strip(), 'credential')}" if sign else self._hidden_word(pair))
+        return ";".join(shown)
+
+    def _hidden_word(self, word: str) -> str:
+        return self.hide(word.strip(), "credential") if word.strip() else word
+
+    def document(self, value: Json, personal: Sequence[Personal] = ()) -> tuple[Json, Replacements]:
+        """Return a JSON document, and the replacements of its strings and numbers."""
+        walk = Walk()
+        places = [(known.place, known.kind) for known in (*personal, *self._rules.places)]
+        return self._walk(value, places, walk), walk.replacements
+
+    def _walk(self, value: Json, places: list[tuple[Place, Kind]], walk: Walk) -> Json:
+        kind = next((kind for place, kind in places if not place), None)
+        if kind is not None:
+            return self._hide_all(value, kind, walk)
+        if isinstance(value, dict):
+            return self._members(value, places, walk)
+        if isinstance(value, list):
+            pair = len(value) == 2 and isinstance(value[0], str) and is_secret_name(value[0])
+            return [
+                self._hide_all(item, "credential", walk)
+                if pair and index and isinstance(item, str) and is_random(item)
+                else self._walk(item, _below(places, str(index)), walk)
+                for index, item in enumerate(value)
+            ]
+        return walk.note(value, self.text(value) if isinstance(value, str) else value)
+
+    def _members(self, value: dict[str, Json], places: list[tuple[Place, Kind]], walk: Walk) -> Json:
+        named = any(isinstance(value.get(name), str) and is_secret_name(value[name]) for name in _NAMING_MEMBERS)
+        members: dict[str, Json] = {}
+        for name, member in value.items():
+            secret = is_secret_name(name) or (named and name in _VALUE_MEMBERS)
+            shown = walk.note(name, self.text(name))
+            below = _below(places, name)
+            if secret and not any(not place for place, _ in below):
+                members[shown] = self._hide_all(member, "credential", walk)
+            else:
+                members[shown] = self._walk(member, below, walk)
+        return members
+
+    def _hide_all(self, value: Json, kind: Kind, walk: Walk) -> Json:
+        """Hide all texts below a place, and all numbers that are personal."""
+        if isinstance(value, str):
+            return walk.note(value, self.hide(value, kind))
+        if isinstance(value, dict):
+            return {
+                walk.note(name, self.text(name)): self._hide_all(inner, kind, walk) for name, inner in value.items()
+            }
+        if isinstance(value, list):
+            return [self._hide_all(inner, kind, walk) for inner in value]
+        if isinstance(value, int | float) and not isinstance(value, bool) and kind != "credential":
+            return walk.note(value, self._pseudonyms.replace_number(value))
+        return walk.note(value, value)
+
+    def unseen(self, value: Json) -> Json:
+        """Return what is shown of a value that no walk has seen: nothing of it."""
+        return self.hide(value, "text") if isinstance(value, str) else self._pseudonyms.replace_number(value)
+
+
+def _is_found_inside(value: str, kind: Kind) -> bool:
+    """Return whether a value is also hidden inside of longer texts: no plain word, or texts would be unreadable."""
+    if len(value) < _SHORTEST_INSIDE:
+        return False
+    return kind == "credential" or is_random(value) or " " in value or any(map(str.isdigit, value))
+
+
+def _below(places: list[tuple[Place, Kind]], token: str) -> list[tuple[Place, Kind]]:
+    return [(place[1:], kind) for place, kind in places if place and place[0] in (token, "*")]
+
+
+def _number(digits: str) -> int:
+    return int("".join(str(ord(digit) - _FIRST_DIGIT) for digit in digits))

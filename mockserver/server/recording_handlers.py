@@ -1,0 +1,69 @@
+"""The handler of recordings: nothing is sent before every exchange was judged again without what is hidden in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from mockserver.recording.exporting import secrets_of_session
+from mockserver.recording.recorder import Known, Recorder, UnfaithfulError
+from mockserver.recording.redaction_rules import Rules
+from mockserver.server.aiohttp_io import SERVER, write
+from mockserver.server.control import Call, RejectedError
+from mockserver.server.handler_base import HandlerBase
+from mockserver.server.turns import Turn, in_turns
+from mockserver.server.vendor import real_ms
+from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.session import Session
+
+
+class RecordingHandlers(HandlerBase):
+    """The handlers of what the tools for recordings read."""
+
+    async def send_recording(self, call: Call, session: Session) -> web.StreamResponse:
+        """Send the exchanges of a session as a recording. Raises RejectedError if it cannot be made."""
+        try:
+            rules = Rules.of(call.query.get("redact") or ())
+        except ValueError as error:
+            raise RejectedError(400, f"redact: {error}", parameter="redact") from None
+        lines = await self._lines(session, rules)
+        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
+        if call.request.method == "HEAD":
+            return web.Response(headers=headers)
+        stream = web.StreamResponse(headers=headers)
+        await stream.prepare(call.request)
+        for line in lines:
+            await write(stream, line)
+        return stream
+
+    async def _lines(self, session: Session, rules: Rules) -> list[bytes]:
+        """Return the lines. What is hidden reads well, or else has the shape of what it hides."""
+        known = Known(secrets_of_session(session), self.contracts.served.values())
+        last, turn = session.newest, Turn()
+        async for exchange in _until(session, last):
+            await turn.do(partial(known.add, exchange), large=True)
+        problem: UnfaithfulError | None = None
+        for shaped in (False, True):
+            recorder = Recorder(await turn.do(partial(known.scrubber, rules, shaped=shaped), large=True))
+            try:
+                lines = [
+                    await turn.do(partial(recorder.line, exchange), large=True)
+                    async for exchange in _until(session, last)
+                ]
+            except UnfaithfulError as error:
+                problem = problem or error
+                continue
+            urls = {name: self.upstreams.url(name) or "" for name in recorder.proxied}
+            return [recorder.head(urls, rules, session.clock.now(real_ms())), *lines]
+        raise RejectedError(409, str(problem))
+
+
+async def _until(session: Session, last: int) -> AsyncIterator[Exchange]:
+    """Yield the exchanges of a session up to a request number: later ones may have secrets that are not known."""
+    async for exchange in in_turns(session):
+        if exchange.seq > last:
+            return
+        yield exchange

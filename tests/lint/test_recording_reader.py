@@ -1,0 +1,146 @@
+"""Reading recordings: what they say is checked in both directions, and what is no recording is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from mockserver.contract.library import library
+from mockserver.lint.checker import CheckOptions, check
+from mockserver.lint.document_schema import FormatError
+from mockserver.lint.items import HeadItem, RequestItem
+from mockserver.lint.recording_reader import SCHEMA_FILE, RecordingReader, is_recording_line
+
+HEAD: dict[str, Any] = {
+    "recording": 1,
+    "created": "2026-06-14T12:00:00.000Z",
+    "mockserver": "0",
+    "contracts": {"whisperr": {"revision": "base", "hash": "x"}},
+    "upstreams": {},
+    "redaction": {"values": 1, "rules": 0},
+}
+EVENT = {"external_user_id": "<id:1>", "event_type": "paid", "context": {"$message_id": "m1"}}
+
+
+def exchange(**members: Any) -> dict[str, Any]:
+    return {
+        "id": "x1",
+        "protocol": "whisperr",
+        "operation": "batch",
+        "at_ms": 250,
+        "request": {
+            "method": "POST",
+            "path": "/v1/events/batch",
+            "headers": [["Content-Type", "application/json"], ["X-API-Key", "wrk_xx1"]],
+            "body": {"json": {"events": [EVENT]}},
+        },
+        "reply": {
+            "status": 202,
+            "headers": [["Content-Type", "application/json"]],
+            "body": {"json": {"accepted": 1, "rejected": 0}},
+            "from": "contract",
+        },
+        "findings": [],
+        "events": [{"type": "paid", "verdict": "accepted", "findings": []}],
+        "differs": [],
+        **members,
+    }
+
+
+def with_(row: dict[str, Any], place: str, **members: Any) -> dict[str, Any]:
+    return {**row, place: {**row[place], **members}}
+
+
+def checked(folder: Path, *lines: Any) -> list[str]:
+    file = folder / "r.ndjson"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = check([file], library(), CheckOptions())
+    return [f"{problem.place} {problem.finding.pointer}: {problem.finding.message}" for problem in result.problems]
+
+
+def test_schema_is_one_and_takes_both_kinds_of_lines() -> None:
+    schema = json.loads(SCHEMA_FILE.read_bytes())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    assert validator.is_valid(HEAD)
+    assert validator.is_valid(exchange())
+    assert not validator.is_valid({**exchange(), "port": 1})
+
+
+def test_exchange_is_read_with_its_time_and_revision() -> None:
+    reader = RecordingReader("f")
+    assert isinstance(reader.item(HEAD, "line 1"), HeadItem)
+    item = reader.item(exchange(), "line 2")
+    assert isinstance(item, RequestItem)
+    assert (item.now_ms, item.revision, item.protocol) == (1_781_438_400_250, "base", "whisperr")
+    assert json.loads(item.request.body) == {"events": [EVENT]}
+    assert item.reply is not None
+    assert (item.reply.status, json.loads(item.reply.body)) == (202, {"accepted": 1, "rejected": 0})
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        exchange(reply=None),
+        exchange(fault={"connection": "truncate"}),
+        with_(exchange(), "reply", **{"from": "proxy"}),
+        with_(exchange(), "reply", body={"left_out": "not UTF-8", "bytes": 9}),
+    ],
+)
+def test_reply_that_nobody_can_check_is_none(row: dict[str, Any]) -> None:
+    reader = RecordingReader("f")
+    reader.item(HEAD, "line 1")
+    item = reader.item(row, "line 2")
+    assert isinstance(item, RequestItem)
+    assert item.reply is None
+
+
+def test_request_that_was_late_is_read_so() -> None:
+    reader = RecordingReader("f")
+    reader.item(HEAD, "line 1")
+    item = reader.item(with_(exchange(), "request", incomplete="late"), "line 2")
+    assert isinstance(item, RequestItem)
+    assert (item.request.late, item.request.truncated) == (True, False)
+
+
+def test_both_directions_are_checked(tmp_path: Path) -> None:
+    assert checked(tmp_path, HEAD, exchange()) == []
+    bad = {"events": [{**EVENT, "event_type": "Not a name"}]}
+    request, reply = (
+        checked(tmp_path, HEAD, with_(exchange(), "request", body={"json": bad})),
+        checked(tmp_path, HEAD, with_(exchange(), "reply", status=299, **{"from": "upstream"})),
+    )
+    assert any(text.startswith("line 2 /event_type: event_type must match") for text in request), request
+    told = "the contract does not give this reply: expected 202, got 299; also possible: 401, 408, 413"
+    assert reply == [f"line 2 /reply/status: {told}"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        ([exchange()], "an exchange without the head of a recording before it; its first line is missing"),
+        ([{**HEAD, "recording": 2}], "line 1 /recording: 1 was expected"),
+        ([{**HEAD, "creatd": "x"}], 'line 1 /creatd: unknown key "creatd", did you mean "created"?'),
+        ([HEAD, {**exchange(), "port": 1}], 'line 2 /port: unknown key "port"'),
+        (
+            [HEAD, with_(exchange(), "request", body={"base64": "A"})],
+            "line 2 /request/body/base64: is not valid base64",
+        ),
+        ([HEAD, {**exchange(), "at_ms": "1"}], 'line 2 /at_ms: "1" is not of type "integer"'),
+    ],
+)
+def test_what_is_no_recording_is_named(tmp_path: Path, lines: list[Any], problem: str) -> None:
+    assert any(problem in text for text in checked(tmp_path, *lines)), checked(tmp_path, *lines)
+
+
+def test_lines_of_other_formats_are_no_recording() -> None:
+    assert not any(map(is_recording_line, ([], 1, {"request": {}, "expect": {}}, {"events": []}, {"at_ms": 1})))
+
+
+def test_reader_names_the_file() -> None:
+    with pytest.raises(FormatError, match=r"^f line 1 /created: "):
+        RecordingReader("f").item({**HEAD, "created": "yesterday"}, "line 1")
