@@ -104,7 +104,7 @@ def explain(
     """Explain a fact: its value, source and basis.
 
     POINTER is the rule of a finding, for example /protocol/limits/body/max_bytes. For an object, every fact in it is
-    shown.
+    shown, also those that a schema has from a shared one.
     """
     from mockserver.contract.fidelity import explain
 

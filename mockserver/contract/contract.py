@@ -101,6 +101,11 @@ class Contract:
     def __repr__(self) -> str:
         return f"Contract({self.name}, {self.revision}, {self.digest[:12]})"
 
+    def schemas_in(self, document: str) -> Mapping[str, Schema]:
+        """Return the schemas of a document of schemas by name; none for any other document."""
+        documents = {"requests": self.request_schemas, "events": self.event_schemas, "replies": self.reply_schemas}
+        return documents.get(document, {})
+
     def schemas(self) -> set[Schema]:
         """Return every schema, those of the warnings included."""
         rules = (*self.warnings.events, *self.warnings.requests)
@@ -174,8 +179,7 @@ class Contract:
     def _source_in_schema(self, place: str) -> str | None:
         """Return the source of a keyword that a schema has from the shared one it uses, None if it has no such one."""
         document, name, *_ = (*pointer.parse(place), "", "")
-        schemas = {"requests": self.request_schemas, "events": self.event_schemas, "replies": self.reply_schemas}
-        schema = schemas.get(document, {}).get(name)
+        schema = self.schemas_in(document).get(name)
         return None if schema is None else next((source for at, _, source in schema.keywords() if at == place), None)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
 from mockserver.contract.contract import EVENT_TYPES, Contract
-from mockserver.contract.provenance import source_at, stated
+from mockserver.contract.ownership import is_under
+from mockserver.contract.provenance import UNSTATED, source_at, stated
+from mockserver.contract.schema import HOLDERS, OWN_KEYWORDS, POINTER, every_schema, source_of
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json, pointer
@@ -50,6 +52,9 @@ def is_stated(contract: Contract, place: str) -> bool:
 
 def explain(contract: Contract, rule: str) -> list[Fact]:
     """Return the facts behind a rule, as `facts` lists them: one, or those below an object.
+
+    What a schema has from a shared one that it uses follows its own facts. Where the shared one states a fact that the
+    schema leaves as it is, the pointer is the one there.
 
     What follows a `#` in the rule names a use of the fact; a pointer may be a fragment (`#/protocol`). Facts that the
     newest revision has otherwise, or alone, follow with a member `revision`: warnings name its rules. Raises
@@ -94,7 +99,52 @@ def _explained(contract: Contract, place: str, known: Sequence[Fact]) -> list[Fa
     """Return the facts at a place or below it, else the part of a schema or of a fact that stands there."""
     exact = [fact for fact in known if fact["pointer"] == place]
     below = [fact for fact in known if fact["pointer"].startswith(place.rstrip("/") + "/")]
-    return exact or below or _part_of_a_schema(contract, place) or _part_of_a_fact(contract, place, known)
+    return (
+        exact
+        or [*below, *{fact["pointer"]: fact for fact in _inherited(contract, place, known)}.values()]
+        or _part_of_a_schema(contract, place)
+        or _part_of_a_fact(contract, place, known)
+    )
+
+
+def _inherited(contract: Contract, place: str, known: Sequence[Fact]) -> Iterator[Fact]:
+    """Yield what the schema at a place, and those in it, have from the shared ones that they use."""
+    tokens = pointer.parse(place)
+    schema = contract.schemas_in(tokens[0]).get(tokens[1]) if len(tokens) > 1 else None
+    inside = tuple(tokens[2:])
+    levels = [] if schema is None else list(every_schema(schema.body))
+    if inside not in (where for where, _ in levels):
+        return
+    stated_at = {fact["pointer"]: fact for fact in known}
+    for level in (level for where, level in levels if where[: len(inside)] == inside):
+        if is_under(level[POINTER], place):
+            yield from _added(contract, level, stated_at)
+        else:
+            yield from (fact for fact in known if _is_of(level, fact["pointer"]))
+
+
+def _added(contract: Contract, level: Mapping[str, Json], stated_at: Mapping[str, Fact]) -> Iterator[Fact]:
+    """Yield the keywords, and the elements of lists, that a schema does not state itself."""
+    for keyword, value in level.items():
+        at = level[POINTER] + pointer.build([keyword])
+        if keyword in OWN_KEYWORDS | UNSTATED | HOLDERS or isinstance(value, dict):
+            continue
+        if isinstance(value, list) and all(isinstance(element, str) for element in value):
+            own = stated_at[at]["value"] if at in stated_at else []
+            for element in value:
+                each = at + pointer.build([element])
+                if element not in own and each not in stated_at:
+                    yield _fact(contract, each, element, source_of(level, keyword, element))
+        elif at not in stated_at:
+            yield _fact(contract, at, value, source_of(level, keyword))
+
+
+def _is_of(level: Mapping[str, Json], place: str) -> bool:
+    """Tell whether a fact is of a schema itself and not of one inside it."""
+    if place == level[POINTER]:
+        return True
+    keyword, *_ = pointer.parse(place.removeprefix(level[POINTER])) if is_under(place, level[POINTER]) else HOLDERS
+    return keyword not in HOLDERS and not (keyword == "additionalProperties" and isinstance(level.get(keyword), dict))
 
 
 def _part_of_a_schema(contract: Contract, place: str) -> list[Fact]:

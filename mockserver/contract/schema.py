@@ -29,7 +29,7 @@ POINTER: Final = "x-pointer"
 OWN_KEYWORDS: Final = frozenset({SOURCE, SOURCES, "refusal", "message", "use", POINTER})
 SEARCHED: Final = "x-searched"
 """The keyword of a pattern that is not left to the engine."""
-_HOLDERS: Final = frozenset({"properties", "items", "anyOf"})
+HOLDERS: Final = frozenset({"properties", "items", "anyOf"})
 """Keywords with schemas inside, which carry their sources themselves."""
 NO_SOURCE: Final = ""
 NO_FORMATS: Final[Formats] = {}
@@ -125,7 +125,7 @@ def annotate(schema: Mapping[str, Json], place: str, above: Scope = SCHEMA) -> d
     )
     annotated |= {POINTER: place, SOURCE: scope.source}
     annotated.pop(SOURCES, None)
-    here = {tokens: source for tokens, source in scope.named.items() if len(tokens) == 1 or tokens[0] not in _HOLDERS}
+    here = {tokens: source for tokens, source in scope.named.items() if len(tokens) == 1 or tokens[0] not in HOLDERS}
     own = {key(tokens): source for tokens, source in here.items()}
     return annotated | ({SOURCES: own} if own else {})
 

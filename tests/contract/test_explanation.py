@@ -243,6 +243,41 @@ def test_keyword_of_a_schema_is_explained_with_the_schemas_source(rule: str, val
     assert (fact["value"], fact["source"]) == (value, source)
 
 
+def test_object_is_explained_with_what_it_has_from_the_shared_schema_that_it_uses() -> None:
+    contract = library().protocol("outlit").contract("r4-2026-08")
+    rows = explain(contract, "/events/custom")
+    places = [row["pointer"] for row in rows]
+    assert len(places) == len(set(places))
+    inherited = {place for place in places if not place.startswith("/events/custom/")}
+    assert inherited < {row["pointer"] for row in explain(contract, "/events/shared/common")}
+    assert {"/events/shared/common/properties/url/type", "/events/custom/required/url"} <= set(places)
+    member = "/events/custom/properties/eventName"
+    assert [row["pointer"] for row in explain(contract, member)] == [
+        place for place in places if place.startswith(f"{member}/")
+    ]
+
+
+@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+def test_every_keyword_that_judges_is_in_the_explanation_of_its_schema(protocol: str, revision: str) -> None:
+    contract = library().protocol(protocol).contract(revision)
+    missing = []
+    for document in ("requests", "events", "replies"):
+        for name, schema in contract.schemas_in(document).items():
+            place = f"/{document}/{name}"
+            rows = [row for row in explain(contract, place) if "revision" not in row]
+            said = {row["pointer"]: (row["value"], row["source"]) for row in rows}
+            for at, value, source in schema.keywords():
+                tokens = pointer.parse(at)
+                if isinstance(value, dict | list) or {"title", "description", "examples"} & {*tokens[-2:]}:
+                    continue
+                listed, _ = said.get(pointer.build(tokens[:-1]), ([], ""))
+                if tokens[-1] not in ("refusal", "message") and (
+                    said.get(at) != (value, source) and not (isinstance(listed, list) and value in listed)
+                ):
+                    missing.append((place, at))
+    assert missing == []
+
+
 def test_rule_of_the_newest_revision_is_explained_when_the_base_has_none() -> None:
     (fact,) = explain(library().protocol("outlit").contract(), "/events/custom/required/timestamp")
     assert (fact["revision"], fact["value"], fact["basis"]) == ("r4-2026-08", "timestamp", "spec")
