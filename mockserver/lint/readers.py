@@ -229,7 +229,7 @@ def _item(value: Json, file: str, place: str) -> Item:
 
 
 def _exported_item(line: Json, file: str, place: str) -> RequestItem:
-    """Return the request of an exchange as `mockserver.recording.export` writes it. Raises FormatError."""
+    """Return the request of an exchange as `mockserver.recording.exporting` writes it. Raises FormatError."""
     _EXPORTED.check(line, file, place)
     sent = line["request"]
     headers = [(name, value) for name, value in sent["headers"]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mockserver.recording import export
+from mockserver.recording import exporting
 from mockserver.server import logs
 from mockserver.server.logs import SHOWN_EVENTS, exchange_done, new_session
 from mockserver.sessions.session_name import tagged
@@ -193,7 +193,7 @@ async def test_fault_step_is_written_without_keys_and_addresses(caplog: pytest.L
 async def test_value_in_a_body_that_takes_long_to_search_is_not_written(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "QUICKLY_SEARCHED", 10)
+    monkeypatch.setattr(exporting, "QUICKLY_SEARCHED", 10)
     lines = await logged(caplog, collection({"kind": "view", "ref": ["secret"]}), level=logging.DEBUG)
     assert any("must be string, got an array at /ref" in line.getMessage() for line in lines)
 
