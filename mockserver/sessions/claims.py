@@ -119,10 +119,11 @@ class Claims:
         verdicts, entities = self._verdicts(judged), judged.entities
         if entities is not None:
             first = verdicts[0]
-            if first is not ACCEPTED or verdicts.count(first) != len(verdicts):
+            all_alike = verdicts.count(first) == len(verdicts)
+            if not all_alike:
                 pairs = zip(entities, verdicts, strict=True)
                 entities = [entity if verdict is ACCEPTED else None for entity, verdict in pairs]
-            receipt.created = bool(self._remember(self._entities, entities))
+            receipt.created = (first is ACCEPTED or not all_alike) and bool(self._remember(self._entities, entities))
         return verdicts
 
     def _verdicts(self, judged: Judged) -> tuple[Verdict, ...]:
