@@ -153,7 +153,7 @@ def test_flag_is_named_when_its_file_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "ascii", "utf-8"])
 def test_output_has_escapes_for_what_its_encoding_lacks(tmp_path: Path, encoding: str) -> None:
     name = "caf\u00e9 \U0001f600"
-    (tmp_path / PAYLOAD).write_text(json.dumps({"type": name, "visitorId": "v", "projectKey": "pk"}))
+    (tmp_path / PAYLOAD).write_text(json.dumps({"type": name, "url": "https://example.com/", "path": "/"}))
 
     def output(*words: str) -> str:
         ended = subprocess.run(
