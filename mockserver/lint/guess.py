@@ -74,7 +74,7 @@ class Guesser:
         if not readings:
             return DoubtError(f"no operation {operation or 'with a request body'} to check this against")
         points = {reading: self._points(reading, shape) for reading in readings}
-        ranked = sorted(readings, key=lambda reading: (-points[reading], reading.wrapped))
+        ranked = sorted(readings, key=lambda reading: (-points[reading], not reading.form.single, not reading.wrapped))
         best = ranked[0]
         others = [reading for reading in ranked if reading.name != best.name]
         if not others:

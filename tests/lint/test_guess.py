@@ -89,6 +89,12 @@ def test_payload_is_what_its_names_say_when_it_has_mistakes(payload: object, nam
     assert taken_for(payload) == name
 
 
+def test_payload_is_an_event_when_it_could_be_a_body_without_events_as_well() -> None:
+    assert GUESSER.read({"type": "page", "visitorId": VISITOR, "source": "client"}).wrapped
+    assert not GUESSER.read({"visitorId": VISITOR, "source": "client", "events": [{"type": "page"}]}).wrapped
+    assert GUESSER.read(TRACK).operation.name == "track"
+
+
 @pytest.mark.parametrize(
     ("payload", "names"),
     [
