@@ -32,6 +32,7 @@ CALLED = Elsewhere(
 TOOLS = Elsewhere("test_other_tools.py", "it keeps tools that replace time, HTTP and files away from the server")
 CASES = Elsewhere("lint/test_case_reader.py", "the reader and the JSON Schema of cases are held to one verdict")
 GUESSED = Elsewhere("lint/test_guess.py", "what payloads are taken for")
+HIDDEN = Elsewhere("recording/test_redact.py", "a secret is found and hidden in every place and spelling")
 CHECKED = Elsewhere("lint/test_checker.py", "files are read to be checked")
 
 ELSEWHERE = {
@@ -54,6 +55,11 @@ ELSEWHERE = {
     "core.wire": VALUES,
     "core.reference_engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
     "contract.server_rules": Elsewhere("contract/test_explanation.py", "each rule is explained"),
+    "recording.assigned_values": HIDDEN,
+    "recording.encoded_text": HIDDEN,
+    "recording.find_secrets": HIDDEN,
+    "recording.secret_names": HIDDEN,
+    "recording.word_search": HIDDEN,
     "lint.document_schema": CASES,
     "lint.golden_cases": CASES,
     "lint.playback": Elsewhere("test_cases.py", "it plays every golden case"),

@@ -8,7 +8,9 @@ from typing import Final
 from mockserver.core.body import RequestBody
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json
-from mockserver.recording.redact import PLACEHOLDER, Redactor, is_random, readable
+from mockserver.recording.find_secrets import readable
+from mockserver.recording.redact import Redactor
+from mockserver.recording.secret_names import PLACEHOLDER, is_random
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import DEFAULT_SESSION, shorten

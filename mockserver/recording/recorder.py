@@ -15,9 +15,10 @@ from mockserver.errors import MockServerError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.lint.replies import reply_findings
+from mockserver.recording.find_secrets import key_prefixes
 from mockserver.recording.pseudonyms import Kind, Pseudonyms
 from mockserver.recording.recorded_body import RecordedBody, stable
-from mockserver.recording.redact import Redactor, key_prefixes
+from mockserver.recording.redact import Redactor
 from mockserver.recording.redaction_rules import Rules
 from mockserver.recording.scrubbed import Scrubbed, hidden_everywhere, recorded_reply_body
 from mockserver.recording.scrubber import Scrubber

@@ -20,12 +20,13 @@ from mockserver.core.model import EventError
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json, jsontext
+from mockserver.recording.find_secrets import readable, secrets_of
 from mockserver.recording.json_tokens import replaced
 from mockserver.recording.pseudonyms import Kind
 from mockserver.recording.recorded_body import TOO_LARGE, RecordedBody, content_of, left_out
-from mockserver.recording.redact import is_random, readable, secrets_of
 from mockserver.recording.redaction_rules import Personal
 from mockserver.recording.scrubber import Scrubber
+from mockserver.recording.secret_names import is_random
 from mockserver.sessions.exchange import Exchange, Relayed
 
 VOLATILE: Final = frozenset(

@@ -18,8 +18,9 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.recording.json_tokens import Replacements
 from mockserver.recording.pseudonyms import Kind, Pseudonyms, found_in
-from mockserver.recording.redact import HARMLESS_HEADERS, Redactor, is_random, is_secret_name
+from mockserver.recording.redact import Redactor
 from mockserver.recording.redaction_rules import Personal, Place, Rules
+from mockserver.recording.secret_names import HARMLESS_HEADERS, is_random, is_secret_name
 
 _BEGIN, _END, _FIRST_DIGIT = "\ue000", "\ue001", 0xE010
 """Characters of private use around the number of a pseudonym, until a text is done: nothing finds a secret in them."""

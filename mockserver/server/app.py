@@ -12,7 +12,7 @@ from aiohttp import web
 
 from mockserver.contract.contract import split_target
 from mockserver.jsonkit.wiretext import unquoted
-from mockserver.recording.redact import key_prefixes
+from mockserver.recording.find_secrets import key_prefixes
 from mockserver.server import logs, reloading
 from mockserver.server.aiohttp_io import in_pieces, json_response, problem, unreadable
 from mockserver.server.connection import Watched

@@ -13,7 +13,8 @@ from multidict import CIMultiDict
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.recording.exporting import MANY_SECRETS, export_line, quickly_searched
-from mockserver.recording.redact import LONGEST_SEARCHED, Redactor
+from mockserver.recording.redact import Redactor
+from mockserver.recording.secret_names import LONGEST_SEARCHED
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, write
 from mockserver.server.control import Call, RejectedError

@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.recording import redact
-from mockserver.recording.redact import PLACEHOLDER, Redactor, is_secret_name, key_prefixes, secrets_of
+from mockserver.recording import encoded_text, word_search
+from mockserver.recording.find_secrets import key_prefixes, secrets_of
+from mockserver.recording.redact import Redactor
+from mockserver.recording.secret_names import PLACEHOLDER, is_random, is_secret_name
+from mockserver.recording.word_search import PIECE
 from tests.judging import COLLECT, collection, contract_of, sale, wire_request
 
 WHISPERR = contract_of("whisperr")
@@ -238,7 +241,8 @@ def test_same_is_hidden_however_small_the_pieces_are_that_are_searched(text: str
     redactor = Redactor([SECRET, "L" * 400], ["rec_"])
     hidden = redactor.loose_text(text)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(redact, "PIECE", 128)
+        for module in (encoded_text, word_search):
+            patched.setattr(module, "PIECE", 128)
         assert redactor.loose_text(text) == hidden
 
 
@@ -247,7 +251,7 @@ def test_same_is_hidden_however_small_the_pieces_are_that_are_searched(text: str
 )
 def test_secret_is_hidden_where_a_piece_ends_in_it(spelt: str) -> None:
     redactor = Redactor([SECRET])
-    for before in range(redact.PIECE - len(spelt), redact.PIECE + 1):
+    for before in range(PIECE - len(spelt), PIECE + 1):
         assert redactor.text("." * before + spelt) == "." * before + PLACEHOLDER
 
 
@@ -263,5 +267,5 @@ def test_name_of_any_length_says_that_a_value_is_secret() -> None:
 
 
 def test_value_of_any_length_is_no_plain_word() -> None:
-    assert redact.is_random("x" * 1_000_000)
-    assert not redact.is_random("x" * 20)
+    assert is_random("x" * 1_000_000)
+    assert not is_random("x" * 20)
