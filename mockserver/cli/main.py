@@ -17,7 +17,7 @@ from mockserver.cli.parameters import SuggestingGroup
 from mockserver.errors import MockServerError
 from mockserver.jsonkit.printable import printable
 
-COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "export", "contracts")
+COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "export", "record", "contracts")
 PROBE: Final = "ready"
 """Loads no other command to check that command's variables, so that it starts fast."""
 

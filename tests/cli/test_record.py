@@ -1,0 +1,226 @@
+"""`mockserver record` with a real client of a vendor, against servers that it does not know."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from mockserver import MockServer
+from mockserver.lint.recording_reader import SCHEMA_FILE
+from tests.processes import ROOT, SEARCH, command_line, environment
+
+LINE = jsonschema_rs.Draft202012Validator(json.loads(SCHEMA_FILE.read_bytes()))
+APP = """
+import os, sys, urllib.error, urllib.request
+from whisperr import Whisperr
+
+url, key = os.environ["MOCKSERVER_URL"], os.environ["MOCKSERVER_KEY"]
+client = Whisperr(api_key=key, base_url=url, max_retries=0)
+client.track("ada@corp.example", "trial_started")
+client.flush()
+client.shutdown()
+headers = {"X-API-Key": key, "Content-Type": "application/json"}
+request = urllib.request.Request(url + "/v1/events/batch", b"{}", headers)
+try:
+    reply = urllib.request.urlopen(request)
+except urllib.error.HTTPError as error:
+    reply = error
+sys.stdout.write(f"{reply.status} {reply.read().decode()}")
+sys.exit(7)
+"""
+
+
+def record(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    (folder / "app.py").write_text(APP)
+    return subprocess.run(
+        command_line("record", *arguments),
+        cwd=folder,
+        env=environment({"PYTHONPATH": str(ROOT), **variables}),
+        capture_output=True,
+        text=True,
+        timeout=2 * SEARCH,
+        check=False,
+    )
+
+
+def recorded(file: Path) -> list[Any]:
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    for line in lines:
+        LINE.validate(line)
+    return lines[1:]
+
+
+PYTHON = ("--", sys.executable, "app.py")
+
+
+def test_client_gets_the_replies_of_one_of_ours_under_another_patch(tmp_path: Path) -> None:
+    with MockServer() as there:
+        patched = there.session("wrk_mine")
+        patched.patch("whisperr", {"protocol": {"replies": {"counted": {"status": 299}}}})
+        upstream = f"whisperr={there.target.url}"
+        done = record(tmp_path, "--upstream", upstream, "--out", "r.ndjson", *PYTHON, MOCKSERVER_KEY="wrk_mine")
+        sent = [event.type for event in patched.events()]
+        refused = patched.request(patched.requests()[-1].id)
+    assert (done.returncode, done.stdout) == (7, f"{refused.status} {refused.reply.body.decode()}")
+    assert sent == ["trial_started"]
+    first, second = recorded(tmp_path / "r.ndjson")
+    assert (first["reply"]["status"], first["reply"]["from"], first["events"][0]["verdict"]) == (
+        299,
+        "upstream",
+        "accepted",
+    )
+    assert [difference["pointer"] for difference in first["differs"]] == ["/reply/status"]
+    assert (second["reply"]["status"], second["differs"]) == (400, [])
+    text = (tmp_path / "r.ndjson").read_text()
+    assert "ada@corp.example" not in text
+    assert "wrk_mine" not in text
+    assert "r.ndjson: 2 requests, 1 event (1 accepted)" in done.stderr
+    assert "replies that the contract does not give: x1" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["app.py", "r.ndjson"]
+
+
+class _Plain(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b'{"accepted":1, "rejected":0, "who":"plain"}')
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def plain_server() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Plain) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_client_gets_the_bytes_of_a_server_of_the_standard_library(tmp_path: Path) -> None:
+    with plain_server() as url:
+        done = record(tmp_path, "--upstream", f"whisperr={url}", *PYTHON)
+    assert (done.returncode, done.stdout) == (7, '200 {"accepted":1, "rejected":0, "who":"plain"}')
+    first, second = recorded(tmp_path / "recording.ndjson")
+    assert first["reply"]["body"] == second["reply"]["body"] == {"json": {"accepted": 1, "rejected": 0, "who": "plain"}}
+    assert (first["events"][0]["verdict"], second["findings"][0]["severity"]) == ("accepted", "error")
+
+
+def test_contract_answers_without_an_upstream(tmp_path: Path) -> None:
+    done = record(tmp_path, *PYTHON)
+    assert done.returncode == 7
+    assert [line["reply"]["from"] for line in recorded(tmp_path / "recording.ndjson")] == ["contract", "contract"]
+
+
+@contextmanager
+def recording(folder: Path, code: str) -> Iterator[subprocess.Popen[str]]:
+    """Record a program that says when it is ready, and then waits for a signal."""
+    process = subprocess.Popen(
+        command_line("record", "--", sys.executable, "-c", code),
+        cwd=folder,
+        env=environment({"PYTHONPATH": str(ROOT)}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline().startswith("ready")
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=SEARCH)
+
+
+WAITING = """
+import os, signal, urllib.request
+urllib.request.urlopen(os.environ["MOCKSERVER_URL"] + "/api/i/v1/pk_1/bootstrap").read()
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def test_file_is_absent_when_the_recording_is_killed(tmp_path: Path) -> None:
+    code = WAITING.replace("signal.pause()", "input()")
+    process = subprocess.Popen(
+        command_line("record", "--", sys.executable, "-c", code),
+        cwd=tmp_path,
+        env=environment({"PYTHONPATH": str(ROOT)}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("ready")
+    process.kill()
+    process.communicate(timeout=SEARCH)  # the program ends with its stdin
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_signal_ends_the_program_and_then_the_file_is_written(tmp_path: Path) -> None:
+    with recording(tmp_path, WAITING) as process:
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(timeout=SEARCH) == 128 + signal.SIGTERM
+    assert len(recorded(tmp_path / "recording.ndjson")) == 1
+
+
+def test_without_a_program_it_records_until_it_is_interrupted(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        command_line("record"),
+        cwd=tmp_path,
+        env=environment({"PYTHONPATH": str(ROOT)}),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    told = process.stderr.readline()
+    url = told.removeprefix("recording at ").removesuffix(" until Ctrl-C\n")
+    with urllib.request.urlopen(f"{url}/api/i/v1/pk_1/bootstrap") as reply:
+        assert reply.status == 200
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=SEARCH)
+    assert (process.returncode, log.splitlines()[0]) == (0, "recording.ndjson: 1 request, 0 events")
+    assert len(recorded(tmp_path / "recording.ndjson")) == 1
+
+
+def test_program_that_sends_nothing_is_told(tmp_path: Path) -> None:
+    done = record(tmp_path, "--", sys.executable, "-c", "pass")
+    assert done.returncode == 1
+    assert "no request came to http://127.0.0.1:" in done.stderr
+    assert not (tmp_path / "recording.ndjson").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--", "no-such-program"], "cannot run no-such-program: No such file or directory"),
+        (["--redact", "cookie:x", "--", "true"], "--redact: 'cookie:x' is not a valid rule"),
+        (["--upstream", "whispr=http://a.test", "--", "true"], 'unknown protocol "whispr", did you mean "whisperr"?'),
+        (["--upstream", "whisperr", "--", "true"], "expected PROTOCOL=URL"),
+    ],
+)
+def test_wrong_use_is_told(tmp_path: Path, arguments: list[str], problem: str) -> None:
+    done = record(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert problem in done.stderr
