@@ -42,8 +42,8 @@ def sources(value: Any) -> Iterator[str]:
         for name, inner in value.items():
             if name == SOURCE and isinstance(inner, str) and ": " in inner:
                 yield inner
-            elif name == SOURCES and all(isinstance(source, str) for source in inner.values()):
-                yield from inner.values()
+            elif name == SOURCES and all(isinstance(source, str | None) for source in inner.values()):
+                yield from (source for source in inner.values() if source is not None)
             else:
                 yield from sources(inner)
     elif isinstance(value, list):

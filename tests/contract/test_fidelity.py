@@ -264,3 +264,12 @@ def test_no_part_of_a_documented_fact_is_a_choice(protocol: str, revision: str) 
     assert {place: source for place, source in stated if re.search(r"\b(assum\w*|inferred)\b", str(source))} == {}
     inferred = {(fact["pointer"], fact["source"]) for fact in ledger if fact["basis"] == "inferred"}
     assert {place: source for place, source in inferred if re.search(r"\bassum", str(source))} == {}
+
+
+@pytest.mark.parametrize("protocol", library().protocols)
+def test_documented_revision_credits_documentation_to_its_own_page_alone(protocol: str) -> None:
+    """What another page says is no fact of the page: whoever builds a server from that page alone does not know it."""
+    contract = library().protocol(protocol).contract("documented")
+    credited = {fact["pointer"]: str(fact["source"]) for fact in facts(contract) if fact["basis"] == "docs"}
+    assert {place: source for place, source in credited.items() if not source.startswith(contract.source)} == {}
+    assert len(credited) > 20
