@@ -26,6 +26,11 @@ UNLESS: Final = f"{ENTITIES}/unless"
 NO_HEADERS: Final[Mapping[str, str]] = {}
 COUNTS: Final = ("${accepted}", "${duplicates}")
 """What tells repeats from first events, where a reply has it."""
+PROCESSED: Final = "${processed}"
+"""What counts repeats as well."""
+FEW: Final = 3
+MANY: Final = 50
+"""How many others come between an id, or a key, and its repeat: a short memory has forgotten it."""
 NAMES: Final = ("${event_id}", "${delivery_id}")
 """What names an event in a reply, the same for its repeat."""
 
@@ -73,8 +78,24 @@ def _idempotency(rule_set: RuleSet, plan: OperationPlan) -> None:
         key = new_key()
         return rule_set.sequence(fact, keyed(key), keyed(key, headers=headers))
 
+    def replayed_after(others: int) -> Probe:
+        """Return the probe of a key that is sent again after other ones."""
+        first, again = replayed().steps
+        return Probe((first, *(Step(request=keyed(new_key())) for _ in range(others)), again))
+
+    def accepted_in_other_case() -> Probe:
+        key = new_key()
+        return rule_set.sequence(fact, keyed(key), keyed(key.upper()))
+
+    def replayed_with_other_body() -> Probe | None:
+        key, others = new_key(), [body for body in map(form.body, _others(form)) if not form.diagnosis.of(body)]
+        return rule_set.sequence(fact, keyed(key), keyed(key, others[0])) if others else None
+
     drafts: dict[str, Draft] = {
         f"{fact}#replayed": replayed,
+        f"{fact}#replayed-later": partial(replayed_after, MANY),
+        f"{fact}#case": accepted_in_other_case,
+        f"{fact}#other-body": replayed_with_other_body,
         f"{fact}#other-key": lambda: rule_set.sequence(fact, keyed(new_key()), keyed(new_key())),
         f"{fact}#refused-claims-nothing": accepted_after_refusal,
         f"{fact}/window_ms": replayed_until_forgotten,
@@ -84,6 +105,13 @@ def _idempotency(rule_set: RuleSet, plan: OperationPlan) -> None:
         drafts[f"{fact}#scope"] = partial(accepted_in_other_scope, {projects.header: "prj_other"})
     for rule_id, draft in drafts.items():
         rule_set.add(rule_id, plan.operation.name, draft, {replies.success.pointer, replies.replayed.pointer})
+
+
+def _others(form: FormPlan) -> Iterator[list[Json]]:
+    """Yield events that are not those of the smallest body: each with all that it may have."""
+    for kind in form.kinds.values():
+        for branch in kind.values.branches(kind.values.root):
+            yield [kind.values.object_with(branch, (), branch.get("properties", {}))]
 
 
 def _dedup(rule_set: RuleSet, plan: OperationPlan) -> None:
@@ -102,10 +130,69 @@ def _dedup(rule_set: RuleSet, plan: OperationPlan) -> None:
             draft: Draft | None = None
             if form.form.single and named:
                 draft = partial(_named_repeats, rule_set, plan, form, events, named)
+                _remembered(rule_set, plan, form, events, dedup.tokens)
             elif counted and not form.form.single and not form.diagnosis.of(form.body(events())):
                 draft = partial(_counted_repeats, rule_set, plan, form, events)
             if draft is not None:
                 rule_set.add(f"{DEDUP}#repeats", plan.operation.name, draft, {success.pointer})
+            if not form.form.single and PROCESSED in json.dumps(success.body):
+                draft = partial(_processed_repeats, rule_set, plan, form, events)
+                rule_set.add(f"{DEDUP}#processed", plan.operation.name, draft, {success.pointer})
+
+
+def _processed_repeats(
+    rule_set: RuleSet, plan: OperationPlan, form: FormPlan, events: Callable[[], list[Json]]
+) -> Probe | None:
+    """Return the probe of events that come twice in a batch and once more in the next one, which all count."""
+    first, again, other = events()
+    bodies = [form.body(batch) for batch in ([first, again, other], [other, first])]
+    if any(form.diagnosis.of(body) for body in bodies):
+        return None
+    return rule_set.sequence(DEDUP, *(plan.assembly.request(plan.parts(body)) for body in bodies))
+
+
+def _remembered(
+    rule_set: RuleSet, plan: OperationPlan, form: FormPlan, events: Callable[[], list[Json]], place: Tokens
+) -> None:
+    """Try where replies tell a repeat: after others, by the case of the id, after a refusal, by another operation."""
+    operation, pointer_of_reply = plan.operation.name, plan.operation.replies.success.pointer
+
+    def request(event: Json) -> Request:
+        return plan.assembly.request(plan.parts(form.body([event])))
+
+    def repeated_after(others: int) -> Probe:
+        first, again = rule_set.sequence(DEDUP, *map(request, events()[:2]), certain=True).steps
+        return Probe((first, *(Step(request=request(events()[0])) for _ in range(others)), again))
+
+    def in_other_case() -> Probe | None:
+        first, _, _ = events()
+        other = put(first, place, str(look(first, place)).upper())
+        return (
+            None if form.diagnosis.of(other) else rule_set.sequence(DEDUP, request(first), request(other), certain=True)
+        )
+
+    def after_refusal() -> Probe | None:
+        first, _, _ = events()
+        kind = next(iter(form.kinds.values()))
+        edits = (edit for mutation in kind.mutations for tokens, edit in mutation.ways if tokens[:1] != place[:1])
+        broken = next((apply(first, edit) for edit in edits), None)
+        return None if broken is None else rule_set.sequence(DEDUP, request(broken), request(first), certain=True)
+
+    def by_other_operation(other: OperationPlan, batches: FormPlan) -> Probe | None:
+        first, _, _ = events()
+        body = batches.body([first])
+        if batches.diagnosis.of(body):
+            return None
+        return rule_set.sequence(DEDUP, other.assembly.request(other.parts(body)), request(first), certain=True)
+
+    drafts: dict[str, Draft] = {"case": in_other_case, "refused-claims-nothing": after_refusal}
+    drafts |= {f"after-{others}": partial(repeated_after, others) for others in (FEW, MANY)}
+    for other in rule_set.operations():
+        for batches in other.forms.values():
+            if not batches.form.single and batches.form.events is not None:
+                drafts[f"across-{other.operation.name}"] = partial(by_other_operation, other, batches)
+    for what, draft in drafts.items():
+        rule_set.add(f"{DEDUP}#{what}", operation, draft, {pointer_of_reply})
 
 
 def _repeated_events(rule_set: RuleSet, form: FormPlan, event: Json, place: Tokens) -> list[Json]:

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 
 from mockserver.contract.operation import RateClaim
 from mockserver.contract.sections import RateLimit
+from mockserver.jsonkit import pointer
 from mockserver.lint.prediction import Prediction
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request
@@ -22,6 +23,8 @@ from mockserver.verify.sample_rules import plainest
 HEADROOM: Final = 1.2
 """How much faster than a rate requests must be, to exceed it for certain."""
 FEW: Final = 2
+TRIED: Final = 3
+"""Requests in a row whose headers are compared."""
 NOT_ASKED: Final = "exceeding a rate may lock others out; --burst does it"
 Now: TypeAlias = Callable[[], int]
 
@@ -32,6 +35,7 @@ def declare(rule_set: RuleSet, now: Now) -> None:
         operation, claim = plan.operation, plan.operation.rate_claim
         if claim is None:
             continue
+        _headers(rule_set, plan, claim.limit, now)
         rule = f"/protocol/limits/{claim.limit.name}#{operation.name}"
         needed = claim.limit.requests * 1000 / claim.limit.window_ms * HEADROOM
         if not rule_set.setup.burst:
@@ -47,6 +51,49 @@ def declare(rule_set: RuleSet, now: Now) -> None:
             facts |= {f"{gate.pointer}/order" for gate in operation.gates}
             for draft in drafts:
                 rule_set.add(rule, operation.name, draft, facts)
+
+
+def _headers(rule_set: RuleSet, plan: OperationPlan, limit: RateLimit, now: Now) -> None:
+    """Add a rule for each header of a limit that has a number: it is one, and one that can be right."""
+    for name, template in limit.headers.items():
+        if template in ("${rate_limit}", "${rate_remaining}", "${rate_reset_s}"):
+            rule = f"/protocol/limits/{limit.name}/headers/{pointer.escape(name)}"
+            draft = partial(_counting, rule_set, plan, limit, now, name, rule)
+            rule_set.add(f"{rule}#number", plan.operation.name, draft)
+
+
+def _counting(rule_set: RuleSet, plan: OperationPlan, limit: RateLimit, now: Now, name: str, fact: str) -> Probe:
+    """Return the probe of a few requests in a row, whose replies count them."""
+    request, tolerance = plan.good(*plainest(plan)).request, -(-rule_set.setup.slack_ms // 1000) + 1
+    template, resets = limit.headers[name], [each for each in limit.headers if limit.headers[each] == "${rate_reset_s}"]
+
+    def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
+        text = reply.headers.get(name.lower(), "")
+        if not NUMBER.fullmatch(text):
+            yield Difference(fact, f"header {name}: expected a number, got {text!r}")
+        elif template == "${rate_limit}" and int(text) != limit.requests:
+            yield Difference(fact, f"header {name}: expected {limit.requests}, got {text}")
+        elif template == "${rate_remaining}":
+            before = earlier[-1] if earlier and _same(earlier[-1], reply, resets) else None
+            most = limit.requests if before is None else _number_in(before, name, limit.requests)
+            if int(text) >= most:
+                yield Difference(fact, f"header {name}: expected less than {most} after another request, got {text}")
+        elif template == "${rate_reset_s}":
+            first, last = now() // 1000 - tolerance, (now() + limit.window_ms) // 1000 + tolerance
+            if not first <= int(text) <= last:
+                yield Difference(fact, f"header {name}: expected a time from {first} to {last}, got {text}")
+
+    return Probe((Step(request=request, check=check),) * TRIED)
+
+
+def _same(one: Reply, other: Reply, names: Sequence[str]) -> bool:
+    """Tell whether two replies are of one window, which the time of its end tells, where a header has it."""
+    return bool(names) and all(one.headers.get(name.lower()) == other.headers.get(name.lower()) for name in names)
+
+
+def _number_in(reply: Reply, name: str, default: int) -> int:
+    text = reply.headers.get(name.lower(), "")
+    return int(text) if NUMBER.fullmatch(text) else default
 
 
 class _Bursts:

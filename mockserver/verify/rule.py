@@ -208,6 +208,9 @@ class Transport(Protocol):
     def now_ms(self) -> int:
         """Return the time in ms since 1970, as close to the target's clock as possible."""
 
+    def clock_error_ms(self) -> int | None:
+        """Return how far that may be from the target's clock, in ms; None where nothing is known of it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:

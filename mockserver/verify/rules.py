@@ -8,10 +8,40 @@ from fnmatch import fnmatchcase
 
 from mockserver.contract.contract import Contract
 from mockserver.errors import SettingsError, unknown
-from mockserver.verify import cors_rules, identity_rules, memory_rules, order_rules, rate_rules, sample_rules
+from mockserver.verify import (
+    batch_rules,
+    cors_rules,
+    identity_rules,
+    memory_rules,
+    near_rules,
+    order_rules,
+    origin_rules,
+    rate_rules,
+    route_rules,
+    sample_rules,
+    text_rules,
+    value_rules,
+    way_rules,
+    window_rules,
+)
 from mockserver.verify.evidence import Evidence
 from mockserver.verify.rule import Rule, Setup, Transport
 from mockserver.verify.rule_set import RuleSet
+
+FAMILIES = (
+    sample_rules,
+    way_rules,
+    near_rules,
+    batch_rules,
+    value_rules,
+    route_rules,
+    text_rules,
+    cors_rules,
+    origin_rules,
+    order_rules,
+    memory_rules,
+    identity_rules,
+)
 
 
 def rules_of(contract: Contract, setup: Setup, transport: Transport, evidence: Evidence | None = None) -> list[Rule]:
@@ -20,8 +50,9 @@ def rules_of(contract: Contract, setup: Setup, transport: Transport, evidence: E
     What the checks of replies find out about facts is kept in the `evidence`.
     """
     rule_set = RuleSet(contract, setup, transport.now_ms(), evidence)
-    for family in (sample_rules, cors_rules, order_rules, memory_rules, identity_rules):
+    for family in FAMILIES:
         family.declare(rule_set)
+    window_rules.declare(rule_set, transport)
     rate_rules.declare(rule_set, transport.now_ms)
     return list(rule_set.rules.values())
 

@@ -15,6 +15,7 @@ from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest
 from mockserver.errors import SettingsError, UnreachableError, reason_of
 from mockserver.settings import Address, server_address
 from mockserver.strategies.samples import Request
+from mockserver.verify.clock import TargetClock
 from mockserver.verify.rule import MARK, Reply
 
 TIMEOUT_S: Final = 15.0
@@ -54,10 +55,15 @@ class Http:
         self._next = 0.0
         self._now = now
         self._sleep = sleep
+        self._clock = TargetClock()
 
     def now_ms(self) -> int:
-        """Return the time in ms since 1970."""
-        return int(time.time() * 1000)
+        """Return the target's time in ms since 1970, as its replies tell it; before the first one our own."""
+        return _own_ms() + self._clock.ahead_ms
+
+    def clock_error_ms(self) -> int | None:
+        """Return how far that may be wrong, in ms; None where no reply has told the time."""
+        return self._clock.error_ms
 
     def pause(self, ms: int) -> None:
         """Sleep."""
@@ -84,11 +90,13 @@ class Http:
             total_timeout=self._timeout,
             max_reply=LARGEST,
         )
+        sent_ms = _own_ms()
         try:
             reply = self._paced(outgoing)
         except ExchangeError as error:
             text = f"{self._no_answer()} to {request.method} {request.path}: {reason_of(error.reason)}"
             raise UnreachableError(text) from None
+        self._clock.heard(reply.headers.get("date"), sent_ms, _own_ms())
         return Reply(status=reply.status, headers=reply.headers, body=reply.body)
 
     def _no_answer(self) -> str:
@@ -111,6 +119,10 @@ class Http:
             self._sleep(self._next - now)
             now = self._next
         self._next = now + self._gap
+
+
+def _own_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def _parts(target: str) -> Address:

@@ -86,6 +86,9 @@ class InProcess:
     def now_ms(self) -> int:
         return self.clock.ms
 
+    def clock_error_ms(self) -> int | None:
+        return 0
+
 
 def as_reply(reply: WireReply) -> Reply:
     """Return a reply of the core as a client sees it."""
