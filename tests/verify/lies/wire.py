@@ -14,7 +14,6 @@ from tests.verify.lies.lie import (
     Forward,
     Lie,
     always,
-    edited,
     reading,
     refused,
     replying,
@@ -279,105 +278,4 @@ def _encodings() -> Iterator[Lie]:
     yield _given("outlit", "replies are text", lambda request, reply: with_header(reply, "content-type", "text/plain"))
 
 
-def _answers() -> Iterator[Lie]:
-    for protocol, name, told, change in (
-        (
-            "outlit",
-            "a partial success is a success",
-            "/protocol/replies/partly_processed",
-            lambda request, reply: replace(reply, status=200) if reply.status == 207 else reply,
-        ),
-        (
-            "outlit",
-            "a success is 201",
-            "/protocol/replies/processed",
-            lambda request, reply: replace(reply, status=201) if reply.status == 200 else reply,
-        ),
-        (
-            "apex",
-            "a refusal is 422",
-            "/protocol/refusals/flat",
-            lambda request, reply: replace(reply, status=422) if reply.status == 400 else reply,
-        ),
-        (
-            "whisperr",
-            "a missing key is 403",
-            "/protocol/refusals/default/missing_api_key",
-            lambda request, reply: replace(reply, status=403) if reply.status == 401 else reply,
-        ),
-        (
-            "outlit",
-            "a success of several events has no count",
-            "/protocol/replies/processed",
-            lambda request, reply: (
-                edited(reply, lambda body: {"success": True} if body.get("processed", 0) > 1 else body)
-                if reply.status == 200
-                else reply
-            ),
-        ),
-        (
-            "outlit",
-            "a success has no errors, as a list",
-            "/protocol/replies/processed",
-            lambda request, reply: edited(reply, lambda body: {**body, "errors": []}) if reply.status == 200 else reply,
-        ),
-        (
-            "apex",
-            "a count is a text",
-            "/protocol/replies/received",
-            lambda request, reply: edited(
-                reply, lambda body: {**body, "received": str(body["received"])} if "received" in body else body
-            ),
-        ),
-        (
-            "apex",
-            "a count has decimals",
-            "/protocol/replies/received",
-            lambda request, reply: edited(
-                reply, lambda body: {**body, "received": float(body["received"])} if "received" in body else body
-            ),
-        ),
-        (
-            "apex",
-            "a count is one too many in batches of three and more",
-            "/protocol/replies/received",
-            lambda request, reply: edited(
-                reply, lambda body: {**body, "received": body["received"] + 1} if body.get("received", 0) > 2 else body
-            ),
-        ),
-        (
-            "whisperr",
-            "a refusal has another code",
-            "/protocol/refusals/default",
-            lambda request, reply: edited(
-                reply, lambda body: {"error": {**body["error"], "code": "bad_request"}} if reply.status == 400 else body
-            ),
-        ),
-        (
-            "outlit",
-            "an unknown type has another text",
-            "/protocol/messages/unknown_type",
-            lambda request, reply: replace(
-                reply, body=reply.body.replace(b"Invalid event type", b"Unknown event type")
-            ),
-        ),
-        (
-            "outlit",
-            "an inactive key has another text",
-            "/protocol/refusals/ingest/invalid_key",
-            lambda request, reply: replace(reply, body=reply.body.replace(b"Invalid or inactive", b"Inactive")),
-        ),
-        (
-            "outlit",
-            "nothing is refused as a whole",
-            "/protocol/refusals/ingest",
-            lambda request, reply: (
-                replace(reply, status=207) if reply.status == 400 and b'"index":-1' in reply.body else reply
-            ),
-        ),
-    ):
-        tried = ("/protocol/operations/", "/protocol/gates/", "/protocol/credentials/", "/events", "/requests/")
-        yield Lie(kind="reply", name=name, protocol=protocol, told=(told,), tried=tried, proxy=replying(change))
-
-
-LIES: Final = [*_headers(), *_origins(), *_routes(), *_encodings(), *_answers()]
+LIES: Final = [*_headers(), *_origins(), *_routes(), *_encodings()]
