@@ -19,6 +19,7 @@ from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request, parsed
 from mockserver.verify.rule import Check, Difference, Draft, Probe, Reply, Status, Step
 from mockserver.verify.rule_set import RuleSet
+from mockserver.verify.sample_rules import with_own_id
 
 DEDUP: Final = "/protocol/dedup"
 ENTITIES: Final = "/protocol/entities"
@@ -283,4 +284,4 @@ def _read_before_and_after(rule_set: RuleSet, plan: OperationPlan, parameter: st
     sample = plan.good(changed(params={parameter: rule_set.number()})(plan.parts()))
     before = rule_set.step(sample.request, ENTITIES)
     after = rule_set.step(sample.request, ENTITIES, sample.prediction)
-    return Probe((before, *(Step(request=request) for request in sample.before), after))
+    return Probe((before, *(Step(request=with_own_id(rule_set, each)) for each in sample.before), after))

@@ -12,11 +12,12 @@ from hypothesis.strategies import SearchStrategy
 from mockserver.contract.sections import RefusalFamily
 from mockserver.core.collect import BrokenRule
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import Options, batches, invalid_events, invalid_requests, requests
 from mockserver.strategies.assembly import Parts
 from mockserver.strategies.forms import BadEvent, FormPlan
-from mockserver.strategies.places import Tokens, apply
+from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.request_variations import variations
 from mockserver.strategies.samples import Request, Sample
@@ -176,7 +177,27 @@ def probe_of(rule_set: RuleSet, sample: Sample, request: Request | None = None, 
     same = changed is sample.request
     prediction = sample.prediction if same else rule_set.predict(changed, sample.before)
     step = rule_set.step(changed, fact or rule_of(sample).partition("#")[0], prediction)
-    return Probe((*(Step(request=each) for each in sample.before), step))
+    return Probe((*(Step(request=with_own_id(rule_set, each)) for each in sample.before), step))
+
+
+def with_own_id(rule_set: RuleSet, request: Request) -> Request:
+    """Return a request whose events have ids that none had before: as repeats of others they might do nothing."""
+    dedup, body = rule_set.contract.dedup, request.json
+    if dedup is None or body is MISSING:
+        return request
+    for place in _places_of_events(rule_set, body):
+        if look(body, (*place, *dedup.tokens)) is not MISSING:
+            body = put(body, (*place, *dedup.tokens), rule_set.number())
+    return replace(request, body=render(body), json=body)
+
+
+def _places_of_events(rule_set: RuleSet, body: Json) -> Iterator[Tokens]:
+    """Yield where a body may have events: itself, and in the arrays that forms have them in."""
+    yield ()
+    forms = (form.form for plan in rule_set.operations() for form in plan.forms.values())
+    for tokens in {form.events for form in forms if form.events}:
+        events = look(body, tokens)
+        yield from ((*tokens, index) for index in range(len(events) if isinstance(events, list) else 0))
 
 
 def _with_own_key(rule_set: RuleSet, request: Request) -> Request:
