@@ -76,7 +76,7 @@ def _counting(rule_set: RuleSet, plan: OperationPlan, limit: RateLimit, now: Now
         elif template == "${rate_remaining}":
             before = earlier[-1] if earlier and _same(earlier[-1], reply, resets) else None
             most = limit.requests if before is None else _number_in(before, name, limit.requests)
-            if int(text) >= most:
+            if int(text) > max(0, most - 1):
                 yield Difference(fact, f"header {name}: expected less than {most} after another request, got {text}")
         elif template == "${rate_reset_s}":
             first, last = now() // 1000 - tolerance, (now() + limit.window_ms) // 1000 + tolerance
