@@ -36,8 +36,7 @@ def names_in(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """Yield the rules and facts that findings name."""
     for outcome in outcomes:
         if outcome.finding is not None:
-            yield outcome.rule.id
-            yield outcome.finding.fact
+            yield from (outcome.rule.id, outcome.finding.rule, outcome.finding.fact)
 
 
 def is_told(lie: Lie, outcomes: Iterable[Outcome]) -> bool:

@@ -67,7 +67,7 @@ def _lies() -> Iterator[Lie]:
         yield Lie(kind="reply", name=name, protocol=protocol, told=(told,), tried=tried, proxy=replying(change))
 
 
-TYPE_TEXT: Final = "/protocol/replies/none_processed"
+TYPE_TEXT: Final = "/protocol/messages/unknown_type"
 KEY_TEXT: Final = "/protocol/refusals/ingest/invalid_key"
-WHOLE: Final = "/protocol/"
+WHOLE: Final = "/protocol/refusals/ingest"
 LIES: Final = list(_lies())
