@@ -23,7 +23,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.places import Tokens, look
 from mockserver.verify.rule import Difference, basis_of
 
-ACCEPTED: Final = "#accepted"
+ACCEPTED: Final = ("#accepted", "#inside", "#sizes", "#good")
 """How the ids of rules end that good requests try."""
 SCHEMAS: Final = ("/requests/", "/events/")
 NAMED_BY_ELEMENT: Final = ("required", "enum")

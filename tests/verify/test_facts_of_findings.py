@@ -35,7 +35,7 @@ def outcomes_of(
     patches = [Patch(name="test", patch=patch)] if patch else []
     served = library().protocol(protocol).contract(None, patches) if patches else contract_of(protocol)
     setup = replace(setup_of(protocol, burst=False), **changes)
-    return verify(contract_of(protocol), setup, InProcess(served, fault=fault, rate_mode="off"), only=only)
+    return verify(contract_of(protocol), setup, InProcess(served, fault=fault, rate_mode="warn"), only=only)
 
 
 def told(protocol: str, fault: Fault | None = None, **options: Any) -> dict[str, Finding]:
