@@ -297,7 +297,7 @@ class Checker:
         judged.body = judged.body if judged.body is not None else body
         self.secrets |= secrets_in(body, payload.text) | self._own_keys(judged)
         found = self._report_judged(payload.item, judged, inferred=payload.inferred)
-        if form is not None and self.options.warnings and not (form.single and self._suspects(judged)):
+        if form is not None and not (form.single and self._suspects(judged)):
             plain.trusted = all(event is not None for event in found)
 
     def _report_events(self, payload: _Payload, judged: Judged, *, single_event: bool = False) -> None:
