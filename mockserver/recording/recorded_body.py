@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.jsontext import render
 
 RecordedBody: TypeAlias = Mapping[str, Json]
 """One of `{"json": value}`, `{"text": text}`, `{"base64": text}` and `{"left_out": reason, "bytes": size}`."""
@@ -16,6 +17,8 @@ RecordedBody: TypeAlias = Mapping[str, Json]
 TOO_LARGE: Final = "body too large"
 FILLER: Final = b"\xff"
 """What a body that was left out is read as, over and over: it is neither UTF-8 nor JSON nor compressed."""
+LARGE: Final = 256 * 1024
+"""Bytes of a document from which on it is written piece by piece."""
 GZIP: Final = frozenset({"gzip", "x-gzip"})
 _GZIP_BITS: Final = 31
 _DEFLATE_BITS: Final = 15
@@ -27,13 +30,22 @@ def left_out(reason: str, size: int) -> RecordedBody:
 
 
 def stable(value: Json) -> str:
-    """Return JSON on one line, with the members of objects in order."""
+    """Return JSON on one line, with the members of objects in order.
+
+    A large document is written piece by piece, so that other threads run meanwhile.
+    """
+    large = len(render(value)) > LARGE
+    text = _written(value, ensure_ascii=False, large=large)
     try:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         text.encode()
     except UnicodeEncodeError:  # a lone surrogate
-        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return _written(value, ensure_ascii=True, large=large)
     return text
+
+
+def _written(value: Json, *, ensure_ascii: bool, large: bool) -> str:
+    encoder = json.JSONEncoder(ensure_ascii=ensure_ascii, sort_keys=True, separators=(",", ":"))
+    return "".join(encoder.iterencode(value)) if large else encoder.encode(value)
 
 
 def content_of(body: RecordedBody, encoding: str = "") -> bytes:

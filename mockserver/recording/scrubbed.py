@@ -25,7 +25,7 @@ from mockserver.recording.json_tokens import replaced
 from mockserver.recording.pseudonyms import Kind
 from mockserver.recording.recorded_body import TOO_LARGE, RecordedBody, content_of, left_out
 from mockserver.recording.redaction_rules import Personal
-from mockserver.recording.scrubber import Scrubber
+from mockserver.recording.scrubber import LONGEST_SEARCHED_TEXT, Scrubber
 from mockserver.recording.secret_names import is_random
 from mockserver.sessions.exchange import Exchange, Relayed
 
@@ -122,9 +122,10 @@ class Scrubbed:
             yield left_out("not valid JSON", len(request.body))
         else:
             text = body.text.decode("utf-8")
-            value, done = self._scrubber.document(jsontext.parse_exactly(body.text), personal_places(exchange.contract))
+            value, done = self._scrubber.document(jsontext.view(body.text), personal_places(exchange.contract))
             yield {"json": value}
-            yield {"text": replaced(text, done, self._scrubber.unseen)}
+            if not any(kind is str and len(known) > LONGEST_SEARCHED_TEXT for kind, known in done):
+                yield {"text": replaced(text, done, self._scrubber.unseen)}
 
     def with_body(self, body: RecordedBody) -> Exchange:
         """Return the exchange with a body that a recording has."""
@@ -188,7 +189,8 @@ def recorded_reply_body(reply: WireReply, scrubber: Scrubber | None) -> Recorded
     if problem is not None:
         return left_out(problem, len(reply.body))
     try:
-        value = jsontext.parse_exactly(body.text)
+        jsontext.parse(body.text)
+        value = jsontext.view(body.text)
     except jsontext.NotJSONError:
         text = readable(body.text)
         if text is None:

@@ -26,6 +26,8 @@ _BEGIN, _END, _FIRST_DIGIT = "\ue000", "\ue001", 0xE010
 """Characters of private use around the number of a pseudonym, until a text is done: nothing finds a secret in them."""
 _MARK: Final = re.compile(f"{_BEGIN}([{chr(_FIRST_DIGIT)}-{chr(_FIRST_DIGIT + 9)}]{{1,20}}){_END}")
 _ENCODED: Final = re.compile(r"[\w.~+%-]++")
+LONGEST_SEARCHED_TEXT: Final = 65_536
+"""Characters of a text that is searched. A longer one is hidden as a whole: its search lets no other thread run."""
 _SHORTEST_INSIDE: Final = 4
 """Characters of a value that is also found inside of longer texts."""
 _UNRESERVED: Final = "-._~@"
@@ -92,6 +94,8 @@ class Scrubber:
         """Return a text without what is to be hidden in it."""
         if text in self._everywhere or self._rules.hide_text(text):
             return self.hide(text, "value")
+        if len(text) > LONGEST_SEARCHED_TEXT:
+            return self.hide(text, "text")
         self._marked = []
         marked = self._mark(text.replace(_BEGIN, "�"), self._spans)
         marked = self._mark_encoded(marked)

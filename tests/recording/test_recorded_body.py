@@ -47,5 +47,12 @@ def test_base64_that_is_not_valid_is_refused() -> None:
         content_of({"base64": "A"})
 
 
+def test_large_document_is_written_like_a_small_one() -> None:
+    value = {"b": ["é", 1.5, None] * 60_000, "a": {"d": 1, "c": "\ud800"}}
+    small = stable({"a": value["a"]})
+    assert stable(value).startswith(small[:-1] + ',"b":["\\u00e9",1.5,null,')
+    assert len(stable({"b": value["b"]})) == 13 * 60_000 + len('{"b":[]}') - 1
+
+
 def test_json_has_its_members_in_order() -> None:
     assert stable({"b": {"d": 1, "c": 2}, "a": "é"}) == '{"a":"é","b":{"c":2,"d":1}}'

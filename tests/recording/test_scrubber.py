@@ -103,6 +103,12 @@ def test_document_is_hidden_by_places_and_names_and_what_became_of_it_is_known()
     assert not known.knows("by")
 
 
+def test_text_that_takes_long_to_search_is_hidden_as_a_whole() -> None:
+    known = scrubber()
+    assert known.text("x" * 65_536) == "x" * 65_536
+    assert known.text("x" * 65_537) == "<text:1>"
+
+
 def test_value_that_is_kept_in_one_place_and_hidden_in_another_is_hidden_in_the_text() -> None:
     shown, done = scrubber().document({"a": "pro", "b": "pro"}, [Personal(place=("b",), kind="text")])
     assert shown == {"a": "pro", "b": "<text:1>"}
