@@ -180,3 +180,25 @@ async def answer(request: WireRequest, contract: Contract, earlier: tuple[Step, 
         verdict=rows[-1]["verdict"] if rows else None,
         stored=rows[-1]["stored"] if rows else None,
     )
+
+
+def mismatches(got: Answer, expected: Expected) -> list[str]:
+    """Return how an answer differs from the one expected."""
+    found = [] if got.status == expected.status else [f"status {got.status} instead of {expected.status}"]
+    if expected.json is not None and got.json != expected.json:
+        found.append(f"reply {got.json} instead of {expected.json}")
+    if expected.error is None and got.errors and expected.accepted:
+        found.append(f"errors at {got.errors}")
+    if expected.error is not None and expected.error not in got.errors:
+        found.append(f"errors at {got.errors} instead of {expected.error!r}")
+    found += [
+        f"no warning {part!r} in {got.warnings}" for part in expected.warnings if part not in " ".join(got.warnings)
+    ]
+    if got.warnings and not expected.warnings:
+        found.append(f"warnings {got.warnings}")
+    if expected.verdict not in (None, got.verdict):
+        found.append(f"verdict {got.verdict}")
+    kept = {place: got.kept(place) for place in expected.stored}
+    if kept != expected.stored:
+        found.append(f"stored {kept}")
+    return found

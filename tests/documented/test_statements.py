@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from mockserver.contract.library import library
-from tests.documented.statements import Expected, Statement, answer, load_all
+from tests.documented.statements import Expected, Statement, answer, load_all, mismatches
 
 STATEMENTS = load_all()
 PROTOCOLS = sorted({statement.protocol for statement in STATEMENTS})
@@ -20,25 +20,7 @@ DOCUMENTED = "documented"
 async def differences(statement: Statement, expected: Expected, revision: str | None) -> list[str]:
     """Return how a revision's answer differs from the one expected; the base contract's for None."""
     contract = library().protocol(statement.protocol).contract(revision)
-    got = await answer(statement.request, contract, statement.earlier)
-    found = [] if got.status == expected.status else [f"status {got.status} instead of {expected.status}"]
-    if expected.json is not None and got.json != expected.json:
-        found.append(f"reply {got.json} instead of {expected.json}")
-    if expected.error is None and got.errors and expected.accepted:
-        found.append(f"errors at {got.errors}")
-    if expected.error is not None and expected.error not in got.errors:
-        found.append(f"errors at {got.errors} instead of {expected.error!r}")
-    found += [
-        f"no warning {part!r} in {got.warnings}" for part in expected.warnings if part not in " ".join(got.warnings)
-    ]
-    if got.warnings and not expected.warnings:
-        found.append(f"warnings {got.warnings}")
-    if expected.verdict not in (None, got.verdict):
-        found.append(f"verdict {got.verdict}")
-    kept = {place: got.kept(place) for place in expected.stored}
-    if kept != expected.stored:
-        found.append(f"stored {kept}")
-    return found
+    return mismatches(await answer(statement.request, contract, statement.earlier), expected)
 
 
 @pytest.mark.parametrize("statement", STATEMENTS, ids=str)
