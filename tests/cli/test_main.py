@@ -85,6 +85,8 @@ def given(option: click.Option) -> list[str]:
             return [str(choices[-1])]
         case _ if option.name == "revisions":
             values = ["outlit=r4-2026-08", "apex=documented"]
+        case _ if option.name == "bases":
+            values = ["docs,spec"]
         case ByteSize():
             values = ["2MiB"]
         case click.types.IntParamType() | click.types.FloatParamType():
