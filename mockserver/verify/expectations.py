@@ -29,6 +29,7 @@ from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint import comparison
 from mockserver.lint.prediction import MATCH, Prediction
+from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import Expected, Request, parsed
 from mockserver.verify.evidence import IDS, Evidence
@@ -45,12 +46,14 @@ from mockserver.verify.reply_facts import (
 from mockserver.verify.rule import Check, Difference, Reply
 from mockserver.verify.used_facts import AcceptedFacts, judged_by
 
+ENTITIES: Final = "/protocol/entities"
 CORS: Final = "access-control-"
 """What the names of all CORS headers begin with."""
 LISTS: Final = tuple(f"{CORS}{name}" for name in ("allow-methods", "allow-headers", "expose-headers"))
 """CORS headers with lists: more than the contract says does no harm."""
 ORIGIN: Final = f"{CORS}allow-origin"
-COUNTS: Final = ("${processed}", "${accepted}", "${rejected}")
+TAKEN: Final = ("${processed}", "${accepted}")
+COUNTS: Final = (*TAKEN, "${rejected}")
 MANY: Final = 8
 """How many differences of one body are reported."""
 SHOWN: Final = 300
@@ -114,10 +117,15 @@ class _Expectation:
         shown = f"with {reply.body[:SHOWN]!r}"
         due = expected >= HTTPStatus.BAD_REQUEST or self._is_partial
         if got >= HTTPStatus.BAD_REQUEST and expected < HTTPStatus.BAD_REQUEST:
+            operation = self.operation
+            if operation is not None and operation.lookup and got == operation.family.template(UNKNOWN_ENTITY).status:
+                return self.facts.fact(ENTITIES).broken(f"status: expected {expected}, got {got} {shown}", aside=False)
             return self._reason.broken(f"status: expected {expected}, got {got} {shown}", aside=False)
         if got >= HTTPStatus.BAD_REQUEST or (body is not None and not body):
             return None
         refused = self._tells_refusal(reply, all_bad=due)
+        if body is not None and self._is_other_reply(reply):
+            return self._tried.broken(f"body: not the reply of {self._template.pointer}, {shown}", aside=False)
         if due and not refused:
             text = f"status: expected {expected}, got {got} {shown}" if got != expected else f"accepted, {shown}"
             return self._tried.broken(text, aside=False)
@@ -140,18 +148,28 @@ class _Expectation:
 
     def _shows_refused(self, body: Json, *, all_bad: bool) -> bool:
         """Tell whether a reply that is no refusal lists errors, or counts events that were not taken."""
+        rejected, taken = False, list[tuple[int, Json]]()
         for template in () if self.operation is None else self.operation.replies.distinct():
             for place in places_in(template.body):
                 name, value = look(template.body, place), look(body, place)
                 if name == "${errors}" and isinstance(value, list) and value:
                     return True
-                if isinstance(value, bool) or not isinstance(value, int):
-                    continue
-                if name == "${rejected}" and value > 0:
-                    return True
-                if name in ("${processed}", "${accepted}") and value == 0 and all_bad:
-                    return True
-        return False
+                if isinstance(value, int) and not isinstance(value, bool):
+                    rejected = rejected or (name == "${rejected}" and value > 0)
+                    taken += [(value, look(self.prediction.body, place))] if name in TAKEN else []
+        if all_bad:
+            return rejected or any(value == 0 for value, _ in taken)
+        fewer = [isinstance(expected, int) and value < expected for value, expected in taken]
+        return rejected and (not fewer or any(fewer) or body is self.prediction.body)
+
+    def _is_other_reply(self, reply: Reply) -> bool:
+        """Tell whether a body has all members of another reply of the operation, and not those of the expected one."""
+        template, operation = self._template, self.operation
+        if operation is None or not isinstance(template, ReplyTemplate) or reply.status != self.prediction.status:
+            return False
+        body = parsed(reply.body)
+        others = [each for each in operation.replies.distinct() if each is not template and each.text is None]
+        return not _has_places(body, template.body) and any(_has_places(body, other.body) for other in others)
 
     @cached_property
     def _tried(self) -> Fact:
@@ -241,10 +259,15 @@ class _Expectation:
         It is one only if a request with nothing but such an event was refused.
         """
         expected, got = (self._indices(body) for body in (self.prediction.body, parsed(reply.body)))
-        if expected is None or got is None or expected == got:
+        if expected is None or got is None:
             return None
-        missing, judged = sorted(expected - got), self.judged
-        shown = f"errors: expected some of events {sorted(expected)}, got {sorted(got)}"
+        if sorted(expected) == sorted(got):
+            order = self.facts.behavior("error_order")
+            if expected == got or order is None:
+                return None
+            return order.broken(f"errors: expected those of events {expected}, got {got}")
+        missing, judged = sorted(set(expected) - set(got)), self.judged
+        shown = f"errors: expected those of events {expected}, got {got}"
         if not missing:
             return self._reason.broken(shown)
         rules = [self.facts.rule_of_event(judged, index) for index in missing]
@@ -254,14 +277,14 @@ class _Expectation:
         operation = None if self.operation is None else self.operation.name
         return Fact(unknown[0], source_of_rule(self.shared.contract, unknown[0], operation)).broken(shown)
 
-    def _indices(self, body: Json) -> set[int] | None:
+    def _indices(self, body: Json) -> list[int] | None:
         """Return which events a reply lists as refused; None where it has no list that could be one."""
         place = self._place_of_errors
         listed = MISSING if place is None else look(body, place)
         if not isinstance(listed, list):
             return None
-        indices = {error.get("index") for error in listed if isinstance(error, dict)}
-        return {index for index in indices if isinstance(index, int) and index >= 0}
+        indices = (error.get("index") for error in listed if isinstance(error, dict))
+        return [index for index in indices if isinstance(index, int) and index >= 0]
 
     @cached_property
     def _place_of_errors(self) -> Tokens | None:
@@ -411,6 +434,13 @@ def content_differences(prediction: Prediction, reply: Reply) -> list[str]:
         return [] if reply.status == prediction.status else [text]
     body = _body_with_history(prediction, reply.body)
     return Expected(status=prediction.status, body=body, text=prediction.text).differences(reply.status, reply.body)
+
+
+def _has_places(body: Json, template: Json) -> bool:
+    """Tell whether a body has every member that a template has."""
+    return all(
+        look(body, place) is not MISSING for place in places_in(template) if look(template, place) != "${errors}"
+    )
 
 
 def _header_difference(expected: Json, got: str | None, name: str) -> Iterator[str]:

@@ -177,6 +177,29 @@ def test_very_fact_is_named_when_a_good_request_is_refused(name: str) -> None:
     assert {finding.basis for finding in facts.values()} == {basis}
 
 
+NAMED: Mapping[str, set[str]] = {
+    "207 turned into 200": {"/protocol/replies/partly_processed/status"},
+    "errors in reverse order": {"/protocol/behavior/error_order"},
+    "longest body refused": {"/protocol/limits/body/max_bytes"},
+    "received is off": {"/protocol/replies/received/body/received"},
+    "idempotency off": {"/protocol/idempotency/server_events"},
+    "bearer refused": {"/protocol/credentials/api_bearer", "/protocol/credentials/server_bearer"},
+    "rejected counts": {"/protocol/replies/counted/body/rejected"},
+    "413 turned into 400": {"/protocol/refusals/default/payload_too_large/status"},
+    "an extra member in refusals": {"/protocol/shapes/error#members"},
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_fault_is_told_by_its_fact_alone_when_a_server_has_it(name: str) -> None:
+    protocol, fault = FAULTS[name]
+    assert set(told(protocol, fault)) == NAMED[name]
+
+
+def test_memory_is_to_blame_when_what_an_event_created_is_unknown() -> None:
+    assert "/protocol/entities" in told(*FAULTS["entities forgotten"])
+
+
 @pytest.mark.parametrize(
     ("patch", "fact", "basis"),
     [
