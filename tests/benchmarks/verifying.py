@@ -20,19 +20,22 @@ KEYS: Final[Mapping[str, str]] = {"outlit": "pk_verify", "apex": "pk_live_verify
 GOALS: Final[Mapping[str, float]] = {"goal MB sent": 60, "goal MB of memory": 250, "goal s to the first request": 1}
 
 
-def _run(protocol: str, url: str, *flags: str) -> float:
-    """Run verify to its end; return the most memory that the process took, in MB."""
+def _run(protocol: str, url: str, *flags: str) -> tuple[float, float]:
+    """Run verify to its end; return the most memory that the process took, in MB, and its processor time."""
     words = ["--target", url, "--protocol", protocol, "--key", KEYS[protocol], "--server-key", "apex_sk_verify"]
     command = [sys.executable, "-m", "mockserver", "verify", *words, *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment)
     _, _, usage = os.wait4(process.pid, 0)
     process.returncode = 0
-    return usage.ru_maxrss / 1000
+    return usage.ru_maxrss / 1000, usage.ru_utime + usage.ru_stime
 
 
-def _first_request(protocol: str) -> float:
-    """Return the seconds from the start of the process to its first request."""
+def _first_request(protocol: str) -> tuple[float, float]:
+    """Return the seconds from the start of the process to its first request, and the processor time of the process.
+
+    It ends after a few requests, as the target serves nothing.
+    """
     came: list[float] = []
 
     class Nothing(http.server.BaseHTTPRequestHandler):
@@ -49,10 +52,10 @@ def _first_request(protocol: str) -> float:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         began = time.perf_counter()
-        _run(protocol, f"http://127.0.0.1:{server.server_port}")
+        _, cpu = _run(protocol, f"http://127.0.0.1:{server.server_port}")
         server.shutdown()
         thread.join()
-    return came[0] - began
+    return came[0] - began, cpu
 
 
 def measure() -> dict[str, dict[str, float]]:
@@ -62,13 +65,15 @@ def measure() -> dict[str, dict[str, float]]:
         for protocol in KEYS:
             file = Path(folder) / f"{protocol}.json"
             began = time.perf_counter()
-            memory = _run(protocol, server.url, "--rate", "100000", "--json", str(file))
+            memory, _ = _run(protocol, server.url, "--rate", "100000", "--json", str(file))
             seconds, report = time.perf_counter() - began, json.loads(file.read_text())
+            first, cpu = _first_request(protocol)
             results[f"verify {protocol}"] = {
                 "requests": report["requests"],
                 "MB sent": report["bytes"] / 1e6,
                 "MB of memory": memory,
-                "s to the first request": _first_request(protocol),
+                "s to the first request": first,
+                "CPU s until then": cpu,
                 "s without pauses": seconds,
                 "clean": float(report["clean"]),
                 **GOALS,
