@@ -165,7 +165,9 @@ class _Expectation:
     def _is_other_reply(self, reply: Reply) -> bool:
         """Tell whether a body has all members of another reply of the operation, and not those of the expected one."""
         template, operation = self._template, self.operation
-        if operation is None or not isinstance(template, ReplyTemplate) or reply.status != self.prediction.status:
+        if operation is None or not isinstance(template, ReplyTemplate) or template.text is not None:
+            return False
+        if reply.status != self.prediction.status:
             return False
         body = parsed(reply.body)
         others = [each for each in operation.replies.distinct() if each is not template and each.text is None]
