@@ -52,8 +52,9 @@ class Contract:
     revision, whose violations are warnings here; None when this is it. `documents` are the merged YAML documents and
     `changed` the origin of each place that a patch without a source changed: only the fidelity list and `contracts
     print` read them.
-    With `extra_slashes` a path is also served with a slash at its end, and with several at its start. `bytes` is about
-    what a patched contract takes beside what it shares with its revision.
+    With `extra_slashes` a path is also served with a slash at its end, and with several at its start. `folder` is where
+    the base documents were read, with what stands beside them. `bytes` is about what a patched contract takes beside
+    what it shares with its revision.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Contract:
     event_schemas: Mapping[str, Schema]
     request_schemas: Mapping[str, Schema]
     reply_schemas: Mapping[str, Schema]
+    folder: str = ""
     bytes: int = 0
     _places: dict[str, Place] = field(default_factory=dict, repr=False)
     _sources: dict[str, str] = field(default_factory=dict, repr=False)

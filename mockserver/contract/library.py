@@ -19,6 +19,8 @@ from mockserver.contract.extension import find_adapter
 from mockserver.contract.language import Meta
 from mockserver.contract.merging import merge
 from mockserver.contract.ownership import collisions
+from mockserver.contract.request_examples import FILE as EXAMPLES
+from mockserver.contract.request_examples import request_examples
 from mockserver.errors import ContractError, unknown
 from mockserver.jsonkit import Json, pointer, yamltext
 from mockserver.jsonkit.jsontext import memory_of, render
@@ -154,9 +156,15 @@ class Protocol:
         return replace(contract, newest=newest)
 
     def check(self) -> None:
-        """Compile every revision. Raises ContractError for the first invalid one."""
+        """Compile every revision and read the examples. Raises ContractError for what is invalid first."""
         for name in self.revision_names():
             self.contract(name)
+        operations = self.documents["protocol"]["operations"]
+        for example in request_examples(self.folder, self._meta):
+            if example.operation not in operations:
+                place = pointer.build((example.name, "operation"))
+                problem = unknown("operation", example.operation, operations)
+                raise ContractError(str(self.folder / EXAMPLES), place, problem)
 
     def _make(self, revision: str, chain: Sequence[Patch]) -> Contract:
         documents: dict[str, Json] = self.documents
@@ -175,9 +183,10 @@ class Protocol:
             newest = documents["protocol"]["newest"]["value"]
             if newest not in self.revision_names():
                 raise ContractError("", "/protocol/newest/value", unknown("revision", newest, self.revision_names()))
-            return compile_contract(
+            compiled = compile_contract(
                 documents=documents, revision=revision, adapter=self.adapter, digest=digest, changed=changed
             )
+            return replace(compiled, folder=str(self.folder))
         except ContractError as error:
             raise self._located(error, chain) from None
 

@@ -231,6 +231,12 @@ class Schema:
     def __repr__(self) -> str:
         return f"Schema({self.document}/{self.name})"
 
+    def __reduce__(self) -> tuple[Callable[..., Schema], tuple[str, str, dict[str, Json]]]:
+        return Schema.shared, (self.document, self.name, self.body)
+
+    def __deepcopy__(self, memo: object) -> Schema:
+        return self  # nothing changes a schema, and its engines cannot be copied
+
     @cached_property
     def engine(self) -> Engine:
         """The engine that says where a value breaks the schema; built when first asked for."""

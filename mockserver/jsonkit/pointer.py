@@ -20,6 +20,9 @@ class Missing:
     def __bool__(self) -> bool:
         return False
 
+    def __reduce__(self) -> str:
+        return "MISSING"  # a copy, and what is read back from a pickle, is the one there is
+
 
 MISSING: Final = Missing()
 _INDEX: Final = re.compile("0|[1-9][0-9]{0,17}")
