@@ -32,7 +32,7 @@ RETURNED: Final = (
         results.Delivery,
     ),
     *(results.Attempt, results.Waited, results.NearMiss, results.RefusedRequest, results.Unseen, results.OtherSession),
-    *(results.FaultStep, results.ClockReading, results.SessionState),
+    *(results.FaultStep, results.ClockReading, results.Played, results.SessionState),
 )
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mockserver.client.session_calls import WaitError
     from mockserver.core.findings import Finding
     from mockserver.errors import ContractError, ControlError, MockServerError, SettingsError, UnreachableError
+    from mockserver.lint.validation import validate
 
 __version__ = "0.1.0"
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "WaitError",
     "Waited",
     "__version__",
+    "validate",
 ]
 
 _HOMES = {
@@ -48,6 +50,7 @@ _HOMES = {
     "SessionState": "mockserver.client.results",
     "WaitError": "mockserver.client.session_calls",
     "Waited": "mockserver.client.results",
+    "validate": "mockserver.lint.validation",
 }
 """The modules of the public names; the others are in `errors`. Each is imported on first use."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict
+from typing import Literal, Protocol, TypedDict, runtime_checkable
 
 from mockserver.jsonkit import Json
 from mockserver.settings import RateMode, ReplyMode
@@ -126,3 +126,59 @@ class Settings(TypedDict, total=False):
     rate_limits: RateMode | None
     journal_limit: int | None
     protocols: Mapping[str, ProtocolChange | None] | None
+
+
+class VendorRequest(Protocol):
+    """A request of a vendor's client: what it sends, to the byte."""
+
+    @property
+    def method(self) -> str:
+        """The method."""
+
+    @property
+    def path(self) -> str:
+        """The raw target, query included."""
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers, in order."""
+
+    @property
+    def body(self) -> bytes:
+        """The body."""
+
+
+class ExpectedReply(Protocol):
+    """A reply that a request must get."""
+
+    def differences(self, status: int, body: bytes) -> list[str]:
+        """Return how a reply differs."""
+
+
+@runtime_checkable
+class Playable(Protocol):
+    """A sample of `mockserver.strategies`: requests, when they are sent, and the reply that the last one must get."""
+
+    @property
+    def protocol(self) -> str:
+        """The name of the protocol."""
+
+    @property
+    def revision(self) -> str:
+        """The revision that the reply is of."""
+
+    @property
+    def now_ms(self) -> int:
+        """The session time, in ms since 1970."""
+
+    @property
+    def before(self) -> Sequence[VendorRequest]:
+        """What is sent first."""
+
+    @property
+    def request(self) -> VendorRequest:
+        """The request."""
+
+    @property
+    def expect(self) -> ExpectedReply:
+        """The reply that the request must get."""

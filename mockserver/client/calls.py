@@ -31,7 +31,8 @@ CALL_TIMEOUT: Final = 30.0
 class Call:
     """One control call; `max_wait` is the number of seconds that the server may hold it.
 
-    The answer is JSON, or with `text` the body as it is.
+    The answer is JSON, or with `text` the body as it is. A call with `content` is a request of a vendor's client: its
+    `headers` and its body are sent as they are, and the answer is the reply, an `HttpReply`.
     """
 
     method: str
@@ -39,6 +40,8 @@ class Call:
     body: Json = None
     max_wait: float = 0.0
     text: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    content: bytes | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -99,6 +102,14 @@ def default_tls(scheme: str, ca_file: PathLike[str] | str | None = None) -> ssl.
 
 def request_of(target: Target, call: Call) -> HttpRequest:
     """Return a call as an HTTP request; lone surrogates in its body are written as escapes."""
+    if call.content is not None:
+        return HttpRequest(
+            method=call.method,
+            target=target.prefix + call.path,
+            headers=call.headers,
+            body=call.content,
+            idle_timeout=CALL_TIMEOUT,
+        )
     headers = [("Content-Type", "application/json"), ("Accept", "application/json")]
     if target.token is not None:
         headers.append(("Authorization", f"Bearer {target.token}"))
@@ -119,6 +130,8 @@ def unreachable(target: Target, call: Call, error: ExchangeError) -> Unreachable
 
 def answer_of(target: Target, call: Call, reply: HttpReply) -> Json:
     """Return a call's answer. Raises ControlError when it was refused, UnreachableError when no mockserver replied."""
+    if call.content is not None:
+        return reply
     if reply.status == 204:
         return None
     if call.text and reply.status < 400:

@@ -306,6 +306,7 @@ class Session(Place):
     patch = blocking(calls.patch)
     revision = blocking(calls.revision)
     mode = blocking(calls.mode)
+    play = blocking(calls.play)
     forget = blocking(calls.forget)
 
     @overload
@@ -389,6 +390,7 @@ class AsyncSession(Place):
     patch = awaiting(calls.patch)
     revision = awaiting(calls.revision)
     mode = awaiting(calls.mode)
+    play = awaiting(calls.play)
     forget = awaiting(calls.forget)
 
     @overload

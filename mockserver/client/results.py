@@ -291,6 +291,19 @@ class Eviction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """The reply to a sample that was played; `differences` says how it is not the expected one, and is empty if it is.
+
+    Header names are lower case.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
     """The settings and counts of a session; `keys` None accepts any well-formed key.
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from mockserver.client import keys, text
 from mockserver.client.arguments import (
     Matcher,
+    Playable,
     ProtocolChange,
     RequestMatcher,
     RequestWaitOptions,
@@ -30,6 +31,7 @@ from mockserver.client.results import (
     Event,
     Exchange,
     FaultStep,
+    Played,
     Request,
     SessionState,
     Waited,
@@ -256,6 +258,26 @@ def _change_protocol(session: str, protocol: str, change: ProtocolChange) -> Ste
             own[name] = {"revision": pinned, "patch": now.patch, "mode": chosen}
     changed: ProtocolChange = {**own.get(protocol, {}), **change}
     return (yield from settings(session, protocols={**own, protocol: changed}))
+
+
+def play(session: str, sample: Playable) -> Steps[Played]:
+    """Send a sample of `mockserver.strategies` to the session, and return the reply and how it is not as expected.
+
+    Before that, the clock is frozen at the time of the sample, the revision is pinned to that of the sample, and any
+    well-formed key is accepted; these stay so. Requests that the sample needs before it are sent first. A sample
+    expects a session that received nothing before.
+    """
+    yield from set_clock(session, datetime.fromtimestamp(sample.now_ms / 1000, UTC), frozen=True)
+    state = yield from settings(session)
+    if state.protocols[sample.protocol].revision != sample.revision:
+        yield from revision(session, sample.protocol, sample.revision)
+    if state.keys is not None:
+        yield from settings(session, keys=None)
+    for each in (*sample.before, sample.request):
+        path = f"/_mock/s/{quote(session, safe='')}{each.path}"
+        reply = yield Call(method=each.method, path=path, headers=each.headers, content=each.body)
+    differences = tuple(sample.expect.differences(reply.status, reply.body))
+    return Played(status=reply.status, headers=reply.headers, body=reply.body, differences=differences)
 
 
 def key_for(session: str, protocol: str, operation: str | None = None) -> Steps[str]:
