@@ -13,6 +13,7 @@ from mockserver.strategies.generate import (
     invalid_requests,
     requests,
 )
+from mockserver.strategies.pasting import read_request, read_sample
 from mockserver.strategies.plans import NOW_MS
 from mockserver.strategies.samples import Breach, CertificateError, Expected, Request, Sample
 
@@ -30,5 +31,7 @@ __all__ = [
     "invalid",
     "invalid_events",
     "invalid_requests",
+    "read_request",
+    "read_sample",
     "requests",
 ]

@@ -1,13 +1,13 @@
 """The corpus: samples without chance, so that its files are the same bytes with every version of Hypothesis and orjson.
 
-For each operation: the smallest good request of every kind of event, every edge of every member, every size and face of
-a request; then every rule broken alone in the smallest request, and batches that mix. What stands in the contract once
-is tried once.
+For each operation: the examples of the contract; the smallest good request of every kind of event, every edge of every
+member, every size and face of a request; then every rule broken alone in the smallest request, and batches that mix.
+What stands in the contract once is tried once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,18 @@ from mockserver.strategies.samples import Sample
 from mockserver.strategies.schema_mutations import Mutation, Way
 
 WAYS: Final = 2
-"""How many ways of breaking one rule are shown."""
+"""How many ways of breaking one rule are shown, beside near misses."""
+LINE_ENDS: Final = "\x85\u2028\u2029"
+NEAR: Final[Mapping[str, int]] = {
+    "pattern": 16,
+    "format": 8,
+    "enum": 4,
+    "type": 3,
+    "required": 2,
+    "unknown_type": 3,
+    "additionalProperties": 2,
+}
+"""How many near misses are shown, by keyword. They are the last ways of a mutation."""
 
 
 def write(library: Library, folder: Path) -> list[Path]:
@@ -47,10 +58,17 @@ def lines(protocol: Protocol) -> Iterator[bytes]:
         plan = plan_of(protocol.contract(revision), NOW_MS, 0, ())
         seen: set[bytes] = set()
         for sample in samples(plan):
-            line = render_stable(sample.as_json()) + b"\n"
+            line = _on_one_line(render_stable(sample.as_json())) + b"\n"
             if line not in seen:
                 seen.add(line)
                 yield line
+
+
+def _on_one_line(text: bytes) -> bytes:
+    """Return JSON with escapes for the characters that some readers take for the end of a line."""
+    for character in LINE_ENDS:
+        text = text.replace(character.encode(), f"\\u{ord(character):04x}".encode())
+    return text
 
 
 def samples(plan: Plan) -> Iterator[Sample]:
@@ -66,6 +84,8 @@ def _good(owner: OperationPlan, tried: set[str]) -> Iterator[Sample]:
     if not owner.forms:
         yield from _faces(owner, owner.parts(), ())
     for form in owner.forms.values():
+        for body in form.examples:
+            yield owner.good(owner.parts(body), form.events_in(body))
         for body in _good_bodies(form, tried):
             body = name_all(form, body)
             form.certify(body, [])
@@ -137,10 +157,10 @@ def _bad(owner: OperationPlan) -> Iterator[Sample]:
         for kind in form.kinds.values():
             for mutation in kind.mutations:
                 if mutation.id not in shown:
-                    yield from (_bad_event(owner, form, kind, mutation, way) for way in mutation.ways[:WAYS])
+                    yield from (_bad_event(owner, form, kind, mutation, way) for way in _shown(mutation))
                 shown.add(mutation.id)
         for mutation in form.envelope_mutations:
-            yield from (_broken_envelope(owner, form, mutation, way) for way in mutation.ways[:WAYS])
+            yield from (_broken_envelope(owner, form, mutation, way) for way in _shown(mutation))
         for kind in nameless_kinds(form):
             for sender in form.naming.batch.senders:
                 yield owner.nobody(owner.parts(nameless(form, form.body([kind.values.least]), sender)))
@@ -151,6 +171,11 @@ def _bad(owner: OperationPlan) -> Iterator[Sample]:
             parts = change(owner.parts(body))
             if not parts.compress and not parts.padded:
                 yield owner.gated(parts, gate)
+
+
+def _shown(mutation: Mutation) -> Sequence[Way]:
+    near = max(WAYS, len(mutation.ways) - NEAR.get(mutation.keyword, 0))
+    return (*mutation.ways[:WAYS], *mutation.ways[near:])
 
 
 def _broken(kind: Kind, way: Way) -> Json:

@@ -13,6 +13,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import non_schema_mutations, schema_mutations
 from mockserver.strategies.diagnosis import Diagnosis
+from mockserver.strategies.example_bodies import at_home, example_bodies
 from mockserver.strategies.naming import IDENTITY, SENDER, Naming, identity, reserved
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.samples import CertificateError
@@ -94,7 +95,8 @@ class FormPlan:
     def _values(self, schema: Schema, fixed: dict[Tokens, Json]) -> Values:
         values = Values(schema.body, self.time_frame, dict(fixed), nulls_absent=self.contract.nulls_absent)
         if schema is self.form.schema:
-            values.extra = {limit.tokens: [non_schema_mutations.sized(limit.max_bytes)] for limit in self.measures}
+            values.extra = {limit.tokens: non_schema_mutations.just_fitting(limit.max_bytes) for limit in self.measures}
+            values.most_bytes = {limit.tokens: limit.max_bytes for limit in self.measures}
         return values
 
     @property
@@ -146,6 +148,27 @@ class FormPlan:
     def prefix(self, index: int) -> Tokens:
         """Return where an event stands in a body."""
         return () if self.form.single or self.form.events is None else (*self.form.events, index)
+
+    @cached_property
+    def examples(self) -> list[Json]:
+        """The bodies of the contract's examples that this form takes."""
+        written = example_bodies(self.contract, self.diagnosis.operation.name)
+        bodies = (at_home(body, self.form, self.contract, self.fixed, self.time_frame.now_ms) for body in written)
+        return [body for body in bodies if self._is_of_type(body) and not self.diagnosis.of(body)]
+
+    def _is_of_type(self, body: Json) -> bool:
+        return self.type is None or {self.form.type_of(event) for event in self.events_in(body)} == {self.type}
+
+    def event_examples(self, kind: Kind) -> list[Json]:
+        """Return the events of one kind in examples that are good in a batch of their own."""
+        events = [event for body in self.examples for event in self.events_in(body) if self.kind_of(event) is kind]
+        return [event for event in events if self.form.single or not self.diagnosis.of(self.body([event]))]
+
+    def kind_of(self, event: Json) -> Kind | None:
+        """Return the kind an event is of, or None where its type tells none."""
+        if self.form.schema is not None:
+            return next(iter(self.kinds.values()))
+        return self.kinds.get(self.form.type_of(event) or "")
 
     def smallest(self) -> Json:
         """Return the smallest good body."""

@@ -122,6 +122,13 @@ def _json(site: GateSite) -> Iterator[GateMutation]:
         texts += [
             lambda parts: replace(parts, raw=_text(parts)[:-1]),
             lambda parts: replace(parts, raw=_text(parts) + b"]"),
+            lambda parts: replace(parts, raw=_text(parts)[:-1] + b",}"),
+            lambda parts: replace(parts, raw=_text(parts)[:-1] + b",'note':1}"),
+            lambda parts: replace(parts, raw=b"/* all */" + _text(parts)),
+            lambda parts: replace(parts, raw=_text(parts)[:-1] + b',"note":NaN}'),
+            lambda parts: replace(parts, raw=_text(parts)[:-1] + b',"note":"a\tb"}'),
+            lambda parts: replace(parts, raw=_text(parts) + b"\n" + _text(parts)),
+            lambda parts: replace(parts, raw=_text(parts).decode().encode("utf-16")),
         ]
         yield site.mutation("invalid_json", *texts)
 
@@ -129,7 +136,11 @@ def _json(site: GateSite) -> Iterator[GateMutation]:
 def _object(site: GateSite) -> Iterator[GateMutation]:
     if not site.early_key:
         values = [changed(body=value) for value in NO_OBJECTS]
-        yield site.mutation("not_an_object", *values, lambda parts: replace(parts, body=[parts.body]))
+        wrapped = (
+            lambda parts: replace(parts, body=[parts.body]),
+            lambda parts: replace(parts, body=_text(parts).decode()),
+        )
+        yield site.mutation("not_an_object", *values, *wrapped)
 
 
 def _key(site: GateSite) -> Iterator[GateMutation]:

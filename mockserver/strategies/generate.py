@@ -5,43 +5,49 @@ What a protocol's adapter checks in code, and no contract says, is not known her
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import TypedDict, TypeVar, Unpack
+from collections.abc import Mapping, Sequence, Sized
+from typing import TypedDict, Unpack
 
-from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from mockserver.contract.contract import Contract
-from mockserver.contract.library import library
+from mockserver.contract.library import Patch, library
 from mockserver.errors import ContractError, unknown
-from mockserver.jsonkit.pointer import MISSING
-from mockserver.strategies.bodies import Bodies, EventMutation
-from mockserver.strategies.drawing import Draw, Strategy, composed
+from mockserver.jsonkit import Json
+from mockserver.strategies.bodies import Pick
+from mockserver.strategies.chance import Chance, Site, Turns, composed
 from mockserver.strategies.forms import FormPlan, Kind
-from mockserver.strategies.gate_mutations import GateMutation
 from mockserver.strategies.naming import NOBODY
 from mockserver.strategies.plans import NOW_MS, OperationPlan, Plan, plan_of
 from mockserver.strategies.request_variations import transports
-from mockserver.strategies.samples import BreakableRule, Sample
-from mockserver.strategies.schema_mutations import Mutation
+from mockserver.strategies.samples import Sample
+from mockserver.strategies.targets import (
+    Build,
+    Choice,
+    Events,
+    Rules,
+    batch_builds,
+    bodies_of,
+    event_targets,
+    in_turn,
+    request_targets,
+)
 
-AnyRule = TypeVar("AnyRule", bound=BreakableRule)
-Rules = Collection[str] | None
-"""Ids of rules as `breaches` lists them; only those are broken. None stands for all."""
 Samples = SearchStrategy[Sample]
-Slots = list[EventMutation | None]
-"""What is done to each event of a batch."""
+PATCH = "patch"
+"""The name of a patch that a caller gives, in errors."""
 
 
 class Options(TypedDict, total=False):
     """What every strategy takes.
 
-    `contract` is used as it is, else the protocol's `revision`, else its base. Times are offsets from `now_ms` and stay
-    `slack_ms` clear of the ends of windows. `keys` gives credentials by their names in the contract.
+    `contract` is used as it is, else the protocol's `revision`, else its base; `patch` is a merge patch over it, as
+    `contract_patch` takes it elsewhere. Times are offsets from `now_ms` and stay `slack_ms` clear of the ends of
+    windows. `keys` gives credentials by their names in the contract.
     """
 
     revision: str | None
+    patch: Mapping[str, Json] | None
     contract: Contract | None
     now_ms: int
     slack_ms: int
@@ -57,7 +63,9 @@ def compiled(protocol: str, **options: Unpack[Options]) -> Plan:
     times = options.get("now_ms", NOW_MS), options.get("slack_ms", 0)
     if not isinstance(protocol, str) or not all(type(time) is int for time in times):
         raise TypeError("a protocol is a name; now_ms and slack_ms are whole milliseconds, the first since 1970")
-    contract = options.get("contract") or library().protocol(protocol).contract(options.get("revision"))
+    contract = options.get("contract") or _contract(protocol, options.get("revision"), options.get("patch"))
+    if options.get("contract") and (options.get("revision") or options.get("patch")):
+        raise TypeError("a contract has its revision and patches already; give either it or them")
     if contract.name != protocol:
         raise ContractError(contract.name, "", f"is not the contract of {protocol}")
     keys = options.get("keys", {})
@@ -68,10 +76,9 @@ def compiled(protocol: str, **options: Unpack[Options]) -> Plan:
     return plan_of(contract, *times, tuple(sorted(keys.items())))
 
 
-@lru_cache(maxsize=512)
-def bodies_of(form: FormPlan) -> Bodies:
-    """Return the strategies of a form, built once."""
-    return Bodies(form)
+def _contract(protocol: str, revision: str | None, patch: Mapping[str, Json] | None) -> Contract:
+    patches = [] if not patch else [Patch(name=PATCH, patch=patch)]
+    return library().protocol(protocol).contract(revision, patches)
 
 
 def operations_of(plan: Plan, operation: str | None) -> list[OperationPlan]:
@@ -84,27 +91,36 @@ def operations_of(plan: Plan, operation: str | None) -> list[OperationPlan]:
     return [plan.operations[operation]]
 
 
-def forms_of(plan: Plan, operation: str | None, type: str | None) -> list[tuple[OperationPlan, FormPlan, list[Kind]]]:
-    """Return the forms that hold events of a type, each with the kinds meant. Raises ContractError for none."""
-    forms: list[tuple[OperationPlan, FormPlan, list[Kind]]] = []
+def events_of(plan: Plan, operation: str | None, type: str | None) -> list[Events]:
+    """Return the events of a type, or of all, by the forms that hold them. Raises ContractError for none."""
+    found: list[Events] = []
     for owner in operations_of(plan, operation):
         every = [(form, list(form.kinds.values())) for form in owner.forms.values() if form.kinds]
-        forms += [(owner, form, kinds) for form, kinds in (every if type is None else owner.of_type(type))]
-    if not forms:
+        found += [Events(owner, form, kinds) for form, kinds in (every if type is None else owner.of_type(type))]
+    if not found:
         subject = "no operation takes" if operation is None else f"operation {operation!r} does not take"
         events = "events" if type is None else f"events of type {type!r}"
         known = {name for owner in plan.operations.values() for form in owner.forms.values() for name in form.kinds}
         hint = "" if type is None or type in known else f": {unknown('event type', str(type), sorted(known))}"
         raise ContractError(plan.contract.name, "/events", f"{subject} {events}{hint}")
-    return forms
+    return found
 
 
 def events(
     protocol: str, *, operation: str | None = None, type: str | None = None, **options: Unpack[Options]
-) -> Strategy:
+) -> SearchStrategy[Json]:
     """Return good events as plain JSON: of every type, or of one; for every operation that takes events, or one."""
-    forms = forms_of(compiled(protocol, **options), operation, type)
-    return st.one_of([bodies_of(form).event([kind.name for kind in kinds]) for _, form, kinds in forms])
+    found = [
+        (each.form, kind) for each in events_of(compiled(protocol, **options), operation, type) for kind in each.kinds
+    ]
+    site = Site(len(found), range(len(found)))
+    drawn = [(bodies_of(form), kind.name) for form, kind in found]
+
+    def build(chance: Chance) -> Json:
+        bodies, name = drawn[chance.pick(site) if len(drawn) > 1 else 0]
+        return bodies.draw_event(chance, name)
+
+    return composed(build, Turns())
 
 
 def requests(
@@ -113,26 +129,36 @@ def requests(
     """Return good requests of every operation, or of one, each with the reply it must get."""
     plan = compiled(protocol, **options)
     if type is None:
-        return st.one_of([_good(owner) for owner in operations_of(plan, operation)])
-    return st.one_of([_good_of(owner, form, kinds) for owner, form, kinds in forms_of(plan, operation, type)])
+        builds = [build for owner in operations_of(plan, operation) for build in _good(owner)]
+    else:
+        builds = [GoodRequest(each.owner, each.form, each.kinds) for each in events_of(plan, operation, type)]
+    return composed(Choice(builds, in_turn=True), Turns())
 
 
-def _good(owner: OperationPlan) -> Samples:
+def _good(owner: OperationPlan) -> Sequence[Build]:
     if owner.forms:
-        return st.one_of([_good_of(owner, form, list(form.kinds.values())) for form in owner.forms.values()])
-    changes = st.sampled_from(transports(owner))
-    return changes.map(lambda change: owner.good(change(owner.parts())))
+        return [GoodRequest(owner, form, list(form.kinds.values())) for form in owner.forms.values()]
+    return [GoodRequest(owner)]
 
 
-def _good_of(owner: OperationPlan, form: FormPlan, kinds: Sequence[Kind]) -> Samples:
-    bodies, names = bodies_of(form), [kind.name for kind in kinds]
-    changes = st.sampled_from(transports(owner))
+class GoodRequest:
+    """Draws good requests of one form of an operation, or of an operation that takes no body, in all their faces."""
 
-    def build(draw: Draw) -> Sample:
-        body = bodies.draw_good(draw, names)
-        return owner.good(draw(changes)(owner.parts(body)), form.events_in(body))
+    def __init__(self, owner: OperationPlan, form: FormPlan | None = None, kinds: Sequence[Kind] = ()) -> None:
+        self.owner = owner
+        self.form = form
+        self.bodies = None if form is None else bodies_of(form)
+        self.pick = None if form is None else Pick(form.kinds, [kind.name for kind in kinds])
+        self.changes = transports(owner)
+        self.change = Site(len(self.changes))
 
-    return composed(build)
+    def __call__(self, chance: Chance) -> Sample:
+        """Draw a request."""
+        change = self.changes[chance.pick(self.change)]
+        if self.form is None or self.bodies is None or self.pick is None:
+            return self.owner.good(change(self.owner.parts()))
+        body = self.bodies.draw_good(chance, self.pick)
+        return self.owner.good(change(self.owner.parts(body)), self.form.events_in(body))
 
 
 def invalid_events(
@@ -145,22 +171,20 @@ def invalid_events(
 ) -> Samples:
     """Return requests in which one event breaks exactly one rule; the others in its batch are good.
 
-    `rules` are ids of rules as `breaches` lists them; only those are broken.
+    `rules` are ids of rules as `breaches` lists them; only those are broken. Each rule comes in turn.
     """
     plan = compiled(protocol, **options)
-    return _any_of(_bad_events(plan, operation, type, rules), plan, rules)
+    targets = event_targets(events_of(plan, operation, type), rules)
+    _check_rules(targets, plan, rules)
+    return composed(in_turn(targets), Turns())
 
 
 def batches(protocol: str, *, operation: str | None = None, rules: Rules = None, **options: Unpack[Options]) -> Samples:
     """Return batches of good and bad events, in any order, at least one of them bad."""
     plan = compiled(protocol, **options)
-    strategies = [
-        _with_bad(owner, form, kinds, _slots(form, mutations))
-        for owner, form, kinds in forms_of(plan, operation, None)
-        for mutations in _event_mutations(kinds, rules)
-        if not form.form.single
-    ]
-    return _any_of(strategies, plan, rules)
+    builds = batch_builds(events_of(plan, operation, None), rules)
+    _check_rules(builds, plan, rules)
+    return composed(Choice(builds), Turns())
 
 
 def invalid_requests(
@@ -168,16 +192,21 @@ def invalid_requests(
 ) -> Samples:
     """Return requests that break exactly one rule beside those of events: envelope, size, JSON, credential, path."""
     plan = compiled(protocol, **options)
-    return _any_of(_bad_requests(plan, operation, rules), plan, rules)
+    targets = request_targets(plan, operations_of(plan, operation), rules, unserved=operation is None)
+    _check_rules(targets, plan, rules)
+    return composed(in_turn(targets), Turns())
 
 
 def invalid(protocol: str, *, operation: str | None = None, rules: Rules = None, **options: Unpack[Options]) -> Samples:
     """Return requests that break exactly one rule of any kind: `invalid_events` and `invalid_requests` together."""
     plan = compiled(protocol, **options)
-    strategies = list(_bad_requests(plan, operation, rules))
-    if any(form.kinds for owner in operations_of(plan, operation) for form in owner.forms.values()):
-        strategies += _bad_events(plan, operation, None, rules)
-    return _any_of(strategies, plan, rules)
+    owners = operations_of(plan, operation)
+    targets = request_targets(plan, owners, rules, unserved=operation is None)
+    if any(form.kinds for owner in owners for form in owner.forms.values()):
+        for rule, builds in event_targets(events_of(plan, operation, None), rules).items():
+            targets.setdefault(rule, []).extend(builds)
+    _check_rules(targets, plan, rules)
+    return composed(in_turn(targets), Turns())
 
 
 def breaches(protocol: str, *, operation: str | None = None, **options: Unpack[Options]) -> list[str]:
@@ -198,123 +227,11 @@ def breaches_of(plan: Plan, operation: str | None) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-def _any_of(strategies: Iterable[Samples], plan: Plan, rules: Rules) -> Samples:
-    """Return one of some strategies. Raises ContractError where there are none, or a rule is unknown."""
-    known, options = breaches_of(plan, None) if rules else [], list(strategies)
+def _check_rules(found: Sized, plan: Plan, rules: Rules) -> None:
+    """Raise ContractError where there is nothing to break, or a rule is unknown."""
+    known = breaches_of(plan, None) if rules else []
     unknown = [rules] if isinstance(rules, str) else [rule for rule in rules or () if rule not in known]
-    if unknown or not options:
+    if unknown or not found:
         subject = f"no rule {unknown[0]!r}" if unknown else "no rule of this kind"
         problem = f"{subject} can be broken here; rules are given as a list of ids that breaches() has"
         raise ContractError(plan.contract.name, "", problem)
-    return st.one_of(options)
-
-
-def _chosen(mutations: Iterable[AnyRule], rules: Rules) -> list[AnyRule]:
-    return [mutation for mutation in mutations if rules is None or mutation.id in rules]
-
-
-def _bad_events(plan: Plan, operation: str | None, type: str | None, rules: Rules) -> Iterator[Samples]:
-    for owner, form, kinds in forms_of(plan, operation, type):
-        for mutations in _event_mutations(kinds, rules):
-            yield _with_bad(owner, form, kinds, _one_slot(form, mutations))
-
-
-def _event_mutations(kinds: Sequence[Kind], rules: Rules) -> Iterator[SearchStrategy[EventMutation]]:
-    """Yield a strategy of ways to break an event, each rule as likely as the others, if there is any."""
-    by_rule: dict[str, list[tuple[Kind, Mutation]]] = {}
-    for kind in kinds:
-        for mutation in _chosen(kind.mutations, rules):
-            by_rule.setdefault(mutation.id, []).append((kind, mutation))
-    choices = list(by_rule.values())
-
-    def build(draw: Draw) -> EventMutation:
-        options = draw(st.sampled_from(choices))
-        kind, mutation = options[0] if len(options) == 1 else draw(st.sampled_from(options))
-        return EventMutation(kind, mutation, mutation.ways[draw(st.integers(0, len(mutation.ways) - 1))])
-
-    if choices:
-        yield composed(build)
-
-
-def _one_slot(form: FormPlan, mutations: SearchStrategy[EventMutation]) -> SearchStrategy[Slots]:
-    """Return places for events of which one is bad, alone more often than not."""
-    room = 1 if form.bounds[1] is None else min(form.bounds[1], 4)
-    places = [(0, 0)] * 4 + [(before, after) for before in (0, 1, 2) for after in (0, 1) if before + after < room]
-
-    def build(draw: Draw) -> Slots:
-        mutation = draw(mutations)
-        before, after = (0, 0) if form.form.single else draw(st.sampled_from(places))
-        return [*[None] * before, mutation, *[None] * after]
-
-    return composed(build)
-
-
-def _slots(form: FormPlan, mutations: SearchStrategy[EventMutation]) -> SearchStrategy[Slots]:
-    """Return places for events of which at least one is bad."""
-    least, most = form.bounds
-    size = max(1, least, min(6, most or 6))
-    lists = st.lists(st.one_of(st.none(), mutations), min_size=max(1, least), max_size=size)
-
-    def build(draw: Draw) -> Slots:
-        slots: Slots = draw(lists)
-        if not any(slots):
-            slots[draw(st.integers(0, len(slots) - 1))] = draw(mutations)
-        return slots
-
-    return composed(build)
-
-
-def _with_bad(owner: OperationPlan, form: FormPlan, kinds: Sequence[Kind], slots: SearchStrategy[Slots]) -> Samples:
-    bodies, names = bodies_of(form), [kind.name for kind in kinds]
-
-    def build(draw: Draw) -> Sample:
-        body, bad = bodies.draw_mixed(draw, draw(slots), names)
-        return owner.mixed(owner.parts(body), form.events_in(body), bad)
-
-    return composed(build)
-
-
-def _bad_requests(plan: Plan, operation: str | None, rules: Rules) -> Iterator[Samples]:
-    for owner in operations_of(plan, operation):
-        for form in owner.forms.values():
-            mutations = _chosen(form.envelope_mutations, rules)
-            if mutations:
-                yield _broken_envelope(owner, form, mutations)
-            if bodies_of(form).nameless and (rules is None or NOBODY.id in rules):
-                yield _nameless(owner, bodies_of(form))
-        gates = [mutation for mutation in _chosen(owner.gate_mutations, rules) if mutation.changes]
-        if gates:
-            yield _gated(owner, gates)
-    unserved = [sample for sample in plan.unserved() if rules is None or sample.breach.id in rules]
-    if operation is None and unserved:
-        yield st.sampled_from(unserved)
-
-
-def _broken_envelope(owner: OperationPlan, form: FormPlan, mutations: Sequence[Mutation]) -> Samples:
-    bodies, names = bodies_of(form), list(form.kinds)
-
-    def build(draw: Draw) -> Sample:
-        mutation = draw(st.sampled_from(mutations))
-        way = mutation.ways[draw(st.integers(0, len(mutation.ways) - 1))]
-        body = bodies.draw_enveloped(draw, mutation, way, names)
-        return owner.refused(owner.parts(body), mutation, way[0])
-
-    return composed(build)
-
-
-def _nameless(owner: OperationPlan, bodies: Bodies) -> Samples:
-    return composed(lambda draw: owner.nobody(owner.parts(bodies.draw_nameless(draw))))
-
-
-def _gated(owner: OperationPlan, mutations: Sequence[GateMutation]) -> Samples:
-    forms = list(owner.forms.values())
-
-    def build(draw: Draw) -> Sample:
-        mutation = draw(st.sampled_from(mutations))
-        change, body = draw(st.sampled_from(mutation.changes)), MISSING
-        if forms:
-            form = draw(st.sampled_from(forms))
-            body = bodies_of(form).draw_good(draw, list(form.kinds))
-        return owner.gated(change(owner.parts(body)), mutation)
-
-    return composed(build)

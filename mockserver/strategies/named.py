@@ -58,7 +58,7 @@ def without_reserved(form: FormPlan, body: Json, avoid: Mapping[int, Tokens] = N
 
 def _own_ways(form: FormPlan, body: Json, event: Json, avoid: Tokens | None) -> list[Json]:
     """Return the event in several forms that name somebody; what is broken at one of the places stays broken."""
-    kind, places = kind_of(form, event), form.naming.own_places()
+    kind, places = form.kind_of(event), form.naming.own_places()
     if kind is None or avoid in ANYWHERE:
         return []
     free = [place for place in places if avoid is None or avoid[: len(place)] != place[: len(avoid)]]
@@ -77,7 +77,7 @@ def _batch_ways(form: FormPlan, body: Json, avoid: Container[int]) -> Iterator[J
         if index is None and form.envelope is not None:
             yield from _filled(form.envelope, body, tokens, named)
         elif index is not None and index not in avoid:
-            kind, at = kind_of(form, events[index]), form.prefix(index)
+            kind, at = form.kind_of(events[index]), form.prefix(index)
             if kind is not None:
                 ways = _filled(kind.values, events[index], tokens[len(at) :], partial(named, body))
                 yield from (put(body, at, way) for way in ways)
@@ -110,13 +110,6 @@ def _with_introduction(form: FormPlan, body: Json, choose: Choose, avoid: Contai
     if not options:
         raise CertificateError("no kind of event can name somebody in this batch")
     return choose(options)
-
-
-def kind_of(form: FormPlan, event: Json) -> Kind | None:
-    """Return the kind an event is of, or None where its type tells none."""
-    if form.form.schema is not None:
-        return next(iter(form.kinds.values()))
-    return form.kinds.get(form.form.type_of(event) or "")
 
 
 def nameless(form: FormPlan, body: Json, sender: str) -> Json:

@@ -46,3 +46,10 @@ def apply(value: Json, changes: Iterable[Change]) -> Json:
     for tokens, new in changes:
         value = put(value, tokens, new)
     return value
+
+
+def fresh(value: Json) -> Json:
+    """Return a copy that shares no object and no array with the value."""
+    if isinstance(value, dict):
+        return {name: fresh(member) for name, member in value.items()}
+    return [fresh(item) for item in value] if isinstance(value, list) else value

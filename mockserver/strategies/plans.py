@@ -9,6 +9,7 @@ from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Form, Operation
+from mockserver.contract.request_examples import CLOCK_MS
 from mockserver.core.model import Judged
 from mockserver.core.route import OPERATIONS
 from mockserver.jsonkit import Json, pointer
@@ -27,7 +28,7 @@ from mockserver.strategies.schema_mutations import Mutation
 from mockserver.strategies.values import TimeFrame, Values
 
 MAX_BYTES: Final = "/protocol/limits/body/max_bytes"
-NOW_MS: Final = 1_781_438_402_000
+NOW_MS: Final = CLOCK_MS
 """The clock of generated times by default: 2026-06-14T12:00:02Z, as in the golden cases."""
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from hypothesis.vendor.pretty import RepresentationPrinter
@@ -21,7 +21,6 @@ from mockserver.lint.case_reader import COPY_NUMBER, REPEAT
 from mockserver.lint.comparison import differences
 from mockserver.lint.prediction import Prediction
 
-SHOWN: Final = 4000
 LONG_TEXT: Final = 200
 LONG_LIST: Final = 12
 
@@ -48,7 +47,7 @@ class Request:
     json: Json = MISSING
 
     def __repr__(self) -> str:
-        return f"Request({_shown(self.as_json())})"
+        return f"read_request({self.as_json()!r})"
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         printer.text(repr(self))
@@ -113,7 +112,7 @@ class Sample:
 
     `before` are requests to send first. `form` is the form of the body, None where no form applies. `bad` is empty in a
     valid sample; an invalid one breaks these rules and no others. `prediction` has all of the reply, `expect` its
-    status and body.
+    status and body. Its `repr` is Python that makes the sample again, with `read_sample` of `mockserver.strategies`.
     """
 
     protocol: str
@@ -121,14 +120,14 @@ class Sample:
     revision: str
     now_ms: int
     request: Request
-    form: Form | None
+    form: Form | None = field(compare=False)
     prediction: Prediction
     before: tuple[Request, ...] = ()
     events: tuple[Json, ...] = ()
     bad: tuple[Breach, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Sample({_shown(self.as_json())})"
+        return f"read_sample({self.as_json()!r}, now_ms={self.now_ms})"
 
     def _repr_pretty_(self, printer: RepresentationPrinter, cycle: bool) -> None:
         printer.text(repr(self))
@@ -203,11 +202,6 @@ def parsed(body: bytes) -> Json:
         return json.loads(body)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-
-
-def _shown(value: Json) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def compact(value: Json) -> Json:

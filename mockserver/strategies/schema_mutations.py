@@ -9,22 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from typing import Final, TypeAlias
 
 from mockserver.contract.schema import POINTER
-from mockserver.jsonkit import Json, pointer
+from mockserver.jsonkit import Json, formats, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.keywords import LEAVES
+from mockserver.strategies.near_misses import (
+    format_misses,
+    listed_misses,
+    mistyped,
+    other_spellings,
+    pattern_misses,
+)
 from mockserver.strategies.places import Change, Edit, Tokens
 from mockserver.strategies.plausible import NEW_NAMES, SCALARS
 from mockserver.strategies.samples import BreakableRule
 from mockserver.strategies.texts import FORMATS
-from mockserver.strategies.values import MOST_ITEMS, Schema, Values, inner
+from mockserver.strategies.values import MOST_ITEMS, Schema, Values, distinct, inner
 
 NEW_ITEM: Final = "note"
 """The member that stands for all members an open object may have."""
 MOST_WAYS: Final = 64
+MADE_FROM: Final = 2
+"""Of how many good texts near misses are made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,17 +74,37 @@ def drafts(values: Values) -> Iterator[Mutation]:
     for spot in spots(values.root):
         for keyword in spot.schema:
             if keyword in LEAVES and (spot.tokens or keyword != "type"):
-                outside = _outside(spot.schema, keyword, values.time_frame.now_ms)
+                outside = distinct(_outside(spot, keyword, values))
                 yield _mutation(spot, keyword, [(spot.tokens, ((spot.tokens, value),)) for value in outside])
             elif keyword in BREAKERS:
                 yield from BREAKERS[keyword](spot, values)
 
 
-def _outside(schema: Schema, keyword: str, now_ms: int) -> Iterator[Json]:
-    """Yield values that a keyword refuses; of a pattern beside a format, texts that have the format too."""
+def _outside(spot: Spot, keyword: str, values: Values) -> Iterator[Json]:
+    """Yield values that a keyword refuses, near misses last.
+
+    Of a pattern beside a format, these are texts that have the format too.
+    """
+    schema, now_ms = spot.schema, values.time_frame.now_ms
     yield from LEAVES[keyword].outside(schema[keyword], now_ms)
     if keyword == "pattern" and "format" in schema:
         yield from FORMATS[schema["format"]](now_ms).good
+    yield from _near_misses(spot, keyword, values)
+
+
+def _near_misses(spot: Spot, keyword: str, values: Values) -> Iterable[Json]:
+    schema, name, now_ms = spot.schema, str(spot.tokens[-1]) if spot.tokens else "", values.time_frame.now_ms
+    if keyword == "enum":
+        return listed_misses(schema["enum"])
+    if keyword not in ("pattern", "format", "type"):
+        return ()
+    good = [values.fixed[spot.tokens]] if spot.tokens in values.fixed else values.edges(schema, spot.tokens)
+    if keyword == "type":
+        return chain.from_iterable(mistyped(value, name, now_ms) for value in good[:1])
+    texts = [text for text in good if isinstance(text, str) and text and text.isascii()][:MADE_FROM]
+    if keyword == "pattern":
+        return pattern_misses(schema["pattern"], tuple(texts))
+    return format_misses(texts, formats.FORMATS[schema["format"]])
 
 
 def _mutation(spot: Spot, keyword: str, ways: Iterable[Way], *, member: str | None = None) -> Mutation:
@@ -87,13 +116,25 @@ def _mutation(spot: Spot, keyword: str, ways: Iterable[Way], *, member: str | No
 def _required(spot: Spot, values: Values) -> Iterator[Mutation]:
     for name in spot.schema["required"]:
         place = (*spot.tokens, name)
-        yield _mutation(spot, "required", [(place, ((place, MISSING),)), (place, ((place, None),))], member=name)
+        ways: list[Way] = [(place, ((place, MISSING),)), (place, ((place, None),))]
+        good = values.fixed.get(place) or values.smallest(inner(spot.schema, name), place)
+        others = [(*spot.tokens, other) for other in other_spellings(name)]
+        ways += [(place, ((place, MISSING), (other, good))) for other in others]
+        ways += [(place, ((place, MISSING), *unwrapped)) for unwrapped in _unwrapped(spot.tokens, good)]
+        yield _mutation(spot, "required", ways, member=name)
+
+
+def _unwrapped(tokens: Tokens, good: Json) -> Iterator[Edit]:
+    """Yield the edit that puts the first of some objects where the object stands that should hold them all."""
+    if isinstance(good, list) and good and isinstance(good[0], dict):
+        yield tuple(((*tokens, name), member) for name, member in good[0].items())
 
 
 def _additional(spot: Spot, values: Values) -> Iterator[Mutation]:
     if spot.schema["additionalProperties"] is False:
         declared = spot.schema.get("properties", {})
-        names = [*NEW_NAMES, *(name.upper() for name in declared), *(f"{name} " for name in declared)]
+        names = [*NEW_NAMES[:1], *chain.from_iterable(map(other_spellings, declared)), *NEW_NAMES[1:]]
+        names += [f"{name} " for name in declared]
         places = [(*spot.tokens, name) for name in dict.fromkeys(names) if name not in declared]
         yield _mutation(spot, "additionalProperties", [(at, ((at, value),)) for at in places for value in ("x", None)])
 
@@ -129,7 +170,7 @@ def _any_of(spot: Spot, values: Values) -> Iterator[Mutation]:
     each = [list(_branch_changes(spot, branch, values)) for branch in spot.schema["anyOf"]]
     edits: list[Edit] = [tuple(dict(way).items()) for way, _ in zip(product(*each), range(MOST_WAYS), strict=False)]
     if not each[0]:
-        edits = [((spot.tokens, value),) for value in SCALARS]
+        edits = [((spot.tokens, value),) for value in SCALARS if value is not None or not values.nulls_absent]
     yield _mutation(spot, "anyOf", [(_pointed_at(spot, edit), edit) for edit in edits])
 
 

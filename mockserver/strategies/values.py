@@ -16,7 +16,7 @@ from mockserver.contract.schema import OWN_KEYWORDS, POINTER, compile_schema, re
 from mockserver.contract.sections import Window
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
-from mockserver.jsonkit.formats import FORMATS, rfc3339_ms
+from mockserver.jsonkit.formats import FORMATS, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import plausible
@@ -54,13 +54,18 @@ class TimeFrame:
 
 
 class Values:
-    """The values of one root schema. `fixed` says what always stands at a place."""
+    """The values of one root schema.
+
+    `fixed` says what always stands at a place, `extra` what is worth trying there beside the edges of the schema, and
+    `most_bytes` how large a member may be.
+    """
 
     def __init__(self, root: Schema, time_frame: TimeFrame, fixed: dict[Tokens, Json], *, nulls_absent: bool) -> None:
         self.root = root
         self.time_frame = time_frame
         self.fixed = fixed
         self.extra: dict[Tokens, list[Json]] = {}
+        self.most_bytes: dict[Tokens, int] = {}
         self.nulls_absent = nulls_absent
         self._engines: dict[int, tuple[Schema, Callable[[Json], bool]]] = {}
         self._branches: dict[int, tuple[Schema, list[Schema]]] = {}
@@ -77,6 +82,20 @@ class Values:
         if id(schema) not in self._engines:
             self._engines[id(schema)] = (schema, compile_schema(schema, FORMATS).is_valid)
         return self._engines[id(schema)][1](value)
+
+    def takes(self, schema: Schema, tokens: Tokens, value: Json) -> bool:
+        """Tell whether a value fits a schema, and the time window or the size of a member at this place."""
+        most = self.most_bytes.get(tokens)
+        if most is not None and len(render(value)) > most:
+            return False
+        return self.fits(schema, value) and self._in_time(tokens, value)
+
+    def _in_time(self, tokens: Tokens, value: Json) -> bool:
+        reach = self.time_frame.inside(tokens)
+        if reach is None or value is None:
+            return True
+        moment = epoch_ms(value) if isinstance(value, str) else None
+        return moment is not None and reach[0] <= moment - self.time_frame.now_ms <= reach[1]
 
     def branches(self, schema: Schema) -> list[Schema]:
         """Return a schema's alternatives, each laid over what they share; the schema itself where it has none."""
@@ -113,7 +132,8 @@ class Values:
         key = (id(schema), tokens)
         if key not in self._edges:
             edges = [self.fixed[tokens]] if tokens in self.fixed else self._find_edges(schema, tokens)
-            self._edges[key] = (schema, [*edges, *self.extra.get(tokens, ())])
+            others = (value for value in self.extra.get(tokens, ()) if self.takes(schema, tokens, value))
+            self._edges[key] = (schema, [*edges, *others])
         return self._edges[key][1]
 
     def _find_edges(self, schema: Schema, tokens: Tokens) -> list[Json]:
@@ -121,7 +141,7 @@ class Values:
             return list(distinct(self._objects(schema, tokens)))
         if is_array(schema) and "items" in schema:
             return list(distinct(self._arrays(schema, tokens)))
-        edges = list(distinct(value for value in self._leaves(schema, tokens) if self.fits(schema, value)))
+        edges = list(distinct(value for value in self._leaves(schema, tokens) if self.takes(schema, tokens, value)))
         if not edges and tokens not in self.time_frame.windows:
             patterns = [branch["pattern"] for branch in self.branches(schema) if "pattern" in branch]
             found = (text_for(text, partial(self.fits, schema), schema.get("minLength", 0)) for text in patterns)
@@ -289,12 +309,20 @@ def merged(schema: Schema, branch: Schema) -> Schema:
     required = [*schema.get("required", ()), *branch.get("required", ())]
     declared = dict(schema.get("properties", {}))
     for name, member in branch.get("properties", {}).items():
-        declared[name] = {**declared.get(name, {}), **member}
+        declared[name] = _both(declared.get(name, {}), member)
     if required:
         both["required"] = list(dict.fromkeys(required))
     if declared:
         both["properties"] = declared
     return both
+
+
+def _both(shared: Schema, member: Schema) -> Schema:
+    """Lay one schema over another; of a keyword that both have, the shared one stays, and the other is asked too."""
+    twice = {name for name in shared.keys() & member.keys() if name in LEAVES and shared[name] != member[name]}
+    if not twice:
+        return {**shared, **member}
+    return {**shared, **member, **{name: shared[name] for name in twice}, "allOf": [member]}
 
 
 def inner(schema: Schema, token: str | int) -> Schema:

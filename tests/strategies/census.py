@@ -76,9 +76,9 @@ def left_out(drawing: Drawing, fixed: Iterable[Tokens]) -> Iterator[str]:
 
 
 def _never_optional(drawing: Drawing, spot: Spot, fixed: Iterable[Tokens]) -> Iterator[str]:
-    for branch in drawing.values.branches(spot.schema) if spot.schema.get("properties") else ():
-        optional = {name for name, always, _ in drawing.members(branch, spot.tokens) if not always}
-        names = branch["properties"].keys() - set(branch.get("required", ())) - optional
+    if spot.schema.get("properties"):
+        optional = {member.name for member in drawing.members(spot.schema, spot.tokens) if not member.always}
+        names = spot.schema["properties"].keys() - set(spot.schema.get("required", ())) - optional
         yield from (name for name in names if (*spot.tokens, name) not in fixed)
 
 

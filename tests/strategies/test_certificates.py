@@ -15,8 +15,8 @@ from mockserver.contract.schema import Schema, drop_nulls
 from mockserver.core.explain import judge_spots, reference_spots, violations
 from mockserver.jsonkit import Json
 from mockserver.strategies import CertificateError
-from mockserver.strategies.bodies import Bodies, EventMutation
-from mockserver.strategies.drawing import composed
+from mockserver.strategies.bodies import Bodies, EventMutation, Pick
+from mockserver.strategies.chance import composed
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.plans import NOW_MS, Plan, plan_of
 from mockserver.strategies.values import TimeFrame
@@ -36,7 +36,8 @@ def test_harmless_edit_is_an_error_of_ours_when_it_should_break_something() -> N
     harmless = replace(kind.mutations[0], ways=((("title",), ((("title",), "fine"),)),))
     bodies = Bodies(form)
     broken = EventMutation(kind, harmless, harmless.ways[0])
-    drawn = composed(lambda draw: bodies.draw_mixed(draw, [broken], ["pageview"]))
+    pick = Pick(form.kinds, ["pageview"])
+    drawn = composed(lambda chance: bodies.draw_mixed(chance, [broken], pick))
     with pytest.raises(CertificateError, match="breaks \\[\\]"):
         find(drawn, lambda value: True, settings=settings(database=None))
 
@@ -47,7 +48,8 @@ def test_edit_that_breaks_two_rules_is_an_error_of_ours() -> None:
     mutation = next(mutation for mutation in kind.mutations if mutation.rule.endswith("/required/eventName"))
     both = (("eventName",), (*mutation.ways[0][1], (("url",), 5)))
     bodies = Bodies(form)
-    drawn = composed(lambda draw: bodies.draw_mixed(draw, [EventMutation(kind, mutation, both)], ["custom"]))
+    slots, pick = [EventMutation(kind, mutation, both)], Pick(form.kinds, ["custom"])
+    drawn = composed(lambda chance: bodies.draw_mixed(chance, slots, pick))
     with pytest.raises(CertificateError, match="url/type"):
         find(drawn, lambda value: True, settings=settings(database=None))
 
@@ -56,8 +58,10 @@ def test_bad_value_among_good_ones_is_an_error_of_ours_when_an_event_is_drawn() 
     form = _form()
     kind = form.kinds["pageview"]
     kind.values.edges(kind.values.root["properties"]["title"], ("title",))[:] = [5]
+    bodies = Bodies(form)
+    drawn = composed(lambda chance: bodies.draw_event(chance, "pageview"))
     with pytest.raises(CertificateError, match="title/type"):
-        find(Bodies(form).event(["pageview"]), lambda event: event.get("title") == 5, settings=settings(database=None))
+        find(drawn, lambda event: event.get("title") == 5, settings=settings(database=None))
 
 
 def _findings(contract: Contract, schema: Schema, event: Json) -> list[list[tuple[str, str]]]:

@@ -8,7 +8,7 @@ from mockserver.contract.extension import BUILT_IN, extension_of
 from mockserver.contract.library import library
 from mockserver.core.gates import checks_of
 from mockserver.jsonkit.formats import FORMATS
-from mockserver.strategies import drawing, gate_mutations, texts
+from mockserver.strategies import gate_mutations, texts, varied
 from mockserver.strategies.keywords import LEAVES, SAYINGS, STRUCTURE, TYPES
 from mockserver.strategies.plans import NOW_MS, plan_of
 from mockserver.strategies.schema_mutations import BREAKERS, WALKED
@@ -46,7 +46,7 @@ def test_every_keyword_has_one_builder_when_the_language_is_asked() -> None:
 
 def test_every_format_has_texts_and_a_strategy_when_the_language_is_asked() -> None:
     _, named = _language()
-    assert set(texts.FORMATS) == set(drawing.FORMATS) == named == set(FORMATS)
+    assert set(texts.FORMATS) == set(varied.FORMATS) == named == set(FORMATS)
 
 
 def test_every_type_has_values_when_the_language_is_asked() -> None:

@@ -15,11 +15,11 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import epoch_ms
 from mockserver.strategies import NOW_MS
 from mockserver.strategies.forms import FormPlan, Kind
-from mockserver.strategies.generate import bodies_of
 from mockserver.strategies.places import Tokens
 from mockserver.strategies.plans import plan_of
 from mockserver.strategies.request_variations import transports
 from mockserver.strategies.schema_mutations import Mutation, spots
+from mockserver.strategies.targets import bodies_of
 from mockserver.strategies.values import Schema, inner
 from tests.strategies.census import BOUNDS, kinds_fixed, left_out, measure
 from tests.strategies.playing import collect, contracts, with_census
