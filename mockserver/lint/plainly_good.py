@@ -164,9 +164,12 @@ class PlainlyGood:
 def _known_by(fault: jsonschema_rs.ValidationError, event: Json) -> Fault:
     """Return what tells one fault from others: its places and its message, which tells names and values.
 
-    That of a pattern which is no keyword of the engine does not tell the value.
+    That of a pattern which is no keyword of the engine does not tell the value, nor that of unknown members theirs.
     """
     place = tuple(fault.instance_path)
     value = pointer.get(event, map(str, place))
     text = "" if isinstance(value, dict | list) else repr(value)
+    match fault.kind:
+        case jsonschema_rs.ValidationErrorKind.AdditionalProperties(unexpected=names) if isinstance(value, dict):
+            text = repr([value.get(name) for name in names])
     return tuple(fault.schema_path), place, fault.message, text
