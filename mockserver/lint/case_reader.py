@@ -204,7 +204,7 @@ def expand(value: Json, copy: int | None = None) -> Json:
 
 
 def _items(items: list[Json], copy: int | None) -> list[Json]:
-    if len(items) == 1 and isinstance(items[0], dict) and REPEAT in items[0]:
+    if len(items) == 1 and isinstance(items[0], dict) and "value" in items[0].get(REPEAT, ()):
         repeat = items[0][REPEAT]
         return [expand(repeat["value"], number) for number in range(repeat["times"])]
     return [expand(item, copy) for item in items]

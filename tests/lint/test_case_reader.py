@@ -14,7 +14,7 @@ import pytest
 from mockserver.jsonkit import pointer, yamltext
 from mockserver.jsonkit.formats import FORMATS, epoch_ms
 from mockserver.jsonkit.pointer import MISSING
-from mockserver.lint.case_reader import SCHEMA_FILE, case_of, case_of_corpus_line, read_case
+from mockserver.lint.case_reader import SCHEMA_FILE, case_of, case_of_corpus_line, expand, read_case
 from mockserver.lint.document_schema import FormatError
 from mockserver.lint.golden_cases import AdvanceStep, CaseSettings, ExpectedEvent
 from tests import cases
@@ -303,3 +303,8 @@ def test_corpus_line_is_a_case_with_what_goes_before_it() -> None:
     assert [(step.request.target, step.expect is None) for step in case.exchanges] == [("/a", True), ("/b", False)]
     with pytest.raises(FormatError, match=r'corpus\.ndjson line 3 /befor: unknown key "befor", did you mean "before"'):
         case_of_corpus_line({**line, "befor": []}, "corpus.ndjson", "line 3")
+
+
+def test_list_with_one_long_text_is_read_as_that() -> None:
+    assert expand([{"$repeat": {"times": 3, "text": "x"}}]) == ["xxx"]
+    assert expand([{"$repeat": {"times": 2, "value": 1}}]) == [1, 1]
