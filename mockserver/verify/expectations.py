@@ -96,7 +96,7 @@ class _Expectation:
             return
         if self.prediction.status >= HTTPStatus.BAD_REQUEST or self._is_partial:
             self.shared.evidence.refused.add(self.fact)
-        elif self.prediction.status == reply.status:
+        elif reply.status < HTTPStatus.BAD_REQUEST:
             self.shared.taken.accepted(self.request)
         if self.fact.endswith("/order"):
             yield from self._order(reply, body)

@@ -175,9 +175,13 @@ def _remembered(
     def after_refusal() -> Probe | None:
         first, _, _ = events()
         kind = next(iter(form.kinds.values()))
-        edits = (edit for mutation in kind.mutations for tokens, edit in mutation.ways if tokens[:1] != place[:1])
+        required = (mutation for mutation in kind.mutations if mutation.keyword == "required")
+        edits = (edit for mutation in required for tokens, edit in mutation.ways if tokens[:1] != place[:1])
         broken = next((apply(first, edit) for edit in edits), None)
-        return None if broken is None else rule_set.sequence(DEDUP, request(broken), request(first), certain=True)
+        if broken is None:
+            return None
+        _, accepted = rule_set.sequence(DEDUP, request(broken), request(first), certain=True).steps
+        return Probe((Step(request=request(broken)), accepted))
 
     def by_other_operation(other: OperationPlan, batches: FormPlan) -> Probe | None:
         first, _, _ = events()

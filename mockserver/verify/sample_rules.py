@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from mockserver.contract.sections import RefusalFamily
 from mockserver.core.collect import BrokenRule
-from mockserver.jsonkit import Json
+from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import Options, batches, invalid_events, invalid_requests, requests
@@ -176,8 +176,41 @@ def probe_of(rule_set: RuleSet, sample: Sample, request: Request | None = None, 
     changed = _with_own_key(rule_set, request or sample.request)
     same = changed is sample.request
     prediction = sample.prediction if same else rule_set.predict(changed, sample.before)
-    step = rule_set.step(changed, fact or rule_of(sample).partition("#")[0], prediction)
+    step = rule_set.step(changed, fact or _tried(rule_set, sample), prediction)
     return Probe((*(Step(request=with_own_id(rule_set, each)) for each in sample.before), step))
+
+
+def _tried(rule_set: RuleSet, sample: Sample) -> str:
+    """Return the pointer of the fact that a sample tries: what it breaks, else what is accepted.
+
+    A null is refused because nulls are, and a member that an alternative asks for, and that is there, for its value.
+    """
+    rule = rule_of(sample).partition("#")[0]
+    if len(sample.bad) != 1 or sample.request.json is MISSING:
+        return rule
+    breach, form = sample.breach, sample.form
+    place: Tokens = () if form is None or form.single or breach.index is None else (*(form.events or ()), breach.index)
+    value = look(sample.request.json, (*place, *_tokens_of(breach.pointer)))
+    if value is None and breach.keyword != "required":
+        return NULLS
+    if breach.keyword == "anyOf":
+        holder = look(sample.request.json, place)
+        return next(_refused_members(rule_set, rule, holder), rule)
+    return rule
+
+
+def _tokens_of(place: str) -> Tokens:
+    return tuple(int(token) if token.isdigit() else token for token in pointer.parse(place))
+
+
+def _refused_members(rule_set: RuleSet, rule: str, holder: Json) -> Iterator[str]:
+    """Yield the pointers of what alternatives say of members that an object has."""
+    branches = look(rule_set.contract.documents, tuple(pointer.parse(rule)))
+    for number, branch in enumerate(branches if isinstance(branches, list) else ()):
+        for name, member in branch.get("properties", {}).items() if isinstance(branch, Mapping) else ():
+            if look(holder, (name,)) is not MISSING:
+                keyword = next((word for word in member if word not in ("source", "sources")), "")
+                yield f"{rule}/{number}/properties/{pointer.escape(name)}/{keyword}"
 
 
 def with_own_id(rule_set: RuleSet, request: Request) -> Request:

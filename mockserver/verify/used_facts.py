@@ -33,6 +33,7 @@ ANY_CASE: Final = "inferred: RFC 9110 §8.3.1, a media type may have parameters 
 GENERAL: Final = re.compile("/protocol/operations/[^/]+|/events/[^/]+")
 """Facts that every request of an operation, or with events of a type, tries."""
 EVENT_TYPE: Final = re.compile("/events/[^/]+")
+EMPTY: Final = "inferred: nothing says how few items there may be"
 FREE: Final = "inferred: the members of a free-form object can be of any kind"
 
 
@@ -98,7 +99,7 @@ class AcceptedFacts:
             gate = operation.gate("encoding")
             yield (
                 self._facts.behavior("gzip") or self._facts.fact(operation.pointer if gate is None else gate.pointer),
-                "",
+                headers["content-encoding"].lower(),
             )
         if request.body:
             yield from self._of_media_type(operation, headers.get("content-type"))
@@ -162,7 +163,9 @@ class AcceptedFacts:
     def _in(self, schema: Mapping[str, Json], value: Json) -> Iterator[Use]:
         """Yield what a value uses of a schema."""
         if isinstance(value, list):
-            yield Fact(schema[POINTER], schema[SOURCE]), f"{len(value)} items"
+            unsaid = not value and "minItems" not in schema
+            stated = Fact(schema[POINTER], schema[SOURCE])
+            yield Fact(f"{stated.name}#empty", EMPTY) if unsaid else stated, f"{len(value)} items"
             for item in value if isinstance(schema.get("items"), dict) else ():
                 yield from self._in(schema["items"], item)
         if not isinstance(value, dict):

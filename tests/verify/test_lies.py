@@ -13,6 +13,7 @@ from mockserver.verify import Outcome, Setup, verify
 from tests.conftest import COUNTED
 from tests.verify.inprocess import KEYS, SERVER_KEY
 from tests.verify.lies import LIES, Liar, Lie
+from tests.verify.lies.lie import Proxy
 
 PROTOCOLS = tuple(library().protocols)
 SORTED = sorted(LIES, key=lambda lie: PROTOCOLS.index(lie.protocol))
@@ -62,6 +63,28 @@ def test_lies_are_of_every_kind(record_property: Callable[[str, object], None]) 
     assert len(LIES) >= 60
     assert min(kinds.values()) >= FEWEST
     assert len({lie.id for lie in LIES}) == len(LIES)
+
+
+MASKED = [lie for lie in LIES if lie.name in ("replies do not vary by origin", "the limit is another one")]
+"""Faults of headers that every reply has."""
+BEHIND = [lie for lie in LIES if lie.protocol == "outlit" and lie.kind in ("one type", "between")]
+
+
+@pytest.mark.parametrize("mask", MASKED, ids=lambda lie: lie.name)
+@pytest.mark.parametrize("lie", BEHIND, ids=lambda lie: lie.id)
+def test_both_are_told_when_a_lie_is_behind_a_fault_of_every_header(lie: Lie, mask: Lie) -> None:
+    assert lie.proxy is not None
+    assert mask.proxy is not None
+    inner, outer = lie.proxy, mask.proxy
+
+    def make() -> Proxy:
+        hidden, seen = inner(), outer()
+        return lambda forward, request: seen(lambda asked: hidden(forward, asked), request)
+
+    both = replace(lie, proxy=make)
+    outcomes = run(both, (*lie.only, *mask.only), replace(setup_of(lie), examples=0))
+    assert is_told(lie, outcomes), sorted(set(names_in(outcomes)))
+    assert is_told(mask, outcomes), sorted(set(names_in(outcomes)))
 
 
 @pytest.mark.parametrize("lie", [lie for lie in LIES if lie.flags], ids=lambda lie: lie.id)

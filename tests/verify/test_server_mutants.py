@@ -80,7 +80,7 @@ def test_server_that_judges_otherwise_is_reported_when_tried(name: str) -> None:
 @pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
 def test_faultless_server_is_clean_when_everything_is_tried(protocol: str, revision: str) -> None:
     contract = library().protocol(protocol).contract(revision)
-    outcomes = verify(contract, setup_of(protocol, examples=1), InProcess(contract))
+    outcomes = verify(contract, setup_of(protocol, examples=3), InProcess(contract))
     wrong = (Status.FAILED, Status.NOT_EXERCISED)
     assert [outcome.rule.id for outcome in outcomes if outcome.status in wrong] == []
 

@@ -16,6 +16,13 @@ PATH: Final = "/api/events"
 """Ingest Events."""
 
 
+TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]+)?)?(?:Z|[+-][0-9]{2}(?::[0-9]{2})?)?)?",
+    re.IGNORECASE,
+)
+"""Snippet Format: ISO 8601."""
+
+
 class WrongError(Exception):
     """What is wrong with a request."""
 
@@ -34,11 +41,10 @@ def properties(value: Json) -> bool:
 
 
 def moment(value: Json) -> bool:
-    """Snippet Format: ISO 8601."""
-    if not isinstance(value, str) or re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value) is None:
+    if not isinstance(value, str) or TIME.fullmatch(value) is None:
         return False
     try:
-        datetime.fromisoformat(value)
+        datetime.fromisoformat(value.upper())
     except ValueError:
         return False
     return True
