@@ -20,10 +20,10 @@ from mockserver.strategies.forms import BadEvent, FormPlan
 from mockserver.strategies.places import Tokens, apply, look, put
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.request_variations import variations
-from mockserver.strategies.samples import Request, Sample
+from mockserver.strategies.samples import Breach, Request, Sample
 from mockserver.strategies.schema_mutations import Mutation, drafts
 from mockserver.strategies.values import Values
-from mockserver.verify.rule import Probe, Random, Status, Step
+from mockserver.verify.rule import Probe, Random, Status, Step, basis_of
 from mockserver.verify.rule_set import PackedSample, RuleSet
 
 IDEMPOTENCY_KEY: Final = "key-1"
@@ -177,18 +177,36 @@ def probe_of(rule_set: RuleSet, sample: Sample, request: Request | None = None, 
     same = changed is sample.request
     prediction = sample.prediction if same else rule_set.predict(changed, sample.before)
     step = rule_set.step(changed, fact or _tried(rule_set, sample), prediction)
+    if len(sample.bad) > 1 and any(True for _ in _uncounted(rule_set, sample)):
+        step = Step(request=changed)  # which of its events must be refused cannot be told
     return Probe((*(Step(request=with_own_id(rule_set, each)) for each in sample.before), step))
 
 
 def _tried(rule_set: RuleSet, sample: Sample) -> str:
     """Return the pointer of the fact that a sample tries: what it breaks, else what is accepted.
 
-    A null is refused because nulls are, and a member that an alternative asks for, and that is there, for its value.
+    Of several broken facts it is one that does not count, if there is any: a target need not refuse it.
     """
     rule = rule_of(sample).partition("#")[0]
-    if len(sample.bad) != 1 or sample.request.json is MISSING:
+    if not sample.bad or sample.request.json is MISSING:
         return rule
-    breach, form = sample.breach, sample.form
+    if len(sample.bad) == 1:
+        return _broken(rule_set, sample, sample.breach)
+    return next(_uncounted(rule_set, sample), rule)
+
+
+def _uncounted(rule_set: RuleSet, sample: Sample) -> Iterator[str]:
+    """Yield the facts that a sample breaks and that do not count in this run: a target need not refuse what does."""
+    facts = (_broken(rule_set, sample, breach) for breach in sample.bad if sample.request.json is not MISSING)
+    yield from (fact for fact in facts if basis_of(rule_set.contract.source_of(fact)) not in rule_set.setup.bases)
+
+
+def _broken(rule_set: RuleSet, sample: Sample, breach: Breach) -> str:
+    """Return the pointer of the fact that a sample breaks at one place.
+
+    A null is refused because nulls are, and a member that an alternative asks for, and that is there, for its value.
+    """
+    form, rule = sample.form, breach.id.partition("#")[0]
     place: Tokens = () if form is None or form.single or breach.index is None else (*(form.events or ()), breach.index)
     value = look(sample.request.json, (*place, *_tokens_of(breach.pointer)))
     if value is None and breach.keyword != "required":

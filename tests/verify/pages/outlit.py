@@ -70,9 +70,9 @@ def uuid_text(value: Json) -> bool:
 
 
 def moment(value: Json) -> bool:
-    """Calendar Event: ISO 8601."""
+    """Calendar Event: ISO 8601, in which a minute may have a leap second."""
     try:
-        datetime.fromisoformat(value)
+        datetime.fromisoformat(re.sub("(:[0-9]{2}):60", r"\1:59", value).upper())
     except (TypeError, ValueError):
         return False
     return True
