@@ -160,7 +160,11 @@ FAULTS: list[tuple[ModuleType, str, object, str]] = [
 does not say so, but a contract has it."""
 
 
-@pytest.mark.parametrize(("page", "name", "value", "told"), FAULTS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("page", "name", "value", "told"),
+    FAULTS,
+    ids=[f"{page.__name__.rpartition('.')[2]} {name} {number}" for number, (page, name, *_) in enumerate(FAULTS)],
+)
 def test_page_is_noticed_when_it_is_read_wrongly(
     monkeypatch: pytest.MonkeyPatch, page: ModuleType, name: str, value: object, told: str
 ) -> None:
