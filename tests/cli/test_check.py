@@ -84,7 +84,7 @@ def test_what_is_checked_as_what_is_told_as_json(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("empty", b"", "nothing to check: the file is empty and is not valid JSON; expected a request body, "),
-        ("empty.ndjson.gz", gzip.compress(b"", mtime=0), "nothing to check: the file is empty; expected one request body, "),
+        ("empty.ndjson.gz", gzip.compress(b"", mtime=0), "nothing to check: the file is empty; expected one request"),
         ("binary", bytes(range(256)), "is not valid JSON: "),
         ("picture.json", b"\x89PNG\r\n\x1a\n" + bytes(100), "is not valid JSON: not UTF-8: "),
         ("a.ndjson", b"PK\x03\x04", "is not valid JSON: the file is compressed (zip); unpack it first"),
