@@ -18,11 +18,11 @@ from mockserver.recording.secret_names import LONGEST_SEARCHED
 from mockserver.server import waiting
 from mockserver.server.aiohttp_io import SERVER, json_headers, write
 from mockserver.server.control import Call, RejectedError
-from mockserver.server.handler_base import FILTERS, send_page
+from mockserver.server.handler_base import FILTERS, HandlerBase, send_page
 from mockserver.server.hiding import redactor_of, secrets_in
 from mockserver.server.ledgers import Ledgers
 from mockserver.server.pages import RenderedRow, rendered
-from mockserver.server.recording_handlers import RecordingHandlers
+from mockserver.server.recording_handlers import send_recording
 from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.sessions.attempt_numbers import AttemptNumbers
 from mockserver.sessions.exchange import Exchange
@@ -36,7 +36,7 @@ MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
 
 
-class JournalHandlers(RecordingHandlers):
+class JournalHandlers(HandlerBase):
     """The handlers of requests, events, deliveries and exports."""
 
     @cached_property
@@ -96,7 +96,7 @@ class JournalHandlers(RecordingHandlers):
         """Stream the exchanges of a session as NDJSON, or as a recording, which is whole before it is sent."""
         session = self.read(call)
         if call.query.get("format") == "recording":
-            return await self.send_recording(call, session)
+            return await send_recording(self, call, session)
         if "redact" in call.query:
             raise RejectedError(400, "redact needs format=recording", parameter="redact")
         headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})

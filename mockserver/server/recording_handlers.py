@@ -1,4 +1,4 @@
-"""The handler of recordings: nothing is sent before every exchange was judged again without what is hidden in it."""
+"""Sending recordings: nothing is sent before every exchange was judged again without what is hidden in it."""
 
 from __future__ import annotations
 
@@ -20,45 +20,42 @@ from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
 
 
-class RecordingHandlers(HandlerBase):
-    """The handlers of what the tools for recordings read."""
+async def send_recording(handlers: HandlerBase, call: Call, session: Session) -> web.StreamResponse:
+    """Send the exchanges of a session as a recording. Raises RejectedError if it cannot be made."""
+    try:
+        rules = Rules.of(call.query.get("redact") or ())
+    except ValueError as error:
+        raise RejectedError(400, f"redact: {error}", parameter="redact") from None
+    lines = await _lines(handlers, session, rules)
+    headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
+    if call.request.method == "HEAD":
+        return web.Response(headers=headers)
+    stream = web.StreamResponse(headers=headers)
+    await stream.prepare(call.request)
+    for line in lines:
+        await write(stream, line)
+    return stream
 
-    async def send_recording(self, call: Call, session: Session) -> web.StreamResponse:
-        """Send the exchanges of a session as a recording. Raises RejectedError if it cannot be made."""
+
+async def _lines(handlers: HandlerBase, session: Session, rules: Rules) -> list[bytes]:
+    """Return the lines. What is hidden reads well, or else has the shape of what it hides."""
+    known = Known(secrets_of_session(session), handlers.contracts.served.values())
+    last, turn = session.newest, Turn()
+    async for exchange in _until(session, last):
+        await turn.do(partial(known.add, exchange), large=True)
+    problem: UnfaithfulError | None = None
+    for shaped in (False, True):
+        recorder = Recorder(await turn.do(partial(known.scrubber, rules, shaped=shaped), large=True))
         try:
-            rules = Rules.of(call.query.get("redact") or ())
-        except ValueError as error:
-            raise RejectedError(400, f"redact: {error}", parameter="redact") from None
-        lines = await self._lines(session, rules)
-        headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
-        if call.request.method == "HEAD":
-            return web.Response(headers=headers)
-        stream = web.StreamResponse(headers=headers)
-        await stream.prepare(call.request)
-        for line in lines:
-            await write(stream, line)
-        return stream
-
-    async def _lines(self, session: Session, rules: Rules) -> list[bytes]:
-        """Return the lines. What is hidden reads well, or else has the shape of what it hides."""
-        known = Known(secrets_of_session(session), self.contracts.served.values())
-        last, turn = session.newest, Turn()
-        async for exchange in _until(session, last):
-            await turn.do(partial(known.add, exchange), large=True)
-        problem: UnfaithfulError | None = None
-        for shaped in (False, True):
-            recorder = Recorder(await turn.do(partial(known.scrubber, rules, shaped=shaped), large=True))
-            try:
-                lines = [
-                    await turn.do(partial(recorder.line, exchange), large=True)
-                    async for exchange in _until(session, last)
-                ]
-            except UnfaithfulError as error:
-                problem = problem or error
-                continue
-            urls = {name: self.upstreams.url(name) or "" for name in recorder.proxied}
-            return [recorder.head(urls, rules, session.clock.now(real_ms())), *lines]
-        raise RejectedError(409, str(problem))
+            lines = [
+                await turn.do(partial(recorder.line, exchange), large=True) async for exchange in _until(session, last)
+            ]
+        except UnfaithfulError as error:
+            problem = problem or error
+            continue
+        urls = {name: handlers.upstreams.url(name) or "" for name in recorder.proxied}
+        return [recorder.head(urls, rules, session.clock.now(real_ms())), *lines]
+    raise RejectedError(409, str(problem))
 
 
 async def _until(session: Session, last: int) -> AsyncIterator[Exchange]:
