@@ -26,6 +26,11 @@ def test_share_of_the_file_is_told_after_the_interval(monkeypatch: pytest.Monkey
     assert told == ["2,000 requests checked; a.ndjson: 3 of 5 MB", "4 requests checked; a.ndjson: 3 of 5 MB"]
 
 
-def test_nothing_is_told_when_nobody_listens() -> None:
+def test_nothing_is_told_when_nobody_listens(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hours = iter(range(0, 1_000_000, 3600))
+    monkeypatch.setattr(module, "monotonic", lambda: next(hours))
     for _ in range(2 * EVERY):
         SILENT.advance(1)
+    assert capsys.readouterr() == ("", "")
