@@ -6,6 +6,7 @@ sample has a label of its own; then it draws each example anew instead, and much
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
@@ -21,6 +22,8 @@ from mockserver.strategies.samples import TooLargeError
 Draw: TypeAlias = Callable[[SearchStrategy[Any], int], Any]
 ATTEMPTS: Final = 16
 """How often is drawn again what came more often than the rest."""
+REMEMBERED: Final = 1200
+"""Samples whose turns are remembered. After a failing example, Hypothesis draws up to 1000 more, then shrinks it."""
 FIRST_LABEL: Final = 1 << 40
 EVEN: Final = 128
 """So many numbers, and fewer, Hypothesis draws evenly."""
@@ -53,26 +56,35 @@ class Turns:
 
     An outcome that came more often than others is drawn again. That is decided once for each number that a sample
     drew before, so the same choices make the same sample again; where that number is 0, all are taken. So examples
-    shrink to one that does not depend on what came before it.
+    shrink to one that does not depend on what came before it. The numbers used last are remembered.
     """
 
     __slots__ = ("_counts", "_decided")
 
     def __init__(self) -> None:
         self._counts: dict[Site, dict[int, int]] = {}
-        self._decided: dict[tuple[Site, int, int], bool] = {}
+        self._decided: OrderedDict[int, dict[tuple[Site, int], bool]] = OrderedDict()
 
     def is_due(self, site: Site, cell: int, nonce: int) -> bool:
         """Tell whether a cell came no more often than any other."""
-        key = (site, cell, nonce)
-        decided = self._decided.get(key)
+        of_sample = self._of(nonce)
+        decided = of_sample.get((site, cell))
         if decided is None:
             if site not in self._counts:
                 self._counts[site] = {each: 0 for each in site.cells if each is not None}
             counts = self._counts[site]
-            decided = self._decided[key] = counts[cell] <= min(counts.values())
+            decided = of_sample[site, cell] = counts[cell] <= min(counts.values())
             counts[cell] += decided
         return decided
+
+    def _of(self, nonce: int) -> dict[tuple[Site, int], bool]:
+        """Return what was decided for a sample, by its number."""
+        if nonce in self._decided:
+            self._decided.move_to_end(nonce)
+            return self._decided[nonce]
+        if len(self._decided) >= REMEMBERED:
+            self._decided.popitem(last=False)
+        return self._decided.setdefault(nonce, {})
 
 
 class Chance:
