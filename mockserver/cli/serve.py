@@ -129,9 +129,16 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
 def command(ignored: list[str] | None, /, **flags: Any) -> None:
     """Start the mock server."""
     import gc
-    import logging
 
     gc.disable()  # objects created at start-up stay, so collecting only costs time; the server enables it again
+    try:
+        _serve(ignored or [], flags)
+    finally:
+        gc.enable()
+
+
+def _serve(ignored: list[str], flags: dict[str, Any]) -> None:
+    import logging
 
     from mockserver.server import logs
     from mockserver.server.running import run_forever
@@ -140,6 +147,6 @@ def command(ignored: list[str] | None, /, **flags: Any) -> None:
         raise click.UsageError("--ready-file needs a file; the URL is on stdout anyway")
     settings = Settings(**flags)
     logs.configure(settings)
-    for line in ignored or ():
+    for line in ignored:
         logging.getLogger("mockserver").info("%s", line)
     run_forever(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -407,6 +408,7 @@ def test_ready_file_is_never_stdout(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     ended = invoke("serve", "--port", "0", "--ready-file", "-")
     assert (ended.exit_code, "--ready-file needs a file" in ended.output) == (2, True)
+    assert gc.isenabled()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -121,7 +121,7 @@ def _depth(value: Any) -> int:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_free_form_objects_hold_what_callers_put_into_them(protocol: str) -> None:
-    events = drawn(strategies.events(protocol), LONGER_RUN, 1)
+    events = [event for number in range(3) for event in drawn(strategies.events(protocol), LONGER_RUN, number)]
     texts = {text for event in events for text in _strings(event)}
     names = {name for event in events for member in event.values() if isinstance(member, dict) for name in member}
     numbers = [number for event in events for number in _numbers(event)]
