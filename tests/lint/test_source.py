@@ -34,7 +34,9 @@ def test_line_is_left_out_when_it_is_too_long(size: int) -> None:
     assert found == [(1, b"abcd"), (2, None), (3, b"ab"), (4, None), (5, b""), (6, None)]
 
 
-@pytest.mark.parametrize("content", [b"", b"a", b"{}\n{}\n", os.urandom(5000)])
+@pytest.mark.parametrize(
+    "content", [b"", b"a", b"{}\n{}\n", bytes(range(256)) * 20], ids=["empty", "byte", "lines", "binary"]
+)
 def test_content_is_the_same_when_it_is_compressed(tmp_path: Path, content: bytes) -> None:
     plain, packed = tmp_path / "plain", tmp_path / "packed"
     plain.write_bytes(content)
