@@ -96,7 +96,7 @@ async def raw_reply(port: int, request: bytes) -> bytes:
 async def test_client_gets_the_bytes_of_the_upstream_and_the_upstream_those_of_the_client() -> None:
     async with proxied(TEAPOT) as (proxy, there):
         request = track()
-        reply = await raw_reply(proxy.port, request.wire("Connection: close", "x-ODD:  kept "))
+        reply = await raw_reply(proxy.port, request.wire("Connection: close", "x-ODD: kept"))
     head, _, body = TEAPOT.partition(b"\r\n\r\n")
     lines = head.replace(b"418 I'm a teapot", b"418 I'm a Teapot").split(b"\r\n")
     expected = [line for line in lines if not line.startswith((b"Content-Length", b"Connection"))]
