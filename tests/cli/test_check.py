@@ -9,7 +9,6 @@ import signal
 import subprocess
 import threading
 from collections.abc import Mapping
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -229,12 +228,6 @@ def test_findings_of_a_rule_are_counted_when_there_are_more_than_the_limit(tmp_p
     assert json.loads(run("--limit", 0, "--json", path).output)["findings_not_listed"] == []
 
 
-def told_by(*words: object) -> str:
-    """Return what is on stderr, which click keeps apart before version 8.2 only when asked to."""
-    apart: dict[str, Any] = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
-    return CliRunner(**apart).invoke(main, ["check", *map(str, words)]).stderr
-
-
 def test_progress_is_told_on_stderr_only_when_asked_for_or_on_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,14 +235,14 @@ def test_progress_is_told_on_stderr_only_when_asked_for_or_on_a_terminal(
     path.write_text(f"{GOOD}\n" * 2 * progress.EVERY)
     times = iter(range(1000))
     monkeypatch.setattr(progress, "monotonic", lambda: 10 * next(times))
-    assert told_by(path) == ""
-    told = told_by("--progress", path)
+    assert run(path).stderr == ""
+    told = run("--progress", path).stderr
     assert told.startswith(f"{progress.EVERY - 1} requests checked; {path}: 0 of 0 MB\n")
     monkeypatch.setattr(check, "on_terminal", lambda: True)
-    told = told_by(path)
+    told = run(path).stderr
     assert told.startswith(f"\r\x1b[K{progress.EVERY - 1} requests checked; ")
     assert told.endswith("\r\x1b[K")
-    assert told_by("--no-progress", path) == ""
+    assert run("--no-progress", path).stderr == ""
 
 
 def test_pipe_may_be_closed_early(tmp_path: Path) -> None:
