@@ -19,9 +19,10 @@ from mockserver.lint.document_schema import DocumentSchema, FormatError
 from mockserver.lint.found_files import HAR, LINES, YAML, suffix_of
 from mockserver.lint.har import har_item
 from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
-from mockserver.lint.recording_reader import RecordingReader, is_recording_line
+from mockserver.lint.recording_reader import RecordingReader
 from mockserver.lint.source import LONGEST_LINE, STDIN, Source, UnreadableError, lines_of, opened
 from mockserver.lint.wire_requests import wire_request
+from mockserver.recording.recordings import is_recording_line
 
 NOT_JSON: Final = "is not valid JSON"
 CONTENT: Final = "a request body, an event, a list of these, or a HAR archive"

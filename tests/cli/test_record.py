@@ -19,7 +19,7 @@ import jsonschema_rs
 import pytest
 
 from mockserver import MockServer
-from mockserver.lint.recording_reader import SCHEMA_FILE
+from mockserver.recording.recordings import SCHEMA_FILE
 from tests.processes import ROOT, SEARCH, command_line, environment
 
 LINE = jsonschema_rs.Draft202012Validator(json.loads(SCHEMA_FILE.read_bytes()))

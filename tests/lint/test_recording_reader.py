@@ -13,7 +13,8 @@ from mockserver.contract.library import library
 from mockserver.lint.checker import CheckOptions, check
 from mockserver.lint.document_schema import FormatError
 from mockserver.lint.items import HeadItem, RequestItem
-from mockserver.lint.recording_reader import SCHEMA_FILE, RecordingReader, is_recording_line
+from mockserver.lint.recording_reader import RecordingReader
+from mockserver.recording.recordings import SCHEMA_FILE
 
 HEAD: dict[str, Any] = {
     "recording": 1,
@@ -135,10 +136,6 @@ def test_both_directions_are_checked(tmp_path: Path) -> None:
 )
 def test_what_is_no_recording_is_named(tmp_path: Path, lines: list[Any], problem: str) -> None:
     assert any(problem in text for text in checked(tmp_path, *lines)), checked(tmp_path, *lines)
-
-
-def test_lines_of_other_formats_are_no_recording() -> None:
-    assert not any(map(is_recording_line, ([], 1, {"request": {}, "expect": {}}, {"events": []}, {"at_ms": 1})))
 
 
 def test_reader_names_the_file() -> None:
