@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
+
+from tests.benchmarks.usage import usage_of
 
 MB: Final = 1_000_000
 SIZE: Final = 50 * MB
@@ -107,14 +106,9 @@ def write(path: Path, kind: str, size: int = SIZE) -> int:
 
 def check(path: Path) -> dict[str, float]:
     """Check a file in a process of its own; returns seconds, seconds of the processor, and MB of memory."""
-    command = [sys.executable, "-m", "mockserver", "check", "--no-progress", str(path)]
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    took = time.monotonic() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode in (0, 1), process.returncode
-    return {"s": took, "CPU s": used.ru_utime + used.ru_stime, "MB": used.ru_maxrss * 1024 / MB}
+    usage = usage_of([sys.executable, "-m", "mockserver", "check", "--no-progress", str(path)])
+    assert usage.code in (0, 1), usage.code
+    return {"s": usage.seconds, "CPU s": usage.cpu_seconds, "MB": usage.peak_bytes / MB}
 
 
 def measure(kinds: tuple[str, ...] = KINDS) -> Mapping[str, Mapping[str, float]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.benchmarks.servers import ROOT, mock
+from tests.benchmarks.usage import usage_of
 
 KEYS: Final[Mapping[str, str]] = {"outlit": "pk_verify", "apex": "pk_live_verify", "whisperr": "wrk_verify"}
 GOALS: Final[Mapping[str, float]] = {"goal MB sent": 60, "goal MB of memory": 250, "goal s to the first request": 1}
@@ -25,10 +25,8 @@ def _run(protocol: str, url: str, *flags: str) -> tuple[float, float]:
     words = ["--target", url, "--protocol", protocol, "--key", KEYS[protocol], "--server-key", "apex_sk_verify"]
     command = [sys.executable, "-m", "mockserver", "verify", *words, *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT, env=environment)
-    _, _, usage = os.wait4(process.pid, 0)
-    process.returncode = 0
-    return usage.ru_maxrss / 1000, usage.ru_utime + usage.ru_stime
+    usage = usage_of(command, cwd=ROOT, env=environment)
+    return usage.peak_bytes / 1e6, usage.cpu_seconds
 
 
 def _first_request(protocol: str) -> tuple[float, float]:
