@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Final, Literal
 
 import click
 
-from mockserver import settings
-from mockserver.cli import parameters
-from mockserver.cli.parameters import FILE, STDOUT
+from mockserver.cli.parameters import FILE, STDOUT, write_whole
+from mockserver.cli.redaction_options import redaction_rules
+from mockserver.cli.session_options import Server, server_argument, session_flag
 
 EPILOG: Final = """\b
 Examples:
@@ -30,10 +29,7 @@ Exit code 0: written; 2: usage error, or an exchange that cannot be recorded; 3:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("url", envvar=["MOCKSERVER_EXPORT_URL", "MOCKSERVER_URL"])
-@click.option(
-    "--session", "name", required=True, metavar="S", help="Name of the session: the key that the client uses."
-)
+@session_flag()
 @click.option(
     "--format",
     type=click.Choice(["recording", "ndjson"]),
@@ -42,41 +38,21 @@ Exit code 0: written; 2: usage error, or an exchange that cannot be recorded; 3:
     help="recording: the published format, without credentials and personal data; ndjson: exchanges as the control "
     "surface shows them, without credentials.",
 )
-@click.option(
-    "--redact", multiple=True, metavar="RULE", help="What else to hide in a recording, see below. May be repeated."
-)
+@redaction_rules
 @click.option("--out", type=FILE, default=STDOUT, metavar="FILE", help="Write to this file instead of stdout.")
-@parameters.admin_token("Admin token of the server.")
-@parameters.ca_file
+@server_argument("export")
 def command(
-    url: str,
-    name: str,
-    format: Literal["recording", "ndjson"],
-    redact: Sequence[str],
-    out: Path,
-    admin_token: str | None,
-    admin_token_file: Path | None,
-    ca_file: Path | None,
+    server: Server, name: str, format: Literal["recording", "ndjson"], redact: Sequence[str], out: Path
 ) -> None:
     """Write the exchanges of session S.
 
     URL is the address of the server.
     """
-    from mockserver.client.calls import Target
-    from mockserver.client.client import Session
-    from mockserver.client.connections import Connections
-    from mockserver.sessions.session_name import session_name
-
     if redact and format != "recording":
         raise click.UsageError("--redact needs --format recording")
-    try:
-        name = session_name(name)
-        connections = Connections(Target(url, settings.admin_token(admin_token, admin_token_file), ca_file))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    with closing(connections):
-        lines = Session(name, connections).export(format=format, redact=redact).encode("utf-8", "surrogatepass")
+    with server.session(name) as session:
+        lines = session.export(format=format, redact=redact).encode("utf-8", "surrogatepass")
     if out == STDOUT:
         click.echo(lines, nl=False)
     else:
-        parameters.write_whole("--out", out, lines)
+        write_whole("--out", out, lines)

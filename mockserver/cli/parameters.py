@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -86,32 +86,6 @@ class ListedPath(click.Path):
     def split_envvar_value(self, rv: str) -> list[str]:
         """Split the value of a variable."""
         return rv.split()
-
-
-def pins(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> Mapping[str, str]:
-    """Return the pinned revisions by protocol, which can have only one; the library checks later whether they exist."""
-    revisions: dict[str, str] = {}
-    for pin in value:
-        protocol, _, revision = pin.partition("=")
-        if not protocol or not revision:
-            problem = f"expected PROTOCOL=REVISION, for example outlit=r4-2026-08, got {pin!r}"
-            raise click.BadParameter(problem, ctx, param)
-        if revisions.setdefault(protocol, revision) != revision:
-            raise click.BadParameter("two revisions for the same protocol", ctx, param)
-    return revisions
-
-
-def upstreams(ctx: click.Context, param: click.Parameter, value: Sequence[str]) -> Mapping[str, str]:
-    """Return the URLs of upstreams by protocol, which can have only one; the server checks later what they name."""
-    urls: dict[str, str] = {}
-    for item in value:
-        protocol, _, url = item.partition("=")
-        if not protocol or not url:
-            problem = f"expected PROTOCOL=URL, for example outlit=https://app.outlit.ai, got {protocol!r}"
-            raise click.BadParameter(problem, ctx, param)
-        if urls.setdefault(protocol, url) != url:
-            raise click.BadParameter("two upstreams for the same protocol", ctx, param)
-    return urls
 
 
 def protocol_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mockserver.cli.parameters import FILE, FINDINGS, contract_files, pin_names, pins, upstreams, write_whole
+from mockserver.cli.parameters import FILE, FINDINGS, contract_files, write_whole
+from mockserver.cli.redaction_options import redaction_rules
+from mockserver.cli.server_options import revisions, upstreams
 from mockserver.errors import SettingsError
-from mockserver.settings import Settings
 
 if TYPE_CHECKING:
     from mockserver.client.local import MockServer
 
-DEFAULTS: Final = Settings()
 SESSION: Final = "recording"
 """The session of all requests of the program, whatever their keys are: its URL names it."""
 BY_SIGNAL: Final = 128
@@ -43,39 +43,12 @@ Exit code: that of the program; 1 if it ended well but no request came; 2 if the
 
 
 @click.command(epilog=EPILOG, context_settings={"allow_interspersed_args": False})
-@click.option(
-    "--upstream",
-    "upstreams",
-    multiple=True,
-    callback=upstreams,
-    metavar="NAME=URL",
-    help="Send the requests of a protocol on to this server, and record its replies. May be repeated.",
-)
-@click.option(
-    "--upstream-timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=DEFAULTS.upstream_timeout,
-    show_default=True,
-    help="Seconds for the complete reply of an upstream.",
-)
+@upstreams("Send the requests of a protocol on to this server, and record its replies.")
 @click.option(
     "--out", type=FILE, default="recording.ndjson", show_default=True, metavar="FILE", help="File for the recording."
 )
-@click.option(
-    "--redact",
-    multiple=True,
-    metavar="RULE",
-    help="What else to hide: header:NAME, query:NAME, regex:PATTERN or a JSON Pointer. May be repeated.",
-)
-@click.option(
-    "--revision",
-    "revisions",
-    multiple=True,
-    callback=pins,
-    shell_complete=pin_names,
-    metavar="NAME=REV",
-    help="Pin the contract revision of a protocol. May be repeated.",
-)
+@redaction_rules
+@revisions
 @contract_files
 @click.option(
     "--key",
@@ -99,12 +72,7 @@ def command(
 ) -> None:
     """Run COMMAND against a server and write a recording of its requests and their replies."""
     from mockserver.client.local import MockServer
-    from mockserver.recording.redaction_rules import Rules
 
-    try:
-        Rules.of(redact)
-    except ValueError as error:
-        raise click.UsageError(f"--redact: {error}") from None
     server = MockServer(
         session=SESSION,
         upstreams=upstreams,

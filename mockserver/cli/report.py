@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import click
 
-from mockserver import settings
 from mockserver.cli import parameters
 from mockserver.cli.parameters import FILE, FINDINGS, STDOUT
+from mockserver.cli.session_options import Server, server_argument, session_flag
 
 EPILOG: Final = """\b
 Examples:
@@ -35,10 +34,7 @@ Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: u
 
 
 @click.command(epilog=EPILOG)
-@click.argument("url", envvar=["MOCKSERVER_REPORT_URL", "MOCKSERVER_URL"])
-@click.option(
-    "--session", "name", required=True, metavar="S", help="Name of the session: the key that the client uses."
-)
+@session_flag()
 @click.option(
     "--fail-on",
     "gates",
@@ -58,12 +54,11 @@ Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: u
 @click.option("--allow-empty", is_flag=True, help="Pass if no events were received, unless --min-events requires some.")
 @click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
 @click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file; - for stdout.")
-@parameters.admin_token("Admin token of the server.")
-@parameters.ca_file
+@server_argument("report")
 @click.pass_context
 def command(
     ctx: click.Context,
-    url: str,
+    server: Server,
     name: str,
     gates: Sequence[str],
     final: bool,
@@ -71,35 +66,17 @@ def command(
     allow_empty: bool,
     as_json: bool,
     junit: Path | None,
-    admin_token: str | None,
-    admin_token_file: Path | None,
-    ca_file: Path | None,
 ) -> None:
     """Print the verdict for session S.
 
     URL is the address of the server. The exit code is 1 if events were refused, or if none were received.
     """
-    from mockserver.client.calls import Target
-    from mockserver.client.client import Session
-    from mockserver.client.connections import Connections
     from mockserver.client.session_report import Report
-    from mockserver.sessions.session_name import session_name
 
     if as_json and junit == STDOUT:
         raise click.UsageError("--json and --junit - both write to stdout")
-    try:
-        name = session_name(name)
-        connections = Connections(Target(url, settings.admin_token(admin_token, admin_token_file), ca_file))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
-    with closing(connections):
-        report = Report(
-            Session(name, connections),
-            gates,
-            final=final or "lost" in gates,
-            min_events=min_events,
-            allow_empty=allow_empty,
-        )
+    with server.session(name) as session:
+        report = Report(session, gates, final=final or "lost" in gates, min_events=min_events, allow_empty=allow_empty)
     if as_json:
         parameters.echo_json(report.json())
     else:

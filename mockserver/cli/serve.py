@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, get_args
 
 import click
 
-from mockserver.cli.parameters import FILE, STDOUT, ByteSize, admin_token, contract_files, pin_names, pins, upstreams
+from mockserver.cli.parameters import FILE, STDOUT, ByteSize, admin_token, contract_files
+from mockserver.cli.server_options import DEFAULTS, revisions, setting, upstreams
 from mockserver.settings import LogFormat, LogLevel, RateMode, Settings, TlsMode
-
-DEFAULTS: Final = Settings()
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 EPILOG: Final = """\b
 Examples:
@@ -29,25 +26,11 @@ the requests in progress are done; a second signal stops it at once.
 """
 
 
-def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Function]:
-    """Return a flag that has the default of the setting of its name."""
-    default = getattr(DEFAULTS, flag.removeprefix("--").replace("-", "_"))
-    return click.option(flag, default=default, help=help, **{"show_default": True, **more})
-
-
 @click.command(epilog=EPILOG)
-@_setting("--host", "Address to listen on.")
-@_setting("--port", "Port to listen on; 0 selects a free port.", envvar="PORT", type=click.IntRange(0, 65535))
+@setting("--host", "Address to listen on.")
+@setting("--port", "Port to listen on; 0 selects a free port.", envvar="PORT", type=click.IntRange(0, 65535))
 @click.option("--ready-file", type=FILE, metavar="FILE", help="Write the URL to this file when the server is ready.")
-@click.option(
-    "--revision",
-    "revisions",
-    multiple=True,
-    callback=pins,
-    shell_complete=pin_names,
-    metavar="NAME=REV",
-    help="Pin the contract revision of a protocol. May be repeated.",
-)
+@revisions
 @contract_files
 @click.option(
     "--reload",
@@ -55,13 +38,13 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
     help="Read the files of --contract-patch and --contracts again when they change. An invalid file is logged and "
     "changes nothing.",
 )
-@_setting(
+@setting(
     "--rate-limits",
     "When a rate limit is exceeded: warn adds a warning, enforce refuses the request, off does not count.",
     type=click.Choice(get_args(RateMode)),
 )
-@_setting("--journal-limit", "Maximum number of requests kept per session.", type=click.IntRange(1))
-@_setting(
+@setting("--journal-limit", "Maximum number of requests kept per session.", type=click.IntRange(1))
+@setting(
     "--memory-limit",
     "Maximum memory for all sessions together, in bytes or with a unit (KiB, MiB, GiB): journals, ids for dedup, "
     "settings, patched contracts. When it is exceeded, the oldest requests are evicted, then sessions, first those "
@@ -69,7 +52,7 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
     type=ByteSize(),
     show_default=ByteSize.text(DEFAULTS.memory_limit),
 )
-@_setting(
+@setting(
     "--max-sessions",
     "Maximum number of sessions. When it is exceeded, the least recently used session is evicted, first those that "
     "nobody set up or read.",
@@ -105,26 +88,16 @@ def _setting(flag: str, help: str, **more: Any) -> Callable[[_Function], _Functi
     metavar="FILE",
     help="Private key of --tls-cert (PEM); not needed if it is in the same file.",
 )
-@click.option(
-    "--upstream",
-    "upstreams",
-    multiple=True,
-    callback=upstreams,
-    metavar="NAME=URL",
-    help="Send the requests of a protocol on to this server and answer with its replies; the contract still judges "
-    "them. A session can switch between the modes mock and proxy. May be repeated.",
+@upstreams(
+    "Send the requests of a protocol on to this server and answer with its replies; the contract still judges them. A "
+    "session can switch between the modes mock and proxy."
 )
-@_setting(
-    "--upstream-timeout",
-    "Seconds for the complete reply of an upstream; after that the client gets a 504.",
-    type=click.FloatRange(0, min_open=True),
-)
-@_setting(
+@setting(
     "--log-level",
     "Log level: info logs new sessions and refused events, debug logs every request.",
     type=click.Choice(get_args(LogLevel)),
 )
-@_setting("--log-format", "Log format: text, or one JSON object per line.", type=click.Choice(get_args(LogFormat)))
+@setting("--log-format", "Log format: text, or one JSON object per line.", type=click.Choice(get_args(LogFormat)))
 @click.pass_obj
 def command(ignored: list[str] | None, /, **flags: Any) -> None:
     """Start the mock server."""
