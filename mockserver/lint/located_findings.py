@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
-from mockserver.contract.schema import Schema
-from mockserver.core.explain import Spot
 from mockserver.core.findings import Finding
 from mockserver.core.model import Judged
-from mockserver.core.refusals import spots_for
+from mockserver.core.refusals import quicker_spots
 from mockserver.core.warnings import event_errors, event_warnings, request_warnings
-from mockserver.jsonkit import Json
 
 WINDOWS: Final = "/protocol/windows/"
 
@@ -30,7 +27,7 @@ def errors_of(judged: Judged, suspects: Collection[int], *, single_event: bool =
     `suspects` are the positions of the events to look at. With `single_event` the request was only built around an
     event, so what is wrong with the request is left out.
     """
-    spots = partial(_spots, judged)
+    spots = partial(quicker_spots, judged)
     errors = [
         LocatedFinding(_number(judged, index), finding)
         for index in suspects
@@ -59,17 +56,12 @@ def warnings_of(
         number = _number(judged, index)
         if number not in invalid:
             event = judged.events[index]
-            findings = event_warnings(judged, event, partial(_spots, judged))
+            findings = event_warnings(judged, event, partial(quicker_spots, judged))
             warnings += [LocatedFinding(number, finding) for finding in findings]
     named: dict[tuple[int | None, str, str], LocatedFinding] = {}
     for warning in warnings:
         named.setdefault((warning.event, warning.finding.rule, warning.finding.pointer), warning)
     yield from (warning for warning in named.values() if _applies(judged, warning.finding))
-
-
-def _spots(judged: Judged, schema: Schema, value: Json) -> Iterable[Spot]:
-    """Ask the engine that answers sooner, once there is something to explain."""
-    return spots_for(judged, value)(schema, value)
 
 
 def _number(judged: Judged, index: int) -> int | None:
