@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mockserver.cli.parameters import FILE, FINDINGS, contract_files, write_whole
+<<<<<<< Updated upstream
 from mockserver.cli.redaction_options import redaction_rules
+=======
+from mockserver.cli.redaction_options import normalise_flag, redaction_rules
+>>>>>>> Stashed changes
 from mockserver.cli.server_options import revisions, upstreams
 from mockserver.errors import SettingsError
 
@@ -48,6 +52,10 @@ Exit code: that of the program; 1 if it ended well but no request came; 2 if the
     "--out", type=FILE, default="recording.ndjson", show_default=True, metavar="FILE", help="File for the recording."
 )
 @redaction_rules
+<<<<<<< Updated upstream
+=======
+@normalise_flag
+>>>>>>> Stashed changes
 @revisions
 @contract_files
 @click.option(
@@ -64,6 +72,7 @@ def command(
     upstream_timeout: float,
     out: Path,
     redact: Sequence[str],
+    normalise: bool,
     revisions: Mapping[str, str],
     contract_patches: Sequence[Path],
     contracts: Sequence[Path],
@@ -83,7 +92,7 @@ def command(
     )
     with server:
         code = _run(server, program, key, upstreams) if program else _until_interrupted(server)
-        missing = _written(server, out, redact)
+        missing = _written(server, out, redact, normalise=normalise)
     ctx.exit(code or missing)
 
 
@@ -129,7 +138,7 @@ def _until_interrupted(server: MockServer) -> int:
     return 0
 
 
-def _written(server: MockServer, out: Path, redact: Sequence[str]) -> int:
+def _written(server: MockServer, out: Path, redact: Sequence[str], *, normalise: bool) -> int:
     """Write the recording and say what is in it; return the exit code for what is missing."""
     state = server.settings()
     if not state.counts.requests:
@@ -137,7 +146,7 @@ def _written(server: MockServer, out: Path, redact: Sequence[str]) -> int:
         return FINDINGS
     if state.evicted:
         raise SettingsError(f"{state.evicted} requests were evicted from the journal; record fewer at once")
-    text = server.export(format="recording", redact=redact)
+    text = server.export(format="recording", redact=redact, normalise=normalise)
     write_whole("--out", out, text.encode("utf-8", "surrogatepass"))
     click.echo(_summary(text, out), err=True)
     return 0

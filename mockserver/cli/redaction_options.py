@@ -41,6 +41,18 @@ def redaction_rules(function: Callable[..., _Result]) -> Callable[..., _Result]:
     return rule(file(with_rules))
 
 
+<<<<<<< Updated upstream
+=======
+def normalise_flag(function: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Add the flag for recordings that differ little from run to run, as `normalise`."""
+    return click.option(
+        "--normalise",
+        is_flag=True,
+        help="Number ids, and write times as offsets from the first exchange, rounded to 0.1 s.",
+    )(function)
+
+
+>>>>>>> Stashed changes
 def _rules_in(path: Path) -> list[str]:
     """Return the rules in a file. Raises SettingsError if it cannot be read, and UsageError, which names the line."""
     try:

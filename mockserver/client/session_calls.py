@@ -124,15 +124,21 @@ def deliveries(session: str, *, final: bool = False) -> Steps[list[Delivery]]:
 
 
 def export(
-    session: str, *, format: Literal["ndjson", "recording"] = "ndjson", redact: Sequence[str] = ()
+    session: str,
+    *,
+    format: Literal["ndjson", "recording"] = "ndjson",
+    redact: Sequence[str] = (),
+    normalise: bool = False,
 ) -> Steps[str]:
     """Return the exchanges of the session as NDJSON, with credentials replaced by placeholders.
 
-    A recording has no personal data either; `redact` has rules for what else to hide. Raises ControlError for a
-    recording in which an exchange would be judged otherwise, and for a rule that cannot be used.
+    A recording has no personal data either; `redact` has rules for what else to hide. With `normalise`, ids are
+    numbered and times are offsets from the first exchange. Raises ControlError for a recording in which an exchange
+    would be judged otherwise, and for a rule that cannot be used.
     """
     rules = json.dumps(list(redact)) if redact else None
-    lines: str = yield Call(method="GET", path=at(session, "export", format=format, redact=rules), text=True)
+    path = at(session, "export", format=format, redact=rules, normalise=normalise or None)
+    lines: str = yield Call(method="GET", path=path, text=True)
     return lines
 
 

@@ -32,12 +32,13 @@ _FOUR_BYTES: Final = ("192.0.2", "198.51.100", "203.0.113")
 class Pseudonyms:
     """The replacements of one recording, made in the order in which values are first asked for.
 
-    `prefixes` is what keys begin with, which a replacement keeps. With `shaped`, values without a form of their own are
-    replaced character by character, else by what reads best.
+    `prefixes` is what keys begin with, which a replacement keeps, `id_prefixes` what ids begin with. With `shaped`,
+    values without a form of their own are replaced character by character, else by what reads best.
     """
 
-    def __init__(self, prefixes: Iterable[str] = (), *, shaped: bool = False) -> None:
+    def __init__(self, prefixes: Iterable[str] = (), *, id_prefixes: Iterable[str] = (), shaped: bool = False) -> None:
         self._prefixes = sorted(prefixes, key=len, reverse=True)
+        self._id_prefixes = sorted(filter(None, id_prefixes), key=len, reverse=True)
         self._shaped = shaped
         self._given: dict[str, str] = {}
         self._given_numbers: dict[float, float] = {}
@@ -78,7 +79,10 @@ class Pseudonyms:
             return f"+1555{self._next('phone'):0{max(3, len(value) - 5)}}"
         if kind == "credential":
             return self._key(value)
-        return self._like(value) if self._shaped else f"<{kind}:{self._next(kind)}>"
+        if self._shaped:
+            return self._like(value)
+        prefix = next((known for known in self._id_prefixes if value.startswith(known)), "") if kind == "id" else ""
+        return f"{prefix}<{kind}:{self._next(kind)}>"
 
     def _address(self, value: str) -> str:
         number = self._next("address")

@@ -16,6 +16,8 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.lint.replies import reply_findings
 from mockserver.recording.find_secrets import key_prefixes
+from mockserver.recording.moments import STEP_MS, has_token
+from mockserver.recording.normalised import ids_of, normalised
 from mockserver.recording.pseudonyms import Kind, Pseudonyms
 from mockserver.recording.recorded_body import RecordedBody, stable
 from mockserver.recording.redact import Redactor
@@ -44,9 +46,13 @@ class Known:
     """What is hidden everywhere in a recording, and what keys begin with; collected before the first line.
 
     `secrets` are those of the session itself, `contracts` those whose keys are hidden beside those of the exchanges.
+    With `normalise`, ids are hidden too: they are the same in each recording then.
     """
 
-    def __init__(self, secrets: Iterable[str] = (), contracts: Iterable[Contract] = ()) -> None:
+    def __init__(
+        self, secrets: Iterable[str] = (), contracts: Iterable[Contract] = (), *, normalise: bool = False
+    ) -> None:
+        self.normalise = normalise
         self.everywhere: dict[str, Kind] = dict.fromkeys(sorted(secrets), "credential")
         self.contracts = dict.fromkeys(contracts)
 
@@ -56,6 +62,9 @@ class Known:
         for value, kind in hidden_everywhere(exchange):
             if value.strip():
                 self.everywhere.setdefault(value, kind)
+        if self.normalise:
+            for id in ids_of(exchange):
+                self.everywhere.setdefault(id, "id")
 
     def scrubber(self, rules: Rules, *, shaped: bool) -> Scrubber:
         """Return what hides the values; with `shaped` character by character."""
@@ -63,19 +72,27 @@ class Known:
         headers = {contract.projects.header.lower() for contract in self.contracts if contract.projects is not None}
         secrets = [value for value, kind in self.everywhere.items() if kind == "credential"]
         return Scrubber(
-            Pseudonyms(prefixes, shaped=shaped),
+            Pseudonyms(prefixes, id_prefixes=self._id_prefixes(), shaped=shaped),
             Redactor(secrets, prefixes),
             self.everywhere,
             rules=rules,
             kept_headers=headers,
         )
 
+    def _id_prefixes(self) -> set[str]:
+        """Return how the ids in replies begin, which a check of the reply looks at."""
+        return {prefix for contract in self.contracts for prefix in contract.id_prefixes.values()}
+
 
 class Recorder:
-    """Makes the lines of one recording, in the order of its exchanges."""
+    """Makes the lines of one recording, in the order of its exchanges.
 
-    def __init__(self, scrubber: Scrubber) -> None:
+    With `normalise`, times are offsets from the first exchange.
+    """
+
+    def __init__(self, scrubber: Scrubber, *, normalise: bool = False) -> None:
         self._scrubber = scrubber
+        self._normalise = normalise
         self._first_ms: int | None = None
         self._lines = 0
         self._after: dict[Identity, Identity] = {}
@@ -96,13 +113,20 @@ class Recorder:
             elif (clash := self._clash(original.judged, view.judged)) is not None:
                 problem = clash
             else:
-                return ordered(self._row(view, body)).encode() + b"\n"
+                row = self._row(view, body)
+                if self._normalise:
+                    if has_token(row):
+                        raise UnfaithfulError(
+                            original.id, "it has a text that reads like a time of a normalised recording"
+                        )
+                    row = normalised(row, view.exchange, self._first, lambda other: _judgement(other) == judged_before)
+                return ordered(row).encode() + b"\n"
         raise UnfaithfulError(original.id, problem)
 
     def head(self, upstreams: Mapping[str, str], rules: Rules, now_ms: int) -> bytes:
         """Return the first line of the recording, after all others were made; `now_ms` is for one without exchanges."""
         first = now_ms if self._first_ms is None else self._first_ms
-        head = {
+        head: dict[str, Json] = {
             FORMAT: VERSION,
             "created": rfc3339_ms(first),
             "mockserver": __version__,
@@ -113,7 +137,14 @@ class Recorder:
             "upstreams": {name: url for name, url in sorted(upstreams.items()) if name in self.proxied},
             "redaction": {"values": self._scrubber.hidden, "rules": len(rules.texts)},
         }
+        if self._normalise:
+            head["normalised"] = {"step_ms": STEP_MS}
         return ordered(head).encode() + b"\n"
+
+    @property
+    def _first(self) -> int:
+        assert self._first_ms is not None, "the row that is written is the first one, or after it"
+        return self._first_ms
 
     def _row(self, view: View, body: RecordedBody) -> dict[str, Json]:
         exchange, head = view.exchange, view.exchange.shared.head

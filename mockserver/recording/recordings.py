@@ -17,6 +17,7 @@ from mockserver.jsonkit.formats import epoch_ms
 from mockserver.jsonkit.jsontext import NotJSONError
 from mockserver.lint.document_schema import DocumentSchema, FormatError
 from mockserver.lint.wire_requests import wire_request
+from mockserver.recording.moments import with_times
 from mockserver.recording.recorded_body import content_of
 
 SCHEMA_FILE: Final = Path(__file__).with_name("recording.schema.json")
@@ -38,6 +39,11 @@ class Head:
         """Return the contract revision that judged the exchanges of a protocol; None if there were none."""
         revision: str | None = self.row["contracts"].get(protocol, {}).get("revision")
         return revision
+
+    @property
+    def normalised(self) -> bool:
+        """Whether times are offsets in the file. They are put back in what is read."""
+        return "normalised" in self.row
 
     @property
     def upstreams(self) -> Mapping[str, str]:
@@ -162,6 +168,8 @@ class LineReader:
         if self._head is None:
             problem = "an exchange without the head of a recording before it; its first line is missing"
             raise FormatError(self._file, place, "", problem)
+        if self._head.normalised:
+            value = with_times(value, self._head.created_ms)
         return RecordedExchange(self._head, value, self._request(value["request"], place), self._reply(value, place))
 
     def _request(self, sent: Json, place: str) -> WireRequest:

@@ -97,8 +97,9 @@ class JournalHandlers(HandlerBase):
         session = self.read(call)
         if call.query.get("format") == "recording":
             return await send_recording(self, call, session)
-        if "redact" in call.query:
-            raise RejectedError(400, "redact needs format=recording", parameter="redact")
+        for name in ("redact", "normalise"):
+            if name in call.query:
+                raise RejectedError(400, f"{name} needs format=recording", parameter=name)
         headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)

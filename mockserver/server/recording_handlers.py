@@ -26,7 +26,7 @@ async def send_recording(handlers: HandlerBase, call: Call, session: Session) ->
         rules = Rules.of(call.query.get("redact") or ())
     except ValueError as error:
         raise RejectedError(400, f"redact: {error}", parameter="redact") from None
-    lines = await _lines(handlers, session, rules)
+    lines = await _lines(handlers, session, rules, normalise=call.query.get("normalise", False))
     headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
     if call.request.method == "HEAD":
         return web.Response(headers=headers)
@@ -37,15 +37,16 @@ async def send_recording(handlers: HandlerBase, call: Call, session: Session) ->
     return stream
 
 
-async def _lines(handlers: HandlerBase, session: Session, rules: Rules) -> list[bytes]:
+async def _lines(handlers: HandlerBase, session: Session, rules: Rules, *, normalise: bool) -> list[bytes]:
     """Return the lines. What is hidden reads well, or else has the shape of what it hides."""
-    known = Known(secrets_of_session(session), handlers.contracts.served.values())
+    known = Known(secrets_of_session(session), handlers.contracts.served.values(), normalise=normalise)
     last, turn = session.newest, Turn()
     async for exchange in _until(session, last):
         await turn.do(partial(known.add, exchange), large=True)
     problem: UnfaithfulError | None = None
     for shaped in (False, True):
-        recorder = Recorder(await turn.do(partial(known.scrubber, rules, shaped=shaped), large=True))
+        scrubber = await turn.do(partial(known.scrubber, rules, shaped=shaped), large=True)
+        recorder = Recorder(scrubber, normalise=normalise)
         try:
             lines = [
                 await turn.do(partial(recorder.line, exchange), large=True) async for exchange in _until(session, last)

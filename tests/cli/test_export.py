@@ -36,6 +36,17 @@ def test_recording_goes_to_a_file_or_to_stdout(server: MockServer, tmp_path: Pat
     assert run("check", "--no-warnings", str(file)).returncode == 0
 
 
+def test_normalised_recording_is_checked_as_any_other(server: MockServer, tmp_path: Path) -> None:
+    file = tmp_path / "recorded.ndjson"
+    assert export(server, "--normalise", "--out", str(file)) == (0, "", "")
+    assert '"occurred_at":"<time' in file.read_text()
+    done = run("check", "--no-warnings", str(file))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        0,
+        "1 request, 1 event: 0 errors, 0 warnings; 1 reply checked",
+    )
+
+
 def test_exchanges_as_the_control_surface_shows_them_have_personal_data(server: MockServer) -> None:
     code, text, _ = export(server, "--format", "ndjson")
     (line,) = map(json.loads, text.splitlines())
@@ -56,6 +67,7 @@ def test_nothing_is_written_when_an_exchange_would_be_judged_otherwise(server: M
     [
         (["--redact", "cookie:x"], "'cookie:x' is not a valid rule: expected header:NAME"),
         (["--redact", "header:x", "--format", "ndjson"], "--redact needs --format recording"),
+        (["--normalise", "--format", "ndjson"], "--normalise needs --format recording"),
         (
             ["--out", "/nowhere/recorded.ndjson"],
             "--out: cannot write /nowhere/recorded.ndjson: No such file or directory",

@@ -131,6 +131,15 @@ def test_contract_answers_without_an_upstream(tmp_path: Path) -> None:
     assert [line["reply"]["from"] for line in recorded(tmp_path / "recording.ndjson")] == ["contract", "contract"]
 
 
+def test_normalised_recording_has_offsets_for_times(tmp_path: Path) -> None:
+    done = record(tmp_path, "--normalise", *PYTHON)
+    assert done.returncode == 7
+    first, _ = recorded(tmp_path / "recording.ndjson")
+    (event,) = first["request"]["body"]["json"]["events"]
+    assert event["occurred_at"].startswith("<time")
+    assert event["context"]["$message_id"] == "<id:1>"
+
+
 @contextmanager
 def recording(folder: Path, code: str) -> Iterator[subprocess.Popen[str]]:
     """Record a program that says when it is ready, and then waits for a signal."""
