@@ -9,11 +9,7 @@ from typing import Final, Literal
 import click
 
 from mockserver.cli.parameters import FILE, STDOUT, write_whole
-<<<<<<< Updated upstream
-from mockserver.cli.redaction_options import redaction_rules
-=======
 from mockserver.cli.redaction_options import normalise_flag, redaction_rules
->>>>>>> Stashed changes
 from mockserver.cli.session_options import Server, server_argument, session_flag
 
 EPILOG: Final = """\b
@@ -43,12 +39,6 @@ Exit code 0: written; 2: usage error, or an exchange that cannot be recorded; 3:
     "surface shows them, without credentials.",
 )
 @redaction_rules
-<<<<<<< Updated upstream
-@click.option("--out", type=FILE, default=STDOUT, metavar="FILE", help="Write to this file instead of stdout.")
-@server_argument("export")
-def command(
-    server: Server, name: str, format: Literal["recording", "ndjson"], redact: Sequence[str], out: Path
-=======
 @normalise_flag
 @click.option("--out", type=FILE, default=STDOUT, metavar="FILE", help="Write to this file instead of stdout.")
 @server_argument("export")
@@ -59,7 +49,6 @@ def command(
     redact: Sequence[str],
     normalise: bool,
     out: Path,
->>>>>>> Stashed changes
 ) -> None:
     """Write the exchanges of session S.
 
@@ -67,20 +56,11 @@ def command(
     """
     if redact and format != "recording":
         raise click.UsageError("--redact needs --format recording")
-<<<<<<< Updated upstream
-    with server.session(name) as session:
-        lines = session.export(format=format, redact=redact).encode("utf-8", "surrogatepass")
-=======
     if normalise and format != "recording":
         raise click.UsageError("--normalise needs --format recording")
     with server.session(name) as session:
         lines = session.export(format=format, redact=redact, normalise=normalise)
->>>>>>> Stashed changes
     if out == STDOUT:
         click.echo(lines.encode("utf-8", "surrogatepass"), nl=False)
     else:
-<<<<<<< Updated upstream
-        write_whole("--out", out, lines)
-=======
         write_whole("--out", out, lines.encode("utf-8", "surrogatepass"))
->>>>>>> Stashed changes

@@ -14,11 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mockserver.cli.parameters import FILE, FINDINGS, contract_files, write_whole
-<<<<<<< Updated upstream
-from mockserver.cli.redaction_options import redaction_rules
-=======
 from mockserver.cli.redaction_options import normalise_flag, redaction_rules
->>>>>>> Stashed changes
 from mockserver.cli.server_options import revisions, upstreams
 from mockserver.errors import SettingsError
 
@@ -52,10 +48,7 @@ Exit code: that of the program; 1 if it ended well but no request came; 2 if the
     "--out", type=FILE, default="recording.ndjson", show_default=True, metavar="FILE", help="File for the recording."
 )
 @redaction_rules
-<<<<<<< Updated upstream
-=======
 @normalise_flag
->>>>>>> Stashed changes
 @revisions
 @contract_files
 @click.option(

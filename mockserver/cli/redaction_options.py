@@ -41,8 +41,6 @@ def redaction_rules(function: Callable[..., _Result]) -> Callable[..., _Result]:
     return rule(file(with_rules))
 
 
-<<<<<<< Updated upstream
-=======
 def normalise_flag(function: Callable[..., _Result]) -> Callable[..., _Result]:
     """Add the flag for recordings that differ little from run to run, as `normalise`."""
     return click.option(
@@ -52,7 +50,6 @@ def normalise_flag(function: Callable[..., _Result]) -> Callable[..., _Result]:
     )(function)
 
 
->>>>>>> Stashed changes
 def _rules_in(path: Path) -> list[str]:
     """Return the rules in a file. Raises SettingsError if it cannot be read, and UsageError, which names the line."""
     try:
