@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import socket
@@ -18,6 +19,8 @@ from mockserver.client.calls import Call, Steps, at
 from mockserver.client.client import Session
 from mockserver.client.session_calls import describe
 from mockserver.client.session_report import Report
+from mockserver.client.stream import Stream
+from mockserver.client.stream_text import line_of
 from mockserver.contract.library import library
 from mockserver.jsonkit import Json
 from mockserver.lint.checker import CheckOptions, check
@@ -78,6 +81,7 @@ def outputs(session: Session, raw: str, folder: Path) -> Iterator[tuple[str, str
     yield "report as text", report.text()
     yield "report as JSON", report.json()
     yield "report as JUnit XML", report.junit().decode()
+    yield "stream without secrets", asyncio.run(streamed(session))
     yield "failure text", session.connections.run(describe(session.name))
     with pytest.raises(WaitError) as failed:
         session.wait_for(count=5000, timeout=0)
@@ -89,6 +93,18 @@ def outputs(session: Session, raw: str, folder: Path) -> Iterator[tuple[str, str
     state = session.settings()
     if not (state.keys or state.credentials):  # what these hide is in no request
         yield from checks("recording", raw, folder)
+
+
+async def streamed(session: Session) -> str:
+    """Return the requests of a session as a stream has them for `tail`, as JSON and as lines."""
+    lines, last = list[str](), [row.id for row in session.requests()][-1:]
+    if not last:
+        return ""
+    async for event in Stream(session.target, session.name, "0", hidden=True).events():
+        lines += [json.dumps(event.as_json(), ensure_ascii=False), line_of(event).text]
+        if event.kind == "request" and event.data["request"]["id"] in last:
+            break
+    return "\n".join(lines)
 
 
 def received(session: Session) -> str:

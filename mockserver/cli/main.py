@@ -17,7 +17,7 @@ from mockserver.cli.parameters import SuggestingGroup
 from mockserver.errors import MockServerError
 from mockserver.jsonkit.printable import printable
 
-COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "export", "record", "contracts")
+COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "tail", "export", "record", "contracts")
 PROBE: Final = "ready"
 """Loads no other command to check that command's variables, so that it starts fast."""
 
@@ -38,7 +38,7 @@ Examples:
 Every flag has an environment variable, MOCKSERVER_<COMMAND>_<FLAG>; the flag overrides the variable. An unknown
 variable of a command is an error; other variables that start with MOCKSERVER_ are ignored with a message. The variable
 of a repeatable flag holds all values, separated by whitespace (those of verify --header by line breaks). MOCKSERVER_URL
-is the server that `ready`, `report`, `export` and the pytest plugin use by default.
+is the server that `ready`, `report`, `tail`, `export` and the pytest plugin use by default.
 
 \b
 Exit code 0: success; 1: findings; 2: usage or configuration error; 3: target unreachable; 4: internal error.

@@ -1,4 +1,4 @@
-"""The argument and the flags of the commands that look at a session of a running server: `report` and `export`."""
+"""The argument and the flags of the commands that look at a running server: `report`, `export` and `tail`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mockserver import settings
 from mockserver.cli import parameters
 
 if TYPE_CHECKING:
+    from mockserver.client.calls import Target
     from mockserver.client.client import Session
     from mockserver.client.connections import Connections
 
@@ -30,37 +31,51 @@ class Server:
     admin_token_file: Path | None
     ca_file: Path | None
 
+    @property
+    def target(self) -> Target:
+        """The address of the server. Raises UsageError for a wrong flag."""
+        from mockserver.client.calls import Target
+
+        try:
+            return Target(self.url, settings.admin_token(self.admin_token, self.admin_token_file), self.ca_file)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+
     @contextmanager
     def connected(self) -> Iterator[Connections]:
         """Return connections to the server, closed at the end of the block. Raises UsageError for a wrong flag."""
-        from mockserver.client.calls import Target
         from mockserver.client.connections import Connections
 
-        try:
-            token = settings.admin_token(self.admin_token, self.admin_token_file)
-            connections = Connections(Target(self.url, token, self.ca_file))
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
-        with closing(connections):
+        with closing(Connections(self.target)) as connections:
             yield connections
 
     @contextmanager
     def session(self, name: str) -> Iterator[Session]:
         """Return a session of the server, closed at the end of the block. Raises UsageError for wrong flags."""
         from mockserver.client.client import Session
-        from mockserver.sessions.session_name import session_name
 
-        try:
-            name = session_name(name)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
+        name = valid_name(name)
         with self.connected() as connections:
             yield Session(name, connections)
 
 
-def server_argument(command: str) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
+def valid_name(name: str) -> str:
+    """Return the name of a session in its one form. Raises UsageError if it cannot be one."""
+    from mockserver.sessions.session_name import session_name
+
+    try:
+        return session_name(name)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def server_argument(
+    command: str, default: str | None = None
+) -> Callable[[Callable[..., _Result]], Callable[..., _Result]]:
     """Return the argument URL, and the flags to reach the server there, as `server`. `command` is in its variable."""
-    url = click.argument("url", envvar=[f"MOCKSERVER_{command.upper()}_URL", "MOCKSERVER_URL"])
+    required = default is None
+    names = [f"MOCKSERVER_{command.upper()}_URL", "MOCKSERVER_URL"]
+    url = click.argument("url", envvar=names, required=required, default=default)
 
     def add(function: Callable[..., _Result]) -> Callable[..., _Result]:
         @wraps(function)

@@ -11,7 +11,7 @@ import os
 import socket
 import ssl
 from asyncio import sleep
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import suppress
 from http.client import RemoteDisconnected
 from types import SimpleNamespace, TracebackType
@@ -23,7 +23,7 @@ from aiohttp import ClientSession, TCPConnector
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest, ReplyError
+from mockserver.client.messages import ExchangeError, HttpReply, HttpRequest, RefusedError, ReplyError
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -33,6 +33,7 @@ AUTOMATIC_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-A
 MAX_HEADER_LINE: Final = 65536
 MAX_HEADERS: Final = 1000
 CHUNK: Final = 65536
+OK: Final = 200
 CLOSING_TURNS: Final = 10
 """Turns of the event loop that closing a connection takes at most."""
 
@@ -90,15 +91,7 @@ class HttpClient:
             raise ExchangeError(_reason(error, request), reused=connection.reused) from error
 
     async def _exchange(self, request: HttpRequest, connection: SimpleNamespace, idle: asyncio.Timeout) -> HttpReply:
-        async with await _request(
-            self._session,
-            request.method,
-            self._url(request.target),
-            headers=request.headers,
-            data=_Body(request.body) if request.body else None,
-            allow_redirects=False,
-            trace_request_ctx=connection,
-        ) as reply:
+        async with await self._send(request, connection) as reply:
             body = bytearray()
             async for chunk in reply.content.iter_any():
                 body += chunk
@@ -107,6 +100,41 @@ class HttpClient:
                 if request.idle_timeout is not None and not idle.expired():
                     idle.reschedule(asyncio.get_running_loop().time() + request.idle_timeout)
             return HttpReply(status=reply.status, headers=_joined(reply.raw_headers), body=bytes(body))
+
+    async def _send(self, request: HttpRequest, connection: SimpleNamespace) -> aiohttp.ClientResponse:
+        return await _request(
+            self._session,
+            request.method,
+            self._url(request.target),
+            headers=request.headers,
+            data=_Body(request.body) if request.body else None,
+            allow_redirects=False,
+            trace_request_ctx=connection,
+        )
+
+    async def pieces(self, request: HttpRequest) -> AsyncGenerator[bytes, None]:
+        """Send a request and yield the body of its reply as it arrives.
+
+        Raises ExchangeError, also where the reply is cut short, and RefusedError for another status than 200.
+        """
+        connection = SimpleNamespace(reused=False)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(request.idle_timeout) as idle:
+                async with await self._send(request, connection) as reply:
+                    if reply.status != OK:
+                        body = await reply.read()
+                        raise RefusedError(
+                            HttpReply(status=reply.status, headers=_joined(reply.raw_headers), body=body)
+                        )
+                    async for chunk in reply.content.iter_any():
+                        if request.idle_timeout is not None and not idle.expired():
+                            idle.reschedule(None)
+                        yield chunk
+                        if request.idle_timeout is not None:
+                            idle.reschedule(loop.time() + request.idle_timeout)
+        except (aiohttp.ClientError, ReplyError, OSError, ValueError) as error:
+            raise ExchangeError(_reason(error, request), reused=connection.reused) from error
 
     def _url(self, target: str) -> URL:
         """Return the URL of a raw target. The query is part of the path here, so that an empty one is not dropped."""

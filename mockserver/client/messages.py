@@ -44,3 +44,11 @@ class ExchangeError(Exception):
         super().__init__(str(reason))
         self.reason = reason
         self.reused = reused
+
+
+class RefusedError(Exception):
+    """A request whose reply was to be read as it arrives was answered with another status than 200."""
+
+    def __init__(self, reply: HttpReply) -> None:
+        super().__init__(f"the status is {reply.status}")
+        self.reply = reply

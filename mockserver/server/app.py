@@ -54,11 +54,12 @@ class App:
         return Turn()
 
     def stop(self) -> None:
-        """Start to stop: report as not ready, answer open waits, close connections after their reply."""
+        """Start to stop: report as not ready, answer open waits, end streams, close connections after their reply."""
         self.handlers.stopping = True
         for session in self.store.sessions():
             for waiter in tuple(session.waiters):
                 waiter.end("evicted")
+        self.store.feed.close()
 
     def count_unreadable(self, detail: str) -> None:
         """Count a request that cannot be parsed, and so cannot be journalled."""

@@ -365,7 +365,7 @@ class Watched(Connection):
         target, payload = self._newest
         if self.secure:
             return False
-        if not payload.is_eof() or is_wait(target):
+        if not payload.is_eof() or is_blocking(target):
             return False
         self.half_closed = True
         self._close_when_done()
@@ -385,9 +385,10 @@ class Watched(Connection):
             self.close()
 
 
-def is_wait(target: str) -> bool:
-    """Return whether a target is a blocking call, which is useless once its client is gone."""
-    return target.startswith("/_mock/sessions/") and target.partition("?")[0].endswith("/wait")
+def is_blocking(target: str) -> bool:
+    """Return whether a target is a wait or a stream, which is useless once its client is gone."""
+    path = target.partition("?")[0]
+    return (path.startswith("/_mock/sessions/") and path.endswith(("/wait", "/stream"))) or path == "/_mock/stream"
 
 
 class Server(web.Server):

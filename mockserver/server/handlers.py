@@ -7,8 +7,17 @@ from mockserver.server.journal_handlers import JournalHandlers
 from mockserver.server.script_handlers import ScriptHandlers
 from mockserver.server.server_handlers import ServerHandlers
 from mockserver.server.settings_handlers import SettingsHandlers
+from mockserver.server.stream_handlers import StreamHandlers
 from mockserver.server.wait_handlers import WaitHandlers
 
 
-class Handlers(ServerHandlers, DocumentHandlers, SettingsHandlers, JournalHandlers, WaitHandlers, ScriptHandlers):
+class Handlers(
+    ServerHandlers,
+    DocumentHandlers,
+    SettingsHandlers,
+    JournalHandlers,
+    WaitHandlers,
+    StreamHandlers,
+    ScriptHandlers,
+):
     """All handlers: each public method named by an operationId takes a `Call`."""

@@ -245,6 +245,7 @@ class Vendor:
         """Apply one fault step around the commit; record when and whether the complete reply was sent."""
         arrival.session.in_flight += 1
         relayed: Relayed | None = None
+        exchange: Exchange | None = None
         try:
             held_up = step.when == "before_commit" and await injection.pause(step, arrival.request)
             if held_up:
@@ -270,6 +271,8 @@ class Vendor:
             _revise(arrival.session, exchange, lost=not whole, status_left=status_left, answered=answered)
             return sent
         finally:
+            if exchange is not None:
+                self._store.note_answered(arrival.session, exchange)
             arrival.session.leave()
 
     def _unowned(self, method: str, path: str) -> web.Response:

@@ -22,11 +22,13 @@ from mockserver.server import (
     pages,
     repeated_headers,
     running,
+    stream_handlers,
+    stream_rows,
     turns,
     upstreams,
     waiting,
 )
-from mockserver.sessions import claims, matcher, session_name, tombstones
+from mockserver.sessions import claims, feed, matcher, session_name, tombstones
 from mockserver.sessions.stores import memory
 from mockserver.settings import LONGEST_TOKEN, Settings
 from tests.docs.markdown import ROOT, blocks, row_cells
@@ -94,6 +96,10 @@ LIMITS = {
     "lines of the log that wait for a reader": f"{lines.MAX_LINES:,}, or {size(lines.MAX_BYTES)}",
     "text of a line of the log": f"{lines.MAX_TEXT:,} characters",
     "open waits": f"{waiting.MOST_OPEN:,}",
+    "open streams": f"{stream_handlers.MOST_STREAMS:,}",
+    "happenings that streams can resume behind, of all sessions": f"{feed.MOST:,}",
+    "rows of events of one request in a stream": size(stream_rows.LARGEST),
+    "rows that are kept for other readers of streams": size(stream_rows.KEPT_BYTES),
     "time of a wait, and of silence that it waits for": ms(*WAIT, "timeout_ms", "maximum"),
     "latest events or requests that a failed wait compares": f"{waiting.MOST_CANDIDATES:,}",
     "refused events that a failed wait shows": f"{waiting.REFUSED_ROWS}, and {size(waiting.REFUSED_BYTES)}",

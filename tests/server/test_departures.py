@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mockserver.server.connection import is_wait
+from mockserver.server.connection import is_blocking
 from mockserver.settings import Settings
 from tests.server.conftest import AppServer
 from tests.server.control_client import ControlClient
@@ -118,8 +118,11 @@ async def test_wait_ends_when_its_caller_is_gone(app_server: AppServer, end: End
     assert app_server.app.store.session(KEY).waiters == set()
 
 
-def test_only_waits_end_with_their_client() -> None:
-    assert is_wait("/_mock/sessions/a/wait")
-    assert is_wait("/_mock/sessions/a/wait?x")
-    assert not is_wait("/_mock/sessions/a/clock?/wait")
-    assert not is_wait("/_mock/s/a/v1/wait")
+def test_only_waits_and_streams_end_with_their_client() -> None:
+    assert is_blocking("/_mock/sessions/a/wait")
+    assert is_blocking("/_mock/sessions/a/wait?x")
+    assert is_blocking("/_mock/sessions/a/stream?after=0")
+    assert is_blocking("/_mock/stream")
+    assert not is_blocking("/_mock/streams")
+    assert not is_blocking("/_mock/sessions/a/clock?/wait")
+    assert not is_blocking("/_mock/s/a/v1/wait")

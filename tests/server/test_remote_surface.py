@@ -14,6 +14,8 @@ from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient, track_body
 
 ORIGIN = {"Origin": "https://app.example"}
+STREAMS = ("stream_server", "stream_session")
+"""Operations whose replies have no end."""
 
 
 async def test_openapi_document_lists_exactly_the_routes_that_have_handlers(
@@ -50,12 +52,16 @@ async def test_every_route_of_the_document_is_answered_as_it_says(control: Contr
             if method == "parameters" or operation["operationId"] == "forget_session":
                 continue
             path = route.replace("{", "{0[").replace("}", "]}").format(words)
+            if operation["operationId"] in STREAMS:
+                assert await control.call("HEAD", path) == (200, None)
+                continue
             status, _ = await control.call(method.upper(), path, bodies.get(operation["operationId"]))
             assert str(status) in operation["responses"], (method, path, status)
             if method == "get":
                 assert (await control.call("HEAD", path)) == (status, None)
             called += 1
-    assert called == sum(len(item) - ("parameters" in item) for item in surface.document()["paths"].values()) - 1
+    operations = sum(len(item) - ("parameters" in item) for item in surface.document()["paths"].values())
+    assert called == operations - len(STREAMS) - 1
     assert await control.delete(f"/_mock/sessions/{vendor.key}") == (204, None)
 
 

@@ -41,7 +41,11 @@ for protocol, model, body in json.load(sys.stdin):
         print("wrong")
 """
 """Scripts for the tools' own interpreter: each starts a tool once for all documents."""
-NO_JSON = {"application/javascript": "text/plain", "application/x-ndjson": "text/plain"}
+NO_JSON = {
+    "application/javascript": "text/plain",
+    "application/x-ndjson": "text/plain",
+    "text/event-stream": "text/plain",
+}
 """Media types that openapi-python-client has to be told of."""
 UNSEEN = ("neither alternative",)
 """What the models do not find: in an alternative, they take the type that the member has in the whole object."""

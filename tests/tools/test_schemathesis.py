@@ -31,8 +31,8 @@ OF_REPLIES = (
     "allow_header_conformance",
 )
 """Checks of what is answered. No schema says all that the control surface takes: names, times, what goes together."""
-BLOCKING = ("wait_for_traffic",)
-"""Operations that answer when something happens."""
+BLOCKING = ("wait_for_traffic", "stream_server", "stream_session")
+"""Operations that answer when something happens, or go on without an end."""
 BY_ITSELF = ("get_openapi",)
 """The operation that Schemathesis has the document from, which it leaves out."""
 EXAMPLES = 15

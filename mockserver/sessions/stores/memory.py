@@ -17,6 +17,7 @@ from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.claims import ID_BYTES
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, Relayed, SharedHead
+from mockserver.sessions.feed import Feed
 from mockserver.sessions.remains import Remains
 from mockserver.sessions.session import Session, SessionSettings, SharedUses
 from mockserver.sessions.session_name import DEFAULT_SESSION, tagged
@@ -72,6 +73,7 @@ class MemoryStore:
         self.shared_uses = SharedUses()
         self.tombstones = Tombstones()
         self.remains = Remains()
+        self.feed = Feed()
         self.bytes = 0
         self.evicted_sessions = 0
         self.on_new_session: Callable[[Session], None] = lambda session: None
@@ -93,6 +95,7 @@ class MemoryStore:
             session.settings.credentials = self._still_owned(name, tombstone)
             _log.warning("session %s is there again: %s", tagged(name), tombstone.text())
         self._order.add(session)
+        self.feed.begin(session)
         self.on_new_session(session)
         if len(self._sessions) > self._max_sessions:
             idlest = self._order.idlest(session)
@@ -221,11 +224,18 @@ class MemoryStore:
         if session.deleted:
             return
         session.record(exchange)
+        if exchange.override.fault is None:
+            self.feed.add(session, exchange.seq)
         self._remembered += session.claims.remembered - session.remembered_before
         session.remembered_before = session.claims.remembered
         self._account(session)
         if self._remembered > self._max_remembered:
             self._forget_ids()
+
+    def note_answered(self, session: Session, exchange: Exchange) -> None:
+        """Note that a request which a fault step was meant for is answered: only now its row is what it stays."""
+        if not session.deleted:
+            self.feed.add(session, exchange.seq)
 
     def _account(self, session: Session) -> None:
         """Count what a session holds now, and bring all together under the limit."""
@@ -351,6 +361,7 @@ class MemoryStore:
         self.remains.add(session.claims.ids())
         for waiter in tuple(session.waiters):
             waiter.end(reason)
+        self.feed.end(session, reason)
         self._order.remove(session)
         session.shared_uses.clear()
         self.bytes -= session.counted
