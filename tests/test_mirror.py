@@ -33,6 +33,7 @@ TOOLS = Elsewhere("test_other_tools.py", "it keeps tools that replace time, HTTP
 CASES = Elsewhere("lint/test_case_reader.py", "the reader and the JSON Schema of cases are held to one verdict")
 GUESSED = Elsewhere("lint/test_guess.py", "what payloads are taken for")
 HIDDEN = Elsewhere("recording/test_redact.py", "a secret is found and hidden in every place and spelling")
+DRIFTED = Elsewhere("recording/test_drift.py", "planted changes are told, each once")
 CHECKED = Elsewhere("lint/test_checker.py", "files are read to be checked")
 
 ELSEWHERE = {
@@ -56,8 +57,11 @@ ELSEWHERE = {
     "core.reference_engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
     "contract.server_rules": Elsewhere("contract/test_explanation.py", "each rule is explained"),
     "recording.assigned_values": HIDDEN,
+    "recording.differences": DRIFTED,
+    "recording.document_pairs": DRIFTED,
     "recording.encoded_text": HIDDEN,
     "recording.find_secrets": HIDDEN,
+    "recording.item_pairs": DRIFTED,
     "recording.secret_names": HIDDEN,
     "recording.word_search": HIDDEN,
     "lint.document_schema": CASES,

@@ -17,7 +17,10 @@ from mockserver.cli.parameters import SuggestingGroup
 from mockserver.errors import MockServerError
 from mockserver.jsonkit.printable import printable
 
-COMMANDS: Final = ("serve", "ready", "check", "sample", "verify", "report", "tail", "export", "record", "contracts")
+COMMANDS: Final = (
+    *("serve", "ready", "check", "sample", "verify", "report", "tail"),
+    *("export", "record", "diff", "contracts"),
+)
 PROBE: Final = "ready"
 """Loads no other command to check that command's variables, so that it starts fast."""
 

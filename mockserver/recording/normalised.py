@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from msgspec import structs
@@ -12,8 +12,10 @@ from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json, jsontext
 from mockserver.lint.wire_requests import wire_request
 from mockserver.recording.moments import STEP_MS, Moments, with_times
-from mockserver.recording.normal_form import NormalForm, Side, normal_form
+from mockserver.recording.normal_form import ANY, NormalForm, Side, normal_form
 from mockserver.recording.recorded_body import content_of
+from mockserver.recording.redaction_rules import Place
+from mockserver.recording.scrubbed import personal_places
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.views import View
 
@@ -26,17 +28,25 @@ def ids_of(exchange: Exchange) -> Iterator[str]:
             yield value.decode("latin-1").strip()
     body = RequestBody(request)
     if body.parse(exchange.contract.max_body):
-        yield from _ids_in(body.value, form, "request")
+        words = [known.place for known in personal_places(exchange.contract) if known.kind == "text"]
+        yield from _ids_in(body.value, form, "request", words)
     reply = exchange.override.reply
     if reply is not None:
         yield from (value.strip() for name, value in reply.headers if form.header(name, value) == "<id>")
         yield from _ids_in(_json_of(reply), form, "reply")
 
 
-def _ids_in(value: Json, form: NormalForm, side: Side) -> Iterator[str]:
+def _ids_in(value: Json, form: NormalForm, side: Side, words: Sequence[Place] = ()) -> Iterator[str]:
+    """Yield the ids in a body. What is at places of `words` is hidden as such: it may be a plain word."""
     for mark in form.marks(value, side):
-        if mark.kind == "id" and isinstance(mark.value, str) and mark.value.strip():
+        is_id = mark.kind == "id" and isinstance(mark.value, str) and mark.value.strip()
+        if is_id and not any(_is_inside(mark.place, place) for place in words):
             yield mark.value
+
+
+def _is_inside(place: tuple[str | int, ...], around: Place) -> bool:
+    tokens = zip(place, around, strict=False)
+    return len(place) >= len(around) and all(known in (ANY, token) for token, known in tokens)
 
 
 def _json_of(reply: WireReply) -> Json:

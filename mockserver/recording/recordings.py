@@ -132,7 +132,10 @@ def recording_of(content: bytes, file: str) -> Recording:
         if not line or line.isspace():
             continue
         place = f"line {number}"
-        read = reader.read(_parsed(line, file, place), place)
+        value = _parsed(line, file, place)
+        if head is None and not is_recording_line(value):
+            raise FormatError(file, place, "", "is not a recording, whose first line is a head")
+        read = reader.read(value, place)
         if isinstance(read, RecordedExchange):
             exchanges.append(read)
         elif head is None:

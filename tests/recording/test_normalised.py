@@ -88,6 +88,16 @@ def test_ids_are_numbered_and_times_are_offsets() -> None:
     assert sent.endswith(exact_time[-6:])
 
 
+def test_plain_words_stay_where_they_are_no_ids() -> None:
+    with MockServer() as server:
+        who = {"external_user_id": "ada", "traits": {"plan": "pro"}}
+        assert post(server.url, "/v1/identify", who, {"X-API-Key": server.key}) == 200
+        send_whisperr(server, whisperr_event("paid", "ada", properties={"plan": "pro"}))
+        text, _ = export(server, normalise=True)
+    assert '"properties":{"plan":"pro"}' in text
+    assert '"traits":{"plan":"<text:' in text
+
+
 def test_ids_of_an_upstream_keep_what_the_contract_says_they_begin_with() -> None:
     with MockServer() as there, MockServer(upstreams={"whisperr": there.target.url}) as server:
         assert post(server.url, "/v1/identify", {"external_user_id": "ada"}, {"X-API-Key": server.key}) == 200

@@ -76,6 +76,7 @@ def test_exchange_without_a_reply_has_no_origin() -> None:
         (lines(HEAD, EXCHANGE, HEAD), "f line 3: a second recording begins here; a file can hold only one"),
         (lines(EXCHANGE), "f line 1: an exchange without the head of a recording before it"),
         (lines({**HEAD, "created": "yesterday"}), "f line 1 /created: "),
+        (lines([1]), "f line 1: is not a recording, whose first line is a head"),
         (lines(HEAD, [1]), "f line 2: "),
         (lines(HEAD) + b'{"id":', "f line 2: "),
         (lines(HEAD) + b"\xff\xfe", "f line 2: "),
