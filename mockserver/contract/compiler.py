@@ -17,18 +17,27 @@ from mockserver.jsonkit.pointer import Tokens
 
 
 def compile_contract(
-    *, documents: Mapping[str, Json], revision: str, adapter: str, digest: str, changed: Mapping[str, str]
+    *,
+    documents: Mapping[str, Json],
+    revision: str,
+    adapter: str,
+    digest: str,
+    changed: Mapping[str, str],
+    own: Contract | None = None,
 ) -> Contract:
-    """Compile merged documents. Raises ContractError with the pointer of what cannot be used."""
+    """Compile merged documents. Raises ContractError with the pointer of what cannot be used.
+
+    `own` is the contract before it was patched: what a patch leaves as it is, is taken from there.
+    """
     extension = extension_of(adapter)
     for place in extension.needs:
         if pointer.get(documents, pointer.parse(place)) is pointer.MISSING:
             raise fail(place, "required by the adapter of this protocol")
     for place, problem in schema_problems(documents):
         raise fail(place, problem)
-    for tokens, name in dangling(documents):
+    for tokens, name in dangling(documents, None if own is None else own.documents):
         raise fail(pointer.build((*tokens, SOURCES)), f"{name} leads to nothing in this object")
-    raw = RawContract(documents, {**BUILT_IN, **extension.checks})
+    raw = RawContract(documents, {**BUILT_IN, **extension.checks}, own)
     protocol = raw.protocol
     contract = Contract(
         name=protocol["name"],
@@ -69,6 +78,7 @@ def compile_contract(
         event_schemas=raw.event_schemas,
         request_schemas=raw.request_schemas,
         reply_schemas=raw.reply_schemas,
+        parts=raw.parts,
     )
     for place, problem in unknown_names(contract, extension):
         raise fail(place, problem)

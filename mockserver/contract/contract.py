@@ -52,6 +52,7 @@ class Contract:
     revision, whose violations are warnings here; None when this is it. `documents` are the merged YAML documents and
     `changed` the origin of each place that a patch without a source changed: only the fidelity list and `contracts
     print` read them.
+    `parts` is how many schemas stand in each schema, by its pointer, with what it uses written out.
     With `extra_slashes` a path is also served with a slash at its end, and with several at its start. `folder` is where
     the base documents were read, with what stands beside them. `bytes` is about what a patched contract takes beside
     what it shares with its revision.
@@ -95,6 +96,7 @@ class Contract:
     event_schemas: Mapping[str, Schema]
     request_schemas: Mapping[str, Schema]
     reply_schemas: Mapping[str, Schema]
+    parts: Mapping[str, int]
     folder: str = ""
     bytes: int = 0
     _places: dict[str, Place] = field(default_factory=dict, repr=False)

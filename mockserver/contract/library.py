@@ -58,6 +58,25 @@ class Patch:
     title: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Merged:
+    """The documents of a protocol with patches over them.
+
+    In `documents` each fact has its own source still; `content` is what the patches alone make of them, which tells
+    equal contracts. `changed` has the origin of each place that a patch without a source changed.
+    """
+
+    documents: dict[str, Json]
+    content: dict[str, Json]
+    changed: dict[str, str]
+
+    def with_patch(self, patch: Patch) -> _Merged:
+        origin = patch.source or f"patch: {Path(patch.name).name}"
+        documents, places = merge(self.documents, patch.patch, origin)
+        content: dict[str, Json] = pointer.merge_patch(self.content, dict(patch.patch))
+        return _Merged(documents=documents, content=content, changed=self.changed | dict.fromkeys(places, origin))
+
+
 class Protocol:
     """One protocol: its base documents, revisions and adapter, and a cache of the contracts compiled from them."""
 
@@ -91,6 +110,7 @@ class Protocol:
         self._patched: WeakValueDictionary[bytes, Contract] = WeakValueDictionary()
         self._recent: deque[Contract] = deque(maxlen=RECENT_CONTRACTS)
         self._newest: dict[str, Contract] = {}
+        self._merged: dict[str, _Merged] = {}
         self._lock = RLock()
 
     def revision_names(self) -> list[str]:
@@ -111,15 +131,14 @@ class Protocol:
             return compiled
         with self._lock:  # servers on threads of one process share the package's own contracts
             if revision not in self._own:
-                self._own[revision] = self._with_newest(self._make(revision, self._revision_patches(revision)))
+                self._own[revision] = self._with_newest(self._make(revision))
             return self._with_patches(revision, patches, key) if patches else self._own[revision]
 
     def _with_patches(self, revision: str, patches: Sequence[Patch], key: bytes) -> Contract:
         contract = self._patched.get(key)
         if contract is None:
             own = self._own[revision]
-            chain = [*self._revision_patches(revision), *patches]
-            contract = self._with_newest(self._make(revision, chain), own, patches)
+            contract = self._with_newest(self._make(revision, patches, own), own, patches)
             known, newest = own.schemas(), contract.newest
             schemas, size = contract.schemas(), OWN_BYTES + sum(map(_patch_bytes, patches))
             if newest is not None and newest not in self._newest.values():
@@ -146,13 +165,13 @@ class Protocol:
             return contract
         newest = self._newest.get(name)
         if newest is None:
-            newest = self._newest[name] = self._make(name, self._revision_patches(name))
+            newest = self._newest[name] = self._make(name)
         if own is not None:
             fitting = [
                 replace(patch, patch=_fitting(patch.patch, own.documents, newest.documents)) for patch in patches
             ]
             with suppress(ContractError):  # what does not fit a revision says nothing about it
-                newest = self._make(name, [*self._revision_patches(name), *fitting])
+                newest = self._make(name, fitting, newest)
         return replace(contract, newest=newest)
 
     def check(self) -> None:
@@ -166,25 +185,35 @@ class Protocol:
                 problem = unknown("operation", example.operation, operations)
                 raise ContractError(str(self.folder / EXAMPLES), place, problem)
 
-    def _make(self, revision: str, chain: Sequence[Patch]) -> Contract:
-        documents: dict[str, Json] = self.documents
-        content, changed = documents, dict[str, str]()
-        for patch in chain:
-            content = pointer.merge_patch(content, dict(patch.patch))
-            origin = patch.source or f"patch: {Path(patch.name).name}"
-            documents, places = merge(documents, patch.patch, origin)
-            changed |= dict.fromkeys(places, origin)
-        digest = blake2b(render(content), digest_size=16).hexdigest()
+    def _make(self, revision: str, patches: Sequence[Patch] = (), own: Contract | None = None) -> Contract:
+        """Compile a revision with patches over it; `own` is the revision without them, if it is compiled."""
+        merged = self._merged.get(revision)
+        if merged is None:
+            merged = _Merged(documents=self.documents, content=self.documents, changed={})
+            for patch in self._revision_patches(revision):
+                merged = merged.with_patch(patch)
+            self._merged[revision] = merged
+        for patch in patches:
+            merged = merged.with_patch(patch)
+        chain = [*self._revision_patches(revision), *patches]
+        documents, checked = merged.documents, self.documents if own is None else own.documents
+        digest = blake2b(render(merged.content), digest_size=16).hexdigest()
         try:
-            for document in DOCUMENTS if chain else ():
-                self._meta.check(_META_OF.get(document, document), documents.get(document, {}), "", f"/{document}")
+            for document in DOCUMENTS:
+                if documents.get(document) is not checked.get(document):
+                    self._meta.check(_META_OF.get(document, document), documents.get(document, {}), "", f"/{document}")
             if documents["protocol"]["name"] != self.name:
                 raise ContractError("", "/protocol/name", f"must stay {self.name}")
             newest = documents["protocol"]["newest"]["value"]
             if newest not in self.revision_names():
                 raise ContractError("", "/protocol/newest/value", unknown("revision", newest, self.revision_names()))
             compiled = compile_contract(
-                documents=documents, revision=revision, adapter=self.adapter, digest=digest, changed=changed
+                documents=documents,
+                revision=revision,
+                adapter=self.adapter,
+                digest=digest,
+                changed=merged.changed,
+                own=own,
             )
             return replace(compiled, folder=str(self.folder))
         except ContractError as error:

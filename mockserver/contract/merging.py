@@ -33,13 +33,14 @@ def merge(documents: Mapping[str, Json], patch: Mapping[str, Json], origin: str)
     """
     merged: dict[str, Json] = pointer.merge_patch(documents, dict(patch))
     touched = {document: merged[document] for document in patch if document in merged}
-    for tokens, name in list(dangling(touched)):
+    for tokens, name in list(dangling(touched, documents)):
         if pointer.get(patch, (*tokens, SOURCES, name)) is MISSING:
             _name(merged, tokens, {name: None})
     written = dict(_written(patch, documents, (), "documents", None))
-    before = dict(_leaves({document: documents.get(document) for document in touched}, (), Scope()))
+    untouched = {document: documents.get(document) for document in touched}
+    before = dict(_leaves(untouched, (), Scope(), touched, Scope()))
     others: dict[Tokens, str] = {}
-    for tokens, source in _leaves(touched, (), Scope()):
+    for tokens, source in _leaves(touched, (), Scope(), untouched, Scope()):
         around = next((tokens[:end] for end in range(len(tokens), -1, -1) if tokens[:end] in written), None)
         said = before.get(tokens, source) if around is None else written[around]
         said = origin if said is None else said or source
@@ -124,13 +125,24 @@ def _name(documents: dict[str, Json], tokens: Tokens, sources: Mapping[str, Json
         del level[SOURCES]
 
 
-def _leaves(value: Json, tokens: Tokens, scope: Scope) -> Iterator[tuple[Tokens, str]]:
-    """Yield everything that can have a source: values that are no objects, and the elements of lists of texts."""
+def _leaves(
+    value: Json, tokens: Tokens, scope: Scope, other: Json = MISSING, other_scope: Scope | None = None
+) -> Iterator[tuple[Tokens, str]]:
+    """Yield everything that can have a source: values that are no objects, and the elements of lists of texts.
+
+    Objects that an `other` value has too, with the same sources from above, are passed over: of a contract with
+    thousands of facts, a patch changes a few, and merging makes a new object of each that it changes.
+    """
+    if isinstance(value, dict) and value is other and scope == other_scope:
+        return
     scope = scope.at(value)
     if isinstance(value, dict) and value:
+        others = other if isinstance(other, dict) else {}
+        around = None if other_scope is None else other_scope.at(other)
         for name, member in value.items():
             if not (scope.kind in SOURCED and name in (SOURCE, SOURCES)):
-                yield from _leaves(member, (*tokens, name), scope.below(name))
+                beside, there = others.get(name, MISSING), None if around is None else around.below(name)
+                yield from _leaves(member, (*tokens, name), scope.below(name), beside, there)
     elif isinstance(value, list) and scope.kind == "members":
         yield tokens, scope.source
         for index, branch in enumerate(value):

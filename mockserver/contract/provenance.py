@@ -170,20 +170,25 @@ def _below(value: Json, tokens: Tokens, scope: Scope, token: str) -> Iterator[tu
     return _stated(value, (*tokens, token), scope.below(token))
 
 
-def dangling(documents: Mapping[str, Json]) -> Iterator[tuple[Tokens, str]]:
-    """Yield each key of a `sources` that leads nowhere, with the tokens of the object that has the map."""
-    yield from _dangling(documents, (), "documents")
+def dangling(documents: Mapping[str, Json], checked: Mapping[str, Json] | None = None) -> Iterator[tuple[Tokens, str]]:
+    """Yield each key of a `sources` that leads nowhere, with the tokens of the object that has the map.
+
+    The objects that the documents share with some that are `checked` already are passed over.
+    """
+    yield from _dangling(documents, (), "documents", checked)
 
 
-def _dangling(value: Json, tokens: Tokens, kind: str) -> Iterator[tuple[Tokens, str]]:
+def _dangling(value: Json, tokens: Tokens, kind: str, checked: Json) -> Iterator[tuple[Tokens, str]]:
     if isinstance(value, dict):
         if kind in SOURCED and isinstance(value.get(SOURCES), dict):
             yield from ((tokens, key) for key in value[SOURCES] if not _leads_somewhere(value, tokens_of(key)))
+        known = checked if isinstance(checked, dict) else {}
         for name, member in value.items():
-            yield from _dangling(member, (*tokens, name), kind_below(kind, name))
+            if not (isinstance(member, dict) and member is known.get(name)):
+                yield from _dangling(member, (*tokens, name), kind_below(kind, name), known.get(name))
     elif isinstance(value, list) and kind == "members":
         for index, branch in enumerate(value):
-            yield from _dangling(branch, (*tokens, str(index)), "schema")
+            yield from _dangling(branch, (*tokens, str(index)), "schema", None)
 
 
 def _leads_somewhere(value: Json, tokens: Tokens) -> bool:

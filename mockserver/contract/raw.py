@@ -11,6 +11,7 @@ from typing import Final, TypeVar
 
 import jsonschema_rs
 
+from mockserver.contract.contract import Contract
 from mockserver.contract.extension import CheckKind
 from mockserver.contract.ownership import longest_first
 from mockserver.contract.provenance import SCHEMA, Scope
@@ -82,13 +83,20 @@ def need_reason(family: RefusalFamily, reason: str, place: str) -> None:
 
 
 class RawContract:
-    """The merged YAML documents of one protocol, and what they refer to by name. Only the compiler reads it."""
+    """The merged YAML documents of one protocol, and what they refer to by name. Only the compiler reads it.
 
-    def __init__(self, documents: Mapping[str, Json], checks: Mapping[str, CheckKind]) -> None:
+    Schemas that are those of the contract `own`, from which a patch made the documents, are taken from there. `parts`
+    is how many schemas stand in each, with what it uses written out.
+    """
+
+    def __init__(
+        self, documents: Mapping[str, Json], checks: Mapping[str, CheckKind], own: Contract | None = None
+    ) -> None:
         self.documents = documents
         self.protocol: Mapping[str, Json] = documents["protocol"]
         self.checks = checks
-        self._parts = 0
+        self.parts: dict[str, int] = {}
+        self._own = own
         self.request_schemas = self._schemas("requests")
         self.event_schemas = self._schemas("events")
         self.reply_schemas = self._schemas("replies")
@@ -195,13 +203,17 @@ class RawContract:
     def warning_rules(self) -> WarningRules:
         """Return the warnings."""
         warnings: Mapping[str, Mapping[str, Json]] = self.documents.get("warnings", {})
+        own = None if self._own is None else self._own.warnings
+        known = {} if own is None else {rule.pointer: rule.schema for rule in (*own.events, *own.requests)}
         events, requests, transport = (
-            {name: self._warning(level, name, rule) for name, rule in warnings.get(level, {}).items()}
+            {name: self._warning(level, name, rule, known) for name, rule in warnings.get(level, {}).items()}
             for level in ("events", "requests", "transport")
         )
         return WarningRules(events=tuple(events.values()), requests=tuple(requests.values()), transport=transport)
 
-    def _warning(self, level: str, name: str, rule: Mapping[str, Json]) -> WarningRule:
+    def _warning(
+        self, level: str, name: str, rule: Mapping[str, Json], known: Mapping[str, Schema | None]
+    ) -> WarningRule:
         place = pointer.build(("warnings", level, name))
         schema = None
         if level != "transport":
@@ -210,7 +222,8 @@ class RawContract:
             for form in rule.get("forms", ()):
                 named(self._forms(rule), form, f"{place}/forms", "form {} of an operation that the rule is about")
             above = Scope("rule").at(rule).below("schema")
-            schema = self._schema("warnings", f"{level}/{name}", rule["schema"], f"{place}/schema", {}, above)
+            own = known.get(place) if self._is_own("warnings", level, name) else None
+            schema = self._schema("warnings", f"{level}/{name}", rule["schema"], f"{place}/schema", {}, above, own)
         return read(WarningRule, rule, name=name, pointer=place, schema=schema)
 
     def _forms(self, rule: Mapping[str, Json]) -> Mapping[str, Json]:
@@ -259,15 +272,25 @@ class RawContract:
     def _schemas(self, document: str) -> dict[str, Schema]:
         """Return the compiled schemas of one document by name."""
         schemas: Mapping[str, Mapping[str, Json]] = self.documents.get(document, {})
+        known: Mapping[str, Schema] = {}
+        if self._own is not None and self._is_own(document, "shared"):
+            known = self._own.schemas_in(document)
+        own = {name: schema for name, schema in known.items() if self._is_own(document, name)}
         shared = {
             name: annotate(schema, f"/{document}/shared/{pointer.escape(name)}")
-            for name, schema in schemas.get("shared", {}).items()
+            for name, schema in (schemas.get("shared", {}) if schemas.keys() - own.keys() - {"shared"} else {}).items()
         }
         return {
-            name: self._schema(document, name, schema, pointer.build((document, name)), shared)
+            name: self._schema(document, name, schema, pointer.build((document, name)), shared, own=own.get(name))
             for name, schema in schemas.items()
             if name != "shared"
         }
+
+    def _is_own(self, *tokens: str) -> bool:
+        """Tell whether something is the very same as in the contract before it was patched."""
+        if self._own is None:
+            return False
+        return pointer.get(self.documents, tokens) is pointer.get(self._own.documents, tokens)
 
     def _schema(
         self,
@@ -277,13 +300,16 @@ class RawContract:
         place: str,
         shared: Mapping[str, Json],
         above: Scope = SCHEMA,
+        own: Schema | None = None,
     ) -> Schema:
+        """Compile a schema, unless it is the `own` one of the contract before it was patched."""
         try:
+            if own is not None and self._own is not None:
+                self._count(place, self._own.parts[place])
+                return own
             parts = count()
             flat = flatten(annotate(schema, place, above), shared, parts)
-            self._parts += next(parts)
-            if self._parts > MOST_IN_CONTRACT:
-                raise UnusableSchemaError(f"the schemas of the contract have more than {MOST_IN_CONTRACT} parts")
+            self._count(place, next(parts))
             together = patterns_together([flat])
             if together > MOST_TOGETHER:
                 raise UnusableSchemaError(
@@ -299,3 +325,8 @@ class RawContract:
         except jsonschema_rs.ValidationError as error:
             raise fail(place + pointer.build(error.instance_path), violations.describe(error)) from None
         return compiled
+
+    def _count(self, place: str, parts: int) -> None:
+        self.parts[place] = parts
+        if sum(self.parts.values()) > MOST_IN_CONTRACT:
+            raise UnusableSchemaError(f"the schemas of the contract have more than {MOST_IN_CONTRACT} parts")

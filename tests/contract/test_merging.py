@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mockserver.contract import merging
+from mockserver.contract.library import Patch, library
 from mockserver.contract.merging import merge
-from mockserver.contract.provenance import dangling, source_at
+from mockserver.contract.provenance import Scope, dangling, source_at
 from mockserver.jsonkit import pointer
 from tests.contract.test_provenance import DOCUMENTS, sources_of
 
@@ -129,3 +133,25 @@ def without_sources(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     return {name: without_sources(member) for name, member in value.items() if name != "sources"}
+
+
+EVERYTHING = merging._leaves
+REVISIONS = [
+    (protocol.documents, patch) for protocol in library().protocols.values() for patch in protocol.revisions.values()
+]
+
+
+@pytest.mark.parametrize(("documents", "patch"), REVISIONS, ids=[Path(patch.name).stem for _, patch in REVISIONS])
+def test_what_a_patch_leaves_as_it_is_changes_nothing_when_it_is_passed_over(
+    documents: dict[str, Any], patch: Patch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merged = merge(documents, patch.patch, "patch: mine")
+    seen: list[str] = []
+
+    def every(value: Any, tokens: tuple[str, ...], scope: Scope, *_: object) -> Iterator[tuple[tuple[str, ...], str]]:
+        seen.extend(tokens[-1:])
+        return EVERYTHING(value, tokens, scope)
+
+    monkeypatch.setattr(merging, "_leaves", every)
+    assert merge(documents, patch.patch, "patch: mine") == merged
+    assert seen

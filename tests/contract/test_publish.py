@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -46,7 +47,9 @@ def inside(value: Any, name: str) -> Iterator[Any]:
             yield from inside(item, name)
 
 
+@cache
 def published(protocol: str, revision: str) -> Any:
+    """Return the document with its examples, made once for all tests, which only read it."""
     found = library().protocol(protocol)
     return publish.openapi(found.contract(revision), read_examples(found.folder))
 
@@ -125,7 +128,8 @@ def test_each_operation_has_examples_that_its_own_schemas_take(protocol: str, re
                 for kind, media in content.items():
                     schema = pointer.build(("paths", path, method, *place, kind, "schema"))
                     for name, example in media.get("examples", {}).items():
-                        assert engine_at(document, schema).is_valid(example["value"]), f"{spec['operationId']} {name}"
+                        engine = engine_at(contract_of(protocol, revision), schema)
+                        assert engine.is_valid(example["value"]), f"{spec['operationId']} {name}"
             if "requestBody" in spec:
                 assert all(media["examples"] for media in spec["requestBody"]["content"].values())
 
@@ -160,25 +164,37 @@ def test_schemas_are_published_under_their_own_ids(protocol: str, revision: str,
         assert not {word for inner in walk(schema) for word in inner} & {"x-source", "discriminator"}
 
 
-def responder(document: Any, path: str, method: str, status: int) -> jsonschema_rs.Draft202012Validator | None:
+@cache
+def plain(contract: Contract) -> Any:
+    """Return the document without examples, made once for all tests, which only read it."""
+    return publish.openapi(contract)
+
+
+def responder(contract: Contract, path: str, method: str, status: int) -> jsonschema_rs.Draft202012Validator | None:
     """Return the judge of an operation's JSON replies with a status; None where replies are of another kind."""
     place = pointer.build(
         ("paths", path, method.lower(), "responses", str(status), "content", "application/json", "schema")
     )
-    if pointer.get(document, pointer.parse(place)) is MISSING:
+    if pointer.get(plain(contract), pointer.parse(place)) is MISSING:
         return None
-    return engine_at(document, place)
+    return engine_at(contract, place)
 
 
-def engine_at(document: Any, place: str) -> jsonschema_rs.Draft202012Validator:
-    registry = jsonschema_rs.Registry([("mock:/openapi.json", document)])
-    return jsonschema_rs.Draft202012Validator({"$ref": f"mock:/openapi.json#{quote(place)}"}, registry=registry)
+@cache
+def registry_of(contract: Contract) -> jsonschema_rs.Registry:
+    return jsonschema_rs.Registry([("mock:/openapi.json", plain(contract))])
+
+
+@cache
+def engine_at(contract: Contract, place: str) -> jsonschema_rs.Draft202012Validator:
+    reference = {"$ref": f"mock:/openapi.json#{quote(place)}"}
+    return jsonschema_rs.Draft202012Validator(reference, registry=registry_of(contract))
 
 
 @pytest.mark.parametrize("case", cases.load_all(), ids=str)
 def test_expected_replies_are_what_the_openapi_says(case: Case) -> None:
     contract = contract_of(case.protocol, case.revision or library().protocol(case.protocol).base)
-    document = publish.openapi(contract)
+    document = plain(contract)
     for step in case.exchanges if case.patch is None else ():
         judged = judge(route(RequestBody(step.request), contract), Terms(now_ms=case.clock_ms))
         if judged.operation is None:
@@ -192,7 +208,7 @@ def test_expected_replies_are_what_the_openapi_says(case: Case) -> None:
         reply = answer(judged, Receipt(session="s", seq=1, first_event=1, verdicts=verdicts))
         said = {*listed[str(reply.status)].get("headers", ()), "Content-Type"}
         assert {name for name, _ in reply.headers if not name.startswith("Access-Control-") and name != "Vary"} <= said
-        engine = responder(document, judged.operation.path, judged.operation.method, reply.status)
+        engine = responder(contract, judged.operation.path, judged.operation.method, reply.status)
         if engine is not None:
             assert [error.message for error in engine.iter_errors(json.loads(reply.body))] == []
 
@@ -201,7 +217,6 @@ def test_bodies_that_are_taken_fit_the_openapi() -> None:
     checked = nulls = 0
     for case in cases.load_all():
         contract = contract_of(case.protocol, case.revision or library().protocol(case.protocol).base)
-        document = publish.openapi(contract)
         for step in case.exchanges if case.patch is None else ():
             if step.json is MISSING:
                 continue
@@ -211,7 +226,7 @@ def test_bodies_that_are_taken_fit_the_openapi() -> None:
                 continue
             path, method = judged.operation.path, judged.operation.method.lower()
             place = pointer.build(("paths", path, method, "requestBody", "content", "application/json", "schema"))
-            assert engine_at(document, place).is_valid(body), f"{case}: {body}"
+            assert engine_at(contract, place).is_valid(body), f"{case}: {body}"
             checked += 1
             nulls += json.dumps(body).count("null")
     assert checked > 200
