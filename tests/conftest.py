@@ -44,6 +44,9 @@ LONG = (
 )
 """The files that take longest, the longest first: what starts last should be short, as a worker has each file whole."""
 
+LONGEST_ID = 200
+"""Characters of a value that names a test."""
+
 settings.register_profile("untimed", settings(), deadline=None)
 settings.load_profile("untimed")  # how long an example takes depends on what else the machine does
 
@@ -54,6 +57,13 @@ def _starts(item: pytest.Item) -> int:
     """Return when a test's file should start."""
     path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
     return LONG.index(path) if path in LONG else len(LONG)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long value by its length: ids of megabytes go to and from each worker, and into an environment variable."""
+    if isinstance(val, str | bytes) and len(val) > LONGEST_ID:
+        return f"{argname} of {len(val)}"
+    return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

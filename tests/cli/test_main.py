@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,12 @@ def invoke(*arguments: str, **variables: str) -> Result:
     return CliRunner().invoke(main, arguments, env=variables, prog_name="mockserver")
 
 
+@cache
+def help_of(words: str) -> str:
+    """Return the help of a command, printed once."""
+    return invoke(*words.split(), "--help").output
+
+
 def parsed(words: str, arguments: list[str], variables: Mapping[str, str]) -> dict[str, Any]:
     """Return what a command would be called with; arguments that are missing do not matter."""
     with pytest.MonkeyPatch.context() as patch:
@@ -109,7 +116,7 @@ def test_a_flag_and_its_variable_say_the_same(words: str, option: click.Option) 
     assert option.name is not None
     assert by_variable[option.name] == by_flag[option.name]
     assert by_flag[option.name] != parsed(words, [], {}).get(option.name)
-    assert variable in invoke(*words.split(), "--help").output.replace("\n" + " " * 34, "")
+    assert variable in help_of(words).replace("\n" + " " * 34, "")
 
 
 @pytest.mark.parametrize("words", BY_WORDS)
@@ -117,7 +124,7 @@ def test_help_explains_every_flag_and_gives_examples_that_parse(words: str) -> N
     command = BY_WORDS[words]
     assert all(option.help for option in command.params if isinstance(option, click.Option))
     group = words.split()[0]
-    shown = invoke(*words.split(), "--help").output + invoke(group, "--help").output
+    shown = help_of(words) + help_of(group)
     examples = re.findall(r"^ +(?:\w+=\S+ |\w+=\"[^\"]*\" )*mockserver (.+)$", shown, re.MULTILINE)
     assert examples
     for example in examples:

@@ -16,9 +16,10 @@ from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
 from mockserver.core.wire import WireReply
 from mockserver.strategies.samples import Request
-from mockserver.verify import Finding, Outcome, Status, defects, verify
+from mockserver.verify import Finding, Outcome, Status, defects
 from tests.verify.faults import FAULTS, Fault, header, refused
 from tests.verify.inprocess import InProcess, setup_of
+from tests.verify.prepared import verify
 
 Json = Any
 

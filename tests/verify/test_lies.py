@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 
 from mockserver.contract.library import library
-from mockserver.verify import Outcome, Setup, verify
+from mockserver.verify import Outcome, Setup
 from tests.conftest import COUNTED
 from tests.verify.inprocess import KEYS, SERVER_KEY
 from tests.verify.lies import LIES, Liar, Lie
 from tests.verify.lies.lie import Proxy
+from tests.verify.prepared import verify
 
 PROTOCOLS = tuple(library().protocols)
 SORTED = sorted(LIES, key=lambda lie: PROTOCOLS.index(lie.protocol))

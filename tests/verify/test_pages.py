@@ -19,11 +19,12 @@ from click.testing import CliRunner
 from mockserver.cli.main import main
 from mockserver.contract.library import library
 from mockserver.strategies.samples import Request
-from mockserver.verify import Outcome, Reply, Setup, Status, verify
+from mockserver.verify import Outcome, Reply, Setup, Status
 from tests.conftest import COUNTED
-from tests.verify.inprocess import KEYS
+from tests.verify.inprocess import KEYS, Ticking
 from tests.verify.pages import apex, outlit, whisperr
 from tests.verify.pages.web import Asked, Server, Silent, handler
+from tests.verify.prepared import verify
 
 SERVERS: dict[str, Server] = {"outlit": outlit.server, "apex": apex.server, "whisperr": whisperr.server}
 SILENT = {
@@ -39,19 +40,17 @@ FOLDER = Path(outlit.__file__).parent
 
 
 class Page:
-    """The way to a page's server without sockets."""
+    """The way to a page's server without sockets. No time passes there."""
 
     def __init__(self, server: Server, silent: Silent) -> None:
         self.server = server
         self.silent = silent
-        self.sent = 0
-        self.bytes = 0
+        self.clock = Ticking()
 
     def send(self, request: Request) -> Reply:
-        self.sent += 1
-        self.bytes += len(request.body)
         headers = {name.lower(): value for name, value in request.headers}
-        asked = Asked(method=request.method, path=request.path, headers=headers, body=request.body, now=time.time())
+        now = self.clock.ms / 1000
+        asked = Asked(method=request.method, path=request.path, headers=headers, body=request.body, now=now)
         answer = self.server(asked, self.silent)
         kind = {} if answer.value is None else {"content-type": "application/json"}
         own = {name.lower(): value for name, value in (*answer.headers.items(), *self.silent.headers.items())}
@@ -63,7 +62,7 @@ class Page:
         """Take no time."""
 
     def now_ms(self) -> int:
-        return int(time.time() * 1000)
+        return self.clock.ms
 
     def clock_error_ms(self) -> int | None:
         return None

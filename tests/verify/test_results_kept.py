@@ -16,10 +16,11 @@ from mockserver.cli.main import main
 from mockserver.contract.library import library
 from mockserver.errors import UnreachableError
 from mockserver.strategies.samples import CertificateError, Request
-from mockserver.verify import Probe, Reply, Runner, Setup, Status, defects, runner, verify
+from mockserver.verify import Probe, Reply, Runner, Setup, Status, defects, runner
 from mockserver.verify.rule import Random, Rule
 from mockserver.verify.runner import run
 from tests.verify.inprocess import InProcess, as_reply, setup_of
+from tests.verify.prepared import verify
 
 OUTLIT = library().protocol("outlit").contract()
 ONE = "/events/custom/required/eventName"

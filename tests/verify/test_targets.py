@@ -22,6 +22,7 @@ from mockserver.verify.rule import Draft
 from mockserver.verify.rule_set import RuleSet
 from mockserver.verify.transport import Http
 from tests.cli.test_verify import listening
+from tests.verify import prepared
 from tests.verify.inprocess import START_MS, InProcess, as_reply, setup_of
 
 OUTLIT = library().protocol("outlit").contract()
@@ -40,7 +41,8 @@ class Odd(InProcess):
 
 
 def report_of(target: Odd, only: str = ONE) -> Report:
-    return Report("http://target", "outlit", verify(OUTLIT, setup_of("outlit", 5), target, only=[only]), {})
+    outcomes = prepared.verify(OUTLIT, setup_of("outlit", 5), target, only=[only])
+    return Report("http://target", "outlit", outcomes, {})
 
 
 def no_name(request: Request) -> bool:
