@@ -60,7 +60,7 @@ def _starts(item: pytest.Item) -> int:
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a long value by its length: ids of megabytes go to and from each worker, and into an environment variable."""
+    """Name a long value by its length: ids go to and from each worker, and into an environment variable."""
     if isinstance(val, str | bytes) and len(val) > LONGEST_ID:
         return f"{argname} of {len(val)}"
     return None

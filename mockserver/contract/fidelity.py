@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final
 
 from mockserver.contract.contract import EVENT_TYPES, Contract
@@ -32,6 +33,18 @@ def facts(contract: Contract) -> list[Fact]:
         _fact(contract, pointer.build(tokens), value, source)
         for tokens, value, source in stated(contract.documents, contract.source)
     ]
+
+
+@lru_cache(maxsize=4)
+def _facts(contract: Contract) -> Sequence[Fact]:
+    """Return the facts to explain rules by, listed once for all rules of a contract and of its newest revision."""
+    return facts(contract)
+
+
+@lru_cache(maxsize=4)
+def _keywords(contract: Contract) -> Sequence[tuple[str, Json, str]]:
+    """Return pointer, value and source of each keyword of all compiled schemas, listed once in the same way."""
+    return [keyword for schema in contract.schemas() for keyword in schema.keywords()]
 
 
 def by_basis(listed: Iterable[Fact]) -> dict[str, int]:
@@ -65,10 +78,10 @@ def explain(contract: Contract, rule: str) -> list[Fact]:
         pointer.parse(place)
     except ValueError as error:
         raise ContractError(contract.name, place, str(error)) from None
-    known = facts(contract)
+    known = _facts(contract)
     explained = _server_rule(contract, place) or _in_contract(contract, place, known)
     if contract.newest is not None and place not in SERVER_RULES:
-        newest = _in_contract(contract.newest, place, facts(contract.newest))
+        newest = _in_contract(contract.newest, place, _facts(contract.newest))
         revision = contract.newest.revision
         explained = [*explained, *({**fact, "revision": revision} for fact in newest if fact not in explained)]
     if explained:
@@ -152,7 +165,7 @@ def _part_of_a_schema(contract: Contract, place: str) -> list[Fact]:
 
     A compiled schema has the keywords of the shared one that it uses, which stand elsewhere in the file.
     """
-    keywords = [keyword for schema in contract.schemas() for keyword in schema.keywords()]
+    keywords = _keywords(contract)
     found = {at: (value, source) for at, value, source in keywords if at == place} or {
         at: (value, source) for at, value, source in keywords if at.rpartition("/")[0] == place
     }

@@ -38,8 +38,8 @@ RUN = ("console", "sh", "python")
 OWN_TESTS = "pip install '.[test]' && pytest\n"
 SERVE = re.compile(r"^((?:\w+=\S+ +)*)(mockserver serve(?:[^&|\n\\]|\\\n)*)&?$", re.M)
 UNHURRIED = "mockserver verify "
-PACE = {"MOCKSERVER_VERIFY_RATE": "100000"}
-"""The reader's server is no vendor's: there is nobody to be gentle with. Only `verify` loads what reads the variable."""
+PACE = {"MOCKSERVER_VERIFY_RATE": "100000", "MOCKSERVER_VERIFY_EXAMPLES": "1"}
+"""The server is the reader's own, and needs no gentle pace. Only a run of `verify` loads what reads these variables."""
 READY = re.compile(r"mockserver ready on (http://\S+)\n")
 
 

@@ -77,7 +77,7 @@ def test_random_finding_is_kept_when_it_does_not_show_again(every: int) -> None:
         return Reply(status=500, headers={}, body=b"") if count % every == 0 else None
 
     only = ["/protocol/operations/events#random"]
-    outcomes = verify(OUTLIT, replace(SETUP, examples=60), Odd(answer), only=only)
+    outcomes = verify(OUTLIT, replace(SETUP, examples=20), Odd(answer), only=only)
     assert Status.ERROR not in {outcome.status for outcome in outcomes}
     assert [finding for finding, _ in defects(outcomes)]
 
