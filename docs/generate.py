@@ -87,7 +87,11 @@ def _operation(path: str, method: str, spec: dict[str, Any]) -> str:
         lines.append("")
     body = spec.get("requestBody")
     if body is not None:
-        lines.append(f"Request body: {_type(body['content']['application/json']['schema'])}.\n")
+        ((media_type, content),) = body["content"].items()
+        if media_type == "application/json":
+            lines.append(f"Request body: {_type(content['schema'])}.\n")
+        else:
+            lines.append(f"Request body: `{media_type}`: {content['schema']['description']}.\n")
     for status, response in spec["responses"].items():
         if status in ("4XX", "5XX"):
             continue

@@ -18,23 +18,27 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn, TypeAlias, g
 
 import pytest
 
-from mockserver.settings import RateMode, server_address
+from mockserver.settings import RateMode, RecordMode, server_address
 
 if TYPE_CHECKING:
     from mockserver.client.client import Client, Session
     from mockserver.client.local import MockServer, Options
+    from mockserver.client.recording_files import RecordingFile
     from mockserver.client.suite import Suite
 
 MARK: Final = "mockserver"
 MARK_HELP: Final = (
-    "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys): configures the session of "
-    "mock_server: the protocol of its key, the revision or a merge patch of its contract, fault steps, settings"
+    "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys, recording, record, repeats): "
+    "configures the session of mock_server: the protocol of its key, the revision or a merge patch of its contract, "
+    "fault steps, settings, a recording to answer from"
 )
 UNUSED_MARK: Final = (
     "the marker mockserver had no effect: it is for the fixture mock_server, which the test does not use; "
     "give its arguments to mock_server_sessions or mock_server_factory instead"
 )
 RATE_MODES: Final = get_args(RateMode)
+RECORD_MODES: Final = get_args(RecordMode)
+KEPT: Final = ("all", "failed")
 HINTS: Final = (
     (
         "ScopeMismatch",
@@ -61,6 +65,7 @@ class _Run:
         self.running = ExitStack()
         self.open: list[Session] = []
         self.failed: list[tuple[str, str]] = []
+        self.replayed: list[Session] = []
         self.attempts: Counter[str] = Counter()
         self.lock = Lock()
 
@@ -97,6 +102,18 @@ OPTIONS: Final = {
     "rate_limits": _Option(
         f"what happens when a rate limit is exceeded: {', '.join(RATE_MODES)}", more={"choices": RATE_MODES}
     ),
+    "record": _Option(
+        "write a recording of the session of each test into this folder, without credentials and personal data",
+        more={"metavar": "DIR"},
+    ),
+    "keep": _Option(
+        f"which recordings --mockserver-record keeps: {', '.join(KEPT)} (default: all)", more={"choices": KEPT}
+    ),
+    "record_mode": _Option(
+        "override the argument record of all markers: none refuses requests that a recording does not have, once makes "
+        "missing recordings, new_episodes adds requests, all makes every recording anew",
+        more={"choices": RECORD_MODES},
+    ),
     "namespace": _Option(
         "text that is included in all keys, to separate runs that share a server; by default a random text with "
         "--mockserver-url, and none otherwise; with a namespace, the keys are the same in every run",
@@ -130,8 +147,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RUN] = _Run()
     _check_variables()
     _revisions(config)
-    if _value(config, "rate_limits") not in (None, *RATE_MODES):
-        raise pytest.UsageError(f"{_source(config, 'rate_limits')}: expected one of {', '.join(RATE_MODES)}")
+    for name, choices in (("rate_limits", RATE_MODES), ("keep", KEPT), ("record_mode", RECORD_MODES)):
+        if _value(config, name) not in (None, *choices):
+            raise pytest.UsageError(f"{_source(config, name)}: expected one of {', '.join(choices)}")
     url = _value(config, "url")
     # A variable may be meant for the program under test; it matters only if a test uses our fixtures.
     if url is not None and _source(config, "url") != variable("url"):
@@ -282,16 +300,47 @@ def _mockserver_suite(pytestconfig: pytest.Config) -> Suite:
     return run.suite
 
 
+class _Use:
+    """One test, or one name, and its session."""
+
+    def __init__(self, config: pytest.Config, test: str, marks: list[Mapping[str, Any]], folder: Path) -> None:
+        self.config, self.test, self.marks, self.folder = config, test, marks, folder
+        self.passed: Callable[[], bool] = lambda: True
+        self.recording: RecordingFile | None = None
+        self.attempt = 1
+
+    def open(self, suite: Suite) -> Session:
+        """Return the session. Raises MockServerError, ValueError."""
+        from mockserver.client.suite import recording_of
+
+        self.recording = recording_of(self.marks, self.folder, _value(self.config, "record_mode"))
+        session = suite.open(self.test, self.marks, attempt=self.attempt)
+        if self.recording is not None:
+            self.recording.play(session)
+        return session
+
+    def keep(self, session: Session) -> None:
+        """Write what is to be kept of the session. Raises MockServerError."""
+        from mockserver.client.recording_files import keep_in
+
+        passed, kept = self.passed(), _value(self.config, "record")
+        if self.recording is not None and passed:
+            self.recording.keep(session)
+        if kept is not None and not (passed and _value(self.config, "keep") == "failed"):
+            keep_in(self.config.rootpath / kept, self.test, session, self.attempt)
+
+
 @contextmanager
-def _session(run: _Run, suite: Suite, test: str, marks: list[Mapping[str, Any]]) -> Iterator[Session]:
-    """Yield a new session that failure reports show while it is open."""
+def _session(run: _Run, suite: Suite, use: _Use) -> Iterator[Session]:
+    """Yield a new session that failure reports show while it is open; at the end, keep its recording."""
+    from mockserver.client.recording_files import unmatched
     from mockserver.errors import MockServerError
 
     with run.lock:
-        run.attempts[test] += 1
-        attempt = run.attempts[test]
+        run.attempts[use.test] += 1
+        use.attempt = run.attempts[use.test]
     try:
-        session = suite.open(test, marks, attempt=attempt)
+        session = use.open(suite)
     except (MockServerError, ValueError) as error:
         problem = str(error)
     else:
@@ -299,10 +348,19 @@ def _session(run: _Run, suite: Suite, test: str, marks: list[Mapping[str, Any]])
     if problem:
         _fail(problem)
     run.open.append(session)
+    if use.recording is not None:
+        run.replayed.append(session)
     try:
         yield session
     finally:
         run.open.remove(session)
+        try:
+            if session in run.replayed:
+                run.replayed.remove(session)
+                problem = unmatched(session)
+            use.keep(session)
+        except MockServerError as error:
+            problem = f"cannot keep the recording: {error}"
         try:
             session.forget()
         except MockServerError as error:
@@ -324,7 +382,9 @@ def mock_server(request: pytest.FixtureRequest, _mockserver_suite: Suite) -> Ite
     if any(mark.args for mark in marks):
         _fail("the marker mockserver accepts keyword arguments only")
     run = request.config.stash[RUN]
-    with _session(run, _mockserver_suite, node.nodeid, [mark.kwargs for mark in marks]) as session:
+    use = _Use(request.config, node.nodeid, [mark.kwargs for mark in marks], node.path.parent)
+    use.passed = lambda: node.stash.get(PASSED, False)
+    with _session(run, _mockserver_suite, use) as session:
         yield session
 
 
@@ -341,10 +401,12 @@ def mock_server_sessions(pytestconfig: pytest.Config, _mockserver_suite: Suite) 
     def open(name: str = "session", **mark: Any) -> Iterator[Session]:
         if not isinstance(name, str):
             _fail(f"mock_server_sessions: the name must be a string, got {name!r}")
-        with _session(run, _mockserver_suite, name, [mark]) as session:
+        use = _Use(pytestconfig, name, [mark], pytestconfig.rootpath)
+        with _session(run, _mockserver_suite, use) as session:
             try:
                 yield session
             except BaseException as error:
+                use.passed = lambda: False
                 if not isinstance(error, pytest.skip.Exception) and not type(error).__module__.startswith("hypothesis"):
                     run.failed = [(session.name, _shown(session))]
                 raise
@@ -374,6 +436,27 @@ def mock_server_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
         yield start
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that sent a request which the recording of its session does not have."""
+    result = yield
+    missing = _unmatched(item.config.stash[RUN])
+    if missing:
+        _fail(missing[0])
+    return result
+
+
+def _unmatched(run: _Run) -> list[str]:
+    """Describe what recordings do not have, each session once."""
+    if not run.replayed:
+        return []
+    from mockserver.client.recording_files import unmatched
+
+    described = {session: unmatched(session) for session in run.replayed}
+    run.replayed = [session for session, text in described.items() if not text]
+    return [text for text in described.values() if text]
+
+
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Warn of a marker of the test itself that had no effect, because the test has not used `mock_server`."""
     marked = any(mark.name == MARK for mark in item.own_markers)
@@ -393,6 +476,7 @@ def pytest_runtest_makereport(
     if report.failed:
         shown = [*((session.name, _shown(session)) for session in run.open), *run.failed]
         report.sections += [(f"mockserver session {name}", text) for name, text in shown]
+        report.sections += [("mockserver recording", text) for text in _unmatched(run)]
         error = "" if call.excinfo is None else str(call.excinfo.value)
         report.sections += [
             ("mockserver hint", hint) for part, hint in HINTS if part in error and "mock_server" in error

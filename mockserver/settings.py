@@ -27,8 +27,12 @@ LogFormat: TypeAlias = Literal["text", "json"]
 RateMode: TypeAlias = Literal["warn", "enforce", "off"]
 """What happens when a rate limit is exceeded: a warning, a refusal, or no counting at all."""
 TlsMode: TypeAlias = Literal["self-signed"]
-ReplyMode: TypeAlias = Literal["mock", "proxy"]
-"""Where the replies of a protocol come from: its contract, or an upstream that each request is sent on to."""
+ReplyMode: TypeAlias = Literal["mock", "proxy", "replay"]
+"""Where the replies of a protocol come from: its contract, an upstream that each request is sent on to, a recording."""
+RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all"]
+"""What becomes of a request that a recording does not have, as in vcrpy: `none` refuses it; `new_episodes` answers it
+from an upstream or the contract and records it; `all` does so with all requests, and plays none; `once` is `all` if
+there is no recording yet, else `none`."""
 
 
 class Settings(NamedTuple):
@@ -39,7 +43,8 @@ class Settings(NamedTuple):
     complete request body in seconds. With `reload`, changed files of `contract_patches` and `contracts` are
     taken while it runs. `admin_token_file` is read once, at the start. With `tls` or `tls_cert` it speaks https. Pages
     of `allowed_origins` may use the control surface. `upstreams` maps protocols to the URLs of the servers that their
-    requests are sent on to, and `upstream_timeout` is the time in seconds for such a server to reply.
+    requests are sent on to, and `upstream_timeout` is the time in seconds for such a server to reply. Each session is
+    answered from the recordings in `replay`, read once, at the start.
     """
 
     host: str = DEFAULT_HOST
@@ -65,6 +70,9 @@ class Settings(NamedTuple):
     body_timeout: float = 60.0
     upstreams: Mapping[str, str] = MappingProxyType({})
     upstream_timeout: float = 30.0
+    replay: tuple[Path, ...] = ()
+    record_mode: RecordMode = "none"
+    replay_repeats: bool = False
 
 
 def admin_token(text: str | None, file: Path | None = None) -> str | None:

@@ -435,3 +435,138 @@ def test_two_hundred_tests_stay_apart_when_four_workers_run_them(
     assert set(held) == {"held-main", "held-gw0", "held-gw1", "held-gw2", "held-gw3"}
     for before, after in held.values():
         assert before == after
+
+
+RECORDED = """
+    import pytest
+    from sending import send
+
+    @pytest.mark.mockserver(protocol="whisperr", recording="recordings/x.ndjson"{more})
+    def test_it(mock_server):
+        assert send(mock_server, *{types}) == {status}
+"""
+
+
+def recorded_test(types: str, status: int = 202, more: str = "") -> str:
+    return RECORDED.format(types=types, status=status, more=more)
+
+
+def test_recording_is_made_once_and_played_afterwards(runs: Runs) -> None:
+    runs.write(test_a=recorded_test('["a_b"]', more=', record="once"'))
+    runs.run_here().assert_outcomes(passed=1)
+    file = runs.folder / "recordings" / "x.ndjson"
+    first = file.read_text()
+    assert json.loads(first.splitlines()[1])["events"][0]["type"] == "a_b"
+    runs.write(test_a=recorded_test('["a_b"]'))
+    runs.run_here().assert_outcomes(passed=1)
+    assert file.read_text() == first
+
+
+def test_request_that_is_not_in_the_recording_fails_the_test_with_the_nearest_one(runs: Runs) -> None:
+    runs.write(test_a=recorded_test('["a_b"]', more=', record="once"'))
+    runs.run_here().assert_outcomes(passed=1)
+    runs.write(test_a=recorded_test('["a_c"]', status=404))
+    result = runs.run_here()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "a request is not in the recording:",
+            "  r1 POST /v1/events/batch: the recording has no such request; the nearest is x1: *",
+            "    /body/events/0/event_type: recorded 'a_b', now 'a_c'",
+        ]
+    )
+    runs.write(test_a=recorded_test('["a_c"]', status=299))
+    result = runs.run_here()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*mockserver recording*", "a request is not in the recording:"])
+
+
+def test_request_after_the_test_is_an_error_of_its_teardown(runs: Runs) -> None:
+    runs.write(test_a=recorded_test('["a_b"]', more=', record="once"'))
+    runs.run_here().assert_outcomes(passed=1)
+    late = """
+    @pytest.fixture
+    def client(mock_server):
+        yield mock_server
+        send(mock_server, "late_one")
+
+    @pytest.mark.mockserver(protocol="whisperr", recording="recordings/x.ndjson")
+    def test_late(client):
+        send(client, "a_b")
+    """
+    runs.write(test_a=RECORDED.partition("@")[0] + late)
+    runs.run_here().assert_outcomes(passed=1, errors=1)
+
+
+def test_new_requests_are_added_and_a_failed_test_writes_nothing(runs: Runs) -> None:
+    runs.write(test_a=recorded_test('["a_b"]', more=', record="once"'))
+    runs.run_here().assert_outcomes(passed=1)
+    file = runs.folder / "recordings" / "x.ndjson"
+    first = file.read_text()
+    runs.write(test_a=recorded_test('["a_c"]', status=299, more=', record="new_episodes"'))
+    runs.run_here().assert_outcomes(failed=1)
+    assert file.read_text() == first
+    runs.write(test_a=recorded_test('["a_c"]', more=', record="new_episodes"'))
+    runs.run_here().assert_outcomes(passed=1)
+    assert file.read_text().splitlines()[1] == first.splitlines()[1]
+    assert [json.loads(line)["id"] for line in file.read_text().splitlines()[1:]] == ["x1", "x2"]
+    runs.write(test_a=recorded_test('["a_d"]'))
+    runs.run_here("--mockserver-record-mode", "all").assert_outcomes(passed=1)
+    assert [json.loads(line)["events"][0]["type"] for line in file.read_text().splitlines()[1:]] == ["a_d"]
+
+
+@pytest.mark.parametrize(
+    ("more", "problem"),
+    [
+        ("", 'there is no recording *x.ndjson; to make it, run the test once with record="once"*'),
+        (', record="never"', 'marker mockserver: record must be one of none, once, new_episodes, all; got "never"*'),
+        (", repeats=1", "marker mockserver: repeats must be True or False, got 1"),
+    ],
+)
+def test_recording_that_cannot_be_used_is_an_error_of_the_test(runs: Runs, more: str, problem: str) -> None:
+    runs.write(test_a=recorded_test('["a_b"]', more=more))
+    result = runs.run_here()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{problem}"])
+
+
+@pytest.mark.parametrize(("keep", "kept"), [((), 2), (("--mockserver-keep", "failed"), 1)])
+def test_recording_of_each_test_is_kept_in_a_folder(runs: Runs, keep: tuple[str, ...], kept: int) -> None:
+    runs.write(
+        test_a="""
+            from sending import send
+
+            def test_good(mock_server):
+                assert send(mock_server, "a_b") == 202
+
+            def test_bad(mock_server):
+                assert send(mock_server, "a_b") == 299
+
+            def test_silent(mock_server):
+                pass
+        """
+    )
+    runs.run_here("--mockserver-record", "kept", *keep).assert_outcomes(passed=2, failed=1)
+    names = sorted(path.name.rpartition("-")[0] for path in (runs.folder / "kept").iterdir())
+    assert names == ["test_a.py_test_bad", "test_a.py_test_good"][:kept]
+
+
+def test_recordings_work_with_xdist(runs: Runs) -> None:
+    tests = "".join(
+        f"""
+            @pytest.mark.mockserver(protocol="whisperr", recording="{{n}}.ndjson".format(n={number}), record="once")
+            def test_{number}(mock_server):
+                assert send(mock_server, "a_{"bcdefg"[number]}") == 202
+        """
+        for number in range(6)
+    )
+    runs.write(
+        test_a=f"""
+            import pytest
+            from sending import send
+{tests}"""
+    )
+    for _ in range(2):
+        runs.run("-p", "xdist", "-n", "2", "--mockserver-record", "kept").assert_outcomes(passed=6)
+    assert len(list(runs.folder.glob("*.ndjson"))) == 6
+    assert len(list((runs.folder / "kept").iterdir())) == 6

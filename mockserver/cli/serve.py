@@ -6,9 +6,9 @@ from typing import Any, Final, get_args
 
 import click
 
-from mockserver.cli.parameters import FILE, STDOUT, ByteSize, admin_token, contract_files
+from mockserver.cli.parameters import FILE, STDOUT, ByteSize, ListedPath, admin_token, contract_files
 from mockserver.cli.server_options import DEFAULTS, revisions, setting, upstreams
-from mockserver.settings import LogFormat, LogLevel, RateMode, Settings, TlsMode
+from mockserver.settings import LogFormat, LogLevel, RateMode, RecordMode, Settings, TlsMode
 
 EPILOG: Final = """\b
 Examples:
@@ -18,6 +18,7 @@ Examples:
   mockserver serve --contract-patch strict.yaml --reload
   mockserver serve --tls self-signed
   mockserver serve --upstream outlit=https://app.outlit.ai
+  mockserver serve --replay signup.ndjson
   MOCKSERVER_SERVE_REVISION="outlit=r4-2026-08 apex=documented" PORT=9000 mockserver serve
 
 The server prints one line with its URL to stdout, and with --tls a second one with the CA file that clients need; the
@@ -92,6 +93,26 @@ the requests in progress are done; a second signal stops it at once.
     "Send the requests of a protocol on to this server and answer with its replies; the contract still judges them. A "
     "session can switch between the modes mock and proxy."
 )
+@click.option(
+    "--replay",
+    multiple=True,
+    type=ListedPath(dir_okay=False),
+    metavar="FILE",
+    help="Answer each session from this recording: a request that is equal except for ids, times and hidden values "
+    "gets the recorded reply. May be repeated.",
+)
+@setting(
+    "--record-mode",
+    "A request that the recording does not have: none refuses it with 404; new_episodes answers it from the upstream "
+    "or the contract, and GET /_mock/sessions/S/recording has it then; all plays nothing and records every request; "
+    "once is all if there is no FILE, else none.",
+    type=click.Choice(get_args(RecordMode)),
+)
+@click.option(
+    "--replay-repeats",
+    is_flag=True,
+    help="Play the last of equal exchanges again if such a request comes more often than it was recorded.",
+)
 @setting(
     "--log-level",
     "Log level: info logs new sessions and refused events, debug logs every request.",
@@ -118,7 +139,7 @@ def _serve(ignored: list[str], flags: dict[str, Any]) -> None:
 
     if flags["ready_file"] == STDOUT:
         raise click.UsageError("--ready-file needs a file; the URL is on stdout anyway")
-    settings = Settings(**flags)
+    settings = Settings(**{**flags, "replay": tuple(flags["replay"])})
     logs.configure(settings)
     for line in ignored:
         logging.getLogger("mockserver").info("%s", line)

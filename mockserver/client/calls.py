@@ -31,8 +31,9 @@ CALL_TIMEOUT: Final = 30.0
 class Call:
     """One control call; `max_wait` is the number of seconds that the server may hold it.
 
-    The answer is JSON, or with `text` the body as it is. A call with `content` is a request of a vendor's client: its
-    `headers` and its body are sent as they are, and the answer is the reply, an `HttpReply`.
+    The answer is JSON, or with `text` the body as it is. `lines` is a body of another kind: lines. A call with
+    `content` is a request of a vendor's client: its `headers` and its body are sent as they are, and the answer is the
+    reply, an `HttpReply`.
     """
 
     method: str
@@ -42,6 +43,7 @@ class Call:
     text: bool = False
     headers: tuple[tuple[str, str], ...] = ()
     content: bytes | None = None
+    lines: bytes | None = None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -110,14 +112,15 @@ def request_of(target: Target, call: Call) -> HttpRequest:
             body=call.content,
             idle_timeout=CALL_TIMEOUT,
         )
-    headers = [("Content-Type", "application/json"), ("Accept", "application/json")]
+    kind = "application/json" if call.lines is None else "application/x-ndjson"
+    headers = [("Content-Type", kind), ("Accept", "application/json")]
     if target.token is not None:
         headers.append(("Authorization", f"Bearer {target.token}"))
     return HttpRequest(
         method=call.method,
         target=target.prefix + call.path,
         headers=headers,
-        body=b"" if call.body is None else json.dumps(call.body).encode("ascii"),
+        body=call.lines or (b"" if call.body is None else json.dumps(call.body).encode("ascii")),
         idle_timeout=CALL_TIMEOUT + call.max_wait,
     )
 

@@ -306,6 +306,8 @@ class Session(Place):
     patch = blocking(calls.patch)
     revision = blocking(calls.revision)
     mode = blocking(calls.mode)
+    replay = blocking(calls.replay)
+    recording = blocking(calls.recording)
     play = blocking(calls.play)
     forget = blocking(calls.forget)
 
@@ -390,6 +392,8 @@ class AsyncSession(Place):
     patch = awaiting(calls.patch)
     revision = awaiting(calls.revision)
     mode = awaiting(calls.mode)
+    replay = awaiting(calls.replay)
+    recording = awaiting(calls.recording)
     play = awaiting(calls.play)
     forget = awaiting(calls.forget)
 

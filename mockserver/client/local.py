@@ -13,7 +13,7 @@ from mockserver.client.checks import check_options, check_range
 from mockserver.client.client import AsyncSession, Client, chosen_name, need_asyncio, now_ms
 from mockserver.client.connections import Connections, LoopThread
 from mockserver.errors import SettingsError
-from mockserver.settings import RateMode, Settings, TlsMode
+from mockserver.settings import RateMode, RecordMode, Settings, TlsMode
 
 if TYPE_CHECKING:
     from mockserver.server.app import App
@@ -44,9 +44,12 @@ class Options(TypedDict, total=False):
     body_timeout: float
     upstreams: Mapping[str, str]
     upstream_timeout: float
+    replay: Path | str | Sequence[Path | str]
+    record_mode: RecordMode
+    replay_repeats: bool
 
 
-FILE_LISTS: Final = ("contract_patches", "contracts")
+FILE_LISTS: Final = ("contract_patches", "contracts", "replay")
 FILES: Final = ("admin_token_file", "tls_cert", "tls_key")
 LISTS: Final = ("allowed_hosts", "allowed_origins")
 LIMITS: Final[Mapping[str, float | None]] = {
@@ -66,6 +69,8 @@ def settings_of(options: Options) -> Settings:
                 check_range(name, given[name], most)
     except ValueError as error:
         raise SettingsError(str(error)) from None
+    if isinstance(given.get("replay"), str | Path):
+        given["replay"] = [given["replay"]]
     given |= {name: tuple(map(Path, given[name])) for name in FILE_LISTS if name in given}
     given |= {name: Path(given[name]) for name in FILES if name in given}
     given |= {name: tuple(given[name]) for name in LISTS if name in given}
@@ -77,7 +82,7 @@ class MockServer(Client):
 
     `with` runs the server in its own thread and returns this object, whose methods block. `async with` runs it on the
     running event loop and returns an `AsyncSession`, whose methods are awaited. The server stops at the end of the
-    block. Raises TypeError, ContractError, SettingsError.
+    block. Raises TypeError, ContractError, SettingsError, FormatError.
     """
 
     def __init__(self, *, session: str | None = None, **options: Unpack[Options]) -> None:

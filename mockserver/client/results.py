@@ -12,11 +12,11 @@ from typing import Literal, Self
 from mockserver.core.findings import Finding
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import KEY, read
-from mockserver.settings import RateMode, ReplyMode
+from mockserver.settings import RateMode, RecordMode, ReplyMode
 
 VerdictName = Literal["accepted", "duplicate", "rejected"]
 Fate = Literal["accepted", "accepted_after_retry", "rejected", "rejected_then_resent", "pending", "lost"]
-Origin = Literal["contract", "upstream", "proxy"]
+Origin = Literal["contract", "upstream", "proxy", "recording", "unmatched"]
 WaitReason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evicted"]
 
 
@@ -57,8 +57,9 @@ class Event:
 class Request:
     """One received request; `events` is the number of its events, `fault` the fault step applied to it, or None.
 
-    `status` is None if no reply was sent. `reply_from` says whose reply it is: the contract's, the upstream's, or this
-    server's own because the upstream gave none ("proxy"). Verdicts and findings are always the contract's.
+    `status` is None if no reply was sent. `reply_from` says whose reply it is: the contract's, the upstream's, the
+    recording's, or this server's own because the upstream gave none ("proxy") or the recording has none ("unmatched").
+    Verdicts and findings are always the contract's.
     """
 
     id: str
@@ -304,12 +305,27 @@ class Played:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayState:
+    """The recording that a session is answered from: how many exchanges it has, and how many were played.
+
+    `new` counts the requests that it does not have, `unmatched` those of them that were refused for that.
+    """
+
+    record: RecordMode
+    repeats: bool
+    exchanges: int
+    played: int
+    new: int
+    unmatched: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
     """The settings and counts of a session; `keys` None accepts any well-formed key.
 
     `evicted` is the number of requests evicted from the journal, `evicted_events` the number of their events, and
     `evicted_refused` the number of those requests that were refused or had a refused event. `eviction` says that the
-    session itself was evicted and has not been set up again.
+    session itself was evicted and has not been set up again. `replay` is None without a recording.
     """
 
     session: str
@@ -323,3 +339,4 @@ class SessionState:
     evicted_events: int = 0
     evicted_refused: int = 0
     eviction: Eviction | None = None
+    replay: ReplayState | None = None

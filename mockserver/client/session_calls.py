@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
+from pathlib import Path
 from typing import Final, Literal, TypeVar, Unpack
 from urllib.parse import quote
 
@@ -40,7 +41,7 @@ from mockserver.core import wording
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.decoding import read
 from mockserver.jsonkit.printable import printable
-from mockserver.settings import ReplyMode
+from mockserver.settings import RecordMode, ReplyMode
 
 __tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
 
@@ -246,8 +247,34 @@ def revision(session: str, protocol: str, revision: str | None) -> Steps[Session
     return (yield from _change_protocol(session, protocol, {"revision": revision}))
 
 
+def replay(
+    session: str, recording: Path | str | bytes | None, *, record: RecordMode = "once", repeats: bool = False
+) -> Steps[SessionState]:
+    """Answer the requests of the session from a recording: a file, or its content as bytes; None removes it.
+
+    `record` says what becomes of a request that the recording does not have: "none" refuses it; "new_episodes" answers
+    it from the upstream or the contract, and `recording` has it then; "all" does so with every request; "once" is "all"
+    if the recording is empty, else "none". With `repeats`, the last of equal exchanges is played again and again.
+    Raises ControlError for a recording that cannot be used, OSError.
+    """
+    if recording is None:
+        return read(SessionState, (yield Call(method="DELETE", path=at(session, "recording"))))
+    content = recording if isinstance(recording, bytes) else Path(recording).read_bytes()
+    path = at(session, "recording", record=record, repeats=repeats)
+    return read(SessionState, (yield Call(method="PUT", path=path, lines=content)))
+
+
+def recording(session: str) -> Steps[str]:
+    """Return the recording of the session, with what it has recorded beside it. Raises ControlError without one."""
+    lines: str = yield Call(method="GET", path=at(session, "recording"), text=True)
+    return lines
+
+
 def mode(session: str, protocol: str, mode: ReplyMode | None) -> Steps[SessionState]:
-    """Take the replies of a protocol from its contract ("mock") or its upstream ("proxy"); None resets the mode."""
+    """Take the replies of a protocol from its contract ("mock"), its upstream ("proxy") or the recording ("replay").
+
+    None resets the mode.
+    """
     return (yield from _change_protocol(session, protocol, {"mode": mode}))
 
 
@@ -259,7 +286,8 @@ def _change_protocol(session: str, protocol: str, change: ProtocolChange) -> Ste
     own: dict[str, ProtocolChange] = {}
     for name, now in state.protocols.items():
         pinned = None if now.revision == defaults.get(name) else now.revision
-        chosen = None if (now.mode == "proxy") == (name in proxied) else now.mode
+        default = "replay" if state.replay is not None else "proxy" if name in proxied else "mock"
+        chosen = None if now.mode == default else now.mode
         if pinned is not None or now.patch is not None or chosen is not None:
             own[name] = {"revision": pinned, "patch": now.patch, "mode": chosen}
     changed: ProtocolChange = {**own.get(protocol, {}), **change}

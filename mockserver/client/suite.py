@@ -8,20 +8,46 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from mockserver.client import keys, session_calls
 from mockserver.client.client import Client, Session
 from mockserver.client.keys import Credentials
-from mockserver.errors import unknown
+from mockserver.client.recording_files import RecordingFile
+from mockserver.errors import not_among, unknown
 from mockserver.jsonkit import Json
+from mockserver.settings import RecordMode
 
 __tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
 
-MARK_MEMBERS: Final = ("protocol", "operation", "revision", "patch", "faults", "rate_limits", "keys")
-MARK_TYPES: Final = {"patch": Mapping, "faults": list | tuple, "keys": list | tuple}
+MARK_MEMBERS: Final = (
+    "protocol",
+    "operation",
+    "revision",
+    "patch",
+    "faults",
+    "rate_limits",
+    "keys",
+    "recording",
+    "record",
+    "repeats",
+)
+MARK_TYPES: Final = {
+    "patch": Mapping,
+    "faults": list | tuple,
+    "keys": list | tuple,
+    "recording": str | Path,
+    "repeats": bool,
+}
 """The type of an argument of a marker; of the others, it is str."""
-MARK_NOUNS: Final = {Mapping: "mapping", list | tuple: "list", str: "string"}
+MARK_NOUNS: Final = {
+    Mapping: "mapping",
+    list | tuple: "list",
+    str: "string",
+    str | Path: "path",
+    bool: "True or False",
+}
+RECORD_MODES: Final = get_args(RecordMode)
 SLUG_LENGTH: Final = 60
 
 
@@ -31,13 +57,19 @@ class MarkError(ValueError):
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """The initial state of a session: contracts by protocol, settings, faults, and the kind of key that names it."""
+    """The initial state of a session: contracts by protocol, settings, faults, and the kind of key that names it.
+
+    `recording` is the file that it is answered from, as the marker names it.
+    """
 
     protocols: dict[str, dict[str, Json]] = field(default_factory=dict)
     settings: dict[str, Json] = field(default_factory=dict)
     faults: list[Json] = field(default_factory=list)
     protocol: str | None = None
     operation: str | None = None
+    recording: str | Path | None = None
+    record: RecordMode = "none"
+    repeats: bool = False
 
     def add(self, mark: Mapping[str, Json]) -> None:
         """Apply a marker; its arguments override earlier ones. Raises MarkError."""
@@ -46,7 +78,9 @@ class Plan:
                 raise MarkError(f"marker mockserver: {unknown('argument', name, MARK_MEMBERS)}")
             expected = MARK_TYPES.get(name, str)
             if not isinstance(value, expected) and value is not None:
-                raise MarkError(f"marker mockserver: {name} must be a {MARK_NOUNS[expected]}, got {value!r}")
+                noun = MARK_NOUNS[expected]
+                article = "" if expected is bool else "a "
+                raise MarkError(f"marker mockserver: {name} must be {article}{noun}, got {value!r}")
         protocol = mark.get("protocol")
         if protocol is None and any(name in mark for name in ("operation", "revision", "patch")):
             raise MarkError("marker mockserver: operation, revision and patch require protocol")
@@ -59,6 +93,16 @@ class Plan:
                 contract["patch"] = compose(contract.get("patch"), mark["patch"])
         self.faults = list(mark.get("faults", self.faults) or ())
         self.settings |= {name: mark[name] for name in ("rate_limits", "keys") if name in mark}
+        self._add_recording(mark)
+
+    def _add_recording(self, mark: Mapping[str, Json]) -> None:
+        self.recording = mark.get("recording", self.recording)
+        record = mark.get("record") or self.record
+        if record not in RECORD_MODES:
+            raise MarkError(f"marker mockserver: record {not_among(record, RECORD_MODES)}")
+        self.record, self.repeats = record, bool(mark.get("repeats", self.repeats))
+        if self.recording is None and ("record" in mark or "repeats" in mark):
+            raise MarkError("marker mockserver: record and repeats require recording")
 
 
 def compose(first: Json, second: Json) -> Json:
@@ -66,6 +110,21 @@ def compose(first: Json, second: Json) -> Json:
     if not isinstance(first, dict) or not isinstance(second, dict):
         return second
     return {**first, **{name: compose(first.get(name), member) for name, member in second.items()}}
+
+
+def recording_of(
+    marks: Iterable[Mapping[str, Json]], folder: Path, record: RecordMode | None = None
+) -> RecordingFile | None:
+    """Return the recording that markers name, None if they name none. Raises MarkError.
+
+    Its path is relative to `folder`, that of the test's file. `record` overrides the markers.
+    """
+    plan = Plan()
+    for mark in marks:
+        plan.add(mark)
+    if plan.recording is None:
+        return None
+    return RecordingFile(path=folder / plan.recording, record=record or plan.record, repeats=plan.repeats)
 
 
 @dataclass(frozen=True, kw_only=True)

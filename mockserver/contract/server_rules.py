@@ -12,6 +12,7 @@ from mockserver.jsonkit import yamltext
 BODY_TIMEOUT: Final = "/server/body_timeout"
 REQUEST_TIMEOUT: Final = 408
 UPSTREAM: Final = "/server/upstream"
+RECORDING: Final = "/server/recording"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

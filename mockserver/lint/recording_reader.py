@@ -6,6 +6,7 @@ from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json
 from mockserver.lint.items import HeadItem, Item, RequestItem
 from mockserver.recording.recordings import Head, LineReader, RecordedExchange
+from mockserver.sessions.exchange import WITHOUT_REPLY
 
 
 class RecordingReader:
@@ -32,6 +33,6 @@ class RecordingReader:
 
 
 def _checkable_reply(exchange: RecordedExchange) -> WireReply | None:
-    """Return the reply; None if the client got none, or if neither the contract nor an upstream gave it."""
-    is_checkable = exchange.has_reply_body and exchange.fault is None and exchange.origin != "proxy"
+    """Return the reply; None if the client got none, or if this server made it for want of another."""
+    is_checkable = exchange.has_reply_body and exchange.fault is None and exchange.origin not in WITHOUT_REPLY
     return exchange.reply if is_checkable else None

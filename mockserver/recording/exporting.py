@@ -11,7 +11,7 @@ from mockserver.jsonkit import Json
 from mockserver.recording.find_secrets import readable
 from mockserver.recording.redact import Redactor
 from mockserver.recording.secret_names import PLACEHOLDER, is_random
-from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.exchange import HANDED_THROUGH, Exchange
 from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import DEFAULT_SESSION, shorten
 from mockserver.sessions.views import View, body_view
@@ -97,9 +97,9 @@ def _headers(message: Json, redactor: Redactor) -> list[Json]:
 
 
 def _reply(shown: Json, reply: WireReply, exchange: Exchange, redactor: Redactor) -> dict[str, Json]:
-    """Return the headers and the body of a reply; an upstream's may be compressed, or bytes of any kind."""
+    """Return the headers and the body of a reply; one not our own may be compressed, or bytes of any kind."""
     body = _loose_body(shown["body"], redactor)
-    if exchange.override.origin == "upstream":
+    if exchange.override.origin in HANDED_THROUGH:
         fields = {name.lower().encode(): value.encode("utf-8", "replace") for name, value in reply.headers}
         request = WireRequest(method="", target="", headers=(), fields=fields, body=reply.body)
         body = _body(request, max(exchange.contract.max_body, len(reply.body), LARGEST_REPLY), redactor)

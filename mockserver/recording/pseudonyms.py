@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["credential", "id", "text", "value"]
@@ -28,24 +29,36 @@ _PREFIX: Final = re.compile("[A-Za-z0-9]{1,12}_(?:(?:live|test|sk|pk)_)?")
 _FOUR_BYTES: Final = ("192.0.2", "198.51.100", "203.0.113")
 """Networks for examples (RFC 5737), which are nobody's; RFC 3849 has that of IPv6."""
 
+NONE_GIVEN: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class Pseudonyms:
     """The replacements of one recording, made in the order in which values are first asked for.
 
     `prefixes` is what keys begin with, which a replacement keeps, `id_prefixes` what ids begin with. With `shaped`,
-    values without a form of their own are replaced character by character, else by what reads best.
+    values without a form of their own are replaced character by character, else by what reads best. Where a recording
+    is continued, `given` are replacements that it has, and `used` is a number that none of its own exceeds.
     """
 
-    def __init__(self, prefixes: Iterable[str] = (), *, id_prefixes: Iterable[str] = (), shaped: bool = False) -> None:
+    def __init__(
+        self,
+        prefixes: Iterable[str] = (),
+        *,
+        id_prefixes: Iterable[str] = (),
+        shaped: bool = False,
+        given: Mapping[str, str] = NONE_GIVEN,
+        used: int = 0,
+    ) -> None:
         self._prefixes = sorted(prefixes, key=len, reverse=True)
         self._id_prefixes = sorted(filter(None, id_prefixes), key=len, reverse=True)
         self._shaped = shaped
-        self._given: dict[str, str] = {}
+        self._given = dict(given)
         self._given_numbers: dict[float, float] = {}
         self._numbers: dict[str, int] = {}
+        self._used, self._before = used, len(given)
 
     def __len__(self) -> int:
-        return len(self._given) + len(self._given_numbers)
+        return self._used + len(self._given) - self._before + len(self._given_numbers)
 
     def get(self, value: str) -> str | None:
         """Return the replacement that a value has, or None."""
@@ -109,7 +122,7 @@ class Pseudonyms:
         return "".join(filled)
 
     def _next(self, series: str) -> int:
-        self._numbers[series] = self._numbers.get(series, 0) + 1
+        self._numbers[series] = self._numbers.get(series, self._used) + 1
         return self._numbers[series]
 
 

@@ -18,13 +18,13 @@ from mockserver.lint.replies import reply_findings
 from mockserver.recording.find_secrets import key_prefixes
 from mockserver.recording.moments import STEP_MS, has_token
 from mockserver.recording.normalised import ids_of, normalised
-from mockserver.recording.pseudonyms import Kind, Pseudonyms
+from mockserver.recording.pseudonyms import NONE_GIVEN, Kind, Pseudonyms
 from mockserver.recording.recorded_body import RecordedBody, stable
 from mockserver.recording.redact import Redactor
 from mockserver.recording.redaction_rules import Rules
 from mockserver.recording.scrubbed import Scrubbed, hidden_everywhere, recorded_reply_body
 from mockserver.recording.scrubber import Scrubber
-from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.exchange import HANDED_THROUGH, Exchange
 from mockserver.sessions.views import View
 
 VERSION: Final = 1
@@ -66,13 +66,13 @@ class Known:
             for id in ids_of(exchange):
                 self.everywhere.setdefault(id, "id")
 
-    def scrubber(self, rules: Rules, *, shaped: bool) -> Scrubber:
-        """Return what hides the values; with `shaped` character by character."""
+    def scrubber(self, rules: Rules, *, shaped: bool, given: Mapping[str, str] = NONE_GIVEN, used: int = 0) -> Scrubber:
+        """Return what hides the values; with `shaped` character by character. See `Pseudonyms` for the others."""
         prefixes = {prefix for contract in self.contracts for prefix in key_prefixes(contract)}
         headers = {contract.projects.header.lower() for contract in self.contracts if contract.projects is not None}
         secrets = [value for value, kind in self.everywhere.items() if kind == "credential"]
         return Scrubber(
-            Pseudonyms(prefixes, id_prefixes=self._id_prefixes(), shaped=shaped),
+            Pseudonyms(prefixes, id_prefixes=self._id_prefixes(), shaped=shaped, given=given, used=used),
             Redactor(secrets, prefixes),
             self.everywhere,
             rules=rules,
@@ -87,14 +87,17 @@ class Known:
 class Recorder:
     """Makes the lines of one recording, in the order of its exchanges.
 
-    With `normalise`, times are offsets from the first exchange.
+    With `normalise`, times are offsets from the first exchange. A recording that is continued has so many `lines`
+    already, and the session time of its first exchange.
     """
 
-    def __init__(self, scrubber: Scrubber, *, normalise: bool = False) -> None:
+    def __init__(
+        self, scrubber: Scrubber, *, normalise: bool = False, first_ms: int | None = None, lines: int = 0
+    ) -> None:
         self._scrubber = scrubber
         self._normalise = normalise
-        self._first_ms: int | None = None
-        self._lines = 0
+        self._first_ms = first_ms
+        self._lines = lines
         self._after: dict[Identity, Identity] = {}
         self._before: dict[Identity, Identity] = {}
         self.contracts: dict[str, Contract] = {}
@@ -152,7 +155,7 @@ class Recorder:
         self._lines += 1
         self.contracts[exchange.contract.name] = exchange.contract
         origin = exchange.override.origin
-        if origin != "contract":
+        if origin in ("upstream", "proxy"):
             self.proxied.add(exchange.contract.name)
         headers = [[name.decode("latin-1"), value.decode("utf-8", "replace")] for name, value in head.headers]
         request: dict[str, Json] = {"method": head.method, "path": head.target, "headers": headers, "body": body}
@@ -167,7 +170,7 @@ class Recorder:
             "reply": _reply_row(view),
             "findings": [_finding_row(finding.as_json()) for finding in view.findings()],
             "events": [_event_row(row) for row in view.event_rows()],
-            "differs": _differences(view) if origin == "upstream" else [],
+            "differs": _differences(view) if origin in HANDED_THROUGH else [],
         }
         if exchange.override.fault is not None:
             row["fault"] = {name: value for name, value in exchange.override.fault.items() if name != "remaining"}
@@ -211,7 +214,7 @@ def _finding_row(finding: Mapping[str, Json]) -> Json:
 
 
 def _differences(view: View) -> list[Json]:
-    """Return how the reply of an upstream differs from each that the contract could give."""
+    """Return how the reply of an upstream or a recording differs from each that the contract could give."""
     findings = reply_findings(view.judged, view.reply()) or ()
     return [
         {"pointer": finding.pointer, "rule": finding.rule, "expected": finding.expected, "got": finding.got}

@@ -93,7 +93,7 @@ class RecordedExchange:
 
     @property
     def origin(self) -> str | None:
-        """Whose reply it is: `contract`, `upstream`, `proxy` (ours, for want of an upstream's) or `recording`."""
+        """Whose reply it is, as in the journal: `contract`, `upstream`, `recording`; ours is `proxy` or `unmatched`."""
         return None if self.row["reply"] is None else str(self.row["reply"]["from"])
 
     @property
@@ -132,7 +132,7 @@ def recording_of(content: bytes, file: str) -> Recording:
         if not line or line.isspace():
             continue
         place = f"line {number}"
-        value = _parsed(line, file, place)
+        value = parsed_line(line, file, place)
         if head is None and not is_recording_line(value):
             raise FormatError(file, place, "", "is not a recording, whose first line is a head")
         read = reader.read(value, place)
@@ -155,9 +155,9 @@ def is_recording_line(value: Json) -> bool:
 class LineReader:
     """Reads the lines of a file in order. Each exchange belongs to the last head before it."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, head: Head | None = None) -> None:
         self._file = file
-        self._head: Head | None = None
+        self._head = head
 
     def read(self, value: Json, place: str) -> Head | RecordedExchange:
         """Return what a line, parsed as JSON, holds. Raises FormatError."""
@@ -199,7 +199,8 @@ def _encoding(headers: Iterable[tuple[str, str]]) -> str:
     return next((value for name, value in headers if name.lower() == "content-encoding"), "")
 
 
-def _parsed(line: bytes, file: str, place: str) -> Json:
+def parsed_line(line: bytes, file: str, place: str) -> Json:
+    """Return a line as JSON. Raises FormatError."""
     try:
         return jsontext.parse_exactly(line)
     except NotJSONError as error:

@@ -27,7 +27,7 @@ from mockserver.recording.recorded_body import TOO_LARGE, RecordedBody, content_
 from mockserver.recording.redaction_rules import Personal
 from mockserver.recording.scrubber import LONGEST_SEARCHED_TEXT, Scrubber
 from mockserver.recording.secret_names import is_random
-from mockserver.sessions.exchange import Exchange, Relayed
+from mockserver.sessions.exchange import Exchange
 
 VOLATILE: Final = frozenset(
     {
@@ -137,7 +137,8 @@ class Scrubbed:
             if relayed is not None:
                 failure = scrubber.text(relayed.failure)
                 upstream = self._reply if relayed.reply is override.reply else self._hidden_reply(relayed.reply)
-                relayed = Relayed(reply=upstream or relayed.reply, failure=failure)
+                nearest = None if relayed.nearest is None else scrubber.document(relayed.nearest)[0]
+                relayed = replace(relayed, reply=upstream or relayed.reply, failure=failure, nearest=nearest)
             fault = None if override.fault is None else scrubber.document(override.fault)[0]
             rejected = tuple(map(self._hidden_error, override.rejected))
             override = replace(override, reply=self._reply, relayed=relayed, fault=fault, rejected=rejected)

@@ -13,7 +13,8 @@ from aiohttp import web
 from mockserver.contract.contract import split_target
 from mockserver.jsonkit.wiretext import unquoted
 from mockserver.recording.find_secrets import key_prefixes
-from mockserver.server import logs, reloading
+from mockserver.recording.playing import Playback
+from mockserver.server import logs, reloading, replaying
 from mockserver.server.aiohttp_io import in_pieces, json_response, problem, unreadable
 from mockserver.server.connection import Watched
 from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_call, is_control
@@ -33,7 +34,7 @@ BASE_URL: Final = f"the base URL of a client is that of the server, or ends with
 
 
 class App:
-    """The server without its socket. Raises ContractError for invalid contracts, SettingsError."""
+    """The server without its socket. Raises ContractError for invalid contracts, SettingsError, FormatError."""
 
     def __init__(self, settings: Settings) -> None:
         reloading.check(settings)
@@ -45,6 +46,10 @@ class App:
         self.ca_file: Path | None = None
         self._secure = settings.tls is not None or settings.tls_cert is not None
         self.upstreams = Upstreams(settings.upstreams, contracts.served, settings.upstream_timeout)
+        tape = replaying.tape_of(settings, contracts.served)
+        if tape is not None:
+            mode, repeats = settings.record_mode, settings.replay_repeats
+            self.store.new_playback = lambda: Playback(tape, mode, repeats=repeats)
         self.vendor = Vendor(settings, contracts, self.store, self.unseen, self.upstreams)
         self.handlers = Handlers(contracts, self.store, defaults, self.unseen, self.upstreams)
         self.control = Control(settings, self.handlers)

@@ -31,6 +31,9 @@ _log = logging.getLogger("mockserver")
 READ_AT_ONCE: Final = 16 * 1024
 """Bytes of a body that is parsed and validated within a turn of the event loop, in 10 ms; a thread does larger ones."""
 MAX_BODY: Final = 2 * 1024 * 1024
+MAX_LINES: Final = 64 * 1024 * 1024
+"""Bytes of a body of lines, such as a recording."""
+LINES: Final = "application/x-ndjson"
 MOST_VALUES: Final = 50_000
 """Arrays, objects and their members that a body may have: so many are read and checked in one turn of the loop."""
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{,]', re.DOTALL)
@@ -54,7 +57,7 @@ may run, store or frame. The vendor surface answers as the vendors do, without t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A validated control call: decoded path parameters, typed query parameters, parsed body."""
+    """A validated control call: decoded path parameters, typed query parameters, parsed body; one of lines as bytes."""
 
     params: Mapping[str, str]
     query: Mapping[str, Any]
@@ -170,11 +173,15 @@ class Control:
 
     async def _body(self, route: _Route, method: str, operation: Json, request: web.BaseRequest) -> Json:
         declared = operation.get("requestBody")
-        text, truncated, late = await read_body(request, MAX_BODY, self._settings.body_timeout)
+        is_lines = declared is not None and LINES in declared["content"]
+        ceiling = MAX_LINES if is_lines else MAX_BODY
+        text, truncated, late = await read_body(request, ceiling, self._settings.body_timeout)
         if late:
             raise RejectedError(408, "the body did not arrive in time")
         if truncated:
-            raise RejectedError(413, f"the body is longer than {MAX_BODY} bytes")
+            raise RejectedError(413, f"the body is longer than {ceiling} bytes")
+        if is_lines:
+            return text
         if declared is None:
             if text.strip():
                 raise RejectedError(400, "this call does not accept a body", pointer="")

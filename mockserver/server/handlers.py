@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from mockserver.server.document_handlers import DocumentHandlers
 from mockserver.server.journal_handlers import JournalHandlers
+from mockserver.server.replay_handlers import ReplayHandlers
 from mockserver.server.script_handlers import ScriptHandlers
 from mockserver.server.server_handlers import ServerHandlers
-from mockserver.server.settings_handlers import SettingsHandlers
 from mockserver.server.stream_handlers import StreamHandlers
 from mockserver.server.wait_handlers import WaitHandlers
 
@@ -14,7 +14,7 @@ from mockserver.server.wait_handlers import WaitHandlers
 class Handlers(
     ServerHandlers,
     DocumentHandlers,
-    SettingsHandlers,
+    ReplayHandlers,
     JournalHandlers,
     WaitHandlers,
     StreamHandlers,

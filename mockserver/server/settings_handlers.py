@@ -11,6 +11,7 @@ from multidict import CIMultiDict
 from mockserver.contract.serving import ContractChoice
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
+from mockserver.recording.playing import Playback
 from mockserver.server.aiohttp_io import SERVER
 from mockserver.server.control import Call, RejectedError
 from mockserver.server.handler_base import HandlerBase, eviction_of
@@ -37,7 +38,7 @@ class SettingsHandlers(HandlerBase):
                 "revision": contract.revision,
                 "patch": patch,
                 "contract_hash": contract.digest,
-                "mode": settings.modes.get(name) or ("proxy" if name in self.upstreams else "mock"),
+                "mode": session.mode(name, has_upstream=name in self.upstreams),
             }
         evicted: dict[str, Json] = {
             "evicted_events": session.evicted_events,
@@ -54,12 +55,13 @@ class SettingsHandlers(HandlerBase):
             "evicted": session.evicted,
             **(evicted if session.evicted else {}),
             **eviction_of(session),
+            "replay": session.playback.as_json() if isinstance(session.playback, Playback) else None,
         }
 
     async def change_session(self, call: Call) -> Json:
         """Replace the given settings; all are validated before any is applied."""
         change = call.body
-        self._check_modes(change)
+        self._check_modes(change, self.read(call).playback)
         protocols = await to_thread(self._choices, change) if "protocols" in change else None  # it compiles contracts
         contracts = [] if protocols is None else [self.contracts.of(protocols, name) for name in protocols]
         self.check_memory(sum(contract.bytes for contract in contracts), "/protocols")
@@ -116,9 +118,13 @@ class SettingsHandlers(HandlerBase):
                 raise RejectedError(400, f"{place}: {error.problem}", pointer=place) from None
         return choices
 
-    def _check_modes(self, change: Json) -> None:
-        """Raise RejectedError for a protocol that is to be proxied and has no upstream."""
+    def _check_modes(self, change: Json, playback: object) -> None:
+        """Raise RejectedError for a protocol that is to be proxied or replayed, and nothing is there to answer."""
         for name, mode in _modes(change).items():
+            if mode == "replay" and name in self.contracts.served and playback is None:
+                place = f"/protocols/{name}/mode"
+                detail = f"{place}: the session has no recording; PUT it to /_mock/sessions/{{session}}/recording first"
+                raise RejectedError(409, detail, pointer=place)
             if mode == "proxy" and name in self.contracts.served and name not in self.upstreams:
                 place = f"/protocols/{name}/mode"
                 detail = f"{place}: {name} has no upstream; name it when the server starts: --upstream {name}=URL"

@@ -22,10 +22,12 @@ from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
+from mockserver.recording.playing import Playback
 from mockserver.server import injection, logs
 from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
 from mockserver.server.connection import Connection, Watched
 from mockserver.server.handed_through import HandedThrough
+from mockserver.server.replaying import Replayed, replay
 from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
 from mockserver.server.upstreams import Upstreams, is_own
@@ -35,7 +37,7 @@ from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import DEFAULT_SESSION, LongNameError, SessionNameError, session_name
 from mockserver.sessions.steps import CLOSE_IDLE, Step
 from mockserver.sessions.stores.memory import MemoryStore
-from mockserver.settings import Settings
+from mockserver.settings import ReplyMode, Settings
 
 MIN_CEILING = 1024 * 1024
 Deleted: TypeAlias = Mapping[str, Session]
@@ -120,8 +122,8 @@ class Vendor:
         arrival = Arrival(request=request, session=session, judged=judged, notes=notes, received_ms=now)
         if session.faults:  # what a step does happens even if the client disconnects meanwhile
             return await asyncio.shield(self._under_faults(arrival))
-        if self._upstreams and self._is_proxied(arrival):
-            return await asyncio.shield(self._proxied(arrival))
+        if (self._upstreams or session.playback is not None) and self._is_relayed(arrival):
+            return await asyncio.shield(self._relayed(arrival))
         exchange, reply = await self._commit(arrival, large=large)
         return _response(session, exchange, self._final(session, reply))
 
@@ -135,28 +137,51 @@ class Vendor:
         while (step := await _do(partial(steps.next_match, matching), large=large)) is not None:
             if step.use():
                 return await self._injected(arrival, step, large=large)
-        if self._is_proxied(arrival):
-            return await self._proxied(arrival)
+        if self._is_relayed(arrival):
+            return await self._relayed(arrival)
         exchange, reply = await self._commit(arrival, large=judged.request_body.large)
         return _response(session, exchange, self._final(session, reply))
 
-    def _is_proxied(self, arrival: Arrival) -> bool:
-        """Return whether an upstream answers a request, which has to be complete for that."""
-        judged, request = arrival.judged, arrival.judged.request
-        name = judged.contract.name
-        if name not in self._upstreams or arrival.session.settings.modes.get(name) == "mock":
-            return False
-        return not (request.truncated or request.late or is_own(request.target))
+    def _mode(self, arrival: Arrival) -> ReplyMode:
+        name = arrival.judged.contract.name
+        return arrival.session.mode(name, has_upstream=name in self._upstreams)
 
-    async def _proxied(self, arrival: Arrival) -> web.StreamResponse:
-        """Answer with the reply of an upstream. It is journalled even if the client disconnects meanwhile."""
+    def _is_relayed(self, arrival: Arrival) -> bool:
+        """Return whether an upstream or a recording may answer a request."""
+        mode = self._mode(arrival)
+        return mode == "replay" or (mode == "proxy" and self._can_go_on(arrival))
+
+    def _can_go_on(self, arrival: Arrival) -> bool:
+        """Return whether a request can be sent on to an upstream: there is one, and the request is complete."""
+        request = arrival.judged.request
+        is_there = arrival.judged.contract.name in self._upstreams
+        return is_there and not (request.truncated or request.late or is_own(request.target))
+
+    async def _ask(self, arrival: Arrival) -> Replayed:
+        """Ask the recording or the upstream for a reply; nothing is returned where the contract gives it."""
+        playback, judged = arrival.session.playback, arrival.judged
+        if self._mode(arrival) == "replay" and isinstance(playback, Playback):
+            replayed = await replay(playback, judged)
+            if replayed is not None:
+                return replayed
+            if judged.preflight and not playback.records:
+                return Replayed()
+        if self._can_go_on(arrival):
+            return Replayed(await self._upstreams.relay(judged.contract.name, judged.request))
+        return Replayed()
+
+    async def _relayed(self, arrival: Arrival) -> web.StreamResponse:
+        """Answer with the reply of an upstream or a recording, journalled even if the client disconnects meanwhile."""
         session, judged = arrival.session, arrival.judged
         session.in_flight += 1
         try:
-            relayed = await self._upstreams.relay(judged.contract.name, judged.request)
-            exchange, reply = await self._commit(arrival, relayed=relayed, large=judged.request_body.large)
+            asked = await self._ask(arrival)
+            if asked.step is not None:
+                return await self._injected(arrival, asked.step, large=judged.request_body.large, asks=False)
+            exchange, reply = await self._commit(arrival, relayed=asked.relayed, large=judged.request_body.large)
             if injection.gone(arrival.request):
                 _revise(session, exchange, lost=True)
+                _give_back(session, exchange)
             return _response(session, exchange, self._final(session, reply))
         finally:
             session.leave()
@@ -241,8 +266,11 @@ class Vendor:
             logs.exchange_done(*done)
         return exchange, reply
 
-    async def _injected(self, arrival: Arrival, step: Step, *, large: bool) -> web.StreamResponse:
-        """Apply one fault step around the commit; record when and whether the complete reply was sent."""
+    async def _injected(self, arrival: Arrival, step: Step, *, large: bool, asks: bool = True) -> web.StreamResponse:
+        """Apply one fault step around the commit; record when and whether the complete reply was sent.
+
+        With `asks`, an upstream or a recording may give the reply.
+        """
         arrival.session.in_flight += 1
         relayed: Relayed | None = None
         exchange: Exchange | None = None
@@ -253,8 +281,8 @@ class Vendor:
                 arrival.judged = self._judge(fresh, arrival.session, real_ms())
             if step.reject is not None:
                 await _do(partial(steps.reject, arrival.judged, step, arrival.attempts), large=large)
-            elif step.stores and self._is_proxied(arrival):
-                relayed = await self._upstreams.relay(arrival.judged.contract.name, arrival.judged.request)
+            elif asks and step.stores and self._is_relayed(arrival):
+                relayed = (await self._ask(arrival)).relayed
             exchange, own = await self._commit(arrival, step, relayed, large=arrival.judged.request_body.large)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)
@@ -269,6 +297,8 @@ class Vendor:
                 sent, whole = injection.closed(), await injection.cut(arrival.request, step, reply) and whole
             answered = (real_ms(), arrival.session.newest)
             _revise(arrival.session, exchange, lost=not whole, status_left=status_left, answered=answered)
+            if not (whole and exchange.override.is_handed_through):
+                _give_back(arrival.session, exchange)
             return sent
         finally:
             if exchange is not None:
@@ -291,7 +321,11 @@ async def _do(work: Callable[[], T], *, large: bool) -> T:
 
 
 def _response(session: Session, exchange: Exchange, reply: WireReply) -> web.Response:
-    if exchange.override.relayed is not None and exchange.override.is_upstreams:
+    override = exchange.override
+    if override.origin == "recording" and override.is_handed_through and _has_no_date(reply):
+        moment = formatdate(session.clock.now(real_ms()) // 1000, usegmt=True)
+        return HandedThrough(structs.replace(reply, headers=(*reply.headers, ("Date", moment))))
+    if override.relayed is not None and override.is_handed_through:
         return HandedThrough(reply)
     vendor_reply = response(reply)
     headers = vendor_reply.headers
@@ -300,6 +334,17 @@ def _response(session: Session, exchange: Exchange, reply: WireReply) -> web.Res
     if session.clock.moved and "Date" not in headers:
         headers["Date"] = formatdate(exchange.now_ms // 1000, usegmt=True)
     return vendor_reply
+
+
+def _has_no_date(reply: WireReply) -> bool:
+    return all(name.lower() != "date" for name, _ in reply.headers)
+
+
+def _give_back(session: Session, exchange: Exchange) -> None:
+    """Let a recorded exchange be played again, whose reply the client did not get."""
+    relayed = exchange.override.relayed
+    if relayed is not None and relayed.number is not None and isinstance(session.playback, Playback):
+        session.playback.give_back(relayed.number, exchange.contract)
 
 
 def _revise(

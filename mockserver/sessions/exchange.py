@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -19,8 +20,11 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json, jsontext
 from mockserver.settings import RateMode
 
-Origin: TypeAlias = Literal["contract", "upstream", "proxy"]
-"""Whose reply an exchange has: the contract's, an upstream's, or this server's own because an upstream gave none."""
+Origin: TypeAlias = Literal["contract", "upstream", "proxy", "recording", "unmatched"]
+"""Whose reply an exchange has: the contract's, an upstream's, a recording's, or this server's own because an upstream
+gave none (`proxy`) or a recording has none for such a request (`unmatched`)."""
+WITHOUT_REPLY: Final = ("proxy", "unmatched")
+HANDED_THROUGH: Final = ("upstream", "recording")
 
 
 CORS: Final = "access-control-"
@@ -28,24 +32,31 @@ CORS: Final = "access-control-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relayed:
-    """The outcome of a request that was sent on to an upstream: its reply as it arrived, or `failure` and our reply.
+    """The outcome of a request that was sent on to an upstream, or looked up in a recording.
 
-    `failure` says in one sentence why there is no reply of the upstream, empty if there is one.
+    It is the reply as it arrived, or `failure` and our reply; `failure` says in one sentence why there is no other one,
+    and `nearest` which recorded request is nearest. `number` is that of the exchange in the recording; not `stores` if
+    a fault step gave the recorded reply, so that nothing was stored.
     """
 
     reply: WireReply
     failure: str = ""
+    source: Literal["upstream", "recording"] = "upstream"
+    nearest: Json = None
+    number: int | None = None
+    stores: bool = True
 
     @property
     def origin(self) -> Origin:
         """Whose reply it is."""
+        if self.source == "recording":
+            return "unmatched" if self.failure else "recording"
         return "proxy" if self.failure else "upstream"
 
     def readable_like(self, own: WireReply) -> Relayed:
         """Return it with the CORS headers of the contract's reply: without them, a page cannot read what failed."""
         headers = [pair for pair in own.headers if pair[0].lower() == "vary" or pair[0].lower().startswith(CORS)]
-        reply = replace(self.reply, headers=(*self.reply.headers, *headers))
-        return Relayed(reply=reply, failure=self.failure)
+        return dataclasses.replace(self, reply=replace(self.reply, headers=(*self.reply.headers, *headers)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +66,8 @@ class ReplyOverride:
     `lost` says that the client got no complete answer, `status_left` that it got the status line all the same,
     `rejected` which events a step made fail. `answered` is when the answer left, where a step delayed it: real time in
     ms, and the number of the newest request then. `received_ms` is the real time of arrival, where the session's clock
-    shows another time. `relayed` is what an upstream made of the request, None where it was not sent on.
+    shows another time. `relayed` is what an upstream or a recording made of the request, None where the contract
+    answers.
     """
 
     reply: WireReply | None = None
@@ -74,9 +86,9 @@ class ReplyOverride:
         return "contract" if self.relayed is None else self.relayed.origin
 
     @property
-    def is_upstreams(self) -> bool:
-        """Whether the client is sent the reply of an upstream as it arrived."""
-        return self.origin == "upstream" and self.relayed is not None and self.relayed.reply is self.reply
+    def is_handed_through(self) -> bool:
+        """Whether the client is sent the reply of an upstream or of a recording as it is."""
+        return self.origin in HANDED_THROUGH and self.relayed is not None and self.relayed.reply is self.reply
 
 
 NO_OVERRIDE: Final = ReplyOverride()

@@ -156,6 +156,18 @@ class Waiter(Protocol):
         """Learn that the session is gone."""
 
 
+class Playback(Protocol):
+    """A recording that answers the requests of a session."""
+
+    @property
+    def protocols(self) -> Collection[str]:
+        """The protocols that it has exchanges of."""
+
+    @property
+    def bytes(self) -> int:
+        """About how many bytes of memory it takes."""
+
+
 class Session:
     """The state behind one credential. All methods are synchronous: one call is one atomic step."""
 
@@ -186,6 +198,8 @@ class Session:
         self.deleted = False
         self.faults: list[Step] = []
         self.attempts: AttemptNumbers | None = None  # kept once a fault step asks for attempts
+        self.playback: Playback | None = None
+        self.own_playback = False  # whether a control call has given it, not the server for all sessions
         self.waiters: set[Waiter] = set()
         self.in_flight = 0
         self.claims = Claims()
@@ -200,6 +214,15 @@ class Session:
         if key is not None and len(self.seen_keys) < SEEN_KEYS and key[:LONGEST_SEEN] not in self.seen_keys:
             self.seen_keys = (*self.seen_keys, key[:LONGEST_SEEN])
             self._seen_bytes = keys_size(self.seen_keys)
+
+    def mode(self, protocol: str, *, has_upstream: bool) -> ReplyMode:
+        """Return where the replies of a protocol come from."""
+        chosen, playback = self.settings.modes.get(protocol), self.playback
+        if chosen is not None:
+            return chosen
+        if playback is not None and (protocol in playback.protocols or not has_upstream):
+            return "replay"
+        return "proxy" if has_upstream else "mock"
 
     @property
     def newest_event(self) -> int:
@@ -228,14 +251,21 @@ class Session:
 
     def weigh_settings(self) -> None:
         """Count again what the settings and the fault steps take."""
-        steps = sum(STEP_BYTES + jsontext.memory_of(step.script) for step in self.faults)
-        self.settings_bytes = steps + keys_size(self.settings.credentials) + keys_size(self.settings.keys)
+        size = sum(STEP_BYTES + jsontext.memory_of(step.script) for step in self.faults)
+        if self.playback is not None and self.own_playback:
+            size += self.playback.bytes
+        self.settings_bytes = size + keys_size(self.settings.credentials) + keys_size(self.settings.keys)
 
     def tombstone(self, limit: Limit, at_ms: int, defaults: SessionSettings) -> Tombstone:
         """Return what is to be remembered of the session when it is evicted."""
         credentials = self.settings.credentials if len(self.settings.credentials) <= MOST_CREDENTIALS else ()
         set_up = self.settings != replace(defaults, credentials=credentials)
-        own = {"settings": set_up, "faults": bool(self.faults), "clock": self.clock.moved}
+        own = {
+            "settings": set_up,
+            "faults": bool(self.faults),
+            "clock": self.clock.moved,
+            "recording": self.own_playback,
+        }
         before = () if self.eviction is None else self.eviction.lost
         return Tombstone(
             limit=limit,

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from mockserver.contract.sections import Fill, StoredRules
-from mockserver.contract.server_rules import SERVER_RULES, UPSTREAM
+from mockserver.contract.server_rules import RECORDING, SERVER_RULES, UPSTREAM
 from mockserver.core.answer import answer
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding, as_rows, distinct
@@ -23,7 +23,7 @@ from mockserver.core.wire import WireReply
 from mockserver.core.wording import abridged
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
-from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
+from mockserver.sessions.exchange import HANDED_THROUGH, WITHOUT_REPLY, Exchange, SentEvents, sent_events
 from mockserver.sessions.matcher import RequestFacts
 from mockserver.sessions.steps import INJECTED_RULE, Step, truncated
 
@@ -79,13 +79,14 @@ class View:
         return reply
 
     def contract_reply(self) -> WireReply | None:
-        """Return what the contract answers to a request that an upstream answered; None for any other."""
-        return answer(self.judged, self.exchange.receipt) if self.exchange.override.origin == "upstream" else None
+        """Return the contract's reply to a request that an upstream or a recording answered; None for any other."""
+        is_other = self.exchange.override.origin in HANDED_THROUGH
+        return answer(self.judged, self.exchange.receipt) if is_other else None
 
     def upstream_reply(self) -> WireReply | None:
-        """Return the reply of the upstream where a fault step had another one sent; None for any other."""
+        """Return the reply of the upstream or recording where a fault step had another one sent; None for any other."""
         override = self.exchange.override
-        if override.relayed is None or override.origin != "upstream" or override.is_upstreams:
+        if override.relayed is None or override.origin not in HANDED_THROUGH or override.is_handed_through:
             return None
         return override.relayed.reply
 
@@ -149,9 +150,11 @@ class View:
     def _whole_finding(self) -> Finding:
         """The finding of a good event that was refused with its request."""
         exchange, refusal, operation = self.exchange, self.judged.refusal, self.judged.operation
-        if exchange.override.origin == "proxy":
+        if exchange.override.origin in WITHOUT_REPLY:
             return self._unrelayed_finding()
-        if exchange.override.fault is not None and not Step(exchange.override.fault).stores:
+        if exchange.override.relayed is not None and not exchange.override.relayed.stores:
+            rule, message = INJECTED_RULE, "the recorded reply was injected by a fault; nothing was stored"
+        elif exchange.override.fault is not None and not Step(exchange.override.fault).stores:
             rule, message = INJECTED_RULE, "the reply was injected by a fault; nothing was stored"
         elif exchange.receipt.refused is not None or refusal is None:
             rule = f"/protocol/refusals/{operation.family.name if operation else ''}/{exchange.receipt.refused}"
@@ -163,10 +166,15 @@ class View:
         return Finding(rule=rule, got=abridged(exchange.override.fault), source=source, message=message)
 
     def _unrelayed_finding(self) -> Finding:
-        """The finding of an event that no upstream has answered for."""
-        relayed, rule = self.exchange.override.relayed, SERVER_RULES[UPSTREAM]
-        got = "" if relayed is None else relayed.failure
-        message = f"{rule.message}: {got}"
+        """The finding of an event that no upstream, or no exchange of a recording, has answered for."""
+        relayed = self.exchange.override.relayed
+        assert relayed is not None
+        if relayed.origin == "unmatched":
+            rule, got = SERVER_RULES[RECORDING], relayed.nearest
+            message = relayed.failure
+        else:
+            rule, got = SERVER_RULES[UPSTREAM], relayed.failure
+            message = f"{rule.message}: {got}"
         return Finding(rule=rule.pointer, expected="a reply", got=got, source=rule.source, message=message)
 
     def findings(self) -> list[Finding]:
@@ -175,7 +183,7 @@ class View:
 
     def errors(self) -> list[Finding]:
         """Return why the request was refused as a whole."""
-        if self.exchange.override.origin == "proxy":
+        if self.exchange.override.origin in WITHOUT_REPLY:
             return [self._unrelayed_finding()]
         if self.judged.refusal is not None:
             return [self.judged.refusal.finding]

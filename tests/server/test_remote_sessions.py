@@ -82,6 +82,7 @@ async def test_unseen_session_is_there_and_empty(control: ControlClient, session
             "journal_limit": 100_000,
             "counts": {"requests": 0, "accepted": 0, "duplicate": 0, "rejected": 0},
             "evicted": 0,
+            "replay": None,
         },
     )
     assert set(protocols) == {"outlit", "apex", "whisperr"}

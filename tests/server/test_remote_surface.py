@@ -45,6 +45,7 @@ async def test_every_route_of_the_document_is_answered_as_it_says(control: Contr
         "add_fault": {"connection": "reset"},
         "set_clock": {"offset_ms": 0},
         "advance_clock": {"ms": 1},
+        "set_recording": None,
     }
     called = 0
     for route, item in surface.document()["paths"].items():

@@ -16,10 +16,10 @@ from mockserver.core.answer import answer
 from mockserver.core.model import Judged
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.claims import ID_BYTES
-from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, Relayed, SharedHead
+from mockserver.sessions.exchange import NO_OVERRIDE, WITHOUT_REPLY, Exchange, Relayed, SharedHead
 from mockserver.sessions.feed import Feed
 from mockserver.sessions.remains import Remains
-from mockserver.sessions.session import Session, SessionSettings, SharedUses
+from mockserver.sessions.session import Playback, Session, SessionSettings, SharedUses
 from mockserver.sessions.session_name import DEFAULT_SESSION, tagged
 from mockserver.sessions.steps import Step, override_of
 from mockserver.sessions.stores.eviction import Order, Standing
@@ -40,7 +40,7 @@ IDS_SHARE: Final = 2
 """Ids take at most one part in so many of the memory limit, so that journals have the rest."""
 
 REFUSING: Final = 400
-"""From this status on, a reply of an upstream refuses its request."""
+"""From this status on, a reply of an upstream or of a recording refuses its request."""
 
 MIN_REMEMBERED: Final = 1_000
 """How many ids are remembered, however small the memory limit is."""
@@ -77,6 +77,7 @@ class MemoryStore:
         self.bytes = 0
         self.evicted_sessions = 0
         self.on_new_session: Callable[[Session], None] = lambda session: None
+        self.new_playback: Callable[[], Playback | None] = lambda: None
 
     def session(self, name: str) -> Session:
         """Return a session, made when it is first named. It is now the one used last."""
@@ -89,6 +90,7 @@ class MemoryStore:
     def _new_session(self, name: str) -> Session:
         session = self._sessions[name] = Session(name, copy.copy(self._defaults), self._next_number, self.shared_uses)
         self._next_number += 1
+        session.playback = self.new_playback()
         tombstone = self.tombstones.pop(name)
         if tombstone is not None:
             session.go_on_from(tombstone)
@@ -113,6 +115,7 @@ class MemoryStore:
         session = self.peek(name)
         if session is None:
             session, tombstone = Session(name, copy.copy(self._defaults)), self.tombstones.get(name)
+            session.playback = self.new_playback()
             if tombstone is not None:
                 session.go_on_from(tombstone)
                 session.settings.credentials = self._still_owned(name, tombstone)
@@ -173,7 +176,7 @@ class MemoryStore:
         return None
 
     def _is_set_up(self, session: Session) -> bool:
-        return session.settings != self._defaults or session.clock.moved or bool(session.faults)
+        return session.settings != self._defaults or session.clock.moved or bool(session.faults) or session.own_playback
 
     async def commit(
         self,
@@ -188,13 +191,14 @@ class MemoryStore:
     ) -> tuple[Exchange, WireReply]:
         """Settle what was judged: claim, journal, and only then let the caller answer. `step` is the fault taken.
 
-        `relayed` is what an upstream made of the request. Nothing is stored where it gave no reply, and no id is
-        claimed where it refused: its client may send the same events again.
+        `relayed` is what an upstream or a recording made of the request. Nothing is stored where it gave no reply, and
+        no id is claimed where it refused: its client may send the same events again.
         """
-        failed = relayed is not None and relayed.origin == "proxy"
+        failed = relayed is not None and relayed.origin in WITHOUT_REPLY
         if relayed is not None and relayed.reply.status >= REFUSING:
             judged.dedup = judged.entities = judged.idempotency = None
-        receipt = session.settle(judged, stored=(step is None or step.stores) and not failed)
+        injected = (step is not None and not step.stores) or (relayed is not None and not relayed.stores)
+        receipt = session.settle(judged, stored=not injected and not failed)
         reply = answer(judged, receipt)
         if relayed is not None:
             relayed = relayed.readable_like(reply) if failed else relayed

@@ -1,0 +1,74 @@
+"""Adding exchanges to a recording: what is hidden in the new ones has the pseudonyms that the recording has for it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from mockserver import __version__
+from mockserver.jsonkit import Json
+from mockserver.recording.playing import Playback
+from mockserver.recording.recorder import Known, Recorder, ordered
+from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.tape import Part
+
+NO_RULES: Final = Rules()
+_NUMBER: Final = re.compile("x([1-9][0-9]*)")
+
+
+class Continuation:
+    """The recording of one file and what is added to it."""
+
+    def __init__(self, playback: Playback) -> None:
+        (self._part,) = playback.tape.parts
+        self._given = {
+            live: recorded
+            for live, recorded in playback.binding.known(0).items()
+            if isinstance(live, str) and isinstance(recorded, str) and live != recorded
+        }
+
+    @property
+    def normalises(self) -> bool:
+        """Whether times and ids are normalised in the recording."""
+        return self._part.head.normalised
+
+    def add_to(self, known: Known) -> None:
+        """Hide everywhere what the recording has other values for."""
+        for live in self._given:
+            known.everywhere.setdefault(live, "id")
+
+    def recorder(self, known: Known, *, shaped: bool) -> Recorder:
+        """Return what makes the lines of the new exchanges."""
+        used = self._part.head.row["redaction"]["values"]
+        scrubber = known.scrubber(NO_RULES, shaped=shaped, given=self._given, used=used)
+        return Recorder(
+            scrubber,
+            normalise=self.normalises,
+            first_ms=self._part.head.created_ms,
+            lines=_last_number(self._part),
+        )
+
+    def lines(self, recorder: Recorder, new: Sequence[bytes], upstreams: Mapping[str, str]) -> list[bytes]:
+        """Return the lines of the file with the new exchanges at its end; nothing else of it changes."""
+        old, added = self._part.head.row, json.loads(recorder.head(upstreams, NO_RULES, 0))
+        head: dict[str, Json] = {
+            **old,
+            "mockserver": __version__,
+            "contracts": {**old["contracts"], **added["contracts"]},
+            "upstreams": {**old["upstreams"], **added["upstreams"]},
+            "redaction": {**old["redaction"], "values": added["redaction"]["values"]},
+        }
+        return [ordered(head).encode() + b"\n", *whole_lines(self._part)[1:], *new]
+
+
+def whole_lines(part: Part) -> list[bytes]:
+    """Return the lines of a file, its head first."""
+    return [ordered(part.head.row).encode() + b"\n", *(line + b"\n" for line in part.lines)]
+
+
+def _last_number(part: Part) -> int:
+    """Return the highest number in the names of exchanges."""
+    names = (json.loads(line)["id"] for line in part.lines)
+    return max((int(match[1]) for name in names if (match := _NUMBER.fullmatch(name))), default=0)
