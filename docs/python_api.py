@@ -15,6 +15,7 @@ from mockserver.client import arguments as types
 from mockserver.client import results
 from mockserver.client.client import Clock, Faults, Session
 from mockserver.client.local import Options
+from mockserver.recording.learning import learned
 from mockserver.settings import Settings
 
 PARAMETERS: Final = (
@@ -32,6 +33,7 @@ RETURNED: Final = (
         results.Delivery,
     ),
     *(results.Attempt, results.Waited, results.NearMiss, results.RefusedRequest, results.Unseen, results.OtherSession),
+    *(learned.Learned, learned.LearnedProtocol, learned.Fact, learned.Unanswered),
     *(results.FaultStep, results.ClockReading, results.Played, results.SessionState),
 )
 
@@ -51,6 +53,7 @@ def page() -> str:
     text.append("\n".join(_methods(Faults, "session.faults.")))
     text.append(f"## Clock\n\n{inspect.getdoc(Clock)}\n")
     text.append("\n".join(_methods(Clock, "session.clock.")))
+    text.append(f"## `mockserver.learn`\n\n{inspect.getdoc(mockserver.learn)}\n")
     text.append("## Parameter types\n")
     text += [f"### `{kind.__name__}`\n\n{inspect.getdoc(kind)}\n\n" + "\n".join(_members(kind)) for kind in PARAMETERS]
     text.append("## Return types\n")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mockserver.core.findings import Finding
     from mockserver.errors import ContractError, ControlError, MockServerError, SettingsError, UnreachableError
     from mockserver.lint.validation import validate
+    from mockserver.recording.learning.lessons import learn
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "WaitError",
     "Waited",
     "__version__",
+    "learn",
     "validate",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "SessionState": "mockserver.client.results",
     "WaitError": "mockserver.client.session_calls",
     "Waited": "mockserver.client.results",
+    "learn": "mockserver.recording.learning.lessons",
     "validate": "mockserver.lint.validation",
 }
 """The modules of the public names; the others are in `errors`. Each is imported on first use."""

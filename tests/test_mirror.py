@@ -34,6 +34,9 @@ CASES = Elsewhere("lint/test_case_reader.py", "the reader and the JSON Schema of
 GUESSED = Elsewhere("lint/test_guess.py", "what payloads are taken for")
 HIDDEN = Elsewhere("recording/test_redact.py", "a secret is found and hidden in every place and spelling")
 DRIFTED = Elsewhere("recording/test_drift.py", "planted changes are told, each once")
+PLANTED = Elsewhere(
+    "recording/learning/test_lessons.py", "patches that it has to find are hidden in recordings, each kind of change"
+)
 CHECKED = Elsewhere("lint/test_checker.py", "files are read to be checked")
 
 ELSEWHERE = {
@@ -62,6 +65,16 @@ ELSEWHERE = {
     "recording.encoded_text": HIDDEN,
     "recording.find_secrets": HIDDEN,
     "recording.item_pairs": DRIFTED,
+    "recording.learning.learned": PLANTED,
+    "recording.learning.learner": PLANTED,
+    "recording.learning.looser_rules": PLANTED,
+    "recording.learning.memory_changes": PLANTED,
+    "recording.learning.play_again": PLANTED,
+    "recording.learning.reply_changes": PLANTED,
+    "recording.learning.seen_values": PLANTED,
+    "recording.learning.text_changes": PLANTED,
+    "recording.learning.tighter_rules": PLANTED,
+    "recording.learning.trials": PLANTED,
     "recording.secret_names": HIDDEN,
     "recording.word_search": HIDDEN,
     "lint.document_schema": CASES,

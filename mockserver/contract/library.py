@@ -17,7 +17,7 @@ from mockserver.contract.compiler import compile_contract
 from mockserver.contract.contract import DOCUMENTS, Contract
 from mockserver.contract.extension import find_adapter
 from mockserver.contract.language import Meta
-from mockserver.contract.merging import merge
+from mockserver.contract.merging import merge, merged_plainly
 from mockserver.contract.ownership import collisions
 from mockserver.contract.request_examples import FILE as EXAMPLES
 from mockserver.contract.request_examples import request_examples
@@ -133,6 +133,18 @@ class Protocol:
             if revision not in self._own:
                 self._own[revision] = self._with_newest(self._make(revision))
             return self._with_patches(revision, patches, key) if patches else self._own[revision]
+
+    def tried(self, contract: Contract, patch: Mapping[str, Json]) -> Contract:
+        """Return a contract of this protocol with a patch over it, for who tries many. Raises ContractError.
+
+        It is not kept, gives no warnings, and what the patch changes has no source of its own.
+        """
+        documents = merged_plainly(contract.documents, patch)
+        for document in patch:
+            self._meta.check(_META_OF.get(document, document), documents.get(document, {}), "", f"/{document}")
+        return compile_contract(
+            documents=documents, revision=contract.revision, adapter=self.adapter, digest="", changed={}, own=contract
+        )
 
     def _with_patches(self, revision: str, patches: Sequence[Patch], key: bytes) -> Contract:
         contract = self._patched.get(key)

@@ -31,11 +31,8 @@ def merge(documents: Mapping[str, Json], patch: Mapping[str, Json], origin: str)
     where the patch gives the object around it another one. An object of the patch that has only a `source` gives it to
     all facts there. What got `origin` are pointers, deleted members included.
     """
-    merged: dict[str, Json] = pointer.merge_patch(documents, dict(patch))
+    merged = merged_plainly(documents, patch)
     touched = {document: merged[document] for document in patch if document in merged}
-    for tokens, name in list(dangling(touched, documents)):
-        if pointer.get(patch, (*tokens, SOURCES, name)) is MISSING:
-            _name(merged, tokens, {name: None})
     written = dict(_written(patch, documents, (), "documents", None))
     untouched = {document: documents.get(document) for document in touched}
     before = dict(_leaves(untouched, (), Scope(), touched, Scope()))
@@ -53,6 +50,16 @@ def merge(documents: Mapping[str, Json], patch: Mapping[str, Json], origin: str)
         if holder is not None:
             _name(merged, holder, {key(tokens[len(holder) :]): said})
     return merged, [pointer.build(tokens) for tokens, said in written.items() if said is None]
+
+
+def merged_plainly(documents: Mapping[str, Json], patch: Mapping[str, Json]) -> dict[str, Json]:
+    """Return documents with a merge patch applied, without the sources of what it deletes; no fact gets one by it."""
+    merged: dict[str, Json] = pointer.merge_patch(documents, dict(patch))
+    touched = {document: merged[document] for document in patch if document in merged}
+    for tokens, name in list(dangling(touched, documents)):
+        if pointer.get(patch, (*tokens, SOURCES, name)) is MISSING:
+            _name(merged, tokens, {name: None})
+    return merged
 
 
 def _written(

@@ -71,6 +71,8 @@ _BEFORE: Final = (
 )
 """What may stand before the word without a separator: `sessiontoken`."""
 _NAME: Final = re.compile(rf"(?:^|[^a-z]|{_BEFORE}){WORD}{AFTER}$", re.IGNORECASE)
+_CORS: Final = "access-control-"
+"""What begins the names of headers for browsers, `Access-Control-Allow-Credentials` among them: none holds a secret."""
 _CAMEL: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
 LONGEST_NAME: Final = 64
 VALUE_MEMBERS: Final = frozenset({"value", "val", "content"})
@@ -95,7 +97,8 @@ def is_secret_name(name: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def _is_secret_end(name: str) -> bool:
-    return "dempotency" not in name and _NAME.search(_CAMEL.sub("_", name)) is not None
+    is_harmless = "dempotency" in name or name.lower().startswith(_CORS)
+    return not is_harmless and _NAME.search(_CAMEL.sub("_", name)) is not None
 
 
 def names_sibling(members: dict[str, Json]) -> bool:

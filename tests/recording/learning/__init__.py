@@ -1,0 +1,1 @@
+"""Learning a contract patch from recordings."""
