@@ -60,6 +60,9 @@ ELSEWHERE = {
     "core.reference_engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
     "contract.server_rules": Elsewhere("contract/test_explanation.py", "each rule is explained"),
     "recording.assigned_values": HIDDEN,
+    "recording.compared_reply": Elsewhere(
+        "client/test_replay_requests.py", "replies to replayed requests are compared"
+    ),
     "recording.differences": DRIFTED,
     "recording.document_pairs": DRIFTED,
     "recording.encoded_text": HIDDEN,

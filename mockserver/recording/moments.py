@@ -22,6 +22,14 @@ _TOKEN: Final = re.compile(r"<(time|epoch_ms|epoch_s)([+-][0-9]{1,12})(?:\.([0-9
 _WRITTEN: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+_MOVABLE: Final = re.compile(
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?:T(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.(?P<decimals>[0-9]{1,9}))?(?P<zone>Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+"""Times that can be moved: a date, alone or with a time of day, with or without an offset."""
+_FIRST_MS: Final = 100_000_000_000
+_FIRST_SECONDS: Final = 100_000_000
+"""Numbers from which on a time is taken for milliseconds, and for seconds since 1970: the year 1973."""
 
 
 def has_token(value: Json) -> bool:
@@ -100,7 +108,7 @@ class Moments:
             if token is not None:
                 tokens[mark.place] = token
                 self._spelled.setdefault(str(mark.value), token)
-        return {**body, "json": _put(body["json"], (), tokens)} if tokens else body
+        return {**body, "json": put(body["json"], tokens)} if tokens else body
 
     def headers(self, headers: list[Json], form: NormalForm) -> list[Json]:
         """Return headers; one that the contract calls a time has a token."""
@@ -156,9 +164,30 @@ class Moments:
         return f"<{kind}{'-' if shift < 0 else '+'}{seconds}{more}s{zone}>"
 
 
-def _put(value: Json, place: tuple[str | int, ...], tokens: Mapping[tuple[str | int, ...], str]) -> Json:
+def put(value: Json, others: Mapping[tuple[str | int, ...], Json], place: tuple[str | int, ...] = ()) -> Json:
+    """Return a document with other values at some places."""
     if isinstance(value, dict):
-        return {name: _put(member, (*place, name), tokens) for name, member in value.items()}
+        return {name: put(member, others, (*place, name)) for name, member in value.items()}
     if isinstance(value, list):
-        return [_put(item, (*place, index), tokens) for index, item in enumerate(value)]
-    return tokens.get(place, value)
+        return [put(item, others, (*place, index)) for index, item in enumerate(value)]
+    return others.get(place, value)
+
+
+def shifted(value: Json, ms: int) -> Json:
+    """Return a time moved by some milliseconds and written as it was; what is not written as a time stays as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    if not isinstance(value, str):
+        if abs(value) < _FIRST_SECONDS:
+            return value
+        return value + (ms if abs(value) >= _FIRST_MS else ms // 1000)
+    found = _MOVABLE.fullmatch(value)
+    moment = None if found is None else epoch_ms(f"{found['day']}T{found['time'] or '00:00:00'}{found['zone'] or 'Z'}")
+    if found is None or moment is None:
+        return value
+    decimals = found["decimals"] or ""
+    day = rfc3339_ms(moment + int(decimals[:3].ljust(3, "0")) + ms + _offset_ms(found["zone"] or "Z"))
+    if found["time"] is None:
+        return day[:10]
+    fraction = (day[20:23] + decimals[3:])[: len(decimals)]
+    return f"{day[:19]}{'.' if decimals else ''}{fraction}{found['zone'] or ''}"

@@ -99,12 +99,15 @@ class NormalForm:
         self._trees = {"request": _Tree(), "reply": _Tree()}
         self._headers = dict(_OWN_HEADERS)
         self._prefixed: re.Pattern[str] | None = None
+        self.reply_headers: frozenset[str] = frozenset()
+        """The headers that the contract gives replies, in lower case."""
         if contract is not None:
             for place, kind, below in _request_places(contract):
                 self._trees["request"].add(place, kind, below=below)
             for place, kind in _reply_places(contract):
                 self._trees["reply"].add(place, kind)
             self._headers |= _header_kinds(contract)
+            self.reply_headers = frozenset(name.lower() for names in _templates_of_headers(contract) for name in names)
             prefixes = "|".join(map(re.escape, sorted(key_prefixes(contract))))
             self._prefixed = re.compile(rf"(?<![0-9A-Za-z])(?:{prefixes})[0-9A-Za-z_-]+") if prefixes else None
 

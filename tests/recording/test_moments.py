@@ -7,7 +7,7 @@ import pytest
 from mockserver.contract.library import library
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import epoch_ms
-from mockserver.recording.moments import STEP_MS, Moments, has_token, with_times
+from mockserver.recording.moments import STEP_MS, Moments, has_token, shifted, with_times
 from mockserver.recording.normal_form import normal_form
 
 CREATED = epoch_ms("2026-06-14T12:00:00.250Z") or 0
@@ -93,3 +93,26 @@ def test_text_that_reads_like_a_token_is_found() -> None:
     assert has_token({"a": ["x <time+1s>"]})
     assert has_token({"<epoch_ms+0.300s>": 1})
     assert not has_token({"a": ["<time>", "<id:3>", 3, None, "<time+s>"]})
+
+
+@pytest.mark.parametrize(
+    ("time", "moved"),
+    [
+        ("2026-06-14T12:00:00.000Z", "2026-06-14T13:00:00.001Z"),
+        ("2026-06-14T12:00:00Z", "2026-06-14T13:00:00Z"),
+        ("2026-06-14T23:30:00.5+02:00", "2026-06-15T00:30:00.5+02:00"),
+        ("2026-06-14T12:00:00.123456789-03:30", "2026-06-14T13:00:00.124456789-03:30"),
+        ("2026-06-14T12:00:00", "2026-06-14T13:00:00"),
+        ("2026-06-14", "2026-06-14"),
+        (1_781_438_400_000, 1_781_442_000_001),
+        (1_781_438_400, 1_781_442_000),
+        (1_781_438_400_000.5, 1_781_442_000_001.5),
+        (12, 12),
+        (True, True),
+        (None, None),
+        ("soon", "soon"),
+        ("2026-02-30T00:00:00Z", "2026-02-30T00:00:00Z"),
+    ],
+)
+def test_time_is_moved_and_written_as_it_was(time: Json, moved: Json) -> None:
+    assert shifted(time, 3_600_001) == moved
