@@ -113,6 +113,7 @@ the requests in progress are done; a second signal stops it at once.
     is_flag=True,
     help="Play the last of equal exchanges again if such a request comes more often than it was recorded.",
 )
+@click.option("--no-ui", "ui", flag_value=False, default=True, help="Do not serve the live page at /_mock/ui/.")
 @setting(
     "--log-level",
     "Log level: info logs new sessions and refused events, debug logs every request.",

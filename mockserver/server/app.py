@@ -19,6 +19,7 @@ from mockserver.server.aiohttp_io import in_pieces, json_response, problem, unre
 from mockserver.server.connection import Watched
 from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_call, is_control
 from mockserver.server.handlers import Handlers
+from mockserver.server.live_page import is_page, page_reply
 from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
 from mockserver.server.upstreams import Upstreams
@@ -52,6 +53,7 @@ class App:
             self.store.new_playback = lambda: Playback(tape, mode, repeats=repeats)
         self.vendor = Vendor(settings, contracts, self.store, self.unseen, self.upstreams)
         self.handlers = Handlers(contracts, self.store, defaults, self.unseen, self.upstreams)
+        self.handlers.has_page = settings.ui
         self.control = Control(settings, self.handlers)
 
     @cached_property
@@ -107,6 +109,8 @@ class App:
         if target.startswith(SESSION_PREFIX):
             return await self._answer_under_prefix(request, target)
         path = target.partition("?")[0]
+        if self.handlers.has_page and is_page(path):
+            return page_reply(self.control.guard, request, path)
         if is_control(path):
             reply = await self.control.handle(request)
             if reply.status >= 400 and not is_call(request.method, path):

@@ -68,7 +68,7 @@ class Guard:
         allowed = self._is_allowed(headers)
         if not allowed and not SAME_SITE.issuperset(headers.getall("Sec-Fetch-Site", ())):
             return 403, "cross-site requests to the control surface are not allowed"
-        wrong = self._host_problem(headers, target)
+        wrong = self.host_problem(headers, target)
         if wrong is not None:
             return 421, wrong
         own = place(headers["Host"])
@@ -82,7 +82,7 @@ class Guard:
     def _own_origin(self, own: Place) -> Origin:
         return Origin(self._scheme, own.name, own.port or DEFAULT_PORTS[self._scheme])
 
-    def _host_problem(self, headers: RequestHeaders, target: str) -> str | None:
+    def host_problem(self, headers: RequestHeaders, target: str) -> str | None:
         """Return why the name under which a request reached this server is not allowed, or None."""
         named = [*headers.getall("Host", ()), *_authority(target)]
         if not headers.get("Host"):

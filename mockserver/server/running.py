@@ -19,6 +19,7 @@ from mockserver.server import reloading, tls, turns
 from mockserver.server.app import App
 from mockserver.server.connection import MAX_CONNECTIONS, Server
 from mockserver.server.lines import say
+from mockserver.server.live_page import PAGE
 from mockserver.server.own_process import give_back_large_blocks, keep_turns_short
 from mockserver.server.preloading import preload
 from mockserver.settings import Settings, url_of
@@ -119,7 +120,7 @@ async def run(settings: Settings) -> None:
         keep_turns_short()
         await sleep(0.001)  # the loop looks for a signal that came during start-up
         if not stop.is_set():
-            announce(url, settings.ready_file, app.ca_file)
+            announce(url, settings.ready_file, app.ca_file, page=settings.ui)
             await asyncio.to_thread(preload)  # the first request that needs it would hold up the others for that long
         await stop.wait()
         _log.info("stopping")
@@ -133,8 +134,8 @@ def _clear(ready_file: Path) -> None:
         raise SettingsError(f"--ready-file: {ready_file} is not a regular file; name one that can be replaced")
 
 
-def announce(url: str, ready_file: Path | None, ca_file: Path | None = None) -> None:
-    """Write the URL to the file atomically; print the ready line, and that of a new CA."""
+def announce(url: str, ready_file: Path | None, ca_file: Path | None = None, *, page: bool = False) -> None:
+    """Write the URL to the file atomically; print the ready line, then where a new CA and the live page are."""
     if ready_file is not None:
         partial = ready_file.with_name(f".{ready_file.name}.{os.getpid()}")
         try:
@@ -142,7 +143,8 @@ def announce(url: str, ready_file: Path | None, ca_file: Path | None = None) -> 
             partial.replace(ready_file)
         except OSError as error:
             raise SettingsError(f"cannot write the ready file {ready_file}: {error.strerror}") from None
-    say(f"mockserver ready on {url}", *([] if ca_file is None else [f"mockserver CA file {ca_file}"]))
+    more = {"CA file": ca_file, "live page": f"{url}{PAGE}" if page else None}
+    say(f"mockserver ready on {url}", *(f"mockserver {what} {place}" for what, place in more.items() if place))
 
 
 def open_standard_descriptors() -> None:

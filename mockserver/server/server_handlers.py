@@ -8,6 +8,7 @@ from mockserver.jsonkit import Json
 from mockserver.server.aiohttp_io import SERVER, json_response
 from mockserver.server.control import Call, document
 from mockserver.server.handler_base import HandlerBase, eviction_of
+from mockserver.server.live_page import PAGE
 from mockserver.server.turns import Turn
 
 
@@ -15,6 +16,7 @@ class ServerHandlers(HandlerBase):
     """The handlers of calls that name no session. `stopping` makes the server unready."""
 
     unreadable = 0
+    has_page = True
 
     async def get_liveness(self, call: Call) -> Json:
         """Report that the process is alive."""
@@ -37,7 +39,8 @@ class ServerHandlers(HandlerBase):
             for path, item in document()["paths"].items()
         }
         served, unseen = list(self.contracts.served), self.unseen.as_json()
-        return {"name": SERVER, "protocols": served, "routes": routes, "unseen": unseen}
+        page = {"page": PAGE} if self.has_page else {}
+        return {"name": SERVER, **page, "protocols": served, "routes": routes, "unseen": unseen}
 
     async def list_protocols(self, call: Call) -> Json:
         """List the protocols with their operations and revisions."""
@@ -47,6 +50,7 @@ class ServerHandlers(HandlerBase):
                 "operations": list(contract.operations),
                 "revisions": self.contracts.library.protocols[name].revision_names(),
                 "revision": contract.revision,
+                "newest": self.contracts.library.protocols[name].newest,
                 "upstream": self.upstreams.url(name),
             }
             for name, contract in self.contracts.served.items()

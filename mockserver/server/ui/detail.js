@@ -1,0 +1,281 @@
+// One request: why it was refused, its events, the request and its reply.
+
+import { call, ofSession, parseExactly } from "./api.js";
+import { curlOf, pytestOf, stepOf } from "./copying.js";
+import { element, fill } from "./dom.js";
+import { explanation } from "./explanation.js";
+import { jsonView } from "./json_view.js";
+import { counted, printable, printableLines, shortened, timeOfDay } from "./text.js";
+
+/** @typedef {import("./types.js").RequestDetail} RequestDetail */
+/** @typedef {import("./types.js").EventRow} EventRow */
+/** @typedef {import("./types.js").Message} Message */
+/** @typedef {import("./types.js").Finding} Finding */
+
+/** Events of a request that are shown; a batch has up to 500. */
+const MOST_EVENTS = 500;
+/** Events that are open at first. */
+const OPEN_EVENTS = 3;
+const LONGEST_TEXT = 100_000;
+
+/**
+ * Show a request in a box. A newer call wins over one that is still waiting for the server.
+ *
+ * @param {HTMLElement} box
+ * @param {{session: string, request: string, firstEvent: number | null, onStep: (session: string, step: object) => void}} options
+ */
+export async function showRequest(box, { session, request, firstEvent, onStep }) {
+  const key = `${request} ${session}`;
+  box.dataset["shows"] = key;
+  if (box.childElementCount === 0) fill(box, element("p", { class: "hint" }, "Loading…"));
+  try {
+    const detail = /** @type {RequestDetail} */ (await call(ofSession(session, `/requests/${encodeURIComponent(request)}`)));
+    const events = await eventsOf(session, detail, firstEvent);
+    if (box.dataset["shows"] === key) draw(box, session, detail, events, onStep);
+  } catch (error) {
+    if (box.dataset["shows"] !== key) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    fill(box, element("p", { role: "alert" }, `The request cannot be shown: ${printable(reason)}`));
+  }
+}
+
+/**
+ * @param {string} session
+ * @param {RequestDetail} detail
+ * @param {number | null} firstEvent
+ * @returns {Promise<EventRow[]>}
+ */
+async function eventsOf(session, detail, firstEvent) {
+  if (detail.events === 0) return [];
+  const query = new URLSearchParams({ verdict: "any", limit: String(MOST_EVENTS) });
+  if (detail.operation !== null) query.set("operation", detail.operation);
+  if (detail.protocol !== null) query.set("protocol", detail.protocol);
+  if (firstEvent !== null) {
+    query.set("after", String(firstEvent - 1));
+    query.set("limit", String(Math.min(MOST_EVENTS, detail.events)));
+    const page = /** @type {{events: EventRow[]}} */ (await call(ofSession(session, `/events?${query}`)));
+    return page.events.filter((event) => event.request_id === detail.id);
+  }
+  for (let after = "0"; ; ) {
+    query.set("after", after);
+    const page = /** @type {{events: EventRow[], next: number | null}} */ (await call(ofSession(session, `/events?${query}`)));
+    const own = page.events.filter((event) => event.request_id === detail.id);
+    if (own.length > 0 || page.next === null) return own;
+    after = String(page.next);
+  }
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {string} session
+ * @param {RequestDetail} detail
+ * @param {EventRow[]} events
+ * @param {(session: string, step: object) => void} onStep
+ */
+function draw(box, session, detail, events, onStep) {
+  const context = { session, protocol: detail.protocol };
+  events = events.map((event) => ({ ...event, findings: event.findings.filter((finding) => !isAmong(finding, detail.findings)) }));
+  const explain = (/** @type {Finding} */ finding) => explanation(finding, context);
+  fill(
+    box,
+    element("h2", { tabindex: "-1" }, `${printable(detail.method)} ${shortened(printable(detail.path), 300)}`),
+    summaryOf(session, detail),
+    actionsOf(session, detail, events, onStep),
+    summaryOfFindings(detail, events),
+    events.length > 0 && eventsSection(detail, events, explain),
+    messageSection("Request", detail.request, detail.findings, explain),
+    detail.reply === null
+      ? element("section", {}, element("h3", {}, "Reply"), element("p", {}, "The client got no reply."))
+      : messageSection("Reply", detail.reply, [], explain),
+    detail.contract_reply !== null && messageSection("Reply of the contract", detail.contract_reply, [], explain),
+    detail.upstream_reply !== null && messageSection("Reply of the upstream", detail.upstream_reply, [], explain),
+  );
+}
+
+/**
+ * Return whether a finding of an event is about the request: rows of events have those too.
+ *
+ * @param {Finding} finding
+ * @param {Finding[]} findings
+ */
+function isAmong({ rule, pointer, message }, findings) {
+  return findings.some((other) => other.rule === rule && other.pointer === pointer && other.message === message);
+}
+
+/**
+ * @param {string} session
+ * @param {RequestDetail} detail
+ */
+function summaryOf(session, detail) {
+  const { status, protocol, operation, received_at: received, session_time: sessionTime, fault, from } = detail;
+  /** @type {[string, string][]} */
+  const facts = [
+    ["Status", status === null ? "no reply" : String(status)],
+    ["Operation", protocol === null ? "none" : `${protocol} / ${operation ?? "none"}`],
+    ["Session", session],
+    ["Received", `${timeOfDay(received)} (${received})`],
+  ];
+  if (sessionTime !== received) facts.push(["Session time", sessionTime]);
+  if (from !== "contract") facts.push(["Reply from", from]);
+  if (fault !== null) facts.push(["Fault step", JSON.stringify(fault)]);
+  return element(
+    "dl",
+    { class: "summary" },
+    facts.map(([term, value]) => element("div", {}, element("dt", {}, term), element("dd", {}, shortened(printable(value), 500)))),
+  );
+}
+
+/**
+ * @param {string} session
+ * @param {RequestDetail} detail
+ * @param {EventRow[]} events
+ * @param {(session: string, step: object) => void} onStep
+ */
+function actionsOf(session, detail, events, onStep) {
+  const said = element("span", { role: "status" });
+  const copying = (/** @type {string} */ name, /** @type {() => string} */ text) =>
+    element("button", { type: "button", onclick: () => void copy(text(), name, said) }, `Copy ${name}`);
+  return element(
+    "div",
+    { class: "actions" },
+    copying("as curl", () => curlOf(detail, session)),
+    copying("as pytest", () => pytestOf(detail, events)),
+    copying("as fault step", () => JSON.stringify(stepOf(detail, events), null, 2)),
+    copying("address", () => location.href),
+    element("button", { type: "button", onclick: () => onStep(session, stepOf(detail, events)) }, "Set a fault for this"),
+    said,
+  );
+}
+
+/**
+ * @param {string} text
+ * @param {string} name
+ * @param {HTMLElement} said
+ */
+async function copy(text, name, said) {
+  try {
+    await navigator.clipboard.writeText(text);
+    fill(said, `Copied ${name}.`);
+  } catch {
+    const area = element("textarea", { readonly: true, rows: "6", "aria-label": `Text to copy ${name}` });
+    area.value = text;
+    fill(said, "The browser does not let this page copy. Copy the text yourself: ", area);
+    area.select();
+  }
+}
+
+/**
+ * @param {RequestDetail} detail
+ * @param {EventRow[]} events
+ */
+function summaryOfFindings(detail, events) {
+  const count = (/** @type {string} */ severity) =>
+    [detail.findings, ...events.map(({ findings }) => findings)].flat().filter((finding) => finding.severity === severity).length;
+  const [errors, warnings] = [count("error"), count("warning")];
+  if (errors + warnings === 0) return element("p", { class: "verdict good" }, "No errors, no warnings.");
+  const tone = errors > 0 ? "refused" : "warned";
+  return element("p", { class: `verdict ${tone}` }, `${counted(errors, "error")}, ${counted(warnings, "warning")}. Each stands at its place below; open it for the reason.`);
+}
+
+/**
+ * @param {RequestDetail} detail
+ * @param {EventRow[]} events
+ * @param {(finding: Finding) => Node} explain
+ */
+function eventsSection(detail, events, explain) {
+  const worst = Math.max(...events.map(weight));
+  const open = new Set(events.filter((event) => weight(event) === worst).slice(0, OPEN_EVENTS));
+  const missing = detail.events - events.length;
+  return element(
+    "section",
+    { class: "events" },
+    element("h3", {}, counted(detail.events, "event")),
+    events.map((event) => eventBox(event, open.has(event), explain)),
+    missing > 0 && element("p", {}, `${counted(missing, "event")} more, see the body of the request.`),
+  );
+}
+
+/**
+ * Return how much there is to say about an event: the events with most are open at first.
+ *
+ * @param {EventRow} event
+ */
+function weight({ findings }) {
+  return findings.some(({ severity }) => severity === "error") ? 2 : Number(findings.length > 0);
+}
+
+/**
+ * @param {EventRow} event
+ * @param {boolean} open
+ * @param {(finding: Finding) => Node} explain
+ */
+function eventBox({ index, type, verdict, event, findings, stored }, open, explain) {
+  const box = element(
+    "details",
+    { class: "event", open },
+    element(
+      "summary",
+      {},
+      `${index}. ${shortened(printable(type ?? "no type"), 100)} `,
+      element("span", { class: `badge ${verdict}` }, verdict),
+      findings.length > 0 && ` ${counted(findings.length, "finding")}`,
+    ),
+  );
+  const fillOnce = () => {
+    if (!box.open || box.childElementCount > 1) return;
+    box.append(jsonView(event, findings, explain));
+    if (stored !== null && JSON.stringify(stored) !== JSON.stringify(event)) {
+      box.append(element("h4", {}, "As it is stored"), jsonView(stored, [], explain));
+    }
+  };
+  box.addEventListener("toggle", fillOnce);
+  fillOnce();
+  return box;
+}
+
+/**
+ * @param {string} title
+ * @param {Message} message
+ * @param {Finding[]} findings
+ * @param {(finding: Finding) => Node} explain
+ */
+function messageSection(title, { headers, body, status }, findings, explain) {
+  const rows = headers.map(([name, value]) =>
+    element("tr", {}, element("th", { scope: "row" }, printable(name)), element("td", {}, shortened(printable(value), 2_000))),
+  );
+  return element(
+    "section",
+    {},
+    element("h3", {}, status === undefined ? title : `${title}: ${status}`),
+    element(
+      "details",
+      {},
+      element("summary", {}, counted(headers.length, "header")),
+      element("table", {}, element("tbody", {}, rows)),
+    ),
+    bodyView(body, findings, explain),
+  );
+}
+
+/**
+ * @param {import("./types.js").Body} body
+ * @param {Finding[]} findings
+ * @param {(finding: Finding) => Node} explain
+ */
+function bodyView(body, findings, explain) {
+  if ("base64" in body) {
+    const note = `${counted(Math.floor((body.base64.length * 3) / 4), "byte")} that are not text, in Base64`;
+    return [element("p", {}, note), textBlock(body.base64), ...findings.map(explain)];
+  }
+  if (body.text === "") return [element("p", {}, "No body."), ...findings.map(explain)];
+  try {
+    return [jsonView(parseExactly(body.text), findings, explain)];
+  } catch {
+    return [textBlock(body.text), ...findings.map(explain)];
+  }
+}
+
+/** @param {string} text */
+function textBlock(text) {
+  return element("pre", { tabindex: "0", "aria-label": "Body" }, printableLines(shortened(text, LONGEST_TEXT)));
+}

@@ -1,0 +1,76 @@
+"""What tools say of the live page: the type checker and the linter of its files, axe of its views; and its pictures."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.live_page.harness import HERE, PICTURES, SIZES, UI, Api, Page, pageview
+
+VIEWS: dict[str, Callable[[str], str]] = {
+    "empty": lambda key: f"#/session/{key}_nothing",
+    "busy": lambda key: f"#/session/{key}",
+    "request": lambda key: f"#/session/{key}?verdict=rejected&request=r21",
+    "deliveries": lambda key: f"#/session/{key}/deliveries",
+    "control": lambda key: f"#/session/{key}/control",
+}
+
+
+def test_files_are_well_typed(tools: Path) -> None:
+    done = subprocess.run([tools / "tsc", "-p", UI], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_files_pass_the_linter(tools: Path) -> None:
+    command = [tools / "eslint", "--config", HERE / "eslint.config.mjs", "--max-warnings", "0", UI]
+    done = subprocess.run(command, cwd=UI.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_axe_finds_nothing(page: Page, api: Api, key: str, view: str) -> None:
+    fill(api, key)
+    page.go(f"{api.url}/_mock/ui/{VIEWS[view](key)}")
+    page.wait_for("() => document.querySelector('#state').className === 'live'")
+    ready = {
+        "empty": "() => document.querySelector('#count').textContent === '0 requests'",
+        "busy": "() => document.querySelectorAll('.row').length > 10",
+        "request": "() => document.querySelector('.finding') !== null",
+        "deliveries": "() => document.querySelector('.lanes') !== null",
+        "control": "() => document.querySelector('#clock-amount') !== null",
+    }
+    page.wait_for(ready[view])
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for width, height in SIZES:
+        page.call("setViewportSize", {"width": width, "height": height})
+        for scheme in ("light", "dark"):
+            page.call("emulateMedia", {"colorScheme": scheme, "reducedMotion": "reduce"})
+            picture = PICTURES / f"{view}-{width}-{scheme}.png"
+            page.call("screenshot", {"path": str(picture)})
+            assert picture.stat().st_size > 5_000
+            report = page.call("axe")
+            assert report["checked"] > 10
+            assert report["violations"] == []
+    assert page.problems() == []
+
+
+def fill(api: Api, key: str) -> None:
+    """Send what the views show: good events, events with warnings, refused ones, retries."""
+    for number in range(20):
+        api.outlit(key, pageview(number))
+    api.outlit(key, pageview(1), {"type": "nope"}, {"type": "custom", "eventName": 5})
+    api.send("PATCH", f"/_mock/sessions/{key}", {"credentials": [f"wrk_{key}"]})
+    api.send(
+        "PUT",
+        f"/_mock/sessions/{key}/faults",
+        [{"times": 1, "reply": {"status": 503}}, {"times": 1, "connection": "drop", "when": "after_commit"}],
+    )
+    event = {"external_user_id": "ada", "event_type": "paid", "context": {"$message_id": "m-1"}}
+    for _ in range(3):
+        try:
+            api.send("POST", "/v1/events/batch", {"events": [event]}, **{"X-API-Key": f"wrk_{key}"})
+        except OSError:
+            continue  # the fault step closes the connection
