@@ -25,11 +25,8 @@ const own = {
   },
   problems: (name) => pages.get(name).problems.splice(0),
   close: (name) => pages.get(name).page.context().close(),
-  /** Wait for a function to return true: Playwright takes the text of one for a value, which is true at once. */
-  waitFor: async (name, text, value) => {
-    const condition = new Function(`return (${text})`)();
-    await pages.get(name).page.waitForFunction(condition, value, { timeout: 20_000 });
-  },
+  /** Wait until a function returns true: it is called now, and whenever something has changed on the page. */
+  waitFor: (name, text, value) => pages.get(name).page.evaluate(changed(text), value),
   /** Run axe in a world of its own: the policy of the page lets nobody else's scripts run in it. */
   async axe(name) {
     const { page } = pages.get(name);
@@ -44,6 +41,20 @@ const own = {
     return { checked: found.checked, violations: found.violations.map((v) => [v.id, ...v.nodes.map((n) => n.html.slice(0, 200))]) };
   },
 };
+
+/** Return a function for the page that waits; it is made here, since the policy of the page allows no `eval`. */
+const changed = (condition) =>
+  new Function(
+    "value",
+    `return new Promise((resolve, reject) => {
+      const condition = ${condition};
+      const look = async () => (await condition(value)) && resolve(null);
+      new MutationObserver(look).observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
+      document.addEventListener("focusin", look);
+      AbortSignal.timeout(20_000).addEventListener("abort", () => reject(new Error("it never came true")));
+      look().catch(reject);
+    })`,
+  );
 
 async function run({ page: name, method, args }) {
   if (method in own) return own[method](name, ...args);

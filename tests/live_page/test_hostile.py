@@ -101,18 +101,18 @@ def test_page_of_another_origin_neither_reads_nor_frames(page: Page, api: Api, k
     api.outlit(key, pageview(1, title="SECRET"))
     stream = f"{api.url}/_mock/stream?after=0"
     html = f"""<!doctype html><iframe id=frame src="{api.url}/_mock/ui/"></iframe><script>
-      fetch("{stream}").then((r) => r.text(), () => "refused").then((text) => {{ window.read = text; }});
+      fetch("{stream}").then((r) => r.text(), () => "refused").then((text) => {{ document.body.dataset.read = text; }});
       const source = new EventSource("{stream}");
-      source.onerror = () => {{ window.streamed = "refused"; source.close(); }};
+      source.onerror = () => {{ document.body.dataset.streamed = "refused"; source.close(); }};
       for (const name of ["request", "session", "message"])
-        source.addEventListener(name, () => {{ window.streamed = "read"; }});
-      document.querySelector("#frame").onload = () => {{ window.framed = true; }};
+        source.addEventListener(name, () => {{ document.body.dataset.streamed = "read"; }});
+      document.querySelector("#frame").onload = () => {{ document.body.dataset.framed = true; }};
     </script>"""
     with foreign_page(html) as url:
         page.go(url)
-        page.wait_for("() => window.read !== undefined && window.streamed !== undefined && window.framed")
-        assert page.call("evaluate", "window.read") == "refused"
-        assert page.call("evaluate", "window.streamed") == "refused"
+        page.wait_for("() => ['read', 'streamed', 'framed'].every((name) => name in document.body.dataset)")
+        assert page.call("evaluate", "document.body.dataset.read") == "refused"
+        assert page.call("evaluate", "document.body.dataset.streamed") == "refused"
         policy = [text for text in page.problems() if "frame-ancestors" in text or "frame" in text.lower()]
         assert policy, "Chromium says that it does not show the frame"
 
@@ -122,6 +122,7 @@ def test_link_of_another_site_leads_to_the_page(page: Page, api: Api, key: str) 
     with foreign_page(f'<!doctype html><a href="{api.url}/_mock/ui/#/session/{key}">report</a>') as url:
         page.go(url)
         page.click("a")
+        page.call("waitForURL", f"{api.url}/_mock/ui/**")
         page.wait_for_rows(1)
 
 

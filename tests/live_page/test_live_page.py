@@ -140,7 +140,8 @@ def test_keyboard_reaches_everything(page: Page, api: Api, key: str) -> None:
 
 
 def test_refusal_is_explained_at_its_place_in_two_clicks(page: Page, api: Api, key: str) -> None:
-    api.send("PATCH", f"/_mock/sessions/{key}", {"protocols": {"outlit": {"revision": "r2-2026-04"}}})
+    pinned = api.send("PATCH", f"/_mock/sessions/{key}", {"protocols": {"outlit": {"revision": "r2-2026-04"}}})
+    assert pinned[0] == 200
     api.outlit(key, {"type": "custom", "eventName": 5, "url": "https://shop.example/", "path": "/"})
     show(page, api, key)
     page.wait_for_rows(1)

@@ -33,6 +33,8 @@ let isKnown = false;
 let deliveriesAt = 0;
 /** @type {object | null} */
 let nextStep = null;
+/** Ends when the selected request is shown. */
+let isShown = Promise.resolve();
 
 /** @param {string} id */
 function input(id) {
@@ -203,7 +205,7 @@ function showSelected() {
   const key = keyOf(asKeyed(selected));
   if (box.dataset["shows"] === key) return;
   const row = rows.all.find((known) => keyOf(known) === key);
-  void showRequest(box, { ...selected, firstEvent: row?.firstEvent ?? null, onStep: setStep });
+  isShown = showRequest(box, { ...selected, firstEvent: row?.firstEvent ?? null, onStep: setStep });
   detail.scrollTop = 0;
 }
 
@@ -235,7 +237,7 @@ function go(next, { replace = false } = {}) {
  */
 function select(row, andFocus) {
   go({ ...place, selected: { session: row.session, request: row.request.id } }, { replace: place.selected !== null });
-  if (andFocus) byId("detail-content").querySelector("h2")?.focus();
+  if (andFocus) void isShown.then(() => byId("detail-content").querySelector("h2")?.focus());
 }
 
 function close() {
