@@ -113,7 +113,7 @@ the requests in progress are done; a second signal stops it at once.
     is_flag=True,
     help="Play the last of equal exchanges again if such a request comes more often than it was recorded.",
 )
-@click.option("--no-ui", "ui", flag_value=False, default=True, help="Do not serve the live page at /_mock/ui/.")
+@click.option("--no-ui", is_flag=True, help="Do not serve the live page at /_mock/ui/.")
 @setting(
     "--log-level",
     "Log level: info logs new sessions and refused events, debug logs every request.",
@@ -140,7 +140,8 @@ def _serve(ignored: list[str], flags: dict[str, Any]) -> None:
 
     if flags["ready_file"] == STDOUT:
         raise click.UsageError("--ready-file needs a file; the URL is on stdout anyway")
-    settings = Settings(**{**flags, "replay": tuple(flags["replay"])})
+    flags |= {"replay": tuple(flags["replay"]), "ui": not flags.pop("no_ui")}
+    settings = Settings(**flags)
     logs.configure(settings)
     for line in ignored:
         logging.getLogger("mockserver").info("%s", line)

@@ -25,7 +25,7 @@ def test_files_are_well_typed(tools: Path) -> None:
 
 
 def test_files_pass_the_linter(tools: Path) -> None:
-    command = [tools / "eslint", "--config", HERE / "eslint.config.mjs", "--max-warnings", "0", UI]
+    command: list[str | Path] = [tools / "eslint", "--config", HERE / "eslint.config.mjs", "--max-warnings", "0", UI]
     done = subprocess.run(command, cwd=UI.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

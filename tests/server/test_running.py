@@ -284,7 +284,7 @@ async def test_what_is_needed_later_is_loaded_in_a_thread_once_the_server_is_rea
         order.append(threading.current_thread() is threading.main_thread())
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(running, "announce", lambda *arguments: order.append("ready"))
+    monkeypatch.setattr(running, "announce", lambda *arguments, **keywords: order.append("ready"))
     monkeypatch.setattr(running, "preload", loaded)
     await running.run(Settings(port=0))
     gc.unfreeze()
@@ -294,7 +294,7 @@ async def test_what_is_needed_later_is_loaded_in_a_thread_once_the_server_is_rea
 async def test_garbage_is_collected_again_once_the_server_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     collecting: list[bool] = []
 
-    def announced(url: str, ready_file: Path | None, ca_file: Path | None) -> None:
+    def announced(url: str, ready_file: Path | None, ca_file: Path | None, *, page: bool) -> None:
         collecting.append(gc.isenabled())
         signal.raise_signal(signal.SIGTERM)
 
