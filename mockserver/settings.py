@@ -58,7 +58,7 @@ class Settings(NamedTuple):
     journal_limit: int = 100_000
     memory_limit: int = 192 * 1024 * 1024
     max_sessions: int = 10_000
-    ui: bool = True
+    no_ui: bool = False
     admin_token: str | None = None
     admin_token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()

@@ -140,8 +140,7 @@ def _serve(ignored: list[str], flags: dict[str, Any]) -> None:
 
     if flags["ready_file"] == STDOUT:
         raise click.UsageError("--ready-file needs a file; the URL is on stdout anyway")
-    flags |= {"replay": tuple(flags["replay"]), "ui": not flags.pop("no_ui")}
-    settings = Settings(**flags)
+    settings = Settings(**{**flags, "replay": tuple(flags["replay"])})
     logs.configure(settings)
     for line in ignored:
         logging.getLogger("mockserver").info("%s", line)

@@ -34,7 +34,7 @@ class Options(TypedDict, total=False):
     journal_limit: int
     memory_limit: int
     max_sessions: int
-    ui: bool
+    no_ui: bool
     admin_token: str | None
     admin_token_file: Path | str | None
     allowed_hosts: Sequence[str]

@@ -53,7 +53,7 @@ class App:
             self.store.new_playback = lambda: Playback(tape, mode, repeats=repeats)
         self.vendor = Vendor(settings, contracts, self.store, self.unseen, self.upstreams)
         self.handlers = Handlers(contracts, self.store, defaults, self.unseen, self.upstreams)
-        self.handlers.has_page = settings.ui
+        self.handlers.has_page = not settings.no_ui
         self.control = Control(settings, self.handlers)
 
     @cached_property

@@ -120,7 +120,7 @@ async def run(settings: Settings) -> None:
         keep_turns_short()
         await sleep(0.001)  # the loop looks for a signal that came during start-up
         if not stop.is_set():
-            announce(url, settings.ready_file, app.ca_file, page=settings.ui)
+            announce(url, settings.ready_file, app.ca_file, page=not settings.no_ui)
             await asyncio.to_thread(preload)  # the first request that needs it would hold up the others for that long
         await stop.wait()
         _log.info("stopping")

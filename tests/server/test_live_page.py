@@ -87,7 +87,7 @@ async def test_page_asks_for_the_host_alone(
         assert reply.status == status
 
 
-@pytest.mark.parametrize("settings", [Settings(port=0, admin_token="t", ui=True)], indirect=True)
+@pytest.mark.parametrize("settings", [Settings(port=0, admin_token="t")], indirect=True)
 async def test_page_needs_no_token_since_it_has_no_data(app_server: AppServer, http: aiohttp.ClientSession) -> None:
     async with http.get(app_server.url + PAGE) as reply:
         assert reply.status == 200
@@ -95,7 +95,7 @@ async def test_page_needs_no_token_since_it_has_no_data(app_server: AppServer, h
         assert reply.status == 401
 
 
-@pytest.mark.parametrize("settings", [Settings(port=0, ui=False)], indirect=True)
+@pytest.mark.parametrize("settings", [Settings(port=0, no_ui=True)], indirect=True)
 async def test_page_can_be_turned_off(app_server: AppServer, http: aiohttp.ClientSession) -> None:
     async with http.get(app_server.url + PAGE) as reply:
         assert reply.status == 404
