@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
@@ -66,6 +66,7 @@ class _Run:
         self.open: list[Session] = []
         self.failed: list[tuple[str, str]] = []
         self.replayed: list[Session] = []
+        self.kept: list[Mapping[str, bytes]] = []  # artifacts of sessions in `failed`, which are gone
         self.attempts: Counter[str] = Counter()
         self.lock = Lock()
 
@@ -113,6 +114,10 @@ OPTIONS: Final = {
         "override the argument record of all markers: none refuses requests that a recording does not have, once makes "
         "missing recordings, new_episodes adds requests, all makes every recording anew",
         more={"choices": RECORD_MODES},
+    ),
+    "artifacts": _Option(
+        "keep the report (HTML and JSON) and the exchanges of each failed test in a folder of its own below this one",
+        more={"metavar": "DIR"},
     ),
     "namespace": _Option(
         "text that is included in all keys, to separate runs that share a server; by default a random text with "
@@ -243,6 +248,8 @@ def _start(config: pytest.Config) -> None:
     from mockserver.errors import MockServerError
 
     _bind()
+    if _value(config, "artifacts") is not None:
+        from mockserver.client import artifacts  # noqa: F401
     options = _options(config)
     try:
         server, ours = _server(config, options)
@@ -409,6 +416,7 @@ def mock_server_sessions(pytestconfig: pytest.Config, _mockserver_suite: Suite) 
                 use.passed = lambda: False
                 if not isinstance(error, pytest.skip.Exception) and not type(error).__module__.startswith("hypothesis"):
                     run.failed = [(session.name, _shown(session))]
+                    run.kept = _artifacts(pytestconfig, [session])
                 raise
 
     return open
@@ -477,12 +485,40 @@ def pytest_runtest_makereport(
         shown = [*((session.name, _shown(session)) for session in run.open), *run.failed]
         report.sections += [(f"mockserver session {name}", text) for name, text in shown]
         report.sections += [("mockserver recording", text) for text in _unmatched(run)]
+        artifacts = [*_artifacts(item.config, run.open), *run.kept]
+        if artifacts:
+            report.sections.append(("mockserver artifacts", _keep(item, artifacts)))
         error = "" if call.excinfo is None else str(call.excinfo.value)
         report.sections += [
             ("mockserver hint", hint) for part, hint in HINTS if part in error and "mock_server" in error
         ]
-    run.failed = []
+    run.failed, run.kept = [], []
     return report
+
+
+def _artifacts(config: pytest.Config, sessions: Iterable[Session]) -> list[Mapping[str, bytes]]:
+    """Return the artifacts of sessions, without those that cannot be read, where a folder for artifacts is named."""
+    from mockserver.errors import MockServerError
+
+    found: list[Mapping[str, bytes]] = []
+    if _value(config, "artifacts") is not None:
+        from mockserver.client.artifacts import artifacts_of
+
+        for session in sessions:
+            with suppress(MockServerError):
+                found.append(artifacts_of(session))
+    return found
+
+
+def _keep(item: pytest.Item, artifacts: list[Mapping[str, bytes]]) -> str:
+    """Write artifacts, and say where; or why that failed."""
+    from mockserver.client.artifacts import keep
+
+    folder = item.config.invocation_params.dir / _value(item.config, "artifacts")
+    try:
+        return str(keep(folder, item.nodeid, artifacts))
+    except OSError as error:
+        return f"cannot write to {folder}: {error.strerror}"
 
 
 def _shown(session: Session) -> str:

@@ -17,6 +17,7 @@ from mockserver import MockServer, WaitError
 from mockserver.cli.parameters import json_text
 from mockserver.client.calls import Call, Steps, at
 from mockserver.client.client import Session
+from mockserver.client.report_formats import FORMATS
 from mockserver.client.session_calls import describe
 from mockserver.client.session_report import Report
 from mockserver.client.stream import Stream
@@ -78,9 +79,7 @@ def outputs(session: Session, raw: str, folder: Path) -> Iterator[tuple[str, str
     exported = session.export()
     yield "export", exported
     report = Report(session, ("warning", "lost", "duplicate", "unused-fault"), final=True)
-    yield "report as text", report.text()
-    yield "report as JSON", report.json()
-    yield "report as JUnit XML", report.junit().decode()
+    yield from ((f"report as {name}", made(report).decode()) for name, made in FORMATS.items())
     yield "stream without secrets", asyncio.run(streamed(session))
     yield "failure text", session.connections.run(describe(session.name))
     with pytest.raises(WaitError) as failed:

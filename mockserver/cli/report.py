@@ -12,13 +12,15 @@ from mockserver.cli import parameters
 from mockserver.cli.parameters import FILE, FINDINGS, STDOUT
 from mockserver.cli.session_options import Server, server_argument, session_flag
 
+FORMATS: Final = ("text", "json", "junit", "markdown", "html", "github")
 EPILOG: Final = """\b
 Examples:
   mockserver report http://127.0.0.1:8207 --session pk_ci
   mockserver report http://mockserver:8207 --session pk_ci --fail-on lost --fail-on duplicate --junit report.xml
   mockserver report http://127.0.0.1:8207 --session pk_ci --min-events 10
   mockserver report http://127.0.0.1:8207 --session pk_ci --junit -
-  mockserver report http://127.0.0.1:8207 --session pk_ci --json
+  mockserver report http://127.0.0.1:8207 --session pk_ci --format html --out report.html
+  mockserver report http://127.0.0.1:8207 --session pk_ci --format markdown >> "$GITHUB_STEP_SUMMARY"
 
 A session without events fails: nothing was checked. So does one whose refused requests, or with --fail-on any
 requests, were evicted from the journal.
@@ -28,6 +30,9 @@ Events that a fault step refused on purpose do not count as refused.
 The JUnit file has one test case per protocol and event type (classname mockserver.PROTOCOL, name TYPE), and one per
 kind of request that was refused as a whole. The names are the same in every run. Missing evidence is the test case
 mockserver.session evidence. With --junit - the XML is the only output on stdout, and the text goes to stderr.
+
+The HTML file has no scripts and needs nothing else; it shows each refusal with its reason and the deliveries as a
+picture. Markdown is for the summary of a job, github prints workflow commands that annotate the run.
 
 Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: usage error; 3: no mockserver at URL.
 """
@@ -52,7 +57,9 @@ Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: u
     help="Fail if fewer events were received, by default if none was. An event that was sent again counts once.",
 )
 @click.option("--allow-empty", is_flag=True, help="Pass if no events were received, unless --min-events requires some.")
-@click.option("--json", "as_json", is_flag=True, help="Print the complete report as JSON.")
+@click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True, help="Format of the report.")
+@click.option("--out", type=FILE, default=STDOUT, metavar="FILE", help="Write the report to this file, not to stdout.")
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @click.option("--junit", type=FILE, metavar="FILE", help="Write JUnit XML to this file; - for stdout.")
 @server_argument("report")
 @click.pass_context
@@ -64,6 +71,8 @@ def command(
     final: bool,
     min_events: int | None,
     allow_empty: bool,
+    format: str,
+    out: Path,
     as_json: bool,
     junit: Path | None,
 ) -> None:
@@ -71,16 +80,25 @@ def command(
 
     URL is the address of the server. The exit code is 1 if events were refused, or if none were received.
     """
+    from mockserver.client import report_formats
     from mockserver.client.session_report import Report
 
-    if as_json and junit == STDOUT:
-        raise click.UsageError("--json and --junit - both write to stdout")
+    if as_json and format not in ("text", "json"):
+        raise click.UsageError(f"--json and --format {format} exclude each other")
+    chosen = "json" if as_json else format
+    if junit == STDOUT and out == STDOUT and chosen != "text":
+        flag = "--json" if as_json else f"--format {chosen}"
+        raise click.UsageError(f"{flag} and --junit - both write to stdout")
     with server.session(name) as session:
         report = Report(session, gates, final=final or "lost" in gates, min_events=min_events, allow_empty=allow_empty)
-    if as_json:
+    if out != STDOUT:
+        parameters.write_whole("--out", out, report_formats.FORMATS[chosen](report))
+    elif chosen == "json":
         parameters.echo_json(report.json())
-    else:
+    elif chosen == "text":
         click.echo(report.text(), err=junit == STDOUT)
+    else:
+        click.echo(report_formats.FORMATS[chosen](report), nl=False)
     if junit == STDOUT:
         click.echo(report.junit(), nl=False)
     elif junit is not None:

@@ -102,6 +102,7 @@ class Report:
         later = [shareable(session_calls.request(name, row.id)) for row in self.requests[shown:] if refused_whole(row)]
         rejected = [row for row in events if row.verdict == "rejected"]
         self.events = Counter(map(_case_of, events))
+        self.verdicts = {(row.request_id, row.index): row.verdict for row in events}
         self.refused = [row for row in rejected if any(finding.rule != INJECTED for finding in row.errors)]
         self.refused_requests = [row for row in (*exchanges, *later) if refused_whole(row) and _errors(row)]
         self.injected = len(rejected) - len(self.refused)
@@ -183,7 +184,7 @@ class Report:
         lines += wording.block("refused requests", chain.from_iterable(map(_refused_request, self.refused_requests)))
         flags = f"; {_counted(self.flags)}" if self.flags else ""
         lines.append(f"deliveries: {_counted(self.fates) or 'none'}{flags}")
-        odd = [row for row in self.deliveries if row.fate not in PLAIN_FATES or row.flags]
+        odd = list(filter(is_odd, self.deliveries))
         lines += wording.block("deliveries with problems", map(text.delivery, odd))
         read = self.requests_read
         extent = "" if read >= every else f" (of all events, and of the first {read} of {every} requests)"
@@ -191,11 +192,16 @@ class Report:
         lines += [text.unused_fault(step) for step in self.unused_faults]
         missing = [failure for failure in self.failures if failure.case == EVIDENCE]
         lines += wording.block("missing evidence", chain.from_iterable(failure.lines for failure in missing))
+        return "\n".join(map(printable, [*lines, self.verdict]))
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in one line: passed, or failed and why."""
+        missing = [failure for failure in self.failures if failure.case == EVIDENCE]
         found = Counter(failure.kind for failure in self.failures if failure.case != EVIDENCE)
         reasons = [_counted(found)] if found else []
         reasons += [failure.lines[0] for failure in missing]
-        lines.append(f"failed: {'; '.join(reasons)}" if reasons else "passed")
-        return "\n".join(map(printable, lines))
+        return f"failed: {'; '.join(reasons)}" if reasons else "passed"
 
     def json(self) -> str:
         """Return the complete report as JSON; rows are in the format of the control surface."""
@@ -252,6 +258,11 @@ class Report:
         for warning in self.warnings:
             if warning.case == case:
                 yield f"warning: {warning.message} [{warning.rule}] ({warning.count})"
+
+
+def is_odd(row: Delivery) -> bool:
+    """Tell whether there is something to look at in a delivery."""
+    return row.fate not in PLAIN_FATES or bool(row.flags)
 
 
 def _evicted_session(eviction: Eviction) -> Iterator[str]:

@@ -121,13 +121,40 @@ def test_shell_recipe_fails_when_the_api_does(server: ServerProcess) -> None:
 
 
 def test_gate_of_the_workflow_fails_when_an_event_was_refused(server: ServerProcess) -> None:
-    (gate,) = re.findall(r"mockserver (report .*)", (FOLDER / "github-actions.yml").read_text())
+    (gate,) = re.findall(r"mockserver (report .* --format github)\n", (FOLDER / "github-actions.yml").read_text())
     key = f"pk_{uuid4().hex}"
     program("curl")
     assert run([program("sh"), "curl.sh"], server.url, MOCK_KEY=key).returncode == 0
     for session, code in ((key, 0), (f"{key}-refused", 1)):
         words = [{"$MOCK_KEY": session, PUBLISHED: server.url}.get(word, word) for word in shlex.split(gate)]
         done = mockserver(*words)
+        assert done.returncode == code, done.stdout + done.stderr
+
+
+def test_workflow_writes_the_summary_and_the_page(server: ServerProcess) -> None:
+    text = (FOLDER / "github-actions.yml").read_text()
+    (call,) = re.findall(r"mockserver (report .*) \"\$@\"", text)
+    formats = re.findall(r"\n +report (--format \w+) >>? \S+", text)
+    key = f"pk_{uuid4().hex}"
+    program("curl")
+    assert run([program("sh"), "curl.sh"], server.url, MOCK_KEY=key).returncode == 0
+    starts = {"--format markdown": "### ✅ mockserver session", "--format html": "<!doctype html>"}
+    assert set(formats) == set(starts)
+    for format in formats:
+        words = [{"$MOCK_KEY": key, PUBLISHED: server.url}.get(word, word) for word in shlex.split(f"{call} {format}")]
+        done = mockserver(*words)
+        assert (done.returncode, done.stdout.startswith(starts[format])) == (0, True), done.stderr
+
+
+def test_gate_of_compose_passes_and_fails(server: ServerProcess) -> None:
+    gate = yamltext.load(FOLDER / "compose.yaml")["services"]["gate"]
+    key = f"pk_{uuid4().hex}"
+    program("curl")
+    assert run([program("sh"), "curl.sh"], server.url, MOCK_KEY=key).returncode == 0
+    for session, code in ((key, 0), (f"{key}-refused", 1)):
+        given = {"MOCKSERVER_URL": server.url, "MOCKSERVER_REPORT_SESSION": session}
+        assert set(given) == set(gate["environment"])
+        done = mockserver(*gate["entrypoint"][1:], variables=given)
         assert done.returncode == code, done.stdout + done.stderr
 
 
