@@ -32,6 +32,8 @@ _OPENED: Final = r"(?:[\[{]\s{0,20}(?:\\{0,3}[\"'][^\"'\\\n]{1,40}\\{0,3}[\"']\s
 """The beginning of a list or an object, whose first text is hidden: where it can be parsed, all of them are."""
 _SIBLING: Final = r"(?:,\s{0,20}\\{0,3}[\"'](?:value|val|content)\\{0,3}[\"']\s{0,20}:\s{0,20})"
 """What is between a name and its value in `{"name": "X-Api-Key", "value": "…"}`."""
+_ATTRIBUTE: Final = r"\s{1,20}(?:value|content)\s{0,3}=\s{0,3}"
+"""What is between them in `<input name="csrf_token" value="…">`."""
 _TAG: Final = r"\s[^<>\n]{1,80}>(?:<!\[CDATA\[)?|><!\[CDATA\["
 _SCHEME: Final = r"(?:(?:bearer|basic|token)\s{1,20})?"
 _VALUE: Final = (
@@ -42,7 +44,7 @@ _VALUE: Final = (
 _PARTS: Final = ("double", "single", "escaped", "plain", "listed")
 _LISTED: Final = r"(?P<listed>[^\s\"'\\&,;<>{}\[\]]{1,64}(?:[,;][^\s\"'\\&,;<>{}\[\]=:]{1,64}){1,4})(?=[&\s]|$)"
 """A value in a query or a form, where commas do not end it."""
-_MIDDLE: Final = rf"[\"'\]\\]{{0,4}}(?P<sign>{_SIGN}{_OPENED}|\s{{0,20}}{_SIBLING}|{_TAG}"
+_MIDDLE: Final = rf"[\"'\]\\]{{0,4}}(?P<sign>{_SIGN}{_OPENED}|\s{{0,20}}{_SIBLING}|{_ATTRIBUTE}|{_TAG}"
 _ASSIGNED: Final = re.compile(rf"(?P<word>{WORD}{AFTER}){_MIDDLE})(?:{_LISTED}|{_VALUE})", re.IGNORECASE)
 """A value after a name that says it is secret, in text of any kind: JSON in pieces, forms, queries, XML."""
 _ASSIGNED_BELOW: Final = re.compile(

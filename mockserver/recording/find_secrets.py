@@ -11,11 +11,12 @@ from urllib.parse import unquote_plus
 from mockserver.contract.contract import Contract
 from mockserver.core.body import RequestBody
 from mockserver.core.route import credentials, route
-from mockserver.core.wire import WireRequest
-from mockserver.jsonkit import Json
+from mockserver.core.wire import WireReply, WireRequest
+from mockserver.jsonkit import Json, jsontext
 from mockserver.recording.assigned_values import SECRET_NAMES, SPOKEN_WORDS, assigned_texts
 from mockserver.recording.encoded_text import decoded_runs
 from mockserver.recording.secret_names import (
+    LONG_NUMBER,
     VALUE_MEMBERS,
     WITH_SCHEME,
     is_pair,
@@ -46,6 +47,24 @@ def secrets_of(request: WireRequest, contract: Contract) -> set[str]:
         known.update(_segments_for_keys(request, contract))
         by_name.update(_strange_segments(request, contract))
     return known | set(filter(is_random, by_name))
+
+
+def secrets_of_reply(reply: WireReply, content: bytes) -> set[str]:
+    """Return what the names of headers and members give away in a reply; `content` is its body before compression."""
+    by_name = {value for name, text in reply.headers for value in _named_in_header(name, text.strip())}
+    text = readable(content)
+    if text is None:
+        return set(filter(is_random, by_name))
+    try:
+        value = jsontext.view(content)
+    except jsontext.NotJSONError:
+        value = None
+    return set(filter(is_random, by_name)) | secrets_in(value, content)
+
+
+def secrets_of_url(url: str) -> set[str]:
+    """Return the segments of the path of a URL that may be keys."""
+    return {unquote_plus(part) for part in url.partition("://")[2].split("/")[1:] if is_random(part)}
 
 
 def secrets_in(value: Json, text: bytes) -> set[str]:
@@ -92,7 +111,8 @@ def _named_in_header(name: str, value: str) -> Iterator[str]:
         except ValueError:  # it is not Base64, not ASCII or not UTF-8
             return
     elif name.lower() in ("cookie", "set-cookie"):
-        for pair in value.split(";"):
+        pairs = value.split(";")
+        for pair in pairs if name.lower() == "cookie" else pairs[:1]:
             before, sign, after = pair.partition("=")
             yield (after if sign else before).strip()
     elif is_secret_name(name):
@@ -116,10 +136,12 @@ def _named_in(value: Json, *, secret: bool = False) -> Iterator[str]:
             remaining += [
                 (item, hidden or (pair and index > 0))
                 for index, item in enumerate(inner)
-                if isinstance(item, dict | list | str)
+                if isinstance(item, dict | list | str | int)
             ]
         elif isinstance(inner, str) and hidden:
             yield inner
+        elif isinstance(inner, int) and hidden and abs(inner) >= LONG_NUMBER:
+            yield str(inner)
 
 
 def _segments_for_keys(request: WireRequest, contract: Contract) -> Iterator[str]:

@@ -7,23 +7,30 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
 Kind: TypeAlias = Literal["credential", "id", "text", "value"]
 """What a value is if its own form does not say more: a key, an id of a person or a thing, words, anything else."""
+Form: TypeAlias = Literal["email", "uuid", "address", "phone"]
+"""What the form of a value says it is."""
 
-_LOCAL_PART: Final = "[A-Za-z0-9._%+'-]{1,64}"
+_LOCAL_PART: Final = r"[\w.%+'-]{1,64}"
 _LONGEST_LOCAL_PART: Final = 64
-_DOMAIN: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}\.){1,8}[A-Za-z]{2,24}"
+_DOMAIN: Final = r"[^\W_](?:[^\W_]|-){0,62}\.(?:(?:[^\W_]|-){1,63}\.){0,7}(?:xn--[A-Za-z0-9-]{1,59}|[^\W\d_]{2,24})"
 _BEFORE_SIGN: Final = re.compile(rf"{_LOCAL_PART}\Z")
 _AFTER_SIGN: Final = re.compile(_DOMAIN)
 _EMAIL: Final = re.compile(f"{_LOCAL_PART}@{_DOMAIN}")
 _IPV4: Final = re.compile(r"(?<![0-9.A-Za-z_-])(?<![^/]/)[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]*[0-9A-Za-z])")
 _IPV6: Final = re.compile("(?<![0-9A-Za-z:.])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![0-9A-Za-z:.])")
 _UUID: Final = re.compile("[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}")
-_PHONE: Final = re.compile(r"\+[0-9]{7,15}")
+_PHONE: Final = re.compile(
+    r"(?<![\w+])\+[1-9](?:[ ().-]{0,2}[0-9]){6,14}(?![0-9])"
+    r"|(?<![\w.-])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[. -])[0-9]{3}[. -][0-9]{4}(?![\w-])"
+)
+"""Telephone numbers with the code of a country, or as they are written in North America."""
 _HEX: Final = re.compile("[0-9a-f]+")
 _PREFIX: Final = re.compile("[A-Za-z0-9]{1,12}_(?:(?:live|test|sk|pk)_)?")
 _FOUR_BYTES: Final = ("192.0.2", "198.51.100", "203.0.113")
@@ -56,6 +63,12 @@ class Pseudonyms:
         self._given_numbers: dict[float, float] = {}
         self._numbers: dict[str, int] = {}
         self._used, self._before = used, len(given)
+        self._kinds = Counter[str]()
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """How many different values of each kind were replaced: what their form says, else the kind they came with."""
+        return dict(sorted(self._kinds.items()))
 
     def __len__(self) -> int:
         return self._used + len(self._given) - self._before + len(self._given_numbers)
@@ -70,26 +83,29 @@ class Pseudonyms:
             return value
         given = self._given.get(value)
         if given is None:
-            given = self._given[value] = self._new(value, kind)
+            form = _form_of(value)
+            self._kinds[form or kind] += 1
+            given = self._given[value] = self._new(value, kind, form)
         return given
 
     def replace_number(self, value: float) -> float:
         """Return the replacement of a number, which is a whole one as the number is."""
         given = self._given_numbers.get(value)
         if given is None:
+            self._kinds["number"] += 1
             number = self._next("number")
             given = self._given_numbers[value] = number if isinstance(value, int) else number + 0.5
         return given
 
-    def _new(self, value: str, kind: Kind) -> str:
-        if _EMAIL.fullmatch(value):
+    def _new(self, value: str, kind: Kind, form: Form | None) -> str:
+        if form == "email":
             return f"user-{self._next('email')}@example.test"
-        if _UUID.fullmatch(value):
+        if form == "uuid":
             return f"00000000-0000-{value[14]}000-8000-{self._next('uuid'):012x}"
-        if _is_address(value):
+        if form == "address":
             return self._address(value)
-        if _PHONE.fullmatch(value):
-            return f"+1555{self._next('phone'):0{max(3, len(value) - 5)}}"
+        if form == "phone":
+            return self._phone(value)
         if kind == "credential":
             return self._key(value)
         if self._shaped:
@@ -103,12 +119,21 @@ class Pseudonyms:
             return f"2001:db8::{number:x}"
         return f"{_FOUR_BYTES[(number - 1) // 254 % len(_FOUR_BYTES)]}.{(number - 1) % 254 + 1}"
 
+    def _phone(self, value: str) -> str:
+        """Return a number of as many digits, written alike."""
+        count = sum(map(str.isdigit, value))
+        digits = iter(f"1555{self._next('phone'):0{max(3, count - 4)}}")
+        return "".join(next(digits) if char.isdigit() else char for char in value) + "".join(digits)
+
     def _key(self, value: str) -> str:
         """Return a key with the beginning and the length of another one, and as many kinds of characters."""
         known = next((prefix for prefix in self._prefixes if value.startswith(prefix)), "")
         own = _PREFIX.match(value) if known else None
         prefix = known if own is None else max(known, own[0], key=len)
-        rest, number = value[len(prefix) :], self._next("credential")
+        rest = value[len(prefix) :]
+        if self._shaped:
+            return prefix + self._like(rest)
+        number = self._next("credential")
         if _HEX.fullmatch(rest):
             return prefix + f"{number:x}".rjust(len(rest), "0")
         return prefix + str(number).rjust(len(rest), "x")
@@ -126,6 +151,16 @@ class Pseudonyms:
         return self._numbers[series]
 
 
+def _form_of(value: str) -> Form | None:
+    if _EMAIL.fullmatch(value):
+        return "email"
+    if _UUID.fullmatch(value):
+        return "uuid"
+    if _is_address(value):
+        return "address"
+    return "phone" if _PHONE.fullmatch(value) else None
+
+
 def _filler(char: str) -> str:
     if not char.isalnum():
         return char
@@ -133,8 +168,8 @@ def _filler(char: str) -> str:
 
 
 def found_in(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where e-mail addresses and addresses of the internet are in a text, in order."""
-    spans = list(_emails(text))
+    """Yield where e-mail addresses, addresses of the internet and telephone numbers are in a text, in order."""
+    spans = [*_emails(text), *(match.span() for match in _PHONE.finditer(text))]
     if text.count(".") >= 3:
         spans += (match.span() for match in _IPV4.finditer(text) if _is_address(match[0]))
     if text.count(":") >= 2:

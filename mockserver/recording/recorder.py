@@ -137,8 +137,14 @@ class Recorder:
                 name: {"revision": contract.revision, "hash": contract.digest}
                 for name, contract in sorted(self.contracts.items())
             },
-            "upstreams": {name: url for name, url in sorted(upstreams.items()) if name in self.proxied},
-            "redaction": {"values": self._scrubber.hidden, "rules": len(rules.texts)},
+            "upstreams": {
+                name: self._shown_url(url) for name, url in sorted(upstreams.items()) if name in self.proxied
+            },
+            "redaction": {
+                "values": self._scrubber.hidden,
+                "kinds": dict(self._scrubber.kinds),
+                "rules": len(rules.texts),
+            },
         }
         if self._normalise:
             head["normalised"] = {"step_ms": STEP_MS}
@@ -148,6 +154,12 @@ class Recorder:
     def _first(self) -> int:
         assert self._first_ms is not None, "the row that is written is the first one, or after it"
         return self._first_ms
+
+    def _shown_url(self, url: str) -> str:
+        """Return the URL of an upstream without what may be a key in its path."""
+        scheme, sign, rest = url.partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}{sign}{host}{slash}" + "/".join(map(self._scrubber.text, path.split("/")))
 
     def _row(self, view: View, body: RecordedBody) -> dict[str, Json]:
         exchange, head = view.exchange, view.exchange.shared.head

@@ -24,6 +24,7 @@ from mockserver.recording.secret_names import (
     VALUE_MEMBERS,
     WITH_SCHEME,
     is_pair,
+    is_random,
     is_secret_name,
     names_sibling,
 )
@@ -49,9 +50,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str], prefixes: Iterable[str] = ()) -> None:
         known = {secret for secret in secrets if secret.strip()}
-        plain = sorted(
-            {spelling for secret in known for spelling in (without_surrogates(secret), unescaped(secret)[0])}
-        )
+        plain = sorted({spelling for secret in known for spelling in _spellings(secret)})
         encoded = sorted({spelling for secret in plain for spelling in in_base64(secret)})
         self._plain, self._encoded = _longest_words(plain), _longest_words(encoded)
         beginnings = sorted(set(prefixes), key=len, reverse=True)
@@ -70,7 +69,12 @@ class Redactor:
         return _kept(self._loose_texts, text, lambda text: self.text(_replaced(text, list(assigned_spans(text)))))
 
     def _without_secrets(self, text: str) -> str:
-        return _replaced(text, [*self._known(text), *self._like_keys(text)])
+        return _replaced(text, list(self.spans(text)))
+
+    def spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Yield where secrets are that are known, or begin like a key; they may overlap."""
+        yield from self._known(text)
+        yield from self._like_keys(text)
 
     def json(self, value: Json) -> Json:
         """Return a value without secrets in texts and member names; a secret name hides every text below it."""
@@ -125,6 +129,16 @@ class Redactor:
         for start, end, decoded in decoded_runs(text):
             if next(matches_at(self._beginnings, self._key, decoded, decoded), None) is not None:
                 yield start, end
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """Yield how a secret may be written: also in one case, and in hexadecimal digits."""
+    yield without_surrogates(secret)
+    yield unescaped(secret)[0]
+    if is_random(secret) and len(secret) <= LONGEST_SEARCHED:
+        yield from map(without_surrogates, (secret.lower(), secret.upper()))
+        digits = secret.encode("utf-8", "replace").hex()
+        yield from (digits, digits.upper())
 
 
 def _kept(results: dict[str, str], text: str, work: Callable[[str], str]) -> str:

@@ -6,7 +6,7 @@ a header is found in the body of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -20,12 +20,12 @@ from mockserver.core.model import EventError
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json, jsontext
-from mockserver.recording.find_secrets import readable, secrets_of
+from mockserver.recording.find_secrets import readable, secrets_of, secrets_of_reply
 from mockserver.recording.json_tokens import replaced
 from mockserver.recording.pseudonyms import Kind
 from mockserver.recording.recorded_body import TOO_LARGE, RecordedBody, content_of, left_out
 from mockserver.recording.redaction_rules import Personal
-from mockserver.recording.scrubber import LONGEST_SEARCHED_TEXT, Scrubber
+from mockserver.recording.scrubber import LONGEST_SEARCHED_TEXT, NO_NAMES, Scrubber
 from mockserver.recording.secret_names import is_random
 from mockserver.sessions.exchange import Exchange
 
@@ -48,6 +48,8 @@ VOLATILE: Final = frozenset(
 
 SESSION: Final = "recording"
 """The name of the session from which a reply's own ids are made, so that they are the same in each recording."""
+_LONG_NUMBER: Final = 10_000
+"""From this number on, one that is somebody's id is hidden wherever it is."""
 LARGEST_REPLY: Final = 8 * 1024 * 1024
 """Bytes of a decompressed reply that are looked into."""
 
@@ -64,14 +66,27 @@ def personal_places(contract: Contract) -> tuple[Personal, ...]:
     return (*ids, *texts)
 
 
-def hidden_everywhere(exchange: Exchange) -> Iterator[tuple[str, Kind]]:
-    """Yield what of a request is hidden wherever it is: its credentials, and what is personal in it.
+@lru_cache(maxsize=64)
+def personal_names(contract: Contract) -> Mapping[str, Kind]:
+    """Return the names of personal members of a reply, wherever it has them: no contract says where upstreams do."""
+    parameters = (*contract.personal.path, *contract.personal.query)
+    named = [(known.place[-1], known.kind) for known in reversed(personal_places(contract)) if known.place[-1] != "*"]
+    return {**dict.fromkeys(parameters, "id"), **dict(named)}
 
-    The time grows with the body, see `secrets_of`.
+
+def hidden_everywhere(exchange: Exchange) -> Iterator[tuple[str, Kind]]:
+    """Yield what of an exchange is hidden wherever it is: its credentials, and what is personal in it.
+
+    The time grows with the bodies, see `secrets_of`.
     """
     contract, request = exchange.contract, exchange.request
     for secret in sorted(secrets_of(request, contract)):
         yield secret, "credential"
+    for reply in _own_replies(exchange):
+        content = _content_of(reply)
+        for secret in sorted(secrets_of_reply(reply, content or b"")):
+            yield secret, "credential"
+        yield from _personal_in(content or b"", personal_names(contract))
     body = RequestBody(request)
     params = route(body, contract).place.params
     query = dict(parse_qsl(request.target.partition("?")[2], errors="replace"))
@@ -80,12 +95,42 @@ def hidden_everywhere(exchange: Exchange) -> Iterator[tuple[str, Kind]]:
     if body.parse(contract.max_body):
         for known_place in personal_places(contract):
             for text in _texts_at(body.value, known_place.place):
-                if known_place.kind == "id" or " " in text.strip() or is_random(text):
+                if _is_found_again(text, known_place.kind):
                     yield text, known_place.kind
 
 
+def _own_replies(exchange: Exchange) -> Iterator[WireReply]:
+    """Yield the replies of an exchange that are not made from its request: an upstream's, and a fault step's."""
+    override = exchange.override
+    if override.reply is not None:
+        yield override.reply
+    if override.relayed is not None and override.relayed.reply is not override.reply:
+        yield override.relayed.reply
+
+
+def _personal_in(content: bytes, names: Mapping[str, Kind]) -> Iterator[tuple[str, Kind]]:
+    """Yield the texts below personal members of a JSON document that are no plain words, or ids."""
+    try:
+        remaining: list[tuple[Json, Kind | None]] = [(jsontext.view(content), None)]
+    except jsontext.NotJSONError:
+        return
+    while remaining:
+        value, kind = remaining.pop()
+        if isinstance(value, dict):
+            remaining += [(member, kind or names.get(name)) for name, member in value.items()]
+        elif isinstance(value, list):
+            remaining += [(item, kind) for item in value]
+        elif kind is not None and isinstance(value, str) and _is_found_again(value, kind):
+            yield value, kind
+
+
+def _is_found_again(text: str, kind: Kind) -> bool:
+    """Return whether a personal text is hidden wherever it is: the id of somebody, and what is no plain word."""
+    return bool(text.strip()) and (kind == "id" or " " in text.strip() or is_random(text))
+
+
 def _texts_at(value: Json, place: tuple[str, ...]) -> Iterator[str]:
-    """Yield the texts at a place of a document, and all below it."""
+    """Yield the texts at a place of a document, and all below it; long numbers are texts too."""
     if isinstance(value, dict):
         for name in {place[0]} & value.keys() if place and place[0] != "*" else value:
             yield from _texts_at(value[name], place[1:])
@@ -95,6 +140,8 @@ def _texts_at(value: Json, place: tuple[str, ...]) -> Iterator[str]:
                 yield from _texts_at(item, place[1:])
     elif not place and isinstance(value, str) and value.strip():
         yield value
+    elif not place and isinstance(value, int) and abs(value) >= _LONG_NUMBER:
+        yield str(value)
 
 
 class Scrubbed:
@@ -149,7 +196,10 @@ class Scrubbed:
     def _hidden_head(self, exchange: Exchange) -> WireRequest:
         request = exchange.shared.head
         headers = tuple(
-            (name, self._scrubber.header(name.decode("latin-1"), value.decode("utf-8", "replace")).encode())
+            (
+                self._scrubber.header_name(name.decode("latin-1")).encode("latin-1"),
+                self._scrubber.header(name.decode("latin-1"), value.decode("utf-8", "replace")).encode(),
+            )
             for name, value in request.headers
             if name.lower() not in VOLATILE
         )
@@ -158,11 +208,11 @@ class Scrubbed:
 
     def _hidden_reply(self, reply: WireReply) -> WireReply:
         headers = tuple(
-            (name, self._scrubber.header(name, value))
+            (self._scrubber.header_name(name), self._scrubber.header(name, value))
             for name, value in reply.headers
             if name.lower().encode("utf-8", "replace") not in VOLATILE
         )
-        body = recorded_reply_body(reply, self._scrubber)
+        body = recorded_reply_body(reply, self._scrubber, personal_names(self._exchange.contract))
         encoding = next((value for name, value in headers if name.lower() == "content-encoding"), "")
         return WireReply(status=reply.status, headers=headers, body=content_of(body, encoding))
 
@@ -178,15 +228,31 @@ class Scrubbed:
         return frozenset(self._scrubber.hide(key, "credential") for key in keys if self._scrubber.knows(key))
 
 
-def recorded_reply_body(reply: WireReply, scrubber: Scrubber | None) -> RecordedBody:
-    """Return the body of a reply as a recording has it; a scrubber hides what is to be hidden in it."""
-    if not reply.body:
-        return {"text": ""}
+def _decoded(reply: WireReply) -> tuple[RequestBody, str | None]:
+    """Return the body of a reply, decompressed, and what is wrong with it if it cannot be."""
     fields = {
         name.lower().encode("utf-8", "replace"): value.encode("utf-8", "replace") for name, value in reply.headers
     }
     body = RequestBody(WireRequest(method="", target="", headers=(), fields=fields, body=reply.body))
-    problem = body.decode(max(len(reply.body), LARGEST_REPLY))
+    return body, body.decode(max(len(reply.body), LARGEST_REPLY))
+
+
+def _content_of(reply: WireReply) -> bytes | None:
+    """Return the body of a reply, decompressed; None if it cannot be."""
+    body, problem = _decoded(reply)
+    return None if problem is not None else body.text
+
+
+def recorded_reply_body(
+    reply: WireReply, scrubber: Scrubber | None, names: Mapping[str, Kind] = NO_NAMES
+) -> RecordedBody:
+    """Return the body of a reply as a recording has it; a scrubber hides what is to be hidden in it.
+
+    `names` are those of members that are personal.
+    """
+    if not reply.body:
+        return {"text": ""}
+    body, problem = _decoded(reply)
     if problem is not None:
         return left_out(problem, len(reply.body))
     try:
@@ -197,4 +263,4 @@ def recorded_reply_body(reply: WireReply, scrubber: Scrubber | None) -> Recorded
         if text is None:
             return left_out("not UTF-8", len(reply.body))
         return {"text": text if scrubber is None else scrubber.text(text)}
-    return {"json": value if scrubber is None else scrubber.document(value)[0]}
+    return {"json": value if scrubber is None else scrubber.document(value, names=names)[0]}

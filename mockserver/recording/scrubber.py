@@ -7,39 +7,54 @@ addresses of the internet anywhere, and what a user's rules name. A credential i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from types import MappingProxyType
+from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
 import ahocorasick_rs
 
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import without_surrogates
+from mockserver.recording.assigned_values import assigned_spans
+from mockserver.recording.encoded_text import decoded_runs, unescaped
 from mockserver.recording.json_tokens import Replacements
 from mockserver.recording.pseudonyms import Kind, Pseudonyms, found_in
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redact import MOST_KEPT, SHORT, Redactor
 from mockserver.recording.redaction_rules import Personal, Place, Rules
-from mockserver.recording.secret_names import HARMLESS_HEADERS, is_random, is_secret_name
+from mockserver.recording.secret_names import HARMLESS_HEADERS, LONG_NUMBER, is_random, is_secret_name
 
 _BEGIN, _END, _FIRST_DIGIT = "\ue000", "\ue001", 0xE010
 """Characters of private use around the number of a pseudonym, until a text is done: nothing finds a secret in them."""
 _MARK: Final = re.compile(f"{_BEGIN}([{chr(_FIRST_DIGIT)}-{chr(_FIRST_DIGIT + 9)}]{{1,20}}){_END}")
-_ENCODED: Final = re.compile(r"[\w.~+%-]++")
+_MARKED: Final = re.compile(f"{_BEGIN}[^{_END}]*{_END}")
+_COMPRESSED: Final = "H4sI"
+"""How the Base64 of what gzip compressed begins."""
+_RUN: Final = re.compile("[A-Za-z0-9+/_=-]{20,}")
+_NOT_OF_A_NAME: Final = re.compile("[^!#$%&'*+.^_`|~0-9A-Za-z-]")
+Span: TypeAlias = tuple[int, int, Kind, str]
+"""Where a value is in a text, its kind, and the value itself, which may be written otherwise there."""
 LONGEST_SEARCHED_TEXT: Final = 65_536
 """Characters of a text that is searched. A longer one is hidden as a whole: its search lets no other thread run."""
 _SHORTEST_INSIDE: Final = 4
-"""Characters of a value that is also found inside of longer texts."""
+_SHORTEST_ID: Final = 3
+"""Characters of a value, and of an id of somebody, that is also found inside of longer texts."""
 _UNRESERVED: Final = "-._~@"
 _SCHEMED: Final = frozenset({"authorization", "proxy-authorization"})
 _VALUE_MEMBERS: Final = frozenset({"value", "val", "content"})
+NO_NAMES: Final[Mapping[str, Kind]] = MappingProxyType({})
 _NAMING_MEMBERS: Final = ("name", "key", "field", "header")
 
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk through a document did: the replacements of its strings and numbers."""
+    """What a walk through a document did: the replacements of its strings and numbers.
 
+    `names` are those of personal members.
+    """
+
+    names: Mapping[str, Kind] = field(default_factory=dict)
     replacements: dict[tuple[type, Json], Json] = field(default_factory=dict)
 
     def note(self, before: Json, after: Json) -> Json:
@@ -76,6 +91,12 @@ class Scrubber:
             [without_surrogates(value) for value in inside], matchkind=ahocorasick_rs.MatchKind.LeftmostLongest
         )
         self._marked: list[str] = []
+        self._texts: dict[str, str] = {}
+
+    @property
+    def kinds(self) -> Mapping[str, int]:
+        """How many different values of each kind it has hidden."""
+        return self._pseudonyms.kinds
 
     @property
     def hidden(self) -> int:
@@ -92,22 +113,52 @@ class Scrubber:
 
     def text(self, text: str) -> str:
         """Return a text without what is to be hidden in it."""
+        if len(text) > SHORT:
+            return self._hidden_text(text)
+        result = self._texts.get(text)
+        if result is None:
+            if len(self._texts) >= MOST_KEPT:
+                self._texts.clear()
+            result = self._texts[text] = self._hidden_text(text)
+        return result
+
+    def _hidden_text(self, text: str) -> str:
         if text in self._everywhere or self._rules.hide_text(text):
             return self.hide(text, "value")
         if len(text) > LONGEST_SEARCHED_TEXT:
             return self.hide(text, "text")
         self._marked = []
         marked = self._mark(text.replace(_BEGIN, "�"), self._spans)
-        marked = self._mark_encoded(marked)
-        loose = self._redactor.loose_text(marked)
-        return _MARK.sub(lambda mark: self._marked[_number(mark[1])], loose)
+        marked = self._mark(marked, self._escaped_spans)
+        marked = self._mark(marked, self._encoded_spans)
+        for spans in (assigned_spans, self._redactor.spans):
+            marked = self._mark_secrets(marked, sorted(spans(marked)))
+        return self._unmarked(marked)
 
-    def _mark(self, text: str, spans_of: Callable[[str], Iterable[tuple[int, int, Kind]]]) -> str:
+    def _mark(self, text: str, spans_of: Callable[[str], Iterable[Span]]) -> str:
         parts, position = list[str](), 0
-        for start, end, kind in sorted(spans_of(text)):
+        for start, end, kind, value in sorted(spans_of(text), key=lambda span: (span[0], -span[1])):
             if start >= position and _BEGIN not in text[start:end] and _END not in text[start:end]:
-                parts += [text[position:start], self._marked_as(self.hide(text[start:end], kind))]
+                parts += [text[position:start], self._marked_as(self.hide(value, kind))]
                 position = end
+        return "".join([*parts, text[position:]])
+
+    def _mark_secrets(self, text: str, spans: Sequence[tuple[int, int]]) -> str:
+        """Mark secrets as wholes, also where something in them is marked already; those that touch are one."""
+        marks = [mark.span() for mark in _MARKED.finditer(text)] if spans else []
+        whole: list[list[int]] = []
+        for start, end in spans:
+            start = next((first for first, last in marks if first < start < last), start)
+            end = next((last for first, last in marks if first < end < last), end)
+            if whole and start <= whole[-1][1]:
+                whole[-1][1] = max(whole[-1][1], end)
+            elif not any(first <= start and end <= last for first, last in marks):
+                whole.append([start, end])
+        parts, position = list[str](), 0
+        for start, end in whole:
+            secret = unescaped(self._unmarked(text[start:end]))[0]
+            parts += [text[position:start], self._marked_as(self.hide(secret, "credential"))]
+            position = end
         return "".join([*parts, text[position:]])
 
     def _marked_as(self, pseudonym: str) -> str:
@@ -115,30 +166,34 @@ class Scrubber:
         number = "".join(chr(_FIRST_DIGIT + int(digit)) for digit in str(len(self._marked) - 1))
         return f"{_BEGIN}{number}{_END}"
 
-    def _spans(self, text: str) -> Iterator[tuple[int, int, Kind]]:
+    def _unmarked(self, text: str) -> str:
+        return _MARK.sub(lambda mark: self._marked[_number(mark[1])], text)
+
+    def _spans(self, text: str) -> Iterator[Span]:
         """Yield where known values are, and what is personal by its form."""
         searched = without_surrogates(text)
         for _, start, end in self._inside.find_matches_as_indexes(searched):
-            kind = self._everywhere.get(text[start:end], "value")
-            if kind == "credential" or not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum()):
-                yield start, end, kind
-        yield from ((start, end, "id") for start, end in found_in(text))
+            value = text[start:end]
+            kind = self._everywhere.get(value, "value")
+            if kind == "credential" or not _goes_on(text, start, end, is_word=value.isalpha()):
+                yield start, end, kind, value
+        yield from ((start, end, "id", text[start:end]) for start, end in found_in(text))
 
-    def _mark_encoded(self, text: str) -> str:
-        """Mark what is hidden in percent-encoded words."""
-        if "%" not in text:
-            return text
+    def _escaped_spans(self, text: str) -> Iterator[Span]:
+        """Yield where values are that are written with escapes of JSON or URLs."""
+        read, starts = unescaped(text)
+        if read != text:
+            for start, end, kind, value in self._spans(read):
+                yield starts(start), starts(end), kind, value
 
-        def new(word: re.Match[str]) -> str:
-            decoded = unquote(word[0]) if "%" in word[0] else word[0]
-            if decoded == word[0]:
-                return word[0]
-            if decoded in self._everywhere:
-                return self._marked_as(self.hide(decoded, "value"))
-            marked = self._mark(decoded, self._spans)
-            return word[0] if marked == decoded else marked
-
-        return _ENCODED.sub(new, text)
+    def _encoded_spans(self, text: str) -> Iterator[Span]:
+        """Yield where Base64 is of a text that holds a value, or of something that nobody can look into."""
+        for start, end, decoded in decoded_runs(text):
+            if next(self._spans(decoded), None) is not None or next(self._escaped_spans(decoded), None) is not None:
+                yield start, end, "value", text[start:end]
+        start = text.find(_COMPRESSED)
+        if start >= 0 and (run := _RUN.match(text, start)) is not None:
+            yield start, run.end(), "value", run[0]
 
     def target(self, target: str) -> str:
         """Return the path and the query of a request."""
@@ -160,6 +215,11 @@ class Scrubber:
             return f"{name}={quote(self.hide(decoded, 'credential'), safe=_UNRESERVED)}"
         hidden = self.text(decoded)
         return f"{self._segment(name)}={value if hidden == decoded else quote(hidden, safe=_UNRESERVED)}"
+
+    def header_name(self, name: str) -> str:
+        """Return the name of a header, which is still one if something was hidden in it."""
+        hidden = self.text(name)
+        return name if hidden == name else _NOT_OF_A_NAME.sub("-", hidden)
 
     def header(self, name: str, value: str) -> str:
         """Return the value of a header."""
@@ -189,9 +249,14 @@ class Scrubber:
     def _hidden_word(self, word: str) -> str:
         return self.hide(word.strip(), "credential") if word.strip() else word
 
-    def document(self, value: Json, personal: Sequence[Personal] = ()) -> tuple[Json, Replacements]:
-        """Return a JSON document, and the replacements of its strings and numbers."""
-        walk = Walk()
+    def document(
+        self, value: Json, personal: Sequence[Personal] = (), names: Mapping[str, Kind] = NO_NAMES
+    ) -> tuple[Json, Replacements]:
+        """Return a JSON document, and the replacements of its strings and numbers.
+
+        `personal` are places of it, `names` those of members that are personal wherever they are.
+        """
+        walk = Walk(names)
         places = [(known.place, known.kind) for known in (*personal, *self._rules.places)]
         return self._walk(value, places, walk), walk.replacements
 
@@ -209,6 +274,8 @@ class Scrubber:
                 else self._walk(item, _below(places, str(index)), walk)
                 for index, item in enumerate(value)
             ]
+        if _is_number(value) and str(value) in self._everywhere:
+            return walk.note(value, self._pseudonyms.replace_number(value))
         return walk.note(value, self.text(value) if isinstance(value, str) else value)
 
     def _members(self, value: dict[str, Json], places: list[tuple[Place, Kind]], walk: Walk) -> Json:
@@ -220,6 +287,8 @@ class Scrubber:
             below = _below(places, name)
             if secret and not any(not place for place, _ in below):
                 members[shown] = self._hide_all(member, "credential", walk)
+            elif name in walk.names:
+                members[shown] = self._hide_all(member, walk.names[name], walk)
             else:
                 members[shown] = self._walk(member, below, walk)
         return members
@@ -234,7 +303,7 @@ class Scrubber:
             }
         if isinstance(value, list):
             return [self._hide_all(inner, kind, walk) for inner in value]
-        if isinstance(value, int | float) and not isinstance(value, bool) and kind != "credential":
+        if _is_number(value) and (kind != "credential" or abs(value) >= LONG_NUMBER):
             return walk.note(value, self._pseudonyms.replace_number(value))
         return walk.note(value, value)
 
@@ -244,10 +313,23 @@ class Scrubber:
 
 
 def _is_found_inside(value: str, kind: Kind) -> bool:
-    """Return whether a value is also hidden inside of longer texts: no plain word, or texts would be unreadable."""
-    if len(value) < _SHORTEST_INSIDE:
+    """Return whether a value is also hidden inside of longer texts: no plain word, or texts would be unreadable.
+
+    The id of a person is, though it is a word.
+    """
+    if len(value) < (_SHORTEST_ID if kind == "id" else _SHORTEST_INSIDE):
         return False
-    return kind == "credential" or is_random(value) or " " in value or any(map(str.isdigit, value))
+    return kind in ("credential", "id") or is_random(value) or " " in value or any(map(str.isdigit, value))
+
+
+def _goes_on(text: str, start: int, end: int, *, is_word: bool) -> bool:
+    """Return whether what is between two places of a text is a part of a longer word."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    return before.isalnum() or after.isalnum() or (is_word and "_" in (before, after))
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _below(places: list[tuple[Place, Kind]], token: str) -> list[tuple[Place, Kind]]:

@@ -80,6 +80,8 @@ _OF_A_HEADER: Final = re.compile("[-_]|[a-z][A-Z]|^(?:[Aa]uthorization|[Cc]ookie
 _SHORTEST_FOUND: Final = 8
 """A value that is secret by its name alone is hidden everywhere only from this length on, and with a digit or a
 capital inside: `{"auth": "google"}` does not hide every `google`."""
+LONG_NUMBER: Final = 1000
+"""A smaller number below a secret name is no secret: `{"tokens": 5}`."""
 LONGEST_SEARCHED: Final = 256
 """Characters of a longer secret that are searched; what follows them is hidden up to the next delimiter."""
 _RANDOM: Final = re.compile(r"[0-9]|[a-z][A-Z]|[A-Z]{2}")

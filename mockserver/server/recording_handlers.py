@@ -9,6 +9,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from mockserver.recording.exporting import secrets_of_session
+from mockserver.recording.find_secrets import secrets_of_url
 from mockserver.recording.recorder import Known, Recorder, UnfaithfulError
 from mockserver.recording.redaction_rules import Rules
 from mockserver.server.aiohttp_io import SERVER, write
@@ -39,7 +40,9 @@ async def send_recording(handlers: HandlerBase, call: Call, session: Session) ->
 
 async def _lines(handlers: HandlerBase, session: Session, rules: Rules, *, normalise: bool) -> list[bytes]:
     """Return the lines. What is hidden reads well, or else has the shape of what it hides."""
-    known = Known(secrets_of_session(session), handlers.contracts.served.values(), normalise=normalise)
+    urls = {name: handlers.upstreams.url(name) or "" for name in handlers.contracts.served}
+    secrets = secrets_of_session(session).union(*map(secrets_of_url, urls.values()))
+    known = Known(secrets, handlers.contracts.served.values(), normalise=normalise)
     last, turn = session.newest, Turn()
     async for exchange in _until(session, last):
         await turn.do(partial(known.add, exchange), large=True)
@@ -54,7 +57,6 @@ async def _lines(handlers: HandlerBase, session: Session, rules: Rules, *, norma
         except UnfaithfulError as error:
             problem = problem or error
             continue
-        urls = {name: handlers.upstreams.url(name) or "" for name in recorder.proxied}
         return [recorder.head(urls, rules, session.clock.now(real_ms())), *lines]
     raise RejectedError(409, str(problem))
 

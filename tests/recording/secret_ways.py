@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from tests.server.raw import Headers, Plain
 
@@ -17,6 +18,7 @@ PUBLIC = "pk_S3cr3tKey88"
 MAIL = "ada.lovelace@corp.example"
 NAME = "Ada Lovelace"
 PHONE = "+4915112345678"
+UID = "usr-8842-ada"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 
 
@@ -149,4 +151,53 @@ WAYS: dict[str, Way] = {
     ),
     "invitee": outlit(NAME, MAIL, type="calendar", provider="calendly", inviteeName=NAME, inviteeEmail=MAIL),
     "visitor": outlit("a1b2c3d4-e5f6-7890-abcd-ef1234567890"),
+    "digest credentials": batch(OTHER, headers={"Authorization": f'Digest username="ada", response="{OTHER}"'}),
+    "quoted cookie": batch(OTHER, headers={"Cookie": f'a=b; sid="{OTHER}"'}),
+    "name of a header": batch(UID, headers={f"X-{KEY}": "1", f"X-{UID}": "1"}, external_user_id=UID),
+    "parameter of a content type": batch(OTHER, headers={"Content-Type": f"application/json; token={OTHER}"}),
+    "short password in a user agent": batch("hunter2", headers={"User-Agent": "cli/1 password=hunter2"}),
+    "query that is encoded twice": batch(OTHER, MAIL, query=f"?q={quote(quote(f'api_key={OTHER}&m={MAIL}'))}"),
+    "query with semicolons": batch(OTHER, query=f"?a=1;token={OTHER};b=2"),
+    "path with parameters": outlit(OTHER, path=f"/api/i/v1/{PUBLIC}/events;token={OTHER}"),
+    "type of an event": batch(event_type=KEY),
+    "type of an event that is an e-mail": batch(MAIL, event_type=MAIL),
+    "id of a message": batch(MAIL, context={"$message_id": MAIL}),
+    "number below a secret name": properties("48151623", password=48151623),
+    "number of a user": batch(
+        "88421", external_user_id="88421", properties={"uid": 88421, "url": "https://a.example/88421"}
+    ),
+    "JSON in JSON": properties(OTHER, MAIL, text=json.dumps({"api_key": OTHER, "mail": MAIL})),
+    "JSON in JSON in JSON": properties(OTHER, MAIL, text=json.dumps(json.dumps({"api_key": OTHER, "mail": MAIL}))),
+    "escapes in JSON in JSON": batch(
+        "u0040",
+        "u0038",
+        external_user_id=UID,
+        properties={"text": json.dumps({"mail": MAIL, "id": UID}).replace("@", "\\u0040").replace("8", "\\u0038")},
+    ),
+    "Base64 with an e-mail": properties(encoded(f'{{"mail":"{MAIL}"}}'), blob=encoded(f'{{"mail":"{MAIL}"}}')),
+    "Base64 of URLs with a user id": batch(
+        encoded(f"user={UID};x=1"), external_user_id=UID, properties={"blob": encoded(f"user={UID};x=1")}
+    ),
+    "Base64 of what gzip compressed": properties(
+        base64.b64encode(gzip.compress(MAIL.encode(), mtime=0)).decode(),
+        blob=base64.b64encode(gzip.compress(MAIL.encode(), mtime=0)).decode(),
+    ),
+    "hexadecimal digits": properties(KEY.encode().hex(), text=KEY.encode().hex()),
+    "key in capitals": properties(KEY.upper(), text=KEY.upper()),
+    "shell": properties(OTHER, "hunter2", text=f"API_KEY={OTHER} curl ftp://ada:hunter2@a.example"),
+    "XML": properties(OTHER, text=f"<auth><token>{OTHER}</token></auth>"),
+    "HTML": properties(OTHER, text=f'<input type="hidden" name="csrf_token" value="{OTHER}">'),
+    "YAML": properties(OTHER, text=f"db:\n  password: {OTHER}\n  host: a"),
+    "e-mail in capitals": properties(MAIL.upper(), text=MAIL.upper()),
+    "e-mail in letters of other languages": properties("ädä", "bücher", text="to ädä@corp.example, bo@bücher.example"),
+    "phone in a sentence": properties("1234 5678", "555-2671", text="call +49 151 1234 5678 or (415) 555-2671"),
+    "phone in a URL": properties(
+        "4915112345678", url="tel:+4915112345678", web="https://a.example/?p=%2B4915112345678"
+    ),
+    "address with a port": properties("198.51.100.77", text="http://198.51.100.77:8080/ and 198.51.100.77/24"),
+    "address of version 6 in a URL": properties("2a00:1450", text="http://[2a00:1450:4001::65]:80/"),
+    "user id in a sentence": batch(
+        "adalovelace", external_user_id="adalovelace", properties={"text": "hi adalovelace!"}
+    ),
+    "short user id in a sentence": batch("hi bob", external_user_id="bob", properties={"text": "hi bob!"}),
 }

@@ -2,13 +2,83 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from typing import Any
 
 import pytest
 
+from mockserver.core.wire import WireReply
+from mockserver.recording.find_secrets import secrets_of_url
 from mockserver.recording.recorder import Known, Recorder, UnfaithfulError, ordered
 from mockserver.recording.redaction_rules import Rules
-from tests.recording.test_scrubbed import NOW, event, exchanged, request_of
+from mockserver.sessions.exchange import Relayed
+from tests.recording.secret_ways import MAIL, OTHER
+from tests.recording.test_scrubbed import KEY, NOW, event, exchanged, request_of
+
+
+def reply_of(body: Any, *headers: tuple[str, str], status: int = 200) -> WireReply:
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return WireReply(status=status, headers=headers, body=content)
+
+
+UPSTREAMS: dict[str, tuple[WireReply, tuple[str, ...]]] = {
+    "token": (reply_of({"access_token": OTHER}), (OTHER,)),
+    "token in text": (reply_of(f"token={OTHER}".encode()), (OTHER,)),
+    "token in HTML": (reply_of(f'<meta name="csrf-token" content="{OTHER}">'.encode()), (OTHER,)),
+    "token in a compressed body": (
+        reply_of(gzip.compress(json.dumps({"token": OTHER, "mail": MAIL}).encode()), ("Content-Encoding", "gzip")),
+        (OTHER, MAIL),
+    ),
+    "number": (reply_of({"token": 48151623}), ("48151623",)),
+    "cookie": (reply_of({}, ("Set-Cookie", f"sid={OTHER}; Path=/"), ("Server", f"a ({OTHER})")), (OTHER,)),
+    "redirect": (reply_of({}, ("Location", f"https://a.example/?token={OTHER}&m={MAIL}")), (OTHER, MAIL)),
+    "header": (reply_of({}, ("X-Auth-Token", OTHER), ("ETag", f'"{KEY}"')), (OTHER, KEY)),
+    "name of a header": (reply_of({}, (f"X-{KEY}", "1")), (KEY,)),
+    "message": (reply_of({"error": {"message": f"no {KEY} for bob, {MAIL}"}}, status=401), (KEY, "bob", MAIL)),
+    "person": (
+        reply_of(
+            {"data": [{"external_user_id": "grace", "traits": {"name": "Grace", "age": 12345}}], "address": "Nile 1"}
+        ),
+        ("grace", "Grace", "12345", "Nile 1"),
+    ),
+}
+"""Replies of an upstream, and what must not be in a recording of them."""
+
+
+@pytest.mark.parametrize("name", UPSTREAMS)
+async def test_nothing_secret_or_personal_of_a_reply_is_recorded_wherever_it_comes_again(name: str) -> None:
+    reply, hidden = UPSTREAMS[name]
+    first = await exchanged(request_of({"events": [event()]}), relayed=Relayed(reply=reply))
+    second = await exchanged(request_of({"events": [event(properties={"text": f"goes on with {hidden[0]}"})]}))
+    known = Known()
+    for exchange in (first, second):
+        known.add(exchange)
+    made = Recorder(known.scrubber(Rules(), shaped=False))
+    text = b"".join([made.line(first), made.line(second)]).decode()
+    assert {word: word in text for word in hidden} == dict.fromkeys(hidden, False)
+
+
+async def test_url_of_an_upstream_has_no_key_in_its_path() -> None:
+    url = "http://10.0.0.7:8080/hooks/wrk_Zx9SecretValue42"
+    made = Recorder(Known(secrets_of_url(url)).scrubber(Rules(), shaped=False))
+    made.line(await exchanged(request_of({"events": [event()]}), relayed=Relayed(reply=reply_of({}))))
+    head = json.loads(made.head({"whisperr": url}, Rules(), 0))
+    assert head["upstreams"] == {"whisperr": "http://10.0.0.7:8080/hooks/xxxxxxxxxxxxxxxxxxx2"}
+
+
+async def test_number_that_is_an_id_is_the_same_number_wherever_it_is() -> None:
+    body = {
+        "events": [event(external_user_id="88421", properties={"a": 88421, "b": 88421, "c": 88422, "d": "no 88421"})]
+    }
+    exchange = await exchanged(request_of(body))
+    known = Known()
+    known.add(exchange)
+    (sent,) = json.loads(Recorder(known.scrubber(Rules(), shaped=False)).line(exchange))["request"]["body"]["json"][
+        "events"
+    ]
+    assert sent["external_user_id"] == "<id:1>"
+    assert sent["properties"] == {"a": 1, "b": 1, "c": 88422, "d": "no <id:1>"}
 
 
 def recorder(*rules: str, shaped: bool = False) -> Recorder:
@@ -22,7 +92,7 @@ async def test_head_names_contracts_and_when_the_first_exchange_was() -> None:
     assert (head["recording"], head["upstreams"]) == (1, {})
     assert head["contracts"]["whisperr"]["revision"] == "base"
     assert head["created"] == "2026-06-09T10:13:20.000Z"
-    assert head["redaction"] == {"values": 2, "rules": 0}
+    assert head["redaction"] == {"values": 2, "kinds": {"credential": 1, "id": 1}, "rules": 0}
     assert NOW == 1_781_000_000_000
 
 

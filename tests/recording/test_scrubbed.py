@@ -19,7 +19,7 @@ from mockserver.lint.wire_requests import wire_request
 from mockserver.recording.recorder import Known
 from mockserver.recording.redaction_rules import Personal, Rules
 from mockserver.recording.scrubbed import Scrubbed, hidden_everywhere, personal_places, recorded_reply_body
-from mockserver.sessions.exchange import Exchange
+from mockserver.sessions.exchange import Exchange, Relayed
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 
@@ -37,11 +37,13 @@ def event(**members: Any) -> dict[str, Any]:
     return {"external_user_id": "bob", "event_type": "paid", "context": {"$message_id": "m1"}, **members}
 
 
-async def exchanged(request: WireRequest, keys: frozenset[str] | None = None) -> Exchange:
+async def exchanged(
+    request: WireRequest, keys: frozenset[str] | None = None, relayed: Relayed | None = None
+) -> Exchange:
     store = MemoryStore(SessionSettings(), max_bytes=1 << 24, max_sessions=10)
     contract = library().protocol("whisperr").contract()
     judged = judge(route(RequestBody(request), contract), Terms(now_ms=NOW, keys=keys))
-    return (await store.commit(store.session("s"), judged, received_ms=NOW))[0]
+    return (await store.commit(store.session("s"), judged, received_ms=NOW, relayed=relayed))[0]
 
 
 def scrubbed(exchange: Exchange) -> Scrubbed:
