@@ -22,6 +22,8 @@ _SERVICE_LINK: Final = re.compile(
 )
 URL: Final = f"{PREFIX}_URL"
 """The server that client commands and pytest use."""
+KEY: Final = f"{PREFIX}_KEY"
+"""The key that `record` gives its program, or takes for it."""
 PLUGIN: Final = f"{PREFIX}_PYTEST_"
 """The prefix of the variables of the pytest plugin, which checks them itself."""
 

@@ -107,7 +107,8 @@ class CommandLine(SuggestingGroup):
         if command == "serve":
             ctx.obj += environment.ignored(foreign, load)
         else:
-            for line in environment.ignored([name for name in foreign if name != environment.URL], load):
+            own = (environment.URL, environment.KEY)
+            for line in environment.ignored([name for name in foreign if name not in own], load):
                 click.echo(printable(line), err=True)
 
     def main(self, *args: Any, **options: Any) -> Any:

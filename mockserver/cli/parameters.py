@@ -247,11 +247,17 @@ def write_whole(flag: str, file: Path, content: bytes) -> None:
     """Write a file that a flag names, so that it is there complete or not at all. Raises SettingsError."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        partial.write_bytes(content)
+        with open(partial, "wb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
         partial.replace(file)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise SettingsError(f"{flag}: cannot write {file}: {error.strerror}") from None
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 class SuggestingGroup(click.Group):

@@ -5,40 +5,53 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from mockserver.cli.parameters import FILE, FINDINGS, contract_files, write_whole
+from mockserver.cli.parameters import FILE, FINDINGS, ByteSize, contract_files, write_whole
 from mockserver.cli.redaction_options import normalise_flag, redaction_rules
 from mockserver.cli.server_options import revisions, upstreams
 from mockserver.errors import SettingsError
+from mockserver.jsonkit.printable import printable
 
 if TYPE_CHECKING:
-    from mockserver.client.local import MockServer
+    from mockserver.cli.recording_progress import RecordingProgress
+    from mockserver.cli.recording_server import RecordingServer
 
 SESSION: Final = "recording"
 """The session of all requests of the program, whatever their keys are: its URL names it."""
 BY_SIGNAL: Final = 128
 """The exit code of a program that a signal ended, less the number of that signal; so shells have it."""
 
+MEMORY: Final = 1024**3
+"""Bytes that the requests and replies of a recording may take before they are written."""
+SIGNALS: Final = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""Signals that a program gets from us; a terminal sends SIGINT to it itself."""
+
 EPILOG: Final = """\b
 Examples:
-  mockserver record --upstream whisperr=https://api.whisperr.net python app.py
-  mockserver record --out fixtures/signup.ndjson npm test
-  mockserver record --upstream outlit=https://app.outlit.ai --redact '/events/*/properties'
+  mockserver record --upstream whisperr=https://api.whisperr.net -- python app.py
+  mockserver record --out fixtures/signup.ndjson -- npm test
+  mockserver record --upstream outlit=https://app.outlit.ai --redact-file redact.txt
 
 The program finds the server in MOCKSERVER_URL and a key in MOCKSERVER_KEY. With --upstream, the requests of that
 protocol go on to it with the key that the program sends.
 
+Progress is on stderr: a line for each request, or on a terminal one line that counts. At the end, the command tells
+what was seen, refused and hidden, and where the upstream and the contract differ.
+
 The file is a recording, without credentials and personal data. It is written when the program has ended, complete or
 not at all. Without a program, it is written at Ctrl-C.
 
-Exit code: that of the program; 1 if it ended well but no request came; 2 if the recording cannot be written.
+Exit code: that of the program (128 + N if signal N ended it); 1 if it ended well but no request came; 2 if it cannot
+be run, the memory limit ended it, or the recording cannot be written.
 """
 
 
@@ -57,6 +70,14 @@ Exit code: that of the program; 1 if it ended well but no request came; 2 if the
     metavar="KEY",
     help="Key that the program finds in MOCKSERVER_KEY. Default: a well-formed one.",
 )
+@click.option(
+    "--memory-limit",
+    type=ByteSize(),
+    default=MEMORY,
+    show_default=ByteSize.text(MEMORY),
+    help="Memory for requests and replies. When it is reached, the program is ended and what there is is written.",
+)
+@click.option("--quiet", is_flag=True, help="Tell nothing but errors.")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]...")
 @click.pass_context
 def command(
@@ -70,96 +91,152 @@ def command(
     contract_patches: Sequence[Path],
     contracts: Sequence[Path],
     key: str | None,
+    memory_limit: int,
+    quiet: bool,
     program: Sequence[str],
 ) -> None:
     """Run COMMAND against a server and write a recording of its requests and their replies."""
-    from mockserver.client.local import MockServer
+    from mockserver.cli.recording_progress import RecordingProgress, mode_of
+    from mockserver.cli.recording_server import MOST_REQUESTS, RecordingServer
 
-    server = MockServer(
+    _check_writable(out)
+    server = RecordingServer(
         session=SESSION,
         upstreams=upstreams,
         upstream_timeout=upstream_timeout,
         revisions=revisions,
         contract_patches=contract_patches,
         contracts=contracts,
+        memory_limit=memory_limit,
+        journal_limit=MOST_REQUESTS,
     )
     with server:
-        code = _run(server, program, key, upstreams) if program else _until_interrupted(server)
-        missing = _written(server, out, redact, normalise=normalise)
+        run = _Run(server, program, _key(server, key, upstreams) if program else "")
+        progress = RecordingProgress(mode_of(quiet=quiet), run.end_if_full)
+        server.watch(progress)
+        try:
+            code = run.program() if program else run.until_interrupted(quiet=quiet)
+            with suppress(KeyboardInterrupt):
+                server.settle(upstream_timeout)
+        finally:
+            progress.close()
+    missing = _written(server, out, redact, progress, quiet=quiet)
+    if run.is_full:
+        raise SettingsError("the memory limit was reached, and the recording ends there; --memory-limit sets it")
     ctx.exit(code or missing)
 
 
-def _run(server: MockServer, program: Sequence[str], key: str | None, upstreams: Mapping[str, str]) -> int:
-    """Run the program to its end, and return its exit code. Raises SettingsError if it cannot be run."""
-    if key is None:
-        key = server.key_for(next(iter(upstreams))) if upstreams else server.key
-    environment = {**os.environ, "MOCKSERVER_KEY": key, "MOCKSERVER_URL": _url(server)}
+def _key(server: RecordingServer, key: str | None, upstreams: Mapping[str, str]) -> str:
+    if key is not None:
+        return key
+    return server.key_for(next(iter(upstreams))) if upstreams else server.key
+
+
+class _Run:
+    """What is recorded: a program, or whatever comes until a signal. `is_full` says that the memory limit ended it."""
+
+    def __init__(self, server: RecordingServer, arguments: Sequence[str], key: str) -> None:
+        self._server = server
+        self._arguments = arguments
+        self._environment = {**os.environ, "MOCKSERVER_KEY": key, "MOCKSERVER_URL": server.program_url}
+        self._end: Callable[[], None] = lambda: None
+        self.is_full = False
+
+    def end_if_full(self) -> None:
+        """End it before a request would be forgotten."""
+        if not self.is_full and self._server.is_full:
+            self.is_full = True
+            self._end()
+
+    def program(self) -> int:
+        """Run the program to its end, and return its exit code. Raises SettingsError if it cannot be run."""
+        try:
+            process = subprocess.Popen(self._arguments, env=self._environment)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise SettingsError(f"cannot run {self._arguments[0]}: {reason}") from None
+        self._end = process.terminate
+        with _signals_for(process):
+            code = process.wait()
+        return BY_SIGNAL - code if code < 0 else code
+
+    def until_interrupted(self, *, quiet: bool) -> int:
+        """Wait for SIGINT, SIGTERM or the end of the terminal."""
+        stop = threading.Event()
+        self._end = stop.set
+        with _handling((signal.SIGINT, *SIGNALS), lambda number: stop.set()):
+            if not quiet:
+                click.echo(f"recording at {self._server.program_url} until Ctrl-C", err=True)
+            stop.wait()
+        return 0
+
+
+@contextmanager
+def _handling(numbers: Sequence[signal.Signals], handler: Callable[[int], object]) -> Iterator[None]:
+    """Handle signals in the block."""
+    before = [(number, signal.signal(number, lambda got, frame: handler(got))) for number in numbers]
     try:
-        process = subprocess.Popen(program, env=environment)
-    except OSError as error:
-        raise SettingsError(f"cannot run {program[0]}: {error.strerror}") from None
-    with _signals_for(process):
-        code = process.wait()
-    return BY_SIGNAL - code if code < 0 else code
-
-
-def _url(server: MockServer) -> str:
-    return f"{server.target.url}/_mock/s/{SESSION}"
+        yield
+    finally:
+        for number, former in before:
+            signal.signal(number, former)
 
 
 @contextmanager
 def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Let a program decide what SIGINT and SIGTERM mean: a terminal sends it the first one itself."""
-    before = signal.signal(signal.SIGINT, lambda number, frame: None)
-    before_term = signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
-    try:
+    """Let a program decide what signals mean."""
+    with _handling([signal.SIGINT], lambda number: None), _handling(SIGNALS, process.send_signal):
         yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, before_term)
 
 
-def _until_interrupted(server: MockServer) -> int:
-    """Wait for SIGINT or SIGTERM."""
-    stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda number, frame: stop.set()) for number in numbers]
-    click.echo(f"recording at {_url(server)} until Ctrl-C", err=True)
-    stop.wait()
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
-    return 0
+def _check_writable(out: Path) -> None:
+    """Check that the file can be written, before a program runs in vain. Raises SettingsError."""
+    try:
+        with tempfile.TemporaryFile(dir=out.parent):
+            pass
+    except OSError as error:
+        raise SettingsError(f"--out: cannot write {out}: {error.strerror}") from None
 
 
-def _written(server: MockServer, out: Path, redact: Sequence[str], *, normalise: bool) -> int:
+def _written(
+    server: RecordingServer, out: Path, redact: Sequence[str], progress: RecordingProgress, *, quiet: bool
+) -> int:
     """Write the recording and say what is in it; return the exit code for what is missing."""
-    state = server.settings()
-    if not state.counts.requests:
-        click.echo(f"no request came to {_url(server)}; nothing is written", err=True)
+    from mockserver.recording.redaction_rules import Rules
+    from mockserver.recording.summary import summary_lines
+
+    session = server.session_state
+    if not session.journal:
+        _say_that_nothing_came(server)
         return FINDINGS
-    if state.evicted:
-        raise SettingsError(f"{state.evicted} requests were evicted from the journal; record fewer at once")
-    text = server.export(format="recording", redact=redact, normalise=normalise)
-    write_whole("--out", out, text.encode("utf-8", "surrogatepass"))
-    click.echo(_summary(text, out), err=True)
+    if session.evicted:
+        raise SettingsError(f"{session.evicted} requests did not fit into the memory limit; raise --memory-limit")
+    total = len(session.journal)
+    progress.writing(0, total)
+    lines = server.lines(Rules.of(redact), time.time_ns() // 1_000_000, lambda done: progress.writing(done, total))
+    _write_safely(out, b"".join(lines))
+    if not quiet:
+        first, *others = summary_lines(lines)
+        click.echo("\n".join([printable(f"{out}: {first}"), *others]), err=True)
     return 0
 
 
-def _summary(text: str, out: Path) -> str:
-    import json
+def _write_safely(out: Path, content: bytes) -> None:
+    """Write the file; where that fails, a file among the temporary ones, so that nothing is lost."""
+    try:
+        write_whole("--out", out, content)
+    except SettingsError as error:
+        try:
+            descriptor, name = tempfile.mkstemp(suffix=".ndjson", prefix="recording-")
+            with open(descriptor, "wb") as file:
+                file.write(content)
+        except OSError:
+            raise error from None
+        raise SettingsError(f"{error}; the recording is in {name}") from None
 
-    from mockserver.core.wording import counted as number
 
-    head, *exchanges = map(json.loads, text.splitlines())
-    verdicts = [event["verdict"] for exchange in exchanges for event in exchange["events"]]
-    seen = [verdict for verdict in ("accepted", "duplicate", "rejected") if verdict in verdicts]
-    counted = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in seen)
-    differing = [exchange["id"] for exchange in exchanges if exchange["differs"]]
-    lines = [
-        f"{out}: {number(len(exchanges), 'request')}, {number(len(verdicts), 'event')}"
-        + (f" ({counted})" if counted else ""),
-        f"{number(head['redaction']['values'], 'value')} hidden",
-    ]
-    if differing:
-        lines.append(f"replies that the contract does not give: {', '.join(differing)}")
-    return "\n".join(lines)
+def _say_that_nothing_came(server: RecordingServer) -> None:
+    unseen = server.app.unseen.as_json()
+    click.echo(f"no request came to {server.program_url}; nothing is written", err=True)
+    if unseen["count"]:
+        click.echo(printable(f"but something came that is no request to a protocol: {unseen['reason']}"), err=True)

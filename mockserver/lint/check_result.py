@@ -23,6 +23,8 @@ PLURALS: Final = {
     "body": "bodies",
     "reply": "replies",
     "contract patch": "contract patches",
+    "e-mail address": "e-mail addresses",
+    "IP address": "IP addresses",
     OTHER_NAME: "files with other names",
     OTHER_KIND: "pipes or devices",
     LINK: "links to folders",

@@ -104,6 +104,15 @@ def _member_differences(expected: Mapping[str, Json], got: Mapping[str, Json], p
             yield from differences(expected[name], got[name], inner)
 
 
+def in_words(expected: Json, got: Json) -> str:
+    """Return how a value differs from the expected one; None stands for no value."""
+    if got is None:
+        return f"missing, expected {_described(expected)}"
+    return (
+        f"unexpected, got {_shown(got)}" if expected is None else f"expected {_described(expected)}, got {_shown(got)}"
+    )
+
+
 def _fits(expected: Json, got: Json) -> bool:
     if isinstance(expected, dict) and MATCH in expected:
         return isinstance(got, str) and matches(f"^(?:{expected[MATCH]})$", got)

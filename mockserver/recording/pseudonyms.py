@@ -16,6 +16,18 @@ Kind: TypeAlias = Literal["credential", "id", "text", "value"]
 """What a value is if its own form does not say more: a key, an id of a person or a thing, words, anything else."""
 Form: TypeAlias = Literal["email", "uuid", "address", "phone"]
 """What the form of a value says it is."""
+NAMES_OF_KINDS: Final[Mapping[str, str]] = {
+    "credential": "credential",
+    "email": "e-mail address",
+    "uuid": "UUID",
+    "address": "IP address",
+    "phone": "telephone number",
+    "id": "id",
+    "text": "personal text",
+    "number": "number",
+    "value": "other value",
+}
+"""What the kinds of replaced values are called."""
 
 _LOCAL_PART: Final = r"[\w.%+'-]{1,64}"
 _LONGEST_LOCAL_PART: Final = 64

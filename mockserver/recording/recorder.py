@@ -84,6 +84,24 @@ class Known:
         return {prefix for contract in self.contracts for prefix in contract.id_prefixes.values()}
 
 
+class _Judged:
+    """An exchange with what was found in it, found once."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.findings = list(self.view.findings())
+        self.rows = list(self.view.event_rows())
+
+    def summary(self) -> list[Json]:
+        """Return what has to stay as it is: the operation, the rules of the request, verdicts and rules of events."""
+        rules = [f"{finding.severity} {finding.rule}" for finding in self.findings]
+        events = [
+            [row["verdict"], *(f"{finding['severity']} {finding['rule']}" for finding in row["findings"])]
+            for row in self.rows
+        ]
+        return [self.view.judged.operation_name, rules, *events]
+
+
 class Recorder:
     """Makes the lines of one recording, in the order of its exchanges.
 
@@ -105,26 +123,28 @@ class Recorder:
 
     def line(self, exchange: Exchange) -> bytes:
         """Return the line of an exchange. Raises UnfaithfulError if what is hidden changes how it is judged."""
-        original, scrubbed = View(exchange), Scrubbed(exchange, self._scrubber)
-        judged_before = _judgement(original)
+        original, scrubbed = _Judged(View(exchange)), Scrubbed(exchange, self._scrubber)
+        judged_before = original.summary()
         problem = "there is no body"
         for body in scrubbed.bodies():
-            view = View(scrubbed.with_body(body))
-            judged_after = _judgement(view)
+            made = _Judged(View(scrubbed.with_body(body)))
+            judged_after = made.summary()
             if judged_after != judged_before:
                 problem = f"it would be judged otherwise: {_difference(judged_before, judged_after)}"
-            elif (clash := self._clash(original.judged, view.judged)) is not None:
+            elif (clash := self._clash(original.view.judged, made.view.judged)) is not None:
                 problem = clash
             else:
-                row = self._row(view, body)
+                row = self._row(made, body)
                 if self._normalise:
-                    if has_token(row):
-                        raise UnfaithfulError(
-                            original.id, "it has a text that reads like a time of a normalised recording"
-                        )
-                    row = normalised(row, view.exchange, self._first, lambda other: _judgement(other) == judged_before)
+                    row = self._normalised(row, made.view, judged_before)
                 return ordered(row).encode() + b"\n"
-        raise UnfaithfulError(original.id, problem)
+        raise UnfaithfulError(original.view.id, problem)
+
+    def _normalised(self, row: dict[str, Json], view: View, judged: list[Json]) -> dict[str, Json]:
+        """Return a row with offsets for times, which is judged as before. Raises UnfaithfulError."""
+        if has_token(row):
+            raise UnfaithfulError(view.id, "it has a text that reads like a time of a normalised recording")
+        return normalised(row, view.exchange, self._first, lambda other: _Judged(other).summary() == judged)
 
     def head(self, upstreams: Mapping[str, str], rules: Rules, now_ms: int) -> bytes:
         """Return the first line of the recording, after all others were made; `now_ms` is for one without exchanges."""
@@ -161,8 +181,8 @@ class Recorder:
         host, slash, path = rest.partition("/")
         return f"{scheme}{sign}{host}{slash}" + "/".join(map(self._scrubber.text, path.split("/")))
 
-    def _row(self, view: View, body: RecordedBody) -> dict[str, Json]:
-        exchange, head = view.exchange, view.exchange.shared.head
+    def _row(self, made: _Judged, body: RecordedBody) -> dict[str, Json]:
+        view, exchange, head = made.view, made.view.exchange, made.view.exchange.shared.head
         self._first_ms = exchange.now_ms if self._first_ms is None else self._first_ms
         self._lines += 1
         self.contracts[exchange.contract.name] = exchange.contract
@@ -180,8 +200,8 @@ class Recorder:
             "at_ms": exchange.now_ms - self._first_ms,
             "request": request,
             "reply": _reply_row(view),
-            "findings": [_finding_row(finding.as_json()) for finding in view.findings()],
-            "events": [_event_row(row) for row in view.event_rows()],
+            "findings": [_finding_row(finding.as_json()) for finding in made.findings],
+            "events": [_event_row(row) for row in made.rows],
             "differs": _differences(view) if origin in HANDED_THROUGH else [],
         }
         if exchange.override.fault is not None:
@@ -232,16 +252,6 @@ def _differences(view: View) -> list[Json]:
         {"pointer": finding.pointer, "rule": finding.rule, "expected": finding.expected, "got": finding.got}
         for finding in findings
     ]
-
-
-def _judgement(view: View) -> list[Json]:
-    """Return what has to stay as it is: the operation, the request's rules, the verdicts and rules of the events."""
-    rules = [f"{finding.severity} {finding.rule}" for finding in view.findings()]
-    events = [
-        [row["verdict"], *(f"{finding['severity']} {finding['rule']}" for finding in row["findings"])]
-        for row in view.event_rows()
-    ]
-    return [view.judged.operation_name, rules, *events]
 
 
 def _difference(before: Collection[Json], after: Collection[Json]) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,16 @@ def test_client_gets_the_replies_of_one_of_ours_under_another_patch(tmp_path: Pa
     assert "ada@corp.example" not in text
     assert "wrk_mine" not in text
     assert "r.ndjson: 2 requests, 1 event (1 accepted)" in done.stderr
-    assert "replies that the contract does not give: x1" in done.stderr
+    assert done.stderr.splitlines() == [
+        "POST /v1/events/batch 299: 1 accepted",
+        "POST /v1/events/batch 400: refused",
+        "r.ndjson: 2 requests, 1 event (1 accepted)",
+        "refused by the contract:",
+        "  whisperr: events is required [/requests/batch/required/events] (1 time: x2)",
+        "the upstream and the contract differ:",
+        "  whisperr/batch: status: expected 202, got 299 (1 reply: x1)",
+        "hidden: 1 credential, 1 e-mail address",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["app.py", "r.ndjson"]
 
 
@@ -209,8 +219,99 @@ def test_without_a_program_it_records_until_it_is_interrupted(tmp_path: Path) ->
         assert reply.status == 200
     process.send_signal(signal.SIGINT)
     _, log = process.communicate(timeout=SEARCH)
-    assert (process.returncode, log.splitlines()[0]) == (0, "recording.ndjson: 1 request, 0 events")
+    assert (process.returncode, log.splitlines()) == (
+        0,
+        [
+            "GET /api/i/v1/{publicKey}/bootstrap 200",
+            "recording.ndjson: 1 request, 0 events",
+            "hidden: 1 credential",
+        ],
+    )
     assert len(recorded(tmp_path / "recording.ndjson")) == 1
+
+
+def test_nothing_is_told_with_quiet_but_errors(tmp_path: Path) -> None:
+    assert record(tmp_path, "--quiet", *PYTHON).stderr == ""
+    assert "no request came" in record(tmp_path, "--quiet", "--", sys.executable, "-c", "pass").stderr
+
+
+SENDING = """
+import os, sys, urllib.request
+headers = {"X-API-Key": "wrk_S3cr3tKey77", "Content-Type": "application/json"}
+body = b'{"events": [{"external_user_id": "u", "event_type": "paid", "context": {"$message_id": "%d"}}]}'
+for number in range(int(sys.argv[1])):
+    request = urllib.request.Request(os.environ["MOCKSERVER_URL"] + "/v1/events/batch", body % number, headers)
+    urllib.request.urlopen(request).read()
+"""
+
+
+def test_line_on_a_terminal_counts(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        command_line("record", "--", sys.executable, "-c", SENDING, "3"),
+        cwd=tmp_path,
+        env=environment({"PYTHONPATH": str(ROOT)}),
+        stderr=theirs,
+        timeout=2 * SEARCH,
+        check=False,
+    )
+    os.close(theirs)
+    told = b""
+    with suppress(OSError):  # the end of a terminal
+        while piece := os.read(ours, 65_536):
+            told += piece
+    os.close(ours)
+    assert done.returncode == 0
+    assert told.startswith(b"\r\x1b[Krecording: 1 request, 1 event, 0 refused\r")
+    assert b"\x1b[Krecording.ndjson: 3 requests, 3 events (3 accepted)\r\n" in told
+    assert b"wrk_" not in told
+
+
+def test_program_is_ended_when_the_memory_limit_is_reached_and_nothing_is_lost(tmp_path: Path) -> None:
+    done = record(tmp_path, "--memory-limit", "64KiB", "--quiet", "--", sys.executable, "-c", SENDING, "100000")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "Error: the memory limit was reached, and the recording ends there; --memory-limit sets it",
+    )
+    sent = [line["request"]["body"]["json"]["events"][0]["context"] for line in recorded(tmp_path / "recording.ndjson")]
+    assert len(sent) > 10
+    assert sent == [{"$message_id": str(number)} for number in range(len(sent))]
+
+
+def test_program_that_a_signal_ended_is_recorded(tmp_path: Path) -> None:
+    code = f"{SENDING}\nimport signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    done = record(tmp_path, "--", sys.executable, "-c", code, "1")
+    assert (done.returncode, len(recorded(tmp_path / "recording.ndjson"))) == (128 + signal.SIGKILL, 1)
+
+
+def test_words_after_the_dashes_belong_to_the_program(tmp_path: Path) -> None:
+    done = record(tmp_path, "--", sys.executable, "-c", "import sys; print(sys.argv[1:])", "--out", "x", "--", "-h")
+    assert done.stdout == "['--out', 'x', '--', '-h']\n"
+
+
+@pytest.mark.parametrize("out", ["nowhere/r.ndjson", "app.py/r.ndjson", "folder"])
+def test_file_that_cannot_be_written_is_told_before_the_program_runs(tmp_path: Path, out: str) -> None:
+    (tmp_path / "folder").mkdir()
+    done = record(tmp_path, "--out", out, "--", sys.executable, "-c", "print('ran')")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert out in done.stderr
+
+
+def test_existing_file_stays_when_nothing_comes(tmp_path: Path) -> None:
+    (tmp_path / "recording.ndjson").write_text("before")
+    assert record(tmp_path, "--", sys.executable, "-c", "pass").returncode == 1
+    assert (tmp_path / "recording.ndjson").read_text() == "before"
+
+
+def test_recording_is_elsewhere_when_its_folder_has_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    code = f"{SENDING}\nos.rmdir({str(folder)!r})"
+    done = record(tmp_path, "--out", "folder/r.ndjson", "--", sys.executable, "-c", code, "1", TMPDIR=str(tmp_path))
+    (kept,) = tmp_path.glob("recording-*.ndjson")
+    assert done.returncode == 2
+    assert f"cannot write folder/r.ndjson: No such file or directory; the recording is in {kept}" in done.stderr
+    assert len(recorded(kept)) == 1
 
 
 def test_program_that_sends_nothing_is_told(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ async def test_redirect_is_handed_through_and_no_cookie_is_kept() -> None:
     assert b"cookie" not in there.requests[1].lower()
 
 
-def held(failed: Relayed, status: int, reason: str) -> None:
+def assert_held(failed: Relayed, status: int, reason: str) -> None:
     """Check that our reply names the upstream and says why there is none of its own."""
     body = json.loads(failed.reply.body)
     assert (failed.origin, failed.reply.status, body["status"], body["upstream"]) == (
@@ -161,23 +161,23 @@ async def test_upstream_that_is_down() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     failed = await relayed(url)
-    held(failed, 502, "cannot be reached: ")
+    assert_held(failed, 502, "cannot be reached: ")
     assert url in failed.failure
 
 
 async def test_upstream_whose_name_cannot_be_resolved() -> None:
-    held(await relayed("http://nowhere.invalid"), 502, "its host name cannot be resolved")
+    assert_held(await relayed("http://nowhere.invalid"), 502, "its host name cannot be resolved")
 
 
 async def test_upstream_that_is_slow() -> None:
     async with upstream(waits=True) as there:
-        held(await relayed(there.url, within=0.2), 504, "did not reply within 0.2 s")
+        assert_held(await relayed(there.url, within=0.2), 504, "did not reply within 0.2 s")
 
 
 async def test_upstream_that_sends_its_reply_slowly() -> None:
     begun = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
     async with upstream(begun, endless=b"") as there, upstreams(there.url, 0.2) as known:
-        held(await known.relay("whisperr", request_of()), 502, "breaks off")
+        assert_held(await known.relay("whisperr", request_of()), 502, "breaks off")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def test_upstream_that_sends_its_reply_slowly() -> None:
 )
 async def test_upstream_whose_reply_is_broken(reply: bytes, reason: str) -> None:
     async with upstream(reply) as there:
-        held(await relayed(there.url), 502, reason)
+        assert_held(await relayed(there.url), 502, reason)
 
 
 @pytest.mark.parametrize("chunked", [True, False])
@@ -203,7 +203,7 @@ async def test_endless_reply_is_given_up_at_the_limit(chunked: bool) -> None:
         (b"Transfer-Encoding: chunked", b"10000\r\n" + b"x" * 65536 + b"\r\n") if chunked else (b"X: y", b"x" * 65536)
     )
     async with upstream(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n\r\n", endless=piece) as there:
-        held(await relayed(there.url), 502, f"more than {MOST_BYTES} bytes")
+        assert_held(await relayed(there.url), 502, f"more than {MOST_BYTES} bytes")
         async with asyncio.timeout(SEARCH):
             await there.ended.wait()
         assert there.written < 8 * MOST_BYTES
@@ -217,7 +217,7 @@ async def test_upstream_with_a_certificate_of_nobody_or_without_tls() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     async with upstream(context=context) as there:
-        held(await relayed(f"https://127.0.0.1:{there.port}"), 502, "has no valid TLS certificate: ")
+        assert_held(await relayed(f"https://127.0.0.1:{there.port}"), 502, "has no valid TLS certificate: ")
         assert there.requests == []
 
 
@@ -229,7 +229,7 @@ async def test_upstream_without_tls_is_not_asked_over_https() -> None:
 
     listener = await asyncio.start_server(refuse, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
-    held(await relayed(f"https://127.0.0.1:{port}"), 502, "cannot be reached over TLS: ")
+    assert_held(await relayed(f"https://127.0.0.1:{port}"), 502, "cannot be reached over TLS: ")
     listener.close()
 
 
