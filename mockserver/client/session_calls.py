@@ -53,6 +53,8 @@ MOST_ROWS: Final = 200
 MOST_DETAILS: Final = 5
 MOST_SECONDS: Final = 600
 """Maximum time that the server waits, and requires to be quiet."""
+LONGEST_EXPORT: Final = 1800.0
+"""Seconds until the first byte of an export: no line of a recording is sent before all of them are made."""
 COUNTS: Final = ("count", "exactly")
 BEYOND_EVENTS: Final = 2**53
 """A position after all events: a wait that starts there only waits for silence."""
@@ -139,7 +141,7 @@ def export(
     """
     rules = json.dumps(list(redact)) if redact else None
     path = at(session, "export", format=format, redact=rules, normalise=normalise or None)
-    lines: str = yield Call(method="GET", path=path, text=True)
+    lines: str = yield Call(method="GET", path=path, text=True, max_wait=LONGEST_EXPORT)
     return lines
 
 

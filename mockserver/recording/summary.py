@@ -38,73 +38,83 @@ class _Equal:
 
 def summary_lines(lines: Iterable[bytes]) -> list[str]:
     """Return the summary of the lines of a recording as printable lines; equal things are told once, with a count."""
-    head, *exchanges = map(jsontext.view, lines)
-    return [printable(line) for line in _lines(head, exchanges)]
+    rows = map(jsontext.view, lines)
+    head, summary = next(rows), _Summary()
+    for row in rows:
+        summary.add(row)
+    return [printable(line) for line in (*summary.lines(), f"hidden: {_hidden(head['redaction'])}")]
 
 
-def _lines(head: Mapping[str, Json], exchanges: list[Mapping[str, Json]]) -> Iterator[str]:
-    requests = Counter(f"{row['protocol']}/{row['operation'] or '(no operation)'}" for row in exchanges)
-    verdicts = Counter(event["verdict"] for row in exchanges for event in row["events"])
-    judged = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in VERDICTS if verdicts[verdict])
-    seen = f"{counted(len(exchanges), 'request')}, {counted(verdicts.total(), 'event')}"
-    yield seen + (f" ({judged})" if judged else "")
-    if len(requests) > 1:
-        yield "  " + ", ".join(f"{count} {name}" for name, count in requests.most_common())
-    yield from block("refused by the contract", _told(_refusals(exchanges), "time"))
-    yield from block("warnings of the contract", _told(_warnings(exchanges), "time"))
-    yield from block("the upstream gave no reply", _told(_failures(exchanges), "request"))
-    yield from block("the upstream and the contract differ", _told(_differences(exchanges), "reply"))
-    yield f"hidden: {_hidden(head['redaction'])}"
+class _Equals:
+    """Things that are told, in the order in which they were found first."""
+
+    def __init__(self, title: str, noun: str) -> None:
+        self._title = title
+        self._noun = noun
+        self._found: dict[str, _Equal] = {}
+
+    def add(self, found: Iterable[str], id: str) -> None:
+        for text in found:
+            self._found.setdefault(text, _Equal()).add(id)
+
+    def lines(self) -> list[str]:
+        return block(self._title, (f"{text} {equal.text(self._noun)}" for text, equal in self._found.items()))
 
 
-def _told(found: Iterable[tuple[str, str]], noun: str) -> Iterator[str]:
-    equal: dict[str, _Equal] = {}
-    for text, id in found:
-        equal.setdefault(text, _Equal()).add(id)
-    return (f"{text} {places.text(noun)}" for text, places in equal.items())
+class _Summary:
+    """What is told of the exchanges of a recording, collected one by one."""
+
+    def __init__(self) -> None:
+        self._requests: Counter[str] = Counter()
+        self._verdicts: Counter[str] = Counter()
+        self._refusals = _Equals("refused by the contract", "time")
+        self._warnings = _Equals("warnings of the contract", "time")
+        self._failures = _Equals("the upstream gave no reply", "request")
+        self._differences = _Equals("the upstream and the contract differ", "reply")
+
+    def add(self, row: Mapping[str, Json]) -> None:
+        """Take note of an exchange."""
+        self._requests[f"{row['protocol']}/{row['operation'] or '(no operation)'}"] += 1
+        self._verdicts.update(event["verdict"] for event in row["events"])
+        self._refusals.add(_findings(row, "error"), row["id"])
+        self._warnings.add(_findings(row, "warning"), row["id"])
+        self._failures.add(_failures(row), row["id"])
+        self._differences.add(_differences(row), row["id"])
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines, those of nothing left out."""
+        judged = ", ".join(f"{self._verdicts[verdict]} {verdict}" for verdict in VERDICTS if self._verdicts[verdict])
+        seen = f"{counted(self._requests.total(), 'request')}, {counted(self._verdicts.total(), 'event')}"
+        yield seen + (f" ({judged})" if judged else "")
+        if len(self._requests) > 1:
+            yield "  " + ", ".join(f"{count} {name}" for name, count in self._requests.most_common())
+        for equals in (self._refusals, self._warnings, self._failures, self._differences):
+            yield from equals.lines()
 
 
-def _refusals(exchanges: Iterable[Mapping[str, Json]]) -> Iterator[tuple[str, str]]:
-    for row in exchanges:
-        yield from _findings(row, row["findings"], "error")
-        for event in row["events"]:
-            if event["verdict"] == "rejected" and not _has_errors(row):
-                yield from _findings(row, event["findings"], "error")
-
-
-def _has_errors(row: Mapping[str, Json]) -> bool:
-    """Return whether a request was refused as a whole: its events have no errors of their own then."""
-    return any(finding["severity"] == "error" for finding in row["findings"])
-
-
-def _warnings(exchanges: Iterable[Mapping[str, Json]]) -> Iterator[tuple[str, str]]:
-    for row in exchanges:
-        yield from _findings(
-            row, [*row["findings"], *(f for event in row["events"] for f in event["findings"])], "warning"
-        )
-
-
-def _findings(row: Mapping[str, Json], findings: Iterable[Json], severity: str) -> Iterator[tuple[str, str]]:
+def _findings(row: Mapping[str, Json], severity: str) -> Iterator[str]:
+    """Yield what was found in an exchange: in its events only where it was not refused as a whole."""
+    findings = [finding for finding in row["findings"] if finding["severity"] == severity]
+    if severity == "warning" or not findings:
+        of_events = (finding for event in row["events"] for finding in event["findings"])
+        findings += (finding for finding in of_events if finding["severity"] == severity)
     for finding in findings:
-        if finding["severity"] == severity:
-            yield f"{row['protocol']}: {finding['message']} [{finding['rule']}]", row["id"]
+        yield f"{row['protocol']}: {finding['message']} [{finding['rule']}]"
 
 
-def _failures(exchanges: Iterable[Mapping[str, Json]]) -> Iterator[tuple[str, str]]:
-    for row in exchanges:
-        reply = row["reply"]
-        if reply is not None and reply["from"] == "proxy":
-            body = reply["body"].get("json")
-            detail = body.get("detail") if isinstance(body, dict) else None
-            yield f"{row['protocol']}: {reply['status']}, {detail or 'without a reason'}", row["id"]
+def _failures(row: Mapping[str, Json]) -> Iterator[str]:
+    reply = row["reply"]
+    if reply is not None and reply["from"] == "proxy":
+        body = reply["body"].get("json")
+        detail = body.get("detail") if isinstance(body, dict) else None
+        yield f"{row['protocol']}: {reply['status']}, {detail or 'without a reason'}"
 
 
-def _differences(exchanges: Iterable[Mapping[str, Json]]) -> Iterator[tuple[str, str]]:
-    for row in exchanges:
-        for difference in row["differs"]:
-            place = difference["pointer"].removeprefix("/reply").removeprefix("/")
-            told = in_words(difference["expected"], difference["got"])
-            yield f"{row['protocol']}/{row['operation']}: {place}: {cut(told, 2 * SHOWN_VALUE)}", row["id"]
+def _differences(row: Mapping[str, Json]) -> Iterator[str]:
+    for difference in row["differs"]:
+        place = difference["pointer"].removeprefix("/reply").removeprefix("/")
+        told = in_words(difference["expected"], difference["got"])
+        yield f"{row['protocol']}/{row['operation']}: {place}: {cut(told, 2 * SHOWN_VALUE)}"
 
 
 def _hidden(redaction: Mapping[str, Json]) -> str:

@@ -108,6 +108,8 @@ class Upstreams:
             data=request.body or None,
             allow_redirects=False,
         ) as reply:
+            if reply.status < HTTPStatus.OK:
+                raise _NotFinalError
             if (reply.content_length or 0) > MOST_BYTES and request.method != "HEAD":
                 raise _TooLongError
             body = bytearray()
@@ -136,6 +138,10 @@ class Upstreams:
 
 class _TooLongError(ValueError):
     """A reply is longer than what is handed through."""
+
+
+class _NotFinalError(ValueError):
+    """A reply has the status of one that another one follows, but none does."""
 
 
 def _address(protocol: str, url: str, served: list[str]) -> Address:
@@ -213,6 +219,8 @@ def _reason(error: Exception) -> str:
     match error:
         case _TooLongError():
             return f"sent a reply of more than {MOST_BYTES} bytes"
+        case _NotFinalError():
+            return "sent no final reply: its status is below 200"
         case aiohttp.ClientConnectorDNSError():
             return "cannot be reached: its host name cannot be resolved"
         case aiohttp.ClientConnectorCertificateError():

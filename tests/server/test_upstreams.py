@@ -187,6 +187,8 @@ async def test_upstream_that_sends_its_reply_slowly() -> None:
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel", "breaks off or is not valid"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nshort", "breaks off or is not valid"),
         (b"", "closed the connection without a reply"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n", "sent no final reply"),
+        (b"HTTP/1.1 099 Early\r\nContent-Length: 0\r\n\r\n", "sent no final reply"),
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "is not valid HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", "is not valid HTTP"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\nx", f"more than {MOST_BYTES} bytes"),
@@ -195,6 +197,36 @@ async def test_upstream_that_sends_its_reply_slowly() -> None:
 async def test_upstream_whose_reply_is_broken(reply: bytes, reason: str) -> None:
     async with upstream(reply) as there:
         assert_held(await relayed(there.url), 502, reason)
+
+
+@pytest.mark.parametrize(
+    ("method", "reply", "status", "body"),
+    [
+        (
+            "POST",
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+            200,
+            b"ok",
+        ),
+        ("POST", b"HTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+        ("GET", b'HTTP/1.1 304 Not Modified\r\nETag: "a"\r\nContent-Length: 5\r\n\r\n', 304, b""),
+        ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n", 200, b""),
+        (
+            "POST",
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX-T: 1\r\n\r\n",
+            200,
+            b"ok",
+        ),
+        ("POST", b"HTTP/1.1 200\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", 200, b"abc"),
+    ],
+    ids=["interim", "204", "304", "HEAD", "trailers", "broken gzip"],
+)
+async def test_reply_that_is_odd_but_valid_is_handed_through(
+    method: str, reply: bytes, status: int, body: bytes
+) -> None:
+    async with upstream(reply) as there:
+        got = await relayed(there.url, request_of(method=method, body=b"" if method != "POST" else b"{}"))
+    assert (got.origin, got.reply.status, got.reply.body) == ("upstream", status, body)
 
 
 @pytest.mark.parametrize("chunked", [True, False])
