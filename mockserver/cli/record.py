@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -120,7 +121,7 @@ def command(
                 server.settle(upstream_timeout)
         finally:
             progress.close()
-    missing = _written(server, out, redact, progress, quiet=quiet)
+    missing = _written(server, out, partial(_lines, server, redact, progress, normalise=normalise), quiet=quiet)
     if run.is_full:
         raise SettingsError("the memory limit was reached, and the recording ends there; --memory-limit sets it")
     ctx.exit(code or missing)
@@ -198,11 +199,19 @@ def _check_writable(out: Path) -> None:
         raise SettingsError(f"--out: cannot write {out}: {error.strerror}") from None
 
 
-def _written(
-    server: RecordingServer, out: Path, redact: Sequence[str], progress: RecordingProgress, *, quiet: bool
-) -> int:
-    """Write the recording and say what is in it; return the exit code for what is missing."""
+def _lines(
+    server: RecordingServer, redact: Sequence[str], progress: RecordingProgress, *, normalise: bool
+) -> list[bytes]:
+    """Return the lines of the recording, and tell how many are made."""
     from mockserver.recording.redaction_rules import Rules
+
+    total, now_ms = len(server.session_state.journal), time.time_ns() // 1_000_000
+    progress.writing(0, total)
+    return server.lines(Rules.of(redact), now_ms, lambda done: progress.writing(done, total), normalise=normalise)
+
+
+def _written(server: RecordingServer, out: Path, made: Callable[[], list[bytes]], *, quiet: bool) -> int:
+    """Write the recording and say what is in it; return the exit code for what is missing."""
     from mockserver.recording.summary import summary_lines
 
     session = server.session_state
@@ -211,9 +220,7 @@ def _written(
         return FINDINGS
     if session.evicted:
         raise SettingsError(f"{session.evicted} requests did not fit into the memory limit; raise --memory-limit")
-    total = len(session.journal)
-    progress.writing(0, total)
-    lines = server.lines(Rules.of(redact), time.time_ns() // 1_000_000, lambda done: progress.writing(done, total))
+    lines = made()
     _write_safely(out, b"".join(lines))
     if not quiet:
         first, *others = summary_lines(lines)

@@ -65,12 +65,13 @@ class RecordingServer(MockServer):
         assert self._thread is not None, "it runs"
         asyncio.run_coroutine_threadsafe(settled(), self._thread.loop).result()
 
-    def lines(self, rules: Rules, now_ms: int, told: Told) -> list[bytes]:
+    def lines(self, rules: Rules, now_ms: int, told: Told, *, normalise: bool) -> list[bytes]:
         """Return the lines of the recording. Raises UnfaithfulError. The server is stopped, or nobody calls it."""
         session, upstreams = self.session_state, self.app.upstreams
         served = self.app.handlers.contracts.served
         urls = {name: upstreams.url(name) or "" for name in served}
-        known = Known(secrets_of_session(session).union(*map(secrets_of_url, urls.values())), served.values())
+        secrets = secrets_of_session(session).union(*map(secrets_of_url, urls.values()))
+        known = Known(secrets, served.values(), normalise=normalise)
         return recording_lines(list(session.journal), known, rules, urls, session.clock.now(now_ms), told)
 
     def _open_at(self, started: tuple[App, str]) -> None:

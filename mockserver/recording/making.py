@@ -13,7 +13,12 @@ Told = Callable[[int], None]
 
 
 def recording_lines(
-    exchanges: Sequence[Exchange], known: Known, rules: Rules, upstreams: Mapping[str, str], now_ms: int, told: Told
+    exchanges: Sequence[Exchange],
+    known: Known,
+    rules: Rules,
+    upstreams: Mapping[str, str],
+    now_ms: int,
+    told: Told = lambda done: None,
 ) -> list[bytes]:
     """Return the lines of a recording, its head first.
 
@@ -24,7 +29,8 @@ def recording_lines(
         known.add(exchange)
     problem: UnfaithfulError | None = None
     for shaped in (False, True):
-        recorder, lines = Recorder(known.scrubber(rules, shaped=shaped)), list[bytes]()
+        recorder = Recorder(known.scrubber(rules, shaped=shaped), normalise=known.normalise)
+        lines: list[bytes] = []
         try:
             for exchange in exchanges:
                 lines.append(recorder.line(exchange))
