@@ -42,7 +42,10 @@ has. The output says what each file was checked as. If several operations are al
 name the right one with --protocol and --operation. Time windows are checked only if the file or --now gives the time
 of the request.
 
-In recordings, a reply that the contract cannot give to the request is an error too. Counted, but not checked: requests
+In recordings, a reply that the contract cannot give to the request is an error too, or a warning if its status is 500
+or more. It may be that of a server with another history (repeats, rate limits, revoked keys), but not take an event for
+new that the recording calls a repeat. How often a status comes, and what upstreams store, is not judged. Values that
+servers make up are compared by their form. Counted, but not checked: requests
 in a HAR archive that belong to no protocol, bodies and replies that were not recorded, replies made by a fault step. A
 file in which there is nothing to check is an error. Equal warnings are printed once with their number.
 Progress goes to stderr if that is a terminal, or with --progress.

@@ -34,6 +34,8 @@ LISTED: Final = 1000
 """Findings of one rule that are listed unless the caller says otherwise; the others are counted."""
 MOST_FILES: Final = 20
 """Files for each of which is told what it was judged as."""
+MOST_IN_A_LINE: Final = 2
+"""Kinds of requests, and of what was not checked, that are told in one line; of more, each has its own."""
 _INDEX: Final = re.compile("/[0-9]+(?=/|$)")
 
 
@@ -238,15 +240,16 @@ class CheckResult:
             ],
         }
 
-    def summary(self) -> str:
-        """Return in one line what was checked, how many problems there are, and what was not checked."""
+    def summary(self, *, briefly: bool = False) -> str:
+        """Return in one line what was checked, what was found, and unless `briefly` what was not checked."""
         seen = f"{counted(self.requests, 'request')}, {counted(self.events, 'event')}"
         counts = self.problems.counts
         found = f"{counted(counts['error'], 'error')}, {counted(counts['warning'], 'warning')}"
         other = {"contract patch": self.patches, "reply": self.replies}
         checked = [f"{counted(count, noun)} checked" for noun, count in other.items() if count]
         ended = ["interrupted: the rest was not checked"] if self.interrupted else []
-        return "; ".join([f"{seen}: {found}", *checked, *self.not_checked(), *ended])
+        not_checked = () if briefly else self.not_checked()
+        return "; ".join([f"{seen}: {found}", *checked, *not_checked, *ended])
 
     def not_checked(self) -> Iterator[str]:
         """Yield in words what the files hold that was not checked."""
@@ -266,7 +269,10 @@ class CheckResult:
         for (severity, rule), count in self.problems.unlisted.items():
             yield printable(f"{counted(count, f'more {severity}')} of {rule} not listed (--limit)")
         yield from self._read_as_lines()
-        yield self.summary()
+        not_checked = list(self.not_checked())
+        if len(not_checked) > MOST_IN_A_LINE:
+            yield from ("not checked:", *(f"  {text}" for text in not_checked))
+        yield self.summary(briefly=len(not_checked) > MOST_IN_A_LINE)
 
     def _read_as_lines(self) -> Iterator[str]:
         """Yield as what the requests of each file were judged; of many files together."""
@@ -277,8 +283,11 @@ class CheckResult:
             name = counted(len(files), "file") if together else read_as.file
             totals.setdefault(name, Counter())[read_as.text()] += count
         for name, counts in totals.items():
-            judged = ", ".join(f"{counted(count, 'request')} as {text}" for text, count in counts.items())
-            yield printable(f"{name}: {judged}")
+            judged = [f"{counted(count, 'request')} as {text}" for text, count in counts.most_common()]
+            if len(judged) > MOST_IN_A_LINE:
+                yield from (printable(line) for line in (f"{name}:", *(f"  {text}" for text in judged)))
+            else:
+                yield printable(f"{name}: {', '.join(judged)}")
 
 
 def name_of(protocol: str | None, operation: str | None) -> str:

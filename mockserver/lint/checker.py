@@ -225,7 +225,9 @@ class Checker:
         self._check_reply(item, judged)
 
     def _check_reply(self, item: RequestItem, judged: Judged) -> None:
-        findings = None if item.reply is None else reply_findings(judged, item.reply)
+        findings = None
+        if item.reply is not None:
+            findings = reply_findings(judged, item.reply, repeats=item.repeats, complete=item.reply_complete)
         if findings is None:
             self.result.unchecked_replies += 1
             return

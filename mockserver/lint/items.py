@@ -23,7 +23,8 @@ class RequestItem(Item):
 
     `origin` is scheme, host and port that it went to, lower case; None for a request to a mockserver. `body_recorded`
     is False where the file lacks the body or a part of it. `reply` is None where no complete reply was recorded, or
-    where a fault step made it. `revision` is the contract revision that the file names.
+    where a fault step made it; `reply_complete` says that all its headers were. `repeats` are the events that the file
+    says were sent before, by index. `revision` is the contract revision that the file names.
     """
 
     request: WireRequest
@@ -32,6 +33,8 @@ class RequestItem(Item):
     origin: str | None = None
     body_recorded: bool = True
     reply: WireReply | None = None
+    reply_complete: bool = False
+    repeats: tuple[int, ...] = ()
     revision: str | None = None
 
 

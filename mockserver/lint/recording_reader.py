@@ -28,6 +28,8 @@ class RecordingReader:
             protocol=line.protocol,
             now_ms=line.now_ms,
             reply=_checkable_reply(line),
+            reply_complete=True,
+            repeats=tuple(index for index, event in enumerate(line.row["events"]) if event["verdict"] == "duplicate"),
             revision=line.head.revision(line.protocol),
         )
 

@@ -6,7 +6,7 @@ knows, on how the body arrived. A reply is right if any of these gives it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -35,10 +35,14 @@ SERVER_ERROR: Final = 500
 """From this status on, a reply says that the server failed, whatever the request was."""
 
 
-def reply_findings(judged: Judged, reply: WireReply) -> list[Finding] | None:
+def reply_findings(
+    judged: Judged, reply: WireReply, *, repeats: Collection[int] = (), complete: bool = False
+) -> list[Finding] | None:
     """Return how a recorded reply differs from every reply that the contract could give to a judged request.
 
-    None if that cannot be told: the reply depends on a time that is not known.
+    `repeats` are the events that are known to have been sent before, by index: no reply may take them for new ones.
+    `complete` says that all headers of the reply were recorded. None if it cannot be told: the reply depends on a time
+    that is not known.
     """
     if _depends_on_time(judged):
         return None
@@ -46,11 +50,11 @@ def reply_findings(judged: Judged, reply: WireReply) -> list[Finding] | None:
     statuses: dict[int, None] = {}
     first: Prediction | None = None
     nearest: tuple[Prediction, list[Difference]] | None = None
-    for prediction in _predictions(judged):
+    for prediction in _predictions(judged, repeats):
         first = first or prediction
         statuses[prediction.status] = None
         if prediction.status == status:
-            differing = list(reply_differences(_expected(prediction, reply), reply))
+            differing = list(reply_differences(_expected(prediction, reply, complete=complete), reply))
             if not differing:
                 return []
             if nearest is None or len(differing) < len(nearest[1]):
@@ -90,12 +94,12 @@ def _depends_on_time(judged: Judged) -> bool:
     return in_window and not judged.terms.now_ms
 
 
-def _expected(prediction: Prediction, reply: WireReply) -> ExpectedReply:
+def _expected(prediction: Prediction, reply: WireReply, *, complete: bool) -> ExpectedReply:
     """Return a prediction as an expectation. CORS headers depend on the page, and media types have parameters."""
     headers: dict[str, Json] = {
         name: value
         for name, value in prediction.headers.items()
-        if reply.headers and not name.startswith(CORS) and name != "vary"
+        if (complete or reply.headers) and not name.startswith(CORS) and name != "vary"
     }
     own = next((value for name, value in reply.headers if name.lower() == CONTENT_TYPE), None)
     predicted = headers.get(CONTENT_TYPE)
@@ -104,12 +108,12 @@ def _expected(prediction: Prediction, reply: WireReply) -> ExpectedReply:
     return ExpectedReply(status=prediction.status, headers=headers, json=prediction.body, text=prediction.text)
 
 
-def _predictions(judged: Judged) -> Iterator[Prediction]:
+def _predictions(judged: Judged, repeats: Collection[int]) -> Iterator[Prediction]:
     """Yield each reply that the contract could give to a request, the one without any history first."""
     contract, terms = judged.contract, judged.terms
     terms = Terms(now_ms=terms.now_ms, placeholders=placeholders(contract))
     judged = judge(route(RequestBody(judged.request), contract), terms)
-    for receipt in _receipts(judged):
+    for receipt in _receipts(judged, repeats):
         yield prediction_of(contract, reply_to(judged, receipt))
     for request, keys in _circumstances(judged.request):
         other = judge(route(RequestBody(request), contract), structs.replace(terms, keys=keys))
@@ -124,11 +128,11 @@ def _circumstances(request: WireRequest) -> Iterator[tuple[WireRequest, frozense
     yield structs.replace(request, late=True), None
 
 
-def _receipts(judged: Judged) -> Iterator[Receipt]:
-    """Yield what a server may have claimed for a request, the one without any history first."""
+def _receipts(judged: Judged, repeats: Collection[int]) -> Iterator[Receipt]:
+    """Yield what a server may have claimed for a request, the one with the least history first."""
     rate, refusal = judged.rate, judged.refusal
-    for created in (True, False):
-        for verdicts in _verdicts(judged):
+    for created in () if _only_its_key_repeats(judged, repeats) else (True, False):
+        for verdicts in _verdicts(judged, repeats):
             yield _receipt(judged, verdicts=verdicts, created=created)
     if refusal is None and judged.idempotency is not None:
         yield _receipt(judged, verdicts=(Verdict.DUPLICATE,) * len(judged.events), replayed=True)
@@ -136,6 +140,12 @@ def _receipts(judged: Judged) -> Iterator[Receipt]:
         yield _receipt(judged, refused=UNKNOWN_ENTITY)
     if rate is not None and (refusal is None or refusal.order > rate.order):
         yield _receipt(judged, refused=rate.reason)
+
+
+def _only_its_key_repeats(judged: Judged, repeats: Collection[int]) -> bool:
+    """Return whether known repeats have no ids of their own: the idempotency key of the request made them so."""
+    names = judged.dedup or (None,) * len(judged.events)
+    return judged.idempotency is not None and any(names[index] is None for index in repeats if index < len(names))
 
 
 def _receipt(
@@ -158,8 +168,8 @@ def _receipt(
     )
 
 
-def _verdicts(judged: Judged) -> Iterator[Sequence[Verdict]]:
-    """Yield the verdicts on the events: none of those with an id is a repeat, then one, and so on to all of them."""
+def _verdicts(judged: Judged, repeats: Collection[int]) -> Iterator[Sequence[Verdict]]:
+    """Yield the verdicts on the events: only known ones are repeats, then one more with an id, and so on to all."""
     if judged.refusal is not None:
         yield (Verdict.REJECTED,) * len(judged.events)
         return
@@ -171,7 +181,7 @@ def _verdicts(judged: Judged) -> Iterator[Sequence[Verdict]]:
     for index, name in enumerate(judged.dedup or ()):
         if name is None or verdicts[index] is Verdict.REJECTED:
             continue
-        if name in seen:
+        if name in seen or index in repeats:
             verdicts[index] = Verdict.DUPLICATE
         else:
             later.append(index)

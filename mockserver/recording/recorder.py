@@ -10,7 +10,7 @@ from typing import Final
 
 from mockserver import __version__
 from mockserver.contract.contract import Contract
-from mockserver.core.model import Judged
+from mockserver.core.model import Judged, Verdict
 from mockserver.errors import MockServerError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
@@ -247,7 +247,8 @@ def _finding_row(finding: Mapping[str, Json]) -> Json:
 
 def _differences(view: View) -> list[Json]:
     """Return how the reply of an upstream or a recording differs from each that the contract could give."""
-    findings = reply_findings(view.judged, view.reply()) or ()
+    repeats = [index for index, verdict in enumerate(view.exchange.verdicts) if verdict is Verdict.DUPLICATE]
+    findings = reply_findings(view.judged, view.reply(), repeats=repeats, complete=True) or ()
     return [
         {"pointer": finding.pointer, "rule": finding.rule, "expected": finding.expected, "got": finding.got}
         for finding in findings

@@ -9,12 +9,15 @@ from typing import Any
 import jsonschema
 import pytest
 
+from mockserver import MockServer
 from mockserver.contract.library import library
+from mockserver.jsonkit.pointer import merge_patch
 from mockserver.lint.checker import CheckOptions, check
 from mockserver.lint.document_schema import FormatError
 from mockserver.lint.items import HeadItem, RequestItem
 from mockserver.lint.recording_reader import RecordingReader
 from mockserver.recording.recordings import SCHEMA_FILE
+from tests.sending import post
 
 HEAD: dict[str, Any] = {
     "recording": 1,
@@ -141,3 +144,74 @@ def test_what_is_no_recording_is_named(tmp_path: Path, lines: list[Any], problem
 def test_reader_names_the_file() -> None:
     with pytest.raises(FormatError, match=r"^f line 1 /created: "):
         RecordingReader("f").item({**HEAD, "created": "yesterday"}, "line 1")
+
+
+VISITOR = "a1b2c3d4-e5f6-7890-abcd-ef1234567890"
+VIEW = {"type": "pageview", "url": "https://a.example/", "path": "/"}
+
+
+@pytest.fixture(scope="module")
+def recorded() -> list[Any]:
+    """A recording of repeats, refusals and replays."""
+    bad = {**EVENT, "event_type": "Bad Name"}
+    key = {"x-api-key": "apex_sk_1234567890abcdef", "Idempotency-Key": "k-1"}
+    with MockServer(session="wrk_1") as server:
+        url = f"{server.target.url}/_mock/s/{server.name}"
+        post(url, "/v1/events/batch", {"events": [EVENT]}, {"X-API-Key": "wrk_1"})
+        post(url, "/v1/events/track", EVENT, {"X-API-Key": "wrk_1"})
+        post(url, "/v1/events/batch", {"events": [bad]}, {"X-API-Key": "wrk_1"})
+        post(url, "/api/i/v1/pk_1/events", {"visitorId": VISITOR, "events": [VIEW, {"type": "nope"}, VIEW]}, {})
+        for _ in range(2):
+            post(url, "/api/v1/events", {"events": [{"type": "signup", "userId": "u1"}]}, key)
+        lines = server.export(format="recording").splitlines()
+    return list(map(json.loads, lines))
+
+
+def reply_errors(folder: Path, lines: Any) -> list[str]:
+    return [told for told in checked(folder, *lines) if " /reply" in told]
+
+
+def test_replies_of_a_recording_are_right_as_they_were_written(recorded: list[Any], tmp_path: Path) -> None:
+    assert [line["events"][-1]["verdict"] for line in recorded[1:]] == [
+        "accepted",
+        "duplicate",
+        "rejected",
+        "accepted",
+        "accepted",
+        "duplicate",
+    ]
+    assert reply_errors(tmp_path, recorded) == []
+
+
+PLANTED: dict[str, tuple[int, dict[str, Any], str]] = {
+    "status": (1, {"status": 200}, "/reply/status"),
+    "status of a failure": (1, {"status": 503}, "/reply/status"),
+    "count": (1, {"body": {"json": {"accepted": 2, "rejected": 0}}}, "/reply/json/accepted"),
+    "new member": (1, {"body": {"json": {"accepted": 1, "rejected": 0, "more": 1}}}, "/reply/json/more"),
+    "text": (1, {"body": {"text": "OK"}}, "/reply/json"),
+    "type": (1, {"headers": [["Content-Type", "text/html"]]}, "/reply/headers/content-type"),
+    "no header at all": (1, {"headers": []}, "/reply/headers/content-type"),
+    "duplicate that is new": (2, {"json": {"delivery": {"duplicate": False}}}, "/reply/json/delivery/duplicate"),
+    "no id of the request": (3, {"json": {"error": {"request_id": None}}}, "/reply/json/error/request_id"),
+    "code": (3, {"json": {"error": {"code": "x"}}}, "/reply/json/error/code"),
+    "refused batch that is taken": (3, {"status": 202}, "/reply/status"),
+    "index": (4, {"json": {"errors": [{"index": 2, "message": "Invalid event type"}]}}, "/reply/json/errors/0/index"),
+    "message": (4, {"json": {"errors": [{"index": 1, "message": "No"}]}}, "/reply/json/errors/0/message"),
+    "replay that is new": (6, {"json": {"data": {"deduped": None}}}, "/reply/json/data/deduped"),
+}
+"""Which line, what of its reply is otherwise (below `json`, a merge patch of the body), and what is found."""
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_reply_that_the_contract_would_not_give_is_found(name: str, recorded: list[Any], tmp_path: Path) -> None:
+    number, change, pointer = PLANTED[name]
+    row = recorded[number]
+    body = {"json": merge_patch(row["reply"]["body"]["json"], change["json"])} if "json" in change else {}
+    reply = {**row["reply"], **{key: value for key, value in change.items() if key != "json"}}
+    if body:
+        reply["body"] = body
+    lines = [*recorded[:number], {**row, "reply": reply}, *recorded[number + 1 :]]
+    found = reply_errors(tmp_path, lines)
+    assert found
+    assert found[0].startswith(f"line {number + 1} {pointer}: ")
+    assert all(told.startswith(f"line {number + 1} ") for told in found)

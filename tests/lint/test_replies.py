@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from mockserver import MockServer
 from mockserver.cli.main import main
+from mockserver.core.model import Verdict
 from mockserver.lint.golden_cases import Case
 from mockserver.lint.playback import play
 from mockserver.lint.replies import reply_findings
@@ -36,6 +37,10 @@ async def test_own_replies_are_right(case: Case) -> None:
     for exchange in (await play(case, cases.contract_of(case))).exchanges:
         findings = reply_findings(exchange.judged, exchange.reply)
         assert findings == [], (exchange.step.place, exchange.reply)
+        verdicts = exchange.view.exchange.verdicts
+        repeats = [index for index, verdict in enumerate(verdicts) if verdict is Verdict.DUPLICATE]
+        findings = reply_findings(exchange.judged, exchange.reply, repeats=repeats, complete=True)
+        assert findings == [], (exchange.step.place, exchange.reply, repeats)
         failed = reply_findings(exchange.judged, replace(exchange.reply, status=503, body=b""))
         assert failed
         assert [finding.severity for finding in failed] == ["warning"]
