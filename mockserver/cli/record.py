@@ -69,7 +69,8 @@ be run, the memory limit ended it, or the recording cannot be written.
     "--key",
     envvar="MOCKSERVER_KEY",
     metavar="KEY",
-    help="Key that the program finds in MOCKSERVER_KEY. Default: a well-formed one.",
+    help="Key that the program finds in MOCKSERVER_KEY. Default: one that is well-formed for the upstream, or for most "
+    "protocols.",
 )
 @click.option(
     "--memory-limit",
@@ -130,7 +131,7 @@ def command(
 def _key(server: RecordingServer, key: str | None, upstreams: Mapping[str, str]) -> str:
     if key is not None:
         return key
-    return server.key_for(next(iter(upstreams))) if upstreams else server.key
+    return server.key_for(next(iter(upstreams))) if upstreams else server.any_key()
 
 
 class _Run:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from mockserver.client.local import MockServer
+from mockserver.jsonkit.patterns import matches
 from mockserver.recording.exporting import secrets_of_session
 from mockserver.recording.find_secrets import secrets_of_url
 from mockserver.recording.making import Told, recording_lines
@@ -29,6 +30,16 @@ class RecordingServer(MockServer):
     app: App
     program_url: str
     """The URL for the program, which names the session."""
+
+    def any_key(self) -> str:
+        """Return a key that is well-formed for as many protocols as possible."""
+        served = self.app.handlers.contracts.served
+
+        def fits(key: str) -> int:
+            known = (contract.credentials.values() for contract in served.values())
+            return sum(any(each.pattern is None or matches(each.pattern, key) for each in each_of) for each_of in known)
+
+        return max(map(self.key_for, served), key=fits)
 
     @property
     def session_state(self) -> Session:

@@ -135,6 +135,11 @@ def test_client_gets_the_bytes_of_a_server_of_the_standard_library(tmp_path: Pat
     assert (first["events"][0]["verdict"], second["findings"][0]["severity"]) == ("accepted", "error")
 
 
+def test_key_fits_most_protocols_without_an_upstream(tmp_path: Path) -> None:
+    done = record(tmp_path, "--", sys.executable, "-c", "import os; print(os.environ['MOCKSERVER_KEY'])")
+    assert done.stdout == "pk_recording\n"
+
+
 def test_contract_answers_without_an_upstream(tmp_path: Path) -> None:
     done = record(tmp_path, *PYTHON)
     assert done.returncode == 7
