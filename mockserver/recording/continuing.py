@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -58,7 +59,11 @@ class Continuation:
             "mockserver": __version__,
             "contracts": {**old["contracts"], **added["contracts"]},
             "upstreams": {**old["upstreams"], **added["upstreams"]},
-            "redaction": {**old["redaction"], "values": added["redaction"]["values"]},
+            "redaction": {
+                **old["redaction"],
+                "values": added["redaction"]["values"],
+                "kinds": dict(sum((Counter(row["redaction"].get("kinds", {})) for row in (old, added)), Counter())),
+            },
         }
         return [ordered(head).encode() + b"\n", *whole_lines(self._part)[1:], *new]
 
