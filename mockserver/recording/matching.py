@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final, NamedTuple, TypeAlias
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from mockserver.contract.contract import split_target
 from mockserver.core.body import RequestBody
@@ -20,15 +20,22 @@ from mockserver.core.gates import media_type
 from mockserver.core.model import Judged
 from mockserver.core.route import credentials
 from mockserver.jsonkit import Json, jsontext, pointer
+from mockserver.recording.encoded_text import unescaped
 from mockserver.recording.normal_form import NormalForm, normal_form
+from mockserver.recording.pseudonyms import NUMBERS_OF_SOMEBODY
 from mockserver.recording.secret_names import is_secret_name
 
 PSEUDONYM: Final = re.compile(
     "<(?:(?:id|text|value|credential):[0-9]{1,9}|credential|redacted)>"
     r"|(?<![0-9.])(?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3}(?![0-9])|2001:db8::[0-9a-f]{1,8}|\+1555[0-9]{3,12}"
+    r"|\+1[ ().-]{0,2}5[ ().-]{0,2}5[ ().-]{0,2}5(?:[ ().-]{0,2}[0-9]){3,12}"
+    r"|(?<![\w.-])(?:\(155\) ?|155[. -])[0-9]{3}[. -][0-9]{4}(?![\w-])"
     "|(?<![0-9A-Za-z])[xX]{3}[xX0_.:-]{0,80}[0-9A-Ja-j]{1,7}(?![0-9A-Za-z])"
 )
 """What a recording has in place of a hidden value that nothing else tells to vary."""
+_HIDDEN_IN_PATH: Final = re.compile(f"{PSEUDONYM.pattern}|<id>")
+MOST_HIDDEN: Final = 1_000_000
+"""Numbers that are ids of somebody in one recording."""
 _PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]{1,256}:[^/@\s]{1,256}(?=@)")
 _LOOSE: Final = re.compile("<text:[0-9]{1,9}>")
 """Words, which may be others in another run."""
@@ -105,6 +112,9 @@ def normal_request(judged: Judged) -> NormalRequest:
                 bound = mark.kind in BOUND and isinstance(mark.value, str) and _LOOSE.fullmatch(mark.value) is None
                 values["body", *mark.place] = Value(bound, mark.value)
         opened.update((place, text) for place, text in _with_pseudonyms(value, ("body",)) if place not in values)
+    parts = {_shown_place(place, form): tuple(map(form.text, PSEUDONYM.split(text))) for place, text in opened.items()}
+    if PSEUDONYM.search(unescaped(request.target)[0]):
+        parts["path",] = tuple(_HIDDEN_IN_PATH.split(document["path"]))
     places = tuple(sorted(values, key=lambda place: tuple(map(str, place))))
     return NormalRequest(
         group=(contract.name, request.method, judged.operation_name),
@@ -112,9 +122,7 @@ def normal_request(judged: Judged) -> NormalRequest:
         digest=_digest(document),
         places=places,
         values=tuple(values[place] for place in places),
-        open={
-            _shown_place(place, form): tuple(map(form.text, PSEUDONYM.split(text))) for place, text in opened.items()
-        },
+        open=parts,
     )
 
 
@@ -129,9 +137,9 @@ def _without_secrets(value: Json) -> Json:
 
 
 def _decoded(value: Json) -> Json:
-    """Return a body in which nothing is percent-encoded, and no URL has a password.
+    """Return a body in which nothing is percent-encoded or escaped, and no URL has a password.
 
-    What a recording hides in a percent-encoded word, it writes plainly; a password looks like a part of an address.
+    What a recording hides behind escapes, it writes plainly; a password looks like a part of an address.
     """
     if isinstance(value, dict):
         return {name: _decoded(member) for name, member in value.items()}
@@ -139,7 +147,7 @@ def _decoded(value: Json) -> Json:
         return list(map(_decoded, value))
     if not isinstance(value, str):
         return value
-    text = unquote(value) if "%" in value else value
+    text = unescaped(value)[0]
     return _PASSWORD.sub("", text) if "://" in text else text
 
 
@@ -220,6 +228,8 @@ def _with_pseudonyms(value: Json, place: Path) -> Iterator[tuple[Path, str]]:
             yield from _with_pseudonyms(item, (*place, index))
     elif isinstance(value, str) and PSEUDONYM.search(value) is not None:
         yield place, value
+    elif isinstance(value, int) and 0 < value - NUMBERS_OF_SOMEBODY < MOST_HIDDEN:
+        yield place, "<id:0>"
 
 
 class Binding:

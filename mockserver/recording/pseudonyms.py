@@ -48,6 +48,8 @@ _PREFIX: Final = re.compile("[A-Za-z0-9]{1,12}_(?:(?:live|test|sk|pk)_)?")
 _FOUR_BYTES: Final = ("192.0.2", "198.51.100", "203.0.113")
 """Networks for examples (RFC 5737), which are nobody's; RFC 3849 has that of IPv6."""
 
+NUMBERS_OF_SOMEBODY: Final = 1_555_000_000
+"""What the pseudonyms of numbers that are ids begin from."""
 NONE_GIVEN: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -100,12 +102,15 @@ class Pseudonyms:
             given = self._given[value] = self._new(value, kind, form)
         return given
 
-    def replace_number(self, value: float) -> float:
-        """Return the replacement of a number, which is a whole one as the number is."""
+    def replace_number(self, value: float, *, of_somebody: bool = False) -> float:
+        """Return the replacement of a number, which is a whole one as the number is.
+
+        That of an id `of_somebody` can be told from other numbers, as it is in places that nothing else tells.
+        """
         given = self._given_numbers.get(value)
         if given is None:
             self._kinds["number"] += 1
-            number = self._next("number")
+            number = self._next("number") + (NUMBERS_OF_SOMEBODY if of_somebody else 0)
             given = self._given_numbers[value] = number if isinstance(value, int) else number + 0.5
         return given
 

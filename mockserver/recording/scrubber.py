@@ -137,7 +137,8 @@ class Scrubber:
 
     def _mark(self, text: str, spans_of: Callable[[str], Iterable[Span]]) -> str:
         parts, position = list[str](), 0
-        for start, end, kind, value in sorted(spans_of(text), key=lambda span: (span[0], -span[1])):
+        spans = sorted(spans_of(text), key=lambda span: (span[0], span[2] != "credential", -span[1]))
+        for start, end, kind, value in spans:
             if start >= position and _BEGIN not in text[start:end] and _END not in text[start:end]:
                 parts += [text[position:start], self._marked_as(self.hide(value, kind))]
                 position = end
@@ -275,7 +276,7 @@ class Scrubber:
                 for index, item in enumerate(value)
             ]
         if _is_number(value) and str(value) in self._everywhere:
-            return walk.note(value, self._pseudonyms.replace_number(value))
+            return walk.note(value, self._pseudonyms.replace_number(value, of_somebody=True))
         return walk.note(value, self.text(value) if isinstance(value, str) else value)
 
     def _members(self, value: dict[str, Json], places: list[tuple[Place, Kind]], walk: Walk) -> Json:
@@ -304,7 +305,7 @@ class Scrubber:
         if isinstance(value, list):
             return [self._hide_all(inner, kind, walk) for inner in value]
         if _is_number(value) and (kind != "credential" or abs(value) >= LONG_NUMBER):
-            return walk.note(value, self._pseudonyms.replace_number(value))
+            return walk.note(value, self._pseudonyms.replace_number(value, of_somebody=str(value) in self._everywhere))
         return walk.note(value, value)
 
     def unseen(self, value: Json) -> Json:

@@ -78,7 +78,7 @@ async def test_number_that_is_an_id_is_the_same_number_wherever_it_is() -> None:
         "events"
     ]
     assert sent["external_user_id"] == "<id:1>"
-    assert sent["properties"] == {"a": 1, "b": 1, "c": 88422, "d": "no <id:1>"}
+    assert sent["properties"] == {"a": 1_555_000_001, "b": 1_555_000_001, "c": 88422, "d": "no <id:1>"}
 
 
 def recorder(*rules: str, shaped: bool = False) -> Recorder:
