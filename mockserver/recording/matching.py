@@ -113,8 +113,9 @@ def normal_request(judged: Judged) -> NormalRequest:
                 values["body", *mark.place] = Value(bound, mark.value)
         opened.update((place, text) for place, text in _with_pseudonyms(value, ("body",)) if place not in values)
     parts = {_shown_place(place, form): tuple(map(form.text, PSEUDONYM.split(text))) for place, text in opened.items()}
-    if PSEUDONYM.search(unescaped(request.target)[0]):
-        parts["path",] = tuple(_HIDDEN_IN_PATH.split(document["path"]))
+    path = _HIDDEN_IN_PATH.split(document["path"])
+    if len(path) > 1 and PSEUDONYM.search(unescaped(request.target)[0]):
+        parts["path",] = tuple(path)
     places = tuple(sorted(values, key=lambda place: tuple(map(str, place))))
     return NormalRequest(
         group=(contract.name, request.method, judged.operation_name),

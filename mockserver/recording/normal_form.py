@@ -18,6 +18,7 @@ from mockserver.contract.schema import Schema, every_schema
 from mockserver.contract.sections import PersonalPlaces, RefusalTemplate, ReplyTemplate
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import FORMATS
+from mockserver.recording.encoded_text import unescaped
 from mockserver.recording.find_secrets import key_prefixes
 from mockserver.recording.redaction_rules import Place
 from mockserver.recording.scrubbed import VOLATILE
@@ -184,7 +185,7 @@ class NormalForm:
 
     def _pair(self, pair: str) -> str:
         name, sign, value = pair.partition("=")
-        contract, word = self._contract, unquote(value.replace("+", " "))
+        contract, word = self._contract, unescaped(value.replace("+", " "))[0]
         keys = () if contract is None else contract.credentials.values()
         if is_secret_name(unquote(name)) or any(key.place == "query" and key.parameter == name for key in keys):
             return f"{name}{sign}<credential>"

@@ -33,6 +33,8 @@ _LOCAL_PART: Final = r"[\w.%+'-]{1,64}"
 _LONGEST_LOCAL_PART: Final = 64
 _DOMAIN: Final = r"[^\W_](?:[^\W_]|-){0,62}\.(?:(?:[^\W_]|-){1,63}\.){0,7}(?:xn--[A-Za-z0-9-]{1,59}|[^\W\d_]{2,24})"
 _BEFORE_SIGN: Final = re.compile(rf"{_LOCAL_PART}\Z")
+_PASSWORD: Final = re.compile(r"://[^/\s:@]{0,256}:\Z")
+"""What is before the password in a URL."""
 _AFTER_SIGN: Final = re.compile(_DOMAIN)
 _EMAIL: Final = re.compile(f"{_LOCAL_PART}@{_DOMAIN}")
 _IPV4: Final = re.compile(r"(?<![0-9.A-Za-z_-])(?<![^/]/)[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9.]*[0-9A-Za-z])")
@@ -194,12 +196,17 @@ def found_in(text: str) -> Iterator[tuple[int, int]]:
     yield from sorted(spans)
 
 
+def _is_password(text: str, start: int) -> bool:
+    """Return whether what starts there is the password in a URL, which looks like a part of an e-mail address."""
+    return text[start - 1 : start] == ":" and _PASSWORD.search(text, max(0, start - 300), start) is not None
+
+
 def _emails(text: str) -> Iterator[tuple[int, int]]:
     sign = text.find("@")
     while sign >= 0:
         before = _BEFORE_SIGN.search(text, max(0, sign - _LONGEST_LOCAL_PART), sign)
         after = None if before is None else _AFTER_SIGN.match(text, sign + 1)
-        if before is not None and after is not None:
+        if before is not None and after is not None and not _is_password(text, before.start()):
             yield before.start(), after.end()
         sign = text.find("@", sign + 1)
 
