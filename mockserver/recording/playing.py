@@ -24,6 +24,8 @@ Reason: TypeAlias = Literal["played", "ids", "different", "unknown"]
 MOST_OPEN: Final = 500
 MOST_COMPARED: Final = 60
 """Exchanges that are looked at to find the nearest one."""
+MOST_BYTES: Final = 1024 * 1024
+"""Bytes of exchanges that are looked at for that, except of the first one."""
 MOST_DIFFERENCES: Final = 10
 SHOWN_DIFFERENCES: Final = 3
 
@@ -187,7 +189,11 @@ class Playback:
         if like:
             return Nearest(reason=PLAYED, id=self.tape.exchange(like[0]).id)
         best: tuple[int, tuple[Difference, ...]] | None = None
+        room = MOST_BYTES
         for number in self._neighbours(index, live):
+            if best is not None and room < 0:
+                break
+            room -= self.tape.size(number)
             found = tuple(differences(self.tape.form(number, contract), live, MOST_DIFFERENCES))
             if best is None or len(found) < len(best[1]):
                 best = number, found

@@ -19,8 +19,12 @@ from mockserver.recording.recordings import Head, LineReader, RecordedExchange, 
 
 LONGEST_LINE: Final = 8 * 1024 * 1024
 """Bytes of a line, which is parsed at once."""
+MOST_VALUES: Final = 700_000
+"""Commas in a line: an array of so many numbers is parsed within a turn of the event loop."""
 MOST_BYTES: Final = 256 * 1024 * 1024
 """Bytes of a recording, which is kept in memory."""
+UNMATCHED: Final = "unmatched"
+"""Whose reply answers nobody: it says that a recording had no such request."""
 LARGE: Final = 32 * 1024
 """Bytes of a line that takes some milliseconds to read."""
 MEMORY_PER_LINE: Final = 3_000
@@ -58,14 +62,26 @@ class Index:
         self.forms[number] = form
 
 
+NO_CONTRACTS: Final[Mapping[str, Contract]] = MappingProxyType({})
+NO_INDEXES: Final[Mapping[str, Index]] = MappingProxyType({})
+
+
 class Tape:
     """Recordings to answer from, one after the other. An exchange is known by its number in all of them."""
 
-    def __init__(self, parts: Sequence[Part], protocols: Sequence[str]) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        protocols: Sequence[str],
+        served: Mapping[str, Contract] = NO_CONTRACTS,
+        indexes: Mapping[str, Index] = NO_INDEXES,
+    ) -> None:
         self.parts = tuple(parts)
         self._protocols = tuple(protocols)  # of each exchange
         self._places = [(index, line) for index, part in enumerate(parts) for line in range(len(part.lines))]
         self._indexes: WeakKeyDictionary[Contract, Index] = WeakKeyDictionary()
+        for name, index in indexes.items():
+            self._indexes[served[name]] = index
 
     def __len__(self) -> int:
         return len(self._places)
@@ -90,10 +106,14 @@ class Tape:
         part = self.parts[index]
         return _exchange(part.head, part.lines[line], part.file, f"line {line + 2}")
 
+    def size(self, number: int) -> int:
+        """Return the bytes of the line of an exchange."""
+        index, line = self._places[number]
+        return len(self.parts[index].lines[line])
+
     def is_large(self, number: int) -> bool:
         """Return whether it may take longer than a turn of the event loop to read an exchange."""
-        index, line = self._places[number]
-        return len(self.parts[index].lines[line]) > LARGE
+        return self.size(number) > LARGE
 
     def form(self, number: int, contract: Contract) -> NormalRequest:
         """Return the request of an exchange without what varies in it, its document included."""
@@ -109,7 +129,7 @@ class Tape:
         if index is None:
             index = Index()
             for number, protocol in enumerate(self._protocols):
-                if protocol == contract.name:
+                if protocol == contract.name and self.exchange(number).origin != UNMATCHED:
                     index.add(number, self.form(number, contract))
             self._indexes[contract] = index
         return index
@@ -129,16 +149,22 @@ def read_tape(content: bytes, file: str, served: Mapping[str, Contract]) -> Tape
     if len(content) > MOST_BYTES:
         raise FormatError(file, "", "", f"is longer than {MOST_BYTES} bytes")
     reader, head, lines, protocols = LineReader(file), None, list[bytes](), list[str]()
+    indexes = {name: Index() for name in served}
     for number, line in enumerate(content.splitlines(), 1):
         if not line or line.isspace():
             continue
         place = f"line {number}"
         if len(line) > LONGEST_LINE:
             raise FormatError(file, place, "", f"is longer than {LONGEST_LINE} bytes")
+        if line.count(b",") > MOST_VALUES:
+            raise FormatError(file, place, "", f"has more than {MOST_VALUES} values")
         read = reader.read(parsed_line(line, file, place), place)
         if isinstance(read, RecordedExchange):
             if read.protocol not in served:
                 raise FormatError(file, place, "/protocol", unknown("protocol", read.protocol, served))
+            contract = served[read.protocol]
+            if read.origin != UNMATCHED:
+                indexes[read.protocol].add(len(lines), normal_request(route(RequestBody(read.request), contract)))
             lines.append(line)
             protocols.append(read.protocol)
         elif head is None:
@@ -147,10 +173,7 @@ def read_tape(content: bytes, file: str, served: Mapping[str, Contract]) -> Tape
             raise FormatError(file, place, "", "a second recording begins here; a file can hold only one")
     if head is None:
         return Tape((), ())
-    tape = Tape([Part(file=file, head=head, lines=tuple(lines))], protocols)
-    for contract in served.values():
-        tape.index(contract)
-    return tape
+    return Tape([Part(file=file, head=head, lines=tuple(lines))], protocols, served, indexes)
 
 
 def joined(tapes: Iterable[Tape], served: Mapping[str, Contract]) -> Tape:

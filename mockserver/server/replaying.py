@@ -22,7 +22,7 @@ from mockserver.recording.recordings import RecordedExchange
 from mockserver.recording.replayed_reply import replayed_reply
 from mockserver.recording.tape import Tape, joined, other_contracts, read_tape
 from mockserver.server.turns import Turn
-from mockserver.sessions.exchange import Relayed
+from mockserver.sessions.exchange import WITHOUT_REPLY, Relayed
 from mockserver.sessions.steps import Step
 from mockserver.settings import Settings
 
@@ -117,7 +117,7 @@ def _replayed(playback: Playback, taken: Taken, judged: Judged) -> Replayed:
         failure = f"{LEFT_OUT} ({exchange.id})"
         return Replayed(_unmatched(failure, Nearest(reason="different", id=exchange.id)))
     reply = replayed_reply(exchange, taken.pairs, partial(playback.binding.live, part), judged.request)
-    stores = fault is None or fault.stores
+    stores = (fault is None or fault.stores) and exchange.origin not in WITHOUT_REPLY
     return Replayed(Relayed(reply=reply, source="recording", number=taken.number, stores=stores))
 
 

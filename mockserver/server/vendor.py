@@ -172,7 +172,7 @@ class Vendor:
 
     async def _relayed(self, arrival: Arrival) -> web.StreamResponse:
         """Answer with the reply of an upstream or a recording, journalled even if the client disconnects meanwhile."""
-        session, judged = arrival.session, arrival.judged
+        session, judged, playback = arrival.session, arrival.judged, arrival.session.playback
         session.in_flight += 1
         try:
             asked = await self._ask(arrival)
@@ -181,7 +181,7 @@ class Vendor:
             exchange, reply = await self._commit(arrival, relayed=asked.relayed, large=judged.request_body.large)
             if injection.gone(arrival.request):
                 _revise(session, exchange, lost=True)
-                _give_back(session, exchange)
+                _give_back(session, exchange, playback)
             return _response(session, exchange, self._final(session, reply))
         finally:
             session.leave()
@@ -272,6 +272,7 @@ class Vendor:
         With `asks`, an upstream or a recording may give the reply.
         """
         arrival.session.in_flight += 1
+        playback = arrival.session.playback
         relayed: Relayed | None = None
         exchange: Exchange | None = None
         try:
@@ -298,7 +299,7 @@ class Vendor:
             answered = (real_ms(), arrival.session.newest)
             _revise(arrival.session, exchange, lost=not whole, status_left=status_left, answered=answered)
             if not (whole and exchange.override.is_handed_through):
-                _give_back(arrival.session, exchange)
+                _give_back(arrival.session, exchange, playback)
             return sent
         finally:
             if exchange is not None:
@@ -340,11 +341,12 @@ def _has_no_date(reply: WireReply) -> bool:
     return all(name.lower() != "date" for name, _ in reply.headers)
 
 
-def _give_back(session: Session, exchange: Exchange) -> None:
+def _give_back(session: Session, exchange: Exchange, playback: object) -> None:
     """Let a recorded exchange be played again, whose reply the client did not get."""
     relayed = exchange.override.relayed
-    if relayed is not None and relayed.number is not None and isinstance(session.playback, Playback):
-        session.playback.give_back(relayed.number, exchange.contract)
+    number = None if relayed is None else relayed.number
+    if number is not None and playback is session.playback and isinstance(playback, Playback):
+        playback.give_back(number, exchange.contract)
 
 
 def _revise(

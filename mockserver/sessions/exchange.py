@@ -36,7 +36,7 @@ class Relayed:
 
     It is the reply as it arrived, or `failure` and our reply; `failure` says in one sentence why there is no other one,
     and `nearest` which recorded request is nearest. `number` is that of the exchange in the recording; not `stores` if
-    a fault step gave the recorded reply, so that nothing was stored.
+    a fault step gave the recorded reply, or no upstream did, so that nothing was stored.
     """
 
     reply: WireReply

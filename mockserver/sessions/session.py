@@ -164,6 +164,10 @@ class Playback(Protocol):
         """The protocols that it has exchanges of."""
 
     @property
+    def records(self) -> bool:
+        """Whether a request that it does not have is answered otherwise, and recorded."""
+
+    @property
     def bytes(self) -> int:
         """About how many bytes of memory it takes."""
 
@@ -220,7 +224,7 @@ class Session:
         chosen, playback = self.settings.modes.get(protocol), self.playback
         if chosen is not None:
             return chosen
-        if playback is not None and (protocol in playback.protocols or not has_upstream):
+        if playback is not None and (playback.records or protocol in playback.protocols or not has_upstream):
             return "replay"
         return "proxy" if has_upstream else "mock"
 

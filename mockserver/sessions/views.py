@@ -153,7 +153,10 @@ class View:
         if exchange.override.origin in WITHOUT_REPLY:
             return self._unrelayed_finding()
         if exchange.override.relayed is not None and not exchange.override.relayed.stores:
-            rule, message = INJECTED_RULE, "the recorded reply was injected by a fault; nothing was stored"
+            rule, message = (
+                INJECTED_RULE,
+                "the recorded reply was injected by a fault, or no upstream gave it; nothing was stored",
+            )
         elif exchange.override.fault is not None and not Step(exchange.override.fault).stores:
             rule, message = INJECTED_RULE, "the reply was injected by a fault; nothing was stored"
         elif exchange.receipt.refused is not None or refusal is None:

@@ -123,6 +123,10 @@ def test_search_for_the_nearest_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     compared.clear()
     assert playback.nearest(live("other"), WHISPERR).reason == "different"
     assert len(compared) <= playing.MOST_COMPARED
+    compared.clear()
+    monkeypatch.setattr(playing, "MOST_BYTES", 100)
+    assert playback.nearest(live("other"), WHISPERR).id == "x1"
+    assert len(compared) == 1
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,10 @@ def test_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST_LINE", 300)
     with pytest.raises(FormatError, match="f line 2: is longer than 300 bytes"):
         read_tape(lines(exchange(event(properties={"x": "y" * 300}))), "f", SERVED)
+    monkeypatch.setattr(module, "LONGEST_LINE", 10_000)
+    monkeypatch.setattr(module, "MOST_VALUES", 100)
+    with pytest.raises(FormatError, match="f line 2: has more than 100 values"):
+        read_tape(lines(exchange(event(properties={"x": [1] * 100}))), "f", SERVED)
     monkeypatch.setattr(module, "MOST_BYTES", 300)
     with pytest.raises(FormatError, match="f: is longer than 300 bytes"):
         read_tape(lines(exchange()), "f", SERVED)

@@ -19,6 +19,7 @@ from mockserver import MockServer, Session
 from mockserver.errors import ControlError, MockServerError
 from mockserver.lint.document_schema import FormatError
 from mockserver.server.replaying import MARK
+from tests.recording.made import exchange as made
 from tests.recording.secret_ways import WAYS
 from tests.sending import post
 from tests.server.recorded import Answer, ask, batch, event, recorded, verdicts, zipped
@@ -393,6 +394,32 @@ def test_new_requests_go_on_to_an_upstream(tmp_path: Path) -> None:
             assert [batch(session, event("paid", "m-5")).status for _ in range(2)] == [299, 404]
         server.session("wrk_a").forget()
         assert batch(server.session("wrk_a"), event("paid", "m-6")).status == 299
+
+
+def test_what_goes_on_to_an_upstream_counts_as_new(tmp_path: Path) -> None:
+    with MockServer(session="wrk_there") as upstream, MockServer(upstreams={"whisperr": upstream.url}) as server:
+        session = server.session("wrk_there")
+        session.replay(b"", record="once")
+        assert session.settings().protocols["whisperr"].mode == "replay"
+        batch(session, event("paid", "m-1"))
+        replay = session.settings().replay
+        assert replay is not None
+        assert replay.new == 1
+        session.replay(session.recording().encode(), record="none")
+        batch(session, event("paid", "m-1"))
+        assert [row.reply_from for row in session.requests()] == ["upstream", "recording"]
+        assert len(upstream.requests()) == 1
+
+
+def test_reply_for_want_of_another_is_played_as_one_or_not_at_all(sessions: Callable[[], Session]) -> None:
+    here = sessions()
+    first, second = made(id="x1", status=502), made(id="x2", status=404)
+    first["reply"]["from"], second["reply"]["from"] = "proxy", "unmatched"
+    here.replay(lines(first, second))
+    answers = [batch(here, event("paid", "m-1")) for _ in range(2)]
+    assert [answer.status for answer in answers] == [502, 404]
+    assert answers[1].json["recording"]["reason"] == "played"
+    assert verdicts(here) == ["rejected", "rejected"]
 
 
 def test_several_recordings_are_played_one_after_the_other(tmp_path: Path, sessions: Callable[[], Session]) -> None:
