@@ -204,4 +204,4 @@ def parsed_line(line: bytes, file: str, place: str) -> Json:
     try:
         return jsontext.parse_exactly(line)
     except NotJSONError as error:
-        raise FormatError(file, place, "", str(error)) from None
+        raise FormatError(file, place, "", f"is not valid JSON: {error}") from None

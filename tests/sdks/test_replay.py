@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,9 +15,11 @@ import pytest
 from whisperr import Whisperr, WhisperrError
 
 from mockserver import MockServer
+from tests.processes import ROOT, SEARCH, command_line, environment
 from tests.server.recorded import Answer, ask, batch, zipped
 from tests.server.recorded import event as made
 
+from .fixtures import serving
 from .harness import Host, Session
 
 pytestmark = pytest.mark.sdk
@@ -72,6 +77,58 @@ def test_whisperr_python_gets_the_same_replies_and_verdicts_from_a_recording(moc
     state = here.settings().replay
     assert state is not None
     assert (state.played, state.unmatched) == (state.exchanges, 0)
+
+
+APP = """
+import os, sys, uuid
+from whisperr import Whisperr
+
+user = f"{sys.argv[1]}-{uuid.uuid4().hex}@corp.example"
+errors = []
+client = Whisperr(os.environ["MOCKSERVER_KEY"], base_url=os.environ["MOCKSERVER_URL"], on_error=errors.append)
+client.track(user, "trial_started", {"order": uuid.uuid4().hex})
+client.identify(user, traits={"plan": "pro"})
+client.flush()
+client.track(user, "Not A Name")
+client.shutdown()
+print(sorted(str(error).replace(user, "user") for error in errors))
+"""
+
+
+def test_program_that_was_recorded_plays_against_the_file(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    python, file = (sys.executable, str(tmp_path / "app.py")), str(tmp_path / "r.ndjson")
+    with MockServer(session="wrk_up") as upstream:
+        upstream.patch("whisperr", {"protocol": {"replies": {"counted": {"status": 299}}}})
+        first = subprocess.run(
+            command_line(
+                "record", "--upstream", f"whisperr={upstream.target.url}", "--out", file, "--", *python, "ada"
+            ),
+            env=environment({"PYTHONPATH": str(ROOT), "MOCKSERVER_KEY": "wrk_up"}),
+            capture_output=True,
+            text=True,
+            timeout=2 * SEARCH,
+            check=False,
+        )
+    assert first.returncode == 0, first.stderr
+    with serving(tmp_path, "--replay", file) as url:
+        again = subprocess.run(
+            [*python, "grace"],
+            env=environment({"PYTHONPATH": str(ROOT), "MOCKSERVER_KEY": "wrk_other", "MOCKSERVER_URL": url}),
+            capture_output=True,
+            text=True,
+            timeout=2 * SEARCH,
+            check=False,
+        )
+        played = Session(url=url, key="wrk_other")
+        rows = json.loads(call(played, "requests"))["requests"]
+        events = json.loads(call(played, "events"))["events"]
+    assert (again.returncode, again.stdout) == (0, first.stdout), again.stderr
+    recorded = [json.loads(line) for line in Path(file).read_text().splitlines()[1:]]
+    assert 299 in [row["status"] for row in rows]
+    assert [(row["status"], row["from"]) for row in rows] == [(row["reply"]["status"], "recording") for row in recorded]
+    verdicts = [(event["type"], event["verdict"]) for row in recorded for event in row["events"]]
+    assert [(event["type"], event["verdict"]) for event in events] == verdicts
 
 
 def call(session: Session, what: str, body: bytes | None = None) -> bytes:
