@@ -19,6 +19,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.recording.normal_form import NormalForm, normal_form
 from mockserver.recording.recordings import RecordedExchange, Recording
 
+PREFLIGHT: Final = "preflight"
 FAILED: Final = 400
 """From this status on, a client may send the same again."""
 
@@ -128,8 +129,12 @@ class Contracts:
 
 
 def logical_requests(recording: Recording, contracts: Contracts) -> list[LogicalRequest]:
-    """Return the requests of a recording in order, attempts of one request together."""
+    """Return the requests of a recording in order, attempts of one request together.
+
+    Preflights that ask the same are one: how often a browser sends them depends on its cache and on timing.
+    """
     found: list[LogicalRequest] = []
+    preflights: set[object] = set()
     open_by_key: dict[object, LogicalRequest] = {}
     failed_ids: dict[tuple[str, str], dict[Json, Item]] = {}
     for exchange in recording.exchanges:
@@ -138,6 +143,11 @@ def logical_requests(recording: Recording, contracts: Contracts) -> list[Logical
         operation = exchange.operation or f"{exchange.request.method} {form.target(exchange.request.target)}"
         request = LogicalRequest(exchange.protocol, operation, form, [exchange])
         ids = _read(request, contract)
+        if operation == PREFLIGHT:
+            asked = (form.target(exchange.request.target), *request.headers.items())
+            if asked in preflights:
+                continue
+            preflights.add(asked)
         key = (exchange.protocol, operation, _identity(exchange, ids))
         known = open_by_key.get(key)
         if known is not None and _failed(known.last):

@@ -64,10 +64,13 @@ _UUID_TEXT: Final = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}
 _TIME_TEXT: Final = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:[Zz]|[+-][0-9]{2}:?[0-9]{2})?"
 )
+_SHAPED: Final = r"(?<![0-9A-Za-z])[xX0_.-]{0,64}(?:xxx|XXX|Xxx)[xX0_.-]{0,64}[0-9a-jA-J]{0,5}(?![0-9A-Za-z])"
+"""A pseudonym of the same shape as what it replaces, as `recording.pseudonyms` makes them."""
 _INSIDE: Final = re.compile(
     rf"(?P<time><(?:epoch_)?(?:time|ms)[+-][^<>]{{1,40}}>|(?<![0-9]){_TIME_TEXT}(?![0-9]))"
     rf"|(?P<id><(?:id|text|value):[0-9]+>|(?<![0-9a-fA-F-]){_UUID_TEXT}(?![0-9a-fA-F-])"
     r"|(?<![0-9A-Za-z])(?=[0-9a-fA-F]{0,62}[0-9])[0-9a-fA-F]{16,64}(?![0-9A-Za-z])"
+    rf"|{_SHAPED}"
     r"|[\w.%+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8})"
     r"|(?P<credential><credential(?::[0-9]+)?>|<redacted>)"
     r"|(?P<port>(?<=127\.0\.0\.1):[0-9]{2,5}|(?<=localhost):[0-9]{2,5}|(?<=\[::1\]):[0-9]{2,5})"

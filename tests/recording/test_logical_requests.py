@@ -93,6 +93,14 @@ def test_request_to_no_operation_is_named_by_method_and_path() -> None:
     assert request.operation == "PUT /v1/other/<id>?a=1"
 
 
+def test_preflight_counts_once() -> None:
+    asked = {"method": "OPTIONS", "headers": [["Access-Control-Request-Method", "POST"]], "body": {"text": ""}}
+    rows = [exchange(number) | {"operation": "preflight"} for number in range(1, 4)]
+    for row, path in zip(rows, ("/v1/identify", "/v1/identify", "/v1/events/batch"), strict=True):
+        row["request"] |= {**asked, "path": path}
+    assert [request.first.id for request in read(*rows)] == ["x1", "x3"]
+
+
 def test_repeated_header_has_all_values() -> None:
     row = exchange(1)
     row["request"]["headers"] = [["Accept", "a"], ["accept", "b"], ["Date", "x"]]
