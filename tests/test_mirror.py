@@ -75,6 +75,7 @@ ELSEWHERE = {
     "recording.learning.play_again": PLANTED,
     "recording.learning.reply_changes": PLANTED,
     "recording.learning.seen_values": PLANTED,
+    "recording.learning.template_values": PLANTED,
     "recording.learning.text_changes": PLANTED,
     "recording.learning.tighter_rules": PLANTED,
     "recording.learning.trials": PLANTED,

@@ -10,7 +10,7 @@ from mockserver.jsonkit.patterns import check_pattern, matches
 
 LARGEST_POWER: Final = 12
 _NUMBER: Final = re.compile(
-    r"(?<![\w.])([0-9]{1,3}(?:[,_ ][0-9]{3})+|[0-9]+)\s?"
+    r"(?<![\w.\[])([0-9]{1,3}(?:[,_ ][0-9]{3})+|[0-9]+)\s?"
     r"(KB|kB|KiB|MB|MiB|ms|milliseconds|s|seconds?|minutes?|hours?|days?)?\b"
 )
 _UNITS: Final = {
@@ -120,9 +120,8 @@ def narrower_patterns(taken: Sequence[str], refused: str, text: str) -> Iterator
     """Yield patterns that match what was taken and not what was refused, with what of each was not seen."""
     for pattern in _fitting(patterns_in(text), taken, [refused]):
         yield pattern, ""
-    if taken:
-        for pattern in _fitting([*USUAL_NAMES, *_of_classes(taken), *_of_beginnings("", taken)], taken, [refused]):
-            yield pattern, f"the pattern is one that fits the {len(set(taken))} texts taken"
+    for pattern in _fitting([*USUAL_NAMES, *_of_classes(taken), *_of_beginnings("", taken)], taken, [refused]):
+        yield pattern, f"the pattern is one that fits the texts taken, of which there are {len(set(taken))}"
 
 
 def _of_classes(texts: Sequence[str]) -> Iterator[str]:

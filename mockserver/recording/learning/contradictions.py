@@ -55,7 +55,7 @@ class Contradiction:
 def limits_taken_and_refused(played: Sequence[Played]) -> Iterator[Contradiction]:
     """Yield the requests that were refused for too much of something of which another one with as much was taken."""
     for number, one in enumerate(played):
-        text = one.answer.text
+        text = one.answer.words
         is_compared = one.answer.is_refusal and not one.answer.problem and one.answer.reply.status < FAILING
         if not is_compared or one.is_refusal or TOO_MUCH.search(text) is None:
             continue

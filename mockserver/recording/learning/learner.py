@@ -62,6 +62,9 @@ def _better(trials: Trials, found: Search, number: int, forbidden: frozenset[Tok
         mended = _mended(trials, one, trial, forbidden)
         if mended is not None:
             return mended
+    instead = _instead(trials, trial, number, forbidden)
+    if instead is not None:
+        return instead
     for one in tried:
         if len(one.learnt[-1].change.edits) == 1:
             places = one.learnt[-1].change.places
@@ -76,6 +79,19 @@ def _step_by_step(trials: Trials, trial: Trial, best: Trial, number: int, forbid
         tried = (one for one in _tried(trials, steps, number, forbidden) if not one.worse_than(steps))
         steps = min((one for one in tried if one.facts == steps.facts + 1), key=lambda one: one.cost, default=steps)
     return steps if steps.cost < best.cost else None
+
+
+def _instead(trials: Trials, trial: Trial, number: int, forbidden: frozenset[Tokens]) -> Trial | None:
+    """Return a trial in which a rule no longer refuses what another one does then: the server names the other one."""
+    played = trial.played[number]
+    for change in islice(looser_rules(played, seen_values(trial.played), refused_too=True), MOST_FOLLOWED):
+        first = trials.trial((*trial.learnt, Learnt(change=change, seen=(played.answer.name,))))
+        if first is None or change.places & forbidden:
+            continue
+        for one in _tried(trials, first, number, forbidden, most=MOST_TRIED // 3):
+            if one.distances[number] < trial.distances[number] and not one.worse_than(trial):
+                return one
+    return None
 
 
 def _mended(trials: Trials, trial: Trial, before: Trial, forbidden: frozenset[Tokens]) -> Trial | None:
@@ -125,7 +141,7 @@ def changes_for(trial: Trial, number: int) -> Iterator[Change]:
         return  # it is not known what the server would have answered
     seen = seen_values(trial.played)
     if played.is_refusal and played.answer.is_refusal:
-        yield from restated_limits(played, played.answer.text)
+        yield from restated_limits(played, played.answer.words)
         yield from reply_changes(played)
         yield from looser_rules(played, seen)
         yield from tighter_rules(played, seen)
@@ -137,7 +153,7 @@ def changes_for(trial: Trial, number: int) -> Iterator[Change]:
     if played.answer.is_refusal or not played.is_refusal:
         yield from tighter_rules(played, seen)
     if played.is_refusal == played.answer.is_refusal:
-        yield from restated_limits(played, played.answer.text)
+        yield from restated_limits(played, played.answer.words)
         yield from reply_changes(played)
 
 

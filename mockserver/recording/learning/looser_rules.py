@@ -40,14 +40,17 @@ PATTERN_CHOSEN: Final = "the pattern is one that fits what was taken"
 NO_LIMIT: Final = "nothing was seen that is refused"
 
 
-def looser_rules(played: Played, seen: SeenValues) -> Iterator[Change]:
-    """Yield the changes after which the mock may take what it refuses, likelier ones first."""
+def looser_rules(played: Played, seen: SeenValues, *, refused_too: bool = False) -> Iterator[Change]:
+    """Yield the changes after which the mock may take what it refuses, likelier ones first.
+
+    Events that the server refuses too are left out, unless with `refused_too`.
+    """
     judged = played.judged
     if not played.is_refusal or played.reply.template is None or judged.event_errors:
         refused = refused_events(played)
         for error in judged.event_errors:
             broken = broken_in_event(played, error.index)
-            if broken is not None and error.index not in refused:
+            if broken is not None and (refused_too or error.index not in refused):
                 yield from _of_a_schema(played, broken, seen, error.index)
     if not played.is_refusal:
         return

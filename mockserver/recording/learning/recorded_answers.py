@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -55,6 +55,11 @@ class RecordedAnswer:
         """The body of the reply as text."""
         return self.reply.body.decode("utf-8", "replace")
 
+    @property
+    def words(self) -> str:
+        """What the reply says in words: the texts in its body, a line each; all of a body that is not JSON."""
+        return self.text if self.body is MISSING else "\n".join(_texts_in(self.body))
+
 
 def answers_of(recording: Recording, protocol: str, file: str) -> list[RecordedAnswer]:
     """Return the answers to the requests of one protocol; `file` is put after their names unless it is empty."""
@@ -81,6 +86,14 @@ def _answer(exchange: RecordedExchange, file: str) -> RecordedAnswer:
     )
 
 
+def _texts_in(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from _texts_in(member)
+
+
 def _problem(exchange: RecordedExchange) -> str:
     if exchange.fault is not None:
         return "a fault step made or changed the reply"
@@ -89,10 +102,3 @@ def _problem(exchange: RecordedExchange) -> str:
     if exchange.origin == "proxy":
         return "the upstream gave no reply"
     return ""
-
-
-def names(answers: Sequence[RecordedAnswer]) -> str:
-    """Return the names of exchanges in a list, of many the first."""
-    listed = [answer.name for answer in answers[:3]]
-    more = f" and {len(answers) - 3} others" if len(answers) > 3 else ""
-    return ", ".join(listed) + more

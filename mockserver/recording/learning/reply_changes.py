@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from mockserver.contract.sections import CorsRules, RefusalTemplate, ReplyTemplate
-from mockserver.core.answer import answering, rate_variables, reply_variables
+from mockserver.core.answer import answering, rate_variables
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.comparison import Difference
 from mockserver.recording.learning.changes import Change
 from mockserver.recording.learning.play_again import CONTENT_TYPE, HEADERS, JSON, STATUS, TEXT, Played
+from mockserver.recording.learning.template_values import values_of
 from mockserver.recording.learning.text_changes import (
     code_changes,
     message_changes,
@@ -27,8 +28,6 @@ CORS_MEMBERS: Final[Mapping[str, str]] = {
     "access-control-max-age": "max_age",
     "access-control-expose-headers": "expose",
 }
-NOTHING: Final = "${nothing}"
-REQUEST_ID: Final = "${request_id}"
 LONGEST_LITERAL: Final = 200
 
 
@@ -130,7 +129,8 @@ def _body_changes(
     elif node == "${rate_limit}":
         return
     missing = not _has(played.answer.body, place)
-    for value in [None] if missing else _values(played, template, difference.got):
+    of_event = ["${index}"] if index is not None and index == difference.got else []
+    for value in [None] if missing else [*of_event, *values_of(played, template, difference.got)]:
         change = _written(played, (*holder, *walked), value, len(holder))
         if change is not None and not (is_refusal and node == "${status}"):
             yield change
@@ -178,31 +178,6 @@ def _replaced(value: Json, tokens: Tokens, new: Json) -> Json:
     if rest or new is not None:
         copy[token] = _replaced(value.get(token), tuple(rest), new)
     return copy
-
-
-def _values(played: Played, template: ReplyTemplate | RefusalTemplate, got: Json) -> list[Json]:
-    """Return the templates that may have made a value: the names of the same value, and the value itself."""
-    if got is None:
-        return [NOTHING]
-    found: list[Json] = []
-    if isinstance(template, ReplyTemplate) and isinstance(got, int | str) and not isinstance(got, bool):
-        exact = reply_variables(played.judged, played.receipt, template.item)
-        usual = ("processed", "accepted", "duplicates", "rejected", "batch_size")
-        found += [f"${{{name}}}" for name in usual if exact[name] == got and not isinstance(got, str)]
-        found += [f"${{{name}}}" for name, value in exact.items() if isinstance(got, str) and value == got]
-    found.append(without_null(got))
-    if isinstance(template, RefusalTemplate) and isinstance(got, str) and " " not in got:
-        found.append(REQUEST_ID)
-    return found
-
-
-def without_null(value: Json) -> Json:
-    """Return a value as a template has it: a contract has no null."""
-    if isinstance(value, dict):
-        return {name: without_null(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return list(map(without_null, value))
-    return NOTHING if value is None else value
 
 
 def _text_changes(played: Played, owner: Tokens, template: ReplyTemplate | RefusalTemplate) -> Iterator[Change]:

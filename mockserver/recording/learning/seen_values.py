@@ -58,11 +58,18 @@ def recorded_errors(contract: Contract, body: Json) -> dict[int, str] | None:
         index, message = names.get("${index}"), names.get("${message}")
         if index is None or message is None:
             continue
-        for member in body.values():
+        for _, member in members_in(body):
             if isinstance(member, list) and member and all(isinstance(item, dict) and index in item for item in member):
                 found = [(item[index], str(item.get(message, ""))) for item in member]
                 return {place: text for place, text in found if isinstance(place, int)}
     return None
+
+
+def members_in(value: Json) -> Iterator[tuple[str, Json]]:
+    """Yield the members of an object and of the objects in it, by name."""
+    for name, member in value.items() if isinstance(value, dict) else ():
+        yield name, member
+        yield from members_in(member)
 
 
 def refused_events(played: Played) -> dict[int, str]:
@@ -84,13 +91,13 @@ def taken_events(played: Played) -> list[int]:
 
 def _counts_refused_ones(played: Played) -> bool:
     """Tell whether a reply counts refused events without saying which."""
-    body = played.answer.body
-    members = [body] if isinstance(body, dict) else []
-    for template in played.judged.contract.replies.values():
-        for name, value in template.body.items() if isinstance(template.body, dict) else ():
-            if value == "${rejected}" and any(member.get(name) for member in members):
-                return True
-    return False
+    counts = [
+        name
+        for template in played.judged.contract.replies.values()
+        for name, value in members_in(template.body)
+        if value == "${rejected}"
+    ]
+    return any(name in counts and bool(value) for name, value in members_in(played.answer.body))
 
 
 def nodes(schema: Mapping[str, Json], value: Json, place: tuple[str, ...]) -> Iterator[Seen]:

@@ -24,6 +24,8 @@ Tokens = tuple[str, ...]
 NAMED_BY_ELEMENT: Final = ("required", "enum")
 SHORTEST: Final = 3
 """Characters of a value that is looked for in a text."""
+PLACE_OF_ONE: Final = re.compile(r"\[[0-9]+\]")
+"""The place of one event in a text, which no text for others has."""
 DETAIL: Final = "${detail}"
 
 
@@ -95,7 +97,7 @@ def templates_of(text: str, variables: Mapping[str, Json]) -> list[str]:
     for name, value in known:
         general = re.sub(rf"(?<![A-Za-z0-9_$]){re.escape(value)}(?![A-Za-z0-9_])", f"${{{name}}}", general)
         templates[general] = None
-    return [template for template in reversed(templates) if template]
+    return [template for template in reversed(templates) if template and PLACE_OF_ONE.search(template) is None]
 
 
 def variables_of(broken: Broken) -> dict[str, Json]:

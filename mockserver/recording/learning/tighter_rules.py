@@ -12,6 +12,7 @@ from mockserver.core.gates import media_type
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import FORMATS
 from mockserver.jsonkit.jsontext import render
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.recording.learning.bounds import bounds, narrower_patterns, quoted_in
 from mockserver.recording.learning.changes import Change
 from mockserver.recording.learning.looser_rules import TYPES
@@ -32,6 +33,7 @@ Tokens = tuple[str, ...]
 ONLY_SEEN: Final = "the rule is one that tells what was refused from what was taken"
 NOT_NAMED: Final = 5
 TOO_LITTLE: Final = re.compile(r"\b(?:at least|min\w*|too (?:few|short|small)|fewer|shorter|empty|blank)\b", re.I)
+_OF_SIZE: Final = re.compile(r"\b(?:large|long|big|size|bytes|exceed\w*|limit\w*|[kKmM]i?B)\b", re.I)
 FEW: Final = 2
 """So many items or characters may be too few although the server does not say so."""
 Ranked = tuple[int, Change]
@@ -48,7 +50,7 @@ def tighter_rules(played: Played, seen: SeenValues) -> Iterator[Change]:
             if index not in mocks:
                 found += _in_an_event(played, index, text, seen)
     elif played.answer.is_refusal:
-        text = played.answer.text
+        text = played.answer.words
         if mocks:
             found += [(0, change) for change in _atomic(played)]
         found += _in_the_envelope(played, text, seen)
@@ -199,7 +201,7 @@ def _of_the_protocol(played: Played, text: str, seen: SeenValues) -> Iterator[Ra
     request = judged.request
     size = len(request.body)
     low = max((size for size, _ in seen.sizes), default=0)
-    if size > max(low, 1):
+    if size > max(low, 1) and _OF_SIZE.search(text) is not None:
         for bound, note in bounds(max(low, 1), size - 1, text):
             yield 3, Change.of(("protocol", "limits", "body", "max_bytes"), bound, note)
     yield from ((3, change) for change in _member_sizes(played, text, seen))
@@ -213,7 +215,7 @@ def _of_the_protocol(played: Played, text: str, seen: SeenValues) -> Iterator[Ra
     name, key = judged.credential_name, judged.credential
     if name is not None and key is not None and key not in seen.credentials.get(name, ()):
         for pattern, note in narrower_patterns(seen.credentials.get(name, ()), key, text):
-            yield 3, Change.of(("protocol", "credentials", name, "pattern"), pattern, note)
+            yield _rank_of_keys(played), Change.of(("protocol", "credentials", name, "pattern"), pattern, note)
     if name is not None and operation is not None and not seen.credentials.get(name):
         rest = [one.name for one in operation.credentials if one.name != name]
         yield 4, Change.of(("protocol", "operations", operation.name, "credentials"), rest)
@@ -233,6 +235,16 @@ def _of_the_protocol(played: Played, text: str, seen: SeenValues) -> Iterator[Ra
     yield 5, Change.of(("protocol", "nulls", "members"), "refused")
 
 
+def _rank_of_keys(played: Played) -> int:
+    """Return how likely a request is refused for its key: its reply has the status of such a refusal."""
+    operation = played.judged.operation
+    gate = None if operation is None else operation.gate("key")
+    if operation is None or gate is None:
+        return 3
+    statuses = {operation.family.template(gate.reason(outcome)).status for outcome in ("missing", "malformed")}
+    return 1 if played.answer.reply.status in statuses else 3
+
+
 def _more_gates(played: Played) -> Iterator[Change]:
     """Yield the gates of the protocol that an operation does not have."""
     operation, contract = played.judged.operation, played.judged.contract
@@ -247,8 +259,12 @@ def _senders(played: Played, seen: SeenValues) -> Iterator[Change]:
     body = played.judged.body
     sender = body.get("source") if isinstance(body, dict) else None
     for rule in played.judged.contract.identity.values():
+        place = ("protocol", "identity", rule.name)
         if isinstance(sender, str) and rule.senders and sender not in rule.senders:
-            yield Change.of(("protocol", "identity", rule.name, "senders"), [*rule.senders, sender])
+            yield Change.of((*place, "senders"), [*rule.senders, sender])
+        elif rule.senders:
+            left = [one for one in rule.pointers if pointer.get(body, pointer.parse(one)) is MISSING]
+            yield Change.of((*place, "pointers"), left)
 
 
 def _member_sizes(played: Played, text: str, seen: SeenValues) -> Iterator[Change]:

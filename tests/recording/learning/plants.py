@@ -248,6 +248,7 @@ PLANTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
         events={"identify": {"properties": {"preferred_channel": {"enum": ["email", "sms", "push", "fax"]}}}}
     ),
     "any media type": _whisperr(protocol={"content_types": {"anything": True}}),
+    "no key fits": _whisperr(protocol={"credentials": {"api_key": {"pattern": "^live_"}}}),
     "grammar of keys": _whisperr(protocol={"credentials": {"api_key": {"pattern": "^wrk_"}}}),
     "format dropped": _whisperr(events={EVENT: {"properties": {"occurred_at": {"format": None}}}}),
     # policies and memory
@@ -260,6 +261,8 @@ PLANTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "shape of refusals": _outlit(protocol={"refusals": {"ingest": {"default": {"shape": "overview"}}}}),
     "text of an event": _outlit(protocol={"messages": {"required": {"value": "${field} is missing"}}}),
     "code of an event": _outlit(protocol={"replies": {"partly_processed": {"item": {"code": "bad_event"}}}}),
+    "member of an event's error": _outlit(protocol={"replies": {"partly_processed": {"item": {"path": "${index}"}}}}),
+    "other identity": _outlit(protocol={"identity": {"batch": {"pointers": ["/email"]}}}),
     "key refused": _outlit(protocol={"refusals": {"ingest": {"invalid_key": {"status": 401, "message": "Who?"}}}}),
     "other cap": _outlit(requests={"envelope": {"properties": {"events": {"maxItems": 10}}}}),
     "type added": _outlit(events={"purchase": {"use": "common", "source": PATCH}}),
@@ -289,6 +292,10 @@ PLANTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "shorter idempotency": _apex(protocol={"idempotency": {"server_events": {"window_ms": 300_000}}}),
     "longer idempotency": _apex(protocol={"idempotency": {"server_events": {"window_ms": 3_600_000}}}),
     "no idempotency": _apex(protocol={"operations": {"server_events": {"idempotency": None}}}),
+    "other member of an event": _apex(
+        events={"server_event": {"required": None, "properties": {"visitorId": {"maxLength": 5}}}}
+    ),
+    "grammar of project keys": _apex(events={"snippet": {"properties": {"projectKey": {"pattern": "^[A-Za-z ]+$"}}}}),
     "code of the server": _apex(protocol={"refusals": {"v1": {"unauthorized": {"code": "bad_key", "status": 403}}}}),
 }
 """Hidden patches by what they change, each with the protocol."""

@@ -48,6 +48,7 @@ def test_durations_are_whole() -> None:
 
 def test_numbers_have_units() -> None:
     assert numbers_in("at most 1,000 events") == [1000]
+    assert numbers_in("events[1].type has 40 characters") == [40]
     assert numbers_in("the limit is 50 KB") == [50, 50_000, 51_200]
     assert numbers_in("older than 30 days or 5 minutes") == [30, 2_592_000_000, 5, 300_000]
 
