@@ -11,7 +11,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from tests.benchmarks import checking, generation, journal, load, patterns, prism, startup, turns, verifying, waits
+from tests.benchmarks import (
+    checking,
+    generation,
+    journal,
+    live_page,
+    load,
+    patterns,
+    prism,
+    startup,
+    turns,
+    verifying,
+    waits,
+)
 from tests.benchmarks.load import SENDERS, WrongReplyError, sender
 from tests.benchmarks.throughput import CASES, measure, measure_beside
 
@@ -65,6 +77,7 @@ PARTS: Final[Mapping[str, Callable[[int, int], Mapping[str, Mapping[str, float]]
     "journal": lambda rounds, seconds: journal.measure(1_000_000, rounds, seconds),
     "check": lambda rounds, seconds: checking.measure(),
     "verify": lambda rounds, seconds: verifying.measure(),
+    "page": lambda rounds, seconds: {"live page": live_page.measure(rounds, seconds)},
     "turns": lambda rounds, seconds: {"the longest turns of the loop in ms": turns.measure()},
 }
 

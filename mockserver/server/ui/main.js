@@ -122,10 +122,9 @@ function draw() {
 }
 
 function drawNames() {
-  const { protocols, types } = rows.names();
-  setOptions(filters.protocol, ["", ...protocols], place.filter.protocol);
-  const known = [...byId("types").children].map((option) => /** @type {HTMLOptionElement} */ (option).value);
-  if (known.join("\n") !== types.join("\n")) fill(byId("types"), types.map((type) => element("option", { value: type })));
+  setOptions(filters.protocol, ["", ...[...rows.protocols].sort()], place.filter.protocol);
+  if (byId("types").childElementCount === rows.types.size) return;
+  fill(byId("types"), [...rows.types].sort().map((type) => element("option", { value: type })));
 }
 
 /**

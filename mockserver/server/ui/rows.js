@@ -23,12 +23,18 @@ export const MOST_ROWS = 50_000;
 const MOST_SEARCHED = 2_000;
 /** Types of a row that are kept. */
 const MOST_TYPES = 20;
+/** Types that are offered. */
+const MOST_NAMES = 500;
 
 export class Rows {
   /** @type {Row[]} The oldest first. */
   all = [];
   /** Rows that were dropped because there were too many. */
   dropped = 0;
+  /** @type {Set<string>} Protocols that came. */
+  protocols = new Set();
+  /** @type {Set<string>} Types that came, the first of them. */
+  types = new Set();
 
   /**
    * Add a request of the stream.
@@ -36,7 +42,10 @@ export class Rows {
    * @param {StreamedRequest} streamed
    */
   add(streamed) {
-    this.all.push(rowOf(streamed));
+    const row = rowOf(streamed);
+    this.all.push(row);
+    if (row.request.protocol !== null) this.protocols.add(row.request.protocol);
+    for (const type of row.types) if (this.types.size < MOST_NAMES) this.types.add(type);
     if (this.all.length > MOST_ROWS * 1.1) {
       this.dropped += this.all.length - MOST_ROWS;
       this.all = this.all.slice(-MOST_ROWS);
@@ -56,6 +65,8 @@ export class Rows {
   clear() {
     this.all = [];
     this.dropped = 0;
+    this.protocols.clear();
+    this.types.clear();
   }
 
   /**
@@ -68,17 +79,6 @@ export class Rows {
     const passes = test(session, filter);
     const rows = this.all.filter(passes);
     return rows.reverse();
-  }
-
-  /** Return the protocols and the types of all rows, in order. */
-  names() {
-    const protocols = new Set();
-    const types = new Set();
-    for (const row of this.all) {
-      if (row.request.protocol !== null) protocols.add(row.request.protocol);
-      for (const type of row.types) types.add(type);
-    }
-    return { protocols: [...protocols].sort(), types: [...types].sort().slice(0, 500) };
   }
 }
 
