@@ -21,6 +21,7 @@ from mockserver.cli.redaction_options import normalise_flag, redaction_rules
 from mockserver.cli.server_options import revisions, upstreams
 from mockserver.errors import SettingsError
 from mockserver.jsonkit.printable import printable
+from mockserver.settings import DEFAULT_HOST
 
 if TYPE_CHECKING:
     from mockserver.cli.recording_progress import RecordingProgress
@@ -79,7 +80,7 @@ be run, the memory limit ended it, or the recording cannot be written.
     show_default=ByteSize.text(MEMORY),
     help="Memory for requests and replies. When it is reached, the program is ended and what there is is written.",
 )
-@click.option("--quiet", is_flag=True, help="Tell nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Tell nothing but errors, and without COMMAND the URL.")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]...")
 @click.pass_context
 def command(
@@ -117,7 +118,7 @@ def command(
         progress = RecordingProgress(mode_of(quiet=quiet), run.end_if_full)
         server.watch(progress)
         try:
-            code = run.program() if program else run.until_interrupted(quiet=quiet)
+            code = run.program() if program else run.until_interrupted()
             with suppress(KeyboardInterrupt):
                 server.settle(upstream_timeout)
         finally:
@@ -140,7 +141,12 @@ class _Run:
     def __init__(self, server: RecordingServer, arguments: Sequence[str], key: str) -> None:
         self._server = server
         self._arguments = arguments
-        self._environment = {**os.environ, "MOCKSERVER_KEY": key, "MOCKSERVER_URL": server.program_url}
+        self._environment = {
+            **os.environ,
+            **_without_proxy(os.environ),
+            "MOCKSERVER_KEY": key,
+            "MOCKSERVER_URL": server.program_url,
+        }
         self._end: Callable[[], None] = lambda: None
         self.is_full = False
 
@@ -162,15 +168,23 @@ class _Run:
             code = process.wait()
         return BY_SIGNAL - code if code < 0 else code
 
-    def until_interrupted(self, *, quiet: bool) -> int:
+    def until_interrupted(self) -> int:
         """Wait for SIGINT, SIGTERM or the end of the terminal."""
         stop = threading.Event()
         self._end = stop.set
         with _handling((signal.SIGINT, *SIGNALS), lambda number: stop.set()):
-            if not quiet:
-                click.echo(f"recording at {self._server.program_url} until Ctrl-C", err=True)
+            click.echo(f"recording at {self._server.program_url} until Ctrl-C", err=True)
             stop.wait()
         return 0
+
+
+def _without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what keeps a program from sending requests to this server through a proxy that it uses for others."""
+    if not any(name.lower() in ("http_proxy", "all_proxy") for name in environment):
+        return {}
+    before = environment.get("no_proxy") or environment.get("NO_PROXY")
+    hosts = ",".join(filter(None, [before, DEFAULT_HOST]))
+    return {"no_proxy": hosts, "NO_PROXY": hosts}
 
 
 @contextmanager

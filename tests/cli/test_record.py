@@ -289,6 +289,41 @@ def test_program_that_a_signal_ended_is_recorded(tmp_path: Path) -> None:
     assert (done.returncode, len(recorded(tmp_path / "recording.ndjson"))) == (128 + signal.SIGKILL, 1)
 
 
+def test_program_behind_a_proxy_reaches_the_server(tmp_path: Path) -> None:
+    done = record(
+        tmp_path, "--", sys.executable, "-c", SENDING, "1", http_proxy="http://127.0.0.1:9", no_proxy="a.example"
+    )
+    assert (done.returncode, len(recorded(tmp_path / "recording.ndjson"))) == (0, 1)
+    code = "import os; print(os.environ['NO_PROXY'], os.environ['no_proxy'])"
+    done = record(tmp_path, "--", sys.executable, "-c", code, http_proxy="http://127.0.0.1:9", no_proxy="a.example")
+    assert done.stdout == "a.example,127.0.0.1 a.example,127.0.0.1\n"
+
+
+def test_program_that_leaves_one_behind_is_recorded_to_its_own_end(tmp_path: Path) -> None:
+    code = f"{SENDING}\nimport subprocess\nsubprocess.Popen(['sleep', '5'], stdout=-3, stderr=-3)"
+    done = record(tmp_path, "--", sys.executable, "-c", code, "1")
+    assert (done.returncode, len(recorded(tmp_path / "recording.ndjson"))) == (0, 1)
+
+
+def test_line_of_a_request_has_no_key_also_where_no_operation_has_its_path(tmp_path: Path) -> None:
+    code = """
+import os, urllib.error, urllib.request
+for path in ("/api/i/v1/pk_S3cr3t99/bootstrap", "/api/i/v1/pk_S3cr3t99/unknown", "/v1/users/ada"):
+    try:
+        urllib.request.urlopen(os.environ["MOCKSERVER_URL"] + path)
+    except urllib.error.HTTPError:
+        pass
+"""
+    done = record(tmp_path, "--", sys.executable, "-c", code)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("GET ")]
+    assert lines == [
+        "GET /api/i/v1/{publicKey}/bootstrap 200",
+        "GET /api/i/v1/…/unknown 404: refused",
+        "GET /v1/users/{external_id} 401: refused",
+    ]
+    assert "S3cr3t99" not in done.stderr
+
+
 def test_words_after_the_dashes_belong_to_the_program(tmp_path: Path) -> None:
     done = record(tmp_path, "--", sys.executable, "-c", "import sys; print(sys.argv[1:])", "--out", "x", "--", "-h")
     assert done.stdout == "['--out', 'x', '--', '-h']\n"
