@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mockserver.contract.library import library
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import MOST_EXPLAINED
 from mockserver.core.judge import judge
-from mockserver.core.model import Terms
+from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.core.warnings import event_warnings, request_warnings
 from mockserver.core.wire import WireReply, WireRequest
@@ -456,6 +457,12 @@ REVISIONS = [
 ]
 
 
+@lru_cache(maxsize=1)
+def judged_by_newest(newest: Contract) -> list[tuple[WireRequest, Terms, Judged]]:
+    """Return the requests of the corpus and how the newest revision judges them, once for all other revisions."""
+    return [(request, terms, judged(newest, request, terms)) for request, terms in sent_in_corpus(newest.name)]
+
+
 def sent_in_corpus(protocol: str) -> Iterator[tuple[WireRequest, Terms]]:
     """Yield the requests of the corpus, those of every revision."""
     with (cases.FIXTURES / "corpus" / f"{protocol}.ndjson").open() as lines:
@@ -472,8 +479,8 @@ def test_request_warns_if_and_only_if_the_newest_revision_refuses_something(prot
     newest = contract.newest
     assert newest is not None
     seen: Counter[str] = Counter()
-    for request, terms in sent_in_corpus(protocol):
-        result, ahead = judged(contract, request, terms), judged(newest, request, terms)
+    for request, terms, ahead in judged_by_newest(newest):
+        result = judged(contract, request, terms)
         if result.refusal is not None:
             continue
         of_request = request_warnings(result, notes=(), over_rate=False, refused=False)

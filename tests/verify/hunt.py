@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any, Final
 
@@ -23,6 +24,13 @@ Json = Any
 HARD: Final = 3_000_000
 """Rules that send so many bytes are tried last."""
 LONG: Final = 100_000
+ACCEPTED: Final = "accepted"
+"""What rules are named after whose requests are good."""
+REFUSE_GOOD: Final = (
+    *("/enum without", "/credentials without", "/pointers without"),
+    *("/nulls/members is", "/anything flipped", "/pattern changed"),
+)
+"""Ends of mutants under which good requests are refused."""
 LOW: Final = 20
 """Requests that every limit of a rate lets through."""
 RATE: Final = "rate"
@@ -34,6 +42,7 @@ class Prepared:
     """A rule with its probes: how many bytes they send, and whether they exceed a rate limit."""
 
     rule: Rule
+    names: frozenset[str]
     depends_on: Dependencies
     probes: list[Probe]
     cost: int
@@ -114,7 +123,7 @@ def _prepared(rule: Rule, bodies: dict[bytes, bytes]) -> Prepared:
     probes = probes_of(rule, bodies)
     bursts = any(step.limited for probe in probes for step in probe.steps)
     cost = sum(probe.size for probe in probes)
-    return Prepared(replace(rule, drafts=[]), Dependencies(rule.depends_on), probes, cost, bursts)
+    return Prepared(replace(rule, drafts=[]), _names_of(rule), Dependencies(rule.depends_on), probes, cost, bursts)
 
 
 def _with_shared_body(step: Step, bodies: dict[bytes, bytes]) -> Step:
@@ -164,9 +173,33 @@ def ranked(mutant: Mutant, hunts: Iterable[Hunt]) -> list[tuple[Hunt, Prepared]]
             if about or not prepared.bursts:
                 dear = prepared.cost > HARD
                 own = _is_within(mutant.place, prepared.rule.fact)
-                key = (not about, prepared.bursts, dear, not own, number, -score, prepared.cost)
+                common = names_in(mutant) & prepared.names
+                sure = ACCEPTED in common or len(common) > 1
+                named = len(common) if sure or not (prepared.bursts or dear) else 0
+                key = (-named, not about, prepared.bursts, dear, not own, number, -score, prepared.cost)
                 keyed.append((key, hunt, prepared))
     return [(hunt, prepared) for _, hunt, prepared in sorted(keyed, key=itemgetter(0))]
+
+
+def names_in(mutant: Mutant) -> frozenset[str]:
+    """Return what the rules are named after that most likely notice a mutant: what a list lost, which gates moved.
+
+    Some mutants refuse what is good: a value of an enumeration, a key, a null, another media type.
+    """
+    what, _, other = mutant.change.partition(" ")
+    if what in ("before", "behind"):
+        moved = mutant.place.split("/")[3]
+        return frozenset(name for gate in (moved, other) for name in (f"{gate}/order", f"before-{gate}"))
+    names = {other} if what == "without" else set[str]()
+    if f"{mutant.place} {what}".endswith(REFUSE_GOOD):
+        names.add(ACCEPTED)
+    return frozenset(names)
+
+
+def _names_of(rule: Rule) -> frozenset[str]:
+    """Return what the id of a rule is made of, gates in rules about their order as `key/order`."""
+    tokens = rule.id.replace("#", "/").split("/")
+    return frozenset(tokens) | {f"{gate}/order" for gate, token in pairwise(tokens) if token == "order"}
 
 
 def _is_about(mutant: Mutant, rule: Rule) -> bool:
