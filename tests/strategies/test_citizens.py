@@ -72,11 +72,11 @@ def test_values_are_nobody_elses_when_a_test_changes_them(protocol: str) -> None
         _spoil(event)
 
     _each(strategies.events(protocol), spoil)
-    assert not any("spoiled" in json.dumps(event) for event in drawn(strategies.events(protocol), 150, 7))
+    assert not any("spoiled" in json.dumps(event) for event in drawn(strategies.events(protocol), 60, 7))
 
 
 def _each(strategy: SearchStrategy[Any], change: Any) -> None:
-    @settings(max_examples=150, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=60, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(strategy)
     def run(value: Any) -> None:
         change(value)

@@ -27,7 +27,7 @@ LONG: Final = 100_000
 ACCEPTED: Final = "accepted"
 """What rules are named after whose requests are good."""
 REFUSE_GOOD: Final = (
-    *("/enum without", "/credentials without", "/pointers without"),
+    *("/enum without", "/anyOf without", "/credentials without"),
     *("/nulls/members is", "/anything flipped", "/pattern changed"),
 )
 """Ends of mutants under which good requests are refused."""
@@ -190,7 +190,7 @@ def names_in(mutant: Mutant) -> frozenset[str]:
     if what in ("before", "behind"):
         moved = mutant.place.split("/")[3]
         return frozenset(name for gate in (moved, other) for name in (f"{gate}/order", f"before-{gate}"))
-    names = {other} if what == "without" else set[str]()
+    names = {other.lstrip("/")} if what == "without" else set[str]()
     if f"{mutant.place} {what}".endswith(REFUSE_GOOD):
         names.add(ACCEPTED)
     return frozenset(names)

@@ -11,10 +11,11 @@ import pytest
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
-from mockserver.verify import Probe, Rule, Runner, Setup, Status, defects, rules_of, verify
+from mockserver.verify import Outcome, Probe, Rule, Runner, Setup, Status, defects, rules_of, verify
 from tests.verify.faults import FAULTS
 from tests.verify.hunt import probes_of
 from tests.verify.inprocess import InProcess, setup_of
+from tests.verify.test_rules_explained import unexplained
 
 REVISIONS = [(name, revision) for name, each in library().protocols.items() for revision in each.revision_names()]
 
@@ -77,12 +78,25 @@ def test_server_that_judges_otherwise_is_reported_when_tried(name: str) -> None:
     assert _reported(protocol, InProcess(served, allow_all=True), keys_known=False) is not None
 
 
-@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
-def test_faultless_server_is_clean_when_everything_is_tried(protocol: str, revision: str) -> None:
+@pytest.fixture(scope="module", params=REVISIONS, ids="-".join)
+def faultless(request: pytest.FixtureRequest) -> tuple[Contract, list[Outcome]]:
+    """A contract, and the outcomes of trying everything against a server of it."""
+    protocol, revision = request.param
     contract = library().protocol(protocol).contract(revision)
-    outcomes = verify(contract, setup_of(protocol, examples=3), InProcess(contract))
+    return contract, verify(contract, setup_of(protocol, examples=3), InProcess(contract))
+
+
+def test_faultless_server_is_clean_when_everything_is_tried(faultless: tuple[Contract, list[Outcome]]) -> None:
     wrong = (Status.FAILED, Status.NOT_EXERCISED)
-    assert [outcome.rule.id for outcome in outcomes if outcome.status in wrong] == []
+    assert [outcome.rule.id for outcome in faultless[1] if outcome.status in wrong] == []
+
+
+def test_every_rule_of_verify_is_explained(faultless: tuple[Contract, list[Outcome]]) -> None:
+    contract, outcomes = faultless
+    rules = [outcome.rule.id for outcome in outcomes]
+    print(f"{contract}: {len(rules)} rules of verify, and facts that replies were compared with")
+    assert unexplained(contract, rules) == []
+    assert len(rules) > 60
 
 
 def test_defect_is_told_once_when_many_rules_show_it() -> None:
