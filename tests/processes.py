@@ -34,13 +34,18 @@ def command_line(*arguments: str, python: tuple[str, ...] = ()) -> list[str]:
 
 
 def run(
-    *arguments: str, variables: Mapping[str, str] | None = None, python: tuple[str, ...] = ()
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    python: tuple[str, ...] = (),
+    cwd: Path = ROOT,
+    input: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         command_line(*arguments, python=python),
-        cwd=ROOT,
+        cwd=cwd,
         env=environment(variables),
+        input=input,
         capture_output=True,
         text=True,
         timeout=SEARCH,

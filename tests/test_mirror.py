@@ -59,6 +59,9 @@ ELSEWHERE = {
     "core.wire": VALUES,
     "core.reference_engine": Elsewhere("contract/test_engines.py", "one engine is held to the other"),
     "contract.server_rules": Elsewhere("contract/test_explanation.py", "each rule is explained"),
+    "recording.formats.*": Elsewhere(
+        "recording/formats", "formats are held to each other and to other programs, all modules together"
+    ),
     "recording.assigned_values": HIDDEN,
     "recording.compared_reply": Elsewhere(
         "client/test_replay_requests.py", "replies to replayed requests are compared"

@@ -31,9 +31,9 @@ CALL_TIMEOUT: Final = 30.0
 class Call:
     """One control call; `max_wait` is the number of seconds that the server may hold it.
 
-    The answer is JSON, or with `text` the body as it is. `lines` is a body of another kind: lines. A call with
-    `content` is a request of a vendor's client: its `headers` and its body are sent as they are, and the answer is the
-    reply, an `HttpReply`.
+    The answer is JSON, or with `text` the body as it is, and with `header` that and the value of a header. `lines` is
+    a body of another kind: lines. A call with `content` is a request of a vendor's client: its `headers` and its body
+    are sent as they are, and the answer is the reply, an `HttpReply`.
     """
 
     method: str
@@ -41,6 +41,7 @@ class Call:
     body: Json = None
     max_wait: float = 0.0
     text: bool = False
+    header: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     content: bytes | None = None
     lines: bytes | None = None
@@ -138,7 +139,8 @@ def answer_of(target: Target, call: Call, reply: HttpReply) -> Json:
     if reply.status == 204:
         return None
     if call.text and reply.status < 400:
-        return reply.body.decode()
+        text = reply.body.decode()
+        return (text, reply.headers.get(call.header, "")) if call.header else text
     try:
         answer = json.loads(reply.body)
     except ValueError:

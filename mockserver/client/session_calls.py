@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Final, Literal, TypeVar, Unpack
+from typing import Final, Literal, TypeAlias, TypeVar, Unpack
 from urllib.parse import quote
 
 from mockserver.client import keys, text
@@ -126,23 +126,31 @@ def deliveries(session: str, *, final: bool = False) -> Steps[list[Delivery]]:
     return (yield from _rows(session, "deliveries", Delivery, final=final or None))
 
 
-def export(
-    session: str,
-    *,
-    format: Literal["ndjson", "recording"] = "ndjson",
-    redact: Sequence[str] = (),
-    normalise: bool = False,
-) -> Steps[str]:
-    """Return the exchanges of the session as NDJSON, with credentials replaced by placeholders.
+ExportFormat: TypeAlias = Literal["ndjson", "recording", "har", "vcr", "case"]
 
-    A recording has no personal data either; `redact` has rules for what else to hide. With `normalise`, ids are
-    numbered and times are offsets from the first exchange. Raises ControlError for a recording in which an exchange
-    would be judged otherwise, and for a rule that cannot be used.
+
+def export(
+    session: str, *, format: ExportFormat = "ndjson", redact: Sequence[str] = (), normalise: bool = False
+) -> Steps[str]:
+    """Return the exchanges of the session as a file, with credentials replaced by placeholders.
+
+    Apart from `ndjson`, the formats have no personal data either: `recording`, and the same as a HAR archive (`har`),
+    a cassette of vcrpy (`vcr`) or a golden case (`case`). `redact` has rules for what else to hide. With
+    `normalise`, a recording has numbered ids, and times as offsets from the first exchange. Raises ControlError for an
+    exchange that would be judged otherwise, a rule that cannot be used, and what cannot be a golden case.
     """
+    return (yield from exported(session, format, redact, normalise=normalise))[0]
+
+
+def exported(
+    session: str, format: ExportFormat, redact: Sequence[str] = (), *, normalise: bool = False
+) -> Steps[tuple[str, list[str]]]:
+    """Return an export, and one sentence for each kind of thing that its format cannot hold."""
     rules = json.dumps(list(redact)) if redact else None
     path = at(session, "export", format=format, redact=rules, normalise=normalise or None)
-    lines: str = yield Call(method="GET", path=path, text=True, max_wait=LONGEST_EXPORT)
-    return lines
+    text: str
+    text, left_out = yield Call(method="GET", path=path, text=True, max_wait=LONGEST_EXPORT, header="x-mock-left-out")
+    return text, json.loads(left_out or "[]")
 
 
 def wait_for(

@@ -70,6 +70,19 @@ def reply_findings(
     return [replace(finding, severity="warning") if status >= SERVER_ERROR else finding]
 
 
+def fitting_reply(judged: Judged, reply: WireReply, *, repeats: Collection[int] = ()) -> ExpectedReply | None:
+    """Return a reply that the contract could give and that a recorded reply is; None if there is none.
+
+    What only the server that gave it could know is a `$match` in it. See `reply_findings` for `repeats`.
+    """
+    for prediction in _predictions(judged, repeats):
+        if prediction.status == reply.status:
+            expected = _expected(prediction, reply, complete=True)
+            if not any(reply_differences(expected, reply)):
+                return expected
+    return None
+
+
 def _finding(contract: Contract, fact: str, difference: Difference) -> Finding:
     return Finding(
         rule=fact,

@@ -46,6 +46,13 @@ _PHONE: Final = re.compile(
 )
 """Telephone numbers with the code of a country, or as they are written in North America."""
 _HEX: Final = re.compile("[0-9a-f]+")
+_OWN: Final = re.compile(
+    r"<(?:credential|id|text|value):[0-9]+>|user-[0-9]+@example\.test|00000000-0000-[1-8]000-8000-[0-9a-f]{12}"
+    r"|\+1555[0-9]+|2001:db8::[0-9a-f]+|(?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3}"
+    r"|(?:[A-Za-z0-9]{1,12}_){0,2}(?:x{4,}[0-9]{1,6}|0{8,}[0-9a-f]{1,6})"
+)
+"""A pseudonym, apart from those that have the shape of what they replace, and of short keys."""
+_MOST_TRIES: Final = 1000
 _PREFIX: Final = re.compile("[A-Za-z0-9]{1,12}_(?:(?:live|test|sk|pk)_)?")
 _FOUR_BYTES: Final = ("192.0.2", "198.51.100", "203.0.113")
 """Networks for examples (RFC 5737), which are nobody's; RFC 3849 has that of IPv6."""
@@ -61,6 +68,9 @@ class Pseudonyms:
     `prefixes` is what keys begin with, which a replacement keeps, `id_prefixes` what ids begin with. With `shaped`,
     values without a form of their own are replaced character by character, else by what reads best. Where a recording
     is continued, `given` are replacements that it has, and `used` is a number that none of its own exceeds.
+
+    With `kept`, what is a pseudonym already stays as it is: a recording that was converted has the same ones when it
+    comes back.
     """
 
     def __init__(
@@ -71,11 +81,15 @@ class Pseudonyms:
         shaped: bool = False,
         given: Mapping[str, str] = NONE_GIVEN,
         used: int = 0,
+        kept: bool = False,
     ) -> None:
         self._prefixes = sorted(prefixes, key=len, reverse=True)
         self._id_prefixes = sorted(filter(None, id_prefixes), key=len, reverse=True)
         self._shaped = shaped
         self._given = dict(given)
+        self._keeps = kept
+        self._kept: set[str] = set()
+        self._taken: set[str] = set()
         self._given_numbers: dict[float, float] = {}
         self._numbers: dict[str, int] = {}
         self._used, self._before = used, len(given)
@@ -101,7 +115,24 @@ class Pseudonyms:
         if given is None:
             form = _form_of(value)
             self._kinds[form or kind] += 1
-            given = self._given[value] = self._new(value, kind, form)
+            given = self._given[value] = value if self._is_kept(value) else self._unused(value, kind, form)
+            self._taken.add(given)
+        return given
+
+    def _is_kept(self, value: str) -> bool:
+        """Tell whether a value stays as it is, and note it: no other value may have this pseudonym."""
+        if not self._keeps or value in self._taken or _OWN.fullmatch(value) is None:
+            return False
+        self._kept.add(value)
+        return True
+
+    def _unused(self, value: str, kind: Kind, form: Form | None) -> str:
+        """Return a new pseudonym; if addresses run out, one that was used."""
+        given = self._new(value, kind, form)
+        for _ in range(_MOST_TRIES):
+            if given not in self._kept:
+                break
+            given = self._new(value, kind, form)
         return given
 
     def replace_number(self, value: float, *, of_somebody: bool = False) -> float:

@@ -22,7 +22,7 @@ from mockserver.recording.pseudonyms import NONE_GIVEN, Kind, Pseudonyms
 from mockserver.recording.recorded_body import RecordedBody, stable
 from mockserver.recording.redact import Redactor
 from mockserver.recording.redaction_rules import Rules
-from mockserver.recording.scrubbed import Scrubbed, hidden_everywhere, recorded_reply_body
+from mockserver.recording.scrubbed import Scrubbed, decompressed, hidden_everywhere, recorded_reply_body
 from mockserver.recording.scrubber import Scrubber
 from mockserver.sessions.exchange import HANDED_THROUGH, Exchange
 from mockserver.sessions.views import View
@@ -39,6 +39,7 @@ class UnfaithfulError(MockServerError):
 
     def __init__(self, request: str, problem: str) -> None:
         self.request = request
+        self.problem = problem
         super().__init__(f"request {request} cannot be recorded: {problem}")
 
 
@@ -66,13 +67,15 @@ class Known:
             for id in ids_of(exchange):
                 self.everywhere.setdefault(id, "id")
 
-    def scrubber(self, rules: Rules, *, shaped: bool, given: Mapping[str, str] = NONE_GIVEN, used: int = 0) -> Scrubber:
+    def scrubber(
+        self, rules: Rules, *, shaped: bool, given: Mapping[str, str] = NONE_GIVEN, used: int = 0, kept: bool = False
+    ) -> Scrubber:
         """Return what hides the values; with `shaped` character by character. See `Pseudonyms` for the others."""
         prefixes = {prefix for contract in self.contracts for prefix in key_prefixes(contract)}
         headers = {contract.projects.header.lower() for contract in self.contracts if contract.projects is not None}
         secrets = [value for value, kind in self.everywhere.items() if kind == "credential"]
         return Scrubber(
-            Pseudonyms(prefixes, id_prefixes=self._id_prefixes(), shaped=shaped, given=given, used=used),
+            Pseudonyms(prefixes, id_prefixes=self._id_prefixes(), shaped=shaped, given=given, used=used, kept=kept),
             Redactor(secrets, prefixes),
             self.everywhere,
             rules=rules,
@@ -248,7 +251,7 @@ def _finding_row(finding: Mapping[str, Json]) -> Json:
 def _differences(view: View) -> list[Json]:
     """Return how the reply of an upstream or a recording differs from each that the contract could give."""
     repeats = [index for index, verdict in enumerate(view.exchange.verdicts) if verdict is Verdict.DUPLICATE]
-    findings = reply_findings(view.judged, view.reply(), repeats=repeats, complete=True) or ()
+    findings = reply_findings(view.judged, decompressed(view.reply()), repeats=repeats, complete=True) or ()
     return [
         {"pointer": finding.pointer, "rule": finding.rule, "expected": finding.expected, "got": finding.got}
         for finding in findings

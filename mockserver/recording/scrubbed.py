@@ -237,6 +237,12 @@ def _decoded(reply: WireReply) -> tuple[RequestBody, str | None]:
     return body, body.decode(max(len(reply.body), LARGEST_REPLY))
 
 
+def decompressed(reply: WireReply) -> WireReply:
+    """Return a reply with its body as it is before it is compressed, if that can be told."""
+    content = _content_of(reply)
+    return reply if content is None else structs.replace(reply, body=content)
+
+
 def _content_of(reply: WireReply) -> bytes | None:
     """Return the body of a reply, decompressed; None if it cannot be."""
     body, problem = _decoded(reply)

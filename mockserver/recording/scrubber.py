@@ -42,6 +42,8 @@ _SHORTEST_ID: Final = 3
 """Characters of a value, and of an id of somebody, that is also found inside of longer texts."""
 _UNRESERVED: Final = "-._~@"
 _SCHEMED: Final = frozenset({"authorization", "proxy-authorization"})
+_CORS: Final = "access-control-"
+"""What headers begin with whose names say "credentials" and whose values are no secrets."""
 _VALUE_MEMBERS: Final = frozenset({"value", "val", "content"})
 NO_NAMES: Final[Mapping[str, Kind]] = MappingProxyType({})
 _NAMING_MEMBERS: Final = ("name", "key", "field", "header")
@@ -232,7 +234,7 @@ class Scrubber:
             return f"{scheme} {self.hide(key.strip(), 'credential')}" if space else self.hide(value, "credential")
         if lower in ("cookie", "set-cookie"):
             return self._cookies(value, first_only=lower == "set-cookie")
-        if is_secret_name(name):
+        if is_secret_name(name) and not lower.startswith(_CORS):
             return self.hide(value.strip(), "credential")
         return self.text(value) if lower in self._kept_headers else self.hide(value, "value")
 

@@ -32,6 +32,8 @@ from mockserver.sessions.matcher import problem as matcher_problem
 from mockserver.sessions.session import Session
 from mockserver.sessions.views import View
 
+NDJSON: Final = "ndjson"
+"""The format of an export that is no recording."""
 MANY_ATTEMPTS: Final = 1000
 """From more attempts on, a delivery's row is made in the thread for what may take longer than a turn."""
 
@@ -95,11 +97,11 @@ class JournalHandlers(HandlerBase):
     async def export_session(self, call: Call) -> web.StreamResponse:
         """Stream the exchanges of a session as NDJSON, or as a recording, which is whole before it is sent."""
         session = self.read(call)
-        if call.query.get("format") == "recording":
+        if call.query.get("format", NDJSON) != NDJSON:
             return await send_recording(self, call, session)
-        for name in ("redact", "normalise"):
+        for name, needed in (("redact", "a format other than ndjson"), ("normalise", "format=recording")):
             if name in call.query:
-                raise RejectedError(400, f"{name} needs format=recording", parameter=name)
+                raise RejectedError(400, f"{name} needs {needed}", parameter=name)
         headers = CIMultiDict({"Content-Type": "application/x-ndjson", "Server": SERVER, **call.headers})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)

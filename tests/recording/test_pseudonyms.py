@@ -71,3 +71,35 @@ def test_nothing_is_made_of_blanks() -> None:
 )
 def test_addresses_are_found_in_a_text(text: str, found: list[str]) -> None:
     assert [text[start:end] for start, end in found_in(text)] == found
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "<id:7>",
+        "<value:12>",
+        "user-3@example.test",
+        "wrk_xxxxxxxx1",
+        "pk_live_xxxxxx12",
+        "000000001f",
+        "xxxxxxxx2",
+        "00000000-0000-4000-8000-000000000001",
+        "+1555001",
+        "2001:db8::7",
+        "192.0.2.4",
+    ],
+)
+def test_pseudonym_of_a_recording_stays_and_is_given_to_no_other_value(own: str) -> None:
+    kept = Pseudonyms(["wrk_", "pk_"], kept=True)
+    assert kept.replace(own, "id") == own
+    others = [kept.replace(f"other-{number}@corp.example", "id") for number in range(5)]
+    others += [kept.replace(f"other{number}", "id") for number in range(10)]
+    assert len({own, *others}) == 16
+    assert Pseudonyms(["wrk_", "pk_"]).replace("<id:7>", "id") == "<id:1>"
+
+
+def test_value_whose_pseudonym_was_given_to_another_one_gets_its_own() -> None:
+    kept = Pseudonyms(kept=True)
+    assert kept.replace("ada@corp.example", "id") == "user-1@example.test"
+    assert kept.replace("user-1@example.test", "id") == "user-2@example.test"
+    assert kept.replace("hunter2", "credential") == "xxxxxx1"

@@ -7,12 +7,13 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from mockserver.core.wire import WireReply
 from mockserver.recording.find_secrets import secrets_of_url
 from mockserver.recording.recorder import Known, Recorder, UnfaithfulError, ordered
 from mockserver.recording.redaction_rules import Rules
-from mockserver.sessions.exchange import Relayed
+from mockserver.sessions.exchange import Relayed, ReplyOverride
 from tests.recording.secret_ways import MAIL, OTHER
 from tests.recording.test_scrubbed import KEY, NOW, event, exchanged, request_of
 
@@ -116,3 +117,15 @@ async def test_rule_that_changes_a_verdict_is_refused_and_named() -> None:
 
 def test_members_keep_their_order_on_top_only() -> None:
     assert ordered({"b": {"d": 1, "c": 2}, "a": 0}) == '{"b":{"c":2,"d":1},"a":0}'
+
+
+async def test_compressed_reply_of_an_upstream_is_compared_by_what_is_in_it() -> None:
+    body = gzip.compress(b'{"accepted": 1, "rejected": 0}')
+    headers = (("Content-Type", "application/json"), ("Content-Encoding", "gzip"))
+    exchange = await exchanged(request_of({"events": [event()]}))
+    for status, differences in ((202, []), (203, ["/reply/status"])):
+        reply = WireReply(status=status, headers=headers, body=body)
+        override = ReplyOverride(reply=reply, relayed=Relayed(reply=reply))
+        row = json.loads(recorder().line(structs.replace(exchange, override=override, status=status)))
+        assert row["reply"]["body"] == {"json": {"accepted": 1, "rejected": 0}}
+        assert [difference["pointer"] for difference in row["differs"]] == differences

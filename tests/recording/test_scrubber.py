@@ -113,3 +113,8 @@ def test_value_that_is_kept_in_one_place_and_hidden_in_another_is_hidden_in_the_
     shown, done = scrubber().document({"a": "pro", "b": "pro"}, [Personal(place=("b",), kind="text")])
     assert shown == {"a": "pro", "b": "<text:1>"}
     assert done[(str, "pro")] == "<text:1>"
+
+
+def test_header_of_cors_that_speaks_of_credentials_is_none() -> None:
+    assert scrubber().header("Access-Control-Allow-Credentials", "true") == "true"
+    assert scrubber().header("X-Credentials", "true") != "true"

@@ -300,3 +300,36 @@ async def test_request_that_comes_meanwhile_is_in_the_next_recording(
     lines = await exported(control, vendor.key)
     assert len(lines) == 3
     assert OTHER not in json.dumps(lines)
+
+
+@pytest.mark.parametrize(
+    ("format", "media_type", "beginning"),
+    [
+        ("har", "application/json", b'{"log":{"version":"1.2"'),
+        ("vcr", "application/yaml", b"interactions:\n"),
+        ("case", "application/yaml", b"case: recording\nprotocol: whisperr\n"),
+    ],
+)
+async def test_export_over_http_has_other_formats_and_says_what_they_cannot_hold(
+    control: ControlClient, vendor: VendorClient, format: str, media_type: str, beginning: bytes
+) -> None:
+    await vendor.track("m1", external_user_id=MAIL)
+    url = f"{control.url}/_mock/sessions/{vendor.key}/export?format={format}"
+    async with control.http.get(url) as reply:
+        body = await reply.read()
+        assert (reply.status, reply.headers["Content-Type"]) == (200, media_type)
+        assert bool(json.loads(reply.headers["X-Mock-Left-Out"])) == (format != "har")
+    assert body.startswith(beginning)
+    assert vendor.key.encode() not in body
+    assert MAIL.encode() not in body
+    async with control.http.head(url) as reply:
+        assert (reply.status, reply.headers["Content-Type"]) == (200, media_type)
+
+
+async def test_session_of_two_protocols_is_no_golden_case(control: ControlClient, vendor: VendorClient) -> None:
+    prefix = f"{vendor.url}/_mock/s/two"
+    for path in ("/v1/events/batch", "/api/i/v1/pk_x/events"):
+        async with vendor.http.post(prefix + path, json={}) as reply:
+            assert reply.status in (400, 401)
+    status, problem = await control.get("/_mock/sessions/two/export?format=case")
+    assert (status, "one protocol, not of outlit, whisperr" in problem["detail"]) == (409, True)
