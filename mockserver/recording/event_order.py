@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Final
 
 from mockserver.contract.contract import Contract
@@ -14,8 +15,12 @@ from mockserver.recording.item_pairs import Pairs, items_of
 from mockserver.recording.logical_requests import Contracts, Item, LogicalRequest
 from mockserver.recording.recordings import RecordedExchange
 
+MANY: Final = 10
+"""Events from which on a client may flush them by itself, while more are added."""
 FACTOR: Final = 2
-"""By how much the number or the size of batches must change where both recordings have several of them."""
+"""By how much the largest batch of many events must change."""
+REPEATED: Final = 4
+"""How often a recording must have batches of the largest size for it to be a limit."""
 
 
 def order_differences(pairs: Pairs, new: Sequence[LogicalRequest], contracts: Contracts) -> Iterator[Difference]:
@@ -38,27 +43,50 @@ def order_differences(pairs: Pairs, new: Sequence[LogicalRequest], contracts: Co
 
 
 def _batches(both: Sequence[tuple[Item, Item]], contracts: Contracts) -> Iterator[Difference]:
-    """Yield the difference in how paired events are split into requests, unless only the timing of a run made it."""
+    """Yield the first difference in how paired events are split into requests, unless only timing made it."""
     splits = [_split([pair[side] for pair in both], contracts) for side in (0, 1)]
-    old, new = ([size for size, _ in split] for split in splits)
-    ends = [{number for number, _ in _ends(split)} for split in splits]
-    timed = {number for split in splits for number, is_timed in _ends(split) if is_timed}
-    chosen = (ends[0] ^ ends[1]) - timed
-    alike = _ratio(len(old), len(new)) < FACTOR and _ratio(max(old), max(new)) < FACTOR
-    if not chosen or (min(len(old), len(new)) > 1 and alike):
-        return
-    one, other = both[min(chosen) - 1]
-    protocol, operation, _ = one.key
-    yield Difference(
-        kind="batches",
-        protocol=protocol,
-        operations=(operation,),
-        old=list(old),
-        new=list(new),
-        where=(one.request.first.id, other.request.first.id),
-        count=len(new),
-        total=len(new),
-    )
+    ends = [dict(_ends(split)) for split in splits]
+    kept = [{end for end, is_timed in ends[side].items() if not is_timed or end in ends[1 - side]} for side in (0, 1)]
+    pauses = [end for end in sorted(kept[0] & kept[1]) if ends[0][end] or ends[1][end]]
+    for start, stop in pairwise([0, *pauses, len(both)]):
+        old, new = (_sizes(start, stop, kept[side]) for side in (0, 1))
+        if old != new and _is_meant(old, new):
+            first = min(end for end in kept[0] ^ kept[1] if start < end < stop)
+            one, other = both[first - 1]
+            protocol, operation, _ = one.key
+            where = one.request.first.id, other.request.first.id
+            yield Difference(
+                kind="batches",
+                protocol=protocol,
+                operations=(operation,),
+                old=old,
+                new=new,
+                where=where,
+                count=len(new),
+                total=len(new),
+            )
+            return
+
+
+def _is_meant(old: Sequence[int], new: Sequence[int]) -> bool:
+    """Return whether events that were there at once are split otherwise on purpose.
+
+    A client that flushes from another thread does so from some number of events on, and sends then what is there. So of
+    many events, one recording must show a limit that the other exceeds: a size that is reached again and again, and is
+    none that the other one has.
+    """
+    if sum(old) < MANY:
+        return True
+    small, large = sorted((old, new), key=max)
+    limit = max(small)
+    return max(large) >= FACTOR * limit and small.count(limit) >= REPEATED and limit not in large
+
+
+def _sizes(start: int, stop: int, ends: Collection[int]) -> list[int]:
+    return [
+        after - before
+        for before, after in pairwise([start, *(end for end in sorted(ends) if start < end < stop), stop])
+    ]
 
 
 def _split(items: Sequence[Item], contracts: Contracts) -> list[tuple[int, bool]]:
@@ -98,10 +126,6 @@ def _times(contract: Contract | None) -> Iterable[Tokens]:
         return ()
     filled = [fill.tokens for fill in contract.stored.fill.values() if fill.value in ("epoch_ms", "rfc3339_ms")]
     return [*(window.tokens for window in contract.windows), *filled]
-
-
-def _ratio(one: int, other: int) -> float:
-    return max(one, other) / max(1, min(one, other))
 
 
 def _reordered(old: Item, new: Item, pairs: Pairs) -> Difference:

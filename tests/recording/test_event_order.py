@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ def batches(*sizes: int, gap_ms: int = 0) -> bytes:
             moment = f"2026-06-14T12:00:{number * gap_ms // 1000:02d}.000Z"
             sent.append({**event(f"m-{index}"), "occurred_at": moment})
         row = exchange(number, *sent)
+        del row["request"]["body"]["json"]["sent_at"]
         row["at_ms"] = number * gap_ms + 1
         row["reply"]["body"] = {"json": {"accepted": size, "rejected": 0}}
         rows.append(row)
@@ -44,9 +47,20 @@ def test_split_at_one_moment_is_told(old: tuple[int, ...], new: tuple[int, ...])
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [((20, 25), (23, 22)), ((20, 20, 5), (21, 19, 5)), ((20, 20, 5), (20, 20, 3, 2)), ((4,), (4,))],
+    [
+        ((20, 25), (23, 22)),
+        ((20, 20, 5), (21, 19, 5)),
+        ((20, 20, 5), (20, 20, 3, 2)),
+        ((20, 80), (20, 20, 20, 40)),
+        ((20, 20, 20), (20, 40)),
+        ((20, 40, 20), (20, 20, 20, 20)),
+        ((45,), (20, 20, 5)),
+        ((80,), (20, 60)),
+        ((20, 80), (20, 40, 40)),
+        ((4,), (4,)),
+    ],
 )
-def test_split_that_is_nearly_the_same_is_not_told(old: tuple[int, ...], new: tuple[int, ...]) -> None:
+def test_split_that_another_thread_may_have_made_is_not_told(old: tuple[int, ...], new: tuple[int, ...]) -> None:
     assert told(batches(*old), batches(*new)) == []
 
 
@@ -54,6 +68,23 @@ def test_batch_whose_events_came_later_is_not_told() -> None:
     """The client flushed in between, and the events of the second batch were not there yet."""
     assert told(batches(3), batches(2, 1, gap_ms=5000)) == []
     assert told(batches(2, 1, gap_ms=5000), batches(3)) == []
+
+
+def test_each_burst_is_compared_by_itself() -> None:
+    """What was flushed before, and after, says nothing about a batch that was split."""
+    old, new = batches(1, 4, 1, gap_ms=5000), batches(1, 4, 1, gap_ms=5000)
+    assert told(old, new) == []
+    rows = [json.loads(line) for line in new.splitlines()]
+    whole = rows[2]
+    halves = [copy.deepcopy(whole) for _ in range(2)]
+    for half, part in zip(halves, (slice(2), slice(2, 4)), strict=True):
+        half["request"]["body"]["json"]["events"] = whole["request"]["body"]["json"]["events"][part]
+        half["events"] = whole["events"][part]
+        half["reply"]["body"]["json"]["accepted"] = 2
+    rows[2:3] = halves
+    for number, row in enumerate(rows[1:], 1):
+        row["id"] = f"x{number}"
+    assert told(old, lines(*rows)) == [("batches", [4], [2, 2])]
 
 
 def test_split_is_compared_without_events_that_are_missing() -> None:
