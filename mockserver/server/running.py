@@ -22,6 +22,7 @@ from mockserver.server.lines import say
 from mockserver.server.live_page import PAGE
 from mockserver.server.own_process import give_back_large_blocks, keep_turns_short
 from mockserver.server.preloading import preload
+from mockserver.server.report_handlers import OwnAddress
 from mockserver.settings import Settings, url_of
 
 resource: Any
@@ -71,9 +72,12 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     tasks = [asyncio.create_task(server.end_overdue())]
     if settings.reload:
         tasks.append(asyncio.create_task(reloading.watch(settings, app.handlers.contracts, app.store, files)))
+    url = url_of(settings.host, port, secure=context is not None)
+    trusted = app.ca_file or settings.tls_cert
+    app.handlers.own_address = OwnAddress(url=url, token=app.control.guard.token, ca_file=trusted)
     with turns.working():
         try:
-            yield app, url_of(settings.host, port, secure=context is not None)
+            yield app, url
         finally:
             if app.ca_file is not None:
                 tls.remove(app.ca_file)
