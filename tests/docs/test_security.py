@@ -14,6 +14,7 @@ from mockserver.contract import schema, serving
 from mockserver.contract.library import library
 from mockserver.core import findings, wording
 from mockserver.jsonkit import jsontext, yamltext
+from mockserver.recording import tape
 from mockserver.server import (
     aiohttp_io,
     connection,
@@ -83,6 +84,9 @@ LIMITS = {
     "findings of one event": f"{findings.MOST_FINDINGS:,}",
     "name of a session": f"{session_name.MAX_NAME_BYTES:,} bytes",
     "body of a control call": size(control.MAX_BODY),
+    "recording of `serve --replay`": (
+        f"{size(tape.MOST_BYTES)}; a line of any recording {size(tape.LONGEST_LINE)} and {tape.MOST_VALUES:,} values"
+    ),
     "values in the body of a control call": f"{control.MOST_VALUES:,}",
     "all sessions together": f"{size(FLAGS.memory_limit)} (`--memory-limit`)",
     "requests of a session": f"{FLAGS.journal_limit:,} (`--journal-limit`)",

@@ -43,7 +43,7 @@ for protocol, model, body in json.load(sys.stdin):
 """Scripts for the tools' own interpreter: each starts a tool once for all documents."""
 NO_JSON = {
     "application/javascript": "text/plain",
-    "application/x-ndjson": "text/plain",
+    "application/x-ndjson": "application/octet-stream",
     "text/event-stream": "text/plain",
 }
 """Media types that openapi-python-client has to be told of."""
