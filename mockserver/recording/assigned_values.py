@@ -27,7 +27,7 @@ _BEGINNINGS: Final = (
     "bearer",
     "jwt",
 )
-_SIGN: Final = r"\s{0,20}(?:[:=>]|%3[aAdD])\s{0,20}"
+_SIGN: Final = r"\s{0,20}(?:=>|:=|==|[:=>]|%3[aAdD])\s{0,20}"
 _OPENED: Final = r"(?:[\[{]\s{0,20}(?:\\{0,3}[\"'][^\"'\\\n]{1,40}\\{0,3}[\"']\s{0,20}:\s{0,20})?)?"
 """The beginning of a list or an object, whose first text is hidden: where it can be parsed, all of them are."""
 _SIBLING: Final = r"(?:,\s{0,20}\\{0,3}[\"'](?:value|val|content)\\{0,3}[\"']\s{0,20}:\s{0,20})"

@@ -15,6 +15,7 @@ RecordedBody: TypeAlias = Mapping[str, Json]
 """One of `{"json": value}`, `{"text": text}`, `{"base64": text}` and `{"left_out": reason, "bytes": size}`."""
 
 TOO_LARGE: Final = "body too large"
+NOT_JSON: Final = "not valid JSON"
 FILLER: Final = b"\xff"
 """What a body that was left out is read as, over and over: it is neither UTF-8 nor JSON nor compressed."""
 LARGE: Final = 256 * 1024
@@ -55,7 +56,7 @@ def content_of(body: RecordedBody, encoding: str = "") -> bytes:
     """
     if "left_out" in body:
         size: int = body["bytes"]
-        return packed(FILLER * size, encoding) if body["left_out"] == TOO_LARGE else FILLER * size
+        return packed(FILLER * size, encoding) if body["left_out"] in (TOO_LARGE, NOT_JSON) else FILLER * size
     if "base64" in body:
         return base64.b64decode(body["base64"], validate=True)
     text: str = stable(body["json"]) if "json" in body else body["text"]

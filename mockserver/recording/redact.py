@@ -33,12 +33,24 @@ from mockserver.recording.word_search import Words, matches_at, next_delimiter
 REDACTED: Final = "<redacted>"
 """What a value reads that may hold a secret, but is not known to be one."""
 _JWT: Final = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?")
+_WELL_KNOWN: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:A[KS]IA[A-Z0-9]{16}|gh[oprsu]_[A-Za-z0-9]{20,255}|github_pat_[A-Za-z0-9_]{20,255}"
+    r"|glpat-[A-Za-z0-9_-]{20,255}|xox[abprs]-[A-Za-z0-9-]{10,255}|[rs]k_(?:live|test)_[A-Za-z0-9]{10,255}"
+    r"|AIza[A-Za-z0-9_-]{30,60}|sk-[A-Za-z0-9_-]{20,255}|npm_[A-Za-z0-9]{20,255}|pypi-[A-Za-z0-9_-]{20,255})"
+    r"|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.{0,20000}?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
+    re.DOTALL,
+)
+"""Tokens of services that everybody uses, and private keys, which their form gives away."""
 _BASE64: Final = re.compile("[A-Za-z0-9+/_=-]")
 _SHORT: Final = 4
 """A shorter credential is hidden only where it stands alone, or half the text would be."""
 SHORT: Final = 256
 MOST_KEPT: Final = 4096
 """Short texts whose form without secrets is kept."""
+_WELL_KNOWN_BEGINNINGS: Final = Words(
+    ["AKIA", "ASIA", "gh", "glpat-", "xox", "rk_", "sk_", "AIza", "sk-", "npm_", "pypi-", "-----BEGIN "],
+    ahocorasick_rs.MatchKind.Standard,
+)
 _JWTS: Final = Words(["eyJ"], ahocorasick_rs.MatchKind.Standard)
 
 
@@ -126,6 +138,7 @@ class Redactor:
     def _like_keys(self, text: str) -> Iterator[tuple[int, int]]:
         yield from (match.span() for match in matches_at(self._beginnings, self._key, text, text))
         yield from (match.span() for match in matches_at(_JWTS, _JWT, text, text))
+        yield from (match.span() for match in matches_at(_WELL_KNOWN_BEGINNINGS, _WELL_KNOWN, text, text))
         for start, end, decoded in decoded_runs(text):
             if next(matches_at(self._beginnings, self._key, decoded, decoded), None) is not None:
                 yield start, end

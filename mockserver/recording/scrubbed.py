@@ -23,7 +23,7 @@ from mockserver.jsonkit import Json, jsontext
 from mockserver.recording.find_secrets import readable, secrets_of, secrets_of_reply
 from mockserver.recording.json_tokens import replaced
 from mockserver.recording.pseudonyms import Kind
-from mockserver.recording.recorded_body import TOO_LARGE, RecordedBody, content_of, left_out
+from mockserver.recording.recorded_body import NOT_JSON, TOO_LARGE, RecordedBody, content_of, left_out
 from mockserver.recording.redaction_rules import Personal
 from mockserver.recording.scrubber import LONGEST_SEARCHED_TEXT, NO_NAMES, Scrubber
 from mockserver.recording.secret_names import is_random
@@ -166,7 +166,7 @@ class Scrubbed:
         elif problem is not None:
             yield left_out(problem, len(request.body))
         elif not body.parse(exchange.contract.max_body):
-            yield left_out("not valid JSON", len(request.body))
+            yield left_out(NOT_JSON, len(request.body))
         else:
             text = body.text.decode("utf-8")
             value, done = self._scrubber.document(jsontext.view(body.text), personal_places(exchange.contract))

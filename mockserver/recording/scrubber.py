@@ -23,7 +23,13 @@ from mockserver.recording.json_tokens import Replacements
 from mockserver.recording.pseudonyms import Kind, Pseudonyms, found_in
 from mockserver.recording.redact import MOST_KEPT, SHORT, Redactor
 from mockserver.recording.redaction_rules import Personal, Place, Rules
-from mockserver.recording.secret_names import HARMLESS_HEADERS, LONG_NUMBER, is_random, is_secret_name
+from mockserver.recording.secret_names import (
+    HARMLESS_HEADERS,
+    LONG_NUMBER,
+    NAMING_MEMBERS,
+    is_random,
+    is_secret_name,
+)
 
 _BEGIN, _END, _FIRST_DIGIT = "\ue000", "\ue001", 0xE010
 """Characters of private use around the number of a pseudonym, until a text is done: nothing finds a secret in them."""
@@ -46,7 +52,6 @@ _CORS: Final = "access-control-"
 """What headers begin with whose names say "credentials" and whose values are no secrets."""
 _VALUE_MEMBERS: Final = frozenset({"value", "val", "content"})
 NO_NAMES: Final[Mapping[str, Kind]] = MappingProxyType({})
-_NAMING_MEMBERS: Final = ("name", "key", "field", "header")
 
 
 @dataclass(slots=True)
@@ -88,9 +93,17 @@ class Scrubber:
         self._everywhere = everywhere
         self._rules = rules
         self._kept_headers = HARMLESS_HEADERS | set(kept_headers)
-        inside = [value for value, kind in everywhere.items() if _is_found_inside(value, kind)]
+        inside = {value: kind for value, kind in everywhere.items() if _is_found_inside(value, kind)}
+        self._cased: dict[str, Kind] = {  # ids of somebody, in one case
+            spelling: kind
+            for value, kind in inside.items()
+            if kind == "id" and is_random(value)
+            for spelling in (value.lower(), value.upper())
+            if spelling not in everywhere
+        }
         self._inside = ahocorasick_rs.AhoCorasick(
-            [without_surrogates(value) for value in inside], matchkind=ahocorasick_rs.MatchKind.LeftmostLongest
+            [without_surrogates(value) for value in (*inside, *self._cased)],
+            matchkind=ahocorasick_rs.MatchKind.LeftmostLongest,
         )
         self._marked: list[str] = []
         self._texts: dict[str, str] = {}
@@ -142,7 +155,10 @@ class Scrubber:
         spans = sorted(spans_of(text), key=lambda span: (span[0], span[2] != "credential", -span[1]))
         for start, end, kind, value in spans:
             if start >= position and _BEGIN not in text[start:end] and _END not in text[start:end]:
-                parts += [text[position:start], self._marked_as(self.hide(value, kind))]
+                pseudonym = self.hide(value, kind)
+                if text[start:end] != value and "%" in text[start:end]:
+                    pseudonym = quote(pseudonym, safe=_UNRESERVED)
+                parts += [text[position:start], self._marked_as(pseudonym)]
                 position = end
         return "".join([*parts, text[position:]])
 
@@ -177,7 +193,7 @@ class Scrubber:
         searched = without_surrogates(text)
         for _, start, end in self._inside.find_matches_as_indexes(searched):
             value = text[start:end]
-            kind = self._everywhere.get(value, "value")
+            kind: Kind = self._everywhere.get(value) or self._cased.get(value) or "value"
             if kind == "credential" or not _goes_on(text, start, end, is_word=value.isalpha()):
                 yield start, end, kind, value
         yield from ((start, end, "id", text[start:end]) for start, end in found_in(text))
@@ -277,12 +293,12 @@ class Scrubber:
                 else self._walk(item, _below(places, str(index)), walk)
                 for index, item in enumerate(value)
             ]
-        if _is_number(value) and str(value) in self._everywhere:
+        if _is_number(value) and _digits(value) in self._everywhere:
             return walk.note(value, self._pseudonyms.replace_number(value, of_somebody=True))
         return walk.note(value, self.text(value) if isinstance(value, str) else value)
 
     def _members(self, value: dict[str, Json], places: list[tuple[Place, Kind]], walk: Walk) -> Json:
-        named = any(isinstance(value.get(name), str) and is_secret_name(value[name]) for name in _NAMING_MEMBERS)
+        named = any(isinstance(value.get(name), str) and is_secret_name(value[name]) for name in NAMING_MEMBERS)
         members: dict[str, Json] = {}
         for name, member in value.items():
             secret = is_secret_name(name) or (named and name in _VALUE_MEMBERS)
@@ -307,7 +323,9 @@ class Scrubber:
         if isinstance(value, list):
             return [self._hide_all(inner, kind, walk) for inner in value]
         if _is_number(value) and (kind != "credential" or abs(value) >= LONG_NUMBER):
-            return walk.note(value, self._pseudonyms.replace_number(value, of_somebody=str(value) in self._everywhere))
+            return walk.note(
+                value, self._pseudonyms.replace_number(value, of_somebody=_digits(value) in self._everywhere)
+            )
         return walk.note(value, value)
 
     def unseen(self, value: Json) -> Json:
@@ -329,6 +347,11 @@ def _goes_on(text: str, start: int, end: int, *, is_word: bool) -> bool:
     """Return whether what is between two places of a text is a part of a longer word."""
     before, after = text[start - 1 : start], text[end : end + 1]
     return before.isalnum() or after.isalnum() or (is_word and "_" in (before, after))
+
+
+def _digits(value: float) -> str:
+    """Return a number as a text would have it."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _is_number(value: Json) -> bool:

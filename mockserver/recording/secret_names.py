@@ -75,6 +75,7 @@ _CORS: Final = "access-control-"
 """What begins the names of headers for browsers, `Access-Control-Allow-Credentials` among them: none holds a secret."""
 _CAMEL: Final = re.compile("(?<=[a-z0-9])(?=[A-Z])")
 LONGEST_NAME: Final = 64
+NAMING_MEMBERS: Final = ("name", "key", "field", "header", "type")
 VALUE_MEMBERS: Final = frozenset({"value", "val", "content"})
 _OF_A_HEADER: Final = re.compile("[-_]|[a-z][A-Z]|^(?:[Aa]uthorization|[Cc]ookie)$")
 _SHORTEST_FOUND: Final = 8
@@ -105,7 +106,7 @@ def _is_secret_end(name: str) -> bool:
 
 def names_sibling(members: dict[str, Json]) -> bool:
     """Return whether an object names a header or field whose value, in another member, is secret."""
-    names = (members.get(name) for name in ("name", "key", "field", "header"))
+    names = (members.get(name) for name in NAMING_MEMBERS)
     return any(isinstance(name, str) and is_secret_name(name) for name in names)
 
 

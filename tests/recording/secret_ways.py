@@ -199,5 +199,35 @@ WAYS: dict[str, Way] = {
     "user id in a sentence": batch(
         "adalovelace", external_user_id="adalovelace", properties={"text": "hi adalovelace!"}
     ),
+    "private key": properties(
+        "MIIEvQIBADANBg",
+        "Qm9vbTEyMw",
+        text="x -----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\nQm9vbTEyMw\n-----END PRIVATE KEY-----",
+    ),
+    "tokens that everybody knows": properties(
+        "AKIAIOSFODNN7EXAMPLE",
+        "16C7e42F292c6912E7710c838347Ae178B4a",
+        "4eC39HqLyjWDarjtT1zdp7dc",
+        text="AKIAIOSFODNN7EXAMPLE ghp_16C7e42F292c6912E7710c838347Ae178B4a sk_live_4eC39HqLyjWDarjtT1zdp7dc",
+    ),
+    "type and value": properties("hunter2", login={"type": "password", "value": "hunter2"}),
+    "assigned with an arrow": properties("hunter2", text="api_key => hunter2"),
+    "user id in capitals": batch(
+        "8D6C0B6E-1111",
+        external_user_id="8d6c0b6e-1111-4222-8333-123456789abc",
+        properties={"url": "https://a.example/8D6C0B6E-1111-4222-8333-123456789ABC"},
+    ),
+    "compressed body that is not valid": batch(
+        OTHER, body=gzip.compress(SENT[:-3].encode()), headers={"Content-Encoding": "gzip"}
+    ),
+    "name in the URL of a page": outlit(
+        NAME,
+        "Ada%20Lovelace",
+        body={
+            "visitorId": "v",
+            "userIdentity": {"email": MAIL, "traits": {"name": NAME}},
+            "events": [{"type": "pageview", "url": "https://a.example/?n=Ada%20Lovelace", "path": "/"}],
+        },
+    ),
     "short user id in a sentence": batch("hi bob", external_user_id="bob", properties={"text": "hi bob!"}),
 }
