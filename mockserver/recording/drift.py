@@ -185,6 +185,9 @@ class _Run:
         before, after = one.statuses, other.statuses
         if len(before) != len(after):
             self.found.add(("attempts", *at), (len(before), len(after)), where)
+            failed, failed_now = set(before[:-1]), set(after[:-1])
+            if failed and failed_now and failed != failed_now:
+                self.found.add(("status", *at), (_listed(before[:-1]), _listed(after[:-1])), where)
             before, after = before[-1:], after[-1:]
         if before != after:
             self.found.add(("status", *at), (_listed(before), _listed(after)), where)
@@ -294,7 +297,7 @@ def _parts(request: LogicalRequest) -> tuple[str, dict[str, str]]:
 
 def _listed(statuses: Sequence[int | None]) -> Json:
     """Return the status of a request, of several attempts as a list; a reply that never came is `none`."""
-    told: list[Json] = ["none" if status is None else status for status in statuses]
+    told: list[Json] = ["none" if status is None else status for status in dict.fromkeys(statuses)]
     return told[0] if len(told) == 1 else told
 
 

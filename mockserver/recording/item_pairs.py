@@ -14,6 +14,10 @@ from mockserver.recording.logical_requests import Item, LogicalRequest
 
 MOST_MATCHED: Final = 2_000
 """Events of a type that are matched by their content if some are missing. Of more, the last ones count as missing."""
+MOST_ALIKE: Final = 50
+"""Events of a type, between those that are equal, that are matched by how many members they have in common."""
+PAIRED: Final = 1_000_000
+"""What a pair counts, in members: more pairs are better than pairs that are more alike."""
 ALIKE: Final = 0.6
 """The part of the members that events of two types have in common if one type is the other one renamed."""
 
@@ -102,7 +106,32 @@ def _matched(olds: Sequence[Item], news: Sequence[Item]) -> Iterator[tuple[Item 
         return
     matcher = SequenceMatcher(None, [_content(item) for item in olds], [_content(item) for item in news], False)
     for _, start, end, new_start, new_end in matcher.get_opcodes():
-        yield from _in_order(olds[start:end], news[new_start:new_end])
+        yield from _most_alike(olds[start:end], news[new_start:new_end])
+
+
+def _most_alike(olds: Sequence[Item], news: Sequence[Item]) -> Iterator[tuple[Item | None, Item | None]]:
+    """Pair as many items as there are of both, in order, so that the pairs have most members in common."""
+    if len(olds) == len(news) or not olds or not news or max(len(olds), len(news)) > MOST_ALIKE:
+        yield from _in_order(olds, news)
+        return
+    before, after = ([_leaves(item.normal, item.type) for item in items] for items in (olds, news))
+    best = [[0] * (len(news) + 1) for _ in range(len(olds) + 1)]
+    for row in range(len(olds) - 1, -1, -1):
+        for column in range(len(news) - 1, -1, -1):
+            paired = PAIRED + len(before[row] & after[column]) + best[row + 1][column + 1]
+            best[row][column] = max(paired, best[row + 1][column], best[row][column + 1])
+    row = column = 0
+    while row < len(olds) and column < len(news):
+        if best[row][column] == best[row + 1][column]:
+            yield olds[row], None
+            row += 1
+        elif best[row][column] == best[row][column + 1]:
+            yield None, news[column]
+            column += 1
+        else:
+            yield olds[row], news[column]
+            row, column = row + 1, column + 1
+    yield from _in_order(olds[row:], news[column:])
 
 
 def _in_order(olds: Sequence[Item], news: Sequence[Item]) -> Iterator[tuple[Item | None, Item | None]]:

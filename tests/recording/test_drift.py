@@ -291,6 +291,25 @@ def test_changes_planted_together_are_each_named_once(base: Rows) -> None:
     assert sorted(names) == sorted(expected)
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("one of two events gone", "member new"),
+        ("one of two events gone", "SDK version"),
+        ("event new", "member of all events gone"),
+        ("status of a failed attempt", "more attempts"),
+        ("event renamed", "value"),
+        ("batch split", "header"),
+    ],
+    ids=" and ".join,
+)
+def test_change_that_moves_others_hides_none_of_them(base: Rows, names: tuple[str, ...]) -> None:
+    changed = copy.deepcopy(base)
+    for name in names:
+        PLANTS[name][0](changed)
+    assert sorted(named(base, changed)) == sorted(place for name in names for place in PLANTS[name][1])
+
+
 def test_every_kind_is_planted() -> None:
     planted = {name.partition(" ")[0] for _, names in PLANTS.values() for name in names}
     planted |= {kind.replace("-gone", "-new") for kind in planted} | {kind.replace("-new", "-gone") for kind in planted}
