@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MARK: Final = "mockserver"
 MARK_HELP: Final = (
-    "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys, recording, record, repeats): "
+    "mockserver(protocol, operation, revision, patch, faults, rate_limits, keys, recording, record, repeats, redact): "
     "configures the session of mock_server: the protocol of its key, the revision or a merge patch of its contract, "
     "fault steps, settings, a recording to answer from"
 )
@@ -109,6 +109,11 @@ OPTIONS: Final = {
     ),
     "keep": _Option(
         f"which recordings --mockserver-record keeps: {', '.join(KEPT)} (default: all)", more={"choices": KEPT}
+    ),
+    "redact": _Option(
+        "what else to hide in recordings: header:NAME, query:NAME, regex:PATTERN or a JSON Pointer; may be repeated",
+        "linelist",
+        {"action": "append", "metavar": "RULE"},
     ),
     "record_mode": _Option(
         "override the argument record of all markers: none refuses requests that a recording does not have, once makes "
@@ -320,7 +325,8 @@ class _Use:
         """Return the session. Raises MockServerError, ValueError."""
         from mockserver.client.suite import recording_of
 
-        self.recording = recording_of(self.marks, self.folder, _value(self.config, "record_mode"))
+        mode, rules = _value(self.config, "record_mode"), _value(self.config, "redact") or ()
+        self.recording = recording_of(self.marks, self.folder, mode, rules)
         session = suite.open(self.test, self.marks, attempt=self.attempt)
         if self.recording is not None:
             self.recording.play(session)
@@ -334,7 +340,13 @@ class _Use:
         if self.recording is not None and passed:
             self.recording.keep(session)
         if kept is not None and not (passed and _value(self.config, "keep") == "failed"):
-            keep_in(self.config.rootpath / kept, self.test, session, self.attempt)
+            rules = self._rules()
+            keep_in(self.config.rootpath / kept, self.test, session, self.attempt, rules)
+
+    def _rules(self) -> list[str]:
+        """Return what else to hide, by the markers and the options."""
+        marked = [rule for mark in self.marks for rule in mark.get("redact") or ()]
+        return list(dict.fromkeys([*marked, *(_value(self.config, "redact") or ())]))
 
 
 @contextmanager

@@ -551,6 +551,27 @@ def test_recording_of_each_test_is_kept_in_a_folder(runs: Runs, keep: tuple[str,
     assert names == ["test_a.py_test_bad", "test_a.py_test_good"][:kept]
 
 
+def test_rules_hide_more_in_recordings(runs: Runs) -> None:
+    rule = "/events/*/context/plan"
+    runs.write(
+        test_a=f"""
+            import pytest
+            from sending import send
+
+            @pytest.mark.mockserver(protocol="whisperr", recording="x.ndjson", record="once", redact=["{rule}"])
+            def test_it(mock_server):
+                send(mock_server, "a_b")
+        """
+    )
+    runs.run_here("--mockserver-record", "kept", "--mockserver-redact", "header:accept-encoding").assert_outcomes(
+        passed=1
+    )
+    for file in (runs.folder / "x.ndjson", *(runs.folder / "kept").iterdir()):
+        head, exchange = map(json.loads, file.read_text().splitlines())
+        assert head["redaction"]["rules"] == 2
+        assert ["Accept-Encoding", "<value:1>"] in exchange["request"]["headers"]
+
+
 def test_recordings_work_with_xdist(runs: Runs) -> None:
     tests = "".join(
         f"""

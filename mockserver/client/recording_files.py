@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -23,11 +24,12 @@ NAME_LENGTH: Final = 80
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingFile:
-    """The recording of a test, and what becomes of a request that it does not have."""
+    """The recording of a test, and what becomes of a request that it does not have; `redact` is what else to hide."""
 
     path: Path
     record: RecordMode = "none"
     repeats: bool = False
+    redact: tuple[str, ...] = ()
 
     def play(self, session: Session) -> None:
         """Answer a session from the file. Raises SettingsError, ControlError for one that cannot be used."""
@@ -46,7 +48,7 @@ class RecordingFile:
         replay = session.settings().replay
         if replay is None or replay.record == "none" or not replay.new or replay.unmatched:
             return False
-        write_whole(self.path, session.recording().encode("utf-8", "surrogatepass"))
+        write_whole(self.path, session.recording(redact=self.redact).encode("utf-8", "surrogatepass"))
         return True
 
 
@@ -74,7 +76,7 @@ def unmatched(session: Session) -> str:
     return "\n".join(lines)
 
 
-def keep_in(folder: Path, test: str, session: Session, attempt: int = 1) -> Path | None:
+def keep_in(folder: Path, test: str, session: Session, attempt: int = 1, redact: Sequence[str] = ()) -> Path | None:
     """Write a recording of a session into a folder, named after its test; None if no request came.
 
     Raises SettingsError, ControlError.
@@ -86,7 +88,7 @@ def keep_in(folder: Path, test: str, session: Session, attempt: int = 1) -> Path
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"cannot make the folder {folder}: {error.strerror}") from None
-    write_whole(path, session.export(format="recording").encode("utf-8", "surrogatepass"))
+    write_whole(path, session.export(format="recording", redact=redact).encode("utf-8", "surrogatepass"))
     return path
 
 

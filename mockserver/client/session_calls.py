@@ -274,9 +274,14 @@ def replay(
     return read(SessionState, (yield Call(method="PUT", path=path, lines=content)))
 
 
-def recording(session: str) -> Steps[str]:
-    """Return the recording of the session, with what it has recorded beside it. Raises ControlError without one."""
-    lines: str = yield Call(method="GET", path=at(session, "recording"), text=True)
+def recording(session: str, *, redact: Sequence[str] = (), normalise: bool = False) -> Steps[str]:
+    """Return the recording of the session, with what it has recorded beside it; `redact`, `normalise` as in `export`.
+
+    A recording that was made with rules needs them for what is added. Raises ControlError without a recording.
+    """
+    rules = json.dumps(list(redact)) if redact else None
+    path = at(session, "recording", redact=rules, normalise=normalise or None)
+    lines: str = yield Call(method="GET", path=path, text=True)
     return lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -31,6 +31,7 @@ MARK_MEMBERS: Final = (
     "recording",
     "record",
     "repeats",
+    "redact",
 )
 MARK_TYPES: Final = {
     "patch": Mapping,
@@ -38,6 +39,7 @@ MARK_TYPES: Final = {
     "keys": list | tuple,
     "recording": str | Path,
     "repeats": bool,
+    "redact": list | tuple,
 }
 """The type of an argument of a marker; of the others, it is str."""
 MARK_NOUNS: Final = {
@@ -70,6 +72,7 @@ class Plan:
     recording: str | Path | None = None
     record: RecordMode = "none"
     repeats: bool = False
+    redact: tuple[str, ...] = ()
 
     def add(self, mark: Mapping[str, Json]) -> None:
         """Apply a marker; its arguments override earlier ones. Raises MarkError."""
@@ -101,6 +104,7 @@ class Plan:
         if record not in RECORD_MODES:
             raise MarkError(f"marker mockserver: record {not_among(record, RECORD_MODES)}")
         self.record, self.repeats = record, bool(mark.get("repeats", self.repeats))
+        self.redact = tuple(mark.get("redact") or self.redact)
         if self.recording is None and ("record" in mark or "repeats" in mark):
             raise MarkError("marker mockserver: record and repeats require recording")
 
@@ -113,18 +117,23 @@ def compose(first: Json, second: Json) -> Json:
 
 
 def recording_of(
-    marks: Iterable[Mapping[str, Json]], folder: Path, record: RecordMode | None = None
+    marks: Iterable[Mapping[str, Json]],
+    folder: Path,
+    record: RecordMode | None = None,
+    redact: Sequence[str] = (),
 ) -> RecordingFile | None:
     """Return the recording that markers name, None if they name none. Raises MarkError.
 
-    Its path is relative to `folder`, that of the test's file. `record` overrides the markers.
+    Its path is relative to `folder`, that of the test's file. `record` overrides the markers; `redact` has more rules.
     """
     plan = Plan()
     for mark in marks:
         plan.add(mark)
     if plan.recording is None:
         return None
-    return RecordingFile(path=folder / plan.recording, record=record or plan.record, repeats=plan.repeats)
+    return RecordingFile(
+        path=folder / plan.recording, record=record or plan.record, repeats=plan.repeats, redact=(*plan.redact, *redact)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,26 +9,35 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mockserver import __version__
+from mockserver.core.wording import counted
 from mockserver.jsonkit import Json
 from mockserver.recording.playing import Playback
 from mockserver.recording.recorder import Known, Recorder, ordered
 from mockserver.recording.redaction_rules import Rules
 from mockserver.recording.tape import Part
 
-NO_RULES: Final = Rules()
 _NUMBER: Final = re.compile("x([1-9][0-9]*)")
 
 
 class Continuation:
-    """The recording of one file and what is added to it."""
+    """The recording of one file and what is added to it; `rules` are what else is hidden in that."""
 
-    def __init__(self, playback: Playback) -> None:
+    def __init__(self, playback: Playback, rules: Rules) -> None:
         (self._part,) = playback.tape.parts
+        self._rules = rules
         self._given = {
             live: recorded
             for live, recorded in playback.binding.known(0).items()
             if isinstance(live, str) and isinstance(recorded, str) and live != recorded
         }
+
+    @property
+    def problem(self) -> str:
+        """Why nothing can be added, empty if it can: the recording was made with rules, and they are not given."""
+        count = self._part.head.row["redaction"]["rules"]
+        if count <= len(self._rules.texts):
+            return ""
+        return f"the recording was made with {counted(count, 'rule')} (redact); give them again for what is added to it"
 
     @property
     def normalises(self) -> bool:
@@ -43,7 +52,7 @@ class Continuation:
     def recorder(self, known: Known, *, shaped: bool) -> Recorder:
         """Return what makes the lines of the new exchanges."""
         used = self._part.head.row["redaction"]["values"]
-        scrubber = known.scrubber(NO_RULES, shaped=shaped, given=self._given, used=used)
+        scrubber = known.scrubber(self._rules, shaped=shaped, given=self._given, used=used)
         return Recorder(
             scrubber,
             normalise=self.normalises,
@@ -53,7 +62,7 @@ class Continuation:
 
     def lines(self, recorder: Recorder, new: Sequence[bytes], upstreams: Mapping[str, str]) -> list[bytes]:
         """Return the lines of the file with the new exchanges at its end; nothing else of it changes."""
-        old, added = self._part.head.row, json.loads(recorder.head(upstreams, NO_RULES, 0))
+        old, added = self._part.head.row, json.loads(recorder.head(upstreams, self._rules, 0))
         head: dict[str, Json] = {
             **old,
             "mockserver": __version__,
@@ -62,6 +71,7 @@ class Continuation:
             "redaction": {
                 **old["redaction"],
                 "values": added["redaction"]["values"],
+                "rules": added["redaction"]["rules"],
                 "kinds": dict(sum((Counter(row["redaction"].get("kinds", {})) for row in (old, added)), Counter())),
             },
         }

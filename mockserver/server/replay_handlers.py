@@ -11,10 +11,11 @@ from multidict import CIMultiDict
 
 from mockserver.jsonkit import Json
 from mockserver.lint.document_schema import FormatError
-from mockserver.recording.continuing import NO_RULES, Continuation, whole_lines
+from mockserver.recording.continuing import Continuation, whole_lines
 from mockserver.recording.exporting import secrets_of_session
 from mockserver.recording.playing import Playback
 from mockserver.recording.recorder import Known, Recorder, UnfaithfulError
+from mockserver.recording.redaction_rules import Rules
 from mockserver.recording.tape import MEMORY_PER_LINE, Tape, read_tape
 from mockserver.server.aiohttp_io import SERVER, write
 from mockserver.server.control import LINES, Call, RejectedError
@@ -69,7 +70,11 @@ class ReplayHandlers(SettingsHandlers):
             raise RejectedError(
                 404, "the session has no recording; PUT one, or export the session", parameter="session"
             )
-        lines = await _recorded(self, session, playback)
+        try:
+            rules = Rules.of(call.query.get("redact") or ())
+        except ValueError as error:
+            raise RejectedError(400, f"redact: {error}", parameter="redact") from None
+        lines = await _recorded(self, session, playback, rules, normalise=call.query.get("normalise", False))
         headers = CIMultiDict({"Content-Type": LINES, "Server": SERVER, **call.headers})
         if call.request.method == "HEAD":
             return web.Response(headers=headers)
@@ -87,7 +92,9 @@ def _play(session: Session, playback: Playback | None) -> None:
     session.settings.modes = {name: mode for name, mode in modes.items() if mode != "replay"}
 
 
-async def _recorded(handlers: HandlerBase, session: Session, playback: Playback) -> list[bytes]:
+async def _recorded(
+    handlers: HandlerBase, session: Session, playback: Playback, rules: Rules, *, normalise: bool
+) -> list[bytes]:
     """Return the lines of the recording as it is to be kept. Raises RejectedError if that cannot be made."""
     parts, turn = playback.tape.parts, Turn()
     if len(parts) > 1:
@@ -96,18 +103,23 @@ async def _recorded(handlers: HandlerBase, session: Session, playback: Playback)
         return whole_lines(parts[0])
     if session.evicted:
         raise RejectedError(409, f"{session.evicted} requests were evicted from the journal; record fewer at once")
-    continued = Continuation(playback) if parts and playback.plays else None
-    normalises = continued is not None and continued.normalises
-    known = Known(secrets_of_session(session), handlers.contracts.served.values(), normalise=normalises)
+    continued = Continuation(playback, rules) if parts and playback.plays else None
+    if continued is not None:
+        normalise = continued.normalises
+        if continued.problem:
+            raise RejectedError(409, continued.problem, parameter="redact")
+    known = Known(secrets_of_session(session), handlers.contracts.served.values(), normalise=normalise)
     async for exchange in _new(session, playback):
         await turn.do(partial(known.add, exchange), large=True)
     if continued is not None:
         continued.add_to(known)
     problem: UnfaithfulError | None = None
     for shaped in (False, True):
-        recorder = Recorder(known.scrubber(NO_RULES, shaped=shaped))
         if continued is not None:
             recorder = await turn.do(partial(continued.recorder, known, shaped=shaped), large=True)
+        else:
+            scrubber = await turn.do(partial(known.scrubber, rules, shaped=shaped), large=True)
+            recorder = Recorder(scrubber, normalise=normalise)
         try:
             new = [
                 await turn.do(partial(recorder.line, exchange), large=True)
@@ -119,7 +131,7 @@ async def _recorded(handlers: HandlerBase, session: Session, playback: Playback)
         urls = {name: handlers.upstreams.url(name) or "" for name in recorder.proxied}
         if continued is not None:
             return await turn.do(partial(continued.lines, recorder, new, urls), large=True)
-        return [recorder.head(urls, NO_RULES, session.clock.now(real_ms())), *new]
+        return [recorder.head(urls, rules, session.clock.now(real_ms())), *new]
     raise RejectedError(409, str(problem))
 
 

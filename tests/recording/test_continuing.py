@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from mockserver import MockServer
+from mockserver.errors import ControlError
 from mockserver.recording.continuing import Continuation, whole_lines
 from mockserver.recording.playing import Playback
 from mockserver.recording.recorder import Known
+from mockserver.recording.redaction_rules import Rules
 from tests.recording.made import HEAD, event, exchange, lines
 from tests.recording.test_playing import live, tape_of
 from tests.recording.test_tape import WHISPERR
@@ -24,8 +28,27 @@ def test_what_stands_for_recorded_ids_is_hidden_everywhere() -> None:
     playback = Playback(tape_of(exchange(event(user="<id:1>", message="m-1"))))
     playback.take(playback.tape.index(WHISPERR), live(message="k-1", user="ada_9"))
     known = Known()
-    Continuation(playback).add_to(known)
+    Continuation(playback, Rules()).add_to(known)
     assert known.everywhere.keys() == {"ada_9", "k-1", "wrk_1"}
+
+
+def test_rules_of_a_recording_are_needed_for_what_is_added() -> None:
+    with MockServer(session="wrk_there") as server, MockServer(session="wrk_here") as other:
+        batch(server, sent("paid", "m-1", properties={"plan": "pro-plan-1"}))
+        rule = "/events/*/properties/plan"
+        old = server.export(format="recording", redact=[rule])
+        other.replay(old.encode(), record="new_episodes")
+        assert batch(other, sent("paid", "k-1", properties={"plan": "any"})).status == 202
+        batch(other, sent("new", "k-2", properties={"plan": "secret-plan-2"}))
+        with pytest.raises(ControlError, match=r"the recording was made with 1 rule \(redact\); give them again"):
+            other.recording()
+        with pytest.raises(ControlError, match="redact: "):
+            other.recording(redact=["nonsense"])
+        text = other.recording(redact=[rule])
+    head, _, new = map(json.loads, text.splitlines())
+    assert "secret-plan-2" not in text
+    assert new["request"]["body"]["json"]["events"][0]["properties"] == {"plan": "<value:4>"}
+    assert head["redaction"]["rules"] == 1
 
 
 def test_new_exchanges_have_names_times_and_pseudonyms_of_their_own() -> None:
