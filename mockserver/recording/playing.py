@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -86,7 +86,8 @@ class Playback:
         self.new = self.unmatched = 0
         self.searching = 0  # requests whose exchange is searched in a thread
         self._played: set[int] = set()
-        self._left: dict[tuple[Group, bytes], OrderedDict[int, None]] = {}
+        self._next: dict[tuple[Group, bytes], int] = {}
+        """Of equal exchanges, the position of the first that may not be played yet."""
 
     @property
     def protocols(self) -> frozenset[str]:
@@ -136,18 +137,18 @@ class Playback:
             if pairs is not None:
                 self.binding.bind(part, recorded, live)
                 self._played.add(number)
-                if not recorded.open:
-                    del self._left[live.group, live.digest][number]
                 return Taken(number=number, pairs=pairs)
         return self._repeated(index, live) if self.repeats else None
 
     def _candidates(self, index: Index, live: NormalRequest) -> Iterator[int]:
         key = (live.group, live.digest)
-        numbers = index.same.get(key)
-        if numbers is not None:
-            if key not in self._left:
-                self._left[key] = OrderedDict.fromkeys(number for number in numbers if number not in self._played)
-            yield from self._left[key]
+        numbers = index.same.get(key, [])
+        first = self._next.get(key, 0)
+        while first < len(numbers) and numbers[first] in self._played:
+            first += 1
+        if numbers:
+            self._next[key] = first
+        yield from (number for number in islice(numbers, first, None) if number not in self._played)
         left = (number for number in index.open.get(live.group, ()) if number not in self._played)
         yield from (number for number in islice(left, MOST_OPEN) if fits(index.forms[number], live))
 
@@ -171,23 +172,21 @@ class Playback:
         """Let an exchange be played again, whose reply has not reached the client."""
         if number in self._played:
             self._played.discard(number)
-            form = self.tape.index(contract).forms[number]
-            left = self._left.get((form.group, form.digest))
-            if left is not None and not form.open:
-                left[number] = None
-                left.move_to_end(number, last=False)
+            index = self.tape.index(contract)
+            form = index.forms[number]
+            key = (form.group, form.digest)
+            if key in self._next and not form.open:
+                self._next[key] = min(self._next[key], bisect_left(index.same[key], number))
 
     def nearest(self, live: NormalRequest, contract: Contract) -> Nearest:
         """Return which exchange is nearest to a request that none answers. The time is bounded, but long."""
         index = self.tape.index(contract)
-        like = list(self._like(index, live))
-        left = [number for number in like if number not in self._played]
-        for number in left:
+        for number in self._candidates(index, live):  # equal, but other ids stand for its ids
             clashes = self.binding.clashes(self.tape.part_of(number), index.forms[number], live)
             found = tuple(islice(clashes, MOST_DIFFERENCES))
             return Nearest(reason=IDS, id=self.tape.exchange(number).id, differences=found)
-        if like:
-            return Nearest(reason=PLAYED, id=self.tape.exchange(like[0]).id)
+        for number in self._like(index, live):
+            return Nearest(reason=PLAYED, id=self.tape.exchange(number).id)
         best: tuple[int, tuple[Difference, ...]] | None = None
         room = MOST_BYTES
         for number in self._neighbours(index, live):

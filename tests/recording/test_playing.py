@@ -89,6 +89,15 @@ def test_ids_that_do_not_fit_are_named() -> None:
     assert "ada" not in nearest.text()
 
 
+def test_ids_that_do_not_fit_are_told_from_requests_that_were_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playing, "MOST_COMPARED", 1)
+    rows = [exchange(event(user=f"<id:{number}>", message=f"m-{number}")) for number in range(3)]
+    playback = Playback(tape_of(*rows, exchange(event("paid", "m-9", "<id:0>"))))
+    assert [take(playback, live(message=f"k-{name}", user=name)) for name in ("ada", "bob")] == ["x1", "x2"]
+    assert take(playback, live(message="k-9", user="ada")) == "x4"
+    assert playback.nearest(live(message="k-10", user="bob"), WHISPERR).reason == "ids"
+
+
 def test_nearest_has_the_fewest_differences_and_those_not_played_come_first() -> None:
     playback = Playback(
         tape_of(

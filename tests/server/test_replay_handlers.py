@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from mockserver.contract.library import library
 from mockserver.lint.checker import CheckOptions, check
 from mockserver.server import control as surface
 from mockserver.server import replaying
+from mockserver.server.reloading import reload
+from mockserver.server.running import serving
+from mockserver.settings import Settings
 from tests.recording.made import event, exchange, lines
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient
@@ -140,3 +144,17 @@ async def test_large_recording_is_played_to_requests_that_come_at_once(
         "new": 1,
         "unmatched": 1,
     }
+
+
+async def test_recording_is_played_after_the_contracts_were_loaded_again(tmp_path: Path) -> None:
+    patch = tmp_path / "patch.yaml"
+    patch.write_text("protocol: whisperr\npatch: {protocol: {limits: {body: {max_bytes: 100000}}}}\n")
+    settings = Settings(port=0, contract_patches=(patch,), reload=True)
+    async with serving(settings) as (app, url), aiohttp.ClientSession() as http:
+        control, vendor = ControlClient(http, url), VendorClient(http=http, url=url, key="wrk_reloaded")
+        await put(control, "/_mock/sessions/wrk_reloaded", lines(exchange(status=299), exchange(status=298)))
+        assert (await track(vendor, "k-1")).status == 299
+        patch.write_text("protocol: whisperr\npatch: {protocol: {limits: {body: {max_bytes: 200000}}}}\n")
+        assert await reload(settings, app.handlers.contracts, app.store)
+        assert (await track(vendor, "k-1")).status == 298
+        assert (await track(vendor, "k-1")).status == 404
