@@ -247,10 +247,11 @@ def test_session_that_is_deleted_goes_from_the_list(page: Page, api: Api, key: s
     page.wait_for_rows(0)
 
 
-def test_export_is_downloaded(page: Page, api: Api, key: str) -> None:
+@pytest.mark.parametrize("file", ["recording.ndjson", "recording.har", "cassette.yaml", "case.yaml", "report.html"])
+def test_files_are_downloaded(page: Page, api: Api, key: str, file: str) -> None:
     api.outlit(key, pageview(1))
     show(page, api, key, "/control")
-    page.wait_for_text("Download recording.ndjson")
-    page.click("button:text-is('Download recording.ndjson')")
-    page.wait_for_text("recording.ndjson was downloaded.")
+    page.wait_for_text(f"Download {file}")
+    page.click(f"button:text-is('Download {file}')")
+    page.wait_for_text(f"{file} was downloaded.")
     assert page.problems() == []

@@ -9,8 +9,15 @@ import { duration, printable } from "./text.js";
 /** @typedef {{now: string, offset_ms: number, frozen: boolean, real_now: string}} Clock */
 
 const UNITS = { milliseconds: 1, seconds: 1_000, minutes: 60_000, hours: 3_600_000, days: 86_400_000 };
-/** Formats of an export, with the names of their files. */
-const FORMATS = { recording: "recording.ndjson", ndjson: "exchanges.ndjson" };
+/** What can be downloaded, by the name of its file. */
+const DOWNLOADS = {
+  "recording.ndjson": "/export?format=recording",
+  "recording.har": "/export?format=har",
+  "cassette.yaml": "/export?format=vcr",
+  "case.yaml": "/export?format=case",
+  "exchanges.ndjson": "/export?format=ndjson",
+  "report.html": "/report?format=html",
+};
 
 /** What a fault step does, as a choice of the form, with the members that it adds to the step. */
 const KINDS = {
@@ -188,9 +195,9 @@ function readingOf({ now, offset_ms: offset, frozen, real_now: real }) {
 /** @param {string} session */
 function exports(session) {
   const said = element("p", { class: "said", role: "status" });
-  const download = (/** @type {string} */ format, /** @type {string} */ file) =>
+  const download = (/** @type {string} */ file, /** @type {string} */ path) =>
     void attempt(said, async () => {
-      const response = await send(ofSession(session, `/export?format=${format}`));
+      const response = await send(ofSession(session, path));
       const url = URL.createObjectURL(await response.blob());
       element("a", { href: url, download: file }).click();
       setTimeout(() => URL.revokeObjectURL(url), 60_000);
@@ -200,11 +207,11 @@ function exports(session) {
     "section",
     { "aria-labelledby": "export-title" },
     element("h2", { id: "export-title" }, "Export"),
-    element("p", {}, "A recording has no credentials and no personal data. The other format has no credentials."),
+    element("p", {}, "No file has credentials. Recordings, HAR archives, cassettes for vcrpy and golden cases have no personal data either."),
     element(
       "div",
       { class: "actions" },
-      Object.entries(FORMATS).map(([format, file]) => element("button", { type: "button", onclick: () => download(format, file) }, `Download ${file}`)),
+      Object.entries(DOWNLOADS).map(([file, path]) => element("button", { type: "button", onclick: () => download(file, path) }, `Download ${file}`)),
     ),
     said,
   );
