@@ -303,7 +303,7 @@ class Slow(InProcess):
     """A good target that takes its time: the clock moves on with every request."""
 
     def send(self, request: Request) -> Reply:
-        self.pause(400)
+        self.pause(500)
         return super().send(request)
 
 
@@ -315,10 +315,10 @@ def test_times_of_events_are_near_now_when_a_run_takes_longer_than_clocks_may_di
     contract = library().protocol("whisperr").contract(None, [patch])
     target = Slow(contract)
     setup = replace(setup_of("whisperr", burst=False), slack_ms=20_000)
-    only, skip = ["/events/event", "/protocol/windows", "/protocol/nulls"], ["/events/event#accepted"]
-    outcomes = verify(contract, setup, target, only=only, skip=skip)
+    only = ["/events/event/properties/occurred_at", "/protocol/windows", "/protocol/nulls"]
+    outcomes = verify(contract, setup, target, only=only)
     assert [outcome.finding for outcome in outcomes if outcome.finding is not None] == []
-    assert target.now_ms() - START_MS > 2 * setup.slack_ms
+    assert target.now_ms() - START_MS > 60_000 + setup.slack_ms
 
 
 def test_ids_are_new_when_rules_are_declared_again() -> None:
