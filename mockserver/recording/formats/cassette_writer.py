@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
+from textwrap import indent
 from typing import Any, Final
 
 import yaml
 
-from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.recording.formats.har_writer import phrase_of
-from mockserver.recording.formats.writer import BASE64, LEFT_OUT, Writer, header_of, text_of, url_of
+from mockserver.recording.formats.writer import BASE64, LARGE, LEFT_OUT, Writer, header_of, quoted, text_of, url_of
 from mockserver.recording.recorded_body import RecordedBody
 from mockserver.recording.recordings import Head, RecordedExchange
 
@@ -58,13 +58,23 @@ class CassetteWriter(Writer):
             self.lost[NO_REPLY] += 1
             return ""
         self._count(recorded)
-        interaction = {
-            "request": self._request(row["request"], url_of(recorded, self._hosts)),
-            "response": self._response(row["reply"]),
-            RECORDED_AT: rfc3339_ms(recorded.now_ms),
-        }
+        request, reply = row["request"], row["reply"]
+        sent = {"method": request["method"], "uri": url_of(recorded, self._hosts)}
+        status = {"code": reply["status"], "message": phrase_of(reply["status"])}
+        headers = [pair for pair in reply["headers"] if pair[0].lower() != CONTENT_ENCODING]
         self._key = ""
-        return key + _dumped([interaction])
+        return "".join(
+            [
+                f"{key}- request:\n",
+                indent(_dumped(sent), " " * 4),
+                f"    body: {_scalar(_body(request['body']))}",
+                indent(_dumped({"headers": _headers(request["headers"])}), " " * 4),
+                "  response:\n",
+                indent(_dumped({"status": status, "headers": _headers(headers)}), " " * 4),
+                f"    body:\n      string: {_scalar(_body(reply['body']) or '')}",
+                indent(_dumped({RECORDED_AT: rfc3339_ms(recorded.now_ms)}), " " * 2),
+            ]
+        )
 
     def end(self) -> str:
         """Return the end of the cassette."""
@@ -79,17 +89,6 @@ class CassetteWriter(Writer):
         self.lost[UNKNOWN_BODIES] += (LEFT_OUT in row["request"]["body"]) + (LEFT_OUT in row["reply"]["body"])
         self.lost[COMPRESSED] += bool(header_of(row["reply"], CONTENT_ENCODING))
         self.lost += {}  # only what was counted
-
-    def _request(self, sent: Mapping[str, Json], url: str) -> dict[str, Json]:
-        return {"method": sent["method"], "uri": url, "body": _body(sent["body"]), "headers": _headers(sent["headers"])}
-
-    def _response(self, reply: Mapping[str, Json]) -> dict[str, Json]:
-        headers = [pair for pair in reply["headers"] if pair[0].lower() != CONTENT_ENCODING]
-        return {
-            "status": {"code": reply["status"], "message": phrase_of(reply["status"])},
-            "headers": _headers(headers),
-            "body": {"string": _body(reply["body"]) or ""},
-        }
 
 
 def _headers(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -111,6 +110,15 @@ def _body(body: RecordedBody) -> str | bytes | None:
     except UnicodeEncodeError:  # a lone surrogate
         return text.encode("utf-8", "surrogatepass")
     return text
+
+
+def _scalar(body: str | bytes | None) -> str:
+    """Return a body as the value of a member, with the line break after it."""
+    if isinstance(body, str) and len(body) > LARGE:
+        return f"{quoted(body)}\n"
+    if isinstance(body, bytes):
+        return f"!!binary {base64.b64encode(body).decode()}\n"
+    return _dumped({"": body}).partition(": ")[2]
 
 
 def _dumped(value: Any) -> str:

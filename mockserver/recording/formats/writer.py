@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -16,6 +18,12 @@ JSON: Final = "json"
 TEXT: Final = "text"
 BASE64: Final = "base64"
 LEFT_OUT: Final = "left_out"
+
+
+LARGE: Final = 128 * 1024
+"""Characters of a body from which on it is written piece by piece, so that other threads run meanwhile."""
+PIECE: Final = 16 * 1024
+_NOT_PRINTABLE: Final = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 
 class NotHeldError(MockServerError):
@@ -56,6 +64,16 @@ def url_of(recorded: RecordedExchange, hosts: Mapping[str, str]) -> str:
     """Return the URL of a request: at the upstream of its protocol if the head names one, else at the vendor's host."""
     base = recorded.head.upstreams.get(recorded.protocol) or hosts.get(recorded.protocol, "http://localhost")
     return f"{base.rstrip('/')}{recorded.row['request']['path']}"
+
+
+def quoted(text: str) -> str:
+    """Return a large text as a scalar of YAML on one line. Lone surrogates cannot be in it."""
+    pieces = (json.dumps(text[start : start + PIECE], ensure_ascii=False) for start in range(0, len(text), PIECE))
+    return '"' + "".join(_NOT_PRINTABLE.sub(_escape, piece[1:-1]) for piece in pieces) + '"'
+
+
+def _escape(char: re.Match[str]) -> str:
+    return f"\\u{ord(char[0]):04x}"
 
 
 def text_of(body: RecordedBody) -> str | None:

@@ -86,6 +86,19 @@ def test_vcrpy_plays_a_cassette_back_to_requests(played: tuple[Path, list[Any]])
             requests.get(f"{url}/never", timeout=5)
 
 
+def test_large_body_of_a_cassette_is_the_same_to_vcrpy_and_when_it_comes_back(tmp_path: Path) -> None:
+    head, row, *_ = rows_of(recordings()["upstream"])
+    odd = "\u2028\ufeff\x85\x7f\x00\t😀é\"\\\n ' : # "
+    row["request"]["body"]["json"]["events"][0]["properties"] = {f"k{number:05}": odd for number in range(10_000)}
+    file = tmp_path / "cassette.yaml"
+    file.write_bytes(converted(f"{json.dumps(head)}\n{json.dumps(row)}\n".encode(), "recording", "vcr").content)
+    with vcr.use_cassette(str(file), record_mode="none") as cassette:
+        assert json.loads(cassette.requests[0].body) == row["request"]["body"]["json"]
+        assert not cassette.requests[0].body.startswith(b" ")
+    (back,) = rows_of(converted(file.read_bytes(), "vcr", "recording").content)[1:]
+    assert back["request"] == row["request"]
+
+
 def test_cassette_of_a_mock_of_many_protocols_has_the_urls_of_the_vendors(tmp_path: Path) -> None:
     file = tmp_path / "cassette.yaml"
     file.write_bytes(converted(recordings()["contract"], "recording", "vcr").content)
