@@ -68,6 +68,7 @@ def test_target(target: str, shown: str) -> None:
         ("Set-Cookie", "sid=one; Path=/; Max-Age=5", "sid=xx1; Path=/; Max-Age=5"),
         ("Content-Type", "application/json", "application/json"),
         ("User-Agent", f"app/1.2.3.4 {KEY}", "app/1.2.3.4 pk_xxxxxxxx1"),
+        ("Access-Control-Allow-Credentials", "true", "true"),
         ("X-Project", "shop", "shop"),
         ("X-Anything", "shop", "<value:1>"),
         ("Accept", "a/b", "<value:1>"),

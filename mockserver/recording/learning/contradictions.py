@@ -13,6 +13,7 @@ from mockserver.recording.learning.changes import Tokens
 from mockserver.recording.learning.play_again import Played
 from mockserver.recording.learning.recorded_answers import FAILING
 from mockserver.recording.learning.seen_values import Seen, in_envelope, in_event, is_named, taken_events
+from mockserver.recording.learning.text_changes import every_broken
 
 SHOWN: Final = 120
 LIMITS: Final = frozenset(
@@ -113,7 +114,7 @@ def are_of_one_fact(played: Sequence[Played], rival: Contradiction) -> bool:
     first, second = played[rival.first], played[rival.second]
     if any(place[-1] in LIMITS for place in rival.places):
         return first.answer.is_refusal != second.answer.is_refusal
-    if first.reply.template is not second.reply.template or _rule(first) != _rule(second):
+    if first.reply.template is not second.reply.template or _rules(first) != _rules(second):
         return False
     if first.answer.reply.status != second.answer.reply.status:
         return True
@@ -122,9 +123,11 @@ def are_of_one_fact(played: Sequence[Played], rival: Contradiction) -> bool:
     return any(_VARYING.sub("", want) != _VARYING.sub("", got) for want, got in texts if isinstance(got, str))
 
 
-def _rule(played: Played) -> str:
+def _rules(played: Played) -> frozenset[str]:
+    """Return everything that is wrong with a request."""
     refusal = played.judged.refusal
-    return "" if refusal is None else refusal.finding.rule
+    first = [] if refusal is None else [refusal.finding.rule]
+    return frozenset([*first, *(broken.rule for broken in every_broken(played))])
 
 
 def _request(played: Played) -> tuple[object, ...]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.recording.learning.changes import Change, Learnt, Tokens
 from mockserver.recording.learning.contradictions import Contradiction
-from mockserver.recording.learning.looser_rules import looser_rules, restated_limits
+from mockserver.recording.learning.looser_rules import looser_rules, order_changes, restated_limits
 from mockserver.recording.learning.memory_changes import memory_changes
 from mockserver.recording.learning.play_again import Played
 from mockserver.recording.learning.recorded_answers import FAILING
@@ -139,10 +140,13 @@ def changes_for(trial: Trial, number: int) -> Iterator[Change]:
     played = trial.played[number]
     if played.answer.reply.status >= FAILING and not played.is_refusal:
         return  # it is not known what the server would have answered
+    if played.answer.is_refusal and played.answer.body is MISSING and played.answer.reply.body:
+        return  # refusals of the API are JSON: something before it refused the request
     seen = seen_values(trial.played)
     if played.is_refusal and played.answer.is_refusal:
         yield from restated_limits(played, played.answer.words)
         yield from reply_changes(played)
+        yield from order_changes(played)
         yield from looser_rules(played, seen)
         yield from tighter_rules(played, seen)
         yield from memory_changes(played, _earlier(trial.played, number))

@@ -10,6 +10,7 @@ from typing import Final
 from mockserver.contract.library import Library, Patch, Protocol, library
 from mockserver.errors import SettingsError, unknown
 from mockserver.jsonkit import pointer
+from mockserver.jsonkit.pointer import MISSING
 from mockserver.recording.learning.changes import Learnt, Tokens, patch_of
 from mockserver.recording.learning.contradictions import (
     Contradiction,
@@ -17,14 +18,20 @@ from mockserver.recording.learning.contradictions import (
     limits_taken_and_refused,
     twin_of,
 )
+from mockserver.recording.learning.known_keys import known_keys
 from mockserver.recording.learning.learned import Fact, Learned, LearnedProtocol, Unanswered
 from mockserver.recording.learning.learner import Search, search
 from mockserver.recording.learning.play_again import HEADERS, Played
 from mockserver.recording.learning.recorded_answers import FAILING, RecordedAnswer, answers_of
 from mockserver.recording.learning.trials import Trial, Trials
+from mockserver.recording.learning.working_set import representatives
 from mockserver.recording.recordings import Recording, read_recording
 
 MOST_ROUNDS: Final = 10
+UNKNOWN_KEYS: Final = "some keys are unknown to the server: the mock refuses them in a session whose keys are others"
+ABOVE_RATE: Final = "some requests were above a rate limit: the mock refuses them with --rate-limits enforce"
+MOST_ADDED: Final = 30
+"""Exchanges that are searched with too, of those for which what was learnt from others is not enough."""
 
 
 def learn(
@@ -100,7 +107,40 @@ def _of_protocol(
         origin=origin,
         rate_mode="enforce" if limited else "warn",
     )
-    return _Learning(trials, protocol.name, revision).result(limited=limited)
+    start = trials.played(trials.start.contract)
+    names = None if limited else representatives(start)
+    for _ in range(MOST_ROUNDS):
+        learning = _Learning(trials if names is None else trials.only(names))
+        found = learning.found()
+        played = trials.certified(found.trial, ignored=learning.trials.ignored, keys=learning.trials.keys)
+        pairs = zip(played, start, strict=True)
+        others = [one.answer.name for one, before in pairs if one.distance and one.answer.name not in (names or ())]
+        if names is None or not others:
+            break
+        names |= set(others[:MOST_ADDED])
+    notes = [*learning.notes, *([ABOVE_RATE] if limited else ()), *_hidden_values(found.trial)]
+    compared = [one for one in played if not one.answer.problem]
+    contradictory = {name for one in learning.unanswered for name in one.exchanges}
+    return LearnedProtocol(
+        protocol=protocol.name,
+        revision=revision,
+        origin=origin,
+        patch=patch_of(found.trial.learnt, trials.documents, origin),
+        facts=tuple(_facts(found.trial.learnt, trials)),
+        unanswered=(
+            *learning.unanswered,
+            *(
+                Unanswered(exchanges=(one.answer.name,), reason=_why(one))
+                for one in compared
+                if one.distance and one.answer.name not in contradictory
+            ),
+        ),
+        notes=tuple(notes),
+        exchanges=len(played),
+        compared=len(compared),
+        before=sum(not one.distance for one in start if not one.answer.problem),
+        answered=sum(not one.distance for one in compared),
+    )
 
 
 def _is_limited(
@@ -118,83 +158,58 @@ def _is_limited(
 
 
 class _Learning:
-    """Searches again without what contradicts itself, until nothing does."""
+    """Searches again without what contradicts itself, until nothing does.
 
-    def __init__(self, trials: Trials, protocol: str, revision: str) -> None:
-        self._trials, self._protocol, self._revision = trials, protocol, revision
-        self._contradictions: list[Contradiction] = []
+    `unanswered` are the contradictions, `notes` what else the mock needs.
+    """
+
+    def __init__(self, trials: Trials) -> None:
+        self.trials = trials
+        self.unanswered: list[Unanswered] = []
+        self.notes: list[str] = []
         self._forbidden: frozenset[Tokens] = frozenset()
 
-    def result(self, *, limited: bool) -> LearnedProtocol:
-        """Return what was learnt."""
-        trials = self._trials
-        start = trials.trial(())
-        assert start is not None, "the contract itself is valid"
-        varying = _varying_headers(start)
-        if varying:
-            trials.ignore(varying)
-            start = trials.trial(())
-            assert start is not None
-        self._leave_out(list(limits_taken_and_refused(start.played)))
+    def found(self) -> Search:
+        """Return what was found."""
+        trials = self.trials
+        varying = _varying_headers(trials.start)
+        trials.ignore(varying)
+        self.notes += [
+            f"the header {name} has another value in each reply, and is not compared" for name in sorted(varying)
+        ]
+        keys = known_keys(trials, trials.start)
+        if keys is not None:
+            trials.know(keys)
+            self.notes.append(UNKNOWN_KEYS)
+        self._leave_out(list(limits_taken_and_refused(trials.start.played)))
         for _ in range(MOST_ROUNDS):
             found = search(trials, self._forbidden)
-            contradictions = self._found(found)
+            contradictions = _contradictions(found)
             if not contradictions:
                 break
             self._leave_out(contradictions)
-        notes = [f"the header {name} has another value in each reply, and is not compared" for name in sorted(varying)]
-        if limited:
-            notes.append("some requests were above a rate limit: the mock refuses them with --rate-limits enforce")
-        return self._learned(start, found, notes)
+        return found
 
     def _leave_out(self, contradictions: Sequence[Contradiction]) -> None:
         """Learn nothing of some exchanges, nor of the facts that they contradict each other about."""
-        self._contradictions += contradictions
-        self._trials.excluded |= {number for one in contradictions for number in (one.first, one.second)}
-        self._forbidden |= {place for one in contradictions for place in one.places}
+        played = self.trials.start.played
+        for one in contradictions:
+            names = played[one.first].answer.name, played[one.second].answer.name
+            self.unanswered.append(Unanswered(exchanges=names, reason=one.reason(played), contradiction=True))
+            self.trials.excluded |= {one.first, one.second}
+            self._forbidden |= one.places
 
-    def _found(self, found: Search) -> list[Contradiction]:
-        """Return the contradictions that a search came upon, one for each exchange that is stuck."""
-        contradictions: dict[int, Contradiction] = {}
-        for number in found.stuck:
-            played = found.trial.played
-            rivals = (one for one in found.rivals if number in (one.first, one.second))
-            both = twin_of(played, number) or next((one for one in rivals if are_of_one_fact(played, one)), None)
-            if both is not None and both.first not in contradictions and both.second not in contradictions:
-                contradictions[number] = both
-        return list(contradictions.values())
 
-    def _learned(self, start: Trial, found: Search, notes: Sequence[str]) -> LearnedProtocol:
-        trial, trials = found.trial, self._trials
-        played = trials.certified(trial)
-        compared = [one for one in played if not one.answer.problem]
-        named = {number for one in self._contradictions for number in (one.first, one.second)}
-        unanswered = [
-            Unanswered(
-                exchanges=(played[one.first].answer.name, played[one.second].answer.name),
-                reason=one.reason(played),
-                contradiction=True,
-            )
-            for one in self._contradictions
-        ]
-        unanswered += [
-            Unanswered(exchanges=(one.answer.name,), reason=_why(one))
-            for number, one in enumerate(played)
-            if one.distance and number not in named
-        ]
-        return LearnedProtocol(
-            protocol=self._protocol,
-            revision=self._revision,
-            origin=trials.origin,
-            patch=patch_of(trial.learnt, trials.documents, trials.origin),
-            facts=tuple(_facts(trial.learnt, trials)),
-            unanswered=tuple(unanswered),
-            notes=(*notes, *_hidden_values(trial)),
-            exchanges=len(played),
-            compared=len(compared),
-            before=sum(not one.distance for one in start.played if not one.answer.problem),
-            answered=sum(not one.distance for one in compared),
-        )
+def _contradictions(found: Search) -> list[Contradiction]:
+    """Return the contradictions that a search came upon, one for each exchange that is stuck."""
+    contradictions: dict[int, Contradiction] = {}
+    for number in found.stuck:
+        played = found.trial.played
+        rivals = (one for one in found.rivals if number in (one.first, one.second))
+        both = twin_of(played, number) or next((one for one in rivals if are_of_one_fact(played, one)), None)
+        if both is not None and both.first not in contradictions and both.second not in contradictions:
+            contradictions[number] = both
+    return list(contradictions.values())
 
 
 def _facts(learnt: Iterable[Learnt], trials: Trials) -> Iterable[Fact]:
@@ -235,6 +250,8 @@ def _hidden_values(trial: Trial) -> Iterable[str]:
 def _why(played: Played) -> str:
     if played.answer.reply.status >= FAILING and not played.is_refusal:
         return f"the server failed with {played.answer.reply.status}"
+    if played.answer.is_refusal and played.answer.body is MISSING and played.answer.reply.body:
+        return f"refused with {played.answer.reply.status} and a body that is not JSON, by something before the API"
     parts = [f"{difference.pointer}: {difference.message}" for difference in played.differences[:3]]
     more = f" and {len(played.differences) - 3} others" if len(played.differences) > 3 else ""
     return f"no change of a fact gives this reply: {'; '.join(parts)}{more}"

@@ -37,6 +37,7 @@ TYPES: Final[Mapping[type, str]] = {
 }
 CREATED_FROM: Final = "a schema for the type was chosen that takes what was seen"
 PATTERN_CHOSEN: Final = "the pattern is one that fits what was taken"
+ORDER_SEEN: Final = "only which of two gates comes first was seen"
 NO_LIMIT: Final = "nothing was seen that is refused"
 
 
@@ -203,6 +204,18 @@ def _of_the_protocol(played: Played, seen: SeenValues) -> Iterator[Change]:
         kept = [gate.name for gate in operation.gates if gate.order != refusal.order]
         if kept != gates:
             yield Change.of(("protocol", "operations", operation.name, "gates"), kept)
+
+
+def order_changes(played: Played) -> Iterator[Change]:
+    """Yield what puts the gate that refused a request after another one, which may refuse it otherwise."""
+    operation, refusal = played.judged.operation, played.judged.refusal
+    if operation is None or refusal is None:
+        return
+    own = next((gate for gate in operation.gates if gate.order == refusal.order), None)
+    for gate in operation.gates if own is not None else ():
+        if own is not None and gate.order > own.order:
+            yield Change.of(("protocol", "gates", own.name, "order"), gate.order + 1, ORDER_SEEN)
+            yield Change.of(("protocol", "gates", gate.name, "order"), max(1, own.order - 1), ORDER_SEEN)
 
 
 def _without_claim(played: Played) -> Iterator[Change]:

@@ -78,22 +78,27 @@ def play_again(
     recordings: Sequence[Sequence[RecordedAnswer]],
     ignored: frozenset[str] = frozenset(),
     rate_mode: RateMode = "warn",
+    keys: frozenset[str] | None = None,
 ) -> list[Played]:
     """Return how a contract answers each request of recordings, each in a session of its own.
 
-    `ignored` are headers, in lower case, that are not compared.
+    `ignored` are headers, in lower case, that are not compared; `keys` are those that the sessions know, None for any.
     """
-    return [played for answers in recordings for played in _in_a_session(contract, answers, ignored, rate_mode)]
+    return [played for answers in recordings for played in _in_a_session(contract, answers, ignored, rate_mode, keys)]
 
 
 def _in_a_session(
-    contract: Contract, answers: Sequence[RecordedAnswer], ignored: frozenset[str], rate_mode: RateMode
+    contract: Contract,
+    answers: Sequence[RecordedAnswer],
+    ignored: frozenset[str],
+    rate_mode: RateMode,
+    keys: frozenset[str] | None,
 ) -> Iterator[Played]:
     session, known = Session("learning", SessionSettings()), placeholders(contract)
     ours = {name: text for name, text in known.items() if name != OWN_WORDS}
     for answer in answers:
         unknown = known if answer.left_out else ours
-        terms = Terms(now_ms=answer.exchange.now_ms, rate_mode=rate_mode, placeholders=unknown)
+        terms = Terms(now_ms=answer.exchange.now_ms, keys=keys, rate_mode=rate_mode, placeholders=unknown)
         judged = judge(route(answer.request, contract), terms)
         receipt = session.settle(judged, stored=answer.stores)
         reply = reply_to(judged, receipt)

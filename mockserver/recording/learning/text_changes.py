@@ -56,18 +56,24 @@ class Broken:
 
 def broken_in_request(played: Played) -> Broken | None:
     """Return the rule of a schema or of a window for which the whole request is refused; None for any other."""
-    judged, refusal = played.judged, played.judged.refusal
-    form = judged.form
-    if refusal is None or form is None or played.receipt.refused is not None:
+    refusal = played.judged.refusal
+    if refusal is None or played.receipt.refused is not None:
         return None
-    found: list[Broken] = []
-    if form.request is not None:
-        found += [Broken(violation=violation) for violation in broken_by(judged, form.request, judged.body)]
-    for index in range(len(judged.events)) if isinstance(judged.body, dict) else ():
-        found += [Broken(violation=broken, prefix=_prefix(played, index)) for broken in _broken_by(played, index)]
     finding = refusal.finding
-    same = (one for one in found if one.rule == finding.rule)
+    same = (one for one in every_broken(played) if one.rule == finding.rule)
     return next((one for one in same if pointer.build((*one.prefix, *one.violation.tokens)) == finding.pointer), None)
+
+
+def every_broken(played: Played) -> Iterator[Broken]:
+    """Yield every rule of a schema or of a window that a request and its events break."""
+    judged, form = played.judged, played.judged.form
+    if form is None or not isinstance(judged.body, dict):
+        return
+    if form.request is not None:
+        yield from (Broken(violation=violation) for violation in broken_by(judged, form.request, judged.body))
+    for index in range(len(judged.events)):
+        for violation in _broken_by(played, index):
+            yield Broken(violation=violation, prefix=_prefix(played, index))
 
 
 def broken_in_event(played: Played, index: int) -> Broken | None:

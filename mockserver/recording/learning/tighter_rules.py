@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from mockserver.contract.extension import BUILT_IN
 from mockserver.contract.schema import POINTER
 from mockserver.core.explain import dotted
 from mockserver.core.gates import media_type
@@ -53,9 +54,10 @@ def tighter_rules(played: Played, seen: SeenValues) -> Iterator[Change]:
         text = played.answer.words
         if mocks:
             found += [(0, change) for change in _atomic(played)]
-        found += _in_the_envelope(played, text, seen)
-        for index in range(min(len(played.judged.events), 20)):
-            found += _in_an_event(played, index, text, seen)
+        if not _speaks_of_another_gate(played):
+            found += _in_the_envelope(played, text, seen)
+            for index in range(min(len(played.judged.events), 20)):
+                found += _in_an_event(played, index, text, seen)
         found += _of_the_protocol(played, text, seen)
     found.sort(key=lambda pair: pair[0])
     is_named_somewhere = any(rank < 3 for rank, _ in found)
@@ -64,6 +66,19 @@ def tighter_rules(played: Played, seen: SeenValues) -> Iterator[Change]:
 
 def _is_refused_whole(played: Played) -> bool:
     return played.answer.is_refusal and not refused_events(played)
+
+
+def _speaks_of_another_gate(played: Played) -> bool:
+    """Tell whether the status is one for keys, rates and sizes by the contract, and not one for what is in a body."""
+    operation, status = played.judged.operation, played.answer.reply.status
+    if operation is None:
+        return False
+    reasons: dict[bool, set[int]] = {True: set(), False: set()}
+    for gate in operation.gates:
+        for outcome in BUILT_IN[gate.check].outcomes if gate.check in BUILT_IN else ():
+            of_a_body = gate.check in ("envelope", "events", "measures")
+            reasons[of_a_body].add(operation.family.template(gate.reason(outcome)).status)
+    return status in reasons[False] - reasons[True]
 
 
 def _atomic(played: Played) -> Iterator[Change]:

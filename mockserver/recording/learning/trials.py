@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, Protocol
@@ -14,6 +15,9 @@ from mockserver.recording.learning.changes import Learnt, patch_of
 from mockserver.recording.learning.play_again import Played, play_again
 from mockserver.recording.learning.recorded_answers import RecordedAnswer
 from mockserver.settings import RateMode
+
+MOST_KEPT: Final = 64
+"""Trials that are kept: each has a reply to every exchange."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +62,40 @@ class Trials:
         self.origin = origin
         self.ignored = ignored
         self.excluded: frozenset[int] = frozenset()
+        self.keys: frozenset[str] | None = None
         self._protocol, self._recordings = protocol, recordings
         self._revision, self._patches, self._rate_mode = revision, patches, rate_mode
         self._contract = protocol.contract(revision, patches)
         self.documents = self._contract.documents
         self._known: dict[bytes, tuple[Contract, tuple[Played, ...]] | None] = {}
 
+    @property
+    def start(self) -> Trial:
+        """The trial without a change."""
+        trial = self.trial(())
+        assert trial is not None, "the contract itself is valid"
+        return trial
+
+    def only(self, names: Collection[str]) -> Trials:
+        """Return trials with some exchanges only, by their names."""
+        kept = [[answer for answer in answers if answer.name in names] for answers in self._recordings]
+        return Trials(
+            self._protocol,
+            kept,
+            revision=self._revision,
+            patches=self._patches,
+            origin=self.origin,
+            rate_mode=self._rate_mode,
+        )
+
     def ignore(self, headers: frozenset[str]) -> None:
         """Compare some headers no longer; their names are in lower case."""
         self.ignored |= headers
+        self._known.clear()
+
+    def know(self, keys: frozenset[str] | None) -> None:
+        """Let the sessions know some keys only; None for any."""
+        self.keys = keys
         self._known.clear()
 
     def trial(self, learnt: Iterable[Learnt]) -> Trial | None:
@@ -75,6 +104,8 @@ class Trials:
         patch = patch_of(changes, self.documents, self.origin)
         key = render([[list(tokens), value] for one in changes for tokens, value in one.change.edits])
         if key not in self._known:
+            if len(self._known) >= MOST_KEPT:
+                self._known.clear()
             self._known[key] = self._played(patch)
         known = self._known[key]
         if known is None:
@@ -92,10 +123,11 @@ class Trials:
 
     def played(self, contract: Contract) -> tuple[Played, ...]:
         """Return how a contract answers the recorded requests."""
-        return tuple(play_again(contract, self._recordings, self.ignored, self._rate_mode))
+        return tuple(play_again(contract, self._recordings, self.ignored, self._rate_mode, self.keys))
 
-    def certified(self, trial: Trial) -> tuple[Played, ...]:
+    def certified(self, trial: Trial, *, ignored: frozenset[str], keys: frozenset[str] | None) -> tuple[Played, ...]:
         """Return how the mock answers with the patch of a trial as a file would have it. Raises ContractError."""
         patch = patch_of(trial.learnt, self.documents, self.origin)
         added = [Patch(name="learnt", patch=patch, source=f"docs: recorded {self.origin}")] if patch else []
-        return self.played(self._protocol.contract(self._revision, [*self._patches, *added]))
+        contract = self._protocol.contract(self._revision, [*self._patches, *added])
+        return tuple(play_again(contract, self._recordings, ignored, self._rate_mode, keys))

@@ -52,6 +52,7 @@ WHISPERR: Final = (
     whisperr(BATCH, {"events": [{"external_user_id": "bob", "event_type": "paid"}]}),
     whisperr(BATCH, b"{nothing"),
     whisperr(BATCH, products(30, 1), headers={**WHISPERR_KEY, "Content-Type": "text/plain"}),
+    whisperr(BATCH, {"events": [product(31, colour="red")]}, headers={**WHISPERR_KEY, "Content-Type": "text/plain"}),
     whisperr(TRACK, product(40)),
     whisperr(TRACK, product(40)),
     whisperr(TRACK, product(41, event_type="a" * 40)),
@@ -248,6 +249,7 @@ PLANTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
         events={"identify": {"properties": {"preferred_channel": {"enum": ["email", "sms", "push", "fax"]}}}}
     ),
     "any media type": _whisperr(protocol={"content_types": {"anything": True}}),
+    "order of gates": _whisperr(protocol={"gates": {"content_type": {"order": 99}}}),
     "no key fits": _whisperr(protocol={"credentials": {"api_key": {"pattern": "^live_"}}}),
     "grammar of keys": _whisperr(protocol={"credentials": {"api_key": {"pattern": "^wrk_"}}}),
     "format dropped": _whisperr(events={EVENT: {"properties": {"occurred_at": {"format": None}}}}),
