@@ -283,7 +283,8 @@ class Vendor:
             if step.reject is not None:
                 await _do(partial(steps.reject, arrival.judged, step, arrival.attempts), large=large)
             elif asks and step.stores and self._is_relayed(arrival):
-                relayed = (await self._ask(arrival)).relayed
+                asked = await self._ask(arrival)
+                relayed, step = asked.relayed, asked.step or step
             exchange, own = await self._commit(arrival, step, relayed, large=arrival.judged.request_body.large)
             if step.when == "after_commit":
                 _revise(arrival.session, exchange, lost=True)

@@ -229,6 +229,7 @@ def test_connection_that_ended_without_a_reply_ends_again(sessions: Callable[[],
         batch(there, event("paid", "m-1"))
     assert batch(there, event("paid", "m-1")).status == 202
     here.replay(recorded(there))
+    here.faults.add(delay_ms=1, times=1)
     with pytest.raises((http.client.HTTPException, ConnectionError)):
         batch(here, event("paid", "m-2"))
     assert batch(here, event("paid", "m-2")).status == 202
