@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from asyncio import sleep
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from functools import cached_property
@@ -14,7 +15,7 @@ from multidict import CIMultiDict
 
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
-from mockserver.server.aiohttp_io import SERVER, write
+from mockserver.server.aiohttp_io import CHUNK, SERVER, write
 from mockserver.server.control import Call, RejectedError
 from mockserver.server.handler_base import HandlerBase
 from mockserver.server.stream_rows import StreamRows, block
@@ -28,6 +29,10 @@ MOST_STREAMS: Final = 500
 
 QUIET_S: Final = 15.0
 """Seconds without an event after which a comment shows that the connection still stands."""
+
+GATHER_S: Final = 0.025
+"""How long a reader that was just sent something waits for more, so that many requests share a write. The first one
+after a silence is sent at once."""
 
 RETRY_MS: Final = 1000
 """When a browser connects again after its connection was lost."""
@@ -87,7 +92,7 @@ async def send_stream(handlers: StreamHandlers, call: Call, name: str | None) ->
 class Reader:
     """One reader of the feed: at a position, and with what it could not be sent.
 
-    It holds no row but the one that is being sent, however slowly its client reads. What is gone before it was sent
+    It holds one row and `CHUNK` bytes of others, however slowly its client reads. What is gone before it was sent
     is counted, and told before anything later.
     """
 
@@ -128,9 +133,16 @@ class Reader:
             yield self._evicted(None, "restart")
         while not self._feed.closed:
             self._news.clear()
+            gathered = bytearray()
             async for piece in self._pending():
-                yield piece
-            if not self._news.is_set() and not await self._next_news():
+                gathered += piece
+                if len(gathered) >= CHUNK:
+                    yield bytes(gathered)
+                    gathered.clear()
+            if gathered:
+                yield bytes(gathered)
+                await sleep(GATHER_S)
+            elif not self._news.is_set() and not await self._next_news():
                 yield f": quiet\nid: {self._cursor}\n\n".encode()
 
     def wake(self) -> None:

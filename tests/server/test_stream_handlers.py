@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
+import aiohttp.web
 import pytest
 
 from mockserver.server import stream_handlers
+from mockserver.server.aiohttp_io import write
 from mockserver.server.connection import Connection
 from mockserver.server.running import serving
 from mockserver.server.stream_rows import StreamRows
@@ -170,8 +172,9 @@ async def test_cursor_that_is_too_old_is_told(
 
 
 async def test_evicted_session_is_told_and_how_it_was_when_it_is_there_again(
-    app_server: AppServer, http: aiohttp.ClientSession, vendor: VendorClient
+    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stream_handlers, "GATHER_S", 0)
     async with serving(Settings(port=0, max_sessions=1)) as (_, url), opened(http, url + ALL) as stream:
         for key in ("pk_1", "pk_2", "pk_1"):
             await VendorClient(http=http, url=url, key=key).track("m1")
@@ -256,6 +259,25 @@ async def test_two_hundred_readers_share_each_row(
         answers = await asyncio.gather(*readers)
     assert answers == [[("session", vendor.key), *((vendor.key, number) for number in range(1, 21))]] * 200
     assert len(made) == 20
+
+
+async def test_requests_of_a_burst_share_a_write(
+    app_server: AppServer, http: aiohttp.ClientSession, vendor: VendorClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes = list[int]()
+
+    async def noted(stream: aiohttp.web.StreamResponse, content: bytes) -> None:
+        writes.append(content.count(b"event: request"))
+        await write(stream, content)
+
+    monkeypatch.setattr(stream_handlers, "write", noted)
+    monkeypatch.setattr(stream_handlers, "GATHER_S", 0.5)
+    async with opened(http, app_server.url + ALL) as stream:
+        for number in range(20):
+            await vendor.track(f"m{number}")
+        await stream.take(21)
+    assert sum(writes) == 20
+    assert len(writes) < 10
 
 
 LARGE = 200_000
