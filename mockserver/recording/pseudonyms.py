@@ -48,10 +48,10 @@ _PHONE: Final = re.compile(
 _HEX: Final = re.compile("[0-9a-f]+")
 _OWN: Final = re.compile(
     r"<(?:credential|id|text|value):[0-9]+>|user-[0-9]+@example\.test|00000000-0000-[1-8]000-8000-[0-9a-f]{12}"
-    r"|\+1555[0-9]+|2001:db8::[0-9a-f]+|(?:192\.0\.2|198\.51\.100|203\.0\.113)\.[0-9]{1,3}"
+    r"|\+1555[0-9]+|2001:db8::[0-9a-f]+|192\.0\.2\.[0-9]{1,3}"
     r"|(?:[A-Za-z0-9]{1,12}_){0,2}(?:x{4,}[0-9]{1,6}|0{8,}[0-9a-f]{1,6})"
 )
-"""A pseudonym, apart from those that have the shape of what they replace, and of short keys."""
+"""A pseudonym, apart from those with the shape of what they replace, of short keys, and of the 255th address on."""
 _MOST_TRIES: Final = 1000
 _PREFIX: Final = re.compile("[A-Za-z0-9]{1,12}_(?:(?:live|test|sk|pk)_)?")
 _FOUR_BYTES: Final = ("192.0.2", "198.51.100", "203.0.113")
