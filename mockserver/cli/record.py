@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -81,7 +82,7 @@ be run, the memory limit ended it, or the recording cannot be written.
     help="Memory for requests and replies. When it is reached, the program is ended and what there is is written.",
 )
 @click.option("--quiet", is_flag=True, help="Tell nothing but errors, and without COMMAND the URL.")
-@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[COMMAND]...")
+@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND...]")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -103,6 +104,7 @@ def command(
     from mockserver.cli.recording_server import MOST_REQUESTS, RecordingServer
 
     _check_writable(out)
+    _log_errors_only()
     server = RecordingServer(
         session=SESSION,
         upstreams=upstreams,
@@ -203,6 +205,17 @@ def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[None]:
     """Let a program decide what signals mean."""
     with _handling([signal.SIGINT], lambda number: None), _handling(SIGNALS, process.send_signal):
         yield
+
+
+def _log_errors_only() -> None:
+    """Log bugs of the server; what upstreams and clients do wrong is in the lines of progress and in the summary."""
+    import logging
+
+    from mockserver.server.lines import LineHandler
+
+    handler = LineHandler(sys.stderr)
+    handler.setLevel(logging.ERROR)
+    logging.getLogger("mockserver").addHandler(handler)
 
 
 def _check_writable(out: Path) -> None:

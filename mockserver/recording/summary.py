@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from mockserver.contract.server_rules import UPSTREAM
 from mockserver.core.wording import SHOWN_VALUE, block, cut
 from mockserver.jsonkit import Json, jsontext
 from mockserver.jsonkit.printable import printable
@@ -93,13 +94,14 @@ class _Summary:
 
 
 def _findings(row: Mapping[str, Json], severity: str) -> Iterator[str]:
-    """Yield what was found in an exchange: in its events only where it was not refused as a whole."""
+    """Yield what the contract found in an exchange: in its events only where it was not refused as a whole."""
     findings = [finding for finding in row["findings"] if finding["severity"] == severity]
     if severity == "warning" or not findings:
         of_events = (finding for event in row["events"] for finding in event["findings"])
         findings += (finding for finding in of_events if finding["severity"] == severity)
     for finding in findings:
-        yield f"{row['protocol']}: {finding['message']} [{finding['rule']}]"
+        if finding["rule"] != UPSTREAM:
+            yield f"{row['protocol']}: {finding['message']} [{finding['rule']}]"
 
 
 def _failures(row: Mapping[str, Json]) -> Iterator[str]:

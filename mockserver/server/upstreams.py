@@ -6,8 +6,10 @@ A request goes on as it came, apart from what belongs to a single connection; a 
 from __future__ import annotations
 
 import logging
+import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
+from errno import errorcode
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, unquote
@@ -214,6 +216,13 @@ def _problem(status: HTTPStatus, detail: str, protocol: str) -> WireReply:
     return WireReply(status=status, headers=(("Content-Type", "application/problem+json"),), body=render(body))
 
 
+def _words_of(error: OSError) -> str:
+    """Return what the system calls an error: asyncio puts an address in its place."""
+    if error.errno is not None and error.errno in errorcode:
+        return os.strerror(error.errno)
+    return error.strerror or type(error).__name__
+
+
 def _reason(error: Exception) -> str:
     """Say why an upstream gave no reply, without data of the request or the reply."""
     match error:
@@ -229,7 +238,7 @@ def _reason(error: Exception) -> str:
         case aiohttp.ClientSSLError():
             return f"cannot be reached over TLS: {error.os_error.strerror or type(error.os_error).__name__}"
         case aiohttp.ClientConnectorError():
-            return f"cannot be reached: {error.os_error.strerror or type(error.os_error).__name__}"
+            return f"cannot be reached: {_words_of(error.os_error)}"
         case aiohttp.ServerDisconnectedError():
             return "closed the connection without a reply"
         case aiohttp.ClientPayloadError():

@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -322,6 +323,19 @@ for path in ("/api/i/v1/pk_S3cr3t99/bootstrap", "/api/i/v1/pk_S3cr3t99/unknown",
         "GET /v1/users/{external_id} 401: refused",
     ]
     assert "S3cr3t99" not in done.stderr
+
+
+def test_upstream_that_is_away_is_told_once(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    done = record(tmp_path, "--upstream", f"whisperr={url}", *PYTHON)
+    assert done.returncode == 7
+    assert done.stdout.startswith('502 {"type":"about:blank","title":"Bad Gateway"')
+    lines = done.stderr.splitlines()
+    assert lines[:2] == ["POST /v1/events/batch 502: refused; the upstream gave no reply"] * 2
+    assert "the upstream gave no reply:" in lines
+    told = f"  whisperr: 502, the upstream whisperr ({url}) cannot be reached: "
+    assert [line.rpartition(" (")[2] for line in lines if line.startswith(told)] == ["3 requests: x1, x2, x3)"]
 
 
 def test_words_after_the_dashes_belong_to_the_program(tmp_path: Path) -> None:

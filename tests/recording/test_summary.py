@@ -65,12 +65,18 @@ def test_requests_of_several_operations_and_upstreams_without_a_reply_are_told()
     body = {"json": {"detail": "the upstream p cannot\nbe reached"}}
     failed = {"status": 502, "headers": [], "body": body, "from": "proxy"}
     lines = told(
-        exchange("x1", reply=failed),
+        exchange(
+            "x1",
+            reply=failed,
+            events=[
+                {"type": "t", "verdict": "rejected", "findings": [{**finding("no reply"), "rule": "/server/upstream"}]}
+            ],
+        ),
         exchange("x2", operation=None, reply=None),
         head={**HEAD, "redaction": {"values": 0}},
     )
     assert lines == [
-        "2 requests, 0 events",
+        "2 requests, 1 event (1 rejected)",
         "  1 p/o, 1 p/(no operation)",
         "the upstream gave no reply:",
         "  p: 502, the upstream p cannot\\nbe reached (1 request: x1)",

@@ -161,7 +161,7 @@ async def test_upstream_that_is_down() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     failed = await relayed(url)
-    assert_held(failed, 502, "cannot be reached: ")
+    assert_held(failed, 502, "cannot be reached: Connection refused")
     assert url in failed.failure
 
 
