@@ -35,7 +35,7 @@ PSEUDONYM: Final = re.compile(
 """What a recording has in place of a hidden value that nothing else tells to vary."""
 _HIDDEN_IN_PATH: Final = re.compile(f"{PSEUDONYM.pattern}|<id>")
 MOST_HIDDEN: Final = 1_000_000
-"""Numbers that are ids of somebody in one recording."""
+"""Numbers that one recording hides."""
 _PASSWORD: Final = re.compile(r"(?<=://)[^/@\s]{1,256}:[^/@\s]{1,256}(?=@)")
 _LOOSE: Final = re.compile("<text:[0-9]{1,9}>")
 """Words, which may be others in another run."""
@@ -229,7 +229,7 @@ def _with_pseudonyms(value: Json, place: Path) -> Iterator[tuple[Path, str]]:
             yield from _with_pseudonyms(item, (*place, index))
     elif isinstance(value, str) and PSEUDONYM.search(value) is not None:
         yield place, value
-    elif isinstance(value, int) and 0 < value - NUMBERS_OF_SOMEBODY < MOST_HIDDEN:
+    elif isinstance(value, int | float) and 0 < value - NUMBERS_OF_SOMEBODY < MOST_HIDDEN:
         yield place, "<id:0>"
 
 

@@ -96,6 +96,11 @@ class Pseudonyms:
         self._kinds = Counter[str]()
 
     @property
+    def shaped(self) -> bool:
+        """Whether values are replaced character by character, so that a check of their form is passed."""
+        return self._shaped
+
+    @property
     def kinds(self) -> Mapping[str, int]:
         """How many different values of each kind were replaced: what their form says, else the kind they came with."""
         return dict(sorted(self._kinds.items()))
@@ -138,7 +143,8 @@ class Pseudonyms:
     def replace_number(self, value: float, *, of_somebody: bool = False) -> float:
         """Return the replacement of a number, which is a whole one as the number is.
 
-        That of an id `of_somebody` can be told from other numbers, as it is in places that nothing else tells.
+        That of an id `of_somebody`, or of what a rule hides, can be told from other numbers, as it is in places that
+        nothing else tells.
         """
         given = self._given_numbers.get(value)
         if given is None:

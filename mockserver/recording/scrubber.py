@@ -323,9 +323,8 @@ class Scrubber:
         if isinstance(value, list):
             return [self._hide_all(inner, kind, walk) for inner in value]
         if _is_number(value) and (kind != "credential" or abs(value) >= LONG_NUMBER):
-            return walk.note(
-                value, self._pseudonyms.replace_number(value, of_somebody=_digits(value) in self._everywhere)
-            )
+            is_told = _digits(value) in self._everywhere or (kind == "value" and not self._pseudonyms.shaped)
+            return walk.note(value, self._pseudonyms.replace_number(value, of_somebody=is_told))
         return walk.note(value, value)
 
     def unseen(self, value: Json) -> Json:

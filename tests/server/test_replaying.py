@@ -88,6 +88,15 @@ def test_request_is_found_however_a_secret_in_it_was_hidden(sessions: Callable[[
         assert (send(here), [row.reply_from for row in here.requests()]) == (status, ["recording"])
 
 
+def test_what_a_rule_hid_may_be_anything(sessions: Callable[[], Session]) -> None:
+    there, here = sessions(), sessions()
+    batch(there, event("paid", "m-1", properties={"n": 42, "f": 1.5, "plan": "pro", "list": [7, "x"], "yes": True}))
+    here.replay(there.export(format="recording", redact=["/events/*/properties"]).encode())
+    other = {"n": 43, "f": 2.25, "plan": "team", "list": [8, "y"], "yes": True}
+    assert batch(here, event("paid", "k-1", properties={**other, "yes": False})).status == 404
+    assert batch(here, event("paid", "k-1", properties=other)).status == 202
+
+
 def test_unknown_request_is_answered_with_the_nearest_one_and_its_differences(sessions: Callable[[], Session]) -> None:
     there, here = sessions(), sessions()
     batch(there, event("paid", "m-1", properties={"plan": "pro"}))
