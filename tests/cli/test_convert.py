@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import gzip
 import json
-from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 
-from tests.command import run_command
+from tests.command import run_in
 from tests.processes import ROOT, run
 from tests.recording.formats.traffic import recordings
 
@@ -24,14 +22,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def mockserver(folder: Path, *words: str) -> Result:
-    """Run a command in a folder, in this process."""
-    with chdir(folder):
-        return run_command(*words)
-
-
 def convert(folder: Path, *arguments: str) -> tuple[int, str]:
-    done = mockserver(folder, "convert", *arguments)
+    done = run_in(folder, "convert", *arguments)
     assert done.stdout == ""
     return done.exit_code, done.stderr
 
@@ -55,14 +47,14 @@ def test_golden_case_of_a_recording_holds(folder: Path) -> None:
     for name in ("whisperr", "outlit"):
         (folder / name / "cases").mkdir(parents=True)
         assert convert(folder, "r.ndjson", f"{name}/cases/signup.yaml", "--to", "case", "--protocol", name)[0] == 0
-        checked = mockserver(folder, "check", f"{name}/cases/signup.yaml")
+        checked = run_in(folder, "check", f"{name}/cases/signup.yaml")
         assert checked.exit_code == 0, checked.stdout
 
 
 @pytest.mark.parametrize("name", ["all-failed", "bootstrap-then-batch", "dedup-across-requests"])
 def test_golden_case_of_the_fixtures_becomes_a_recording(name: str, tmp_path: Path) -> None:
     assert convert(tmp_path, str(ROOT / f"fixtures/outlit/cases/{name}.yaml"), "r.ndjson") == (0, "")
-    checked = mockserver(tmp_path, "check", "--json", "r.ndjson")
+    checked = run_in(tmp_path, "check", "--json", "r.ndjson")
     assert "/reply" not in checked.stdout
 
 

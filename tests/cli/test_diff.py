@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli.test_record import record
-from tests.processes import run
+from tests.command import run_command
 from tests.recording.test_recordings import EXCHANGE, HEAD, lines
 
 PROGRAM = """
@@ -42,8 +42,8 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def diff(*arguments: object) -> tuple[int, str, str]:
-    done = run("diff", *map(str, arguments))
-    return done.returncode, done.stdout, done.stderr
+    done = run_command("diff", *map(str, arguments))
+    return done.exit_code, done.stdout, done.stderr
 
 
 def test_nothing_is_told_between_two_runs_of_a_real_client(recordings: tuple[Path, Path]) -> None:
