@@ -71,6 +71,7 @@ ELSEWHERE = {
     "recording.encoded_text": HIDDEN,
     "recording.find_secrets": HIDDEN,
     "recording.item_pairs": DRIFTED,
+    "recording.learning.fewer_operations": PLANTED,
     "recording.learning.known_keys": PLANTED,
     "recording.learning.learned": PLANTED,
     "recording.learning.learner": PLANTED,

@@ -117,7 +117,7 @@ def _limits(holder: Tokens, keyword: str, value: Json, seen: SeenValues) -> Iter
     taken = [len(one) if isinstance(one, list | str | dict) else one for one in alike]
     low, high = (max(taken), None) if keyword in UPPER else (None, min(taken))
     for bound, note in bounds(low, high, ""):
-        yield Change.of((*holder, keyword), bound, note)
+        yield Change.of((*holder, keyword), None) if high == 0 else Change.of((*holder, keyword), bound, note)
 
 
 def _not_required(documents: Mapping[str, Json], holder: Tokens, name: str) -> Iterator[Change]:

@@ -11,6 +11,7 @@ from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.comparison import Difference
 from mockserver.recording.learning.changes import Change
+from mockserver.recording.learning.fewer_operations import other_prefixes
 from mockserver.recording.learning.play_again import CONTENT_TYPE, HEADERS, JSON, STATUS, TEXT, Played
 from mockserver.recording.learning.template_values import values_of
 from mockserver.recording.learning.text_changes import (
@@ -81,6 +82,8 @@ def _other_refusals(played: Played, owner: Tokens, template: RefusalTemplate) ->
             yield Change.of(("protocol", "refusals", template.family, "default", "shape"), name)
             yield Change.of((*owner, "shape"), name)
     yield from reason_changes(played, template.family, played.answer.reply.status)
+    if played.judged.operation is None:
+        yield from other_prefixes(played)
     recorded = _named_in(template.shape.body, played.answer.body)
     yield from new_reason_changes(played, template.family, recorded.get("${code}"), recorded.get("${message}"))
 

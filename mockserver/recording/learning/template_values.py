@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from mockserver.contract.sections import RefusalTemplate, ReplyTemplate
@@ -9,10 +10,11 @@ from mockserver.core.answer import reply_variables
 from mockserver.jsonkit import Json
 from mockserver.recording.learning.play_again import Played
 from mockserver.recording.learning.text_changes import PLACE_OF_ONE
-from mockserver.recording.secret_names import is_random
 
 NOTHING: Final = "${nothing}"
 REQUEST_ID: Final = "${request_id}"
+_ID: Final = re.compile("(?=.*[0-9])[0-9A-Za-z_-]{8,80}|<(?:id|value):[0-9]+>")
+"""What looks like an id that a server makes up."""
 
 
 def values_of(played: Played, template: ReplyTemplate | RefusalTemplate, got: Json) -> list[Json]:
@@ -27,7 +29,7 @@ def values_of(played: Played, template: ReplyTemplate | RefusalTemplate, got: Js
         found += [f"${{{name}}}" for name, value in exact.items() if isinstance(got, str) and value == got]
     if not (isinstance(got, str) and PLACE_OF_ONE.search(got)):
         found.append(without_null(got))
-    if isinstance(template, RefusalTemplate) and isinstance(got, str) and is_random(got) and " " not in got:
+    if isinstance(template, RefusalTemplate) and isinstance(got, str) and _ID.fullmatch(got) is not None:
         found.append(REQUEST_ID)
     return found
 

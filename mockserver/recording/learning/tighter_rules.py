@@ -16,6 +16,7 @@ from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.recording.learning.bounds import bounds, narrower_patterns, quoted_in
 from mockserver.recording.learning.changes import Change
+from mockserver.recording.learning.fewer_operations import is_of_an_unknown_path, without_operation
 from mockserver.recording.learning.looser_rules import TYPES
 from mockserver.recording.learning.play_again import Played
 from mockserver.recording.learning.seen_values import (
@@ -244,7 +245,8 @@ def _of_the_protocol(played: Played, text: str, seen: SeenValues) -> Iterator[Ra
         return
     yield from ((4, change) for change in _more_gates(played))
     yield from ((4, change) for change in _senders(played, seen))
-    yield 5, Change.of(("protocol", "operations", operation.name), None)
+    rank = 1 if is_of_an_unknown_path(played) else 4
+    yield from ((rank, change) for change in without_operation(played, operation.name))
     if operation.method != "POST":
         return
     yield 5, Change.of(("protocol", "nulls", "members"), "refused")

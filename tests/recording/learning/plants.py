@@ -174,6 +174,7 @@ APEX: Final = (
     Sent(path="/api/v1/events", body=b"{nothing", headers=APEX_KEY),
     Sent(path="/api/events", method="GET"),
     Sent(path="/api/nothing", body={}),
+    Sent(path="/api/v1/nothing", body={}),
     Sent(
         path="/api/identity/stitch",
         body={"visitorId": "visitor-77", "email": "a@example.com", "projectKey": "pk_live_x"},
@@ -298,6 +299,10 @@ PLANTS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
         events={"server_event": {"required": None, "properties": {"visitorId": {"maxLength": 5}}}}
     ),
     "grammar of project keys": _apex(events={"snippet": {"properties": {"projectKey": {"pattern": "^[A-Za-z ]+$"}}}}),
+    "no such operations": _apex(
+        protocol={"operations": {"identity": None, "experiments_active": None}, "replies": {"identity": None}}
+    ),
+    "other family of a prefix": _apex(protocol={"prefixes": {"v1": {"family": "flat"}}}),
     "code of the server": _apex(protocol={"refusals": {"v1": {"unauthorized": {"code": "bad_key", "status": 403}}}}),
 }
 """Hidden patches by what they change, each with the protocol."""

@@ -203,3 +203,12 @@ def test_large_recordings_are_learnt_from_with_some_of_each_kind() -> None:
     found = learned("whisperr", recorded("whisperr", hidden, script))
     assert found.answered == found.compared == 402
     assert [(fact.pointer, fact.now) for fact in found.facts] == [("/requests/batch/properties/events/maxItems", 10)]
+
+
+@pytest.mark.parametrize(("protocol", "revision"), [("whisperr", "async-2026-10"), ("outlit", "r1-2026-01")])
+def test_whole_revision_is_learnt_as_far_as_it_shows(protocol: str, revision: str) -> None:
+    """A revision changes much at once, and most of it shows in no reply of the script."""
+    hidden = library().protocol(protocol).revisions[revision].patch
+    found = learned(protocol, recorded(protocol, hidden, SCRIPTS[protocol]))
+    assert found.before < found.answered == found.compared
+    assert facts_in(facts_of(found.patch)) < facts_in(facts_of(hidden))
