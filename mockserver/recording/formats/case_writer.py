@@ -16,7 +16,7 @@ from mockserver.core.answer import answer
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json, yamltext
 from mockserver.jsonkit.formats import rfc3339_ms
-from mockserver.jsonkit.jsontext import NotJSONError, parse_exactly
+from mockserver.jsonkit.jsontext import NotJSONError, parse_exactly, without_surrogates
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.case_reader import REPEAT
 from mockserver.lint.comparison import MATCH, NUMBER
@@ -38,6 +38,7 @@ REPEATED: Final = "headers of requests that were sent twice; the first is kept"
 ODD_METHODS: Final = "requests with a method that is not in capital letters, left out"
 INCOMPLETE: Final = "requests whose bodies were incomplete, left out"
 PATCHED: Final = "contract patches, which the case does not have"
+SURROGATES: Final = "expected bodies and events with lone surrogates, which YAML cannot hold"
 REPLY_HEADERS: Final = "replies whose other headers are left out"
 
 
@@ -95,6 +96,9 @@ class CaseWriter(Writer):
         self.lost[REPLY_HEADERS] += len(reply.headers) > len(expect.get("headers", ()))
         if row["events"]:
             expect["events"] = [_event(event) for event in row["events"]]
+        for name in [name for name, value in expect.items() if not _is_unicode(value)]:
+            self.lost[SURROGATES] += 1
+            del expect[name]
         steps.append({"request": self._request(recorded), "expect": expect})
         self.lost += {}  # only what was counted
         return beginning + yamltext.dumps(steps)
@@ -147,7 +151,8 @@ class CaseWriter(Writer):
             self.lost[STAND_INS] += 1
             if len(content) > MANY_BYTES:
                 return {"text": {REPEAT: {"times": len(content), "text": "x"}}}
-        if JSON in body and recorded.request.header(b"content-encoding") is None and not _has(body[JSON], {REPEAT}):
+        is_plain = JSON in body and recorded.request.header(b"content-encoding") is None
+        if is_plain and _is_unicode(body[JSON]) and not _has(body[JSON], {REPEAT}):
             return {"json": body[JSON]}
         return _as_text(content)
 
@@ -183,6 +188,11 @@ def _as_text(content: bytes) -> dict[str, Json]:
         return {TEXT: content.decode()} if content else {}
     except UnicodeDecodeError:
         return {"base64": base64.b64encode(content).decode()}
+
+
+def _is_unicode(value: Json) -> bool:
+    """Tell whether a value has no lone surrogates, which YAML cannot hold."""
+    return bool(without_surrogates(value) == value)
 
 
 def _has(value: Json, names: Iterable[str]) -> bool:

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from mockserver import MockServer
 from mockserver.recording.formats import case_writer, cassette_writer
 from tests.recording.formats.converting import converted, rows_of
 from tests.recording.formats.traffic import SECRETS, recordings
+from tests.sending import post
 
+FORMATS: tuple[Any, ...] = ("har", "vcr", "case")
 KINDS = ("contract", "upstream", "gone")
 JUDGED = ("events", "findings", "differs")
 
@@ -142,6 +145,30 @@ def test_golden_case_of_an_upstream_shows_how_its_replies_differ(recorded: Mappi
 def test_second_trip_loses_nothing_more(recorded: Mapping[str, bytes], first: Any) -> None:
     once = converted(converted(recorded["contract"], "recording", first).content, first, "recording").content
     assert converted(converted(once, "recording", first).content, first, "recording").content == once
+
+
+ODD = [
+    rb'{"events":[{"anonymous_id":"u","event_type":"paid","context":{"$message_id":"m"},"properties":{"\ud800":1}}]}',
+    rb'{"events":[{"event_type":"\ud800","properties":{"$repeat":1,"\ud801":123456789012345678901234567890}}]}',
+    b'{"events":[{"a":"\xc2\x85 \xef\xbb\xbf \\u0000 \\u2028","event_type":"\xe2\x80\xa8","$repeat":[1e300,1E5]}]}',
+]
+
+
+def test_odd_characters_and_numbers_come_back_from_each_format() -> None:
+    with MockServer(session="wrk_odd") as server:
+        statuses = [post(server.url, "/v1/events/batch", body, {"X-API-Key": server.key}) for body in ODD]
+        recording = server.export(format="recording").encode()
+    assert statuses == [202, 400, 400]
+    _, *rows = rows_of(recording)
+    back = {
+        kind: rows_of(converted(converted(recording, "recording", kind).content, kind, "recording").content)[1:]
+        for kind in FORMATS
+    }
+    assert back["har"] == rows
+    for kind in ("vcr", "case"):
+        assert [row["request"] for row in back[kind]] == [row["request"] for row in rows]
+        assert [row["events"] for row in back[kind]] == [row["events"] for row in rows]
+    assert f"{case_writer.SURROGATES}: 1" in converted(recording, "recording", "case").notes
 
 
 def test_recording_has_only_the_protocol_that_is_chosen(recorded: Mapping[str, bytes]) -> None:
