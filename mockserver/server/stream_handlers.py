@@ -158,9 +158,12 @@ class Reader:
 
     async def _pending(self) -> AsyncIterator[bytes]:
         """Yield what has happened after the position."""
-        feed, turn = self._feed, Turn()
+        feed, turn, newest = self._feed, Turn(), self._feed.newest
         while self._position < feed.newest and not feed.closed:
             await turn.end_if_over()
+            if feed.newest != newest:
+                newest = feed.newest
+                await self._rows.pace.rest()
             forgotten = feed.oldest - 1 - self._position
             if forgotten > 0:
                 self._position += forgotten

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import Task, ensure_future, shield
+from asyncio import Task, ensure_future, shield, sleep
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -12,6 +12,7 @@ from mockserver.contract.contract import Contract
 from mockserver.core.findings import as_rows
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
+from mockserver.realtime import monotonic
 from mockserver.recording.exporting import MANY_SECRETS, quickly_searched, redacted_rows, secrets_of_session
 from mockserver.recording.find_secrets import key_prefixes, secrets_of
 from mockserver.recording.redact import Redactor
@@ -30,16 +31,39 @@ MANY_EVENTS: Final = 50
 KEPT_BYTES: Final = 8 * 1024 * 1024
 """Bytes of rows that are kept for other readers, the latest ones."""
 
+SHARE: Final = 0.1
+"""The part of the time that all streams together may take while requests arrive, which they would slow down. What they
+cannot send in it they send later."""
+
 
 def block(kind: str, cursor: str, data: bytes) -> bytes:
     """Return one event of a stream. JSON has no line break that is not escaped."""
     return f"id: {cursor}\nevent: {kind}\ndata: ".encode() + data + b"\n\n"
 
 
+class Pace:
+    """How long streams pause after their work, so that it takes no more than a share of the time."""
+
+    def __init__(self, share: float) -> None:
+        self._pause_per_work = 1 / share - 1
+        self._free_at = 0.0
+
+    def spent(self, seconds: float) -> None:
+        """Note work that was done."""
+        self._free_at = max(self._free_at, monotonic()) + seconds * self._pause_per_work
+
+    async def rest(self) -> None:
+        """Wait until the work done so far is within the share."""
+        pause = self._free_at - monotonic()
+        if pause > 0:
+            await sleep(pause)
+
+
 class StreamRows:
     """Requests as blocks, each made when its first reader comes to it, and kept for a while for the others."""
 
     def __init__(self, served: Callable[[], Iterable[Contract]]) -> None:
+        self.pace = Pace(SHARE)
         self._served = served
         self._kept: OrderedDict[tuple[str, bool], bytes] = OrderedDict()
         self._size = 0
@@ -65,9 +89,11 @@ class StreamRows:
             or (hidden and not self._quickly_hidden(session, exchange))
         )
         work = partial(self._block, cursor, session, view, hidden=hidden)
+        began = monotonic()
         try:
             made = await Turn().do(work, large=large)
         finally:
+            self.pace.spent(monotonic() - began)
             del self._making[key]
         self._kept[key] = made
         self._size += len(made)

@@ -12,7 +12,7 @@ import aiohttp
 import aiohttp.web
 import pytest
 
-from mockserver.server import stream_handlers
+from mockserver.server import stream_handlers, stream_rows
 from mockserver.server.aiohttp_io import write
 from mockserver.server.connection import Connection
 from mockserver.server.running import serving
@@ -303,8 +303,10 @@ async def test_reader_that_stops_reading_costs_little_and_misses_nothing(
     vendor: VendorClient,
     session: str,
     connections: list[Connection],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The reader reads only after 20 MB are there for it; the buffers of its socket hold a few."""
+    monkeypatch.setattr(stream_rows, "SHARE", 1.0)  # so that the stream sends as fast as requests arrive
     async with opened(http, app_server.url + session + "/stream") as stream:
         for number in range(50):
             reply = await vendor.track(f"m{number}", properties={"text": "x" * LARGE})

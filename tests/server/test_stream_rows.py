@@ -96,3 +96,21 @@ async def test_large_request_is_read_in_a_thread(
         await vendor.track(*(f"m{number}" for number in range(500)))
         await stream.take(3)
     assert asked == [False, True]
+
+
+async def test_streams_pause_nine_times_as_long_as_they_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, pauses = [100.0], list[float]()
+
+    async def rested(seconds: float) -> None:
+        pauses.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(stream_rows, "monotonic", lambda: now[0])
+    monkeypatch.setattr(stream_rows, "sleep", rested)
+    pace = stream_rows.Pace(0.1)
+    await pace.rest()
+    pace.spent(0.002)
+    pace.spent(0.001)
+    await pace.rest()
+    await pace.rest()
+    assert pauses == [pytest.approx(0.027)]
