@@ -148,7 +148,8 @@ def _is_limited(
 ) -> bool:
     """Tell whether a server refused requests that were above a rate limit."""
     contract = protocol.contract(revision, patches)
-    reasons = {claim.reason for operation in contract.operations.values() if (claim := operation.rate_claim)}
+    gates = [gate for operation in contract.operations.values() if (gate := operation.gate("rate")) is not None]
+    reasons = {gate.reason("rate_limited") for gate in gates}
     statuses = {
         family.reasons[reason].status
         for family in contract.families.values()

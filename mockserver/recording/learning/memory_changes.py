@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from mockserver.contract.operation import Operation
 from mockserver.core.adapter import adapter_of
 from mockserver.jsonkit import Json, pointer
 from mockserver.recording.learning.bounds import bounds
@@ -12,6 +13,8 @@ from mockserver.recording.learning.changes import Change
 from mockserver.recording.learning.play_again import Played
 
 Tokens = tuple[str, ...]
+USUAL_WINDOWS: Final = (1000, 10_000, 60_000, 3_600_000, 86_400_000)
+"""Lengths of the windows of rate limits, in ms: a second, ten, a minute, an hour, a day."""
 MOST_EARLIER: Final = 2000
 IDEMPOTENCY: Final = "idempot"
 
@@ -31,6 +34,29 @@ def memory_changes(played: Played, earlier: Sequence[Played]) -> Iterator[Change
             yield Change.of(("protocol", "dedup"), {"pointer": place, "by": by})
     yield from _idempotency(played, earlier)
     yield from _rates(played, earlier)
+
+
+def _new_rates(played: Played, operation: Operation, earlier: Sequence[Played]) -> Iterator[Change]:
+    """Yield limits for an operation that has none: in windows of usual lengths, as many requests as were taken."""
+    gate, now = operation.gate("rate"), played.judged.terms.now_ms
+    refused = None if gate is None else operation.family.template(gate.reason("rate_limited")).status
+    if refused != played.answer.reply.status:
+        return
+    for window_ms in USUAL_WINDOWS:
+        taken = [
+            one
+            for one in earlier
+            if one.judged.operation is not None
+            and one.judged.operation.name == operation.name
+            and one.judged.credential == played.judged.credential
+            and now - one.judged.terms.now_ms < window_ms
+            and one.answer.reply.status != refused
+        ]
+        if taken:
+            name = f"rate_{operation.name}"
+            limit = {"requests": len(taken), "window_ms": window_ms, "starts": "first_request"}
+            edits = ((("protocol", "limits", name), limit), (("protocol", "operations", operation.name, "rate"), name))
+            yield Change(edits=edits, note=f"a window of {window_ms} ms chosen, which starts with the first request")
 
 
 def _repeated_members(played: Played, earlier: Sequence[Played]) -> list[str]:
@@ -89,7 +115,10 @@ def _rates(played: Played, earlier: Sequence[Played]) -> Iterator[Change]:
     """Yield lower limits of the rate: as many requests as the server took in the window before it refused one."""
     operation = played.judged.operation
     limit = None if operation is None else operation.rate
-    if limit is None or not played.answer.is_refusal:
+    if operation is None or not played.answer.is_refusal:
+        return
+    if limit is None:
+        yield from _new_rates(played, operation, earlier)
         return
     now, start = played.judged.terms.now_ms, played.receipt.rate_reset_ms - limit.window_ms
     taken = [

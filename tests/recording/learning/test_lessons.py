@@ -212,3 +212,20 @@ def test_whole_revision_is_learnt_as_far_as_it_shows(protocol: str, revision: st
     found = learned(protocol, recorded(protocol, hidden, SCRIPTS[protocol]))
     assert found.before < found.answered == found.compared
     assert facts_in(facts_of(found.patch)) < facts_in(facts_of(hidden))
+
+
+def test_rate_limit_of_an_operation_that_had_none_is_learnt() -> None:
+    hidden = {
+        "protocol": {
+            "limits": {
+                "mine": {"requests": 3, "window_ms": 60_000, "starts": "first_request", "source": "patch: planted"}
+            },
+            "operations": {"batch": {"rate": "mine"}},
+        }
+    }
+    script = [replace(SCRIPTS["whisperr"][0], body=products(10 * number, 1), after_ms=9000) for number in range(1, 13)]
+    found = learned("whisperr", recorded("whisperr", hidden, script, rate_mode="enforce"))
+    assert found.before < found.answered == found.compared == 12
+    assert found.patch["protocol"]["operations"]["batch"]["rate"] == "rate_batch"
+    assert found.patch["protocol"]["limits"]["rate_batch"]["requests"] == 3
+    assert facts_in(facts_of(found.patch)) <= facts_in(hidden)
