@@ -20,7 +20,7 @@ VIEWS: dict[str, Callable[[str], str]] = {
 
 
 def test_files_are_well_typed(tools: Path) -> None:
-    done = subprocess.run([tools / "tsc", "-p", UI], capture_output=True, text=True, check=False)
+    done = subprocess.run([tools / "tsc", "-p", HERE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
 

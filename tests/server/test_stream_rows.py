@@ -106,7 +106,7 @@ async def test_streams_pause_nine_times_as_long_as_they_work(monkeypatch: pytest
         now[0] += seconds
 
     monkeypatch.setattr(stream_rows, "monotonic", lambda: now[0])
-    monkeypatch.setattr(stream_rows, "sleep", rested)
+    monkeypatch.setattr("mockserver.server.stream_rows.sleep", rested)
     pace = stream_rows.Pace(0.1)
     await pace.rest()
     pace.spent(0.002)
