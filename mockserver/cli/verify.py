@@ -192,8 +192,9 @@ def command(
     parameters.need_hypothesis()
     from mockserver.verify import Runner, Setup, rules_of
     from mockserver.verify.outcome_report import Report
+    from mockserver.verify.outcomes import narrowed
     from mockserver.verify.rules import in_scope
-    from mockserver.verify.runner import narrowed, run
+    from mockserver.verify.runner import run
     from mockserver.verify.transport import Http
 
     (contract,) = parameters.load_contracts(protocol, revision, contracts, contract_patches)

@@ -11,7 +11,6 @@ from typing import Final
 from mockserver.contract.sections import CorsRules
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request, Sample
-from mockserver.verify.expectations import with_header
 from mockserver.verify.rule_set import RuleSet
 from mockserver.verify.sample_rules import compressed_refusals, facts_of, probe_of
 
@@ -41,6 +40,12 @@ def origins_of(rules: CorsRules) -> tuple[str, str | None]:
         return ORIGIN, None
     first = rules.allowed_origins[0].replace("*.", "app.")
     return (first if "://" in first else f"https://{first}"), FOREIGN
+
+
+def with_header(request: Request, name: str, value: str) -> Request:
+    """Return the request with one header set; `name` is lower case."""
+    kept = tuple(pair for pair in request.headers if pair[0].lower() != name)
+    return replace(request, headers=(*kept, (name, value)))
 
 
 def _preflights(plan: OperationPlan, rules: CorsRules) -> Iterator[Request]:

@@ -9,8 +9,7 @@ from typing import Final
 from mockserver.contract.sections import CorsRules
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request
-from mockserver.verify.cors_rules import origins_of
-from mockserver.verify.expectations import with_header
+from mockserver.verify.cors_rules import origins_of, with_header
 from mockserver.verify.rule import Probe
 from mockserver.verify.rule_set import RuleSet
 from mockserver.verify.sample_rules import plainest

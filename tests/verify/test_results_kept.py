@@ -16,7 +16,7 @@ from mockserver.cli.main import main
 from mockserver.contract.library import library
 from mockserver.errors import UnreachableError
 from mockserver.strategies.samples import CertificateError, Request
-from mockserver.verify import Probe, Reply, Runner, Setup, Status, defects, runner
+from mockserver.verify import Probe, Reply, Runner, Setup, Status, defects, search, sender
 from mockserver.verify.rule import Random, Rule
 from mockserver.verify.runner import run
 from tests.verify.inprocess import InProcess, as_reply, setup_of
@@ -83,7 +83,7 @@ def test_random_finding_is_kept_when_it_does_not_show_again(every: int) -> None:
 
 
 def test_random_finding_is_kept_when_the_budget_to_make_it_small_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "SHRINKING", 0)
+    monkeypatch.setattr(search, "SHRINKING", 0)
     only = ["/protocol/operations/events#random-accepted"]
     target = Odd(lambda request: Reply(status=500, headers={}, body=b"") if b"utm" in request.body else None)
     outcomes = verify(OUTLIT, replace(SETUP, examples=40), target, only=only)
@@ -165,7 +165,7 @@ def test_rate_is_to_blame_when_every_request_of_a_kind_is_too_many() -> None:
 
 
 def test_slow_replies_are_mentioned_when_there_are_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "SLOW_S", -1.0)
+    monkeypatch.setattr(sender, "SLOW_S", -1.0)
     trying = Runner(OUTLIT, SETUP, InProcess(OUTLIT, rate_mode="off"))
     run(trying, only=[ONE])
     assert any("the slowest" in note for note in trying.notes())
