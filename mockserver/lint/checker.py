@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Library, Patch
-from mockserver.contract.operation import Form, Operation
+from mockserver.contract.operation import Operation
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding
 from mockserver.core.judge import judge
@@ -20,28 +20,19 @@ from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.errors import ContractError
 from mockserver.jsonkit.jsontext import render
-from mockserver.lint.check_result import (
-    LISTED,
-    CheckResult,
-    Problem,
-    ProblemList,
-    ReadAs,
-    counted,
-    difference_error,
-    file_error,
-)
+from mockserver.lint.check_result import CheckResult, ReadAs, counted
 from mockserver.lint.found_files import files_of
 from mockserver.lint.golden_cases import Case
 from mockserver.lint.guess import DoubtError, Guesser
 from mockserver.lint.items import BrokenItem, CaseItem, EmptyItem, Item, PatchItem, PayloadItem, RequestItem
-from mockserver.lint.located_findings import errors_of, warnings_of
 from mockserver.lint.payload_names import Reading
 from mockserver.lint.plain_requests import PlainRequests
-from mockserver.lint.plainly_good import PlainlyGood
 from mockserver.lint.playback import play
+from mockserver.lint.problems import LISTED, Problem, ProblemList, difference_error, file_error
 from mockserver.lint.progress import SILENT, Progress
 from mockserver.lint.readers import items_of
 from mockserver.lint.replies import reply_findings
+from mockserver.lint.suspects import Suspects
 from mockserver.lint.traffic import Skip, contract_of
 from mockserver.lint.wire_requests import request_with_body, with_example_credential
 from mockserver.recording.find_secrets import key_prefixes, secrets_in, secrets_of
@@ -115,7 +106,7 @@ class Checker:
         self.result = self._no_result()
         self._chosen: dict[tuple[str | None, str | None], Mapping[str, Contract]] = {}
         self._plain_requests: dict[tuple[Contract, Operation], PlainRequests] = {}
-        self._known_good: dict[tuple[Contract, Operation, Form], PlainlyGood] = {}
+        self._suspects = Suspects(warnings=options.warnings)
 
     def _no_result(self) -> CheckResult:
         return CheckResult(problems=ProblemList(self.options.limit))
@@ -299,26 +290,15 @@ class Checker:
         judged.body = judged.body if judged.body is not None else body
         self.secrets |= secrets_in(body, payload.text) | self._own_keys(judged)
         found = self._report_judged(payload.item, judged, inferred=payload.inferred)
-        if form is not None and not (form.single and self._suspects(judged)):
+        if form is not None and not (form.single and self._suspects.of(judged)):
             plain.trusted = all(event is not None for event in found)
 
     def _report_events(self, payload: _Payload, judged: Judged, *, single_event: bool = False) -> None:
         """Report what is found in the events of a request with which nothing else is wrong."""
         self._count(payload.item, judged, inferred=payload.inferred)
-        suspects, form = self._suspects(judged), judged.form or payload.reading.form
-        if not suspects:
-            return
-        good = self._good(judged.contract, payload.reading.operation, form)
-        found = [(index, finding) for index in suspects for finding in good.findings(judged, index, self._explained)]
-        found.sort(key=lambda located: located[1].severity)  # errors first
-        for index, finding in found:
+        form = judged.form or payload.reading.form
+        for index, finding in self._suspects.findings(judged, payload.reading.operation, form):
             self._report(payload.item, finding, judged, event=None if single_event or form.single else index)
-
-    def _explained(self, judged: Judged, index: int) -> tuple[Finding, ...]:
-        """Return what is found in one event of a request with which nothing else is wrong."""
-        errors = errors_of(judged, [index], single_event=True)
-        warnings = warnings_of(judged, errors, [index], single_event=True) if self.options.warnings else ()
-        return tuple(finding for _, finding in (*errors, *warnings))
 
     def _plain(self, contract: Contract, operation: Operation) -> PlainRequests:
         key = contract, operation
@@ -330,26 +310,10 @@ class Checker:
         """Return the key in the body; one anywhere else is the example that was put there."""
         return {judged.credential} - _examples(judged.contract) if judged.credential is not None else set()
 
-    def _good(self, contract: Contract, operation: Operation, form: Form) -> PlainlyGood:
-        key = contract, operation, form
-        if key not in self._known_good:
-            self._known_good[key] = PlainlyGood(contract, operation, form)
-        return self._known_good[key]
-
-    def _suspects(self, judged: Judged) -> Collection[int]:
-        """Return the positions of the events that are not plainly good."""
-        if judged.operation is None or judged.form is None:
-            return range(len(judged.events))
-        holds, body = self._good(judged.contract, judged.operation, judged.form).holds, judged.request_body.value
-        return [index for index, event in enumerate(judged.events) if not holds(body, event, judged)]
-
     def _report_judged(self, item: Item, judged: Judged, *, inferred: bool = False) -> list[int | None]:
         """Report what is found about a request and its events; returns which event each finding is about."""
         self._count(item, judged, inferred=inferred)
-        suspects = self._suspects(judged)
-        errors = errors_of(judged, suspects)
-        warnings = warnings_of(judged, errors, suspects) if self.options.warnings else ()
-        found = [*errors, *warnings]
+        found = self._suspects.all_findings(judged)
         for event, finding in found:
             self._report(item, finding, judged, event=event)
         return [event for event, _ in found]
