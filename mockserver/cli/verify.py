@@ -192,8 +192,8 @@ def command(
     parameters.need_hypothesis()
     from mockserver.verify import Runner, Setup, rules_of
     from mockserver.verify.outcome_report import Report
-    from mockserver.verify.outcomes import narrowed
     from mockserver.verify.rules import in_scope
+    from mockserver.verify.run_results import narrowed
     from mockserver.verify.runner import run
     from mockserver.verify.transport import Http
 

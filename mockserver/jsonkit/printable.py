@@ -6,6 +6,7 @@ text look like another one, and CI runners execute lines such as `::error::text`
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Final
@@ -28,6 +29,9 @@ _COMMAND: Final = re.compile(r"#(?=#[A-Za-z]*\[)")
 _COMMAND_AT_START: Final = "::"
 """What makes a line a command of GitHub, where only white space is before it."""
 
+_LINE_BREAK: Final = re.compile(r"[ \t]*[\r\n]\s*")
+"""A break between tokens of JSON, whose texts have none."""
+
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -46,6 +50,25 @@ def printable_lines(text: str) -> str:
 def printable_json(text: str) -> str:
     """Return a JSON text with the same value, in which escapes of JSON replace what `printable` escapes."""
     return _COMMAND.sub(r"\\u0023", _NOT_ASCII_IN_JSON.sub(lambda run: _seen(run[0], _escaped_in_json), text))
+
+
+def printable_body(body: bytes, most: int) -> str:
+    """Return a body as one printable line, cut to a number of characters; JSON is not broken into lines."""
+    if not body:
+        return "an empty body"
+    text = body[: 4 * most].decode("utf-8", "replace")
+    if "\n" in text and _is_json(body):
+        text = _LINE_BREAK.sub(" ", text)
+    text = printable(text)
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _seen(run: str, escape: Callable[[str], str]) -> str:

@@ -17,12 +17,14 @@ from mockserver.core.wire import WireRequest
 from mockserver.errors import ContractError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit.printable import printable_body
 from mockserver.lint.case_reader import COPY_NUMBER, REPEAT
 from mockserver.lint.comparison import differences
 from mockserver.lint.prediction import Prediction
 
 LONG_TEXT: Final = 200
 LONG_LIST: Final = 12
+SHOWN: Final = 300
 
 
 class CertificateError(Exception):
@@ -91,14 +93,18 @@ class Expected:
 
     def differences(self, status: int, body: bytes) -> list[str]:
         """Return how a reply differs; empty when it is the expected one."""
-        shown = body[:300]
-        texts = [] if status == self.status else [f"status: expected {self.status}, got {status} with {shown!r}"]
+        shown = printable_body(body, SHOWN)
+        texts = [] if status == self.status else [f"status: expected {self.status}, got {status} with {shown}"]
         if self.text is not None:
-            return texts if body == self.text.encode() else [*texts, f"body: expected {self.text!r}, got {shown!r}"]
+            return (
+                texts
+                if body == self.text.encode()
+                else [*texts, f"body: expected {printable_body(self.text.encode(), SHOWN)}, got {shown}"]
+            )
         try:
             return [*texts, *(f"body{difference}" for difference in differences(self.body, parsed(body)))]
         except ValueError:
-            return [*texts, f"body: expected JSON, got {shown!r}"]
+            return [*texts, f"body: expected JSON, got {shown}"]
 
     def as_json(self) -> dict[str, Json]:
         """Return the expectation as a golden case writes it."""

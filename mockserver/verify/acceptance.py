@@ -12,7 +12,7 @@ from mockserver.lint import comparison
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.places import look
 from mockserver.strategies.samples import parsed
-from mockserver.verify.attempt import SHOWN, Attempt
+from mockserver.verify.attempt import Attempt
 from mockserver.verify.reply_facts import places_in
 from mockserver.verify.rule import Difference, Reply
 
@@ -22,7 +22,7 @@ ENTITIES: Final = "/protocol/entities"
 def misjudged(attempt: Attempt, reply: Reply, body: list[comparison.Difference] | None) -> Difference | None:
     """Return the difference where a request is accepted instead of refused, or refused instead of accepted."""
     expected, got = attempt.prediction.status, reply.status
-    shown = f"with {reply.body[:SHOWN]!r}"
+    shown = f"with {reply.shown()}"
     due = expected >= HTTPStatus.BAD_REQUEST or attempt.is_partial
     if got >= HTTPStatus.BAD_REQUEST and expected < HTTPStatus.BAD_REQUEST:
         operation = attempt.operation

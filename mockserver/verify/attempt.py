@@ -35,7 +35,6 @@ from mockserver.verify.used_facts import AcceptedFacts, judged_by
 
 TAKEN: Final = ("${processed}", "${accepted}")
 COUNTS: Final = (*TAKEN, "${rejected}")
-SHOWN: Final = 300
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from mockserver.lint import comparison
 from mockserver.lint.prediction import Prediction
 from mockserver.strategies.samples import Request
 from mockserver.verify.acceptance import misjudged
-from mockserver.verify.attempt import SHOWN, Attempt, Context
+from mockserver.verify.attempt import Attempt, Context
 from mockserver.verify.evidence import IDS, Evidence
 from mockserver.verify.reply_bodies import MANY, body_differences, body_of, content_differences
 from mockserver.verify.reply_facts import Fact, ReplyFacts, places_in
@@ -65,7 +65,7 @@ def _differences(attempt: Attempt, reply: Reply, earlier: Sequence[Reply]) -> It
         return
     _examine(attempt)
     if reply.status != attempt.prediction.status:
-        text = f"status: expected {attempt.prediction.status}, got {reply.status} with {reply.body[:SHOWN]!r}"
+        text = f"status: expected {attempt.prediction.status}, got {reply.status} with {reply.shown()}"
         yield attempt.status.broken(text)
     yield from body_differences(attempt, reply, body)
     yield from header_differences(attempt, reply)
@@ -87,7 +87,7 @@ def _preflight(attempt: Attempt, reply: Reply) -> Iterator[Difference]:
     rules = attempt.rules
     assert rules is not None
     fact = f"/protocol/cors/{rules.name}"
-    text = f"status: expected {attempt.prediction.status}, got {reply.status} with {reply.body[:SHOWN]!r}"
+    text = f"status: expected {attempt.prediction.status}, got {reply.status} with {reply.shown()}"
     if reply.status >= HTTPStatus.MULTIPLE_CHOICES:
         yield attempt.facts.fact(fact).broken(text, aside=False)
         return

@@ -9,6 +9,7 @@ from typing import Final
 from mockserver.contract.contract import Contract
 from mockserver.contract.operation import Operation
 from mockserver.errors import SettingsError, UnreachableError
+from mockserver.jsonkit.printable import printable_body
 from mockserver.lint.prediction import predict
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.plans import OperationPlan, plan_of
@@ -130,4 +131,4 @@ def _refuses_key(contract: Contract, request: Request, reply: Reply, now_ms: int
 
 def _shown(reply: Reply) -> str:
     media_type = reply.headers.get("content-type", "no content type")
-    return f"{reply.status} ({media_type}) with {reply.body[:80].decode('utf-8', 'replace')!r}"
+    return f"{reply.status} ({media_type}) with {printable_body(reply.body, 80)}"

@@ -233,7 +233,8 @@ def _compared(check: Check, place: Tokens, *, same: bool) -> Check:
         before, now = _value(earlier[0].body, place), _value(reply.body, place)
         if MISSING not in (before, now) and (before == now) != same:
             expected = "the same as before" if same else "another one than before"
-            yield Difference(DEDUP, f"body{pointer.build(place)}: expected {expected}, got {now!r} after {before!r}")
+            got = f"got {json.dumps(now)} after {json.dumps(before)}"
+            yield Difference(DEDUP, f"body{pointer.build(place)}: expected {expected}, {got}")
 
     return run
 

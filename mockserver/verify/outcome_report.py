@@ -16,8 +16,8 @@ from mockserver.core.wording import counted
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.printable import printable
 from mockserver.strategies.samples import Request
-from mockserver.verify.outcomes import defects
 from mockserver.verify.rule import Finding, Outcome, Reply, Status
+from mockserver.verify.run_results import defects
 
 SHOWN: Final = 600
 OTHERS: Final = 4

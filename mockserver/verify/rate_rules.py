@@ -16,6 +16,7 @@ from mockserver.lint.prediction import Prediction
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request
 from mockserver.verify.order_rules import Spoiled, revoked_request, spoiled_requests
+from mockserver.verify.reply_headers import quoted
 from mockserver.verify.rule import NUMBER, Check, Difference, Draft, Probe, Reply, Status, Step
 from mockserver.verify.rule_set import RuleSet
 from mockserver.verify.sample_rules import plainest
@@ -70,7 +71,7 @@ def _counting(rule_set: RuleSet, plan: OperationPlan, limit: RateLimit, now: Now
     def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
         text = reply.headers.get(name.lower(), "")
         if not NUMBER.fullmatch(text):
-            yield Difference(fact, f"header {name}: expected a number, got {text!r}")
+            yield Difference(fact, f"header {name}: expected a number, got {quoted(text)}")
         elif template == "${rate_limit}" and int(text) != limit.requests:
             yield Difference(fact, f"header {name}: expected {limit.requests}, got {text}")
         elif template == "${rate_remaining}":
@@ -212,4 +213,4 @@ class _Window:
     def _number(self, reply: Reply, name: str, expected: int, tolerance: int) -> Iterator[Difference]:
         got = reply.headers.get(name.lower(), "")
         if not NUMBER.fullmatch(got) or abs(int(got) - expected) > tolerance:
-            yield Difference(self.fact, f"header {name}: expected {expected}, got {got!r}")
+            yield Difference(self.fact, f"header {name}: expected {expected}, got {quoted(got)}")

@@ -12,14 +12,15 @@ from mockserver.core.explain import Violation, describe, judge_spots, violations
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit.printable import printable_body
 from mockserver.lint import comparison
 from mockserver.lint.prediction import Prediction
 from mockserver.strategies.places import Tokens, look, put
 from mockserver.strategies.samples import Expected, parsed
-from mockserver.verify.attempt import COUNTS, SHOWN, Attempt
+from mockserver.verify.attempt import COUNTS, Attempt
 from mockserver.verify.evidence import IDS
 from mockserver.verify.reply_facts import Fact, places_in, source_of_rule
-from mockserver.verify.rule import Difference, Reply
+from mockserver.verify.rule import SHOWN, Difference, Reply
 
 MANY: Final = 8
 """How many differences of one body are reported."""
@@ -45,14 +46,15 @@ def body_differences(attempt: Attempt, reply: Reply, body: list[comparison.Diffe
     template, operation = attempt.template, attempt.operation
     if attempt.prediction.text is not None:
         if body:
-            text = f"body: expected {attempt.prediction.text[:SHOWN]!r}, got {reply.body[:SHOWN]!r}"
+            due = printable_body(attempt.prediction.text.encode(), SHOWN)
+            text = f"body: expected {due}, got {reply.shown()}"
             yield attempt.facts.body(template, operation, (), attempt.judged).broken(text)
         return
     whole = "" if body is not None else "JSON"
     if body is not None and _is_another_shape(attempt, reply):
         whole = json.dumps(attempt.prediction.body, ensure_ascii=False)[:SHOWN]
     if body is None or whole:
-        text = f"body: expected {whole}, got {reply.body[:SHOWN].decode('utf-8', 'replace')!r}"
+        text = f"body: expected {whole}, got {reply.shown()}"
         yield attempt.facts.body(template, operation, (), attempt.judged).broken(text)
         return
     told: set[Tokens] = set()
@@ -154,7 +156,7 @@ def _schema_violations(attempt: Attempt, reply: Reply) -> list[Violation]:
 def content_differences(prediction: Prediction, reply: Reply) -> list[str]:
     """Return how status and body differ. The body of a preflight's reply, which has no entry, is free."""
     if not prediction.fact:
-        text = f"status: expected {prediction.status}, got {reply.status} with {reply.body[:SHOWN]!r}"
+        text = f"status: expected {prediction.status}, got {reply.status} with {reply.shown()}"
         return [] if reply.status == prediction.status else [text]
     body = _body_with_history(prediction, reply.body)
     return Expected(status=prediction.status, body=body, text=prediction.text).differences(reply.status, reply.body)

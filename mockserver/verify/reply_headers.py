@@ -26,7 +26,7 @@ def header_differences(attempt: Attempt, reply: Reply) -> Iterator[Difference]:
     headers, template, operation = attempt.prediction.headers, attempt.template, attempt.operation
     expected, got = (media_type(each.get("content-type")) for each in (headers, reply.headers))
     if expected != got:
-        text = f"header content-type: expected {expected!r}, got {got!r}"
+        text = f"header content-type: expected {quoted(expected)}, got {quoted(got)}"
         yield attempt.facts.content_type(template, operation).broken(text)
     for name in attempt.context.header_names:
         for text in _header_difference(headers.get(name), reply.headers.get(name), name):
@@ -42,15 +42,15 @@ def cors_differences(attempt: Attempt, reply: Reply) -> Iterator[Difference]:
             yield attempt.cors_fact(name).broken(text)
     varies = {part.strip().lower() for part in reply.headers.get("vary", "").split(",")}
     if rules is not None and not varies & {"origin", "*"} and reply.headers.get(ORIGIN) != "*":
-        yield attempt.cors_fact("vary").broken("header vary: expected 'Origin' in it")
+        yield attempt.cors_fact("vary").broken("header vary: expected Origin in it")
 
 
 def _header_difference(expected: Json, got: str | None, name: str) -> Iterator[str]:
     if isinstance(expected, dict):
         if got is None or re.fullmatch(expected[MATCH], got) is None:
-            yield f"header {name}: expected a text that matches {expected[MATCH]!r}, got {_shown(got)}"
+            yield f"header {name}: expected a text that matches {expected[MATCH]}, got {quoted(got)}"
     elif expected != got:
-        yield f"header {name}: expected {_shown(expected)}, got {_shown(got)}"
+        yield f"header {name}: expected {quoted(expected)}, got {quoted(got)}"
 
 
 def _cors_difference(
@@ -65,7 +65,7 @@ def _cors_difference(
         listed = _listed(got)
         missing = _listed(expected) - listed
         if missing and not (free and "*" in listed):
-            yield f"header {name}: expected {expected!r}, got {got!r}, without {', '.join(sorted(missing))}"
+            yield f"header {name}: expected {quoted(expected)}, got {quoted(got)}, without {', '.join(sorted(missing))}"
     elif name == ORIGIN and got == "*" and expected == origin and free and not (rules and rules.allowed_origins):
         return
     else:
@@ -76,8 +76,9 @@ def _listed(header: str) -> set[str]:
     return {part.strip().lower() for part in header.split(",") if part.strip()}
 
 
-def _shown(value: Json) -> str:
-    return "none" if value is None else repr(value)
+def quoted(value: Json) -> str:
+    """Return the value of a header as it is shown."""
+    return "none" if value is None else f'"{value}"'
 
 
 def header_names(contract: Contract) -> Iterator[str]:

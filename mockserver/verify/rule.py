@@ -12,12 +12,15 @@ from hypothesis.strategies import SearchStrategy
 
 from mockserver.contract.fidelity import BASES
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit.printable import printable_body
 from mockserver.strategies.samples import Request, Sample
 
 NUMBER: Final = re.compile("[0-9]{1,15}")
 """A number in a header."""
 MARK: Final = "mockserver-verify"
 """What the ids of this program begin with, and the User-Agent of its requests."""
+SHOWN: Final = 300
+"""How many characters of a body a finding has."""
 LARGE: Final = 256 * 1024
 """Bodies of so many bytes are sent as long as the volume lasts."""
 
@@ -34,6 +37,10 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def shown(self) -> str:
+        """Return the body as one line that a person can read, cut to a length."""
+        return printable_body(self.body, SHOWN)
 
 
 @dataclass(frozen=True, slots=True)

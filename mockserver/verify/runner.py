@@ -13,7 +13,6 @@ from mockserver.errors import UnreachableError
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.evidence import Evidence
 from mockserver.verify.handshake import Handshake
-from mockserver.verify.outcomes import ENDED, narrowed, results
 from mockserver.verify.player import Player
 from mockserver.verify.reply_facts import ReplyFacts
 from mockserver.verify.rule import (
@@ -30,6 +29,7 @@ from mockserver.verify.rule import (
     Transport,
 )
 from mockserver.verify.rules import chosen, in_scope, rules_of
+from mockserver.verify.run_results import ENDED, narrowed, results
 from mockserver.verify.sample_rules import NO_KEY
 from mockserver.verify.search import search
 from mockserver.verify.sender import RunEndedError, Sender

@@ -16,6 +16,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.assembly import Parts
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request
+from mockserver.verify.reply_headers import quoted
 from mockserver.verify.rule import Check, Difference, Probe, Reply, Step
 from mockserver.verify.rule_set import RuleSet
 from mockserver.verify.sample_rules import plainest
@@ -139,15 +140,15 @@ def _is_plain(fact: str) -> Check:
 def _not_plain(reply: Reply) -> Iterator[str]:
     encoding = reply.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
-        yield f"header content-encoding: expected none, as none was asked for, got {encoding!r}"
+        yield f"header content-encoding: expected none, as none was asked for, got {quoted(encoding)}"
         return
     kind, _, parameters = reply.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().partition("charset=")[2].strip('"')
     if kind.strip().lower() == "application/json" and charset not in UTF_8:
-        yield f"header content-type: expected JSON in UTF-8, got the charset {charset!r}"
+        yield f"header content-type: expected JSON in UTF-8, got the charset {charset}"
     if reply.body.startswith(codecs.BOM_UTF8):
         yield "body: expected JSON, got a byte order mark before it"
     try:
         reply.body.decode("utf-8")
     except UnicodeDecodeError:
-        yield f"body: expected UTF-8, got {reply.body[:80]!r}"
+        yield f"body: expected UTF-8, got {reply.shown()}"

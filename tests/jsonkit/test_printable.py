@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mockserver.jsonkit.printable import printable, printable_json, printable_lines
+from mockserver.jsonkit.printable import printable, printable_body, printable_json, printable_lines
 
 ORDINARY = [
     "",
@@ -63,3 +63,21 @@ def test_json_keeps_its_value_and_cannot_act(text: str, indent: int | None) -> N
     assert printable_lines(shown) == shown
     if text in ORDINARY:
         assert shown == json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+BODIES = [
+    (b"", "an empty body"),
+    (b'{"success": true, "processed":1}', '{"success": true, "processed":1}'),
+    (b'{\n  "a": [\n    1\n  ],\r\n  "b": "x\\ny"\n}\n', '{ "a": [ 1 ], "b": "x\\ny" } '),
+    (b"Not Found\n", "Not Found\\n"),
+    ("größe".encode("latin-1"), "gr\ufffd\ufffde"),
+    ("größe".encode(), "größe"),
+    (b"\x1b[31m::error::x", "\\x1b[31m::error::x"),
+    (b"0123456789" * 5, "0123456789" * 4 + "…"),
+    (b"[" * 100_000 + b"\n", "[" * 40 + "…"),
+]
+
+
+@pytest.mark.parametrize(("body", "shown"), BODIES, ids=range(len(BODIES)))
+def test_body_is_one_line_of_text(body: bytes, shown: str) -> None:
+    assert printable_body(body, 40) == shown
