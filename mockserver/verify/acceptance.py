@@ -36,7 +36,7 @@ def misjudged(attempt: Attempt, reply: Reply, body: list[comparison.Difference] 
         return attempt.tried.broken(f"body: not the reply of {attempt.template.pointer}, {shown}", aside=False)
     if due and not refused:
         text = f"status: expected {expected}, got {got} {shown}" if got != expected else f"accepted, {shown}"
-        return attempt.tried.broken(text, aside=False)
+        return attempt.refused_for(reply).broken(text, aside=False)
     if refused and not due:
         return attempt.reason.broken(f"refused in part, {shown}", aside=False)
     return None

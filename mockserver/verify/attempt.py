@@ -19,7 +19,7 @@ from mockserver.core.route import route
 from mockserver.jsonkit import Json
 from mockserver.lint.prediction import Prediction
 from mockserver.strategies.places import look
-from mockserver.strategies.samples import Request
+from mockserver.strategies.samples import Request, parsed
 from mockserver.verify.evidence import Evidence
 from mockserver.verify.reply_facts import (
     IDENTITY,
@@ -31,23 +31,30 @@ from mockserver.verify.reply_facts import (
     source_of_rule,
     weakest,
 )
+from mockserver.verify.rule import Reply
 from mockserver.verify.used_facts import AcceptedFacts, judged_by
 
 TAKEN: Final = ("${processed}", "${accepted}")
 COUNTS: Final = (*TAKEN, "${rejected}")
+CREDENTIALS: Final = "/protocol/credentials/"
+BLANK: Final = "inferred: nothing says that a blank key counts as a missing one"
+FEWEST: Final = 2
+"""How many events a batch has of which only some may be taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the checks of all replies under one contract share; what they find out about facts is in the evidence.
 
-    `header_names` are the lower-case names of all headers that replies may have, beside those of CORS.
+    Only facts of the `bases` count. `header_names` are the lower-case names of all headers that
+    replies may have, beside those of CORS.
     """
 
     contract: Contract
     now_ms: int
     evidence: Evidence
     facts: ReplyFacts
+    bases: frozenset[str]
     taken: AcceptedFacts
     header_names: Sequence[str]
 
@@ -122,7 +129,27 @@ class Attempt:
             return self.facts.fact(OTHER_MEDIA_TYPES)
         name = None if operation is None else operation.name
         tried = Fact(self.fact, source_of_rule(self.context.contract, self.fact, name))
+        if self.fact.startswith(CREDENTIALS) and self._has_blank_key():
+            return weakest(tried, Fact(f"{self.fact}#blank", BLANK))
         return weakest(tried, *self.facts.of_sender(self.judged)) if self.fact.startswith(IDENTITY) else tried
+
+    def _has_blank_key(self) -> bool:
+        """Tell whether a key is there, and blank, as a missing one need not be."""
+        credentials = self.context.contract.credentials.values()
+        keys = [look(self.request.json, each.tokens) for each in credentials if each.place == "body"]
+        headers = {each.parameter.lower() for each in credentials if each.place == "header"}
+        keys += [value for name, value in self.request.headers if name.lower() in headers]
+        return any(isinstance(key, str) and not key.strip() for key in keys)
+
+    def refused_for(self, reply: Reply) -> Fact:
+        """Return the fact for which a request must be refused that this reply accepts.
+
+        A bad event among good ones refuses them all because of the form's policy too, unless the reply counts it.
+        """
+        operation, form, events = self.operation, self.judged.form, len(self.judged.events)
+        if operation is None or form is None or not form.atomic or events < FEWEST or events in _numbers(reply):
+            return self.tried
+        return weakest(self.tried, self.facts.fact(f"{operation.pointer}/forms/{form.name}/policy"))
 
     @property
     def reason(self) -> Fact:
@@ -139,6 +166,11 @@ class Attempt:
             self.prediction.body, all_bad=False
         )
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the contract refuses the request, or some of its events."""
+        return self.prediction.status >= HTTPStatus.BAD_REQUEST or self.is_partial
+
     def shows_refused(self, body: Json, *, all_bad: bool) -> bool:
         """Tell whether a reply that is no refusal lists errors, or counts events that were not taken."""
         rejected, taken = False, list[tuple[int, Json]]()
@@ -154,3 +186,13 @@ class Attempt:
             return rejected or any(value == 0 for value, _ in taken)
         fewer = [isinstance(expected, int) and value < expected for value, expected in taken]
         return rejected and (not fewer or any(fewer) or body is self.prediction.body)
+
+
+def _numbers(reply: Reply) -> set[int]:
+    """Return the numbers that are members of a reply."""
+    try:
+        body = parsed(reply.body)
+    except ValueError:
+        return set()
+    values = body.values() if isinstance(body, dict) else ()
+    return {value for value in values if isinstance(value, int) and not isinstance(value, bool)}

@@ -27,9 +27,12 @@ from mockserver.verify.used_facts import AcceptedFacts
 
 
 class Expectations:
-    """Checks of replies under one contract. What they find out about facts is kept as evidence."""
+    """Checks of replies under one contract, of which only facts of the `bases` count.
 
-    def __init__(self, contract: Contract, now_ms: int = 0, evidence: Evidence | None = None) -> None:
+    What they find out about facts is kept as evidence.
+    """
+
+    def __init__(self, contract: Contract, now_ms: int, evidence: Evidence | None, bases: frozenset[str]) -> None:
         evidence = Evidence() if evidence is None else evidence
         facts = ReplyFacts(contract)
         self._context = Context(
@@ -37,7 +40,8 @@ class Expectations:
             now_ms=now_ms,
             evidence=evidence,
             facts=facts,
-            taken=AcceptedFacts(contract, facts, now_ms, evidence),
+            bases=bases,
+            taken=AcceptedFacts(contract, facts, now_ms, evidence, bases),
             header_names=sorted({name.lower() for name in header_names(contract)}),
         )
 
@@ -56,10 +60,8 @@ def _differences(attempt: Attempt, reply: Reply, earlier: Sequence[Reply]) -> It
     if wrong is not None:
         yield wrong
         return
-    if attempt.prediction.status >= HTTPStatus.BAD_REQUEST or attempt.is_partial:
+    if attempt.is_refused:
         attempt.context.evidence.refused.add(attempt.fact)
-    elif reply.status < HTTPStatus.BAD_REQUEST:
-        attempt.context.taken.accepted(attempt.request)
     if attempt.fact.endswith("/order"):
         yield from _order(attempt, reply, body)
         return
@@ -67,7 +69,12 @@ def _differences(attempt: Attempt, reply: Reply, earlier: Sequence[Reply]) -> It
     if reply.status != attempt.prediction.status:
         text = f"status: expected {attempt.prediction.status}, got {reply.status} with {reply.shown()}"
         yield attempt.status.broken(text)
-    yield from body_differences(attempt, reply, body)
+    differences = list(body_differences(attempt, reply, body))
+    doubt = attempt.context.taken.uncounted(attempt.request) if differences else None
+    for difference in differences:
+        yield difference if doubt is None else doubt.broken(difference.text)
+    if reply.status < HTTPStatus.BAD_REQUEST and not attempt.is_refused and doubt is None:
+        attempt.context.taken.accepted(attempt.request)
     yield from header_differences(attempt, reply)
     yield from cors_differences(attempt, reply)
 

@@ -96,12 +96,13 @@ def _listed_otherwise(attempt: Attempt, reply: Reply) -> Difference | None:
     shown = f"errors: expected those of events {expected}, got {got}"
     if not missing:
         return attempt.reason.broken(shown)
-    rules = [attempt.facts.rule_of_event(judged, index) for index in missing]
-    unknown = [rule for rule in rules if rule not in attempt.context.evidence.refused]
-    if not unknown:
-        return None
     operation = None if attempt.operation is None else attempt.operation.name
-    return Fact(unknown[0], source_of_rule(attempt.context.contract, unknown[0], operation)).broken(shown)
+    rules = [attempt.facts.rule_of_event(judged, index) for index in missing]
+    facts = [Fact(rule, source_of_rule(attempt.context.contract, rule, operation)) for rule in rules]
+    unknown = [fact for fact in facts if fact.name not in attempt.context.evidence.refused]
+    uncounted = [fact for fact in facts if fact.basis not in attempt.context.bases]
+    told = next(iter(uncounted or unknown), None)
+    return None if told is None else told.broken(shown)
 
 
 def _indices(attempt: Attempt, body: Json) -> list[int] | None:

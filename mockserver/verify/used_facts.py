@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from mockserver.contract.contract import Contract, split_target
-from mockserver.contract.fidelity import is_stated
+from mockserver.contract.fidelity import BASES, is_stated
 from mockserver.contract.operation import Operation
 from mockserver.contract.provenance import SOURCE
 from mockserver.contract.schema import POINTER, source_of
@@ -20,13 +20,12 @@ from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.naming import BATCH
 from mockserver.strategies.samples import Request
+from mockserver.verify.doubts import SHOWN, Doubts, Use
 from mockserver.verify.evidence import Evidence
 from mockserver.verify.reply_facts import MEDIA_TYPES, OTHER_MEDIA_TYPES, Fact, ReplyFacts, weakest
 from mockserver.verify.rule import LARGE
 
-Use = tuple[Fact, str]
-"""A fact, and a short text for the value by which it is used: a member is one with each of its values."""
-SHOWN: Final = 80
+ALL_BASES: Final = frozenset(BASES)
 KEPT: Final = 16 * 1024
 """Bodies of so many bytes use nothing that smaller ones do not."""
 ANY_CASE: Final = "inferred: RFC 9110 §8.3.1, a media type may have parameters and is the same in either case"
@@ -45,8 +44,17 @@ def judged_by(contract: Contract, request: Request, now_ms: int) -> Judged:
 class AcceptedFacts:
     """What a target accepted so far, by operation; and why it should accept what it refuses."""
 
-    def __init__(self, contract: Contract, facts: ReplyFacts, now_ms: int, evidence: Evidence) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        facts: ReplyFacts,
+        now_ms: int,
+        evidence: Evidence,
+        bases: frozenset[str],
+    ) -> None:
         self._contract = contract
+        self._bases = bases
+        self._doubts = Doubts(contract, facts)
         self._facts = facts
         self._now_ms = now_ms
         self._ledger = evidence
@@ -61,26 +69,44 @@ class AcceptedFacts:
 
         Of those that no accepted request used it is the type of an event, else the least authoritative; `tried` where
         there is none, or where that is still less authoritative and not just what every request of its kind tries.
+        Where only facts of some bases count, one that does not is the reason before all others.
         """
+        new = self._new(request)
+        uncounted = self._uncounted(new)
+        if uncounted is not None:
+            return uncounted
+        types = [fact for fact in new if EVENT_TYPE.fullmatch(fact.name)]
+        if types:
+            return types[0]
+        general = bool(GENERAL.fullmatch(tried.name)) or "#" in tried.name
+        candidates = new if general and new else [tried, *new]
+        return weakest(*reversed(candidates))
+
+    def uncounted(self, request: Request) -> Fact | None:
+        """Return a fact that does not count, and for which a server may refuse a request; None where there is none."""
+        return None if self._bases >= ALL_BASES else self._uncounted(self._new(request))
+
+    def _uncounted(self, new: Sequence[Fact]) -> Fact | None:
+        uncounted = [fact for fact in new if fact.basis not in self._bases]
+        return weakest(*uncounted) if uncounted else None
+
+    def _new(self, request: Request) -> list[Fact]:
+        """Return the facts that a request uses as no accepted one did."""
         operation, uses = self._uses(request)
         for earlier in self._ledger.accepted.values():
             name, known = self._uses(earlier)
             self._ledger.known_uses.setdefault(name, set()).update((fact.name, value) for fact, value in known)
         self._ledger.accepted.clear()
         known_uses = self._ledger.known_uses.get(operation, set())
-        new = [fact for fact, value in uses if (fact.name, value) not in known_uses]
-        types = [fact for fact in new if EVENT_TYPE.fullmatch(fact.name)]
-        if types:
-            return types[0]
-        general = bool(GENERAL.fullmatch(tried.name))
-        candidates = new if general and new else [tried, *new]
-        return weakest(*reversed(candidates))
+        return [fact for fact, value in uses if (fact.name, value) not in known_uses]
 
     def _uses(self, request: Request) -> tuple[str, list[Use]]:
         judged = judged_by(self._contract, request, self._now_ms)
         if judged.operation is None:
             return "", []
-        return judged.operation.name, [*self._of_events(judged), *self._of_transport(judged, judged.operation, request)]
+        uses = [*self._of_events(judged), *self._of_transport(judged, judged.operation, request)]
+        doubts = () if self._bases >= ALL_BASES else self._doubts.of(judged)
+        return judged.operation.name, [*uses, *(use for use in doubts if use[0].basis not in self._bases)]
 
     def _of_transport(self, judged: Judged, operation: Operation, request: Request) -> Iterator[Use]:
         """Yield what a request uses beside its body."""
@@ -118,7 +144,8 @@ class AcceptedFacts:
                 yield self._facts.fact(f"{operation.pointer}/path"), value[:SHOWN]
         query = split_target(request.path)[1]
         if query:
-            yield self._facts.fact(f"{operation.pointer}/query"), query[:SHOWN]
+            place = f"{operation.pointer}/query" if operation.query else f"{operation.pointer}/path#query"
+            yield self._facts.fact(place), query[:SHOWN]
 
     def _of_media_type(self, operation: Operation, header: str | None) -> Iterator[Use]:
         types = self._contract.content_types
