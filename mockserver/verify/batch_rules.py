@@ -19,11 +19,11 @@ from mockserver.verify.rule import Probe
 from mockserver.verify.rule_set import RuleSet
 from mockserver.verify.sample_rules import probe_of
 
-SIZES: Final = (3, 11, 37, 50, 64, 99, 250)
+SIZES: Final = (3, 10, 11, 20, 37, 50, 64, 99, 100, 200, 256)
 """Numbers of events that are no edge, except of a server that does not do what it says."""
 UNBOUNDED: Final = 99
 """The most events of a batch for which no maximum is stated."""
-LATE: Final = (10, 23, 57)
+LATE: Final = (10, 23, 57, 97, 130, 260, 490)
 """Where a bad event is after good ones; modulo ten, or counted in tens, these are other places."""
 MANY: Final = (6, 12, 30)
 """How many events are bad at once."""

@@ -57,6 +57,7 @@ def _preflights(plan: OperationPlan, rules: CorsRules) -> Iterator[Request]:
         yield _preflight(plan, foreign, asked)
     yield _preflight(plan, None, asked)
     yield _preflight(plan, allowed, asked, key=MALFORMED)
+    yield _preflight(plan, allowed, (("access-control-request-headers", "content-type,x-requested-with"),))
 
 
 def _preflight(

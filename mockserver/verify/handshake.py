@@ -34,16 +34,15 @@ class Handshake:
     operations that the target does not serve.
     """
 
-    def __init__(self, contract: Contract, facts: ReplyFacts, sender: Sender, evidence: Evidence) -> None:
+    def __init__(self, contract: Contract, facts: ReplyFacts, sender: Sender) -> None:
         self.contract = contract
         self.answered: Request | None = None
         self.unserved: dict[str, Finding] = {}
         self._facts = facts
         self._sender = sender
-        self._evidence = evidence
 
-    def ask(self, operations: Iterable[str]) -> None:
-        """Send a good request to each operation.
+    def ask(self, operations: Iterable[str], evidence: Evidence) -> None:
+        """Send a good request to each operation; those that are accepted are added to the evidence.
 
         Raises UnreachableError where no request is answered well, and SettingsError where a key is refused for being
         unknown.
@@ -64,7 +63,7 @@ class Handshake:
             if _serves_not(self.contract, sample, reply, now_ms):
                 self.unserved[plan.operation.name] = _not_served(self._facts, plan.operation, sample, reply)
             elif reply.status < HTTPStatus.MULTIPLE_CHOICES:
-                self._evidence.accepted.setdefault(id(request), request)
+                evidence.accepted.setdefault(id(request), request)
             if self.answered is None and self._looks_right(plan.operation, reply):
                 self.answered = request
             first_reply = first_reply or exchange

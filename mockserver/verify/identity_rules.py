@@ -36,10 +36,22 @@ def declare(rule_set: RuleSet) -> None:
 
 
 def _declare(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, rule: IdentityRule, place: str) -> None:
+    later = True
     for body in _bodies(form, _kinds(form, rule), rule, pointer.parse(place)):
-        if not form.diagnosis.of(body):
-            sample = plan.good(plan.parts(body), form.events_in(body))
-            add_sample(rule_set, f"{rule.pointer}/pointers#{place}", sample, rule.pointer)
+        if form.diagnosis.of(body):
+            continue
+        for each in (body, _in_second_event(form, body)) if later and rule.name != BATCH else (body,):
+            if not form.diagnosis.of(each):
+                sample = plan.good(plan.parts(each), form.events_in(each))
+                add_sample(rule_set, f"{rule.pointer}/pointers#{place}", sample, rule.pointer)
+        later = False
+
+
+def _in_second_event(form: FormPlan, body: Json) -> Json:
+    """Return a batch whose first event names nobody, and the second one somebody."""
+    event = form.events_in(body)[0]
+    kind = form.kind_of(event)
+    return body if kind is None else put(body, form.form.events or (), [_bare(form, kind), event])
 
 
 def _declare_own(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None:

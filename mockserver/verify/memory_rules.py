@@ -32,6 +32,12 @@ PROCESSED: Final = "${processed}"
 FEW: Final = 3
 MANY: Final = 50
 """How many others come between an id, or a key, and its repeat: a short memory has forgotten it."""
+SPELLINGS: Final[Mapping[str, tuple[str, str]]] = {
+    "case": ("{lower}", "{upper}"),
+    "padding": ("{lower}", " {lower} "),
+    "long": ("{lower}" + "-more" * 30, "{lower}" + "-more" * 31),
+}
+"""Two ids made of one, which are not the same."""
 NAMES: Final = ("${event_id}", "${delivery_id}")
 """What names an event in a reply, the same for its repeat."""
 
@@ -165,12 +171,13 @@ def _remembered(
         first, again = rule_set.sequence(DEDUP, *map(request, events()[:2]), certain=True).steps
         return Probe((first, *(Step(request=request(events()[0])) for _ in range(others)), again))
 
-    def in_other_case() -> Probe | None:
-        first, _, _ = events()
-        other = put(first, place, str(look(first, place)).upper())
-        return (
-            None if form.diagnosis.of(other) else rule_set.sequence(DEDUP, request(first), request(other), certain=True)
-        )
+    def written_otherwise(spellings: tuple[str, str]) -> Probe | None:
+        event, _, _ = events()
+        text = str(look(event, place))
+        pair = [put(event, place, each.format(lower=text, upper=text.upper())) for each in spellings]
+        if any(form.diagnosis.of(form.body([each])) for each in pair):
+            return None
+        return rule_set.sequence(DEDUP, *map(request, pair), certain=True)
 
     def after_refusal() -> Probe | None:
         first, _, _ = events()
@@ -190,7 +197,8 @@ def _remembered(
             return None
         return rule_set.sequence(DEDUP, other.assembly.request(other.parts(body)), request(first), certain=True)
 
-    drafts: dict[str, Draft] = {"case": in_other_case, "refused-claims-nothing": after_refusal}
+    drafts: dict[str, Draft] = {what: partial(written_otherwise, pair) for what, pair in SPELLINGS.items()}
+    drafts["refused-claims-nothing"] = after_refusal
     drafts |= {f"after-{others}": partial(repeated_after, others) for others in (FEW, MANY)}
     for other in rule_set.operations():
         for batches in other.forms.values():

@@ -115,6 +115,7 @@ def _near_times(now_ms: int) -> Iterator[str]:
         f"{now[:-1]} UTC",
         now.replace(".", ","),
         f" {now}",
+        f"{now[:11]}24:00:00Z",
     )
 
 

@@ -13,6 +13,7 @@ from mockserver.contract.operation import RateClaim
 from mockserver.contract.sections import RateLimit
 from mockserver.jsonkit import pointer
 from mockserver.lint.prediction import Prediction
+from mockserver.strategies.corpus import numbered
 from mockserver.strategies.plans import OperationPlan
 from mockserver.strategies.samples import Request
 from mockserver.verify.order_rules import Spoiled, revoked_request, spoiled_requests
@@ -24,6 +25,8 @@ from mockserver.verify.sample_rules import plainest
 HEADROOM: Final = 1.2
 """How much faster than a rate requests must be, to exceed it for certain."""
 FEW: Final = 2
+MANY: Final = 40
+"""The events of a batch that counts as one request."""
 TRIED: Final = 3
 """Requests in a row whose headers are compared."""
 NOT_ASKED: Final = "exceeding a rate may lock others out; --burst does it"
@@ -61,6 +64,26 @@ def _headers(rule_set: RuleSet, plan: OperationPlan, limit: RateLimit, now: Now)
             rule = f"/protocol/limits/{limit.name}/headers/{pointer.escape(name)}"
             draft = partial(_counting, rule_set, plan, limit, now, name, rule)
             rule_set.add(f"{rule}#number", plan.operation.name, draft)
+        if template == "${rate_remaining}":
+            fact = f"/protocol/limits/{limit.name}/requests"
+            rule_set.add(f"{fact}#batch", plan.operation.name, partial(_batch, rule_set, plan, limit, name, fact))
+
+
+def _batch(rule_set: RuleSet, plan: OperationPlan, limit: RateLimit, name: str, fact: str) -> Probe | None:
+    """Return the probe of a request with one event and of one with many, which count alike; None without batches."""
+    form = next((form for form in plan.forms.values() if form.form.events and not form.form.single), None)
+    resets = [each for each in limit.headers if limit.headers[each] == "${rate_reset_s}"]
+    if form is None:
+        return None
+
+    def check(reply: Reply, earlier: Sequence[Reply]) -> Iterator[Difference]:
+        before, now = (_number_in(each, name, 0) for each in (earlier[-1], reply))
+        if _same(earlier[-1], reply, resets) and before - now >= MANY:
+            yield Difference(fact, f"header {name}: expected a batch to count as one request, got {now} after {before}")
+
+    bodies = [form.body(numbered(form, size)) for size in (1, MANY)]
+    one, many = (plan.assembly.request(plan.parts(body)) for body in bodies)
+    return None if any(map(form.diagnosis.of, bodies)) else Probe((Step(request=one), Step(request=many, check=check)))
 
 
 def _counting(rule_set: RuleSet, plan: OperationPlan, limit: RateLimit, now: Now, name: str, fact: str) -> Probe:

@@ -33,6 +33,22 @@ OTHER_MEDIA_TYPES: Final = "/protocol/content_types/anything"
 """States what becomes of other media types than the accepted ones."""
 KEYWORD_OF: Final[Mapping[str, str]] = {"identity": "required", "reserved": "reserved", "windows": "window"}
 """Which text a broken rule outside the schemas is told with, by its section."""
+MANNERS: Final[Mapping[str, tuple[Sequence[str], str]]] = {
+    "query": ((), "inferred: a query that no source names changes nothing"),
+    "from-browsers": ((), "inferred: browsers send these headers with every request"),
+    "any-accept": ((), "inferred: RFC 9110 §12.5.1, a server may ignore the types that are asked for"),
+    "other-keys": (("public",), "inferred: what needs no key in a header ignores one"),
+    "first": (("first_credential", "first_key"), "inferred: the first of two keys counts"),
+    "scheme": (("scheme_case",), "inferred: RFC 9110 §11.1, the name of a scheme is the same in either case"),
+    "encoded": (("key_decoding",), "inferred: RFC 3986 §6.2.2.2, a letter may be percent-encoded"),
+    "written-otherwise": ((), "inferred: RFC 8259 §2 and §4, white space and the order of members mean nothing"),
+    "words": ((), "inferred: nothing says that a text may not be any"),
+    "unknown-members": (("unknown_members",), "inferred: nothing says that there are no others"),
+    "any-time": (("any_time",), "inferred: nothing says how old a time may be"),
+    "members-of-": (("both_formats", "unknown_members"), "inferred: members of another form mean nothing"),
+}
+"""What is tried of a good request beside its meaning, by how the ids of rules end: who states it, if the contract has
+such a behavior, else why it is so."""
 CORS_MEMBERS: Final[Mapping[str, str]] = {
     "access-control-allow-methods": "methods",
     "access-control-allow-headers": "headers",
@@ -77,6 +93,10 @@ def source_of_rule(contract: Contract, rule: str, operation: str | None) -> str:
     """
     fact, _, what = rule.partition("#")
     source = contract.source_of(fact)
+    names, inferred = next((MANNERS[each] for each in MANNERS if what.startswith(each)), ((), ""))
+    if inferred:
+        stated = next((f"/protocol/behavior/{name}" for name in names if _has_behavior(contract, name)), None)
+        return inferred if stated is None else contract.source_of(stated)
     if fact == MEDIA_TYPES and what:
         return contract.source_of(OTHER_MEDIA_TYPES)
     if fact == OPERATIONS and what:
@@ -86,6 +106,10 @@ def source_of_rule(contract: Contract, rule: str, operation: str | None) -> str:
     if basis_of(source) == "sdk" and fact.startswith(SCHEMAS) and not rule.endswith(ACCEPTED):
         return f"inferred: {source} shows what clients send, and not what is refused"
     return source
+
+
+def _has_behavior(contract: Contract, name: str) -> bool:
+    return is_stated(contract, f"/protocol/behavior/{name}")
 
 
 class ReplyFacts:
@@ -100,7 +124,8 @@ class ReplyFacts:
         """Return the fact at a pointer."""
         fact = self._known.get(name)
         if fact is None:
-            fact = self._known[name] = Fact(name, self.contract.source_of(name.partition("#")[0]))
+            source = source_of_rule(self.contract, name, None) if "#" in name else self.contract.source_of(name)
+            fact = self._known[name] = Fact(name, source)
         return fact
 
     def template(self, place: str) -> ReplyTemplate | RefusalTemplate:

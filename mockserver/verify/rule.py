@@ -19,6 +19,7 @@ NUMBER: Final = re.compile("[0-9]{1,15}")
 """A number in a header."""
 MARK: Final = "mockserver-verify"
 """What the ids of this program begin with, and the User-Agent of its requests."""
+OWN_ID: Final = re.compile(MARK.encode() + rb"-[0-9a-z-]+")
 SHOWN: Final = 300
 """How many characters of a body a finding has."""
 LARGE: Final = 256 * 1024
@@ -87,6 +88,15 @@ class Probe:
     def size(self) -> int:
         """How much a reader of the probe has to look at."""
         return sum(100 + len(step.request.path) + len(step.request.body) for step in self.steps)
+
+    @property
+    def signature(self) -> tuple[object, ...] | None:
+        """What is equal in probes that send the same one request, apart from ids of this program; None for others."""
+        if len(self.steps) != 1 or self.steps[0].limited or self.steps[0].pause_ms:
+            return None
+        request = self.steps[0].request
+        body = request.body if len(request.body) >= LARGE else OWN_ID.sub(b"", request.body)
+        return request.method, request.path, request.headers, body
 
     def shown(self, most: int) -> Probe:
         """Return a copy to look at: without checks, bodies cut to so many bytes."""

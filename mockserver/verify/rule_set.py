@@ -61,7 +61,7 @@ class RuleSet:
         self.keys = keys_of(contract, setup)
         self.known_keys = {name: key for name, key in self.keys.items() if key is not None}
         self.plan: Plan = plan_of(contract, now_ms, setup.slack_ms, tuple(sorted(self.known_keys.items())))
-        self.expectations = Expectations(contract, now_ms, evidence)
+        self.expectations = Expectations(contract, now_ms, evidence, setup.bases)
         self.rules: dict[str, Rule] = {}
         self._facts = {operation.name: _facts_of(operation) for operation in contract.operations.values()}
         self._numbers = 0

@@ -53,7 +53,7 @@ class Runner:
         self.errors: list[str] = []
         self._sender = Sender(setup, transport)
         facts = ReplyFacts(contract)
-        self._handshake = Handshake(contract, facts, self._sender, self.evidence)
+        self._handshake = Handshake(contract, facts, self._sender)
         self._player = Player(contract, facts, self._sender, self._handshake)
         self._rules: Sequence[Rule] = ()
         self._outcomes: dict[str, Outcome] = {}
@@ -75,7 +75,7 @@ class Runner:
         Operations that the target does not serve are remembered, and their rules not tried. Raises UnreachableError
         where no request is answered well, and SettingsError where a key is refused for being unknown.
         """
-        self._handshake.ask(operations)
+        self._handshake.ask(operations, self.evidence)
 
     def run(self, rules: Sequence[Rule], progress: Callable[[], None] = lambda: None) -> list[Outcome]:
         """Try rules; return the results. Where time has passed, the remaining rules are declared again.
@@ -113,13 +113,15 @@ class Runner:
         if rule.operation in self._handshake.unserved:
             return Outcome(rule=rule, status=Status.NOT_EXERCISED, why=f"the target does not serve {rule.operation}")
         before, own, skipped = self.sent, list[Finding](), ""
+        known = set[tuple[object, ...] | None]()
         try:
             for draft in rule.drafts:
                 probe = draft()
                 why = "" if probe is None else self._unaffordable(probe)
                 skipped = skipped or why
-                if probe is None or why:
+                if probe is None or why or (probe.signature is not None and probe.signature in known):
                     continue
+                known.add(probe.signature)
                 own += self._own(rule, draft, probe)
                 if sum(finding.fact == rule.fact for finding in own) >= ENOUGH:
                     break

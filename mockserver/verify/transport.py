@@ -82,10 +82,11 @@ class Http:
 
     def send(self, request: Request) -> Reply:
         """Send a request and return the reply. Raises UnreachableError if there is none."""
+        own = {name.lower() for name, _ in request.headers}
         outgoing = HttpRequest(
             method=request.method,
             target=self.prefix + request.path,
-            headers=(*request.headers, *self._headers),
+            headers=(*request.headers, *(each for each in self._headers if each[0].lower() not in own)),
             body=request.body,
             total_timeout=self._timeout,
             max_reply=LARGEST,

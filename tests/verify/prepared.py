@@ -15,7 +15,8 @@ from mockserver.strategies.samples import Request
 from mockserver.verify import Outcome, Probe, Reply, Rule, Runner, Setup, rules_of
 from mockserver.verify.evidence import Evidence
 from mockserver.verify.rule import LARGE, Draft, Transport
-from mockserver.verify.runner import narrowed, run
+from mockserver.verify.run_results import narrowed
+from mockserver.verify.runner import run
 from tests.verify.inprocess import START_MS, Ticking
 
 

@@ -149,6 +149,8 @@ def _memory() -> Iterator[Lie]:
         ("an id is forgotten after 50 others", "whisperr", dedup, _forgetting(50)),
         ("each operation remembers its own ids", "whisperr", dedup, _forgetting(10**6, apart=True)),
         ("the case of an id does not count", "whisperr", dedup, reading(_renamed(str.lower))),
+        ("white space around an id does not count", "whisperr", dedup, reading(_renamed(str.strip))),
+        ("only the first 64 characters of an id count", "whisperr", dedup, reading(_renamed(lambda name: name[:64]))),
         (
             "only the first 20 characters of an id count",
             "whisperr",
