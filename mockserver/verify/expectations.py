@@ -22,7 +22,7 @@ from mockserver.verify.evidence import IDS, Evidence
 from mockserver.verify.reply_bodies import MANY, body_differences, body_of, content_differences
 from mockserver.verify.reply_facts import Fact, ReplyFacts, places_in
 from mockserver.verify.reply_headers import CORS, cors_differences, header_differences, header_names
-from mockserver.verify.rule import Check, Difference, Reply
+from mockserver.verify.rule import Check, Difference, Reply, basis_of
 from mockserver.verify.used_facts import AcceptedFacts
 
 
@@ -70,7 +70,8 @@ def _differences(attempt: Attempt, reply: Reply, earlier: Sequence[Reply]) -> It
         text = f"status: expected {attempt.prediction.status}, got {reply.status} with {reply.shown()}"
         yield attempt.status.broken(text)
     differences = list(body_differences(attempt, reply, body))
-    doubt = attempt.context.taken.uncounted(attempt.request) if differences else None
+    counted = any(basis_of(difference.source) in attempt.context.bases for difference in differences)
+    doubt = attempt.context.taken.uncounted(attempt.request) if counted else None
     for difference in differences:
         yield difference if doubt is None else doubt.broken(difference.text)
     if reply.status < HTTPStatus.BAD_REQUEST and not attempt.is_refused and doubt is None:

@@ -13,7 +13,7 @@ from mockserver.errors import UnreachableError
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.evidence import Evidence
 from mockserver.verify.handshake import Handshake
-from mockserver.verify.player import Player
+from mockserver.verify.probe_player import Player
 from mockserver.verify.reply_facts import ReplyFacts
 from mockserver.verify.rule import (
     LARGE,

@@ -144,8 +144,8 @@ class AcceptedFacts:
                 yield self._facts.fact(f"{operation.pointer}/path"), value[:SHOWN]
         query = split_target(request.path)[1]
         if query:
-            place = f"{operation.pointer}/query" if operation.query else f"{operation.pointer}/path#query"
-            yield self._facts.fact(place), query[:SHOWN]
+            stated_at = f"{operation.pointer}/query" if operation.query else f"{operation.pointer}/path#query"
+            yield self._facts.fact(stated_at), query[:SHOWN]
 
     def _of_media_type(self, operation: Operation, header: str | None) -> Iterator[Use]:
         types = self._contract.content_types

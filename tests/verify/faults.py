@@ -125,8 +125,10 @@ def size_off_by_one(target: InProcess, request: Request, reply: WireReply) -> Wi
 
 
 def only_first_key(target: InProcess, request: Request, reply: WireReply) -> WireReply:
-    """Refuse keys in the Authorization header."""
-    return replace(reply, status=401) if "authorization" in dict(request.headers) and taken(reply) else reply
+    """Refuse keys in the Authorization header, where none is in another one."""
+    names = dict(request.headers)
+    lone = "authorization" in names and "x-api-key" not in names
+    return replace(reply, status=401) if lone and taken(reply) else reply
 
 
 def strict_path(target: InProcess, request: Request, reply: WireReply) -> WireReply:
