@@ -111,7 +111,7 @@ def test_defect_is_told_once_when_good_events_are_refused_and_so_are_bad_ones() 
     strict = InProcess(library().protocol("outlit").contract(None, [Patch(name="test", patch=short)]), rate_mode="off")
     outcomes = verify(OUTLIT, setup_of("outlit", 5), strict, only=["/events/custom"])
     (finding, _), *more = defects(outcomes)
-    assert finding.rule == "/events/custom#accepted"
+    assert finding.rule in ("/events/custom#accepted", "/events/custom#unknown-members")  # the smallest request
     assert finding.fact == "/events/custom"
     assert b"eventName" in finding.request.body
     assert not more
