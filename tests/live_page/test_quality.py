@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.live_page.harness import HERE, PICTURES, SIZES, UI, Api, Page, pageview
+from tests.processes import served
 
 VIEWS: dict[str, Callable[[str], str]] = {
     "empty": lambda key: f"#/session/{key}_nothing",
@@ -17,6 +18,9 @@ VIEWS: dict[str, Callable[[str], str]] = {
     "deliveries": lambda key: f"#/session/{key}/deliveries",
     "control": lambda key: f"#/session/{key}/control",
 }
+
+DRAWN = "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+"""Waits for two frames, in which a page that was made narrower is drawn anew."""
 
 
 def test_files_are_well_typed(tools: Path) -> None:
@@ -36,25 +40,50 @@ def test_axe_finds_nothing(page: Page, api: Api, key: str, view: str) -> None:
     page.go(f"{api.url}/_mock/ui/{VIEWS[view](key)}")
     page.wait_for("() => document.querySelector('#state').className === 'live'")
     ready = {
-        "empty": "() => document.querySelector('#count').textContent === '0 requests'",
+        "empty": "() => document.querySelector('#count').textContent === '0 requests'"
+        " && document.querySelector('#empty').hidden && !document.querySelector('#nothing').hidden",
         "busy": "() => document.querySelectorAll('.row').length > 10",
         "request": "() => document.querySelector('.finding') !== null",
         "deliveries": "() => document.querySelector('.lanes') !== null",
         "control": "() => document.querySelector('#clock-amount') !== null",
     }
     page.wait_for(ready[view])
+    hold(page, view)
+
+
+@pytest.mark.parametrize("dialog", ["none", "keys", "token"])
+def test_axe_finds_nothing_before_the_first_request(page: Page, dialog: str) -> None:
+    token = {"MOCKSERVER_SERVE_ADMIN_TOKEN": "long-enough-token"} if dialog == "token" else {}
+    with served(variables=token) as server:
+        page.go(f"{server.url}/_mock/ui/")
+        if dialog == "token":
+            page.wait_for("() => document.querySelector('#login').open")
+        else:
+            page.wait_for_text("No request has arrived yet")
+        if dialog == "keys":
+            page.click("#help-button")
+        hold(page, f"first-{dialog}")
+
+
+def hold(page: Page, name: str) -> None:
+    """Take pictures of what a page shows, and let axe look at it: wide and narrow, light and dark."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     for width, height in SIZES:
         page.call("setViewportSize", {"width": width, "height": height})
         for scheme in ("light", "dark"):
             page.call("emulateMedia", {"colorScheme": scheme, "reducedMotion": "reduce"})
-            picture = PICTURES / f"{view}-{width}-{scheme}.png"
+            page.call(
+                "evaluate", "new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+            )
+            picture = PICTURES / f"{name}-{width}-{scheme}.png"
             page.call("screenshot", {"path": str(picture)})
             assert picture.stat().st_size > 5_000
             report = page.call("axe")
             assert report["checked"] > 10
             assert report["violations"] == []
-    assert page.problems() == []
+            too_wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            assert page.call("evaluate", too_wide) is False
+    assert [text for text in page.problems() if "401" not in text] == []
 
 
 def fill(api: Api, key: str) -> None:

@@ -21,7 +21,7 @@ const DELIVERIES_PAUSE_MS = 2_000;
 
 const rows = new Rows();
 const list = new List(byId("list"), select);
-const sessions = new Sessions(byId("sessions"), input("session-filter"), byId("session-note"));
+const sessions = new Sessions(byId("sessions"), input("session-filter"), byId("session-note"), scheduleDraw);
 const detail = byId("detail");
 const filters = { text: input("filter-text"), verdict: choice("filter-verdict"), protocol: choice("filter-protocol"), type: input("filter-type") };
 
@@ -29,7 +29,6 @@ let place = placeOf(location.hash);
 /** @type {Row[] | null} What is shown while the page is paused. */
 let paused = null;
 let isDrawing = false;
-let isKnown = false;
 let deliveriesAt = 0;
 /** @type {object | null} */
 let nextStep = null;
@@ -92,7 +91,6 @@ function onState(state, reason) {
   byId("state").className = state;
   byId("state").title = printable(reason);
   if (state === "live") void sessions.refresh();
-  isKnown = isKnown || state === "live";
   scheduleDraw();
 }
 
@@ -108,13 +106,14 @@ function scheduleDraw() {
 function draw() {
   const shown = paused ?? rows.shown(place.session, place.filter);
   const isRequests = place.view === "requests";
-  const isEmpty = isRequests && isKnown && rows.all.length === 0;
+  const isEmpty = isRequests && sessions.areEmpty && rows.all.length === 0;
   byId("empty").hidden = !isEmpty;
   byId("requests").hidden = !isRequests || isEmpty;
   byId("filters").hidden = !isRequests || isEmpty;
   byId("view").hidden = isRequests;
   if (isEmpty && byId("empty").childElementCount === 0) fill(byId("empty"), firstSteps());
   list.show(shown, { selected: place.selected === null ? null : keyOf(asKeyed(place.selected)), showsSession: place.session === null });
+  byId("nothing").hidden = shown.length > 0;
   const dropped = rows.dropped > 0 ? `, ${counted(rows.dropped, "older one")} dropped` : "";
   fill(byId("count"), `${counted(shown.length, "request")}${dropped}`);
   drawNames();
@@ -303,6 +302,9 @@ async function logIn() {
 }
 
 async function main() {
+  addEventListener("resize", () => {
+    if (place.view === "deliveries") requestAnimationFrame(drawDeliveries);
+  });
   addEventListener("hashchange", onAddress);
   addEventListener("popstate", onAddress);
   addEventListener("keydown", onKey);

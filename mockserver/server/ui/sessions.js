@@ -20,6 +20,8 @@ export class Sessions {
   #sessions = [];
   /** @type {Place | null} */
   #place = null;
+  /** Whether it is known that no session has received a request. */
+  areEmpty = false;
   #isStale = false;
   #isReading = false;
 
@@ -27,8 +29,10 @@ export class Sessions {
    * @param {HTMLElement} box
    * @param {HTMLInputElement} filter
    * @param {HTMLElement} note Where it is said what is in no session.
+   * @param {() => void} onReading
    */
-  constructor(box, filter, note) {
+  constructor(box, filter, note, onReading) {
+    this.onReading = onReading;
     this.box = box;
     this.filter = filter;
     this.note = note;
@@ -56,8 +60,10 @@ export class Sessions {
       try {
         const reading = /** @type {Reading} */ (await call("/sessions"));
         this.#sessions = reading.sessions.reverse();
+        this.areEmpty = reading.sessions.every(({ requests }) => requests === 0);
         fill(this.note, noteOf(reading));
         this.#draw();
+        this.onReading();
       } catch {
         // The state of the stream already says that the server cannot be reached.
       }
