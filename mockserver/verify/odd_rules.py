@@ -153,18 +153,19 @@ def _stripped(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, kind: Kind
 def _of_others(rule_set: RuleSet, plan: OperationPlan, form: FormPlan) -> None:
     """Add that a body may have members of the operation's other forms, where the contract takes that."""
     for other in plan.forms.values():
-        if other is not form:
+        body = form.smallest() if other is form else _with_others(form, other)
+        if other is not form and not form.diagnosis.of(body):
             rule = f"{plan.operation.pointer}/forms/{form.form.name}#members-of-{other.form.name}"
-            rule_set.add(rule, plan.operation.name, partial(_with_others, rule_set, plan, form, other, rule))
+            rule_set.add(rule, plan.operation.name, partial(_of_body, rule_set, plan, form, body, rule))
 
 
-def _with_others(rule_set: RuleSet, plan: OperationPlan, form: FormPlan, other: FormPlan, fact: str) -> Probe | None:
+def _with_others(form: FormPlan, other: FormPlan) -> Json:
     body, more = form.smallest(), dict(_members(other))
     more.update(other.smallest())
     for name, value in more.items():
         if isinstance(body, dict) and name not in body and name not in (other.form.events or ())[:1]:
             body = put(body, (name,), value)
-    return _of_body(rule_set, plan, form, body, fact)
+    return body
 
 
 def _members(form: FormPlan) -> Iterator[tuple[str, Json]]:
