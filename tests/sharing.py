@@ -24,6 +24,7 @@ from mockserver.client.stream import Stream
 from mockserver.client.stream_text import line_of
 from mockserver.contract.library import library
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.printable import printable_json
 from mockserver.lint.checker import CheckOptions, check
 from mockserver.server.logs import JsonLines, TextLines
 from tests.placements import Sent
@@ -100,7 +101,7 @@ async def streamed(session: Session) -> str:
     if not last:
         return ""
     async for event in Stream(session.target, session.name, "0", hidden=True).events():
-        lines += [json.dumps(event.as_json(), ensure_ascii=False), line_of(event).text]
+        lines += [printable_json(json.dumps(event.as_json(), ensure_ascii=False)), line_of(event).text]
         if event.kind == "request" and event.data["request"]["id"] in last:
             break
     return "\n".join(lines)

@@ -147,6 +147,7 @@ async def test_control_surface_knows_the_protocol(server: Live) -> None:
         "operations": ["collect"],
         "revisions": ["base", "strict"],
         "revision": "base",
+        "newest": "strict",
         "upstream": None,
     }
     _, openapi = await server.control.get("/_mock/openapi/tally.json")

@@ -26,6 +26,7 @@ HOSTILE = [
     "in\u200bvis\U000e0041ible\x7f\x9b",
     "half \ud83d of a pair",
 ]
+GITHUB = "report as github"
 PLACES = {
     "event type": lambda text: Sent(body=track(event_type=text)),
     "event id": lambda text: Sent(body=track(context={"$message_id": text}, event_type="No")),
@@ -45,6 +46,10 @@ def server() -> Iterator[MockServer]:
         yield server
 
 
+ANNOTATION = re.compile(r"^::(?:error|warning|notice) title=mockserver[^:]*::")
+"""What a line of the report for GitHub begins with: a command of ours, whose texts have every other colon escaped."""
+
+
 def acting(text: str) -> list[str]:
     """Return the lines of a text that do more than show themselves."""
     return [line for line in text.split("\n") if printable(line) != line]
@@ -59,7 +64,10 @@ def test_text_of_a_client_is_only_shown(where: str, text: str, server: MockServe
     recorded = received(session)
     shown = [("log", "\n".join(log)), *outputs(session, recorded, tmp_path)]
     session.forget()
-    texts = {name: acting(output) for name, output in shown if name != "export"}
+    texts = {name: acting(output) for name, output in shown if name not in ("export", GITHUB)}
+    annotations = dict(shown)[GITHUB].removesuffix("\n").split("\n")
+    assert [line for line in annotations if not ANNOTATION.match(line)] == []
+    assert acting("\n".join(ANNOTATION.sub("", line) for line in annotations)) == []
     assert {name: lines for name, lines in texts.items() if lines} == {}
 
 

@@ -124,6 +124,9 @@ def test_walk(fs, mock_server):
             if "stream" in place:
                 continue
             status, body = ask(mock_server, method.upper(), place)
+            if place.endswith("/report"):  # another process makes it, and pyfakefs replaces the pipes to that
+                assert (status, "no process can be run" in body.decode()) == (503, True)
+                continue
             assert status < 500, (method, place, body)
             asked += status == 200
     assert asked > 12

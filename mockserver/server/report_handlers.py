@@ -75,7 +75,11 @@ class ReportHandlers(HandlerBase):
         options += [f"--min-events={call.query['min_events']}"] if "min_events" in call.query else []
         environment = environment_of(os.environ, address, self.read(call).name)
         async with self._reports:
-            done = await asyncio.to_thread(partial(made, options, environment))
+            try:
+                done = await asyncio.to_thread(partial(made, options, environment))
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise RejectedError(503, f"the report could not be made, as no process can be run: {reason}") from None
         verdict = VERDICTS.get(done.returncode)
         if verdict is None:
             detail = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]

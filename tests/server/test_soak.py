@@ -26,7 +26,7 @@ from tests.server.soak import Soaker, settle
 from tests.server.storm import SEED, process, resident, storm
 
 MEMORY_LIMIT: Final = 64 * 1024 * 1024
-FLAGS: Final = ("--memory-limit", str(MEMORY_LIMIT), "--max-sessions", "1000", "--journal-limit", "5000")
+FLAGS: Final = ("--no-ui", "--memory-limit", str(MEMORY_LIMIT), "--max-sessions", "1000", "--journal-limit", "5000")
 GROWTH: Final = MEMORY_LIMIT * 5 // 4
 """How much more resident memory than before the first request the process may have after any round.
 
