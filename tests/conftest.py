@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,6 +89,12 @@ def _starts(item: pytest.Item) -> int:
     """Return when a test's file should start."""
     path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
     return LONG.index(path) if path in LONG else len(LONG)
+
+
+def pytest_configure() -> None:
+    """Let the tests' own processes be interrupted: a shell that starts pytest in the background has them ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

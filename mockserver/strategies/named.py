@@ -113,10 +113,13 @@ def _with_introduction(form: FormPlan, body: Json, choose: Choose, avoid: Contai
 
 
 def nameless(form: FormPlan, body: Json, sender: str) -> Json:
-    """Return the body as one of a sender that names nobody."""
+    """Return the body as one of a sender that names nobody, nor anywhere that only other servers may look at."""
     body = put(body, (SENDER,), sender)
     for tokens, _ in form.naming.places(body):
         body = put(body, tokens, MISSING)
+    for name, member in tuple(body.items()):
+        if isinstance(member, dict) and form.naming.words & member.keys():
+            body = put(body, (name,), MISSING)
     return body
 
 

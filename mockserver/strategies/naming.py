@@ -42,6 +42,8 @@ class Naming:
         self.per_event = rules.get(PER_EVENT, NO_RULE)
         self.others = [rule for name, rule in rules.items() if name not in (BATCH, PER_EVENT)]
         self.reserved = [*contract.reserved.values()]
+        self.words = {pointer.parse(place)[-1] for rule in rules.values() for place in rule.pointers}
+        """The names of the members that name somebody."""
         self.form = diagnosis.form
         self.events = self.form.events or ()
         self.nobody = diagnosis.names_nobody
