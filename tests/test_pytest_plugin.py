@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +77,8 @@ def runs(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Runs:
+    # A file that is written anew within a second must not run as its old code.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     site = tmp_path_factory.mktemp("site")
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]["pytest11"]
     installed = site / "mockserver-0.dist-info"
