@@ -44,7 +44,7 @@ class Settings(NamedTuple):
     taken while it runs. `admin_token_file` is read once, at the start. With `tls` or `tls_cert` it speaks https. Pages
     of `allowed_origins` may use the control surface. `upstreams` maps protocols to the URLs of the servers that their
     requests are sent on to, and `upstream_timeout` is the time in seconds for such a server to reply. Each session is
-    answered from the recordings in `replay`, read once, at the start.
+    answered from the recordings in `replay`, read once, at the start. With `no_ui` there is no live page.
     """
 
     host: str = DEFAULT_HOST
