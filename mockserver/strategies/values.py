@@ -27,6 +27,8 @@ from mockserver.strategies.texts import moment_texts, text_for
 Schema: TypeAlias = Mapping[str, Json]
 LIMITING: Final = frozenset(LEAVES) - {"type"}
 """Keywords whose edges are all worth showing."""
+MOST_A_FLOAT_TAKES: Final = 25
+"""Writers of JSON spell a float in their own ways: 1e300, 1e+300, 10000000000000000. None takes more bytes."""
 MOST_ITEMS: Final = 1_000_000
 """No array is made longer: no protocol takes a body of this size."""
 MOST_SPARE: Final = 1_000
@@ -51,6 +53,18 @@ class TimeFrame:
         """Return how far a time at this place of an event may be from now, both ends valid; None where it is free."""
         window = self.windows.get(tokens)
         return None if window is None else (self.slack_ms - window.past_ms, window.future_ms - self.slack_ms)
+
+
+def _longest_json(value: Json) -> int:
+    """Return how many bytes a value takes as compact JSON, whoever writes its floats."""
+    if isinstance(value, float):
+        return MOST_A_FLOAT_TAKES
+    if isinstance(value, dict):
+        members = sum(len(render(name)) + len(":,") + _longest_json(member) for name, member in value.items())
+        return len("{}") + members - bool(value)
+    if isinstance(value, list):
+        return len("[]") + sum(_longest_json(item) + len(",") for item in value) - bool(value)
+    return len(render(value))
 
 
 class Values:
@@ -86,7 +100,7 @@ class Values:
     def takes(self, schema: Schema, tokens: Tokens, value: Json) -> bool:
         """Tell whether a value fits a schema, and the time window or the size of a member at this place."""
         most = self.most_bytes.get(tokens)
-        if most is not None and len(render(value)) > most:
+        if most is not None and _longest_json(value) > most:
             return False
         return self.fits(schema, value) and self._in_time(tokens, value)
 

@@ -15,12 +15,13 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import epoch_ms
 from mockserver.strategies import NOW_MS
 from mockserver.strategies.forms import FormPlan, Kind
-from mockserver.strategies.places import Tokens
+from mockserver.strategies.generate import compiled
+from mockserver.strategies.places import Tokens, look
 from mockserver.strategies.plans import plan_of
 from mockserver.strategies.request_variations import transports
 from mockserver.strategies.schema_mutations import Mutation, spots
 from mockserver.strategies.targets import bodies_of
-from mockserver.strategies.values import Schema, inner
+from mockserver.strategies.values import MOST_A_FLOAT_TAKES, Schema, inner
 from tests.strategies.census import BOUNDS, kinds_fixed, left_out, measure
 from tests.strategies.playing import collect, contracts, with_census
 
@@ -120,6 +121,22 @@ def test_measured_members_are_as_large_as_may_be_when_good_and_one_byte_larger_w
                 bad = _bad(kind, f"/protocol/limits/{limit.name}/", limit.tokens)
                 assert limit.max_bytes + 1 in {_size(value) for value in bad}
     assert asked == 1
+
+
+@pytest.mark.parametrize("number", [-1e300, 1e16, 1e-06, 1.5e-300])
+def test_measured_members_fit_however_a_client_writes_their_floats(number: float) -> None:
+    """`1e300`, `1e+300` and `10000000000000000` are spellings of two numbers: a good request is good in each."""
+    sizes = 20, 60, MOST_A_FLOAT_TAKES + len('{"n":}')
+    takes: dict[int, bool] = {}
+    for size in sizes:
+        contract = compiled("whisperr", patch={"protocol": {"limits": {"traits": {"max_bytes": size}}}}).contract
+        (form,) = (form for form in _forms(contract) if form.measures)
+        (kind,) = form.kinds.values()
+        (tokens,) = kind.values.most_bytes
+        schema = look(kind.values.root, ("properties", *tokens))
+        assert isinstance(schema, dict)
+        takes[size] = kind.values.takes(schema, tokens, {"n": number})
+    assert takes == {20: False, 60: True, sizes[-1]: True}
 
 
 @pytest.mark.parametrize("contract", BASES, ids=repr)
