@@ -32,11 +32,12 @@ CALLED = Elsewhere(
 TOOLS = Elsewhere("test_other_tools.py", "it keeps tools that replace time, HTTP and files away from the server")
 CASES = Elsewhere("lint/test_case_reader.py", "the reader and the JSON Schema of cases are held to one verdict")
 GUESSED = Elsewhere("lint/test_guess.py", "what payloads are taken for")
-HIDDEN = Elsewhere("recording/test_redact.py", "a secret is found and hidden in every place and spelling")
-DRIFTED = Elsewhere("recording/test_drift.py", "planted changes are told, each once")
+HIDDEN = Elsewhere("recording/redaction/test_redact.py", "a secret is found and hidden in every place and spelling")
+DRIFTED = Elsewhere("recording/drift/test_drift.py", "planted changes are told, each once")
 PLANTED = Elsewhere(
     "recording/learning/test_lessons.py", "patches that it has to find are hidden in recordings, each kind of change"
 )
+VERIFIED = Elsewhere("verify", "all rules are held to servers and contracts with one fault each")
 CHECKED = Elsewhere("lint/test_checker.py", "files are read to be checked")
 
 ELSEWHERE = {
@@ -45,7 +46,9 @@ ELSEWHERE = {
     "strategies.*": Elsewhere(
         "strategies", "what is drawn is held to the contract that it was drawn from, all modules together"
     ),
-    "verify.*": Elsewhere("verify", "all rules are held to servers and contracts with one fault each"),
+    "verify.*": VERIFIED,
+    "verify.families.*": VERIFIED,
+    "verify.replies.*": VERIFIED,
     "client.arguments": CALLED,
     "client.calls": CALLED,
     "client.connections": CALLED,
@@ -62,15 +65,15 @@ ELSEWHERE = {
     "recording.formats.*": Elsewhere(
         "recording/formats", "formats are held to each other and to other programs, all modules together"
     ),
-    "recording.assigned_values": HIDDEN,
-    "recording.compared_reply": Elsewhere(
+    "recording.redaction.assigned_values": HIDDEN,
+    "recording.replay.compared_reply": Elsewhere(
         "client/test_replay_requests.py", "replies to replayed requests are compared"
     ),
-    "recording.differences": DRIFTED,
-    "recording.document_pairs": DRIFTED,
-    "recording.encoded_text": HIDDEN,
-    "recording.find_secrets": HIDDEN,
-    "recording.item_pairs": DRIFTED,
+    "recording.drift.differences": DRIFTED,
+    "recording.drift.document_pairs": DRIFTED,
+    "recording.redaction.encoded_text": HIDDEN,
+    "recording.redaction.find_secrets": HIDDEN,
+    "recording.drift.item_pairs": DRIFTED,
     "recording.learning.fewer_operations": PLANTED,
     "recording.learning.known_keys": PLANTED,
     "recording.learning.learned": PLANTED,
@@ -85,8 +88,8 @@ ELSEWHERE = {
     "recording.learning.tighter_rules": PLANTED,
     "recording.learning.trials": PLANTED,
     "recording.learning.working_set": PLANTED,
-    "recording.secret_names": HIDDEN,
-    "recording.word_search": HIDDEN,
+    "recording.redaction.secret_names": HIDDEN,
+    "recording.redaction.word_search": HIDDEN,
     "lint.document_schema": CASES,
     "lint.golden_cases": CASES,
     "lint.playback": Elsewhere("test_cases.py", "it plays every golden case"),
@@ -105,15 +108,15 @@ ELSEWHERE = {
     "server.preloading": TOOLS,
     "server.app": SERVED,
     "server.control": SERVED,
-    "server.document_handlers": SERVED,
-    "server.handler_base": SERVED,
-    "server.handlers": SERVED,
+    "server.handlers.document_handlers": SERVED,
+    "server.handlers.handler_base": SERVED,
+    "server.handlers.all_handlers": SERVED,
     "server.hiding": Elsewhere("test_no_leak.py", "no secret is in what it hides"),
-    "server.journal_handlers": SERVED,
-    "server.script_handlers": SERVED,
-    "server.server_handlers": SERVED,
-    "server.settings_handlers": SERVED,
-    "server.wait_handlers": SERVED,
+    "server.handlers.journal_handlers": SERVED,
+    "server.handlers.script_handlers": SERVED,
+    "server.handlers.server_handlers": SERVED,
+    "server.handlers.settings_handlers": SERVED,
+    "server.handlers.wait_handlers": SERVED,
 }
 """Modules without a test file of their own; `folder.*` stands for all of a folder's."""
 

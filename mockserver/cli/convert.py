@@ -64,7 +64,7 @@ def command(
     from mockserver.contract.library import library_of
     from mockserver.recording.formats import conversion
     from mockserver.recording.formats.incoming import Contracts
-    from mockserver.recording.redaction_rules import Rules
+    from mockserver.recording.redaction.redaction_rules import Rules
 
     write_as = write_as or conversion.format_of_name(target)
     if write_as is None:

@@ -50,9 +50,9 @@ def command(
     """Compare the recordings OLD and NEW."""
     from mockserver.contract.library import library_of
     from mockserver.errors import unknown
-    from mockserver.recording import drift_report
-    from mockserver.recording.differences import KINDS
-    from mockserver.recording.drift import drift, without
+    from mockserver.recording.drift import drift_report
+    from mockserver.recording.drift.differences import KINDS
+    from mockserver.recording.drift.drift import drift, without
     from mockserver.recording.recordings import read_recording
 
     for kind in ignore:

@@ -159,7 +159,7 @@ def _exported(connections: Connections, name: str, export: Export, file: Path) -
 
 def _file_name(session: str) -> str:
     """Return the name of a session as that of a file, without a key."""
-    from mockserver.recording.secret_names import is_random
+    from mockserver.recording.redaction.secret_names import is_random
     from mockserver.sessions.session_name import shorten
 
     return _UNSAFE.sub("-", shorten(session) if is_random(session) else session).strip(".-") or "session"

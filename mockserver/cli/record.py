@@ -231,7 +231,7 @@ def _lines(
     server: RecordingServer, redact: Sequence[str], progress: RecordingProgress, *, normalise: bool
 ) -> list[bytes]:
     """Return the lines of the recording, and tell how many are made."""
-    from mockserver.recording.redaction_rules import Rules
+    from mockserver.recording.redaction.redaction_rules import Rules
 
     total, now_ms = len(server.session_state.journal), time.time_ns() // 1_000_000
     progress.writing(0, total)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 from mockserver.client.local import MockServer
 from mockserver.jsonkit.patterns import matches
 from mockserver.recording.exporting import secrets_of_session
-from mockserver.recording.find_secrets import secrets_of_url
 from mockserver.recording.making import Told, recording_lines
 from mockserver.recording.recorder import Known
-from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.redaction.find_secrets import secrets_of_url
+from mockserver.recording.redaction.redaction_rules import Rules
 from mockserver.sessions.session import Session, Waiter
 
 if TYPE_CHECKING:

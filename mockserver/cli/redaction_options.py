@@ -66,7 +66,7 @@ def _rules_in(path: Path) -> list[str]:
 
 
 def _check(source: str, rules: Iterable[str]) -> None:
-    from mockserver.recording.redaction_rules import Rules
+    from mockserver.recording.redaction.redaction_rules import Rules
 
     try:
         Rules.of(rules)

@@ -19,9 +19,9 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.errors import SettingsError, UnreachableError, reason_of
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.lint.comparison import Difference
-from mockserver.recording.compared_reply import ComparedReplies
-from mockserver.recording.normal_form import normal_form
+from mockserver.recording.normalisation.normal_form import normal_form
 from mockserver.recording.recordings import RecordedExchange, Recording
+from mockserver.recording.replay.compared_reply import ComparedReplies
 from mockserver.settings import Address, server_address
 
 if TYPE_CHECKING:

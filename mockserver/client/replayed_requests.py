@@ -17,8 +17,8 @@ from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.patterns import matches
-from mockserver.recording.moments import put, shifted
-from mockserver.recording.normal_form import normal_form
+from mockserver.recording.normalisation.moments import put, shifted
+from mockserver.recording.normalisation.normal_form import normal_form
 from mockserver.recording.recorded_body import content_of, packed
 from mockserver.recording.recordings import RecordedExchange, Recording
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from mockserver.client.calls import Call, Steps, at
 from mockserver.recording.exporting import redacted_rows
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redaction.redact import Redactor
 
 R = TypeVar("R")
 

@@ -35,8 +35,8 @@ from mockserver.lint.replies import reply_findings
 from mockserver.lint.suspects import Suspects
 from mockserver.lint.traffic import Skip, contract_of
 from mockserver.lint.wire_requests import request_with_body, with_example_credential
-from mockserver.recording.find_secrets import key_prefixes, secrets_in, secrets_of
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redaction.find_secrets import key_prefixes, secrets_in, secrets_of
+from mockserver.recording.redaction.redact import Redactor
 
 TO_ANY_HOST: Final = "name the API with --protocol to check its requests to any host"
 

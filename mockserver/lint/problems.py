@@ -15,7 +15,7 @@ from mockserver.jsonkit.jsontext import without_surrogates
 from mockserver.jsonkit.printable import printable
 from mockserver.lint.comparison import Difference
 from mockserver.recording.exporting import redacted_rows
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redaction.redact import Redactor
 
 LISTED: Final = 1000
 """Findings of one rule that are listed unless the caller says otherwise; the others are counted."""

@@ -19,7 +19,7 @@ from mockserver.jsonkit.patterns import matches
 from mockserver.lint.har import origin_of
 from mockserver.lint.items import RequestItem
 from mockserver.lint.replies import reply_findings
-from mockserver.recording.find_secrets import key_prefixes
+from mockserver.recording.redaction.find_secrets import key_prefixes
 
 WEB: Final = ("http://", "https://")
 OWN_PLACES: Final = ("path", "body")

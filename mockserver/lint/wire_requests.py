@@ -13,7 +13,7 @@ from mockserver.core.model import Judged
 from mockserver.core.wire import WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
-from mockserver.recording.secret_names import PLACEHOLDER
+from mockserver.recording.redaction.secret_names import PLACEHOLDER
 
 IN_SESSION: Final = re.compile(r"^/_mock/s/[^/?]+(?=/)")
 """The path prefix of a session's own base URL."""

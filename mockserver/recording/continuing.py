@@ -11,10 +11,10 @@ from typing import Final
 from mockserver import __version__
 from mockserver.core.wording import counted
 from mockserver.jsonkit import Json
-from mockserver.recording.playing import Playback
 from mockserver.recording.recorder import Known, Recorder, ordered
-from mockserver.recording.redaction_rules import Rules
-from mockserver.recording.tape import Part
+from mockserver.recording.redaction.redaction_rules import Rules
+from mockserver.recording.replay.playing import Playback
+from mockserver.recording.replay.tape import Part
 
 _NUMBER: Final = re.compile("x([1-9][0-9]*)")
 

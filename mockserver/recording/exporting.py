@@ -8,9 +8,9 @@ from typing import Final
 from mockserver.core.body import RequestBody
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json
-from mockserver.recording.find_secrets import readable
-from mockserver.recording.redact import Redactor
-from mockserver.recording.secret_names import PLACEHOLDER, is_random
+from mockserver.recording.redaction.find_secrets import readable
+from mockserver.recording.redaction.redact import Redactor
+from mockserver.recording.redaction.secret_names import PLACEHOLDER, is_random
 from mockserver.sessions.exchange import HANDED_THROUGH, Exchange
 from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import DEFAULT_SESSION, shorten

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from mockserver.recording.recorder import Known, Recorder, UnfaithfulError
-from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.redaction.redaction_rules import Rules
 from mockserver.sessions.exchange import Exchange
 
 Told = Callable[[int], None]

@@ -15,15 +15,15 @@ from mockserver.errors import MockServerError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.lint.replies import reply_findings
-from mockserver.recording.find_secrets import key_prefixes
-from mockserver.recording.moments import STEP_MS, has_token
-from mockserver.recording.normalised import ids_of, normalised
-from mockserver.recording.pseudonyms import NONE_GIVEN, Kind, Pseudonyms
+from mockserver.recording.normalisation.moments import STEP_MS, has_token
+from mockserver.recording.normalisation.normalised import ids_of, normalised
 from mockserver.recording.recorded_body import RecordedBody, stable
-from mockserver.recording.redact import Redactor
-from mockserver.recording.redaction_rules import Rules
-from mockserver.recording.scrubbed import Scrubbed, decompressed, hidden_everywhere, recorded_reply_body
-from mockserver.recording.scrubber import Scrubber
+from mockserver.recording.redaction.find_secrets import key_prefixes
+from mockserver.recording.redaction.pseudonyms import NONE_GIVEN, Kind, Pseudonyms
+from mockserver.recording.redaction.redact import Redactor
+from mockserver.recording.redaction.redaction_rules import Rules
+from mockserver.recording.redaction.scrubbed import Scrubbed, decompressed, hidden_everywhere, recorded_reply_body
+from mockserver.recording.redaction.scrubber import Scrubber
 from mockserver.sessions.exchange import HANDED_THROUGH, Exchange
 from mockserver.sessions.views import View
 

@@ -17,7 +17,7 @@ from mockserver.jsonkit.formats import epoch_ms
 from mockserver.jsonkit.jsontext import NotJSONError
 from mockserver.lint.document_schema import DocumentSchema, FormatError
 from mockserver.lint.wire_requests import wire_request
-from mockserver.recording.moments import with_times
+from mockserver.recording.normalisation.moments import with_times
 from mockserver.recording.recorded_body import content_of
 
 SCHEMA_FILE: Final = Path(__file__).with_name("recording.schema.json")

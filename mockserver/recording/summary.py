@@ -13,7 +13,7 @@ from mockserver.jsonkit import Json, jsontext
 from mockserver.jsonkit.printable import printable
 from mockserver.lint.check_result import counted
 from mockserver.lint.comparison import in_words
-from mockserver.recording.pseudonyms import NAMES_OF_KINDS
+from mockserver.recording.redaction.pseudonyms import NAMES_OF_KINDS
 
 VERDICTS: Final = ("accepted", "duplicate", "rejected")
 SHOWN_IDS: Final = 3

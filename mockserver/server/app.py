@@ -12,13 +12,13 @@ from aiohttp import web
 
 from mockserver.contract.contract import split_target
 from mockserver.jsonkit.wiretext import unquoted
-from mockserver.recording.find_secrets import key_prefixes
-from mockserver.recording.playing import Playback
+from mockserver.recording.redaction.find_secrets import key_prefixes
+from mockserver.recording.replay.playing import Playback
 from mockserver.server import logs, reloading, replaying
 from mockserver.server.aiohttp_io import in_pieces, json_response, problem, unreadable
 from mockserver.server.connection import Watched
 from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_call, is_control
-from mockserver.server.handlers import Handlers
+from mockserver.server.handlers.all_handlers import Handlers
 from mockserver.server.live_page import is_page, page_reply
 from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path

@@ -24,7 +24,7 @@ from mockserver.core.wording import (
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.printable import printable
 from mockserver.recording.exporting import redacted_rows, shown_name
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redaction.redact import Redactor
 from mockserver.server.waiting import DEFAULT_TIMEOUT_MS, NearMiss, Waiter
 from mockserver.sessions.matcher import MOST_VALUES
 from mockserver.sessions.session import Session

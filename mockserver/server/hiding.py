@@ -7,8 +7,8 @@ from functools import partial
 
 from mockserver.contract.contract import Contract
 from mockserver.recording.exporting import MANY_SECRETS, quickly_searched, secrets_of_session
-from mockserver.recording.find_secrets import key_prefixes, secrets_of
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redaction.find_secrets import key_prefixes, secrets_of
+from mockserver.recording.redaction.redact import Redactor
 from mockserver.server.turns import Turn
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session

@@ -21,8 +21,8 @@ from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.printable import printable, printable_json
 from mockserver.recording.exporting import MANY_SECRETS, quickly_searched, secrets_of_session
-from mockserver.recording.find_secrets import key_prefixes, secrets_of
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redaction.find_secrets import key_prefixes, secrets_of
+from mockserver.recording.redaction.redact import Redactor
 from mockserver.server.lines import FIELDS, MAX_TEXT, LineHandler
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session

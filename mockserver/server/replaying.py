@@ -16,11 +16,11 @@ from mockserver.errors import SettingsError
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.template import phrase
-from mockserver.recording.matching import normal_request
-from mockserver.recording.playing import Nearest, Playback, Taken
 from mockserver.recording.recordings import RecordedExchange
-from mockserver.recording.replayed_reply import replayed_reply
-from mockserver.recording.tape import Tape, joined, other_contracts, read_tape
+from mockserver.recording.replay.matching import normal_request
+from mockserver.recording.replay.playing import Nearest, Playback, Taken
+from mockserver.recording.replay.replayed_reply import replayed_reply
+from mockserver.recording.replay.tape import Tape, joined, other_contracts, read_tape
 from mockserver.server.turns import Turn
 from mockserver.sessions.exchange import WITHOUT_REPLY, Relayed
 from mockserver.sessions.steps import Step

@@ -18,11 +18,11 @@ from mockserver.errors import SettingsError
 from mockserver.server import reloading, tls, turns
 from mockserver.server.app import App
 from mockserver.server.connection import MAX_CONNECTIONS, Server
+from mockserver.server.handlers.report_handlers import OwnAddress
 from mockserver.server.lines import say
 from mockserver.server.live_page import PAGE
 from mockserver.server.own_process import give_back_large_blocks, keep_turns_short
 from mockserver.server.preloading import preload
-from mockserver.server.report_handlers import OwnAddress
 from mockserver.settings import Settings, url_of
 
 resource: Any

@@ -14,8 +14,8 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.realtime import monotonic
 from mockserver.recording.exporting import MANY_SECRETS, quickly_searched, redacted_rows, secrets_of_session
-from mockserver.recording.find_secrets import key_prefixes, secrets_of
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redaction.find_secrets import key_prefixes, secrets_of
+from mockserver.recording.redaction.redact import Redactor
 from mockserver.server.turns import Turn
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session

@@ -13,8 +13,8 @@ from typing import Final
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.printable import printable
-from mockserver.recording.redact import Redactor
-from mockserver.recording.secret_names import is_random
+from mockserver.recording.redaction.redact import Redactor
+from mockserver.recording.redaction.secret_names import is_random
 
 _log = logging.getLogger("mockserver")
 

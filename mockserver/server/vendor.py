@@ -22,7 +22,7 @@ from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
-from mockserver.recording.playing import Playback
+from mockserver.recording.replay.playing import Playback
 from mockserver.server import injection, logs
 from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
 from mockserver.server.connection import Connection, Watched

@@ -21,7 +21,7 @@ from mockserver.lint.prediction import Prediction
 from mockserver.strategies.places import look
 from mockserver.strategies.samples import Request, parsed
 from mockserver.verify.evidence import Evidence
-from mockserver.verify.reply_facts import (
+from mockserver.verify.replies.reply_facts import (
     IDENTITY,
     MEDIA_TYPES,
     OTHER_MEDIA_TYPES,

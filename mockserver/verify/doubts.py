@@ -21,7 +21,7 @@ from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies.places import Tokens, look, put
-from mockserver.verify.reply_facts import Fact, ReplyFacts
+from mockserver.verify.replies.reply_facts import Fact, ReplyFacts
 from mockserver.verify.rule import basis_of
 
 Use = tuple[Fact, str]

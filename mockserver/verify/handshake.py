@@ -15,11 +15,11 @@ from mockserver.sessions.session import UNKNOWN_ENTITY
 from mockserver.strategies.plans import OperationPlan, plan_of
 from mockserver.strategies.samples import Request, Sample, parsed
 from mockserver.verify.evidence import Evidence
-from mockserver.verify.reply_bodies import content_differences
-from mockserver.verify.reply_facts import ReplyFacts
+from mockserver.verify.families.sample_rules import plainest
+from mockserver.verify.replies.reply_bodies import content_differences
+from mockserver.verify.replies.reply_facts import ReplyFacts
 from mockserver.verify.rule import Finding, Probe, Reply, Step
 from mockserver.verify.rule_set import keys_of
-from mockserver.verify.sample_rules import plainest
 from mockserver.verify.sender import Sender
 
 FEW: Final = 4

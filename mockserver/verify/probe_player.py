@@ -9,7 +9,7 @@ from http import HTTPStatus
 from mockserver.contract.contract import Contract
 from mockserver.errors import UnreachableError
 from mockserver.verify.handshake import Handshake
-from mockserver.verify.reply_facts import ReplyFacts
+from mockserver.verify.replies.reply_facts import ReplyFacts
 from mockserver.verify.rule import Difference, Finding, Probe, Reply, Rule, Step, basis_of
 from mockserver.verify.sender import Sender
 

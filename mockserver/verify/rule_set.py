@@ -21,8 +21,8 @@ from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import OperationPlan, Plan, plan_of
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.evidence import Evidence
-from mockserver.verify.expectations import Expectations
-from mockserver.verify.reply_facts import source_of_rule
+from mockserver.verify.replies.expectations import Expectations
+from mockserver.verify.replies.reply_facts import source_of_rule
 from mockserver.verify.rule import LARGE, MARK, Draft, Probe, Rule, Setup, Status, Step
 
 SECRET_PLACES: Final = ("header", "bearer")

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 
 from mockserver.contract.contract import Contract
 from mockserver.errors import SettingsError, unknown
-from mockserver.verify import (
+from mockserver.verify.evidence import Evidence
+from mockserver.verify.families import (
     batch_rules,
     cors_rules,
     identity_rules,
@@ -26,7 +27,6 @@ from mockserver.verify import (
     way_rules,
     window_rules,
 )
-from mockserver.verify.evidence import Evidence
 from mockserver.verify.rule import Rule, Setup, Transport
 from mockserver.verify.rule_set import RuleSet
 

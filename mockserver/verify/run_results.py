@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from mockserver.verify.evidence import Evidence, Refusal, as_often, refusal_of
-from mockserver.verify.reply_facts import ACCEPTED
+from mockserver.verify.replies.reply_facts import ACCEPTED
 from mockserver.verify.rule import Finding, Outcome, Rule, Setup, Status, basis_of
 from mockserver.verify.rules import is_named
 

@@ -12,9 +12,10 @@ from mockserver.core.wording import counted
 from mockserver.errors import UnreachableError
 from mockserver.strategies.samples import Request, Sample
 from mockserver.verify.evidence import Evidence
+from mockserver.verify.families.sample_rules import NO_KEY
 from mockserver.verify.handshake import Handshake
 from mockserver.verify.probe_player import Player
-from mockserver.verify.reply_facts import ReplyFacts
+from mockserver.verify.replies.reply_facts import ReplyFacts
 from mockserver.verify.rule import (
     LARGE,
     MARK,
@@ -30,7 +31,6 @@ from mockserver.verify.rule import (
 )
 from mockserver.verify.rules import chosen, in_scope, rules_of
 from mockserver.verify.run_results import ENDED, narrowed, results
-from mockserver.verify.sample_rules import NO_KEY
 from mockserver.verify.search import search
 from mockserver.verify.sender import RunEndedError, Sender
 

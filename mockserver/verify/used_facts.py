@@ -22,7 +22,7 @@ from mockserver.strategies.naming import BATCH
 from mockserver.strategies.samples import Request
 from mockserver.verify.doubts import SHOWN, Doubts, Use
 from mockserver.verify.evidence import Evidence
-from mockserver.verify.reply_facts import MEDIA_TYPES, OTHER_MEDIA_TYPES, Fact, ReplyFacts, weakest
+from mockserver.verify.replies.reply_facts import MEDIA_TYPES, OTHER_MEDIA_TYPES, Fact, ReplyFacts, weakest
 from mockserver.verify.rule import LARGE
 
 ALL_BASES: Final = frozenset(BASES)

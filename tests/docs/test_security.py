@@ -14,7 +14,7 @@ from mockserver.contract import schema, serving
 from mockserver.contract.library import library
 from mockserver.core import findings, wording
 from mockserver.jsonkit import jsontext, yamltext
-from mockserver.recording import tape
+from mockserver.recording.replay import tape
 from mockserver.server import (
     aiohttp_io,
     connection,
@@ -22,14 +22,13 @@ from mockserver.server import (
     lines,
     pages,
     repeated_headers,
-    report_handlers,
     running,
-    stream_handlers,
     stream_rows,
     turns,
     upstreams,
     waiting,
 )
+from mockserver.server.handlers import report_handlers, stream_handlers
 from mockserver.sessions import claims, feed, matcher, session_name, tombstones
 from mockserver.sessions.stores import memory
 from mockserver.settings import LONGEST_TOKEN, Settings

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from mockserver import MockServer
 from mockserver.contract.library import library
-from mockserver.recording.drift import Drift, drift
+from mockserver.recording.drift.drift import Drift, drift
 from mockserver.recording.recordings import Recording, recording_of
 from tests.sending import post, whisperr_event
 

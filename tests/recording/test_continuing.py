@@ -9,12 +9,12 @@ import pytest
 from mockserver import MockServer
 from mockserver.errors import ControlError
 from mockserver.recording.continuing import Continuation, whole_lines
-from mockserver.recording.playing import Playback
 from mockserver.recording.recorder import Known
-from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.redaction.redaction_rules import Rules
+from mockserver.recording.replay.playing import Playback
 from tests.recording.made import HEAD, event, exchange, lines
-from tests.recording.test_playing import live, tape_of
-from tests.recording.test_tape import WHISPERR
+from tests.recording.replay.test_playing import live, tape_of
+from tests.recording.replay.test_tape import WHISPERR
 from tests.server.recorded import batch
 from tests.server.recorded import event as sent
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from mockserver.recording.exporting import export_line
-from mockserver.recording.find_secrets import secrets_of
-from mockserver.recording.redact import REDACTED, Redactor
-from mockserver.recording.secret_names import PLACEHOLDER
+from mockserver.recording.redaction.find_secrets import secrets_of
+from mockserver.recording.redaction.redact import REDACTED, Redactor
+from mockserver.recording.redaction.secret_names import PLACEHOLDER
 from mockserver.sessions.views import View
 from tests.judging import COLLECT, NOW, collection, contract_of, judged, sale, wire_request
 from tests.sessions.keeping import new_store

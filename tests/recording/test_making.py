@@ -9,8 +9,8 @@ import pytest
 
 from mockserver.recording.making import recording_lines
 from mockserver.recording.recorder import Known, UnfaithfulError
-from mockserver.recording.redaction_rules import Rules
-from tests.recording.test_scrubbed import KEY, event, exchanged, request_of
+from mockserver.recording.redaction.redaction_rules import Rules
+from tests.recording.redaction.test_scrubbed import KEY, event, exchanged, request_of
 
 
 async def made(*bodies: Any, rules: tuple[str, ...] = ()) -> tuple[list[Any], list[int]]:

@@ -10,12 +10,12 @@ import pytest
 from msgspec import structs
 
 from mockserver.core.wire import WireReply
-from mockserver.recording.find_secrets import secrets_of_url
 from mockserver.recording.recorder import Known, Recorder, UnfaithfulError, ordered
-from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.redaction.find_secrets import secrets_of_url
+from mockserver.recording.redaction.redaction_rules import Rules
 from mockserver.sessions.exchange import Relayed, ReplyOverride
+from tests.recording.redaction.test_scrubbed import KEY, NOW, event, exchanged, request_of
 from tests.recording.secret_ways import MAIL, OTHER
-from tests.recording.test_scrubbed import KEY, NOW, event, exchanged, request_of
 
 
 def reply_of(body: Any, *headers: tuple[str, str], status: int = 200) -> WireReply:

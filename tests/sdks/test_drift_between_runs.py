@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from mockserver.contract.library import library
-from mockserver.recording.drift import drift
-from mockserver.recording.drift_report import lines
+from mockserver.recording.drift.drift import drift
+from mockserver.recording.drift.drift_report import lines
 from mockserver.recording.recordings import Recording, recording_of
 
 from .harness import Host, Session

@@ -23,8 +23,8 @@ from mockserver.jsonkit import jsontext
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.golden_cases import ExchangeStep
 from mockserver.recording.exporting import export_line
-from mockserver.recording.find_secrets import secrets_of
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redaction.find_secrets import secrets_of
+from mockserver.recording.redaction.redact import Redactor
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.views import View

@@ -167,7 +167,7 @@ async def test_fault_steps_of_a_session_that_is_deleted_meanwhile_are_a_conflict
         for _never in "":
             yield
 
-    monkeypatch.setattr("mockserver.server.script_handlers.in_turns", held_up)
+    monkeypatch.setattr("mockserver.server.handlers.script_handlers.in_turns", held_up)
     step = {"match": {"request": {"attempt": 2}}, "delay_ms": 1}
     call = asyncio.create_task(control.call(method, f"{session}/faults", [step] if method == "PUT" else step))
     await reading.wait()

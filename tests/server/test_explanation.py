@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver.core.wording import LONGEST_ABRIDGED, NOTHING_CAME
-from mockserver.recording.redact import Redactor
+from mockserver.recording.redaction.redact import Redactor
 from mockserver.server import waiting
 from mockserver.server.explanation import (
     NO_KEY,

@@ -28,7 +28,7 @@ from mockserver.recording.formats.incoming import TO_ANY_HOST, Contracts, Incomi
 from mockserver.recording.formats.writer import Writer, pieces_of
 from mockserver.recording.recorder import ordered
 from mockserver.recording.recordings import HEAD_KEY, Recording, is_recording_line, recording_of
-from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.redaction.redaction_rules import Rules
 
 Format: TypeAlias = Literal["recording", "har", "vcr", "case"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)

@@ -15,11 +15,11 @@ from mockserver.contract.library import Library, Patch
 from mockserver.core.wire import WireReply
 from mockserver.lint.document_schema import FormatError
 from mockserver.lint.traffic import Skip, contract_of
-from mockserver.recording.find_secrets import secrets_of_url
 from mockserver.recording.formats.observed import Observed
 from mockserver.recording.formats.player import NotAStepError, Player
 from mockserver.recording.recorder import Known, Recorder, UnfaithfulError
-from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.redaction.find_secrets import secrets_of_url
+from mockserver.recording.redaction.redaction_rules import Rules
 from mockserver.sessions.exchange import Exchange
 
 NAMED: Final = 5

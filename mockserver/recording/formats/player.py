@@ -15,7 +15,7 @@ from mockserver.core.model import Judged, Receipt, Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.jsonkit import Json
-from mockserver.recording.scrubbed import SESSION, VOLATILE, recorded_reply_body
+from mockserver.recording.redaction.scrubbed import SESSION, VOLATILE, recorded_reply_body
 from mockserver.sessions import steps
 from mockserver.sessions.exchange import (
     NO_OVERRIDE,

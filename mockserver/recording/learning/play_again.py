@@ -22,7 +22,7 @@ from mockserver.jsonkit.pointer import MISSING
 from mockserver.lint.comparison import Difference, differences
 from mockserver.lint.prediction import Prediction, placeholders, prediction_of
 from mockserver.recording.learning.recorded_answers import REFUSING, RecordedAnswer
-from mockserver.recording.secret_names import is_secret_name
+from mockserver.recording.redaction.secret_names import is_secret_name
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.settings import RateMode
 

@@ -9,7 +9,7 @@ from typing import Any
 from mockserver.contract.library import library
 from mockserver.recording.formats.conversion import Converted, Format, convert
 from mockserver.recording.formats.incoming import Contracts
-from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.redaction.redaction_rules import Rules
 
 NAMES = {"recording": "x.ndjson", "har": "x.har", "vcr": "x.yaml", "case": "x.yaml"}
 DEFAULT_MS = 1_781_438_400_000

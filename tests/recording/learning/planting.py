@@ -19,7 +19,7 @@ from mockserver.core.wire import WireReply, WireRequest
 from mockserver.lint.wire_requests import wire_request
 from mockserver.recording.recorder import Known, Recorder
 from mockserver.recording.recordings import Recording, recording_of
-from mockserver.recording.redaction_rules import Rules
+from mockserver.recording.redaction.redaction_rules import Rules
 from mockserver.sessions.exchange import Exchange, Relayed
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore

@@ -1,0 +1,1 @@
+"""The handlers of the control surface, a module for each subject, and what they share."""
