@@ -26,7 +26,7 @@ LAYERS = (
     {"core"},
     {"adapters"},
     {"sessions"},
-    {"recording", "lint", "strategies"},
+    {"recording", "lint", "strategies", "conformance"},
     {"server"},
     {"client"},
     {"verify"},

@@ -49,6 +49,9 @@ ELSEWHERE = {
     "verify.*": VERIFIED,
     "verify.families.*": VERIFIED,
     "verify.replies.*": VERIFIED,
+    "conformance.*": Elsewhere(
+        "conformance", "script clients break each rule and each check's, and others keep them, all modules together"
+    ),
     "client.arguments": CALLED,
     "client.calls": CALLED,
     "client.connections": CALLED,

@@ -13,6 +13,8 @@ from threading import RLock
 from typing import Final
 from weakref import WeakValueDictionary
 
+from mockserver.contract.client_rules import FILE as CLIENT_RULES
+from mockserver.contract.client_rules import ClientRules, check_names, client_rules
 from mockserver.contract.compiler import compile_contract
 from mockserver.contract.contract import DOCUMENTS, Contract
 from mockserver.contract.extension import find_adapter
@@ -186,10 +188,15 @@ class Protocol:
                 newest = self._make(name, fitting, newest)
         return replace(contract, newest=newest)
 
+    @property
+    def client_rules(self) -> ClientRules:
+        """The rules about clients; they are read when somebody asks. Raises ContractError for an invalid file."""
+        return client_rules(self.name, self.folder, self._meta)
+
     def check(self) -> None:
-        """Compile every revision and read the examples. Raises ContractError for what is invalid first."""
-        for name in self.revision_names():
-            self.contract(name)
+        """Compile every revision, read the examples and the rules. Raises ContractError for what is invalid first."""
+        contracts = {name: self.contract(name) for name in self.revision_names()}
+        check_names(self.client_rules, str(self.folder / CLIENT_RULES), contracts)
         operations = self.documents["protocol"]["operations"]
         for example in request_examples(self.folder, self._meta):
             if example.operation not in operations:
