@@ -43,6 +43,7 @@ BODILESS: Final = (204, 205, 304)
 
 OWN: Final = ("Connection", "Content-Length", "Date", "Server", "Transfer-Encoding")
 """Headers that a reply has from the server, not from its contract."""
+OWN_LOWER: Final = frozenset(map(str.lower, OWN))
 
 
 class ReceivedBody(NamedTuple):
@@ -139,9 +140,8 @@ class Whole(web.Response):
     def __init__(self, reply: WireReply) -> None:
         super().__init__(status=reply.status, headers=reply.headers, body=reply.body or None)
         self._reply, self._is_written = reply, False
-        headers = self.headers
-        self._is_usual = bool(reply.body) and not any(map(headers.__contains__, OWN)) and reply.status not in BODILESS
-        headers["Server"] = SERVER
+        self._is_usual = is_usual(reply)
+        self.headers["Server"] = SERVER
 
     @property
     def keep_alive(self) -> bool | None:
@@ -153,11 +153,10 @@ class Whole(web.Response):
         stays = request.keep_alive and super().keep_alive is None and request.version == HttpVersion11
         if not self._is_usual or not stays or request.method == "HEAD":
             return await super().prepare(request)
-        reply, transport, date = self._reply, request.transport, self.headers.get("Date") or _date(int(time.time()))
+        transport = request.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the client disconnected")
-        headers = (*reply.headers, ("Server", SERVER), ("Date", date))
-        transport.write(raw_head(reply.status, headers, len(reply.body), close=False) + reply.body)
+        transport.write(raw_reply(self._reply, self.headers.get("Date")))
         self._is_written = True
         return None
 
@@ -165,6 +164,21 @@ class Whole(web.Response):
         """End the reply; nothing of it is left if it was written at once."""
         if not self._is_written:
             await super().write_eof(data)
+
+
+def is_usual(reply: WireReply) -> bool:
+    """Return whether a reply has a body, and no header that is the server's."""
+    return (
+        bool(reply.body)
+        and reply.status not in BODILESS
+        and OWN_LOWER.isdisjoint([n.lower() for n, _ in reply.headers])
+    )
+
+
+def raw_reply(reply: WireReply, date: str | None = None) -> bytes:
+    """Return a usual reply as it is sent on a connection of HTTP/1.1 that stays open; without `date`, of now."""
+    headers = (*reply.headers, ("Server", SERVER), ("Date", date or _date(int(time.time()))))
+    return raw_head(reply.status, headers, len(reply.body), close=False) + reply.body
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 
 from mockserver.contract.contract import split_target
 from mockserver.jsonkit.wiretext import unquoted
@@ -73,15 +74,27 @@ class App:
         self.handlers.unreadable += 1
         self.unseen.add(detail)
 
+    def answer_at_once(self, connection: Watched, message: RawRequestMessage, body: bytes) -> bytes | None:
+        """Return the whole reply to a complete request of the vendor surface; None leaves the request to `handle`."""
+        if self.handlers.stopping or self._turn.is_over():
+            return None
+        try:
+            return self.vendor.answer_at_once(connection, message, body)
+        except Exception as error:
+            connection.unfinished = error
+            return None
+
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request; an exception is a bug in this server and gets a 500 reply in JSON."""
-        connection = request.protocol
+        connection, unfinished = request.protocol, None
+        if isinstance(connection, Watched):
+            unfinished, connection.unfinished = connection.unfinished, None
         try:
             if self._turn.is_over():  # so that not all requests that come at once are answered in one turn
                 await self._turn.end()
             if connection.writing_paused:  # the client has not taken the reply to its last request
                 await request.writer.drain()
-            reply = await self._answer(request)
+            reply = await self._answer(request) if unfinished is None else _finished(unfinished)
         except asyncio.CancelledError:
             if not request.content.is_eof():
                 self.unseen.add("a client disconnected before the body of its request was complete")
@@ -130,6 +143,13 @@ class App:
             self.unseen.add(f"a path below {SESSION_PREFIX} that names no session: {reason}")
             return problem(404, f"expected {SESSION_PREFIX}<session>/<vendor path>: {reason}")
         return await self.vendor.handle(request, "/" + rest, name)
+
+
+def _finished(unfinished: web.StreamResponse | Exception) -> web.StreamResponse:
+    """Return what is left to be sent of a request that was begun at once; raise the error that came up."""
+    if isinstance(unfinished, Exception):
+        raise unfinished
+    return unfinished
 
 
 def _failed(request: web.BaseRequest, reply: web.Response) -> web.Response:

@@ -11,11 +11,11 @@ import asyncio
 import logging
 from asyncio import sleep
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
-from aiohttp import StreamReader, http_exceptions, web, web_protocol
-from aiohttp.http import HttpRequestParser
+from aiohttp import HttpVersion11, StreamReader, http_exceptions, web, web_protocol
+from aiohttp.http import HttpRequestParser, RawRequestMessage
 
 from mockserver.core.wire import Headers
 from mockserver.realtime import monotonic
@@ -35,6 +35,8 @@ READ_BYTES: Final = 2**18
 IDLE_S: Final = 120.0
 """How long a connection is kept between two requests. Clients keep idle ones for up to 90 s (Go; browsers longer, but
 they open a new one)."""
+
+NEVER_S: Final = 365 * 24 * 3600.0
 
 MAX_CONNECTIONS: Final = 10_000
 """Connections at once, if there are descriptors for them; each takes about 30 kB."""
@@ -92,6 +94,10 @@ TRIAL: Final = b"GET /trial HTTP/1.1\r\nHost: localhost\r\nServer: a\r\nServer: 
 TRIAL_READ: Final = ("GET", "/trial", ((b"Host", b"localhost"), (b"Server", b"a"), (b"Server", b"b")), True)
 
 
+AnswerAtOnce: TypeAlias = "Callable[[Watched, RawRequestMessage, bytes], bytes | None]"
+"""Returns the whole reply, head included, to a request whose body is complete; None where it cannot."""
+
+
 class Connection(web.RequestHandler):
     """One connection of a client. What aiohttp's parser refuses is answered in JSON, and told to `on_unreadable`."""
 
@@ -108,14 +114,14 @@ class Connection(web.RequestHandler):
         "secure",
     )
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, idle_s: float | None = None) -> None:
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]
             auto_decompress=False,
             lingering_time=LINGER_S,
-            keepalive_timeout=IDLE_S,
+            keepalive_timeout=IDLE_S if idle_s is None else idle_s,
             max_line_size=LIMITS["line_bytes"],
             max_field_size=LIMITS["field_bytes"],
             max_headers=LIMITS["headers"],
@@ -242,12 +248,28 @@ class Watched(Connection):
     A client that closes its sending side still gets its answers, except that of a wait, which ends with the client. A
     head that does not arrive within the server's `timeout` is given up. A body whose framing breaks off ends at
     once. A header that came twice is taken once.
+
+    A request that came in one piece is offered to the server's `answer_at_once` before aiohttp sees it. What is answered
+    so has no task, no request and no response of aiohttp's, which take longer than a small answer itself.
     """
 
-    __slots__ = ("_answered", "_head_since", "_lenient", "_newest", "_other", "_refused", "_silent")
+    __slots__ = (
+        "_answered",
+        "_head_since",
+        "_is_taken",
+        "_lenient",
+        "_newest",
+        "_other",
+        "_refused",
+        "_silent",
+        "unfinished",
+    )
 
     def __init__(self, server: Server) -> None:
-        super().__init__(server)
+        super().__init__(server, NEVER_S)  # aiohttp does not see all requests, so `end_if_overdue` finds idle ones
+        self.unfinished: web.StreamResponse | Exception | None = None
+        """What became of the request that is under way, where `answer_at_once` began with it and did not send it."""
+        self._is_taken = False
         self._head_since: float | None = self.active_at
         self._silent = True
         self._newest: tuple[str, StreamReader] | None = None
@@ -255,6 +277,7 @@ class Watched(Connection):
         self._refused = False
         self._other = ""
         self._lenient = LenientParser(self._parser, self._new_parser)
+        self._lenient.take = self._answer_at_once
         self._parser = cast(HttpRequestParser, self._lenient)
 
     def _new_parser(self) -> Any:
@@ -289,8 +312,11 @@ class Watched(Connection):
     def data_received(self, data: bytes) -> None:
         """Process received data; end a body with invalid framing for its reader, who would wait forever."""
         self.active_at = monotonic()
-        self._silent = False
+        self._silent = self._is_taken = False
         super().data_received(data)
+        if self._is_taken:
+            self._head_since = None
+            return
         queue: Sequence[tuple[Any, StreamReader]] = self._messages
         if queue:
             for message, payload in reversed(queue):
@@ -306,6 +332,22 @@ class Watched(Connection):
             self._head_since = None
         elif self._head_since is None and self._is_waiting:
             self._head_since = self.active_at
+
+    def _answer_at_once(self, message: RawRequestMessage, body: StreamReader, received: bytes) -> bool:
+        """Answer a request now if aiohttp waits for one, and the connection stays open after it; return whether."""
+        transport, answer = self.transport, self._server.answer_at_once
+        if not self._is_waiting or message.should_close or message.upgrade or message.version != HttpVersion11:
+            return False
+        if answer is None or self.secure or self.writing_paused or transport is None or transport.is_closing():
+            return False
+        reply = answer(self, message, received)
+        if reply is None:
+            return False
+        self._newest, self._is_taken = (message.path, body), True
+        if self._lenient.message_consumed is not None:
+            self._lenient.message_consumed()
+        transport.write(reply)
+        return True
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Let the client send on if it was held up. aiohttp asks for it, and parses nothing again, at each body."""
@@ -336,7 +378,10 @@ class Watched(Connection):
         return status, line or "the request is not valid HTTP"
 
     def end_if_overdue(self, now: float) -> None:
-        """End the connection if its client does not send the head of a request, or does not take a reply, in time."""
+        """End the connection if its client does not send the head of a request, or does not take a reply, in time.
+
+        Or if it has sent nothing for long.
+        """
         super().end_if_overdue(now)
         if self._head_since is not None and now - self._head_since > self._server.timeout:
             self._head_since = None
@@ -344,6 +389,8 @@ class Watched(Connection):
                 self.force_close()
             else:
                 self.end_with(408, f"the request head did not arrive within {self._server.timeout:g} s")
+        elif self._head_since is None and self._is_waiting and now - self.active_at > IDLE_S:
+            self.force_close()
 
     def end_with(self, status: int, detail: str) -> None:
         """Answer at once that a request cannot be read; it is counted by that."""
@@ -396,6 +443,7 @@ class Server(web.Server):
 
     `on_unreadable` is called with the detail of each request that cannot be parsed. `timeout` is the time in seconds
     for the head of a request to come, and for a reply to be taken. `limit` is the number of connections at once.
+    `answer_at_once` may answer a request that is complete; `handler` gets those for which it returns None.
     """
 
     def __init__(
@@ -405,8 +453,10 @@ class Server(web.Server):
         on_unreadable: Callable[[str], None],
         timeout: float,
         limit: int = MAX_CONNECTIONS,
+        answer_at_once: AnswerAtOnce | None = None,
     ) -> None:
         super().__init__(handler, handler_cancellation=True)
+        self.answer_at_once = answer_at_once
         self.on_unreadable = on_unreadable
         self.timeout = timeout
         self.limit = limit

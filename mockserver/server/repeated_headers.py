@@ -35,6 +35,7 @@ TAKEN: Final = (
 MOST_PIECES: Final = 1000
 """How often one packet is searched for the end of a chunked body; the rest of the packet is then parsed as it is."""
 
+HEAD_BYTES: Final = LIMITS["head_bytes"]
 HEAD_TOO_LONG: Final = f"the request head is longer than {LIMITS['head_bytes']} bytes"
 END_OF_HEAD: Final = b"\r\n\r\n"
 LOWER, UPPER = b"~", b"^"
@@ -47,6 +48,9 @@ _ORIGIN: Final = re.compile(rb"(?im)^origin:[ \t]*([\x21-\x7e]{1,300})[ \t]*\r")
 
 Parsed = tuple[Sequence[tuple[Any, StreamReader]], bool, bytes]
 """Requests with their bodies, whether the connection was upgraded, and the bytes after that."""
+NOTHING: Final[Parsed] = ((), False, b"")
+Take = Callable[[Any, StreamReader, bytes], bool]
+"""Takes a request with its body as aiohttp and as the client has it; false where it does not."""
 
 
 class LenientParser:
@@ -58,6 +62,8 @@ class LenientParser:
 
     def __init__(self, parser: Any, renew: Callable[[], Any]) -> None:
         self._renew = renew
+        self.take: Take | None = None
+        """Asked for each request that came in one piece of its own; those it takes are not returned."""
         self.renames = False
         """Whether a request of this connection had a repeated header; its bytes are read line by line from then on."""
         self._received: list[bytes] = []
@@ -92,9 +98,12 @@ class LenientParser:
             return self._start_again(stream)
         messages = parsed[0]
         if not self._received and len(messages) == 1:
-            body = messages[0][1]
-            if body.is_eof() and data.find(END_OF_HEAD, 4) + 4 + body.total_bytes == len(data) <= LIMITS["head_bytes"]:
-                return parsed
+            message, body = messages[0]
+            if body.is_eof():
+                end = data.find(END_OF_HEAD, 4) + 4
+                if end + body.total_bytes == len(data) and end <= HEAD_BYTES:
+                    taken = self.take is not None and self.take(message, body, data[end:])
+                    return NOTHING if taken else parsed
         self._keep(data, messages)
         return parsed
 

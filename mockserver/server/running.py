@@ -62,6 +62,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
         on_unreadable=app.count_unreadable,
         timeout=settings.body_timeout,
         limit=min(MAX_CONNECTIONS, descriptors_left()),
+        answer_at_once=app.answer_at_once,
     )
     loop, context = asyncio.get_running_loop(), None
     if tls.is_on(settings):

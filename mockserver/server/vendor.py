@@ -12,11 +12,12 @@ from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from msgspec import Struct, structs
 
 from mockserver.contract.contract import Contract, split_target
 from mockserver.contract.serving import ServedContracts
-from mockserver.core.body import RequestBody
+from mockserver.core.body import LARGE, RequestBody
 from mockserver.core.gates import preflight_problem
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
@@ -24,8 +25,9 @@ from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.recording.replay.playing import Playback
 from mockserver.server import injection, logs
-from mockserver.server.aiohttp_io import problem, read_body, response, wire_request
+from mockserver.server.aiohttp_io import is_usual, problem, raw_reply, read_body, response, wire_request
 from mockserver.server.connection import Connection, Watched
+from mockserver.server.control import SESSION_PREFIX, is_control
 from mockserver.server.handed_through import HandedThrough
 from mockserver.server.replaying import Replayed, replay
 from mockserver.server.turns import Turn
@@ -46,6 +48,8 @@ T = TypeVar("T")
 COMPARED_AT_ONCE = 1_000_000
 """Bytes of all fault steps times bytes of a body up to which they are compared within a turn of the loop."""
 SESSION_HEADER = b"x-mock-session"
+ASK_FOR_MORE = ("HEAD", "OPTIONS", "CONNECT")
+"""Methods whose replies have no body, or that are preflights."""
 DELETED = ("X-Mock-Session-Deleted", "true")
 """The header of a reply to a request whose session was deleted while it was under way."""
 
@@ -97,6 +101,45 @@ class Vendor:
         if body.large:  # it is complete, so it is journalled, even if the client disconnects meanwhile
             return await asyncio.shield(self._answer(request, body, served, place, large=True))
         return await self._answer(request, body, served, place, large=False)
+
+    def answer_at_once(self, connection: Watched, message: RawRequestMessage, body: bytes) -> bytes | None:
+        """Return the whole reply to a request that is complete; None, and nothing is done, where `handle` has to.
+
+        That is where something has to be awaited, or HTTP asks for more than a reply. A reply that is not sent as usual
+        is left with the connection.
+        """
+        target, method = message.path, message.method
+        served = self._plain_owner(target)
+        if served is None or method in ASK_FOR_MORE or len(body) > LARGE:
+            return None
+        headers = message.raw_headers
+        fields = {name.lower(): value for name, value in reversed(headers)}
+        if b"expect" in fields or b"content-encoding" in fields:
+            return None
+        request = WireRequest(method=method, target=target, headers=headers, fields=fields, body=body)
+        judged = route(RequestBody(request), served)
+        session, notes = self._session_of(judged, None, NO_SESSIONS)
+        if session.faults or self._upstreams or session.playback is not None:
+            return None
+        now = real_ms()
+        judged = self._judge(judged, session, now)
+        session.saw(judged.credential)
+        exchange, reply = self._store.commit_at_once(
+            session, judged, received_ms=now, connection=connection.peer, notes=notes
+        )
+        logs.exchange_done(session, exchange, None, self._contracts.served.values())
+        reply = self._final(session, reply)
+        if not is_usual(reply):
+            connection.unfinished = _response(session, exchange, reply)
+            return None
+        return raw_reply(reply, formatdate(exchange.now_ms // 1000, usegmt=True) if session.clock.moved else None)
+
+    def _plain_owner(self, target: str) -> Contract | None:
+        """Return whose contract serves a target without a session prefix; None also for what only `handle` knows."""
+        if not target.startswith("/") or target.startswith(SESSION_PREFIX):
+            return None
+        path = target.partition("?")[0]
+        return None if is_control(path) else self._contracts.owner("/" + split_target(target)[0].lstrip("/"))
 
     async def _answer(
         self,

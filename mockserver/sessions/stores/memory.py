@@ -189,7 +189,29 @@ class MemoryStore:
         step: Step | None = None,
         relayed: Relayed | None = None,
     ) -> tuple[Exchange, WireReply]:
-        """Settle what was judged: claim, journal, and only then let the caller answer. `step` is the fault taken.
+        """Settle what was judged: claim, journal, and only then let the caller answer; see `commit_at_once`."""
+        return self.commit_at_once(
+            session,
+            judged,
+            received_ms=received_ms,
+            connection=connection,
+            notes=notes,
+            step=step,
+            relayed=relayed,
+        )
+
+    def commit_at_once(
+        self,
+        session: Session,
+        judged: Judged,
+        *,
+        received_ms: int,
+        connection: str = "",
+        notes: tuple[str, ...] = (),
+        step: Step | None = None,
+        relayed: Relayed | None = None,
+    ) -> tuple[Exchange, WireReply]:
+        """Do what `commit` does, without awaiting anything. `step` is the fault taken.
 
         `relayed` is what an upstream or a recording made of the request. Nothing is stored where it gave no reply, and
         no id is claimed where it refused: its client may send the same events again.
