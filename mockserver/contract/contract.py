@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -99,6 +99,8 @@ class Contract:
     parts: Mapping[str, int]
     folder: str = ""
     bytes: int = 0
+    plans: dict[Hashable, object] = field(default_factory=dict, repr=False)
+    """Plans of replies, see `keep_plan`."""
     _places: dict[str, Place] = field(default_factory=dict, repr=False)
     _sources: dict[str, str] = field(default_factory=dict, repr=False)
 
@@ -121,6 +123,12 @@ class Contract:
     def message(self, keyword: str) -> str:
         """Return the text template for a broken keyword."""
         return self.messages.get(keyword, self.messages["default"])
+
+    def keep_plan(self, key: Hashable, plan: object) -> None:
+        """Keep how a reply is made as long as the contract is there; what it is only `core.reply_plans` knows."""
+        if len(self.plans) >= KEPT_PLACES:
+            self.plans.clear()
+        self.plans[key] = plan
 
     def locate(self, target: str) -> Place:
         """Find the operations at a raw request target; the answer is kept, because clients repeat themselves."""

@@ -120,17 +120,26 @@ def answering(judged: Judged) -> Operation | Prefix:
 def _headers(
     judged: Judged, receipt: Receipt, media_type: str, templates: Mapping[str, str], variables: Mapping[str, Json]
 ) -> Headers:
+    rate = None if judged.operation is None else judged.operation.rate
+    headers, templates = fixed_headers(judged, media_type), header_templates(rate, templates)
+    if templates:
+        values = {**rate_variables(judged, receipt, rate), **variables}
+        headers += [(header, header_line(fill_text(template, values))) for header, template in templates.items()]
+    return tuple(headers)
+
+
+def fixed_headers(judged: Judged, media_type: str) -> list[tuple[str, str]]:
+    """Return the headers of a reply that depend on nothing but the request's origin."""
     headers = [("Content-Type", media_type)]
     rules = answering(judged).cors
     if rules is not None:
         headers += cors_reply_headers(rules, judged.request.header(b"origin"))
-    rate = None if judged.operation is None else judged.operation.rate
-    if rate is not None:
-        templates = {**rate.headers, **templates}
-    if templates:
-        values = {**rate_variables(judged, receipt, rate), **variables}
-        headers += [(header, _line(fill_text(template, values))) for header, template in templates.items()]
-    return tuple(headers)
+    return headers
+
+
+def header_templates(rate: RateLimit | None, templates: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the templates of the other headers: those of a rate limit, and those of the reply."""
+    return templates if rate is None else {**rate.headers, **templates}
 
 
 @lru_cache(maxsize=256)
@@ -162,7 +171,7 @@ def _allow(rules: CorsRules, origin: str | None) -> Headers:
     return (("Access-Control-Allow-Origin", origin), *credentials)
 
 
-def _line(text: str) -> str:
+def header_line(text: str) -> str:
     """Return a text as a header can carry it; it may hold what a client sent."""
     return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)
 

@@ -14,6 +14,7 @@ from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from multidict import CIMultiDict
 
+from mockserver.core.reply_plans import NUMBERS, Counted, PlannedReply, ReplyPlan, counted
 from mockserver.core.wire import Headers, WireReply, WireRequest
 from mockserver.jsonkit import Json
 from mockserver.jsonkit.jsontext import render
@@ -179,6 +180,30 @@ def raw_reply(reply: WireReply, date: str | None = None) -> bytes:
     """Return a usual reply as it is sent on a connection of HTTP/1.1 that stays open; without `date`, of now."""
     headers = (*reply.headers, ("Server", SERVER), ("Date", date or _date(int(time.time()))))
     return raw_head(reply.status, headers, len(reply.body), close=False) + reply.body
+
+
+def raw_planned(reply: PlannedReply, date: str | None = None) -> bytes | None:
+    """Return a planned reply as `raw_reply` does; None where it is not a usual one."""
+    head = _planned_head(reply.plan)
+    if head is None:
+        return None
+    body = reply.body
+    values = (*head.pick(reply.numbers), date or _date(int(time.time())), len(body))
+    return (head.text % values).encode("utf-8", "replace") + body
+
+
+@lru_cache(maxsize=256)
+def _planned_head(plan: ReplyPlan) -> Counted | None:
+    """Return the head of a planned reply, with places for its numbers, its date and its length."""
+    trial = PlannedReply(plan, tuple(range(len(NUMBERS)))).wire()
+    if not is_usual(trial):
+        return None
+    raw_reply(trial)
+    lines = [f"HTTP/1.1 {plan.status} {phrase(plan.status)}".replace("%", "%%")]
+    lines += [f"{name.replace('%', '%%')}: {value.text}" for name, value in plan.headers]
+    lines += [f"Server: {SERVER}", "Date: %s", "Content-Length: %d", "", ""]
+    places = tuple(place for _, value in plan.headers for place in value.places)
+    return counted("\r\n".join(lines), places)
 
 
 @lru_cache(maxsize=1)

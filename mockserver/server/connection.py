@@ -249,8 +249,8 @@ class Watched(Connection):
     head that does not arrive within the server's `timeout` is given up. A body whose framing breaks off ends at
     once. A header that came twice is taken once.
 
-    A request that came in one piece is offered to the server's `answer_at_once` before aiohttp sees it. What is answered
-    so has no task, no request and no response of aiohttp's, which take longer than a small answer itself.
+    A request that came in one piece is offered to the server's `answer_at_once` before aiohttp sees it. What is
+    answered so has no task, no request and no response of aiohttp's, which take longer than a small answer itself.
     """
 
     __slots__ = (

@@ -15,17 +15,18 @@ from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from msgspec import Struct, structs
 
-from mockserver.contract.contract import Contract, split_target
+from mockserver.contract.contract import KEPT_PLACES, LONGEST_KEPT_TARGET, Contract, split_target
 from mockserver.contract.serving import ServedContracts
 from mockserver.core.body import LARGE, RequestBody
 from mockserver.core.gates import preflight_problem
 from mockserver.core.judge import judge
 from mockserver.core.model import Judged, Terms
+from mockserver.core.reply_plans import PlannedReply, quick_answer
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.recording.replay.playing import Playback
 from mockserver.server import injection, logs
-from mockserver.server.aiohttp_io import is_usual, problem, raw_reply, read_body, response, wire_request
+from mockserver.server.aiohttp_io import is_usual, problem, raw_planned, raw_reply, read_body, response, wire_request
 from mockserver.server.connection import Connection, Watched
 from mockserver.server.control import SESSION_PREFIX, is_control
 from mockserver.server.handed_through import HandedThrough
@@ -89,6 +90,8 @@ class Vendor:
         self._unseen = unseen
         self._contracts = contracts
         self._store = store
+        self._owners: dict[str, Contract | None] = {}
+        self._owners_of = contracts.served
 
     async def handle(self, request: web.BaseRequest, target: str, prefixed: str | None) -> web.StreamResponse:
         """Answer one request; `target` is without the session prefix, `prefixed` the session it named."""
@@ -124,22 +127,31 @@ class Vendor:
         now = real_ms()
         judged = self._judge(judged, session, now)
         session.saw(judged.credential)
-        exchange, reply = self._store.commit_at_once(
-            session, judged, received_ms=now, connection=connection.peer, notes=notes
-        )
+        exchange, reply = self._store.commit_plain(session, judged, now, connection.peer, notes, quick_answer)
         logs.exchange_done(session, exchange, None, self._contracts.served.values())
-        reply = self._final(session, reply)
-        if not is_usual(reply):
-            connection.unfinished = _response(session, exchange, reply)
-            return None
-        return raw_reply(reply, formatdate(exchange.now_ms // 1000, usegmt=True) if session.clock.moved else None)
+        date = formatdate(exchange.now_ms // 1000, usegmt=True) if session.clock.moved else None
+        if isinstance(reply, PlannedReply) and not session.deleted:
+            sent = raw_planned(reply, date)
+            if sent is not None:
+                return sent
+        final = self._final(session, reply.wire() if isinstance(reply, PlannedReply) else reply)
+        if is_usual(final):
+            return raw_reply(final, date)
+        connection.unfinished = _response(session, exchange, final)
+        return None
 
     def _plain_owner(self, target: str) -> Contract | None:
         """Return whose contract serves a target without a session prefix; None also for what only `handle` knows."""
-        if not target.startswith("/") or target.startswith(SESSION_PREFIX):
-            return None
-        path = target.partition("?")[0]
-        return None if is_control(path) else self._contracts.owner("/" + split_target(target)[0].lstrip("/"))
+        if self._owners_of is not self._contracts.served or len(self._owners) >= KEPT_PLACES:
+            self._owners_of, self._owners = self._contracts.served, {}
+        if target in self._owners:
+            return self._owners[target]
+        owner, path = None, target.partition("?")[0]
+        if path.startswith("/") and not path.startswith(SESSION_PREFIX) and not is_control(path):
+            owner = self._contracts.owner("/" + split_target(target)[0].lstrip("/"))
+        if len(target) <= LONGEST_KEPT_TARGET:
+            self._owners[target] = owner
+        return owner
 
     async def _answer(
         self,

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final, Literal, Protocol, TypeVar
 
 from msgspec import structs
 
 from mockserver.core.answer import answer
-from mockserver.core.model import Judged
+from mockserver.core.model import Judged, Receipt
 from mockserver.core.wire import WireReply, WireRequest
 from mockserver.sessions.claims import ID_BYTES
 from mockserver.sessions.exchange import NO_OVERRIDE, WITHOUT_REPLY, Exchange, Relayed, SharedHead
@@ -44,6 +44,17 @@ REFUSING: Final = 400
 
 MIN_REMEMBERED: Final = 1_000
 """How many ids are remembered, however small the memory limit is."""
+
+
+class Answered(Protocol):
+    """A reply in whatever form."""
+
+    @property
+    def status(self) -> int:
+        """Its status."""
+
+
+R = TypeVar("R", bound=Answered)
 
 
 def size_of_head(request: WireRequest) -> int:
@@ -189,33 +200,13 @@ class MemoryStore:
         step: Step | None = None,
         relayed: Relayed | None = None,
     ) -> tuple[Exchange, WireReply]:
-        """Settle what was judged: claim, journal, and only then let the caller answer; see `commit_at_once`."""
-        return self.commit_at_once(
-            session,
-            judged,
-            received_ms=received_ms,
-            connection=connection,
-            notes=notes,
-            step=step,
-            relayed=relayed,
-        )
-
-    def commit_at_once(
-        self,
-        session: Session,
-        judged: Judged,
-        *,
-        received_ms: int,
-        connection: str = "",
-        notes: tuple[str, ...] = (),
-        step: Step | None = None,
-        relayed: Relayed | None = None,
-    ) -> tuple[Exchange, WireReply]:
-        """Do what `commit` does, without awaiting anything. `step` is the fault taken.
+        """Settle what was judged: claim, journal, and only then let the caller answer. `step` is the fault taken.
 
         `relayed` is what an upstream or a recording made of the request. Nothing is stored where it gave no reply, and
         no id is claimed where it refused: its client may send the same events again.
         """
+        if step is None and relayed is None:
+            return self.commit_plain(session, judged, received_ms, connection, notes, answer)
         failed = relayed is not None and relayed.origin in WITHOUT_REPLY
         if relayed is not None and relayed.reply.status >= REFUSING:
             judged.dedup = judged.entities = judged.idempotency = None
@@ -238,6 +229,34 @@ class MemoryStore:
             status=reply.status if override.reply is None else override.reply.status,
             connection=connection,
             refused=judged.refusal is not None or receipt.refused is not None or failed,
+            receipt=receipt,
+            override=override,
+        )
+        self.record(session, exchange)
+        return exchange, reply
+
+    def commit_plain(
+        self,
+        session: Session,
+        judged: Judged,
+        received_ms: int,
+        connection: str,
+        notes: tuple[str, ...],
+        answering: Callable[[Judged, Receipt], R],
+    ) -> tuple[Exchange, R]:
+        """Commit a request that the contract answers, without awaiting anything; the reply is what `answering` says."""
+        receipt = session.settle(judged)
+        reply, now_ms, override = answering(judged, receipt), judged.terms.now_ms, NO_OVERRIDE
+        if notes or received_ms != now_ms:
+            received = None if received_ms == now_ms else received_ms
+            override = replace(override, notes=notes, received_ms=received)
+        exchange = Exchange(
+            shared=self._shared_head(judged, session),
+            body=judged.request_body.request.body,
+            now_ms=now_ms,
+            status=reply.status,
+            connection=connection,
+            refused=judged.refusal is not None or receipt.refused is not None,
             receipt=receipt,
             override=override,
         )
