@@ -268,7 +268,7 @@ class Watched(Connection):
     def __init__(self, server: Server) -> None:
         super().__init__(server, NEVER_S)  # aiohttp does not see all requests, so `end_if_overdue` finds idle ones
         self.unfinished: web.StreamResponse | Exception | None = None
-        """What became of the request that is under way, where `answer_at_once` began with it and did not send it."""
+        """The reply to the request that is under way, or the error in it, where `answer_at_once` did not send it."""
         self._is_taken = False
         self._head_since: float | None = self.active_at
         self._silent = True
