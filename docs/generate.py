@@ -20,6 +20,7 @@ import python_api
 
 from mockserver.cli.main import main as program
 from mockserver.contract import fidelity as facts
+from mockserver.contract.client_rules import ClientRule
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import library
 from mockserver.jsonkit import jsontext, yamltext
@@ -182,7 +183,27 @@ def facts_page(name: str, contract: Contract, revisions: list[str]) -> str:
         "\n## Other facts\n",
         *_table([fact for fact in found if fact["basis"] != "assumed"]),
     ]
+    rules = library().protocol(name).client_rules.rules.values()
+    if rules:
+        lines += [
+            "\n## Rules about clients\n",
+            "What clients do. [Score a client](../howto/score-a-client.md) shows how to judge one.\n",
+            "| Rule | Level | A client | Exercised by | Source |",
+            "| --- | --- | --- | --- | --- |",
+            *map(_rule_row, rules),
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _rule_row(rule: ClientRule) -> str:
+    stimulus = "ordinary traffic" if rule.stimulus is None else f"`{rule.stimulus.name}`: {rule.stimulus.text}"
+    cells = (f"`{rule.name}`", rule.level, rule.text, stimulus, _linked(rule.source))
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _linked(source: str) -> str:
+    """Return a source whose citations are links."""
+    return CITATION.sub(r"[\g<0>](../protocols/\g<0>)", source)
 
 
 def figures_page() -> str:
@@ -211,8 +232,7 @@ def _table(found: list[dict[str, Any]]) -> Iterator[str]:
     for fact in found:
         value = json.dumps(fact["value"], ensure_ascii=False)
         value = value if len(value) <= 100 else value[:99] + "…"
-        source = CITATION.sub(r"[\g<0>](../protocols/\g<0>)", fact["source"])
-        cells = (f"`{fact['pointer']}`", f"`{value}`" if value != "{}" else "", source)
+        cells = (f"`{fact['pointer']}`", f"`{value}`" if value != "{}" else "", _linked(fact["source"]))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mockserver.client.client import AsyncSession, Client, Session
     from mockserver.client.local import MockServer
-    from mockserver.client.results import Delivery, Event, Exchange, Request, SessionState, Waited
+    from mockserver.client.results import Conformance, Delivery, Event, Exchange, Request, SessionState, Waited
     from mockserver.client.session_calls import WaitError
     from mockserver.core.findings import Finding
     from mockserver.errors import ContractError, ControlError, MockServerError, SettingsError, UnreachableError
@@ -19,6 +19,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncSession",
     "Client",
+    "Conformance",
     "ContractError",
     "ControlError",
     "Delivery",
@@ -42,6 +43,7 @@ __all__ = [
 _HOMES = {
     "AsyncSession": "mockserver.client.client",
     "Client": "mockserver.client.client",
+    "Conformance": "mockserver.client.results",
     "Delivery": "mockserver.client.results",
     "Event": "mockserver.client.results",
     "Exchange": "mockserver.client.results",

@@ -15,7 +15,7 @@ from mockserver.jsonkit.printable import printable
 from mockserver.settings import DEFAULT_PORT
 
 if TYPE_CHECKING:
-    from mockserver.contract.library import Protocol
+    from mockserver.contract.library import Library, Protocol
     from mockserver.jsonkit import Json
 
 DOCUMENTS: Final = ("requests", "events", "replies", "bodies")
@@ -23,6 +23,7 @@ DEFAULT_SERVER: Final = f"http://127.0.0.1:{DEFAULT_PORT}"
 EPILOG: Final = """\b
 Examples:
   mockserver contracts list
+  mockserver contracts list --rules
   mockserver contracts print outlit --revision r4-2026-08
   mockserver contracts print apex --contract-patch strict.yaml --json
   mockserver contracts explain outlit /protocol/limits/body/max_bytes
@@ -45,14 +46,18 @@ def command() -> None:
 
 
 @command.command("list")
+@click.option("--rules", is_flag=True, help="List the rules about clients instead, with level and source.")
 @contract_files
 @_as_json
-def list_contracts(contracts: Sequence[Path], contract_patches: Sequence[Path], as_json: bool) -> None:
+def list_contracts(rules: bool, contracts: Sequence[Path], contract_patches: Sequence[Path], as_json: bool) -> None:
     """List the protocols and their revisions."""
     from mockserver.contract.library import library_of
 
     library = library_of(contracts)
     load_patches(library, None, None, contract_patches)
+    if rules:
+        _list_rules(library, as_json=as_json)
+        return
     if as_json:
         print_json({"protocols": [_described(protocol) for protocol in library.protocols.values()]})
         return
@@ -168,6 +173,19 @@ def print_schemas(
     (contract,) = load_contracts(name, revision, contracts, contract_patches)
     query = "" if revision is None else f"?{urlencode({'revision': revision})}"
     print_json(publish.schemas(contract, document, server.rstrip("/"), query))
+
+
+def _list_rules(library: Library, *, as_json: bool) -> None:
+    """Print the rules about clients of each protocol."""
+    rules = [rule for protocol in library.protocols.values() for rule in protocol.client_rules.rules.values()]
+    if as_json:
+        print_json({"rules": [rule.as_json() for rule in rules]})
+        return
+    rows = [
+        (rule.protocol, rule.name, rule.level, "-" if rule.stimulus is None else rule.stimulus.name, rule.text)
+        for rule in rules
+    ]
+    _print_table(("PROTOCOL", "RULE", "LEVEL", "STIMULUS", "TEXT"), *rows)
 
 
 def _described(protocol: Protocol) -> Mapping[str, Json]:

@@ -17,6 +17,7 @@ from mockserver.settings import RateMode, RecordMode, ReplyMode
 VerdictName = Literal["accepted", "duplicate", "rejected"]
 Fate = Literal["accepted", "accepted_after_retry", "rejected", "rejected_then_resent", "pending", "lost"]
 Origin = Literal["contract", "upstream", "proxy", "recording", "unmatched"]
+RuleVerdict = Literal["pass", "fail", "not_exercised"]
 WaitReason = Literal["ok", "timeout", "too_many", "not_quiet", "deleted", "evicted"]
 
 
@@ -154,6 +155,51 @@ class Delivery:
     fate: Fate
     flags: tuple[str, ...]
     label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stimulus:
+    """What exercises a rule: fault steps; `takes_ms` is how long a client may take that waits, or None."""
+
+    name: str
+    text: str
+    steps: tuple[Mapping[str, Json], ...] = ()
+    takes_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleScore:
+    """The verdict on one rule about clients. `requests` show the violations, `message` says what the first one is."""
+
+    protocol: str
+    rule: str
+    text: str
+    level: Literal["must", "should"]
+    source: str
+    verdict: RuleVerdict
+    message: str = ""
+    requests: tuple[str, ...] = ()
+    cases: int = 0
+    failures: int = 0
+    stimulus: Stimulus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conformance:
+    """The score of a client: each rule with its verdict. `evicted` requests are not judged."""
+
+    session: str
+    rules: tuple[RuleScore, ...]
+    evicted: int = 0
+
+    def of(self, verdict: RuleVerdict) -> list[RuleScore]:
+        """Return the rules with a verdict: `pass`, `fail` or `not_exercised`."""
+        return [row for row in self.rules if row.verdict == verdict]
+
+    @property
+    def failed(self) -> list[RuleScore]:
+        """The rules that are broken."""
+        return self.of("fail")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from mockserver.client.checks import check_options, check_range
 from mockserver.client.keys import Credentials
 from mockserver.client.results import (
     ClockReading,
+    Conformance,
     Delivery,
     Event,
     Exchange,
@@ -124,6 +125,18 @@ def request(session: str, id: str) -> Steps[Exchange]:
 def deliveries(session: str, *, final: bool = False) -> Steps[list[Delivery]]:
     """Return one row per logical event with all its attempts; with `final`, pending events count as lost."""
     return (yield from _rows(session, "deliveries", Delivery, final=final or None))
+
+
+def conformance(
+    session: str, protocol: str | None = None, *, final: bool = False, made: int | None = None
+) -> Steps[Conformance]:
+    """Return the score of the client by the rules of its protocol.
+
+    By default, of the protocols that the session has requests of. With `final`, no more requests will follow. `made` is
+    how many different events the program made, if that is known. Raises ControlError for an unknown protocol.
+    """
+    path = at(session, "conformance", protocol=protocol, final=final or None, made=made)
+    return read(Conformance, (yield Call(method="GET", path=path)))
 
 
 ExportFormat: TypeAlias = Literal["ndjson", "recording", "har", "vcr", "case"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -104,23 +103,24 @@ class Traffic:
     until_ms: int
     final: bool = False
     made: int | None = None
-    _rows: list[Delivery] = field(default_factory=list)
+    _ledger: Ledger = field(default_factory=Ledger)
     _parsed: dict[int, SentEvents] = field(default_factory=dict)
     _told: dict[int, list[ClientOutcome]] = field(default_factory=dict)
     _replies: dict[int, WireReply] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.exchanges = [exchange for exchange in self.exchanges if exchange.operation != PREFLIGHT]
-        ledger = Ledger()
-        for exchange in self.exchanges:
-            deque(ledger.adding(exchange), maxlen=0)
-        self._rows = ledger.rows
+
+    def adding(self, exchange: Exchange) -> Iterator[None]:
+        """Take a request into the ledger, with a yield after each small piece of work; each once, in their order."""
+        yield from self._ledger.adding(exchange)
 
     @cached_property
     def events(self) -> Sequence[LogicalEvent]:
         """The logical events in the order in which they were first sent."""
-        followed = {row.resends: row for row in self._rows if row.resends is not None}
-        return [self._event(row, followed) for row in self._rows if row.resends is None]
+        rows = self._ledger.rows
+        followed = {row.resends: row for row in rows if row.resends is not None}
+        return [self._event(row, followed) for row in rows if row.resends is None]
 
     def _event(self, row: Delivery, followed: dict[Delivery, Delivery]) -> LogicalEvent:
         if row not in followed:

@@ -134,7 +134,7 @@ def _is_below(rule: str, place: str, severity: str) -> bool:
 
 
 class JsonBody(Check):
-    """Holds that a body is one JSON object in UTF-8, in which no name stands twice."""
+    """Holds that a body is one JSON object in UTF-8, without duplicate keys."""
 
     name = "json_body"
 

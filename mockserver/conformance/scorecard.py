@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -44,24 +44,26 @@ class RuleScore:
 
     def as_json(self) -> dict[str, Json]:
         """Return it as the control surface shows it."""
-        rule = self.rule
         return {
-            "protocol": rule.protocol,
-            "rule": rule.name,
-            "text": rule.text,
-            "level": rule.level,
-            "source": rule.source,
+            **self.rule.as_json(),
             "verdict": self.verdict,
             "message": self.message,
             "requests": list(self.requests),
             "cases": self.cases,
             "failures": self.failures,
-            "stimulus": None if rule.stimulus is None else rule.stimulus.as_json(),
         }
 
 
 def score(rules: Iterable[ClientRule], traffic: Traffic) -> list[RuleScore]:
     """Return the verdict of each rule on the traffic, in their order. The time grows with the traffic."""
+    scores: list[RuleScore] = []
+    for piece in scoring(rules, traffic):
+        scores = piece or scores
+    return scores
+
+
+def scoring(rules: Iterable[ClientRule], traffic: Traffic) -> Iterator[list[RuleScore] | None]:
+    """Yield None after each piece of work, and the verdict of each rule at the end."""
     revisions = {exchange.contract.revision for exchange in traffic.exchanges}
     scopes: list[tuple[LooksAt, set[int], list[Check]]] = []
     checks: list[tuple[ClientRule, Check]] = []
@@ -75,16 +77,19 @@ def score(rules: Iterable[ClientRule], traffic: Traffic) -> list[RuleScore]:
         if not rule.revisions or revisions & rule.revisions:
             scope[2].append(check)
     for exchange in traffic.exchanges:
+        yield from traffic.adding(exchange)
         sent = Sent(exchange)
         for looks_at, seen, of_scope in scopes:
             if of_scope and (looks_at == EVERYTHING or looked_at(sent, looks_at)):
                 seen.add(exchange.seq)
                 for check in of_scope:
                     check.see(sent)
+        yield None
     for _, _, of_scope in scopes:
         for check in of_scope:
             check.end(traffic)
-    return [_scored(rule, check) for rule, check in checks]
+            yield None
+    yield [_scored(rule, check) for rule, check in checks]
 
 
 def _scored(rule: ClientRule, check: Check) -> RuleScore:

@@ -75,6 +75,17 @@ class ClientRule:
     revisions: frozenset[str] = frozenset()
     looks_at: LooksAt = EVERYTHING
 
+    def as_json(self) -> dict[str, Json]:
+        """Return what identifies it to a reader."""
+        return {
+            "protocol": self.protocol,
+            "rule": self.name,
+            "text": self.text,
+            "level": self.level,
+            "source": self.source,
+            "stimulus": None if self.stimulus is None else self.stimulus.as_json(),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRules:

@@ -152,6 +152,12 @@ def test_clock_moves_when_told_and_goes_back_to_real_time(session: Session) -> N
     assert not session.clock.read().frozen
 
 
+def test_conformance_tells_the_rules_that_a_client_breaks(session: Session) -> None:
+    score = session.conformance("whisperr")
+    assert score.failed == []
+    assert {row.verdict for row in score.rules} == {"not_exercised"}
+
+
 def test_deliveries_tell_the_retry_when_the_first_attempt_was_refused(session: Session) -> None:
     session.faults.add(reply={"status": 503}, times=1)
     event = whisperr_event("again")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mockserver.server.handlers.conformance_handlers import ConformanceHandlers
 from mockserver.server.handlers.document_handlers import DocumentHandlers
 from mockserver.server.handlers.journal_handlers import JournalHandlers
 from mockserver.server.handlers.replay_handlers import ReplayHandlers
@@ -20,6 +21,7 @@ class Handlers(
     WaitHandlers,
     StreamHandlers,
     ReportHandlers,
+    ConformanceHandlers,
     ScriptHandlers,
 ):
     """All handlers: each public method named by an operationId takes a `Call`."""
