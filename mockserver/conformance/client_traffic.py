@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from mockserver.contract.client_rules import LooksAt
+from mockserver.core.adapter import adapter_of
 from mockserver.core.body import RequestBody
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json, pointer
@@ -44,6 +45,14 @@ class Sent:
         body = RequestBody(self.exchange.request)
         body.parse(self.exchange.contract.max_body)
         return body
+
+    @cached_property
+    def form(self) -> str | None:
+        """The name of the body's form, also where it holds no event."""
+        operation = self.exchange.contract.operations.get(self.exchange.operation or "")
+        adapter = adapter_of(self.exchange.contract.adapter)
+        form = None if operation is None else adapter.choose_form(operation, self.text.value)
+        return None if form is None else form.name
 
     @cached_property
     def findings(self) -> frozenset[tuple[str, str]]:
@@ -142,9 +151,13 @@ class Traffic:
         exchange, index = attempt
         return self._of(self._told, exchange, _told)[index]
 
+    def reply(self, exchange: Exchange) -> WireReply:
+        """Return the answer to a request."""
+        return self._of(self._replies, exchange, _reply)
+
     def reply_header(self, exchange: Exchange, name: str) -> str | None:
         """Return a header of the answer to a request, or None."""
-        reply = self._of(self._replies, exchange, _reply)
+        reply = self.reply(exchange)
         return next((value for key, value in reply.headers if key.lower() == name.lower()), None)
 
     @staticmethod
@@ -178,6 +191,8 @@ class Traffic:
 def looked_at(sent: Sent, scope: LooksAt) -> bool:
     """Tell whether a rule is about a request."""
     if scope.operations and sent.exchange.operation not in scope.operations:
+        return False
+    if scope.forms and sent.form not in scope.forms:
         return False
     if not all(any(matches(text, value) for value in sent.headers(name)) for name, text in scope.headers.items()):
         return False

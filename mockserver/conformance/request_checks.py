@@ -91,6 +91,10 @@ class Member(Check):
             return f"does not fit {pattern}: {shown(value)}"
         if "one_of" in rules and value not in rules["one_of"]:
             return f"is none of {shown(rules['one_of'])}: {shown(value)}"
+        if value in rules.get("none_of", ()):
+            return f"is {shown(value)}"
+        if is_of(value, "number") and not rules.get("minimum", value) <= value <= rules.get("maximum", value):
+            return f"is out of range: {shown(value)}"
         length = len(value) if isinstance(value, str | list | dict) else None
         if length is not None and length < rules.get("min_length", 0):
             return f"is shorter than {rules['min_length']}: {shown(value)}"
@@ -140,8 +144,8 @@ class JsonBody(Check):
 
     def see(self, sent: Sent) -> None:
         """Parse the body."""
-        if not sent.exchange.body:
-            return
+        if not 0 < len(sent.exchange.body) <= sent.exchange.contract.max_body:
+            return  # one that is too large is not parsed
         self.case()
         duplicates: list[str] = []
         if not sent.text.text or sent.text.not_json is not None:

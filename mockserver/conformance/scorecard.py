@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
-from mockserver.conformance import pause_checks, request_checks, retry_checks, session_checks
+from mockserver.conformance import pause_checks, relation_checks, request_checks, retry_checks, session_checks
 from mockserver.conformance.client_check import Check
 from mockserver.conformance.client_traffic import Sent, Traffic, looked_at
 from mockserver.contract.client_rules import EVERYTHING, ClientRule, LooksAt
@@ -16,7 +16,7 @@ from mockserver.jsonkit import Json
 
 Verdict = Literal["pass", "fail", "not_exercised"]
 VERDICTS: Final[tuple[Verdict, ...]] = ("pass", "fail", "not_exercised")
-MODULES: Final = (request_checks, session_checks, retry_checks, pause_checks)
+MODULES: Final = (request_checks, relation_checks, session_checks, retry_checks, pause_checks)
 CHECKS: Final[Mapping[str, type[Check]]] = MappingProxyType(
     {
         found.name: found

@@ -8,6 +8,7 @@ from mockserver.conformance.client_check import Check
 from mockserver.conformance.client_traffic import Sent, Traffic, events_looked_at
 from mockserver.conformance.request_checks import of_each, shown
 from mockserver.contract.client_rules import ClientRule
+from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
 from mockserver.jsonkit.pointer import MISSING
@@ -107,12 +108,13 @@ class InOrder(Check):
     def end(self, traffic: Traffic) -> None:
         """Compare each event with the latest one before."""
         latest: tuple[int, Exchange] | None = None
+        in_request = self.parameters.get("in") == "request"
         for event in self.events(traffic):
             first = event.attempts[0]
             ms = moment(pointer.get(traffic.content(first), pointer.parse(self.parameters["pointer"])))
             if ms is None:
                 continue
-            if latest is None:
+            if latest is None or (in_request and latest[1] is not first[0]):
                 latest = ms, first[0]
                 continue
             self.case()
@@ -214,4 +216,5 @@ class EverythingArrives(Check):
 
 
 def _is_success(exchange: Exchange) -> bool:
-    return not exchange.override.lost and 200 <= exchange.status < 300
+    told = 200 <= exchange.status < 300 and not exchange.override.lost
+    return told and Verdict.REJECTED not in exchange.verdicts

@@ -49,6 +49,7 @@ class LooksAt:
     """The requests and events that a rule is about. Patterns are by header name, and by the place in the body."""
 
     operations: frozenset[str] = frozenset()
+    forms: frozenset[str] = frozenset()
     types: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Mapping[str, str] = field(default_factory=dict)
