@@ -41,7 +41,7 @@ end
 """
 
 
-SENDERS = ("wrk", "client.py")
+SENDERS = ("client.py", "wrk")
 chosen = ""
 
 

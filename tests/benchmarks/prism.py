@@ -1,32 +1,35 @@
-"""A peer: Stoplight Prism at its fastest, serving the OpenAPI document that we publish."""
+"""A peer: Stoplight Prism at its fastest, serving the OpenAPI documents that we publish."""
 
 from __future__ import annotations
 
 import json
-import statistics
+import shutil
 import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 from mockserver.contract import publish
 from mockserver.contract.library import library
-from tests.benchmarks import payloads
 from tests.benchmarks.cores import SERVER, pinned
 from tests.benchmarks.load import requests_per_second
 from tests.benchmarks.payloads import Payload
-from tests.benchmarks.servers import free_port, mock
+from tests.benchmarks.servers import Server, free_port
+from tests.benchmarks.throughput import Peer
 
-PACKAGE = "@stoplight/prism-cli"
-ONE, BATCH = 4.0, 2.5
-CASES = {
-    "outlit": ((payloads.outlit(1), ONE), (payloads.outlit(100), BATCH)),
-    "apex": ((payloads.apex(1), ONE), (payloads.apex(100), BATCH)),
-    "whisperr": ((payloads.whisperr(1), ONE), (payloads.whisperr(100), BATCH), (payloads.whisperr(500), BATCH)),
-}
+PACKAGE: Final = "@stoplight/prism-cli"
+WARM_UP_S: Final = 3
+"""Prism reaches its speed when its code is compiled: its first two seconds are three times slower."""
+
+
+def is_available() -> bool:
+    """Return whether Prism can be installed."""
+    return shutil.which("npm") is not None and shutil.which("node") is not None
 
 
 def _install(folder: Path) -> Path:
@@ -42,8 +45,8 @@ def _its_reply(url: str, payload: Payload) -> Payload:
 
 
 @contextmanager
-def _prism(folder: Path, program: Path, protocol: str) -> Iterator[str]:
-    """Serve a protocol's OpenAPI document; yield the URL."""
+def _serving(folder: Path, program: Path, protocol: str) -> Iterator[Server]:
+    """Serve a protocol's OpenAPI document."""
     document, port = folder / f"{protocol}.json", free_port()
     document.write_text(json.dumps(publish.openapi(library().protocol(protocol).contract())))
     command = [*pinned(SERVER), str(program), "mock", "--verbose-level", "silent", "-h", "127.0.0.1"]
@@ -51,33 +54,28 @@ def _prism(folder: Path, program: Path, protocol: str) -> Iterator[str]:
         try:
             url = f"http://127.0.0.1:{port}"
             subprocess.run(["curl", "-s", "-o", "/dev/null", "--retry", "30", "--retry-connrefused", url], check=True)
-            yield url
+            yield Server(url=url, pid=process.pid)
         finally:
             process.terminate()
 
 
-def measure(rounds: int, seconds: int) -> dict[str, dict[str, float]]:
-    """Install Prism from the npm registry and measure it and ours in turns, 16 connections."""
-    made: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory() as name, mock() as ours:
+@contextmanager
+def warm() -> Iterator[Callable[[Payload], Peer]]:
+    """Install Prism from the npm registry; yield what gives it as a peer for a payload, warmed up with that.
+
+    The server of each protocol stays until the end; it takes no processor time while nobody asks it.
+    """
+    with tempfile.TemporaryDirectory() as name, ExitStack() as running:
         program = _install(Path(name))
-        for protocol, cases in CASES.items():
-            with _prism(Path(name), program, protocol) as url:
-                for payload, goal in cases:
-                    found = _in_turns(ours.url, url, payload, rounds, seconds)
-                    made[f"beside Prism, {payload.name}"] = {**found, "goal at least": goal}
-    return made
 
+        @cache
+        def serving(protocol: str) -> Server:
+            return running.enter_context(_serving(Path(name), program, protocol))
 
-def _in_turns(ours: str, prism: str, payload: Payload, rounds: int, seconds: int) -> dict[str, float]:
-    theirs = _its_reply(prism, payload)
-    mine, other = [], []
-    for _ in range(rounds):
-        other.append(requests_per_second(prism, theirs, connections=16, seconds=seconds))
-        mine.append(requests_per_second(ours, payload, connections=16, seconds=seconds))
-    return {
-        "ours/s": statistics.median(mine),
-        "prism/s": statistics.median(other),
-        "prism in its first round/s": other[0],
-        "ratio": statistics.median(m / o for m, o in zip(mine, other, strict=True)),
-    }
+        def peer(payload: Payload) -> Peer:
+            server = serving(payload.name.split()[0])
+            theirs = _its_reply(server.url, payload)
+            requests_per_second(server.url, theirs, connections=16, seconds=WARM_UP_S)
+            return Peer("Prism", server, theirs)
+
+        yield peer

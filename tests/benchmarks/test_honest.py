@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.benchmarks import ceiling as ceiling_script
 from tests.benchmarks import load, payloads
+from tests.benchmarks.chart import draw
 from tests.benchmarks.load import WrongReplyError, requests_per_second
 from tests.benchmarks.servers import ROOT, Server, mock
-from tests.benchmarks.throughput import CASES, Case, measure, measure_beside
+from tests.benchmarks.throughput import CASES, ONE, OTHER, Case, Peer, measure, measure_beside, missed
 
 LONGEST_CEILING = 30
 
@@ -48,14 +51,58 @@ def test_round_counts_for_nothing_when_a_reply_is_another_one(server: Server, wr
 
 
 def test_case_is_measured_beside_the_ceiling_in_turns_when_run() -> None:
-    found = measure(Case(payloads.outlit(2, bad_every=2), 2, 0.4), rounds=2, seconds=1)
+    found = measure(Case(payloads.outlit(2, bad_every=2), 2, OTHER), rounds=2, seconds=1)
     assert found["ours"] > 0
     assert found["ceiling"] > 0
     assert found["spread"] >= 0
 
 
+def test_peer_is_measured_in_the_same_turns_when_there_is_one(server: Server) -> None:
+    case = Case(payloads.whisperr(2), 2, ONE, has_peers=True)
+    found = measure(case, rounds=1, seconds=1, peers=[Peer("itself", server, case.payload)])
+    itself = found["peers"]["itself"]
+    assert min(found["ours_cpu_us"], found["ceiling_cpu_us"], found["ours_busy"], itself["cpu_us"]) > 0
+    assert itself["ratio"] == pytest.approx(found["ours"] / itself["rate"])
+    assert itself["of_ceiling"] == pytest.approx(itself["rate"] / found["ceiling"])
+
+
+def outcome(**members: float) -> dict[str, Any]:
+    peers = {"Prism": {"ratio": members.pop("peer", 9.0), "of_ceiling": 0.2}}
+    return {"case": "outlit 1", "connections": 16, "ratio": 0.97, "cpu_ratio": 1.9, "peers": peers, **members}
+
+
+@pytest.mark.parametrize(
+    ("members", "is_busy", "said"),
+    [
+        ({}, True, []),
+        ({}, False, []),
+        ({"ratio": 0.6}, True, []),
+        ({"ratio": 0.6}, False, ["outlit 1: 0.60 of the ceiling's throughput, goal 0.95"]),
+        ({"ratio": 0.4}, True, ["outlit 1: 0.40 of the ceiling's throughput, goal 0.5"]),
+        ({"cpu_ratio": 2.1}, True, ["outlit 1: 2.10 times the ceiling's processor time, goal 2.0"]),
+        ({"cpu_ratio": 2.1}, False, []),
+        ({"peer": 1.9}, True, ["outlit 1: 1.90 times the throughput of Prism, goal 2.0"]),
+    ],
+    ids=str,
+)
+def test_goals_that_are_missed_are_said(members: dict[str, float], is_busy: bool, said: list[str]) -> None:
+    assert missed(Case(payloads.outlit(1), 16, ONE), outcome(**members), is_busy=is_busy) == said
+
+
+@pytest.mark.parametrize("sender", load.SENDERS)
+def test_chart_shows_each_case_and_loads_nothing(tmp_path: Path, sender: str) -> None:
+    path = tmp_path / "charts" / "one.svg"
+    draw([outcome(), {**outcome(), "case": "outlit 100", "peers": {}}, {**outcome(), "connections": 1}], sender, path)
+    text = path.read_text()
+    assert [
+        name for name in ("outlit 1", "outlit 100", "mockserver", "Prism", "0.97", "0.20") if name not in text
+    ] == []
+    assert "<script" not in text
+    assert re.findall(r'(?:href|src)="(?!#)', text.replace("xmlns:xlink", "")) == []
+
+
 def test_case_is_measured_beside_another_checkout_when_run() -> None:
-    found = measure_beside(ROOT, Case(payloads.outlit(2), 2, 0.4), rounds=1, seconds=1)
+    found = measure_beside(ROOT, Case(payloads.outlit(2), 2, OTHER), rounds=1, seconds=1)
     assert min(found["ours"], found["other"], found["ratio"], found["other_cpu_us"]) > 0
 
 
