@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import pygal
 from pygal.style import Style
+
+# pygal's finder of modules is of a kind that Python warns of at each later import.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "pygal"]
 
 STYLE: Final = Style(
     background="white",

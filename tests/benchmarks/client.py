@@ -78,7 +78,9 @@ async def main() -> None:
     began = time.monotonic()
     for _ in range(connections):
         await loop.create_connection(lambda: Line(sender), host, port)
-    await asyncio.sleep(seconds)
+    end = asyncio.Event()
+    loop.call_later(seconds, end.set)
+    await end.wait()
     sender.over = True
     took_us = int((time.monotonic() - began) * 1e6)
     print(f"RESULT {sender.right} {took_us} {sender.wrong} {sender.errors}")
