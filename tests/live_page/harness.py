@@ -99,6 +99,10 @@ class Page:
         text: str = self.call("evaluate", "navigator.clipboard.readText()")
         return text
 
+    def wait_for_focus(self, selector: str) -> None:
+        """Wait until the element with the focus is one that a selector finds."""
+        self.wait_for("(selector) => document.activeElement.matches(selector)", selector)
+
     def problems(self) -> list[str]:
         """Return the errors on the console, exceptions and dialogs since the last call."""
         found: list[str] = self.call("problems")

@@ -12,7 +12,11 @@ const pages = new Map();
 /** What is not a method of a page. */
 const own = {
   async open(name, options) {
-    const context = await browser.newContext(options);
+    await own.add(name, await browser.newContext(options));
+  },
+  /** Open a page in the context of another one, with which it shares connections. */
+  openBeside: (name, other) => own.add(name, pages.get(other).page.context()),
+  async add(name, context) {
     const page = await context.newPage();
     const problems = [];
     page.on("console", (message) => message.type() === "error" && problems.push(message.text()));

@@ -12,7 +12,11 @@
  */
 
 /** @type {readonly View[]} */
-export const VIEWS = ["requests", "deliveries", "control"];
+const VIEWS = ["requests", "deliveries", "control"];
+/** What the filter of verdicts offers. */
+const VERDICTS = ["", "accepted", "duplicate", "rejected", "refused", "warning"];
+/** What no session is called, as browsers remove it from paths. */
+const NO_NAMES = [".", ".."];
 
 /** @type {Filter} */
 const NO_FILTER = { text: "", protocol: "", type: "", verdict: "" };
@@ -26,19 +30,15 @@ const NO_FILTER = { text: "", protocol: "", type: "", verdict: "" };
 export function placeOf(hash) {
   const [path = "", query = ""] = hash.replace(/^#/, "").split(/\?(.*)/s);
   const parts = path.split("/").slice(1).map(decoded);
-  const session = parts[0] === "session" && parts[1] ? parts[1] : null;
-  const view = VIEWS.find((name) => name === parts[2]) ?? "requests";
+  const session = parts[0] === "session" ? nameIn(parts[1]) : null;
+  const view = session === null ? "requests" : (VIEWS.find((name) => name === parts[2]) ?? "requests");
   const values = new URLSearchParams(query);
   const filter = { ...NO_FILTER };
   for (const name of /** @type {(keyof Filter)[]} */ (Object.keys(NO_FILTER))) filter[name] = values.get(name) ?? "";
+  if (!VERDICTS.includes(filter.verdict)) filter.verdict = "";
   const request = values.get("request");
-  const owner = values.get("of") ?? session;
-  return {
-    session,
-    view: session === null ? "requests" : view,
-    filter,
-    selected: request === null || owner === null ? null : { session: owner, request },
-  };
+  const owner = nameIn(values.get("of") ?? undefined) ?? session;
+  return { session, view, filter, selected: view !== "requests" || !request || owner === null ? null : { session: owner, request } };
 }
 
 /**
@@ -56,6 +56,11 @@ export function addressOf({ session, view, filter, selected }) {
   }
   const query = values.toString();
   return `#/${path}${query === "" ? "" : `?${query}`}`;
+}
+
+/** @param {string | undefined} text */
+function nameIn(text) {
+  return text && !NO_NAMES.includes(text) ? text : null;
 }
 
 /** @param {string} part */

@@ -29,13 +29,29 @@ export function ofSession(session, rest = "") {
   return `/sessions/${encodeURIComponent(session)}${rest}`;
 }
 
+/** @type {string | null} */
+let adminToken = keptToken();
+
 /**
  * Remember the admin token until the tab is closed. It is only ever sent in a header.
  *
  * @param {string} token
  */
 export function useToken(token) {
-  sessionStorage.setItem(TOKEN, token);
+  adminToken = token;
+  try {
+    sessionStorage.setItem(TOKEN, token);
+  } catch {
+    // The browser keeps nothing for this page: the token has to be entered again after a reload.
+  }
+}
+
+function keptToken() {
+  try {
+    return sessionStorage.getItem(TOKEN);
+  } catch {
+    return null;
+  }
 }
 
 /**
@@ -46,13 +62,12 @@ export function useToken(token) {
  * @param {{method?: string, body?: unknown, signal?: AbortSignal, headers?: Record<string, string>}} [options]
  */
 export async function send(path, { method = "GET", body, signal, headers = {} } = {}) {
-  const token = sessionStorage.getItem(TOKEN);
   const response = await fetch(BASE + path, {
     method,
     signal: signal ?? null,
     cache: "no-store",
     headers: {
-      ...(token === null ? {} : { Authorization: `Bearer ${token}` }),
+      ...(adminToken === null ? {} : { Authorization: `Bearer ${adminToken}` }),
       ...(body === undefined ? {} : { "Content-Type": "application/json" }),
       ...headers,
     },
@@ -114,37 +129,56 @@ function exactly(value, source) {
 }
 
 /**
- * Follow a stream until the signal aborts. When it ends, it is opened again behind the last event that was received.
+ * Follow a stream until the server refuses it, and return its refusal. When the stream ends, it is opened again behind
+ * the last event that was received.
+ *
+ * While nobody sees the page it has no connection: a browser opens only six to a server, for all its tabs.
  *
  * @param {string} path
  * @param {{
+ *   cursor: string,
  *   onEvent: (event: StreamEvent) => void,
- *   onState: (state: "live" | "lost" | "refused", detail: string) => void,
- *   signal: AbortSignal,
- * }} options
+ *   onState: (state: "live" | "lost", detail: string) => void,
+ * }} options `cursor` is where it begins.
+ * @returns {Promise<{refusal: RefusedError, cursor: string}>}
  */
-export async function follow(path, { onEvent, onState, signal }) {
-  let cursor = "0";
-  while (!signal.aborted) {
+export async function follow(path, { cursor, onEvent, onState }) {
+  for (;;) {
+    await untilVisible();
+    const signal = hiddenSignal();
     try {
       const response = await send(`${path}?after=${encodeURIComponent(cursor)}`, { signal });
       onState("live", "");
       for await (const event of eventsOf(response)) {
-        if (signal.aborted) return;
         if (event.id !== "") cursor = event.id;
         onEvent(event);
       }
+      if (signal.aborted) continue;
       onState("lost", "the server ended the stream");
     } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof RefusedError && error.status < 500) {
-        onState("refused", error.message);
-        return;
-      }
+      if (signal.aborted) continue;
+      if (error instanceof RefusedError && error.status < 500) return { refusal: error, cursor };
       onState("lost", error instanceof Error ? error.message : String(error));
     }
     await new Promise((resolve) => setTimeout(resolve, REOPEN_MS));
   }
+}
+
+/** Wait until somebody can see the page. */
+async function untilVisible() {
+  while (document.hidden) await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+}
+
+/** Return a signal that aborts when nobody can see the page any more. */
+function hiddenSignal() {
+  const controller = new AbortController();
+  const look = () => {
+    if (!document.hidden) return;
+    document.removeEventListener("visibilitychange", look);
+    controller.abort();
+  };
+  document.addEventListener("visibilitychange", look);
+  return controller.signal;
 }
 
 /**

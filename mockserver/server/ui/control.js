@@ -8,6 +8,8 @@ import { duration, printable } from "./text.js";
 /** @typedef {{steps: (Record<string, unknown> & {remaining: number | null})[]}} Steps */
 /** @typedef {{now: string, offset_ms: number, frozen: boolean, real_now: string}} Clock */
 
+/** Milliseconds between two readings of the faults and the clock, which others may change. */
+const REFRESH_MS = 1_000;
 const UNITS = { milliseconds: 1, seconds: 1_000, minutes: 60_000, hours: 3_600_000, days: 86_400_000 };
 /** What can be downloaded, by the name of its file. */
 const DOWNLOADS = {
@@ -40,11 +42,40 @@ const KINDS = {
  * @param {object | null} step A fault step to begin with.
  */
 export async function showControl(box, session, step) {
-  box.dataset["shows"] = session;
+  const shows = `control ${session}`;
+  box.dataset["shows"] = shows;
   const faults = element("section", { "aria-labelledby": "faults-title" });
   const clock = element("section", { "aria-labelledby": "clock-title" });
   fill(box, faults, clock, exports(session));
-  await Promise.all([showFaults(faults, session, step), showClock(clock, session)]);
+  const refreshes = [showFaults(faults, session, step), showClock(clock, session)];
+  const timer = setInterval(() => {
+    if (box.dataset["shows"] !== shows || !faults.isConnected) clearInterval(timer);
+    else if (!document.hidden) for (const refresh of refreshes) void refresh();
+  }, REFRESH_MS);
+  await Promise.all(refreshes.map((refresh) => refresh()));
+}
+
+/**
+ * Return a function that reads something and shows it. Others may change it too: it is read again and again. While the
+ * server cannot be reached, what was read last stays.
+ *
+ * @template Reading
+ * @param {HTMLElement} box
+ * @param {string} path
+ * @param {(reading: Reading) => (Node | Node[])} draw
+ */
+function shownFrom(box, path, draw) {
+  let before = "";
+  return async () => {
+    try {
+      const reading = await call(path);
+      const now = JSON.stringify(reading);
+      if (now !== before) fill(box, draw(/** @type {Reading} */ (reading)));
+      before = now;
+    } catch (error) {
+      if (before === "") fill(box, printable(error instanceof Error ? error.message : String(error)));
+    }
+  };
 }
 
 /**
@@ -68,13 +99,13 @@ async function attempt(said, work) {
  * @param {string} session
  * @param {object | null} step
  */
-async function showFaults(box, session, step) {
+function showFaults(box, session, step) {
   const path = ofSession(session, "/faults");
   const said = element("p", { class: "said", role: "status" });
   const list = element("div");
   const kind = element("select", { id: "fault-kind" }, Object.keys(KINDS).map((name) => element("option", {}, name)));
   const text = element("textarea", { id: "fault-step", rows: "8", spellcheck: "false" });
-  const refresh = async () => fill(list, stepsOf(/** @type {Steps} */ (await call(path))));
+  const refresh = shownFrom(list, path, stepsOf);
   const base = { match: {}, times: 1, ...step };
   const write = () => {
     const { match, times } = base;
@@ -112,7 +143,7 @@ async function showFaults(box, session, step) {
     ),
     said,
   );
-  await refresh().catch((error) => fill(list, printable(String(error))));
+  return refresh;
 }
 
 /** @param {Steps} steps */
@@ -122,16 +153,22 @@ function stepsOf({ steps }) {
     "ol",
     { class: "steps" },
     steps.map(({ remaining, ...step }) =>
-      element("li", {}, element("code", {}, inline(step)), ` ${remaining === null ? "unlimited" : `${remaining} left`}`),
+      element("li", { class: remaining === 0 ? "used-up" : null }, element("code", {}, inline(step)), " ", element("span", { class: "hint" }, usesOf(remaining))),
     ),
   );
+}
+
+/** @param {number | null} remaining */
+function usesOf(remaining) {
+  if (remaining === null) return "no limit";
+  return remaining === 0 ? "used up" : `${remaining.toLocaleString("en")} left`;
 }
 
 /**
  * @param {HTMLElement} box
  * @param {string} session
  */
-async function showClock(box, session) {
+function showClock(box, session) {
   const path = ofSession(session, "/clock");
   const said = element("p", { class: "said", role: "status" });
   const reading = element("dl", { class: "summary" });
@@ -139,10 +176,11 @@ async function showClock(box, session) {
   const unit = element("select", { "aria-label": "Unit" }, Object.keys(UNITS).map((name) => element("option", { selected: name === "hours" }, name)));
   const moment = element("input", { id: "clock-moment", type: "text", placeholder: "2026-06-14T12:00:00Z", autocomplete: "off" });
   const frozen = element("input", { id: "clock-frozen", type: "checkbox" });
-  const show = (/** @type {Clock} */ clock) => fill(reading, readingOf(clock));
+  const refresh = shownFrom(reading, path, readingOf);
   const change = (/** @type {string} */ rest, /** @type {{method: string, body?: unknown}} */ options, /** @type {string} */ done) =>
     void attempt(said, async () => {
-      show(/** @type {Clock} */ (await call(path + rest, options)));
+      await call(path + rest, options);
+      await refresh();
       return done;
     });
   const advance = (/** @type {Event} */ event) => {
@@ -154,6 +192,13 @@ async function showClock(box, session) {
     event.preventDefault();
     change("", { method: "PUT", body: { now: moment.value.trim(), frozen: frozen.checked } }, "The clock was set.");
   };
+  const stop = (/** @type {boolean} */ isFrozen, /** @type {string} */ done) =>
+    void attempt(said, async () => {
+      const { now } = /** @type {Clock} */ (await call(path));
+      await call(path, { method: "PUT", body: { now, frozen: isFrozen } });
+      await refresh();
+      return done;
+    });
   fill(
     box,
     element("h2", { id: "clock-title" }, "Clock"),
@@ -170,15 +215,13 @@ async function showClock(box, session) {
     element(
       "div",
       { class: "actions" },
-      element("button", { type: "button", onclick: () => change("", { method: "PUT", body: { offset_ms: 0, frozen: true } }, "The clock is frozen.") }, "Freeze now"),
+      element("button", { type: "button", onclick: () => stop(true, "The clock is frozen.") }, "Freeze"),
+      element("button", { type: "button", onclick: () => stop(false, "The clock runs.") }, "Let it run"),
       element("button", { type: "button", onclick: () => change("", { method: "DELETE" }, "The clock shows real time.") }, "Back to real time"),
     ),
     said,
   );
-  await attempt(said, async () => {
-    show(/** @type {Clock} */ (await call(path)));
-    return "";
-  });
+  return refresh;
 }
 
 /** @param {Clock} clock */
@@ -187,7 +230,7 @@ function readingOf({ now, offset_ms: offset, frozen, real_now: real }) {
   const facts = [
     ["Session time", `${now}${frozen ? " (frozen)" : ""}`],
     ["Real time", real],
-    ["Offset", duration(offset)],
+    ["Offset", offset === 0 ? "none" : duration(offset)],
   ];
   return facts.map(([term, value]) => element("div", {}, element("dt", {}, term), element("dd", {}, value)));
 }

@@ -9,6 +9,9 @@ const MADE_ANEW = new Set([
   "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-user", "upgrade-insecure-requests",
 ]);
 
+/** Characters from which on a name of a session is not found in a request by chance. */
+const SURE_LENGTH = 7;
+
 /** Characters of a body that is an argument of curl: Linux takes 128 kB. */
 const LONGEST_ARGUMENT = 30_000;
 
@@ -20,8 +23,10 @@ const LONGEST_ARGUMENT = 30_000;
  */
 export function curlOf({ method, path, request }, session) {
   const target = location.origin + (namesSession(path, request, session) ? path : `/_mock/s/${encodeURIComponent(session)}${path}`);
+  const hasBody = "base64" in request.body || request.body.text !== "";
   const words = ["curl --include --globoff --path-as-is"];
-  if (method !== "GET") words.push(`--request ${shellQuoted(method)}`);
+  if (method === "HEAD" && !hasBody) words.push("--head");
+  else if (method !== "GET" || hasBody) words.push(`--request ${shellQuoted(method)}`);
   words.push(shellQuoted(target));
   for (const [name, value] of keptHeaders(request)) {
     words.push(`--header ${shellQuoted(value === "" ? `${name};` : `${name}: ${value}`)}`);
@@ -84,15 +89,17 @@ export function stepOf({ protocol, operation }, events) {
 }
 
 /**
- * Return whether a request selects its session by itself, as by a key in its path, its headers or its body.
+ * Return whether a request surely selects its session by itself, as by a key in its path, its headers or its body.
  *
  * @param {string} path
  * @param {import("./types.js").Message} request
  * @param {string} session
  */
 function namesSession(path, { headers, body }, session) {
+  if (session === "default") return true;
+  if (session.length < SURE_LENGTH) return headers.some(([name, value]) => name.toLowerCase() === "x-mock-session" && value === session);
   const parts = [path, ...headers.map(([, value]) => value), "text" in body ? body.text : ""];
-  return session === "default" || parts.some((part) => part.includes(session));
+  return parts.some((part) => part.includes(session));
 }
 
 /** @param {import("./types.js").Message} request */

@@ -1,6 +1,7 @@
 // One request: why it was refused, its events, the request and its reply.
 
 import { call, ofSession, parseExactly } from "./api.js";
+import { copy } from "./clipboard.js";
 import { curlOf, pytestOf, stepOf } from "./copying.js";
 import { element, fill } from "./dom.js";
 import { explanation } from "./explanation.js";
@@ -18,25 +19,57 @@ const MOST_EVENTS = 500;
 const OPEN_EVENTS = 3;
 const LONGEST_TEXT = 100_000;
 
+/** @typedef {{session: string, request: string, firstEvent: number | null, onStep: (session: string, step: object) => void}} Shown */
+
 /**
  * Show a request in a box. A newer call wins over one that is still waiting for the server.
  *
  * @param {HTMLElement} box
- * @param {{session: string, request: string, firstEvent: number | null, onStep: (session: string, step: object) => void}} options
+ * @param {Shown} shown
+ * @returns {Promise<void> | null} Ends when it is shown; null if it is there already.
  */
-export async function showRequest(box, { session, request, firstEvent, onStep }) {
-  const key = `${request} ${session}`;
+export function showRequest(box, shown) {
+  const key = `${shown.request} ${shown.session}`;
+  if (box.dataset["shows"] === key) return null;
   box.dataset["shows"] = key;
+  return load(box, key, shown);
+}
+
+/**
+ * Read the request of a box again when it is shown next.
+ *
+ * @param {HTMLElement} box
+ */
+export function forgetRequest(box) {
+  delete box.dataset["shows"];
+}
+
+/**
+ * @param {HTMLElement} box
+ * @param {string} key
+ * @param {Shown} shown
+ */
+async function load(box, key, { session, request, firstEvent, onStep }) {
+  const isNewest = () => box.dataset["shows"] === key;
   if (box.childElementCount === 0) fill(box, element("p", { class: "hint" }, "Loading…"));
+  /** @type {() => void} */
+  let show;
   try {
     const detail = /** @type {RequestDetail} */ (await call(ofSession(session, `/requests/${encodeURIComponent(request)}`)));
     const events = await eventsOf(session, detail, firstEvent);
-    if (box.dataset["shows"] === key) draw(box, session, detail, events, onStep);
+    show = () => draw(box, session, detail, events, onStep);
   } catch (error) {
-    if (box.dataset["shows"] !== key) return;
     const reason = error instanceof Error ? error.message : String(error);
-    fill(box, element("p", { role: "alert" }, `The request cannot be shown: ${printable(reason)}`));
+    show = () => {
+      forgetRequest(box);
+      const title = element("h2", { tabindex: "-1" }, `Request ${shortened(printable(request), 40)}`);
+      fill(box, title, element("p", { role: "alert" }, `The request cannot be shown: ${printable(reason)}`));
+    };
   }
+  if (!isNewest()) return;
+  const hadFocus = box.contains(document.activeElement);
+  show();
+  if (hadFocus) box.querySelector("h2")?.focus();
 }
 
 /**
@@ -148,23 +181,6 @@ function actionsOf(session, detail, events, onStep) {
 }
 
 /**
- * @param {string} text
- * @param {string} name
- * @param {HTMLElement} said
- */
-async function copy(text, name, said) {
-  try {
-    await navigator.clipboard.writeText(text);
-    fill(said, `Copied ${name}.`);
-  } catch {
-    const area = element("textarea", { readonly: true, rows: "6", "aria-label": `Text to copy ${name}` });
-    area.value = text;
-    fill(said, "The browser does not let this page copy. Copy the text yourself: ", area);
-    area.select();
-  }
-}
-
-/**
  * @param {RequestDetail} detail
  * @param {EventRow[]} events
  */
@@ -174,7 +190,9 @@ function summaryOfFindings(detail, events) {
   const [errors, warnings] = [count("error"), count("warning")];
   if (errors + warnings === 0) return element("p", { class: "verdict good" }, "No errors, no warnings.");
   const tone = errors > 0 ? "refused" : "warned";
-  return element("p", { class: `verdict ${tone}` }, `${counted(errors, "error")}, ${counted(warnings, "warning")}. Each stands at its place below; open it for the reason.`);
+  const counts = [errors > 0 && counted(errors, "error"), warnings > 0 && counted(warnings, "warning")].filter(Boolean).join(", ");
+  const where = errors + warnings === 1 ? "It is shown at its place below; open it for the reason." : "Each is shown at its place below; open one for the reason.";
+  return element("p", { class: `verdict ${tone}` }, `${counts}. ${where}`);
 }
 
 /**

@@ -59,6 +59,24 @@ export function fill(parent, ...children) {
 }
 
 /**
+ * Replace everything inside an element and keep the focus: it goes to the new element with the same `data-key`, or to
+ * the first that can have it if there is none any more.
+ *
+ * @param {Element} parent
+ * @param {(Child | Child[])[]} children
+ */
+export function redraw(parent, ...children) {
+  const focused = document.activeElement;
+  const hadFocus = focused !== null && focused !== parent && parent.contains(focused);
+  const key = hadFocus ? (focused.closest("[data-key]")?.getAttribute("data-key") ?? null) : null;
+  fill(parent, ...children);
+  if (!hadFocus) return;
+  const same = key === null ? null : parent.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const next = same ?? parent.querySelector("a, button, [tabindex]");
+  if (next instanceof HTMLElement || next instanceof SVGElement) next.focus({ preventScroll: true });
+}
+
+/**
  * @param {Element} made
  * @param {Record<string, unknown>} properties
  */

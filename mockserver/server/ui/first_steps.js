@@ -1,6 +1,7 @@
 // What to do first, with the address of this server filled in: shown until a request has arrived.
 
-import { element, fill } from "./dom.js";
+import { copy } from "./clipboard.js";
+import { element } from "./dom.js";
 
 /** @typedef {{title: string, text: string, code: string}} Client */
 
@@ -61,17 +62,12 @@ export function firstSteps() {
 /** @param {Client} client */
 function client({ title, text, code }) {
   const said = element("span", { role: "status" });
-  const copy = () =>
-    void navigator.clipboard.writeText(code).then(
-      () => fill(said, "Copied."),
-      () => fill(said, "The browser does not let this page copy."),
-    );
   return element(
     "section",
     {},
     element("h3", {}, title),
     element("p", {}, text),
     element("pre", { tabindex: "0", "aria-label": `Code for ${title}` }, code),
-    element("div", { class: "actions" }, element("button", { type: "button", onclick: copy, "aria-label": `Copy the code for ${title}` }, "Copy"), said),
+    element("div", { class: "actions" }, element("button", { type: "button", onclick: () => void copy(code, "the code", said), "aria-label": `Copy the code for ${title}` }, "Copy"), said),
   );
 }

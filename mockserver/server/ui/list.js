@@ -15,7 +15,8 @@ export class List {
   #rows = [];
   /** @type {string | null} */
   #selected = null;
-  #showsSession = true;
+  /** @type {string | null} The session that all rows are of; null for different ones. */
+  #session = null;
   #requested = false;
 
   /**
@@ -37,15 +38,15 @@ export class List {
    * Show these rows. What the reader looks at stays in its place, unless that is the newest row.
    *
    * @param {Row[]} rows
-   * @param {{selected: string | null, showsSession: boolean}} options
+   * @param {{selected: string | null, session: string | null}} options
    */
-  show(rows, { selected, showsSession }) {
+  show(rows, { selected, session }) {
     const top = this.#rows[Math.floor(this.box.scrollTop / ROW_HEIGHT)];
     const isAtTop = this.box.scrollTop < ROW_HEIGHT / 2;
     const before = top === undefined || isAtTop ? -1 : this.#rows.indexOf(top);
     this.#rows = rows;
     this.#selected = selected;
-    this.#showsSession = showsSession;
+    this.#session = session;
     this.inner.style.blockSize = `${rows.length * ROW_HEIGHT}px`;
     if (before >= 0 && top !== undefined) {
       const now = rows.indexOf(top);
@@ -72,7 +73,8 @@ export class List {
   move(by) {
     if (this.#rows.length === 0) return;
     const index = this.#selectedIndex();
-    const next = index < 0 ? 0 : Math.max(0, Math.min(this.#rows.length - 1, index + by));
+    const last = this.#rows.length - 1;
+    const next = index < 0 && by !== Infinity ? 0 : Math.max(0, Math.min(last, index + by));
     const row = this.#rows[next];
     if (row === undefined) return;
     this.#selected = keyOf(row);
@@ -126,7 +128,7 @@ export class List {
         "aria-posinset": index + 1,
       },
       element("span", { class: "time" }, timeOfDay(request.received_at)),
-      this.#showsSession && element("span", { class: "of-session" }, shortened(printable(session), 40)),
+      this.#session === null && element("span", { class: "of-session" }, shortened(printable(session), 40)),
       element("span", { class: "status" }, request.status ?? "no reply"),
       element("span", { class: "what" }, whatOf(row)),
       element("span", { class: "verdicts" }, verdictsOf(row)),
@@ -147,6 +149,7 @@ export class List {
     } else if (event.key === "Enter") {
       const row = this.#rows[this.#selectedIndex()];
       if (row !== undefined) this.onSelect(row, true);
+      else this.move(1);
     }
   }
 
@@ -174,10 +177,20 @@ function toneOf(row) {
 }
 
 /** @param {Row} row */
-function whatOf({ request, types }) {
-  const path = shortened(printable(request.path), 120);
-  if (types.length === 0) return `${printable(request.method)} ${path}`;
-  return `${shortened(types.slice(0, 3).map(printable).join(", "), 100)}${types.length > 3 ? ", …" : ""} · ${path}`;
+function whatOf({ request, types, session }) {
+  const path = element("span", { class: "path" }, shortened(printable(pathWithout(session, request.path)), 120));
+  if (types.length === 0) return [`${printable(request.method)} `, path];
+  return [`${shortened(types.slice(0, 3).map(printable).join(", "), 100)}${types.length > 3 ? ", …" : ""} `, path];
+}
+
+/**
+ * Return a path with … in place of the name of its session, which would hide what follows it.
+ *
+ * @param {string} session
+ * @param {string} path
+ */
+function pathWithout(session, path) {
+  return path.split("/").map((part) => (part === session ? "…" : part)).join("/");
 }
 
 /** @param {Row} row */

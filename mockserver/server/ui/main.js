@@ -1,13 +1,15 @@
 // The page: it follows the stream, and shows what its address names.
 
 import { addressOf, placeOf } from "./address.js";
-import { RefusedError, follow, send, useToken } from "./api.js";
+import { follow } from "./api.js";
 import { showControl } from "./control.js";
-import { showDeliveries } from "./deliveries.js";
-import { showRequest } from "./detail.js";
-import { byId, element, fill } from "./dom.js";
+import { Deliveries } from "./deliveries.js";
+import { forgetRequest, showRequest } from "./detail.js";
+import { byId, element, fill, redraw } from "./dom.js";
+import { Filters, tellCount } from "./filters.js";
 import { firstSteps } from "./first_steps.js";
 import { List, keyOf } from "./list.js";
+import { logIn } from "./login.js";
 import { Rows } from "./rows.js";
 import { Sessions } from "./sessions.js";
 import { counted, printable } from "./text.js";
@@ -16,34 +18,24 @@ import { counted, printable } from "./text.js";
 /** @typedef {import("./address.js").Place} Place */
 /** @typedef {import("./rows.js").Row} Row */
 
-/** Milliseconds between two readings of the deliveries while requests arrive. */
-const DELIVERIES_PAUSE_MS = 2_000;
-
 const rows = new Rows();
 const list = new List(byId("list"), select);
-const sessions = new Sessions(byId("sessions"), input("session-filter"), byId("session-note"), scheduleDraw);
+const sessions = new Sessions(byId("sessions"), byId("session-filter"), byId("session-note"), scheduleDraw);
+const filters = new Filters((filter) => go({ ...place, filter }, { replace: true }));
 const detail = byId("detail");
-const filters = { text: input("filter-text"), verdict: choice("filter-verdict"), protocol: choice("filter-protocol"), type: input("filter-type") };
+const detailContent = byId("detail-content");
+const deliveries = new Deliveries(byId("view"), (session, request) => addressOf({ ...place, view: "requests", selected: { session, request } }));
 
 let place = placeOf(location.hash);
 /** @type {Row[] | null} What is shown while the page is paused. */
 let paused = null;
+/** Whether the server has let this page in. */
+let isIn = false;
 let isDrawing = false;
-let deliveriesAt = 0;
 /** @type {object | null} */
 let nextStep = null;
 /** Ends when the selected request is shown. */
 let isShown = Promise.resolve();
-
-/** @param {string} id */
-function input(id) {
-  return /** @type {HTMLInputElement} */ (byId(id));
-}
-
-/** @param {string} id */
-function choice(id) {
-  return /** @type {HTMLSelectElement} */ (byId(id));
-}
 
 /**
  * Take in an event of the stream.
@@ -53,32 +45,37 @@ function choice(id) {
 function onEvent({ name, data }) {
   if (name === "request") {
     rows.add(data);
+    if (place.selected !== null && keyOf(asKeyed(place.selected)) === keyOf(data)) showSelected();
   } else if (name === "deleted") {
     rows.forget(data.session);
   } else if (name === "evicted") {
     onEvicted(data);
   }
+  if (place.view === "deliveries" && [null, place.session].includes(data.session)) deliveries.refresh();
   scheduleDraw();
   void sessions.refresh();
 }
 
 /** @param {import("./types.js").StreamedEviction} eviction */
 function onEvicted({ session, reason, requests }) {
-  const lost = requests === null ? "Requests" : counted(requests, "request");
   if (reason === "restart") {
     rows.clear();
-    notify("The server was started anew: what it had received before is gone.");
+    forgetRequest(detailContent);
+    showSelected();
+    notify("The server was restarted: what it had received before is gone.");
   } else if (reason === "max_sessions" || reason === "memory_limit") {
     if (session !== null) rows.forget(session);
     notify(`The session ${printable(session ?? "")} was evicted (--${reason.replace("_", "-")}).`);
   } else {
-    notify(`${lost} cannot be shown: the server no longer has them.`);
+    const lost = requests === null ? "Requests are" : requests === 1 ? "1 request is" : `${counted(requests, "request")} are`;
+    notify(`${lost} not shown: no longer kept by the server.`);
   }
 }
 
 /** @param {string} text */
 function notify(text) {
   fill(byId("notice"), text);
+  byId("dismiss").hidden = text === "";
 }
 
 /**
@@ -86,11 +83,14 @@ function notify(text) {
  * @param {string} reason
  */
 function onState(state, reason) {
-  const texts = { live: "live", lost: "connection lost, connecting again", refused: "refused" };
+  const texts = { live: "live", lost: "connection lost, connecting again", refused: `refused: ${printable(reason)}` };
   fill(byId("state"), texts[state]);
   byId("state").className = state;
   byId("state").title = printable(reason);
-  if (state === "live") void sessions.refresh();
+  if (state === "live") {
+    void sessions.refresh();
+    showSelected();
+  }
   scheduleDraw();
 }
 
@@ -104,46 +104,29 @@ function scheduleDraw() {
 }
 
 function draw() {
-  const shown = paused ?? rows.shown(place.session, place.filter);
-  const isRequests = place.view === "requests";
+  const fitting = rows.shown(place.session, place.filter);
+  const shown = paused ?? fitting;
+  const isRequests = isIn && place.view === "requests";
   const isEmpty = isRequests && sessions.areEmpty && rows.all.length === 0;
   byId("empty").hidden = !isEmpty;
   byId("requests").hidden = !isRequests || isEmpty;
   byId("filters").hidden = !isRequests || isEmpty;
-  byId("view").hidden = isRequests;
+  byId("view").hidden = !isIn || isRequests;
   if (isEmpty && byId("empty").childElementCount === 0) fill(byId("empty"), firstSteps());
-  list.show(shown, { selected: place.selected === null ? null : keyOf(asKeyed(place.selected)), showsSession: place.session === null });
-  byId("nothing").hidden = shown.length > 0;
-  const dropped = rows.dropped > 0 ? `, ${counted(rows.dropped, "older one")} dropped` : "";
-  fill(byId("count"), `${counted(shown.length, "request")}${dropped}`);
-  drawNames();
-  if (place.view === "deliveries" && performance.now() - deliveriesAt > DELIVERIES_PAUSE_MS) drawDeliveries();
-}
-
-function drawNames() {
-  setOptions(filters.protocol, ["", ...[...rows.protocols].sort()], place.filter.protocol);
-  if (byId("types").childElementCount === rows.types.size) return;
-  fill(byId("types"), [...rows.types].sort().map((type) => element("option", { value: type })));
+  list.show(shown, { selected: place.selected === null ? null : keyOf(asKeyed(place.selected)), session: place.session });
+  tellCount(shown, { filter: place.filter, dropped: rows.dropped, waiting: paused === null ? 0 : newIn(fitting, paused) });
+  filters.offer(rows, place.filter);
 }
 
 /**
- * @param {HTMLSelectElement} box
- * @param {string[]} values
- * @param {string} current
+ * Return how many rows came after the newest of some others.
+ *
+ * @param {Row[]} all The newest first.
+ * @param {Row[]} others
  */
-function setOptions(box, values, current) {
-  const wanted = values.includes(current) ? values : [...values, current];
-  if ([...box.options].map(({ value }) => value).join("\n") !== wanted.join("\n")) {
-    fill(box, wanted.map((value) => element("option", { value }, value === "" ? "any" : printable(value))));
-  }
-  box.value = current;
-}
-
-function drawDeliveries() {
-  if (place.session === null) return;
-  const { session } = place;
-  deliveriesAt = performance.now();
-  void showDeliveries(byId("view"), session, (request) => addressOf({ ...place, view: "requests", selected: { session, request } }));
+function newIn(all, [newest]) {
+  const index = newest === undefined ? -1 : all.indexOf(newest);
+  return index < 0 ? all.length : index;
 }
 
 /**
@@ -158,24 +141,29 @@ function asKeyed({ session, request }) {
 function onAddress() {
   const before = place;
   place = placeOf(location.hash);
+  if (!isIn) return;
   if (addressOf({ ...before, selected: null }) !== addressOf({ ...place, selected: null })) paused = paused === null ? null : rows.shown(place.session, place.filter);
-  for (const [name, box] of Object.entries(filters)) {
-    if (box instanceof HTMLInputElement && document.activeElement !== box) box.value = place.filter[/** @type {keyof typeof filters} */ (name)];
-  }
-  filters.verdict.value = place.filter.verdict;
-  fill(byId("views"), viewLinks());
+  filters.show(place.filter);
+  redraw(byId("views"), viewLinks());
   sessions.show(place);
   document.title = place.session === null ? "mockserver" : `${printable(place.session)} · mockserver`;
   showSelected();
-  if (place.view === "control" && place.session !== null) {
-    void showControl(byId("view"), place.session, nextStep);
-    nextStep = null;
-  } else if (place.view === "deliveries") {
-    if (before.view !== "deliveries" || before.session !== place.session) fill(byId("view"));
-    drawDeliveries();
-  }
+  showView(before);
   draw();
   list.reveal();
+}
+
+/** @param {Place} before */
+function showView(before) {
+  const isSame = before.view === place.view && before.session === place.session && byId("view").childElementCount > 0;
+  if (place.session === null || place.view === "requests") {
+    fill(byId("view"));
+  } else if (place.view === "deliveries") {
+    deliveries.show(place.session);
+  } else if (!isSame || nextStep !== null) {
+    void showControl(byId("view"), place.session, nextStep);
+    nextStep = null;
+  }
 }
 
 function viewLinks() {
@@ -185,26 +173,48 @@ function viewLinks() {
     element(
       "li",
       {},
-      element("a", { href: addressOf({ ...place, view: /** @type {Place["view"]} */ (view), selected: null }), "aria-current": place.view === view ? "page" : null }, title),
+      element(
+        "a",
+        {
+          href: addressOf({ ...place, view: /** @type {Place["view"]} */ (view), selected: null }),
+          "aria-current": place.view === view ? "page" : null,
+          "data-key": view,
+        },
+        title,
+      ),
     ),
   );
 }
 
+/** Show the selected request; the focus goes along where what has it is hidden. */
 function showSelected() {
   const { selected } = place;
+  const focused = document.activeElement;
+  const wasInDetail = detail.contains(focused);
   detail.hidden = selected === null;
   byId("requests").classList.toggle("with-detail", selected !== null);
-  const box = byId("detail-content");
   if (selected === null) {
-    fill(box);
-    delete box.dataset["shows"];
+    forgetRequest(detailContent);
+    fill(detailContent);
+    if (wasInDetail) focusList();
     return;
   }
-  const key = keyOf(asKeyed(selected));
-  if (box.dataset["shows"] === key) return;
-  const row = rows.all.find((known) => keyOf(known) === key);
-  isShown = showRequest(box, { ...selected, firstEvent: row?.firstEvent ?? null, onStep: setStep });
+  const row = rows.all.find((known) => keyOf(known) === keyOf(asKeyed(selected)));
+  const shown = showRequest(detailContent, { ...selected, firstEvent: row?.firstEvent ?? null, onStep: setStep });
+  if (shown === null) return;
+  isShown = shown;
   detail.scrollTop = 0;
+  if (byId("list").contains(focused) && byId("list").getClientRects().length === 0) focusDetail();
+}
+
+function focusDetail() {
+  void isShown.then(() => detailContent.querySelector("h2")?.focus());
+}
+
+/** Focus the list, or the page where there is none. */
+function focusList() {
+  byId("list").focus();
+  if (document.activeElement !== byId("list")) byId("main").focus();
 }
 
 /**
@@ -235,38 +245,34 @@ function go(next, { replace = false } = {}) {
  */
 function select(row, andFocus) {
   go({ ...place, selected: { session: row.session, request: row.request.id } }, { replace: place.selected !== null });
-  if (andFocus) void isShown.then(() => byId("detail-content").querySelector("h2")?.focus());
+  if (andFocus) focusDetail();
 }
 
 function close() {
   go({ ...place, selected: null });
-  byId("list").focus();
-}
-
-function onFilter() {
-  const filter = { text: filters.text.value, verdict: filters.verdict.value, protocol: filters.protocol.value, type: filters.type.value };
-  go({ ...place, filter }, { replace: true });
+  focusList();
 }
 
 function togglePause() {
   paused = paused === null ? rows.shown(place.session, place.filter) : null;
   byId("pause").setAttribute("aria-pressed", String(paused !== null));
-  fill(byId("pause"), paused === null ? "Pause" : "Go on");
+  fill(byId("pause"), paused === null ? "Pause" : "Resume");
   scheduleDraw();
 }
 
 /** @param {KeyboardEvent} event */
 function onKey(event) {
-  const isTyping = event.target instanceof Element && event.target.closest("input, textarea, select, dialog[open]") !== null;
-  if (event.key === "Escape" && place.selected !== null && document.querySelector("dialog[open]") === null) close();
-  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-  const actions = {
-    "/": () => filters.text.focus(),
+  const isTyping = event.target instanceof Element && event.target.closest("input, textarea, select") !== null;
+  const isElsewhere = isTyping || document.querySelector("dialog[open]") !== null;
+  if (isElsewhere || event.ctrlKey || event.metaKey || event.altKey) return;
+  const ofRequests = {
+    Escape: () => place.selected !== null && close(),
+    "/": () => filters.focus(),
     j: () => list.move(1),
     k: () => list.move(-1),
     p: togglePause,
-    "?": showHelp,
   };
+  const actions = byId("requests").hidden ? { "?": showHelp } : { ...ofRequests, "?": showHelp };
   const action = actions[/** @type {keyof typeof actions} */ (event.key)];
   if (action === undefined) return;
   event.preventDefault();
@@ -277,50 +283,33 @@ function showHelp() {
   /** @type {HTMLDialogElement} */ (byId("help")).showModal();
 }
 
-/** Ask for the admin token until the server takes it. */
-async function logIn() {
-  const dialog = /** @type {HTMLDialogElement} */ (byId("login"));
-  for (let isOpen = false; ; ) {
-    try {
-      await send("/protocols");
-      if (isOpen) dialog.close();
-      return;
-    } catch (error) {
-      if (!(error instanceof RefusedError) || error.status !== 401) return;
-      if (isOpen) fill(byId("login-problem"), "The server does not take this token.");
-    }
-    if (!isOpen) dialog.showModal();
-    isOpen = true;
-    await new Promise((resolve) => {
-      byId("login-form").addEventListener("submit", (event) => {
-        event.preventDefault();
-        useToken(input("token").value);
-        resolve(null);
-      }, { once: true });
-    });
-  }
-}
-
 async function main() {
   addEventListener("resize", () => {
-    if (place.view === "deliveries") requestAnimationFrame(drawDeliveries);
+    if (place.view === "deliveries") deliveries.fit();
   });
-  addEventListener("hashchange", onAddress);
   addEventListener("popstate", onAddress);
   addEventListener("keydown", onKey);
-  byId("filters").addEventListener("input", onFilter);
-  byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("pause").addEventListener("click", togglePause);
   document.querySelector(".skip")?.addEventListener("click", (event) => {
     event.preventDefault();
-    byId("list").focus();
+    focusList();
   });
   byId("close").addEventListener("click", close);
   byId("help-button").addEventListener("click", showHelp);
-  onAddress();
-  await logIn();
-  onAddress();
-  await follow("/stream", { onEvent, onState, signal: new AbortController().signal });
+  byId("dismiss").addEventListener("click", () => {
+    notify("");
+    byId("main").focus();
+  });
+  for (let cursor = "0"; ; ) {
+    await logIn();
+    isIn = true;
+    forgetRequest(detailContent);
+    onAddress();
+    const end = await follow("/stream", { cursor, onEvent, onState });
+    onState("refused", end.refusal.message);
+    if (end.refusal.status !== 401) return;
+    cursor = end.cursor;
+  }
 }
 
 void main();

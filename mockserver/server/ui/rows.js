@@ -61,7 +61,7 @@ export class Rows {
     this.all = this.all.filter((row) => row.session !== session);
   }
 
-  /** Remove all rows: the server was started anew. */
+  /** Remove all rows: the server was restarted. */
   clear() {
     this.all = [];
     this.dropped = 0;

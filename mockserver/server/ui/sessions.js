@@ -2,7 +2,7 @@
 
 import { call } from "./api.js";
 import { addressOf } from "./address.js";
-import { element, fill } from "./dom.js";
+import { element, fill, redraw } from "./dom.js";
 import { counted, printable, shortened } from "./text.js";
 
 /** @typedef {import("./address.js").Place} Place */
@@ -27,14 +27,14 @@ export class Sessions {
 
   /**
    * @param {HTMLElement} box
-   * @param {HTMLInputElement} filter
+   * @param {HTMLElement} filter The text field that narrows them down.
    * @param {HTMLElement} note Where it is said what is in no session.
    * @param {() => void} onReading
    */
   constructor(box, filter, note, onReading) {
     this.onReading = onReading;
     this.box = box;
-    this.filter = filter;
+    this.filter = /** @type {HTMLInputElement} */ (filter);
     this.note = note;
     filter.addEventListener("input", () => this.#draw());
   }
@@ -45,8 +45,10 @@ export class Sessions {
    * @param {Place} place
    */
   show(place) {
+    const isOther = this.#place?.session !== place.session;
     this.#place = place;
     this.#draw();
+    if (isOther) this.box.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   /** Read the sessions again, soon. */
@@ -83,15 +85,12 @@ export class Sessions {
       fitting.unshift({ session: current, requests: 0, accepted: 0, duplicate: 0, rejected: 0 });
     }
     const left = fitting.length - MOST_LISTED;
-    const focused = document.activeElement instanceof HTMLAnchorElement ? document.activeElement.getAttribute("href") : null;
-    fill(
+    redraw(
       this.box,
       element("li", {}, link(place, null, "All sessions", null)),
       fitting.slice(0, MOST_LISTED).map((session) => element("li", {}, link(place, session.session, shortened(printable(session.session), 60), session))),
-      left > 0 && element("li", { class: "hint" }, `${left.toLocaleString("en")} more: narrow them down above`),
+      left > 0 && element("li", { class: "hint" }, `${left.toLocaleString("en")} more: use the field above`),
     );
-    if (focused === null) return;
-    for (const anchor of this.box.querySelectorAll("a")) if (anchor.getAttribute("href") === focused) anchor.focus();
   }
 }
 
@@ -105,7 +104,7 @@ function link(place, session, text, counts) {
   const href = addressOf({ ...place, session, view: session === null ? "requests" : place.view, selected: null });
   return element(
     "a",
-    { href, "aria-current": place.session === session ? "page" : null },
+    { href, "aria-current": place.session === session ? "page" : null, "data-key": session === null ? "all" : `session ${session}` },
     element("span", { class: "name" }, text),
     counts !== null && [
       " ",
