@@ -58,7 +58,9 @@ thead th{{border-top:0;background:var(--box);white-space:nowrap}}
 td.wide{{white-space:normal;min-width:14rem}}
 summary{{cursor:pointer;padding:.125rem 0}}
 summary:focus-visible,.scroll:focus-visible{{outline:2px solid var(--fault);outline-offset:2px}}
-@media print{{details:not([open])>:not(summary){{display:block}}}}
+@media print{{:root{{font-size:75%}}details::details-content{{content-visibility:visible;display:block}}
+details:not([open])>:not(summary){{display:block}}.item,tr,.lane{{break-inside:avoid}}h2{{break-after:avoid}}
+.scroll{{overflow:visible}}td.name{{min-width:4rem;overflow-wrap:break-word}}td.wide{{min-width:0}}}}
 {delivery_lanes.STYLE}"""
 
 POLICY: Final = (

@@ -8,6 +8,8 @@ const [modules, browserPath, ...files] = process.argv.slice(2);
 const { chromium } = createRequire(`${modules}/`)('playwright-core');
 const axe = readFileSync(`${modules}/axe-core/axe.min.js`, 'utf8');
 const browser = await chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+/** Pixels of CSS across a page of A4 within its margins. */
+const PAPER = 718;
 const results = [];
 for (const file of files) {
   for (const width of [1280, 390]) {
@@ -22,6 +24,13 @@ for (const file of files) {
       await plain.goto(pathToFileURL(file).href);
       const wider = await plain.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       const inner = await plain.evaluate(() => [document.scripts.length, document.images.length, document.body.innerText]);
+      await plain.setViewportSize({ width: PAPER, height: 900 });
+      await plain.emulateMedia({ media: 'print' });
+      await plain.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+      const onPaper = await plain.evaluate((width) => [
+        [...document.querySelectorAll('details > :not(summary)')].filter((part) => !part.checkVisibility({ contentVisibilityAuto: true })).length,
+        [...document.querySelectorAll('table')].filter((table) => table.getBoundingClientRect().right > width).length,
+      ], PAPER);
       await plain.close();
       const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, bypassCSP: true });
       const page = await context.newPage();
@@ -30,7 +39,7 @@ for (const file of files) {
       await page.addScriptTag({ content: axe });
       const { violations } = await page.evaluate(() => globalThis.axe.run());
       const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`);
-      results.push({ file, width, colorScheme, found, wider, said, asked: asked.length, scripts: inner[0], images: inner[1], text: inner[2] });
+      results.push({ file, width, colorScheme, found, wider, onPaper, said, asked: asked.length, scripts: inner[0], images: inner[1], text: inner[2] });
       await context.close();
     }
   }

@@ -127,4 +127,5 @@ def test_axe_finds_nothing_and_the_browser_has_nothing_to_say(pages: dict[str, s
         where = (result["file"], result["width"], result["colorScheme"])
         assert (result["found"], result["wider"], result["said"], result["asked"]) == ([], 0, [], 1), where
         assert (result["scripts"], result["images"]) == (0, 0)
+        assert result["onPaper"] == [0, 0], where
     assert HOSTILE[: len(MARKUP)] in next(result["text"] for result in results if "refused" in result["file"])
