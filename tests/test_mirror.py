@@ -52,6 +52,7 @@ ELSEWHERE = {
     "conformance.*": Elsewhere(
         "conformance", "script clients break each rule and each check's, and others keep them, all modules together"
     ),
+    "client.exercising": Elsewhere("cli/test_exercise.py", "a program is exercised as a user does it"),
     "client.arguments": CALLED,
     "client.calls": CALLED,
     "client.connections": CALLED,

@@ -19,7 +19,7 @@ from mockserver.jsonkit.printable import printable
 
 COMMANDS: Final = (
     *("serve", "ready", "check", "sample", "verify", "report", "tail"),
-    *("export", "record", "convert", "diff", "replay", "learn", "contracts"),
+    *("conformance", "exercise", "export", "record", "convert", "diff", "replay", "learn", "contracts"),
 )
 PROBE: Final = "ready"
 """Loads no other command to check that command's variables, so that it starts fast."""

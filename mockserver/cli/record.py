@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,11 +17,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from mockserver.cli.parameters import FILE, FINDINGS, ByteSize, contract_files, write_whole
+from mockserver.cli.programs import SIGNALS, environment_for, handling, shell_code, signals_for
 from mockserver.cli.redaction_options import normalise_flag, redaction_rules
 from mockserver.cli.server_options import revisions, upstreams
 from mockserver.errors import SettingsError
 from mockserver.jsonkit.printable import printable
-from mockserver.settings import DEFAULT_HOST
 
 if TYPE_CHECKING:
     from mockserver.cli.recording_progress import RecordingProgress
@@ -30,14 +29,8 @@ if TYPE_CHECKING:
 
 SESSION: Final = "recording"
 """The session of all requests of the program, whatever their keys are: its URL names it."""
-BY_SIGNAL: Final = 128
-"""The exit code of a program that a signal ended, less the number of that signal; so shells have it."""
-
 MEMORY: Final = 1024**3
 """Bytes that the requests and replies of a recording may take before they are written."""
-SIGNALS: Final = (signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-"""Signals that a program gets from us; a terminal sends SIGINT to it itself."""
-
 EPILOG: Final = """\b
 Examples:
   mockserver record --upstream whisperr=https://api.whisperr.net -- python app.py
@@ -143,12 +136,7 @@ class _Run:
     def __init__(self, server: RecordingServer, arguments: Sequence[str], key: str) -> None:
         self._server = server
         self._arguments = arguments
-        self._environment = {
-            **os.environ,
-            **_without_proxy(os.environ),
-            "MOCKSERVER_KEY": key,
-            "MOCKSERVER_URL": server.program_url,
-        }
+        self._environment = environment_for(server.program_url, key)
         self._end: Callable[[], None] = lambda: None
         self.is_full = False
 
@@ -166,45 +154,18 @@ class _Run:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise SettingsError(f"cannot run {self._arguments[0]}: {reason}") from None
         self._end = process.terminate
-        with _signals_for(process):
+        with signals_for(process):
             code = process.wait()
-        return BY_SIGNAL - code if code < 0 else code
+        return shell_code(code)
 
     def until_interrupted(self) -> int:
         """Wait for SIGINT, SIGTERM or the end of the terminal."""
         stop = threading.Event()
         self._end = stop.set
-        with _handling((signal.SIGINT, *SIGNALS), lambda number: stop.set()):
+        with handling((signal.SIGINT, *SIGNALS), lambda number: stop.set()):
             click.echo(f"recording at {self._server.program_url} until Ctrl-C", err=True)
             stop.wait()
         return 0
-
-
-def _without_proxy(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what keeps a program from sending requests to this server through a proxy that it uses for others."""
-    if not any(name.lower() in ("http_proxy", "all_proxy") for name in environment):
-        return {}
-    before = environment.get("no_proxy") or environment.get("NO_PROXY")
-    hosts = ",".join(filter(None, [before, DEFAULT_HOST]))
-    return {"no_proxy": hosts, "NO_PROXY": hosts}
-
-
-@contextmanager
-def _handling(numbers: Sequence[signal.Signals], handler: Callable[[int], object]) -> Iterator[None]:
-    """Handle signals in the block."""
-    before = [(number, signal.signal(number, lambda got, frame: handler(got))) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, former in before:
-            signal.signal(number, former)
-
-
-@contextmanager
-def _signals_for(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Let a program decide what signals mean."""
-    with _handling([signal.SIGINT], lambda number: None), _handling(SIGNALS, process.send_signal):
-        yield
 
 
 def _log_errors_only() -> None:

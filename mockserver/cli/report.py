@@ -27,6 +27,9 @@ requests, were evicted from the journal.
 
 Events that a fault step refused on purpose do not count as refused.
 
+With --conformance, the rules about clients are judged too, each is a test case of the JUnit file (classname
+mockserver.PROTOCOL.rules), and a broken one of the level must fails the verdict. See `mockserver exercise`.
+
 The JUnit file has one test case per protocol and event type (classname mockserver.PROTOCOL, name TYPE), and one per
 kind of request that was refused as a whole. The names are the same in every run. Missing evidence is the test case
 mockserver.session evidence. With --junit - the XML is the only output on stdout, and the text goes to stderr.
@@ -57,6 +60,9 @@ Exit code 0: passed; 1: refused events, no events or a --fail-on condition; 2: u
     help="Fail if fewer events were received, by default if none was. An event that was sent again counts once.",
 )
 @click.option("--allow-empty", is_flag=True, help="Pass if no events were received, unless --min-events requires some.")
+@click.option(
+    "--conformance", is_flag=True, help="Also judge the rules about clients, and fail on broken ones of the level must."
+)
 @click.option("--format", type=click.Choice(FORMATS), default="text", show_default=True, help="Format of the report.")
 @click.option("--out", type=FILE, default=STDOUT, metavar="FILE", help="Write the report to this file, not to stdout.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
@@ -71,6 +77,7 @@ def command(
     final: bool,
     min_events: int | None,
     allow_empty: bool,
+    conformance: bool,
     format: str,
     out: Path,
     as_json: bool,
@@ -90,7 +97,14 @@ def command(
         flag = "--json" if as_json else f"--format {chosen}"
         raise click.UsageError(f"{flag} and --junit - both write to stdout")
     with server.session(name) as session:
-        report = Report(session, gates, final=final or "lost" in gates, min_events=min_events, allow_empty=allow_empty)
+        report = Report(
+            session,
+            gates,
+            final=final or "lost" in gates,
+            min_events=min_events,
+            allow_empty=allow_empty,
+            conformance=conformance,
+        )
     if out != STDOUT:
         parameters.write_whole("--out", out, report_formats.FORMATS[chosen](report))
     elif chosen == "json":

@@ -10,8 +10,8 @@ from html import escape
 from itertools import islice
 from typing import Any, Final
 
-from mockserver.client import delivery_lanes, text
-from mockserver.client.results import Event, Exchange, Request
+from mockserver.client import delivery_lanes, score_report, text
+from mockserver.client.results import Event, Exchange, Request, RuleScore
 from mockserver.client.session_report import EVIDENCE, INJECTED, RepeatedWarning, Report, is_odd
 from mockserver.core import wording
 from mockserver.core.findings import Finding
@@ -103,6 +103,9 @@ def _parts(report: Report) -> Iterator[str]:
     if report.deliveries:
         yield f'<h2>Deliveries</h2><p class="muted">{_text(_counts(report.fates))}{_flags(report)}</p>'
         yield delivery_lanes.SHAPES + delivery_lanes.picture(report.deliveries, report.verdicts, is_odd)
+    if report.score is not None:
+        heads = ("Verdict", "Protocol", "Rule", "Level", "A client", "Why")
+        yield from _table("Rules about clients", heads, map(_rule, report.score.rules))
     yield from _table("Warnings", ("About", "Warning", "Rule", "Times", "First"), map(_warning, report.warnings))
     for step in report.unused_faults:
         yield f"<p>{_text(text.unused_fault(step))}</p>"
@@ -164,6 +167,12 @@ def _table(title: str, heads: Sequence[str], cells: Iterable[Sequence[str]]) -> 
     yield f"<h2>{title} ({len(rows)})</h2>"
     yield f'<div class="scroll" {label}><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     yield from _left_out(len(rows))
+
+
+def _rule(row: RuleScore) -> list[str]:
+    verdict = score_report.WORDS[row.verdict]
+    why = score_report.evidence(row) if row.verdict == "fail" else ""
+    return [f"<td>{_text(cell)}</td>" for cell in (verdict, row.protocol, row.rule, row.level, row.text, why)]
 
 
 def _refused_event(row: Event) -> str:

@@ -8,7 +8,7 @@ from html import escape
 from itertools import chain
 from typing import Final
 
-from mockserver.client import text
+from mockserver.client import score_report, text
 from mockserver.client.session_report import EVIDENCE, Report, is_odd
 from mockserver.core import wording
 from mockserver.jsonkit.printable import printable
@@ -61,6 +61,13 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _table(("Id", "What", "Why", "Where", "Rule"), [tuple(map(_cell, row)) for row in refused])
     odd = list(filter(is_odd, report.deliveries))
     yield from _details("Deliveries with problems", [text.delivery(row) for row in odd])
+    if report.score is not None:
+        yield from (f"**Rules about clients: {score_report.counted(report.score.rules)}**", "")
+        rows = [
+            (sign, *map(_cell, (protocol, rule, level)), plain(said).replace("|", "\\|"), _cell(why))
+            for sign, protocol, rule, level, said, _, why in score_report.table(report.score)
+        ]
+        yield from _table(("", "Protocol", "Rule", "Level", "A client", "Why"), rows, most=len(rows))
     warnings = [f"{' '.join(row.case)}: {row.message} [{row.rule}] ({row.count})" for row in report.warnings]
     yield from _details("Warnings", warnings)
     yield from _details("Fault steps that were never used", [text.unused_fault(step) for step in report.unused_faults])
@@ -70,12 +77,12 @@ def _warned(report: Report) -> int:
     return sum(warning.count for warning in report.warnings)
 
 
-def _table(heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    shown = [heads, ["---"] * len(heads), *rows[:MOST_ROWS]]
+def _table(heads: Sequence[str], rows: Sequence[tuple[str, ...]], most: int = MOST_ROWS) -> Iterator[str]:
+    shown = [heads, ["---"] * len(heads), *rows[:most]]
     yield from (f"| {' | '.join(cells)} |" for cells in shown)
     yield ""
-    if len(rows) > MOST_ROWS:
-        yield from (f"… and {len(rows) - MOST_ROWS} more", "")
+    if len(rows) > most:
+        yield from (f"… and {len(rows) - most} more", "")
 
 
 def _details(title: str, lines: Sequence[str]) -> Iterator[str]:

@@ -14,11 +14,11 @@ from difflib import get_close_matches
 from itertools import chain
 from typing import Any, Final, Literal, TypeVar
 
-from mockserver.client import session_calls, text
+from mockserver.client import score_report, session_calls, text
 from mockserver.client.calls import Steps
 from mockserver.client.client import Session
 from mockserver.client.junit import Case, CaseFailure, Suite, document
-from mockserver.client.results import Delivery, Event, Eviction, Exchange, Request, Unseen
+from mockserver.client.results import Conformance, Delivery, Event, Eviction, Exchange, Request, Unseen
 from mockserver.client.session_calls import refused_whole, server_sessions
 from mockserver.client.shareable import redactor, without_secrets
 from mockserver.core import wording
@@ -63,7 +63,7 @@ class RepeatedWarning:
 class Failure:
     """One reason for a failed verdict. `case` is its subject: a protocol, and an event type or a kind of request."""
 
-    kind: Literal["refused", "warning", "lost", "duplicate", "unused-fault", "empty", "evicted"]
+    kind: Literal["refused", "warning", "lost", "duplicate", "unused-fault", "broken-rule", "empty", "evicted"]
     case: tuple[str, str]
     lines: Sequence[str]
 
@@ -72,6 +72,7 @@ class Report:
     """The verdict for a session: failed by refused events and requests, by what the gates name, and without evidence.
 
     The gates are `warning`, `lost`, `duplicate` and `unused-fault`. With `final`, pending events count as lost. The
+    With `conformance`, rules about clients are judged, and those of the level must that are broken fail it. The
     verdict needs `min_events` events, each counted once however often it was sent, and the requests that it is about:
     it fails when those were evicted. By default, it needs one event, and none with `allow_empty`. Raises
     UnreachableError, ControlError.
@@ -85,6 +86,7 @@ class Report:
         final: bool = False,
         min_events: int | None = None,
         allow_empty: bool = False,
+        conformance: bool = False,
     ) -> None:
         self.url = session.target.url
         run, name = session.connections.run, session.name
@@ -107,6 +109,9 @@ class Report:
         self.refused_requests = [row for row in (*exchanges, *later) if refused_whole(row) and _errors(row)]
         self.injected = len(rejected) - len(self.refused)
         self.deliveries = shareable(session_calls.deliveries(name, final=final))
+        self.score: Conformance | None = None
+        if conformance:
+            self.score = shareable(session_calls.conformance(name, final=final))
         self.fates = Counter(row.fate for row in self.deliveries)
         self.flags = Counter(flag for row in self.deliveries for flag in row.flags)
         self.warnings = _repeated_warnings(events, exchanges, self.requests)
@@ -131,6 +136,10 @@ class Report:
         for warning in self.warnings if "warning" in gates else ():
             yield Failure(kind="warning", case=warning.case, lines=[_warning_line(warning)])
 
+        for rule in self.score.failed if self.score is not None else ():
+            if rule.level == "must":
+                lines = [f"{rule.rule}: {rule.text}", score_report.evidence(rule)]
+                yield Failure(kind="broken-rule", case=(rule.protocol, f"rule {rule.rule}"), lines=lines)
         for step in self.unused_faults if "unused-fault" in gates else ():
             yield Failure(kind="unused-fault", case=FAULTS, lines=[text.unused_fault(step)])
 
@@ -190,6 +199,8 @@ class Report:
         extent = "" if read >= every else f" (of all events, and of the first {read} of {every} requests)"
         lines += wording.block(f"warnings{extent}", map(_warning_line, self.warnings))
         lines += [text.unused_fault(step) for step in self.unused_faults]
+        if self.score is not None:
+            lines += score_report.text_lines(self.score)
         missing = [failure for failure in self.failures if failure.case == EVIDENCE]
         lines += wording.block("missing evidence", chain.from_iterable(failure.lines for failure in missing))
         return "\n".join(map(printable, [*lines, self.verdict]))
@@ -226,14 +237,17 @@ class Report:
             "warnings": self.warnings,
             "requests_read": self.requests_read,
             "unused_faults": self.unused_faults,
+            **({} if self.score is None else {"conformance": self.score.rules}),
         }
         return printable_json(json.dumps(whole, indent=2, default=_plain))
 
     def junit(self) -> bytes:
         """Return the report as JUnit XML: a test case per event type, so that names are the same in every run."""
-        names = {*self.events, *map(_case_of, self.deliveries), *(failure.case for failure in self.failures)}
+        failures = [failure.case for failure in self.failures if failure.kind != score_report.BROKEN]
+        names = {*self.events, *map(_case_of, self.deliveries), *failures}
         started = self.requests[0].received_at if self.requests else None
         cases = [self._junit_case(name) for name in sorted(names)]
+        cases += [] if self.score is None else score_report.junit_cases(self.score)
         return document([Suite(name=f"mockserver session {self.name}", cases=cases, started=started)])
 
     def _junit_case(self, case: tuple[str, str]) -> Case:

@@ -42,7 +42,7 @@ VERDICTS: Final[Mapping[int, str]] = MappingProxyType({0: "passed", 1: "failed"}
 VERDICT_HEADER: Final = "X-Mock-Verdict"
 SANDBOX: Final = "sandbox; frame-ancestors 'none'"
 """The policy of a page about what clients sent, beside its own: it can do nothing in the name of this server."""
-FLAGS: Final = ("final", "allow_empty")
+FLAGS: Final = ("final", "allow_empty", "conformance")
 PREFIX: Final = "MOCKSERVER_"
 
 
