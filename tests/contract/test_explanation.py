@@ -29,9 +29,9 @@ from mockserver.lint.playback import play
 from mockserver.sessions.session import UNKNOWN_ENTITY
 from tests import cases
 from tests.judging import wire_request
+from tests.revisions import revisions
 
 BASES = {"docs", "spec", "sdk", "inferred", "assumed", "patch"}
-REVISIONS = [(protocol.name, name) for protocol in library().protocols.values() for name in protocol.revision_names()]
 NOW_MS = 1_781_438_402_000
 """2026-06-14T12:00:02Z, when the corpus is to be played."""
 
@@ -81,7 +81,7 @@ def unexplained(contract: Contract, found: Iterable[dict[str, Any]]) -> dict[str
     }
 
 
-@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+@pytest.mark.parametrize(("protocol", "revision"), revisions())
 def test_every_rule_of_the_corpus_is_explained(protocol: str, revision: str) -> None:
     contract = library().protocol(protocol).contract(revision)
     rules = {
@@ -108,7 +108,7 @@ async def test_every_finding_of_the_cases_is_explained_with_its_own_source() -> 
     } == {}
 
 
-@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+@pytest.mark.parametrize(("protocol", "revision"), revisions())
 async def test_every_finding_of_the_corpus_is_explained_with_its_own_source(protocol: str, revision: str) -> None:
     contract = library().protocol(protocol).contract(revision)
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -185,7 +185,7 @@ def rules_of_warnings(contract: Contract) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("rules_of", [rules_of_schemas, rules_of_gates, rules_of_replies, rules_of_warnings])
-@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+@pytest.mark.parametrize(("protocol", "revision"), revisions())
 def test_every_rule_that_can_be_named_is_explained(
     protocol: str, revision: str, rules_of: Callable[[Contract], Iterator[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,7 +257,7 @@ def test_object_is_explained_with_what_it_has_from_the_shared_schema_that_it_use
     ]
 
 
-@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+@pytest.mark.parametrize(("protocol", "revision"), revisions())
 def test_every_keyword_that_judges_is_in_the_explanation_of_its_schema(protocol: str, revision: str) -> None:
     contract = library().protocol(protocol).contract(revision)
     missing = []

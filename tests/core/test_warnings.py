@@ -30,6 +30,7 @@ from mockserver.sessions.views import View
 from mockserver.settings import RateMode
 from tests import cases
 from tests.judging import COLLECT, MADE_UP, TERMS, collection, contract_of, judged, sale, tally_before, wire_request
+from tests.revisions import revisions
 
 EVENT = {"external_user_id": "u", "event_type": "opened", "context": {"$message_id": "m"}}
 JSON = {"content-type": "application/json"}
@@ -449,12 +450,8 @@ async def test_large_value_of_the_request_is_abridged_on_each_event() -> None:
     assert len(json.dumps(of_request)) < 8000
 
 
-REVISIONS = [
-    (protocol.name, name)
-    for protocol in library().protocols.values()
-    for name in protocol.revision_names()
-    if protocol.contract(name).newest is not None
-]
+OLDER = [each for each in revisions() if library().protocol(each.values[0]).contract(each.values[1]).newest is not None]
+"""The contracts that a newer one is known of."""
 
 
 @lru_cache(maxsize=1)
@@ -473,7 +470,7 @@ def sent_in_corpus(protocol: str) -> Iterator[tuple[WireRequest, Terms]]:
                     yield step.request, Terms(now_ms=case.clock_ms, keys=case.settings.keys)
 
 
-@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+@pytest.mark.parametrize(("protocol", "revision"), OLDER)
 def test_request_warns_if_and_only_if_the_newest_revision_refuses_something(protocol: str, revision: str) -> None:
     contract = library().protocol(protocol).contract(revision)
     newest = contract.newest

@@ -22,6 +22,7 @@ from mockserver.core.route import route
 from mockserver.core.wire import WireReply
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.strategies import Sample
+from tests.revisions import is_prompt
 from tests.strategies.naive_diagnosis import NaiveDiagnosis
 from tests.strategies.naive_reading import NaiveReading, repeated_by
 
@@ -31,7 +32,6 @@ SOME_OF_A_KIND = 75
 """As many good requests for each kind of event, and no fewer than `SOME`, show each optional member and leave it out;
 fewer do in nearly every run, and not in all."""
 FEW = 40
-ONE_REVISION: str = library().protocol("outlit").documents["protocol"]["newest"]["value"]
 BESIDE_THE_BODY = (
     "/protocol/operations",
     "/protocol/paths",
@@ -154,29 +154,27 @@ def contracts() -> list[Contract]:
     ]
 
 
-def is_prompt(contract: Contract) -> bool:
-    """Tell whether a contract is tried at length in every run: the bases, and one revision."""
-    return contract.revision in (library().protocol(contract.name).base, ONE_REVISION)
-
-
 def cases(chosen: Callable[[Operation], bool]) -> list[Any]:
     """Return (contract, operation, examples): some for the bases and one revision, and with -m full many for all."""
     params = []
     for contract in contracts():
         for name, operation in contract.operations.items():
             if chosen(operation):
-                label, prompt = f"{contract.name}-{contract.revision}-{name}", is_prompt(contract)
+                label = f"{contract.name}-{contract.revision}-{name}"
+                prompt = is_prompt(contract.name, contract.revision)
                 some = max(SOME, SOME_OF_A_KIND * len(contract.event_schemas))
                 params.append(pytest.param(contract, name, some if prompt else FEW, id=label))
                 params.append(pytest.param(contract, name, MANY, id=f"{label}-full", marks=pytest.mark.full))
     return params
 
 
-def with_census() -> list[Any]:
+def contracts_in_turn() -> list[Any]:
     """Return the contracts, those but the bases and one revision only with -m full."""
     return [
         pytest.param(
-            contract, id=f"{contract.name}-{contract.revision}", marks=() if is_prompt(contract) else pytest.mark.full
+            contract,
+            id=f"{contract.name}-{contract.revision}",
+            marks=() if is_prompt(contract.name, contract.revision) else pytest.mark.full,
         )
         for contract in contracts()
     ]

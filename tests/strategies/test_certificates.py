@@ -20,7 +20,7 @@ from mockserver.strategies.chance import composed
 from mockserver.strategies.forms import FormPlan
 from mockserver.strategies.plans import NOW_MS, Plan, plan_of
 from mockserver.strategies.values import TimeFrame
-from tests.strategies.playing import collect, contracts
+from tests.strategies.playing import collect, contracts_in_turn
 
 DRAWN = 60
 
@@ -71,7 +71,7 @@ def _findings(contract: Contract, schema: Schema, event: Json) -> list[list[tupl
     return [[(violation.rule, violation.finding().pointer) for violation in engine] for engine in each]
 
 
-@pytest.mark.parametrize("contract", list(contracts()), ids=repr)
+@pytest.mark.parametrize("contract", contracts_in_turn())
 def test_both_engines_find_just_the_rule_when_an_event_is_broken(contract: Contract) -> None:
     for sample in collect(strategies.invalid_events(contract.name, contract=contract), DRAWN):
         breach = sample.breach

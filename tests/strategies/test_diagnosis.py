@@ -21,7 +21,7 @@ from mockserver.strategies.places import apply, put
 from mockserver.strategies.plans import OperationPlan, plan_of
 from mockserver.strategies.schema_mutations import Mutation, drafts, spots
 from tests.strategies.naive_diagnosis import Broken, NaiveDiagnosis
-from tests.strategies.playing import contracts
+from tests.strategies.playing import contracts, contracts_in_turn
 
 PAGEVIEW = {"type": "pageview", "url": "https://example.com/", "path": "/"}
 ASKING = [contract for contract in contracts() if {BATCH, PER_EVENT} & set(contract.identity)]
@@ -83,7 +83,7 @@ def _compared(plan: OperationPlan, naive: NaiveDiagnosis) -> Iterator[tuple[Json
                 yield body, by_core, set(naive.of(spec, body))
 
 
-@pytest.mark.parametrize("contract", contracts(), ids=repr)
+@pytest.mark.parametrize("contract", contracts_in_turn())
 def test_core_finds_what_a_second_diagnosis_does_when_bodies_are_broken(contract: Contract) -> None:
     naive, counts = NaiveDiagnosis(contract, NOW_MS), {0: 0, 1: 0, 2: 0}
     for plan in plan_of(contract, NOW_MS, 0, ()).operations.values():

@@ -16,7 +16,7 @@ from mockserver.sessions.views import View
 from mockserver.strategies import NOW_MS, Sample
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import plan_of
-from tests.strategies.playing import collect, contracts
+from tests.strategies.playing import collect, contracts_in_turn
 
 Places = list[tuple[str, str]]
 """Rules with the places where they are broken."""
@@ -57,7 +57,7 @@ async def _hold(contract: Contract, sample: Sample) -> None:
     assert {index: places for index, places in _of_events(view).items() if places} == expected, sample
 
 
-@pytest.mark.parametrize("contract", contracts(), ids=repr)
+@pytest.mark.parametrize("contract", contracts_in_turn())
 async def test_journal_names_the_rule_and_the_place_when_one_is_broken(contract: Contract) -> None:
     played = 0
     for sample in samples(plan_of(contract, NOW_MS, 0, ())):
@@ -67,7 +67,7 @@ async def test_journal_names_the_rule_and_the_place_when_one_is_broken(contract:
     assert played > 50
 
 
-@pytest.mark.parametrize("contract", contracts(), ids=repr)
+@pytest.mark.parametrize("contract", contracts_in_turn())
 async def test_journal_names_each_rule_when_several_events_are_broken(contract: Contract) -> None:
     drawn = collect(strategies.batches(contract.name, contract=contract), 60)
     for sample in drawn:

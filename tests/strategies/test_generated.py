@@ -23,7 +23,7 @@ from mockserver.strategies.naming import IDENTITY, SENDER
 from mockserver.strategies.places import apply, put
 from mockserver.strategies.plans import OperationPlan, plan_of
 from tests.strategies.census import kinds_fixed, never_seen
-from tests.strategies.playing import MANY, SOME, cases, every, hold, with_census
+from tests.strategies.playing import MANY, SOME, cases, contracts_in_turn, every, hold
 
 HELD = 160
 """Good requests that are held to what they predict, where many are drawn only to count members."""
@@ -119,7 +119,7 @@ def _smallest_bad(owner: OperationPlan) -> Iterator[Sample]:
         yield from (owner.gated(change(owner.parts(body)), gate) for change in gate.changes)
 
 
-@pytest.mark.parametrize("contract", with_census())
+@pytest.mark.parametrize("contract", contracts_in_turn())
 def test_smallest_requests_are_refused_when_broken_in_every_way(contract: Contract) -> None:
     asked = 0
     for owner in plan_of(contract, NOW_MS, 0, ()).operations.values():

@@ -14,7 +14,7 @@ from mockserver.strategies import NOW_MS, Sample
 from mockserver.strategies.corpus import samples
 from mockserver.strategies.plans import plan_of
 from tests.live import Live, live
-from tests.strategies.playing import collect, contracts, is_prompt
+from tests.strategies.playing import collect, contracts_in_turn
 
 SLICE = 9
 """Every ninth line of the corpus goes over HTTP."""
@@ -49,13 +49,13 @@ async def _all(server: Live, contract: Contract, chosen: Iterable[Sample]) -> in
     return played
 
 
-@pytest.mark.parametrize("contract", [contract for contract in contracts() if is_prompt(contract)], ids=repr)
+@pytest.mark.parametrize("contract", contracts_in_turn())
 async def test_corpus_is_answered_as_written_when_sent(server: Live, contract: Contract) -> None:
     chosen = list(samples(plan_of(contract, NOW_MS, 0, ())))[::SLICE]
     assert await _all(server, contract, chosen) > 50
 
 
-@pytest.mark.parametrize("contract", [contract for contract in contracts() if is_prompt(contract)], ids=repr)
+@pytest.mark.parametrize("contract", contracts_in_turn())
 async def test_generated_requests_are_answered_as_predicted_when_sent(server: Live, contract: Contract) -> None:
     good = collect(strategies.requests(contract.name, contract=contract), GENERATED)
     bad = collect(strategies.invalid(contract.name, contract=contract), GENERATED)

@@ -23,7 +23,7 @@ from mockserver.strategies.schema_mutations import Mutation, spots
 from mockserver.strategies.targets import bodies_of
 from mockserver.strategies.values import MOST_A_FLOAT_TAKES, Schema, inner
 from tests.strategies.census import BOUNDS, kinds_fixed, left_out, measure
-from tests.strategies.playing import collect, contracts, with_census
+from tests.strategies.playing import collect, contracts, contracts_in_turn
 
 BASES = [contract for contract in contracts() if contract.revision == library().protocol(contract.name).base]
 
@@ -151,7 +151,7 @@ def test_bodies_are_as_long_as_may_be_when_good_and_one_byte_longer_when_bad(con
     assert contract.max_body + 1 in {len(sample.request.body) for sample in bad}
 
 
-@pytest.mark.parametrize("contract", with_census())
+@pytest.mark.parametrize("contract", contracts_in_turn())
 def test_one_rule_is_broken_when_asked_for_by_name(contract: Contract) -> None:
     for rule in strategies.breaches(contract.name, contract=contract):
         drawn = collect(strategies.invalid(contract.name, contract=contract, rules=[rule]), 4)

@@ -10,11 +10,10 @@ from mockserver.contract.contract import Contract
 from mockserver.contract.fidelity import explain
 from mockserver.contract.library import library
 from mockserver.strategies import breaches
+from tests.revisions import revisions
 
-REVISIONS = [(protocol.name, name) for protocol in library().protocols.values() for name in protocol.revision_names()]
 
-
-@pytest.mark.parametrize(("protocol", "revision"), REVISIONS)
+@pytest.mark.parametrize(("protocol", "revision"), revisions())
 def test_every_rule_that_a_sample_can_break_is_explained(protocol: str, revision: str) -> None:
     contract = library().protocol(protocol).contract(revision)
     rules = breaches(protocol, contract=contract)

@@ -12,12 +12,11 @@ import pytest
 from mockserver.contract.contract import Contract
 from mockserver.contract.library import Patch, library
 from mockserver.verify import Outcome, Probe, Rule, Runner, Setup, Status, defects, rules_of, verify
+from tests.revisions import revisions
 from tests.verify.faults import FAULTS
 from tests.verify.hunt import probes_of
 from tests.verify.inprocess import InProcess, setup_of
 from tests.verify.test_rules_explained import unexplained
-
-REVISIONS = [(name, revision) for name, each in library().protocols.items() for revision in each.revision_names()]
 
 
 def _base(protocol: str) -> Contract:
@@ -78,7 +77,9 @@ def test_server_that_judges_otherwise_is_reported_when_tried(name: str) -> None:
     assert _reported(protocol, InProcess(served, allow_all=True), keys_known=False) is not None
 
 
-@pytest.fixture(scope="module", params=REVISIONS, ids="-".join)
+@pytest.fixture(
+    scope="module", params=[pytest.param(each.values, id="-".join(each.values), marks=each.marks) for each in revisions()]
+)
 def faultless(request: pytest.FixtureRequest) -> tuple[Contract, list[Outcome]]:
     """A contract, and the outcomes of trying everything against a server of it."""
     protocol, revision = request.param
