@@ -34,8 +34,8 @@ The limit is one on what sessions hold; a quarter of it is for caches, the alloc
 interpreter and the contracts of the server are there before.
 """
 IN_A_ROUND: Final = 3_000
-SHORT: Final = 3
-"""Rounds that take about a minute; the limit of memory is reached in the first one."""
+SHORT: Final = 2
+"""Rounds of which the second shows what the first one left; the limit of memory is reached in the first one."""
 LONG: Final = 100
 """Rounds that take about twenty minutes."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import combinations
 from typing import Any
 
@@ -42,13 +43,24 @@ def _cases() -> list[tuple[str, str, str, tuple[str, ...]]]:
 
 
 CASES = _cases()
-SINGLES = sum(len(members) == 1 for *_, members in CASES)
-PROMPT = [*CASES[:SINGLES], *CASES[SINGLES::3]]
+SINGLES = [case for case in CASES if len(case[-1]) == 1]
+
+
+def _once_each() -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """Return each member of an operation by itself, those that many kinds of events have in one kind in turn."""
+    owners: dict[tuple[str, str, tuple[str, ...]], list[tuple[str, str, str, tuple[str, ...]]]] = defaultdict(list)
+    for case in SINGLES:
+        protocol, operation, _, members = case
+        owners[protocol, operation, members].append(case)
+    return [cases[number % len(cases)] for number, cases in enumerate(owners.values())]
+
+
+PROMPT = [*_once_each(), *CASES[len(SINGLES) :: 6]]
 """Every member by itself, and some with others."""
 LATER = [case for case in CASES if case not in PROMPT]
 PARTS = [
-    *(pytest.param(PROMPT[part::8], id=f"{part}") for part in range(8)),
-    *(pytest.param(LATER[part::4], id=f"{part}-full", marks=pytest.mark.full) for part in range(4)),
+    *(pytest.param(PROMPT[part::4], id=f"{part}") for part in range(4)),
+    *(pytest.param(LATER[part::8], id=f"{part}-full", marks=pytest.mark.full) for part in range(8)),
 ]
 
 
