@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -85,9 +86,10 @@ settings.load_profile("untimed")  # how long an example takes depends on what el
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of the many processes compiles the package anew
 
 
-def _starts(item: pytest.Item) -> int:
-    """Return when a test's file should start."""
-    path = item.path.relative_to(TESTS).as_posix() if item.path.is_relative_to(TESTS) else ""
+@cache
+def _starts(file: Path) -> int:
+    """Return when the tests of a file should start."""
+    path = file.relative_to(TESTS).as_posix() if file.is_relative_to(TESTS) else ""
     return LONG.index(path) if path in LONG else len(LONG)
 
 
@@ -105,7 +107,7 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    items.sort(key=_starts)
+    items.sort(key=lambda item: _starts(item.path))
     if "full" in config.option.markexpr:
         return
     chosen, left_out = list[pytest.Item](), list[pytest.Item]()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
@@ -72,12 +73,16 @@ def imports() -> Iterator[Import]:
             yield from (Import(module, name) for name in imported(node))
 
 
-IMPORTS = sorted(set(imports()))
-OWN = [
-    Import(found.where, found.what.removeprefix("mockserver."))
-    for found in IMPORTS
-    if found.what.removeprefix("mockserver.") in MODULES
-]
+@cache
+def all_imports() -> list[Import]:
+    """Return every import, read when the first test asks: each process of a parallel run loads this module."""
+    return sorted(set(imports()))
+
+
+def own_imports() -> list[Import]:
+    """Return the imports of the package's own modules."""
+    own = [Import(found.where, found.what.removeprefix("mockserver.")) for found in all_imports()]
+    return [found for found in own if found.what in MODULES]
 
 
 def layer_of(module: str) -> int:
@@ -88,7 +93,7 @@ def users_of(*packages: str) -> set[str]:
     """Return the folders, or modules at the top, that import one of some packages."""
     return {
         found.where.partition(".")[0]
-        for found in IMPORTS
+        for found in all_imports()
         if any(found.what == package or found.what.startswith(f"{package}.") for package in packages)
     }
 
@@ -99,7 +104,9 @@ def test_package_holds_what_the_layout_lists() -> None:
 
 
 def test_layers_import_downwards_only() -> None:
-    upward = [f"{found.where} imports {found.what}" for found in OWN if layer_of(found.what) > layer_of(found.where)]
+    upward = [
+        f"{found.where} imports {found.what}" for found in own_imports() if layer_of(found.what) > layer_of(found.where)
+    ]
     assert upward == []
 
 
@@ -115,7 +122,7 @@ def test_version_is_all_that_is_taken_from_the_package_itself() -> None:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph: dict[str, set[str]] = defaultdict(set)
-    for found in OWN:
+    for found in own_imports():
         graph[found.where].add(found.what)
     try:
         TopologicalSorter(graph).prepare()
@@ -143,7 +150,7 @@ def test_only_the_server_serves_http() -> None:
 
 
 def test_aiohttp_is_imported_by_the_server_and_by_one_module_of_the_client() -> None:
-    users = {found.where for found in IMPORTS if found.what.partition(".")[0] in ("aiohttp", "multidict", "yarl")}
+    users = {found.where for found in all_imports() if found.what.partition(".")[0] in ("aiohttp", "multidict", "yarl")}
     assert {where for where in users if not where.startswith("server.")} == {"client.http"}
 
 

@@ -6,12 +6,15 @@ from collections import Counter
 from copy import deepcopy
 from typing import Any, Final
 
+import pytest
+
 from mockserver.contract.library import library
 from tests.contract.outlit_bodies import bodies
 from tests.documented.statements import answer
 from tests.judging import contract_of, wire_request
 
-COUNT: Final = 3_000
+COUNT: Final = 1_500
+MANY: Final = 6_000
 SEED: Final = 20_260_127
 BESIDE_EVENTS: Final = ("customerIdentity", "sessionId", "fingerprint")
 IN_USER: Final = ("fingerprint", "traits")
@@ -57,15 +60,16 @@ def _request(body: Any) -> Any:
     return wire_request("/api/i/v1/pk_a/events", body, {"Content-Type": "application/json"})
 
 
-async def test_nothing_that_the_page_refuses_is_taken_in_silence() -> None:
+@pytest.mark.parametrize("count", [COUNT, pytest.param(MANY, marks=pytest.mark.full)])
+async def test_nothing_that_the_page_refuses_is_taken_in_silence(count: int) -> None:
     counts: Counter[str] = Counter()
-    found = await silent(library().protocol("outlit").contract(), COUNT, counts)
+    found = await silent(library().protocol("outlit").contract(), count, counts)
     print(dict(counts))
     assert found == []
-    assert counts["page refuses, default takes"] > COUNT / 20
+    assert counts["page refuses, default takes"] > count / 20
     assert counts["page takes events that the default refuses"] == 0
 
 
 async def test_silence_is_found_when_a_warning_is_missing() -> None:
     patch = {"warnings": {"events": {"relative_path": None}}}
-    assert await silent(contract_of("outlit", patch), COUNT // 3, Counter()) != []
+    assert await silent(contract_of("outlit", patch), COUNT // 2, Counter()) != []

@@ -37,7 +37,7 @@ NOT_JSON = ("set_recording",)
 """Operations with a body that Schemathesis cannot write."""
 BY_ITSELF = ("get_openapi",)
 """The operation that Schemathesis has the document from, which it leaves out."""
-EXAMPLES = 15
+EXAMPLES = 8
 """Requests for each operation and phase."""
 
 

@@ -28,9 +28,11 @@ ACCEPTED: Final = "accepted"
 """What rules are named after whose requests are good."""
 REFUSE_GOOD: Final = (
     *("/enum without", "/anyOf without", "/credentials without"),
-    *("/nulls/members is", "/anything flipped", "/pattern changed"),
+    *("/nulls/members is", "/anything flipped", "/pattern changed", "/pointers without"),
 )
 """Ends of mutants under which good requests are refused."""
+REFUSED_BY: Final[Mapping[str, str]] = {"/invalid_event/": "anyOf"}
+"""The keyword that most likely shows a reason of refusals, where nearly all others have a text of their own."""
 LOW: Final = 20
 """Requests that every limit of a rate lets through."""
 RATE: Final = "rate"
@@ -191,6 +193,7 @@ def names_in(mutant: Mutant) -> frozenset[str]:
         moved = mutant.place.split("/")[3]
         return frozenset(name for gate in (moved, other) for name in (f"{gate}/order", f"before-{gate}"))
     names = {other.lstrip("/")} if what == "without" else set[str]()
+    names |= {keyword for reason, keyword in REFUSED_BY.items() if reason in mutant.place}
     if f"{mutant.place} {what}".endswith(REFUSE_GOOD):
         names.add(ACCEPTED)
     return frozenset(names)

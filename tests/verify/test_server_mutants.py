@@ -78,7 +78,8 @@ def test_server_that_judges_otherwise_is_reported_when_tried(name: str) -> None:
 
 
 @pytest.fixture(
-    scope="module", params=[pytest.param(each.values, id="-".join(each.values), marks=each.marks) for each in revisions()]
+    scope="module",
+    params=[pytest.param(each.values, id="-".join(each.values), marks=each.marks) for each in revisions()],
 )
 def faultless(request: pytest.FixtureRequest) -> tuple[Contract, list[Outcome]]:
     """A contract, and the outcomes of trying everything against a server of it."""
