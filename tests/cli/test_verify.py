@@ -13,6 +13,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -55,25 +56,48 @@ def test_our_own_server_is_clean_when_it_serves_the_base(protocol: str) -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_other_revision_is_reported_with_a_command_when_it_is_served(tmp_path: Path) -> None:
-    junit, report = tmp_path / "r.xml", tmp_path / "r.json"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What verify says of a server of another revision, which goes on: as text, as JUnit XML and as JSON."""
+
+    result: Result
+    junit: Path
+    report: Path
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reported]:
+    folder = tmp_path_factory.mktemp("verified")
+    junit, report = folder / "verify.xml", folder / "verify.json"
     with MockServer(revisions={"outlit": "r1-2026-01"}) as mock:
         flags = ("--only", "/events", "--junit", str(junit), "--json", str(report))
-        result = verify(mock.url, "outlit", *flags, *FAST)
-        assert result.exit_code == 1, result.output
-        first = json.loads(report.read_text())["findings"][0]
-        again = subprocess.run(
-            first["curl"][-1],
-            shell=True,
-            capture_output=True,
-            check=True,
-            env={"MOCKSERVER_VERIFY_KEY": KEYS["outlit"], "PATH": "/usr/bin:/bin"},
-        )
+        yield Reported(result=verify(mock.url, "outlit", *flags, *FAST), junit=junit, report=report)
+
+
+def test_other_revision_is_reported_with_a_command_when_it_is_served(reported: Reported) -> None:
+    assert reported.result.exit_code == 1, reported.result.output
+    first = json.loads(reported.report.read_text())["findings"][0]
+    again = subprocess.run(
+        first["curl"][-1],
+        shell=True,
+        capture_output=True,
+        check=True,
+        env={"MOCKSERVER_VERIFY_KEY": KEYS["outlit"], "PATH": "/usr/bin:/bin"},
+    )
     assert f" {first['reply']['status']} " in again.stdout.decode().splitlines()[0]
-    assert KEYS["outlit"] not in result.output + report.read_text()
-    suite = ET.parse(junit).getroot()[0]
+    assert KEYS["outlit"] not in reported.result.output + reported.report.read_text()
+    suite = ET.parse(reported.junit).getroot()[0]
     assert int(suite.attrib["failures"]) == len(suite.findall("testcase/failure")) > 0
     assert len(suite.findall("testcase")) == int(suite.attrib["tests"])
+
+
+def test_report_is_short_and_begins_with_what_is_wrong_when_much_is(reported: Reported) -> None:
+    lines = reported.result.output.splitlines()
+    assert len(lines) < 60
+    assert "deviations; " in lines[0]
+    bases = [line.split()[0] for line in lines[1:9]]
+    assert bases == sorted(bases, key=("docs", "spec", "sdk", "inferred", "assumed").index)
+    assert lines[9].startswith("  and ")
 
 
 def test_basis_is_told_and_can_be_left_out_when_only_an_assumed_fact_is_broken(tmp_path: Path) -> None:
@@ -94,17 +118,6 @@ def test_server_is_clean_when_only_the_page_counts() -> None:
     assert result.exit_code == 0, result.output
     assert "no deviations" in result.output.splitlines()[0]
     assert len(result.output.splitlines()) < 60
-
-
-def test_report_is_short_and_begins_with_what_is_wrong_when_much_is(tmp_path: Path) -> None:
-    with MockServer(revisions={"outlit": "r1-2026-01"}) as mock:
-        result = verify(mock.url, "outlit", *FAST)
-    lines = result.output.splitlines()
-    assert len(lines) < 60
-    assert "deviations; " in lines[0]
-    bases = [line.split()[0] for line in lines[1:9]]
-    assert bases == sorted(bases, key=("docs", "spec", "sdk", "inferred", "assumed").index)
-    assert lines[9].startswith("  and ")
 
 
 @pytest.mark.parametrize(
