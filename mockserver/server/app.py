@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from aiohttp.http import RawRequestMessage
 
 from mockserver.contract.contract import split_target
 from mockserver.jsonkit.wiretext import unquoted
@@ -21,6 +20,7 @@ from mockserver.server.connection import Watched
 from mockserver.server.control import HEADERS, SESSION_PREFIX, Control, is_call, is_control
 from mockserver.server.handlers.all_handlers import Handlers
 from mockserver.server.live_page import is_page, page_reply
+from mockserver.server.repeated_headers import Head
 from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
 from mockserver.server.upstreams import Upstreams
@@ -74,12 +74,12 @@ class App:
         self.handlers.unreadable += 1
         self.unseen.add(detail)
 
-    def answer_at_once(self, connection: Watched, message: RawRequestMessage, body: bytes) -> bytes | None:
+    def answer_at_once(self, connection: Watched, head: Head, body: bytes) -> bytes | None:
         """Return the whole reply to a complete request of the vendor surface; None leaves the request to `handle`."""
         if self.handlers.stopping or self._turn.is_over():
             return None
         try:
-            return self.vendor.answer_at_once(connection, message, body)
+            return self.vendor.answer_at_once(connection, head, body)
         except Exception as error:
             connection.unfinished = error
             return None

@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 import aiohttp
-from aiohttp import HttpVersion11, StreamReader, http_exceptions, web, web_protocol
-from aiohttp.http import HttpRequestParser, RawRequestMessage
+from aiohttp import StreamReader, http_exceptions, web, web_protocol
+from aiohttp.http import HttpRequestParser
 
 from mockserver.core.wire import Headers
 from mockserver.realtime import monotonic
 from mockserver.server.aiohttp_io import raw_head, unreadable
-from mockserver.server.repeated_headers import HEAD_TOO_LONG, LIMITS, LenientParser, restored
+from mockserver.server.repeated_headers import HEAD_TOO_LONG, LIMITS, Head, Heads, LenientParser, restored
 from mockserver.server.tls import NO_REQUEST
 
 _log = logging.getLogger("mockserver")
@@ -94,7 +94,7 @@ TRIAL: Final = b"GET /trial HTTP/1.1\r\nHost: localhost\r\nServer: a\r\nServer: 
 TRIAL_READ: Final = ("GET", "/trial", ((b"Host", b"localhost"), (b"Server", b"a"), (b"Server", b"b")), True)
 
 
-AnswerAtOnce: TypeAlias = "Callable[[Watched, RawRequestMessage, bytes], bytes | None]"
+AnswerAtOnce: TypeAlias = "Callable[[Watched, Head, bytes], bytes | None]"
 """Returns the whole reply, head included, to a request whose body is complete; None where it cannot."""
 
 
@@ -277,7 +277,7 @@ class Watched(Connection):
         self._refused = False
         self._other = ""
         self._lenient = LenientParser(self._parser, self._new_parser)
-        self._lenient.take = self._answer_at_once
+        self._lenient.take, self._lenient.heads = self._answer_at_once, server.heads
         self._parser = cast(HttpRequestParser, self._lenient)
 
     def _new_parser(self) -> Any:
@@ -333,19 +333,17 @@ class Watched(Connection):
         elif self._head_since is None and self._is_waiting:
             self._head_since = self.active_at
 
-    def _answer_at_once(self, message: RawRequestMessage, body: StreamReader, received: bytes) -> bool:
-        """Answer a request now if aiohttp waits for one, and the connection stays open after it; return whether."""
+    def _answer_at_once(self, head: Head, body: StreamReader, received: bytes) -> bool:
+        """Answer a request now if aiohttp waits for one; return whether it is answered."""
         transport, answer = self.transport, self._server.answer_at_once
-        if not self._is_waiting or message.should_close or message.upgrade or message.version != HttpVersion11:
+        if answer is None or not self._is_waiting or self.secure or self.writing_paused:
             return False
-        if answer is None or self.secure or self.writing_paused or transport is None or transport.is_closing():
+        if transport is None or transport.is_closing():
             return False
-        reply = answer(self, message, received)
+        reply = answer(self, head, received)
         if reply is None:
             return False
-        self._newest, self._is_taken = (message.path, body), True
-        if self._lenient.message_consumed is not None:
-            self._lenient.message_consumed()
+        self._newest, self._is_taken = (head.target, body), True
         transport.write(reply)
         return True
 
@@ -457,6 +455,7 @@ class Server(web.Server):
     ) -> None:
         super().__init__(handler, handler_cancellation=True)
         self.answer_at_once = answer_at_once
+        self.heads: Heads = {}
         self.on_unreadable = on_unreadable
         self.timeout = timeout
         self.limit = limit

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-from aiohttp import StreamReader
+from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import BadHttpMessage
+from msgspec import Struct
 
 from mockserver.contract.server_rules import SERVER_RULES
 from mockserver.core.wire import Headers
@@ -49,8 +51,27 @@ _ORIGIN: Final = re.compile(rb"(?im)^origin:[ \t]*([\x21-\x7e]{1,300})[ \t]*\r")
 Parsed = tuple[Sequence[tuple[Any, StreamReader]], bool, bytes]
 """Requests with their bodies, whether the connection was upgraded, and the bytes after that."""
 NOTHING: Final[Parsed] = ((), False, b"")
-Take = Callable[[Any, StreamReader, bytes], bool]
+
+
+class Head(Struct, frozen=True):
+    """The head of a request of HTTP/1.1 after which the connection stays open.
+
+    `headers` and `fields` are those of `WireRequest`, `length` the bytes of the body.
+    """
+
+    method: str
+    target: str
+    headers: Headers
+    fields: dict[bytes, bytes]
+    length: int
+
+
+Heads: TypeAlias = dict[bytes, Head]
+Take: TypeAlias = Callable[[Head, StreamReader, bytes], bool]
 """Takes a request with its body as aiohttp and as the client has it; false where it does not."""
+MOST_KEPT: Final = 256
+LONGEST_KEPT: Final = 4096
+"""How many heads are kept, and the bytes of each: most clients send few different ones, again and again."""
 
 
 class LenientParser:
@@ -64,6 +85,8 @@ class LenientParser:
         self._renew = renew
         self.take: Take | None = None
         """Asked for each request that came in one piece of its own; those it takes are not returned."""
+        self.heads: Heads = {}
+        """Heads of requests that were taken, which need not be parsed again. Many parsers may share them."""
         self.renames = False
         """Whether a request of this connection had a repeated header; its bytes are read line by line from then on."""
         self._received: list[bytes] = []
@@ -87,6 +110,14 @@ class LenientParser:
         """Parse what arrived. Raises aiohttp's HttpProcessingError."""
         if self.renames:
             return self._feed_lines(data)
+        end, was_offered = 0, False
+        if self.take is not None and not self._received:
+            end = data.find(END_OF_HEAD) + 4
+            known = self.heads.get(data[:end])
+            if known is not None and end + known.length == len(data):
+                if self.take(known, EMPTY_PAYLOAD, data[end:]):
+                    return NOTHING
+                was_offered = True  # a second offer would count it twice
         try:
             parsed: Parsed = self._parser.feed_data(data)
         except BadHttpMessage as error:
@@ -100,12 +131,28 @@ class LenientParser:
         if not self._received and len(messages) == 1:
             message, body = messages[0]
             if body.is_eof():
-                end = data.find(END_OF_HEAD, 4) + 4
+                end = end if end > 4 else data.find(END_OF_HEAD, 4) + 4
                 if end + body.total_bytes == len(data) and end <= HEAD_BYTES:
-                    taken = self.take is not None and self.take(message, body, data[end:])
-                    return NOTHING if taken else parsed
+                    is_taken = not was_offered and self._is_taken(message, body, data, end)
+                    return NOTHING if is_taken else parsed
         self._keep(data, messages)
         return parsed
+
+    def _is_taken(self, message: RawRequestMessage, body: StreamReader, data: bytes, end: int) -> bool:
+        """Offer a request whose head ends at `end`, and keep the head if it is taken."""
+        if self.take is None or message.should_close or message.upgrade or message.version != HttpVersion11:
+            return False
+        fields = {name.lower(): value for name, value in reversed(message.raw_headers)}
+        head = Head(message.method, message.path, message.raw_headers, fields, body.total_bytes)
+        if not self.take(head, body, data[end:]):
+            return False
+        if self.message_consumed is not None:
+            self.message_consumed()
+        if end <= LONGEST_KEPT:
+            if len(self.heads) >= MOST_KEPT:
+                self.heads.clear()
+            self.heads[data[:end]] = head
+        return True
 
     def _keep(self, data: bytes, messages: Sequence[tuple[Any, StreamReader]]) -> None:
         """Keep what arrived, up to the size of the largest head, unless it ends a request."""

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import TypeAlias, TypeVar
 
 from aiohttp import web
-from aiohttp.http import RawRequestMessage
 from msgspec import Struct, structs
 
 from mockserver.contract.contract import KEPT_PLACES, LONGEST_KEPT_TARGET, Contract, split_target
@@ -30,6 +29,7 @@ from mockserver.server.aiohttp_io import is_usual, problem, raw_planned, raw_rep
 from mockserver.server.connection import Connection, Watched
 from mockserver.server.control import SESSION_PREFIX, is_control
 from mockserver.server.handed_through import HandedThrough
+from mockserver.server.repeated_headers import Head
 from mockserver.server.replaying import Replayed, replay
 from mockserver.server.turns import Turn
 from mockserver.server.unseen import Unseen, plain_path
@@ -105,18 +105,16 @@ class Vendor:
             return await asyncio.shield(self._answer(request, body, served, place, large=True))
         return await self._answer(request, body, served, place, large=False)
 
-    def answer_at_once(self, connection: Watched, message: RawRequestMessage, body: bytes) -> bytes | None:
+    def answer_at_once(self, connection: Watched, head: Head, body: bytes) -> bytes | None:
         """Return the whole reply to a request that is complete; None, and nothing is done, where `handle` has to.
 
         That is where something has to be awaited, or HTTP asks for more than a reply. A reply that is not sent as usual
         is left with the connection.
         """
-        target, method = message.path, message.method
+        method, target, headers, fields = head.method, head.target, head.headers, head.fields
         served = self._plain_owner(target)
         if served is None or method in ASK_FOR_MORE or len(body) > LARGE:
             return None
-        headers = message.raw_headers
-        fields = {name.lower(): value for name, value in reversed(headers)}
         if b"expect" in fields or b"content-encoding" in fields:
             return None
         request = WireRequest(method=method, target=target, headers=headers, fields=fields, body=body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Final, cast
 from unittest import mock
 
@@ -13,9 +14,10 @@ import pytest
 from mockserver.core.model import Judged, Terms
 from mockserver.core.wire import WireRequest
 from mockserver.server import connection as connections
-from mockserver.server import turns, vendor
+from mockserver.server import repeated_headers, turns, vendor
 from mockserver.server.app import App
 from mockserver.server.connection import HEAD_INCOMPLETE, Server, Watched
+from mockserver.server.repeated_headers import LenientParser
 from mockserver.sessions.views import View
 from mockserver.settings import Settings
 from tests import cases
@@ -265,3 +267,70 @@ async def test_request_waits_while_others_have_their_turn(
     monkeypatch.setattr(turns, "TURN_S", -1)
     assert (await client.ask(CLICK)).status == 200
     assert (await client.ask(CLICK)).status == 200
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What aiohttp's parsers were given, apart from what new connections try out."""
+    given = list[bytes]()
+    use = LenientParser._use
+
+    def noted(self: LenientParser, parser: Any) -> None:
+        def feed_data(data: bytes) -> Any:
+            given.append(data)
+            return parser.feed_data(data)
+
+        use(self, mock.Mock(wraps=parser, feed_data=feed_data))
+
+    monkeypatch.setattr(LenientParser, "_use", noted)
+    return given
+
+
+def click(size: int) -> bytes:
+    """Return a good request whose body has so many spaces at its end."""
+    request = outlit(KEY, "click")
+    return replace(request, body=request.body + b" " * size).wire()
+
+
+async def test_head_that_was_seen_before_is_not_parsed_again(parsed: list[bytes], apps: tuple[App, App]) -> None:
+    wire = Wire(apps[0], at_once=True)
+    parsed.clear()
+    for size, seen in ((0, 1), (0, 1), (1, 2), (0, 2), (1, 2)):
+        assert statuses(await wire.ask(click(size))) == [b"200"]
+        assert len(parsed) == seen, size
+    assert wire.taken == 5
+
+
+@pytest.mark.parametrize(
+    ("pieces", "replies", "taken"),
+    [
+        ((CLICK + CLICK,), 2, 0),
+        ((CLICK[:-1], CLICK[-1:]), 1, 0),
+        ((CLICK[:9], CLICK[9:]), 1, 0),
+        ((b"\r\n" + CLICK,), 1, 1),
+        ((b"\r\n\r\n" + CLICK,), 1, 1),
+        ((CLICK, CLICK), 2, 2),
+        ((CLICK + CLICK[:30], CLICK[30:]), 2, 0),
+    ],
+    ids=["two", "body in two", "head in two", "line before", "two lines before", "one by one", "second in two"],
+)
+async def test_known_head_is_taken_only_with_its_whole_body(
+    apps: tuple[App, App], pieces: tuple[bytes, ...], replies: int, taken: int
+) -> None:
+    wire = Wire(apps[0], at_once=True)
+    await wire.ask(CLICK)
+    assert statuses(await wire.ask(*pieces, replies=replies)) == [b"200"] * replies
+    assert wire.taken == 1 + taken
+    assert statuses(await wire.ask(CLICK)) == [b"200"]
+    assert len(apps[0].store.session(KEY).journal) == 2 + replies
+
+
+async def test_few_heads_are_kept(apps: tuple[App, App], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeated_headers, "MOST_KEPT", 3)
+    wire = Wire(apps[0], at_once=True)
+    for size in range(10):
+        await wire.ask(click(size))
+        assert 1 <= len(wire.connection._server.heads) <= 3
+    await wire.ask(outlit(KEY, "click").wire("X-Long: " + "x" * repeated_headers.LONGEST_KEPT))
+    assert max(map(len, wire.connection._server.heads)) <= repeated_headers.LONGEST_KEPT
+    assert wire.taken == 11
