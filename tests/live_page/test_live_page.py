@@ -225,6 +225,25 @@ def test_deliveries_are_drawn_and_lead_to_their_requests(page: Page, api: Api, k
     assert "202" in "".join(page.texts("#detail .summary"))
 
 
+def test_score_names_broken_rules_and_leads_to_their_requests(page: Page, api: Api, key: str) -> None:
+    event = {"external_user_id": "ada", "event_type": "paid", "context": {"$message_id": "m-1"}}
+    api.send("PATCH", f"/_mock/sessions/{key}", {"credentials": [f"wrk_{key}"]})
+    for _ in range(2):
+        api.send("POST", "/v1/events/batch", {"events": [event]}, **{"X-API-Key": f"wrk_{key}"})
+    show(page, api, key, "/score")
+    page.wait_for("() => document.querySelector('.score tbody tr') !== null")
+    shown = dict(zip(page.texts(".score td:nth-child(2) code"), page.texts(".score td:nth-child(1)"), strict=True))
+    score = api.send("GET", f"/_mock/sessions/{key}/conformance")[1]
+    words = {"pass": "pass", "fail": "fail", "not_exercised": "not exercised"}
+    assert {rule: said.removesuffix("must").removesuffix("should").strip() for rule, said in shown.items()} == {
+        row["rule"]: words[row["verdict"]] for row in score["rules"]
+    }
+    assert shown["nothing_twice"].split() == ["fail", "must"]
+    page.click("tr:has(code:text-is('nothing_twice')) a:text-is('r2')")
+    page.wait_for("() => document.querySelector('#detail h2') !== null")
+    assert "202" in "".join(page.texts("#detail .summary"))
+
+
 def test_restart_of_the_server_is_survived_and_said(page: Page) -> None:
     with served() as first:
         port, api = first.port, Api(url=first.url)

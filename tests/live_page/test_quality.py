@@ -16,6 +16,7 @@ VIEWS: dict[str, Callable[[str], str]] = {
     "busy": lambda key: f"#/session/{key}",
     "request": lambda key: f"#/session/{key}?verdict=rejected&request=r21",
     "deliveries": lambda key: f"#/session/{key}/deliveries",
+    "score": lambda key: f"#/session/{key}/score",
     "control": lambda key: f"#/session/{key}/control",
 }
 
@@ -45,6 +46,7 @@ def test_axe_finds_nothing(page: Page, api: Api, key: str, view: str) -> None:
         "busy": "() => document.querySelectorAll('.row').length > 10",
         "request": "() => document.querySelector('.finding') !== null",
         "deliveries": "() => document.querySelector('.lanes') !== null",
+        "score": "() => document.querySelectorAll('.score tbody tr').length > 10",
         "control": "() => document.querySelector('#clock-amount') !== null",
     }
     page.wait_for(ready[view])

@@ -1,6 +1,6 @@
 // The address of the page says what it shows, so that it can be shared: #/session/NAME/VIEW?verdict=rejected.
 
-/** @typedef {"requests" | "deliveries" | "control"} View */
+/** @typedef {"requests" | "deliveries" | "score" | "control"} View */
 /** @typedef {{text: string, protocol: string, type: string, verdict: string}} Filter */
 
 /**
@@ -12,7 +12,7 @@
  */
 
 /** @type {readonly View[]} */
-const VIEWS = ["requests", "deliveries", "control"];
+const VIEWS = ["requests", "deliveries", "score", "control"];
 /** What the filter of verdicts offers. */
 const VERDICTS = ["", "accepted", "duplicate", "rejected", "refused", "warning"];
 /** What no session is called, as browsers remove it from paths. */

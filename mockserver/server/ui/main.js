@@ -11,6 +11,7 @@ import { firstSteps } from "./first_steps.js";
 import { List, keyOf } from "./list.js";
 import { logIn } from "./login.js";
 import { Rows } from "./rows.js";
+import { leaveScore, showScore } from "./score.js";
 import { Sessions } from "./sessions.js";
 import { counted, printable } from "./text.js";
 
@@ -24,7 +25,7 @@ const sessions = new Sessions(byId("sessions"), byId("session-filter"), byId("se
 const filters = new Filters((filter) => go({ ...place, filter }, { replace: true }));
 const detail = byId("detail");
 const detailContent = byId("detail-content");
-const deliveries = new Deliveries(byId("view"), (session, request) => addressOf({ ...place, view: "requests", selected: { session, request } }));
+const deliveries = new Deliveries(byId("view"), addressOfRequest);
 
 let place = placeOf(location.hash);
 /** @type {Row[] | null} What is shown while the page is paused. */
@@ -156,19 +157,30 @@ function onAddress() {
 /** @param {Place} before */
 function showView(before) {
   const isSame = before.view === place.view && before.session === place.session && byId("view").childElementCount > 0;
+  if (place.view !== "score") leaveScore();
   if (place.session === null || place.view === "requests") {
     fill(byId("view"));
   } else if (place.view === "deliveries") {
     deliveries.show(place.session);
+  } else if (place.view === "score") {
+    void showScore(byId("view"), place.session, addressOfRequest);
   } else if (!isSame || nextStep !== null) {
     void showControl(byId("view"), place.session, nextStep);
     nextStep = null;
   }
 }
 
+/**
+ * @param {string} session
+ * @param {string} request
+ */
+function addressOfRequest(session, request) {
+  return addressOf({ ...place, view: "requests", selected: { session, request } });
+}
+
 function viewLinks() {
   if (place.session === null) return [];
-  const titles = { requests: "Requests", deliveries: "Deliveries", control: "Faults, clock, export" };
+  const titles = { requests: "Requests", deliveries: "Deliveries", score: "Rules", control: "Faults, clock, export" };
   return Object.entries(titles).map(([view, title]) =>
     element(
       "li",

@@ -98,4 +98,17 @@
  * @property {string[]} flags
  */
 
+/**
+ * @typedef {object} RuleScore
+ * @property {string} protocol
+ * @property {string} rule
+ * @property {string} text
+ * @property {"must" | "should"} level
+ * @property {string} source
+ * @property {"pass" | "fail" | "not_exercised"} verdict
+ * @property {string} message
+ * @property {string[]} requests
+ * @property {{name: string, text: string} | null} stimulus
+ */
+
 export {};
