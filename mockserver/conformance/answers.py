@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from mockserver.conformance.client_check import Check
 from mockserver.conformance.client_traffic import LogicalEvent, Traffic, arrived_after
 from mockserver.jsonkit import Json
+from mockserver.sessions.delivery import Attempt
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.ledger import Attempt
 from mockserver.sessions.outcomes import ClientOutcome, miscounted
 
 TOLD: Final = {"taken": ClientOutcome.ACKNOWLEDGED, "failed": ClientOutcome.REFUSED}

@@ -15,8 +15,9 @@ from mockserver.core.body import RequestBody
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.patterns import matches
+from mockserver.sessions.delivery import Attempt, Delivery
 from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
-from mockserver.sessions.ledger import BY_FINGERPRINT, Attempt, Delivery, Ledger
+from mockserver.sessions.ledger import BY_FINGERPRINT, Ledger
 from mockserver.sessions.outcomes import ClientOutcome, client_outcome, told_of_events
 from mockserver.sessions.views import View
 from mockserver.sessions.vocabulary import PREFLIGHT

@@ -13,8 +13,9 @@ from mockserver.conformance.request_checks import shown
 from mockserver.conformance.session_checks import stripped
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
+from mockserver.sessions.delivery import Attempt
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.ledger import Attempt, fingerprint
+from mockserver.sessions.ledger import fingerprint
 from mockserver.sessions.outcomes import ClientOutcome, client_outcome
 
 FEWEST_COPIES: Final = 2

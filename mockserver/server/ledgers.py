@@ -6,7 +6,8 @@ from asyncio import Lock
 from weakref import WeakKeyDictionary
 
 from mockserver.server.turns import Turn, in_turns
-from mockserver.sessions.ledger import Delivery, Ledger
+from mockserver.sessions.delivery import Delivery
+from mockserver.sessions.ledger import Ledger
 from mockserver.sessions.remains import Remains
 from mockserver.sessions.session import Session
 from mockserver.sessions.views import View

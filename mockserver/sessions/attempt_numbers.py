@@ -10,8 +10,9 @@ from mockserver.contract.contract import Contract
 from mockserver.core.events import text_key
 from mockserver.core.model import Verdict
 from mockserver.jsonkit import Json
+from mockserver.sessions.delivery import Key
 from mockserver.sessions.exchange import Exchange, sent_events
-from mockserver.sessions.ledger import Key, fingerprint, id_of
+from mockserver.sessions.ledger import fingerprint, id_of
 from mockserver.sessions.outcomes import ClientOutcome, client_outcome, client_outcome_of_event
 
 MAX_KEPT: Final = 100_000

@@ -28,8 +28,8 @@ from mockserver.jsonkit.patterns import bounded
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.jsonkit.template import fill_text, names
 from mockserver.sessions.exchange import ReplyOverride
+from mockserver.sessions.match_problems import problem as matcher_problem
 from mockserver.sessions.matcher import RequestFacts, about_events, matches, request_differences
-from mockserver.sessions.matcher import problem as matcher_problem
 
 When = Literal["before_commit", "after_commit"]
 Cut = Literal["reset", "drop", "truncate", "dribble", "malformed", "close_idle"]

@@ -29,7 +29,7 @@ from mockserver.server import (
     waiting,
 )
 from mockserver.server.handlers import report_handlers, stream_handlers
-from mockserver.sessions import claims, feed, matcher, session_name, tombstones
+from mockserver.sessions import claims, feed, match_problems, matcher, session_name, tombstones
 from mockserver.sessions.stores import memory
 from mockserver.settings import LONGEST_TOKEN, Settings
 from tests.docs.markdown import ROOT, blocks, row_cells
@@ -113,7 +113,7 @@ LIMITS = {
     "rows of a wait": f"{waiting.MAX_ROWS:,}",
     "bytes of a page": size(pages.MAX_BYTES),
     "members of `where`": f"{of_api('Where', 'maxProperties'):,}",
-    "values of `in`": f"{matcher.MOST_OPTIONS:,}",
+    "values of `in`": f"{match_problems.MOST_OPTIONS:,}",
     "characters of a value in a near miss of a wait": f"{wording.LONGEST_ABRIDGED:,}",
     "values of one event that a matcher compares": f"{matcher.MOST_VALUES:,}",
     "fault steps of a session": f"{of_api('StepList', 'maxItems'):,}, and {size(control.MAX_BODY)}",

@@ -11,8 +11,9 @@ import pytest
 from mockserver.server import turns
 from mockserver.server.ledgers import Ledgers
 from mockserver.sessions import remains
+from mockserver.sessions.delivery import Delivery
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.ledger import Delivery, Ledger
+from mockserver.sessions.ledger import Ledger
 from mockserver.sessions.session import Session
 from mockserver.sessions.stores.memory import MemoryStore
 from tests.judging import NOW, sale

@@ -9,8 +9,9 @@ from typing import Any, Final, Literal
 from mockserver.contract.contract import Contract
 from mockserver.core.model import Judged, Receipt, Terms, Verdict
 from mockserver.core.wire import WireReply, WireRequest
+from mockserver.sessions.delivery import Delivery
 from mockserver.sessions.exchange import NO_OVERRIDE, Exchange, ReplyOverride, SharedHead
-from mockserver.sessions.ledger import Delivery, Ledger
+from mockserver.sessions.ledger import Ledger
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.sessions.steps import Step, matching, next_match
 from mockserver.sessions.stores.memory import MemoryStore

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mockserver.core.model import Verdict
+from mockserver.sessions.delivery import Delivery, Fate
 from mockserver.sessions.exchange import Exchange, ReplyOverride
-from mockserver.sessions.ledger import Delivery, Fate
 from mockserver.sessions.outcomes import ClientOutcome
 from tests.judging import COLLECT, NOW, collection, sale, wire_request
 from tests.sessions.keeping import exchange

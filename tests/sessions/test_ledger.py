@@ -16,7 +16,7 @@ from mockserver.core.judge import judge
 from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.core.wire import WireRequest
-from mockserver.sessions.ledger import Delivery
+from mockserver.sessions.delivery import Delivery
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.steps import Step, reject
 from mockserver.sessions.stores.memory import MemoryStore

@@ -15,7 +15,7 @@ from mockserver.server.pages import RenderedRow, page
 from mockserver.server.unseen import Unseen
 from mockserver.server.upstreams import Upstreams
 from mockserver.server.vendor import real_ms
-from mockserver.sessions.matcher import problem as matcher_problem
+from mockserver.sessions.match_problems import problem as matcher_problem
 from mockserver.sessions.session import Session, SessionSettings
 from mockserver.sessions.session_name import SessionNameError, session_name
 from mockserver.sessions.stores.memory import MemoryStore

@@ -25,10 +25,10 @@ from mockserver.server.ledgers import Ledgers
 from mockserver.server.pages import RenderedRow, rendered
 from mockserver.server.turns import Turn, in_turns, spread
 from mockserver.sessions.attempt_numbers import AttemptNumbers
+from mockserver.sessions.delivery import Delivery
 from mockserver.sessions.exchange import Exchange
-from mockserver.sessions.ledger import Delivery
+from mockserver.sessions.match_problems import problem as matcher_problem
 from mockserver.sessions.matcher import ANY, matches
-from mockserver.sessions.matcher import problem as matcher_problem
 from mockserver.sessions.session import Session
 from mockserver.sessions.views import View
 
