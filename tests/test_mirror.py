@@ -69,6 +69,9 @@ ELSEWHERE = {
     "recording.formats.*": Elsewhere(
         "recording/formats", "formats are held to each other and to other programs, all modules together"
     ),
+    "recording.normalisation.contract_places": Elsewhere(
+        "recording/normalisation/test_normal_form.py", "what varies in messages is told by the contract"
+    ),
     "recording.redaction.assigned_values": HIDDEN,
     "recording.replay.compared_reply": Elsewhere(
         "client/test_replay_requests.py", "replies to replayed requests are compared"

@@ -9,7 +9,8 @@ from typing import Final, Literal, TypeAlias
 
 from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.pointer import MISSING
-from mockserver.recording.normalisation.normal_form import ANY, NormalForm
+from mockserver.recording.normalisation.contract_places import ANY
+from mockserver.recording.normalisation.normal_form import NormalForm
 
 Aspect: TypeAlias = Literal["member-gone", "member-new", "member-type", "member-value", "array-length", "equal"]
 _PSEUDONYM: Final = re.compile("<(?:id|text|value|credential):[0-9]+>")

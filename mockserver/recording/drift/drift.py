@@ -21,7 +21,7 @@ from mockserver.recording.drift.logical_requests import (
     logical_requests,
     normal_headers,
 )
-from mockserver.recording.normalisation.normal_form import ANY
+from mockserver.recording.normalisation.contract_places import ANY
 from mockserver.recording.recordings import Recording
 
 At: TypeAlias = "tuple[str, str, None]"

@@ -11,8 +11,9 @@ from mockserver.core.body import RequestBody
 from mockserver.core.wire import WireReply
 from mockserver.jsonkit import Json, jsontext
 from mockserver.lint.wire_requests import wire_request
+from mockserver.recording.normalisation.contract_places import ANY
 from mockserver.recording.normalisation.moments import STEP_MS, Moments, with_times
-from mockserver.recording.normalisation.normal_form import ANY, NormalForm, Side, normal_form
+from mockserver.recording.normalisation.normal_form import NormalForm, Side, normal_form
 from mockserver.recording.recorded_body import content_of
 from mockserver.recording.redaction.redaction_rules import Place
 from mockserver.recording.redaction.scrubbed import personal_places
