@@ -19,7 +19,7 @@ async function run({ driver, api, key, ...also }) {
   const open = (html, options) => pages.open(html, { ...options, api, noted, report });
   const arrived = (count) => wait(`${api}/_mock/sessions/${key}/wait`, count);
   const problem = (text) => report.problems.push(text);
-  report.notes = (await drive({ ...also, api, key, open, arrived, problem })) ?? {};
+  report.notes = (await drive({ ...also, api, key, open, arrived, quiet: () => quiet(api), problem })) ?? {};
   return report;
 }
 
@@ -29,6 +29,16 @@ async function wait(url, count) {
   const answer = await fetch(url, { method: "POST", headers, body: JSON.stringify({ count, timeout_ms: 10_000 }) });
   const { satisfied, reason } = await answer.json();
   if (!satisfied) throw new Error(`${count} events did not arrive: ${reason}`);
+}
+
+/** Come back when requests came to the session that the path of the URL names, and then none for a while. */
+async function quiet(api) {
+  const [, server, session] = api.match(/^(.*)\/_mock\/s\/([^/]+)$/);
+  const headers = { "content-type": "application/json" };
+  const body = JSON.stringify({ for: "requests", match: { verdict: "any" }, quiet_ms: 300, timeout_ms: 20_000 });
+  const answer = await fetch(`${server}/_mock/sessions/${session}/wait`, { method: "POST", headers, body });
+  const { satisfied, explanation } = await answer.json();
+  if (!satisfied) throw new Error(explanation);
 }
 
 for await (const line of createInterface({ input: process.stdin })) {
