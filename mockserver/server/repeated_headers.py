@@ -173,6 +173,9 @@ class LenientParser:
         """Return whether the bytes kept end where their last request does."""
         if len(self._bodies) == 1 and data.endswith(END_OF_HEAD):
             return True
+        end = self._received[0].find(END_OF_HEAD, 4)
+        if len(self._bodies) == 1 and end >= 0:  # no copy of a large body only to find its head
+            return end + 4 + self._bodies[0].total_bytes == self._size
         stream, end = b"".join(self._received), 0
         for body in self._bodies:
             end_of_head = stream.find(END_OF_HEAD, end + 4)
