@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import urllib.request
+from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.benchmarks import __main__ as command
 from tests.benchmarks import ceiling as ceiling_script
 from tests.benchmarks import load, payloads
 from tests.benchmarks.chart import draw
@@ -87,6 +89,25 @@ def outcome(**members: float) -> dict[str, Any]:
 )
 def test_goals_that_are_missed_are_said(members: dict[str, float], is_busy: bool, said: list[str]) -> None:
     assert missed(Case(payloads.outlit(1), 16, ONE), outcome(**members), is_busy=is_busy) == said
+
+
+def test_busy_client_comes_first_and_what_was_missed_last(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    costs = {"ours": 900.0, "ceiling": 1000.0, "spread": 0.02, "ours_cpu_us": 60.0, "ceiling_cpu_us": 30.0}
+    shares = {"ours_busy": 0.99, "ceiling_busy": 0.98}
+    monkeypatch.setattr(
+        command, "measure", lambda case, *_: {**outcome(ratio=0.6), "case": case.name, **costs, **shares}
+    )
+    options = Namespace(rounds=5, seconds=2, only="whisperr 500", goals=True, charts=tmp_path)
+    tables = command.beside_ceiling(options, load.SENDERS, None)
+    assert [*tables] == ["client.py", "wrk", "missed"]
+    assert [len(tables[name]) for name in load.SENDERS] == [2, 2]
+    printed = capsys.readouterr().out
+    assert printed.index("Sent by client.py") < printed.index("Sent by wrk") < printed.index("missed:")
+    assert "60 / 30 = 1.90 (1.2)" in printed
+    assert "wrk, whisperr 500: 0.60 of the ceiling's throughput, goal 0.85" in printed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["client.svg", "wrk.svg"]
 
 
 @pytest.mark.parametrize("sender", load.SENDERS)
