@@ -8,7 +8,7 @@ from typing import Final
 
 import click
 
-from mockserver.cli.parameters import FINDINGS, ListedPath, echo_json, json_text
+from mockserver.cli.parameters import FINDINGS, contract_folders, echo_json, json_text
 
 RECORDING: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -35,13 +35,7 @@ Exit code 0: no differences; 1: differences, or nothing to compare; 2: usage err
 @click.option(
     "--ignore", multiple=True, metavar="KIND", help="Kind of difference that does not count. May be repeated."
 )
-@click.option(
-    "--contracts",
-    multiple=True,
-    type=ListedPath(file_okay=False),
-    metavar="DIR",
-    help="Folder with additional protocols. May be repeated.",
-)
+@contract_folders
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.pass_context
 def command(

@@ -114,8 +114,8 @@ def pin_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> li
     return [name for name in names if name.startswith(incomplete)]
 
 
-def contract_files(function: _Function) -> _Function:
-    """Add the flags for additional contracts and patches, as `contract_patches` and `contracts`."""
+def contract_folders(function: _Function) -> _Function:
+    """Add the flag for folders with additional protocols, as `contracts`."""
     folders = click.option(
         "--contracts",
         multiple=True,
@@ -123,6 +123,11 @@ def contract_files(function: _Function) -> _Function:
         metavar="DIR",
         help="Folder with additional protocols. May be repeated.",
     )
+    return folders(function)
+
+
+def contract_files(function: _Function) -> _Function:
+    """Add the flags for additional contracts and patches, as `contract_patches` and `contracts`."""
     patches = click.option(
         "--contract-patch",
         "contract_patches",
@@ -131,7 +136,7 @@ def contract_files(function: _Function) -> _Function:
         metavar="FILE",
         help="Contract patch for one protocol, applied after its revision. May be repeated.",
     )
-    return patches(folders(function))
+    return patches(contract_folders(function))
 
 
 def effective_contract(function: _Function) -> _Function:

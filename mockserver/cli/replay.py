@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mockserver.cli import parameters
-from mockserver.cli.parameters import FILE, FINDINGS, STDOUT, ListedPath
+from mockserver.cli.parameters import FILE, FINDINGS, STDOUT
 from mockserver.errors import UnreachableError
 
 if TYPE_CHECKING:
@@ -70,13 +70,7 @@ unreachable or stopped answering; 130: interrupted. What was found until then is
     show_default=True,
     help="Maximum time for a complete reply, in seconds.",
 )
-@click.option(
-    "--contracts",
-    multiple=True,
-    type=ListedPath(file_okay=False),
-    metavar="DIR",
-    help="Folder with additional protocols. May be repeated.",
-)
+@parameters.contract_folders
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--junit", "junit_file", type=FILE, metavar="FILE", help="Write JUnit XML to this file; - for stdout.")
 @parameters.admin_token("Admin token of a mockserver, for --recorded-clock.")

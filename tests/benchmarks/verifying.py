@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Final
 
 from tests.benchmarks.servers import ROOT, mock
 from tests.benchmarks.usage import usage_of
+from tests.threaded import listening
 
 KEYS: Final[Mapping[str, str]] = {"outlit": "pk_verify", "apex": "pk_live_verify", "whisperr": "wrk_verify"}
 GOALS: Final[Mapping[str, float]] = {"goal MB sent": 60, "goal MB of memory": 250, "goal s to the first request": 1}
@@ -36,23 +36,16 @@ def _first_request(protocol: str) -> tuple[float, float]:
     """
     came: list[float] = []
 
-    class Nothing(http.server.BaseHTTPRequestHandler):
+    class Nothing(BaseHTTPRequestHandler):
         def answer(self) -> None:
             came.append(time.perf_counter())
             self.send_error(404)
 
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
     for method in ("GET", "POST"):
         setattr(Nothing, f"do_{method}", Nothing.answer)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Nothing) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with listening(Nothing) as url:
         began = time.perf_counter()
-        _, cpu = _run(protocol, f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
-        thread.join()
+        _, cpu = _run(protocol, url)
     return came[0] - began, cpu
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import pty
@@ -10,10 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ import pytest
 from mockserver import MockServer
 from mockserver.recording.recordings import SCHEMA_FILE
 from tests.processes import ROOT, SEARCH, command_line, environment
+from tests.threaded import listening
 
 LINE = jsonschema_rs.Draft202012Validator(json.loads(SCHEMA_FILE.read_bytes()))
 APP = """
@@ -103,7 +103,7 @@ def test_client_gets_the_replies_of_one_of_ours_under_another_patch(tmp_path: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["app.py", "r.ndjson"]
 
 
-class _Plain(http.server.BaseHTTPRequestHandler):
+class _Plain(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
@@ -111,24 +111,9 @@ class _Plain(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b'{"accepted":1, "rejected":0, "who":"plain"}')
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def plain_server() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Plain) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
 
 def test_client_gets_the_bytes_of_a_server_of_the_standard_library(tmp_path: Path) -> None:
-    with plain_server() as url:
+    with listening(_Plain) as url:
         done = record(tmp_path, "--upstream", f"whisperr={url}", *PYTHON)
     assert (done.returncode, done.stdout) == (7, '200 {"accepted":1, "rejected":0, "who":"plain"}')
     first, second = recorded(tmp_path / "recording.ndjson")

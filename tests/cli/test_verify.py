@@ -8,11 +8,9 @@ import socket
 import socketserver
 import subprocess
 import sys
-import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from mockserver.strategies.samples import Request
 from mockserver.verify.outcome_report import curl
 from mockserver.verify.transport import Http
 from tests.command import run_command
+from tests.threaded import listening
 
 FAST = ("--rate", "100000", "--examples", "1")
 KEYS = {"outlit": "pk_verify", "apex": "apex_pk", "whisperr": "wrk_verify"}
@@ -34,19 +33,6 @@ KEYS = {"outlit": "pk_verify", "apex": "apex_pk", "whisperr": "wrk_verify"}
 def verify(target: str, protocol: str, *flags: str) -> Result:
     words = ["verify", "--target", target, "--protocol", protocol, "--key", KEYS[protocol], *flags]
     return CliRunner().invoke(main, words)
-
-
-@contextmanager
-def listening(handler: type[socketserver.BaseRequestHandler]) -> Iterator[str]:
-    """Serve in a thread of this process."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 @pytest.mark.parametrize("protocol", library().protocols)

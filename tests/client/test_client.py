@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from click.testing import CliRunner
@@ -18,6 +17,7 @@ from mockserver.cli.main import main
 from mockserver.client.client import AsyncClock, AsyncFaults, Clock, Faults
 from mockserver.client.messages import ExchangeError
 from tests.sending import send_whisperr, whisperr_event
+from tests.threaded import listening
 
 
 @pytest.fixture(scope="module")
@@ -90,25 +90,15 @@ class Stranger(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
 
 def test_error_says_so_when_another_kind_of_server_answers() -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as stranger:
-        thread = threading.Thread(target=stranger.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            with MockServer.connect(f"http://127.0.0.1:{stranger.server_port}", session="x") as client:
-                with pytest.raises(UnreachableError, match=r"is not a mockserver: GET .* returned 200 b'<h1>Hello"):
-                    client.events()
-                with pytest.raises(UnreachableError, match="is not a mockserver"):
-                    client.settings()
-                with pytest.raises(UnreachableError, match="is not a mockserver"):
-                    asyncio.run(client.aio.events())
-        finally:
-            stranger.shutdown()
-            thread.join()
+    with listening(Stranger) as url, MockServer.connect(url, session="x") as client:
+        with pytest.raises(UnreachableError, match=r"is not a mockserver: GET .* returned 200 b'<h1>Hello"):
+            client.events()
+        with pytest.raises(UnreachableError, match="is not a mockserver"):
+            client.settings()
+        with pytest.raises(UnreachableError, match="is not a mockserver"):
+            asyncio.run(client.aio.events())
 
 
 class OtherApi(BaseHTTPRequestHandler):
@@ -122,9 +112,6 @@ class OtherApi(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(self.body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
 
 @pytest.mark.parametrize(
     ("status", "body"),
@@ -132,21 +119,14 @@ class OtherApi(BaseHTTPRequestHandler):
 )
 def test_error_says_so_when_another_api_answers(status: int, body: bytes) -> None:
     handler = type("Handler", (OtherApi,), {"status": status, "body": body})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as stranger:
-        thread = threading.Thread(target=stranger.serve_forever, args=(0.01,))
-        thread.start()
-        url = f"http://127.0.0.1:{stranger.server_port}"
-        try:
-            with MockServer.connect(url, session="x") as client:
-                for call in (client.events, client.settings, client.faults.list, client.clock.read):
-                    with pytest.raises(UnreachableError, match=rf"is not a mockserver: GET .* returned {status} b'"):
-                        call()
-                with pytest.raises(UnreachableError, match="is not a mockserver"):
-                    asyncio.run(client.aio.settings())
-            result = CliRunner().invoke(main, ["report", url, "--session", "x"])
-        finally:
-            stranger.shutdown()
-            thread.join()
+    with listening(handler) as url:
+        with MockServer.connect(url, session="x") as client:
+            for call in (client.events, client.settings, client.faults.list, client.clock.read):
+                with pytest.raises(UnreachableError, match=rf"is not a mockserver: GET .* returned {status} b'"):
+                    call()
+            with pytest.raises(UnreachableError, match="is not a mockserver"):
+                asyncio.run(client.aio.settings())
+        result = CliRunner().invoke(main, ["report", url, "--session", "x"])
     assert result.exit_code == 3
     (line,) = result.output.splitlines()
     assert line.startswith(f"Error: {url} is not a mockserver: GET /_mock/sessions")

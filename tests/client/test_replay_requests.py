@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from uuid import uuid4
 
@@ -21,6 +21,7 @@ from mockserver.errors import UnreachableError
 from mockserver.recording.recordings import Recording, recording_of
 from tests.recording.drifting import program
 from tests.sending import post, send_whisperr, whisperr_event
+from tests.threaded import listening
 
 CONTRACTS = {name: protocol.contract() for name, protocol in library().protocols.items()}
 
@@ -163,9 +164,6 @@ class _Answering(BaseHTTPRequestHandler):
         self.wfile.flush()
         type(self).answered.release()
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @contextmanager
 def answering(
@@ -174,15 +172,8 @@ def answering(
     """Serve some replies; None closes the connection. `answered` is released when a reply was written."""
     members = {"replies": iter(replies), "answered": answered or threading.Semaphore(), "protocol_version": "HTTP/1.1"}
     handler = type("Handler", (_Answering,), members)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(handler) as url:
+        yield url
 
 
 JSON = {"Content-Type": "application/json"}

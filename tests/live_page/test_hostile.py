@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from tests.live_page.harness import Api, Page, pageview
 from tests.processes import served
+from tests.threaded import listening
 
 MARKUP = '<img src=x onerror="window.hacked=true;alert(1)"></script><script>window.hacked=true</script>'
 NAME = "n" * 10_000
@@ -75,7 +74,7 @@ def test_policy_allows_nothing_unsafe(api: Api) -> None:
 def foreign_page(html: str) -> Iterator[str]:
     """Serve a page on another origin; yields its URL."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             content = html.encode()
             self.send_response(200)
@@ -84,17 +83,8 @@ def foreign_page(html: str) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://localhost:{server.server_port}/"
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(Handler) as url:
+        yield f"{url.replace('127.0.0.1', 'localhost')}/"
 
 
 def test_page_of_another_origin_neither_reads_nor_frames(page: Page, api: Api, key: str) -> None:

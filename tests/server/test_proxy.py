@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import http.server
 import json
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from tests.server.control_client import ControlClient
 from tests.server.raw import SEARCH, Connection, Plain
 from tests.server.scripted_upstream import OK, Upstream, upstream
 from tests.server.vendor_client import VendorClient, track_body
+from tests.threaded import listening
 
 KEY = "wrk_proxied"
 SESSION = f"/_mock/sessions/{KEY}"
@@ -367,7 +367,7 @@ def test_mode_of_a_session_outlives_other_changes_of_its_protocols() -> None:
         assert (state.mode, state.revision) == ("proxy", "classic-2026-06")
 
 
-class _Plain(http.server.BaseHTTPRequestHandler):
+class _Plain(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(201)
@@ -375,24 +375,9 @@ class _Plain(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"got %d bytes" % len(body))
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def plain_server() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Plain) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
 
 async def test_server_of_the_standard_library_is_the_upstream() -> None:
-    with plain_server() as url:
+    with listening(_Plain) as url:
         async with proxying(url) as proxy:
             reply = await proxy.vendor.track("m1")
             assert (reply.status, reply.headers["Server"].startswith("BaseHTTP")) == (201, True)

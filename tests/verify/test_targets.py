@@ -21,7 +21,7 @@ from mockserver.verify.outcome_report import Report
 from mockserver.verify.rule import Draft
 from mockserver.verify.rule_set import RuleSet
 from mockserver.verify.transport import Http
-from tests.cli.test_verify import listening
+from tests.threaded import listening
 from tests.verify import prepared
 from tests.verify.inprocess import START_MS, InProcess, as_reply, setup_of
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
 
 from mockserver.contract.serving import ServedContracts
 from mockserver.jsonkit import Json
-from mockserver.server.aiohttp_io import json_headers, send_pieces
+from mockserver.server.aiohttp_io import json_headers, send_pieces, write
 from mockserver.server.control import Call, RejectedError
 from mockserver.server.pages import RenderedRow, page
 from mockserver.server.unseen import Unseen
@@ -110,6 +110,17 @@ async def send_page(
     """Send a page of rows as they are made; at most as many as the call asks for, unless there is another limit."""
     most = call.query.get("limit", DEFAULT_LIMIT) if limit is None else limit
     return await send_pieces(call.request, page(name, rows, most, **options), json_headers(headers=call.headers))
+
+
+async def send_lines(call: Call, headers: Mapping[str, str], lines: Iterable[bytes]) -> web.StreamResponse:
+    """Send lines as they are read by the client; only the headers for HEAD."""
+    if call.request.method == "HEAD":
+        return web.Response(headers=headers)
+    stream = web.StreamResponse(headers=headers)
+    await stream.prepare(call.request)
+    for line in lines:
+        await write(stream, line)
+    return stream
 
 
 def eviction_of(session: Session) -> Mapping[str, Json]:

@@ -21,9 +21,9 @@ from mockserver.recording.recorder import Known, Recorder, UnfaithfulError
 from mockserver.recording.recordings import Head, LineReader
 from mockserver.recording.redaction.find_secrets import secrets_of_url
 from mockserver.recording.redaction.redaction_rules import Rules
-from mockserver.server.aiohttp_io import SERVER, write
+from mockserver.server.aiohttp_io import SERVER
 from mockserver.server.control import Call, RejectedError
-from mockserver.server.handlers.handler_base import HandlerBase
+from mockserver.server.handlers.handler_base import HandlerBase, send_lines
 from mockserver.server.turns import Turn, in_turns
 from mockserver.server.vendor import real_ms
 from mockserver.sessions.exchange import Exchange
@@ -50,13 +50,7 @@ async def send_recording(handlers: HandlerBase, call: Call, session: Session) ->
         writer = writer_for(format, recorder.contracts, NAME)
         lines = await _written(lines, writer)
         headers[LEFT_OUT] = json.dumps(writer.losses())
-    if call.request.method == "HEAD":
-        return web.Response(headers=headers)
-    stream = web.StreamResponse(headers=headers)
-    await stream.prepare(call.request)
-    for line in lines:
-        await write(stream, line)
-    return stream
+    return await send_lines(call, headers, lines)
 
 
 async def _written(lines: list[bytes], writer: Writer) -> list[bytes]:

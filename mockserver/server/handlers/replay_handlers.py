@@ -17,9 +17,9 @@ from mockserver.recording.recorder import Known, Recorder, UnfaithfulError
 from mockserver.recording.redaction.redaction_rules import Rules
 from mockserver.recording.replay.playing import Playback
 from mockserver.recording.replay.tape import MEMORY_PER_LINE, Tape, read_tape
-from mockserver.server.aiohttp_io import SERVER, write
+from mockserver.server.aiohttp_io import SERVER
 from mockserver.server.control import LINES, Call, RejectedError
-from mockserver.server.handlers.handler_base import HandlerBase
+from mockserver.server.handlers.handler_base import HandlerBase, send_lines
 from mockserver.server.handlers.settings_handlers import SettingsHandlers
 from mockserver.server.turns import Turn, in_turns
 from mockserver.server.vendor import real_ms
@@ -76,13 +76,7 @@ class ReplayHandlers(SettingsHandlers):
             raise RejectedError(400, f"redact: {error}", parameter="redact") from None
         lines = await _recorded(self, session, playback, rules, normalise=call.query.get("normalise", False))
         headers = CIMultiDict({"Content-Type": LINES, "Server": SERVER, **call.headers})
-        if call.request.method == "HEAD":
-            return web.Response(headers=headers)
-        stream = web.StreamResponse(headers=headers)
-        await stream.prepare(call.request)
-        for line in lines:
-            await write(stream, line)
-        return stream
+        return await send_lines(call, headers, lines)
 
 
 def _play(session: Session, playback: Playback | None) -> None:
