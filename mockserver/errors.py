@@ -37,6 +37,10 @@ class SettingsError(MockServerError):
     """A flag, environment variable or session setting has an invalid value."""
 
 
+class StoreError(MockServerError):
+    """The store of the sessions cannot be read or written at the moment; the message says why."""
+
+
 class UnreachableError(MockServerError):
     """No server answers at a URL, or the server is not a mockserver."""
 

@@ -27,6 +27,9 @@ LogFormat: TypeAlias = Literal["text", "json"]
 RateMode: TypeAlias = Literal["warn", "enforce", "off"]
 """What happens when a rate limit is exceeded: a warning, a refusal, or no counting at all."""
 TlsMode: TypeAlias = Literal["self-signed"]
+StoreSync: TypeAlias = Literal["full", "normal"]
+"""What a store in a file waits for before a request is answered: `full` for the disk, so that it survives a power loss;
+`normal` for the operating system, so that it survives the end of the process, and a power loss may take the newest."""
 ReplyMode: TypeAlias = Literal["mock", "proxy", "replay"]
 """Where the replies of a protocol come from: its contract, an upstream that each request is sent on to, a recording."""
 RecordMode: TypeAlias = Literal["none", "once", "new_episodes", "all"]
@@ -44,7 +47,8 @@ class Settings(NamedTuple):
     taken while it runs. `admin_token_file` is read once, at the start. With `tls` or `tls_cert` it speaks https. Pages
     of `allowed_origins` may use the control surface. `upstreams` maps protocols to the URLs of the servers that their
     requests are sent on to, and `upstream_timeout` is the time in seconds for such a server to reply. Each session is
-    answered from the recordings in `replay`, read once, at the start. With `no_ui` there is no live page.
+    answered from the recordings in `replay`, read once, at the start. With `no_ui` there is no live page. `store` is
+    where sessions are kept: `memory`, or `sqlite:` and the path of a file, which `store_sync` is for.
     """
 
     host: str = DEFAULT_HOST
@@ -59,6 +63,8 @@ class Settings(NamedTuple):
     memory_limit: int = 192 * 1024 * 1024
     max_sessions: int = 10_000
     no_ui: bool = False
+    store: str = "memory"
+    store_sync: StoreSync = "full"
     admin_token: str | None = None
     admin_token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ import click
 
 from mockserver.cli.parameters import FILE, STDOUT, ByteSize, ListedPath, admin_token, contract_files
 from mockserver.cli.server_options import DEFAULTS, revisions, setting, upstreams
-from mockserver.settings import LogFormat, LogLevel, RateMode, RecordMode, Settings, TlsMode
+from mockserver.settings import LogFormat, LogLevel, RateMode, RecordMode, Settings, StoreSync, TlsMode
 
 EPILOG: Final = """\b
 Examples:
@@ -19,6 +19,7 @@ Examples:
   mockserver serve --tls self-signed
   mockserver serve --upstream outlit=https://app.outlit.ai
   mockserver serve --replay signup.ndjson
+  mockserver serve --store sqlite:sessions.db
   MOCKSERVER_SERVE_REVISION="outlit=r4-2026-08 apex=documented" PORT=9000 mockserver serve
 
 The server prints one line with its URL to stdout, and with --tls a second one with the CA file that clients need; the
@@ -58,6 +59,18 @@ the requests in progress are done; a second signal stops it at once.
     "Maximum number of sessions. When it is exceeded, the least recently used session is evicted, first those that "
     "nobody set up or read.",
     type=click.IntRange(1),
+)
+@setting(
+    "--store",
+    "Where sessions are kept: memory, or sqlite:FILE. With a file, a request is answered when the file has it, and a "
+    "server that is started again goes on from there. One server uses a file at a time.",
+    metavar="memory|sqlite:FILE",
+)
+@setting(
+    "--store-sync",
+    "How safe --store sqlite:FILE is: full waits for the disk, and survives a power loss; normal does not, and is "
+    "faster: a power loss may take the newest requests, the end of the process takes none.",
+    type=click.Choice(get_args(StoreSync)),
 )
 @admin_token(
     "Require this bearer token on the control surface. Lists of processes show flags: better use the variable, or "

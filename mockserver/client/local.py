@@ -13,7 +13,7 @@ from mockserver.client.checks import check_options, check_range
 from mockserver.client.client import AsyncSession, Client, chosen_name, need_asyncio, now_ms
 from mockserver.client.connections import Connections, LoopThread
 from mockserver.errors import SettingsError
-from mockserver.settings import RateMode, RecordMode, Settings, TlsMode
+from mockserver.settings import RateMode, RecordMode, Settings, StoreSync, TlsMode
 
 if TYPE_CHECKING:
     from mockserver.server.app import App
@@ -35,6 +35,8 @@ class Options(TypedDict, total=False):
     memory_limit: int
     max_sessions: int
     no_ui: bool
+    store: str
+    store_sync: StoreSync
     admin_token: str | None
     admin_token_file: Path | str | None
     allowed_hosts: Sequence[str]

@@ -27,7 +27,7 @@ from mockserver.server.upstreams import Upstreams
 from mockserver.server.vendor import Vendor
 from mockserver.sessions.session import SessionSettings
 from mockserver.sessions.session_name import SessionNameError, session_name
-from mockserver.sessions.stores.memory import MemoryStore
+from mockserver.sessions.stores.opening import open_store
 from mockserver.settings import Settings
 
 _log = logging.getLogger("mockserver")
@@ -42,16 +42,18 @@ class App:
         reloading.check(settings)
         contracts = reloading.load(settings)
         defaults = SessionSettings(rate_limits=settings.rate_limits, journal_limit=settings.journal_limit)
-        self.store = MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
-        self.store.on_new_session = logs.new_session
         self.unseen = Unseen(prefix for contract in contracts.served.values() for prefix in key_prefixes(contract))
         self.ca_file: Path | None = None
         self._secure = settings.tls is not None or settings.tls_cert is not None
         self.upstreams = Upstreams(settings.upstreams, contracts.served, settings.upstream_timeout)
         tape = replaying.tape_of(settings, contracts.served)
+        self.store = open_store(settings, contracts, defaults)
+        self.store.on_new_session = logs.new_session
         if tape is not None:
             mode, repeats = settings.record_mode, settings.replay_repeats
             self.store.new_playback = lambda: Playback(tape, mode, repeats=repeats)
+            for session in self.store.sessions():
+                session.playback = self.store.new_playback()
         self.vendor = Vendor(settings, contracts, self.store, self.unseen, self.upstreams)
         self.handlers = Handlers(contracts, self.store, defaults, self.unseen, self.upstreams)
         self.handlers.has_page = not settings.no_ui

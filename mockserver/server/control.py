@@ -10,7 +10,7 @@ from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qsl, quote
 
 import jsonschema_rs
@@ -18,7 +18,7 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from mockserver.contract.contract import split_target
-from mockserver.errors import LONGEST_VALUE, unknown
+from mockserver.errors import LONGEST_VALUE, StoreError, unknown
 from mockserver.jsonkit import Json, jsontext, pointer, violations, yamltext
 from mockserver.jsonkit.wiretext import unquoted
 from mockserver.server.aiohttp_io import SERVER, json_response, problem, read_body
@@ -127,10 +127,20 @@ def _routes() -> list[_Route]:
     ]
 
 
+class Around(Protocol):
+    """What happens around each call. Raises RejectedError, and StoreError while the store cannot be used."""
+
+    async def begin(self, call: Call, *, changes: bool, reads: bool) -> None:
+        """Make the session of a call ready, if the call `reads` it."""
+
+    async def end(self) -> None:
+        """Return when what a call has changed is kept."""
+
+
 class Control:
     """Routes control requests. `handlers` has one method per operationId of control.yaml, which is a `Handler`."""
 
-    def __init__(self, settings: Settings, handlers: object) -> None:
+    def __init__(self, settings: Settings, handlers: Around) -> None:
         self._settings = settings
         self.guard = Guard(settings)
         self._handlers = handlers
@@ -164,12 +174,17 @@ class Control:
             query_values = _query(operation, query)
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
-            reply = await handler(
-                Call(params=params, query=query_values, body=body, request=request, headers={**HEADERS, **cors})
-            )
+            call = Call(params=params, query=query_values, body=body, request=request, headers={**HEADERS, **cors})
+            changes, deletes = method != "GET", operation["operationId"] == "forget_session"
+            await self._handlers.begin(call, changes=changes, reads=not deletes)
+            reply = await handler(call)
+            if changes:
+                await self._handlers.end()
             return reply if isinstance(reply, web.StreamResponse) else json_response(reply)
         except RejectedError as error:
             return error.response
+        except StoreError as error:
+            return problem(503, str(error))
 
     async def _body(self, route: _Route, method: str, operation: Json, request: web.BaseRequest) -> Json:
         declared = operation.get("requestBody")

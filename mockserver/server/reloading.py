@@ -11,6 +11,7 @@ from typing import Final
 from mockserver.contract.library import library_of
 from mockserver.contract.serving import ContractChoice, ServedContracts
 from mockserver.errors import ContractError, MockServerError, SettingsError
+from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import tagged
 from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.settings import Settings
@@ -86,7 +87,7 @@ async def reload(settings: Settings, contracts: ServedContracts, store: MemorySt
         return False
     changed = [name for name, contract in new.served.items() if contract is not contracts.served.get(name)]
     contracts.become(new)
-    for session in store.sessions():
+    for session in _awake(store):
         choices_now = session.settings.protocols
         session.choose(choices_now, [contracts.of(choices_now, name) for name in choices_now])
     _log.info("contracts reloaded; changed: %s", ", ".join(changed) or "none")
@@ -94,7 +95,12 @@ async def reload(settings: Settings, contracts: ServedContracts, store: MemorySt
 
 
 def _choices(store: MemoryStore) -> dict[str, Mapping[str, ContractChoice]]:
-    return {session.name: session.settings.protocols for session in store.sessions() if session.settings.protocols}
+    return {session.name: session.settings.protocols for session in _awake(store) if session.settings.protocols}
+
+
+def _awake(store: MemoryStore) -> Iterator[Session]:
+    """Yield the sessions whose contracts are in use; those of a dormant one are checked when it is read."""
+    return (session for session in store.sessions() if not session.dormant)
 
 
 def _checked(

@@ -57,6 +57,16 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     """
     files = reloading.state_of(settings) if settings.reload else {}
     app = App(settings)
+    try:
+        async with _listening(app, settings, files) as url:
+            yield app, url
+    finally:
+        await app.store.close()
+
+
+@contextlib.asynccontextmanager
+async def _listening(app: App, settings: Settings, files: reloading.State) -> AsyncIterator[str]:
+    """Listen for an app; yield its base URL, and stop on exit."""
     server = Server(
         app.handle,
         on_unreadable=app.count_unreadable,
@@ -78,7 +88,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     app.handlers.own_address = OwnAddress(url=url, token=app.control.guard.token, ca_file=trusted)
     with turns.working():
         try:
-            yield app, url
+            yield url
         finally:
             if app.ca_file is not None:
                 tls.remove(app.ca_file)

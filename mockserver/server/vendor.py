@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
 from types import MappingProxyType
@@ -19,10 +18,11 @@ from mockserver.contract.serving import ServedContracts
 from mockserver.core.body import LARGE, RequestBody
 from mockserver.core.gates import preflight_problem
 from mockserver.core.judge import judge
-from mockserver.core.model import Judged, Terms
+from mockserver.core.model import Judged, Receipt, Terms
 from mockserver.core.reply_plans import PlannedReply, quick_answer
 from mockserver.core.route import route
 from mockserver.core.wire import WireReply, WireRequest
+from mockserver.errors import StoreError
 from mockserver.recording.replay.playing import Playback
 from mockserver.server import injection, logs
 from mockserver.server.aiohttp_io import is_usual, problem, raw_planned, raw_reply, read_body, response, wire_request
@@ -101,8 +101,8 @@ class Vendor:
             return self._unowned(request.method, path)
         received, deleted = await self._receive(request, target, prefixed, served.name)
         body, place = RequestBody(received), (prefixed, deleted)
-        if body.large:  # it is complete, so it is journalled, even if the client disconnects meanwhile
-            return await asyncio.shield(self._answer(request, body, served, place, large=True))
+        if body.large or self._store.waits:  # it is complete, so it is journalled, even if the client is gone meanwhile
+            return await asyncio.shield(self._answer(request, body, served, place, large=body.large))
         return await self._answer(request, body, served, place, large=False)
 
     def answer_at_once(self, connection: Watched, head: Head, body: bytes) -> bytes | None:
@@ -112,7 +112,7 @@ class Vendor:
         is left with the connection.
         """
         method, target, headers, fields = head.method, head.target, head.headers, head.fields
-        served = self._plain_owner(target)
+        served = None if self._store.waits else self._plain_owner(target)
         if served is None or method in ASK_FOR_MORE or len(body) > LARGE:
             return None
         if b"expect" in fields or b"content-encoding" in fields:
@@ -163,6 +163,9 @@ class Vendor:
         """Answer a request that has arrived; `place` is the session it named, and the sessions deleted meanwhile."""
         judged = await _do(partial(route, body, served), large=True) if large else route(body, served)
         session, notes = self._session_of(judged, *place)
+        unready = self._store.away or await self._wake(session)
+        if unready is not None:
+            return self._unavailable(session, judged, unready)
         if judged.request.headers is not request.raw_headers:
             notes = (*notes, "repeated_header")
         now = real_ms()
@@ -179,6 +182,22 @@ class Vendor:
             return await asyncio.shield(self._relayed(arrival))
         exchange, reply = await self._commit(arrival, large=large)
         return _response(session, exchange, self._final(session, reply))
+
+    async def _wake(self, session: Session) -> str | None:
+        """Read a session from the store if it is dormant; return why that failed, if it did."""
+        try:
+            if session.dormant:
+                await self._store.wake(session)
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def _unavailable(self, session: Session, judged: Judged, why: str) -> web.Response:
+        """Answer a request that cannot be stored, in the vendor's shape; it is not journalled."""
+        self._unseen.add(f"a request that was answered with {steps.UNAVAILABLE}: {why}")
+        judged.refusal = None
+        receipt = Receipt(session=session.name, seq=session.newest, first_event=session.newest_event)
+        return response(steps.reply_with_status(judged, receipt, steps.UNAVAILABLE))
 
     async def _under_faults(self, arrival: Arrival) -> web.StreamResponse:
         """Answer a request to a session with fault steps, one of which may be meant for it."""
@@ -233,7 +252,7 @@ class Vendor:
                 return await self._injected(arrival, asked.step, large=judged.request_body.large, asks=False)
             exchange, reply = await self._commit(arrival, relayed=asked.relayed, large=judged.request_body.large)
             if injection.gone(arrival.request):
-                _revise(session, exchange, lost=True)
+                self._revise(session, exchange, lost=True)
                 _give_back(session, exchange, playback)
             return _response(session, exchange, self._final(session, reply))
         finally:
@@ -266,7 +285,7 @@ class Vendor:
         """
         session = None if prefixed is None else self._store.peek(self._store.owner(prefixed))
         ceiling = max(MIN_CEILING, self._contracts.max_body)
-        if session is not None:
+        if session is not None and await self._wake(session) is None:
             ceiling = max(ceiling, self._contracts.of(session.settings.protocols, protocol).max_body)
         connection, deleted = request.protocol, NO_SESSIONS
         headers = connection.headers(request) if isinstance(connection, Watched) else None
@@ -340,7 +359,7 @@ class Vendor:
                 relayed, step = asked.relayed, asked.step or step
             exchange, own = await self._commit(arrival, step, relayed, large=arrival.judged.request_body.large)
             if step.when == "after_commit":
-                _revise(arrival.session, exchange, lost=True)
+                self._revise(arrival.session, exchange, lost=True)
                 held_up = await injection.pause(step, arrival.request)
             reply = self._final(arrival.session, exchange.override.reply or own)
             whole = status_left = not (held_up and injection.given_up(arrival.request))
@@ -351,7 +370,7 @@ class Vendor:
                 status_left = status_left and step.connection in steps.PARTIAL
                 sent, whole = injection.closed(), await injection.cut(arrival.request, step, reply) and whole
             answered = (real_ms(), arrival.session.newest)
-            _revise(arrival.session, exchange, lost=not whole, status_left=status_left, answered=answered)
+            self._revise(arrival.session, exchange, lost=not whole, status_left=status_left, answered=answered)
             if not (whole and exchange.override.is_handed_through):
                 _give_back(arrival.session, exchange, playback)
             return sent
@@ -359,6 +378,18 @@ class Vendor:
             if exchange is not None:
                 self._store.note_answered(arrival.session, exchange)
             arrival.session.leave()
+
+    def _revise(
+        self,
+        session: Session,
+        exchange: Exchange,
+        *,
+        lost: bool,
+        status_left: bool = False,
+        answered: tuple[int, int] | None = None,
+    ) -> None:
+        """Record on a journalled exchange what of its reply was sent; it counts as lost until then."""
+        self._store.revise(session, exchange, lost=lost, status_left=status_left, answered=answered)
 
     def _unowned(self, method: str, path: str) -> web.Response:
         self._unseen.add(f"no protocol serves {method} {plain_path(path)}")
@@ -401,16 +432,3 @@ def _give_back(session: Session, exchange: Exchange, playback: object) -> None:
     number = None if relayed is None else relayed.number
     if number is not None and playback is session.playback and isinstance(playback, Playback):
         playback.give_back(number, exchange.contract)
-
-
-def _revise(
-    session: Session,
-    exchange: Exchange,
-    *,
-    lost: bool,
-    status_left: bool = False,
-    answered: tuple[int, int] | None = None,
-) -> None:
-    """Record on a journalled exchange what of its reply was sent; it counts as lost until then."""
-    exchange.override = replace(exchange.override, lost=lost, status_left=status_left, answered=answered)
-    session.revised += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import chain, islice
-from typing import Final, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from mockserver.contract.operation import RateClaim
 from mockserver.core.events import text_key
@@ -44,6 +44,18 @@ def _runs(held: Held | None, now: int) -> bool:
     return held is not None and 0 <= now - held[0] < held[1]
 
 
+def _window_key(claim: RateClaim, judged: Judged) -> WindowKey:
+    credential = None if judged.credential is None else text_key(judged.credential)
+    return judged.contract.name, claim.limit.name, credential
+
+
+def _newest(memory: Ids, count: int) -> list[Id]:
+    """Return so many of the ids that were remembered last, the oldest of them first."""
+    newest = list(islice(reversed(memory), count))
+    newest.reverse()
+    return newest
+
+
 def _bound(claims: dict[K, Held], now: int) -> int:
     """Where claims are too many, drop those that have run out, then the oldest half; return how many that was."""
     if len(claims) > MAX_WINDOWS:
@@ -55,15 +67,60 @@ def _bound(claims: dict[K, Held], now: int) -> int:
     return len(oldest)
 
 
+WindowKey = tuple[str, str, Id | None]
+"""The protocol of a rate window, the name of its limit, the credential."""
+
+
+ENTITIES: Final = ""
+"""Names the memory of entities beside those of ids, which have the names of their protocols."""
+
+
+class Mark(NamedTuple):
+    """How much a session had claimed at a moment: how many ids of a protocol, and entities, it ever remembered."""
+
+    seen: int
+    entities: int
+
+
+class Claimed(NamedTuple):
+    """What one request has claimed: ids by their memory, and the rate window and the idempotency key it is in.
+
+    With the ids is the position of the first one among all that the memory ever remembered.
+    """
+
+    ids: dict[str, tuple[int, list[Id]]]
+    window: tuple[WindowKey, Held] | None
+    idempotency: tuple[Id, Held] | None
+
+
+class Memory(NamedTuple):
+    """All that a session has claimed; ids by protocol, the oldest first. `dropped` counts ids given up, by memory."""
+
+    ids: dict[str, list[Id]]
+    entities: list[Id]
+    windows: dict[WindowKey, Held]
+    idempotency: dict[Id, Held]
+    dropped: dict[str, int]
+
+    def of(self, name: str) -> list[Id]:
+        """Return the ids of a memory."""
+        return self.entities if name == ENTITIES else self.ids.setdefault(name, [])
+
+
 class Claims:
-    """The claims of one session. `remembered` counts the ids held, `forgotten` those given up for want of room."""
+    """The claims of one session. `remembered` counts the ids held, `forgotten` those given up for want of room.
+
+    `dropped` counts the ids given up by memory, `bounded` how often windows or idempotency keys were given up.
+    """
 
     def __init__(self) -> None:
         self.remembered = 0
         self.forgotten = 0
+        self.dropped: dict[str, int] = {}
+        self.bounded = 0
         self._seen: dict[str, Ids] = {}
         self._entities: Ids = {}
-        self._windows: dict[tuple[str, str, bytes | None], Held] = {}
+        self._windows: dict[WindowKey, Held] = {}
         self._idempotency: dict[bytes, Held] = {}
 
     @property
@@ -82,8 +139,7 @@ class Claims:
     def rate(self, claim: RateClaim, judged: Judged, receipt: Receipt, *, take: bool) -> None:
         """Write on the receipt how full the window is; with `take` this request fills a place of it."""
         now, mode, limit = judged.terms.now_ms, judged.terms.rate_mode, claim.limit
-        credential = None if judged.credential is None else text_key(judged.credential)
-        key = (judged.contract.name, limit.name, credential)
+        key = _window_key(claim, judged)
         window = self._windows.get(key)
         if window is not None and 0 <= now - window[0] < limit.window_ms:
             start, _, used = window
@@ -101,6 +157,7 @@ class Claims:
             self._windows[key] = (start, limit.window_ms, used)
             if len(self._windows) > MAX_WINDOWS:
                 _bound(self._windows, now)
+                self.bounded += 1
         receipt.rate_remaining = max(0, limit.requests - used)
 
     def replayed(self, judged: Judged) -> bool:
@@ -111,7 +168,9 @@ class Claims:
         if _runs(self._idempotency.get(claim.key), now):
             return True
         self._idempotency[claim.key] = (now, claim.window_ms, 1)
-        self.forgotten += _bound(self._idempotency, now)
+        if len(self._idempotency) > MAX_WINDOWS:
+            self.forgotten += _bound(self._idempotency, now)
+            self.bounded += 1
         return False
 
     def events(self, judged: Judged, receipt: Receipt) -> tuple[Verdict, ...]:
@@ -156,9 +215,50 @@ class Claims:
 
     def forget_oldest(self, count: int) -> None:
         """Give up the oldest ids, those of the largest memory first."""
-        memory = max([*self._seen.values(), self._entities], key=len)
+        memories = {**self._seen, ENTITIES: self._entities}
+        name, memory = max(memories.items(), key=lambda entry: len(entry[1]))
         oldest = list(islice(memory, count))
-        for name in oldest:
-            del memory[name]
+        for id_ in oldest:
+            del memory[id_]
         self.remembered -= len(oldest)
+        self.dropped[name] = self.dropped.get(name, 0) + len(oldest)
         self.forgotten += len(oldest)
+
+    def mark(self, protocol: str) -> Mark:
+        """Return how much is claimed now, for `since`."""
+        return Mark(self._ever(protocol), self._ever(ENTITIES))
+
+    def _memory(self, name: str) -> Ids:
+        return self._entities if name == ENTITIES else self._seen.get(name, {})
+
+    def _ever(self, name: str) -> int:
+        return self.dropped.get(name, 0) + len(self._memory(name))
+
+    def since(self, mark: Mark, judged: Judged) -> Claimed:
+        """Return what a request has claimed since a mark that was made just before."""
+        rate, held, protocol = judged.rate, judged.idempotency, judged.contract.name
+        ids = dict[str, tuple[int, list[Id]]]()
+        for name, before in ((protocol, mark.seen), (ENTITIES, mark.entities)):
+            now = self._ever(name)
+            if now > before:  # of those it claimed, some may be given up already
+                newest = _newest(self._memory(name), now - before)
+                ids[name] = now - len(newest), newest
+        key = None if rate is None else _window_key(rate, judged)
+        window = None if key is None else self._windows.get(key)
+        idempotency = None if held is None else self._idempotency.get(held.key)
+        return Claimed(
+            ids=ids,
+            window=None if key is None or window is None else (key, window),
+            idempotency=None if held is None or idempotency is None else (held.key, idempotency),
+        )
+
+    def held(self) -> tuple[dict[WindowKey, Held], dict[Id, Held]]:
+        """Return all rate windows and idempotency keys."""
+        return dict(self._windows), dict(self._idempotency)
+
+    def restore(self, memory: Memory) -> None:
+        """Take over what was claimed before the server was started again."""
+        self._seen = {protocol: dict.fromkeys(ids) for protocol, ids in memory.ids.items()}
+        self._entities = dict.fromkeys(memory.entities)
+        self._windows, self._idempotency, self.dropped = memory.windows, memory.idempotency, memory.dropped
+        self.remembered = sum(map(len, self._seen.values())) + len(self._entities)

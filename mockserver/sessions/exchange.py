@@ -99,7 +99,7 @@ class SharedHead:
     """What many requests of a session have in common, one object for all of them.
 
     `head` is the request without its body, `bytes` about what it takes, `uses` how many journalled exchanges have it.
-    `key` is what the session finds it by while it is in use.
+    `key` is what the session finds it by while it is in use, `number` what a durable store has written it under.
     Sharing it saves about 2 200 bytes an exchange with the headers of a browser.
     """
 
@@ -111,6 +111,7 @@ class SharedHead:
     bytes: int
     uses: int = 0
     key: Hashable = None
+    number: int = 0
 
 
 class Exchange(Struct, kw_only=True, gc=False):
@@ -193,10 +194,21 @@ NO_EVENTS: Final = SentEvents(body=None, events=[], form=None)
 
 
 def sent_events(exchange: Exchange) -> SentEvents:
-    """Find the events of an exchange without judging them again."""
+    """Find the events of an exchange without judging them again.
+
+    Where its contract is another one than it was judged by, and finds other events, they are null and have no form.
+    """
+    count = len(exchange.verdicts)
+    if not count:
+        return NO_EVENTS
+    sent = _sent_events(exchange)
+    return sent if len(sent.events) == count else SentEvents(body=sent.body, events=[None] * count, form=None)
+
+
+def _sent_events(exchange: Exchange) -> SentEvents:
     contract = exchange.contract
     operation = contract.operations.get(exchange.operation or "")
-    if operation is None or not exchange.verdicts:
+    if operation is None:
         return NO_EVENTS
     request_body = RequestBody(exchange.request)
     request_body.decode(contract.max_body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from itertools import islice
 from typing import Final, Literal, Protocol
@@ -115,10 +115,10 @@ class SharedUses:
         self._uses: dict[Hashable, tuple[int, int]] = {}  # how many, and the size
         self._parent = parent
 
-    def add(self, thing: Hashable, size: int) -> None:
-        """Count a use of something that takes `size` bytes."""
+    def add(self, thing: Hashable, size: int, times: int = 1) -> None:
+        """Count a use, or several, of something that takes `size` bytes."""
         uses, _ = self._uses.get(thing, (0, 0))
-        self._uses[thing] = uses + 1, size
+        self._uses[thing] = uses + times, size
         if not uses:
             self.bytes += size
             if self._parent is not None:
@@ -181,6 +181,7 @@ class Session:
         self.name = name
         self.number = number
         self.read = False  # whether a control call has asked about it
+        self.dormant = False  # whether its requests and claims are in a file, and not read from there yet
         self.standing = 0  # what the store knows of it, when it comes to eviction
         self.counted = 0  # the bytes that the store has counted for it
         self.opened_ms: int | None = None  # real time, if a control call opened it
@@ -189,6 +190,7 @@ class Session:
         self.counts = Counts()
         self.journal: deque[Exchange] = deque()
         self.shared_heads: dict[Hashable, SharedHead] = {}
+        self.unused_heads: list[int] = []  # the numbers of heads that a durable store may remove
         self.shared_uses = SharedUses(shared_uses)
         self._chosen: Sequence[Contract] = ()
         self.bytes = 0  # of the journal
@@ -202,6 +204,7 @@ class Session:
         self.deleted = False
         self.faults: list[Step] = []
         self.attempts: AttemptNumbers | None = None  # kept once a fault step asks for attempts
+        self.counts_attempts = False  # whether they are to be kept, when a dormant session is read
         self.playback: Playback | None = None
         self.own_playback = False  # whether a control call has given it, not the server for all sessions
         self.waiters: set[Waiter] = set()
@@ -218,6 +221,14 @@ class Session:
         if key is not None and len(self.seen_keys) < SEEN_KEYS and key[:LONGEST_SEEN] not in self.seen_keys:
             self.seen_keys = (*self.seen_keys, key[:LONGEST_SEEN])
             self._seen_bytes = keys_size(self.seen_keys)
+
+    def see(self, keys: tuple[str, ...]) -> None:
+        """Remember the credentials that were seen before the server was started again."""
+        self.seen_keys, self._seen_bytes = keys, keys_size(keys)
+
+    def number_on(self, newest: int, next_event: int) -> None:
+        """Number requests and events on from those before the server was started again."""
+        self.newest, self._next_event = newest, next_event
 
     def mode(self, protocol: str, *, has_upstream: bool) -> ReplyMode:
         """Return where the replies of a protocol come from."""
@@ -331,13 +342,8 @@ class Session:
         counts.accepted += accepted
         counts.duplicate += duplicate
         counts.rejected += rejected
-        self.journal.append(exchange)
         self.refused += exchange.refused or rejected > 0
-        if exchange.shared.uses == 0:
-            self.bytes += exchange.shared.bytes
-            self._share(exchange.shared, 1)
-        exchange.shared.uses += 1
-        self.bytes += size_of(exchange)
+        self._append(exchange)
         if self.attempts is not None:
             self.attempts.add(exchange)
         if self.waiters:
@@ -347,12 +353,29 @@ class Session:
         while len(self.journal) > self.settings.journal_limit:
             self.evict()
 
+    def restore(self, journal: deque[Exchange], size: int, shares: Iterable[tuple[SharedHead, int]]) -> None:
+        """Take a journal of so many bytes that was counted before the server was started again.
+
+        `shares` are heads, one for each contract and list of keys, with how many heads have the same.
+        """
+        self.journal, self.bytes = journal, size
+        for shared, heads in shares:
+            self._share(shared, heads)
+
+    def _append(self, exchange: Exchange) -> None:
+        self.journal.append(exchange)
+        if exchange.shared.uses == 0:
+            self.bytes += exchange.shared.bytes
+            self._share(exchange.shared, 1)
+        exchange.shared.uses += 1
+        self.bytes += size_of(exchange)
+
     def _share(self, shared: SharedHead, uses: int) -> None:
-        """Count that a head is in use, or no longer; the server's own contracts are not counted."""
+        """Count that heads are in use, or one no longer; the server's own contracts are not counted."""
         things = {shared.contract: shared.contract.bytes, shared.keys: keys_size(shared.keys)}
         for thing, size in things.items():
             if size and uses > 0:
-                self.shared_uses.add(thing, size)
+                self.shared_uses.add(thing, size, uses)
             elif size:
                 self.shared_uses.drop(thing)
 
@@ -371,6 +394,8 @@ class Session:
             freed += shared.bytes
             self.shared_heads.pop(shared.key, None)
             self._share(shared, -1)
+            if shared.number:
+                self.unused_heads.append(shared.number)
         if self.attempts is not None:
             self.attempts.evict(exchange)
         self.bytes -= freed

@@ -41,6 +41,9 @@ _HEADER_VALUE: Final = re.compile(r"[\t -~]*")
 BODILESS: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED)
 """Statuses whose replies have no body in HTTP."""
 
+UNAVAILABLE: Final = HTTPStatus.SERVICE_UNAVAILABLE
+"""The status of a request that cannot be stored."""
+
 EFFECTS: Final = ("reply", "connection", "reject")
 """What a step does beside a delay; it has at most one of them."""
 PARTIAL: Final = ("truncate", "dribble")
@@ -73,6 +76,7 @@ class Step:
         self.when: When = script.get("when") or ("after_commit" if successful else "before_commit")
         self._dice = random.Random(script.get("seed", 0))
         self._delays = random.Random((self.delay or {}).get("seed", 0))
+        self.rolls = self.delays = 0  # how often a probability and a delay were drawn
 
     def as_json(self) -> dict[str, Json]:
         """Return the step as it was given, with `remaining` (null: for ever)."""
@@ -92,15 +96,27 @@ class Step:
         """If uses are left, roll the dice and, when they say so, use the step once."""
         if self.spent:
             return False
-        if self.probability is not None and self._dice.random() >= self.probability:
-            return False
+        if self.probability is not None:
+            self.rolls += 1
+            if self._dice.random() >= self.probability:
+                return False
         if self.remaining is not None:
             self.remaining -= 1
         return True
 
     def delay_ms(self) -> float:
         """Return the next delay in ms."""
-        return 0.0 if self.delay is None else self._delays.uniform(self.delay["min"], self.delay["max"])
+        if self.delay is None:
+            return 0.0
+        self.delays += 1
+        return self._delays.uniform(self.delay["min"], self.delay["max"])
+
+    def draw_again(self, rolls: int, delays: int) -> None:
+        """Draw again what the step drew before the server was started again: what comes next depends on it."""
+        self.rolls, self.delays = rolls, delays
+        for dice, draws in ((self._dice, rolls), (self._delays, delays)):
+            for _ in range(draws):
+                dice.random()
 
     @property
     def needs_attempts(self) -> bool:
@@ -276,7 +292,7 @@ def _injected_reply(judged: Judged, receipt: Receipt, scripted: Mapping[str, Jso
             media_type, content = JSON_TYPE, render(body)
         base = (("Content-Type", media_type), *_without(base, "content-type"))
     elif status >= 400:
-        refusal = wire(refusal_reply(judged, receipt, _reason_for(judged, status), status=status))
+        refusal = reply_with_status(judged, receipt, status)
         base, content = refusal.headers, refusal.body
     elif status in BODILESS:
         base, content = _without(own.headers, "content-type"), b""
@@ -288,6 +304,11 @@ def _injected_reply(judged: Judged, receipt: Receipt, scripted: Mapping[str, Jso
         for value in (values if isinstance(values, list) else [values])
     ]
     return WireReply(status=status, headers=(*_without(base, *headers), *own_headers), body=content)
+
+
+def reply_with_status(judged: Judged, receipt: Receipt, status: int) -> WireReply:
+    """Return the contract's own refusal for a status, or the family's default with the standard phrase."""
+    return wire(refusal_reply(judged, receipt, _reason_for(judged, status), status=status))
 
 
 def _without(headers: Headers, *dropped: str) -> Headers:

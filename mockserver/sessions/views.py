@@ -121,11 +121,13 @@ class View:
 
     def event_row(self, index: int, *, warnings: bool = True) -> dict[str, Json]:
         """Return the row of one event, findings and stored form included."""
-        exchange, form, event = self.exchange, self.judged.form, self.sent.events[index]
+        exchange, form, event = self.exchange, self.sent.form and self.judged.form, self.sent.events[index]
         seq, verdict = exchange.receipt.first_event + index, exchange.verdicts[index]
         schema = form.schema_for(event) if form is not None and verdict is Verdict.ACCEPTED else None
         findings: list[Finding] = []
-        if verdict is Verdict.REJECTED:
+        if form is None:  # its contract has changed, and knows nothing of such an event
+            pass
+        elif verdict is Verdict.REJECTED:
             noted = [error.finding for error in self.judged.event_errors if error.index == index]
             findings = event_errors(self.judged, event) or list(filter(None, noted)) or [self._whole_finding()]
         elif warnings:

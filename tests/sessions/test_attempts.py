@@ -47,7 +47,9 @@ def test_event_of_a_single_form_is_the_body() -> None:
 )
 def test_request_without_an_operation_or_events_sent_none(operation: str | None, verdicts: list[Verdict]) -> None:
     kept = exchange(wire_request(COLLECT, collection(sale())), verdicts, operation=operation)
-    assert sent_events(kept) is NO_EVENTS
+    sent = sent_events(kept)
+    assert (sent.body, sent.form, sent.events) == (None, None, [None] * len(verdicts))
+    assert verdicts or sent is NO_EVENTS
 
 
 HTML = WireReply(status=200, headers=(), body=b"<html>")

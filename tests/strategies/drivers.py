@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
-from collections.abc import Coroutine, Mapping
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from mockserver.contract.contract import Contract
+from mockserver.contract.library import library
+from mockserver.contract.serving import ServedContracts
 from mockserver.core.body import RequestBody
 from mockserver.core.judge import judge
 from mockserver.core.model import Terms
 from mockserver.core.route import route
 from mockserver.jsonkit.formats import rfc3339_ms
-from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.session import Session, SessionSettings
 from mockserver.sessions.stores.memory import MemoryStore
+from mockserver.sessions.stores.opening import open_store
+from mockserver.settings import Settings
 from mockserver.strategies import Request
+from tests.sessions.stores.opened import place_of
 
-T = TypeVar("T")
 Answer = tuple[int, dict[str, str], bytes]
-
-
-def at_once(work: Coroutine[Any, Any, T]) -> T:
-    """Return what a coroutine that waits for nothing returns; it needs no event loop."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        value: T = done.value
-        return value
-    raise AssertionError(f"{work} waits")
 
 
 class Driver(Protocol):
@@ -37,42 +33,75 @@ class Driver(Protocol):
 
     def send(self, session: str, protocol: str, request: Request) -> Answer: ...
     def clock(self, session: str, now_ms: int) -> None: ...
-    def settings(self, session: str, mode: str, keys: frozenset[str] | None) -> None: ...
+    def change(self, session: str, mode: str, keys: frozenset[str] | None) -> None: ...
     def counts(self, session: str) -> dict[str, int]: ...
     def forget(self, session: str) -> None: ...
+    def restart(self) -> None: ...
     def close(self) -> None: ...
 
 
 class InProcess:
-    """The core with a memory store."""
+    """The core with a store of a kind, which keeps what it has in a folder, if it does."""
 
-    def __init__(self, contracts: Mapping[str, Contract]) -> None:
+    def __init__(self, contracts: Mapping[str, Contract], kind: str, folder: Path) -> None:
         self.contracts = contracts
-        self.store = MemoryStore(SessionSettings(), max_bytes=1 << 30, max_sessions=100)
+        self.settings = Settings(store=place_of(kind, folder), store_sync="normal", max_sessions=100)
+        self.served = ServedContracts(library(), self.settings)
+        self.served.served = dict(contracts)
+        self.runner = asyncio.Runner()
+        self.store = self.runner.run(self._open())
         self.now: dict[str, int] = {}
 
+    async def _open(self) -> MemoryStore:
+        return open_store(self.settings, self.served, SessionSettings())
+
+    async def _session(self, name: str) -> Session:
+        session = self.store.session(name)
+        if session.dormant:
+            await self.store.wake(session)
+        return session
+
     def send(self, session: str, protocol: str, request: Request) -> Answer:
-        here = self.store.session(session)
+        return self.runner.run(self._send(session, protocol, request))
+
+    async def _send(self, name: str, protocol: str, request: Request) -> Answer:
+        here = await self._session(name)
         judged = route(RequestBody(request.wire()), self.contracts[protocol])
-        terms = Terms(now_ms=self.now[session], keys=here.settings.keys, rate_mode=here.settings.rate_limits)
-        _, reply = at_once(self.store.commit(here, judge(judged, terms), received_ms=self.now[session]))
-        return reply.status, {name.lower(): value for name, value in reply.headers}, reply.body
+        terms = Terms(now_ms=self.now[name], keys=here.settings.keys, rate_mode=here.settings.rate_limits)
+        _, reply = await self.store.commit(here, judge(judged, terms), received_ms=self.now[name])
+        return reply.status, {header.lower(): value for header, value in reply.headers}, reply.body
 
     def clock(self, session: str, now_ms: int) -> None:
         self.now[session] = now_ms
 
-    def settings(self, session: str, mode: Any, keys: frozenset[str] | None) -> None:
-        settings = self.store.session(session).settings
-        settings.rate_limits, settings.keys = mode, keys
+    def change(self, session: str, mode: Any, keys: frozenset[str] | None) -> None:
+        self.runner.run(self._change(session, mode, keys))
+
+    async def _change(self, name: str, mode: Any, keys: frozenset[str] | None) -> None:
+        session = await self._session(name)
+        session.settings.rate_limits, session.settings.keys = mode, keys
+        self.store.set_up(session)
 
     def counts(self, session: str) -> dict[str, int]:
-        return self.store.session(session).counts.as_json()
+        found = self.store.peek(session)
+        assert found is not None
+        return found.counts.as_json()
 
     def forget(self, session: str) -> None:
-        self.store.forget(session)
+        self.runner.run(self._forget(session))
+
+    async def _forget(self, name: str) -> None:
+        self.store.forget(name)
+
+    def restart(self) -> None:
+        """Open the store again; in memory, nothing happens."""
+        if self.settings.store != "memory":
+            self.runner.run(self.store.close())
+            self.store = self.runner.run(self._open())
 
     def close(self) -> None:
-        """Nothing is open."""
+        self.runner.run(self.store.close())
+        self.runner.close()
 
 
 class OverHttp:
@@ -103,7 +132,7 @@ class OverHttp:
     def clock(self, session: str, now_ms: int) -> None:
         self._call("PUT", f"{self._here(session)}/clock", {"now": rfc3339_ms(now_ms), "frozen": True})
 
-    def settings(self, session: str, mode: str, keys: frozenset[str] | None) -> None:
+    def change(self, session: str, mode: str, keys: frozenset[str] | None) -> None:
         listed = None if keys is None else sorted(keys)
         change = {"rate_limits": mode, "keys": listed, "protocols": self.patches}
         self._call("PATCH", self._here(session), change)
@@ -114,6 +143,9 @@ class OverHttp:
 
     def forget(self, session: str) -> None:
         self._call("DELETE", self._here(session))
+
+    def restart(self) -> None:
+        """The server goes on."""
 
     def close(self) -> None:
         self.connection.close()

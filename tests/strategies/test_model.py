@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from mockserver.jsonkit.formats import rfc3339_ms
 from mockserver.jsonkit.pointer import MISSING
 from mockserver.strategies import NOW_MS, Request
 from mockserver.strategies.assembly import Assembly, Parts
+from tests.sessions.stores.opened import STORES, place_of
 from tests.strategies.drivers import Driver, InProcess, OverHttp
 from tests.strategies.model import Action, Item, Model, ModelSession
 
@@ -116,7 +118,7 @@ class Sessions(RuleBasedStateMachine):
 
     def _anew(self, name: str) -> None:
         self.sessions[name] = ModelSession(now_ms=NOW_MS, mode="enforce")
-        self.driver.settings(name, "enforce", None)
+        self.driver.change(name, "enforce", None)
         self.driver.clock(name, NOW_MS)
 
     @rule(times=st.integers(1, 4))
@@ -237,12 +239,17 @@ class Sessions(RuleBasedStateMachine):
     )
     def change_settings(self, name: str, mode: str, listed: frozenset[str] | None) -> None:
         self.sessions[name].mode, self.sessions[name].keys = mode, listed
-        self.driver.settings(name, mode, listed)
+        self.driver.change(name, mode, listed)
 
     @rule(name=NAMES)
     def forget(self, name: str) -> None:
         self.driver.forget(name)
         self._anew(name)
+
+    @rule()
+    def restart(self) -> None:
+        """Start the server again, if its store keeps what it has."""
+        self.driver.restart()
 
     def teardown(self) -> None:
         self.driver.close()
@@ -265,13 +272,23 @@ def machine(make: Callable[[], Driver]) -> type[Sessions]:
 
 
 @pytest.mark.parametrize("runs", [FEW, pytest.param(MANY, marks=pytest.mark.full)])
-def test_core_does_what_the_model_says_when_requests_come_in_any_order(runs: int) -> None:
-    limits = settings(max_examples=runs, stateful_step_count=40, database=None, deadline=None, derandomize=True)
-    run_state_machine_as_test(machine(lambda: InProcess(CONTRACTS)), settings=limits)
+@pytest.mark.parametrize("kind", STORES)
+def test_core_does_what_the_model_says_when_requests_come_in_any_order(kind: str, runs: int, tmp_path: Path) -> None:
+    some = runs if kind == "memory" else runs // 4
+    limits = settings(max_examples=some, stateful_step_count=40, database=None, deadline=None, derandomize=True)
+    numbers = count(1)
+
+    def driver() -> InProcess:
+        folder = tmp_path / str(next(numbers))
+        folder.mkdir()
+        return InProcess(CONTRACTS, kind, folder)
+
+    run_state_machine_as_test(machine(driver), settings=limits)
 
 
-def test_server_does_what_the_model_says_when_requests_come_over_http() -> None:
+@pytest.mark.parametrize("kind", STORES)
+def test_server_does_what_the_model_says_when_requests_come_over_http(kind: str, tmp_path: Path) -> None:
     runs = count(1)
     limits = settings(max_examples=12, stateful_step_count=20, database=None, deadline=None, derandomize=True)
-    with MockServer() as server:
+    with MockServer(store=place_of(kind, tmp_path), store_sync="normal") as server:
         run_state_machine_as_test(machine(lambda: OverHttp(server.base_url, PATCHES, next(runs))), settings=limits)

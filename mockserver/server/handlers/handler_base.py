@@ -8,6 +8,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from mockserver.contract.serving import ServedContracts
+from mockserver.errors import StoreError
 from mockserver.jsonkit import Json
 from mockserver.server.aiohttp_io import json_headers, send_pieces, write
 from mockserver.server.control import Call, RejectedError
@@ -44,6 +45,21 @@ class HandlerBase:
         self.unseen = unseen
         self.upstreams = upstreams
         self.stopping = False
+
+    async def begin(self, call: Call, *, changes: bool, reads: bool) -> None:
+        """Make the sessions of a call ready that it `reads`. Raises RejectedError, StoreError."""
+        if changes and self.store.away is not None:
+            raise StoreError(self.store.away)
+        named = [self.name_of(call)] if "session" in call.params else []
+        if "session" in call.query:
+            named.append(self.store.owner(call.query["session"]))
+        for session in map(self.store.peek, named if reads else ()):
+            if session is not None and session.dormant:
+                await self.store.wake(session)
+
+    async def end(self) -> None:
+        """Return when what a call has changed is kept as durably as the store promises. Raises StoreError."""
+        await self.store.durable()
 
     def named(self, call: Call) -> Session:
         """Return the session of a call, created if necessary. Raises RejectedError for an invalid name."""

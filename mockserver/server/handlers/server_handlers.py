@@ -23,9 +23,10 @@ class ServerHandlers(HandlerBase):
         return {"status": "ok"}
 
     async def get_readiness(self, call: Call) -> Json | web.Response:
-        """Report whether the server accepts requests; 503 while it stops."""
-        if self.stopping:
-            return json_response({"status": "stopping"}, 503, {"Content-Type": "application/json"})
+        """Report whether the server accepts requests; 503 while it stops, or while its store cannot be used."""
+        status = "stopping" if self.stopping else None if self.store.away is None else "store unavailable"
+        if status is not None:
+            return json_response({"status": status}, 503, {"Content-Type": "application/json"})
         return {"status": "ok"}
 
     async def get_overview(self, call: Call) -> Json:

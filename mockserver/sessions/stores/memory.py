@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 from msgspec import structs
 
+from mockserver.contract.contract import Contract
 from mockserver.core.answer import answer
 from mockserver.core.model import Judged, Receipt
 from mockserver.core.wire import WireReply, WireRequest
@@ -24,6 +25,7 @@ from mockserver.sessions.session_name import DEFAULT_SESSION, tagged
 from mockserver.sessions.steps import Step, override_of
 from mockserver.sessions.stores.eviction import Order, Standing
 from mockserver.sessions.tombstones import Limit, Tombstone, Tombstones
+from mockserver.settings import RateMode
 
 _log = logging.getLogger("mockserver.store")
 
@@ -62,13 +64,28 @@ def size_of_head(request: WireRequest) -> int:
     return HEAD_BYTES + len(request.target) + sum(HEADER_BYTES + len(n) + len(v) for n, v in request.headers)
 
 
+def head_key(
+    request: WireRequest,
+    contract: Contract,
+    operation: str | None,
+    rate_mode: RateMode,
+    keys: frozenset[str] | None,
+) -> Hashable:
+    """Return what a session finds the common head of requests by."""
+    head = (request.method, request.target, request.headers, request.truncated, request.late)
+    return head, contract, operation, rate_mode, keys
+
+
 class MemoryStore:
     """All sessions in one process.
 
     `max_bytes` bounds what all sessions hold together: journals, claims, settings, patched contracts. `max_sessions`
     bounds the number of sessions. `Order` says who pays when one of them is exceeded. A session that is evicted as a
-    whole leaves a tombstone, from which it goes on if it is named again.
+    whole leaves a tombstone, from which it goes on if it is named again. `waits` tells whether a commit has to wait for
+    something outside of this process.
     """
+
+    waits = False
 
     def __init__(self, defaults: SessionSettings, *, max_bytes: int, max_sessions: int) -> None:
         self._defaults = defaults
@@ -116,6 +133,20 @@ class MemoryStore:
                 self._evict_session(idlest, "max_sessions")
         self._account(session)
         return session
+
+    @property
+    def away(self) -> str | None:
+        """Why no request can be taken at the moment, None while they can."""
+        return None
+
+    async def wake(self, session: Session) -> None:
+        """Make a dormant session ready. In memory, none is dormant."""
+
+    async def durable(self) -> None:
+        """Return when all that has changed is kept as durably as this store promises."""
+
+    async def close(self) -> None:
+        """End the use of the store."""
 
     def peek(self, name: str) -> Session | None:
         """Return a session without making it."""
@@ -277,6 +308,11 @@ class MemoryStore:
         if self._remembered > self._max_remembered:
             self._forget_ids()
 
+    def revise(self, session: Session, exchange: Exchange, **changes: Any) -> None:
+        """Record on a journalled exchange how much of its reply was sent: `changes` are members of its `override`."""
+        exchange.override = replace(exchange.override, **changes)
+        session.revised += 1
+
     def note_answered(self, session: Session, exchange: Exchange) -> None:
         """Note that a request which a fault step was meant for is answered: only now its row is what it stays."""
         if not session.deleted:
@@ -344,8 +380,7 @@ class MemoryStore:
     def _shared_head(self, judged: Judged, session: Session) -> SharedHead:
         """Return what the request has in common with others, one object for all of them."""
         request, terms, operation = judged.request, judged.terms, judged.operation_name
-        head = (request.method, request.target, request.headers, request.truncated, request.late)
-        key = (head, judged.contract, operation, terms.rate_mode, terms.keys)
+        key = head_key(request, judged.contract, operation, terms.rate_mode, terms.keys)
         shared = session.shared_heads.get(key)
         if shared is not None:
             return shared
@@ -372,10 +407,16 @@ class MemoryStore:
         _log.warning("session %s evicted: %s", tagged(session.name), reason)
         self.evicted_sessions += 1
         self._remove(session, "evicted")
-        self._owners.update(dict.fromkeys(tombstone.credentials, session.name))
-        forgotten = self.tombstones.add(session.name, tombstone, known=set_up or session.read)
-        if forgotten is not None:
-            self._release(forgotten[0], forgotten[1].credentials)
+        self._bury(session.name, tombstone, known=set_up or session.read)
+
+    def _bury(self, name: str, tombstone: Tombstone, *, known: bool) -> str | None:
+        """Remember an evicted session; return the name of one that is forgotten instead, if there is one."""
+        self._owners.update(dict.fromkeys(tombstone.credentials, name))
+        forgotten = self.tombstones.add(name, tombstone, known=known)
+        if forgotten is None:
+            return None
+        self._release(forgotten[0], forgotten[1].credentials)
+        return forgotten[0]
 
     @contextmanager
     def noting_deletions(self) -> Iterator[Mapping[str, Session]]:

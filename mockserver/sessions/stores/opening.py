@@ -1,0 +1,38 @@
+"""Which store a server has, by its setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, get_args
+
+from mockserver.contract.serving import ServedContracts
+from mockserver.errors import SettingsError, unknown
+from mockserver.sessions.session import SessionSettings
+from mockserver.sessions.stores.memory import MemoryStore
+from mockserver.settings import Settings, StoreSync
+
+MEMORY: Final = "memory"
+SQLITE: Final = "sqlite"
+
+
+def open_store(settings: Settings, contracts: ServedContracts, defaults: SessionSettings) -> MemoryStore:
+    """Return the store of a server. Raises SettingsError for one that is not known or cannot be used."""
+    kind, colon, place = settings.store.partition(":")
+    if settings.store_sync not in get_args(StoreSync):
+        raise SettingsError(f"--store-sync: {unknown('setting', settings.store_sync, get_args(StoreSync))}")
+    if (kind, colon) == (MEMORY, ""):
+        return MemoryStore(defaults, max_bytes=settings.memory_limit, max_sessions=settings.max_sessions)
+    if kind == SQLITE and place:
+        from mockserver.sessions.stores.sqlite import SqliteStore  # with the default store, nothing of it is loaded
+
+        return SqliteStore(
+            Path(place),
+            contracts,
+            defaults,
+            sync=settings.store_sync,
+            max_bytes=settings.memory_limit,
+            max_sessions=settings.max_sessions,
+        )
+    if kind in (MEMORY, SQLITE):
+        raise SettingsError(f"--store: expected memory or sqlite:FILE, got {settings.store!r}")
+    raise SettingsError(f"--store: {unknown('store', kind, (MEMORY, SQLITE))}")
