@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import ClassVar, Final
 
 from mockserver.conformance.client_traffic import LogicalEvent, Sent, Traffic
@@ -37,6 +37,10 @@ class Check:
 
     def end(self, traffic: Traffic) -> None:
         """Take the traffic as a whole into account, when each request was seen."""
+
+    def held(self) -> Iterable[object]:
+        """Return what it remembers of each event, which takes time to free."""
+        return ()
 
     def case(self) -> None:
         """Note that the rule was exercised."""

@@ -19,6 +19,7 @@ from mockserver.sessions.delivery import Attempt, Delivery
 from mockserver.sessions.exchange import Exchange, SentEvents, sent_events
 from mockserver.sessions.ledger import BY_FINGERPRINT, Ledger
 from mockserver.sessions.outcomes import ClientOutcome, client_outcome, told_of_events
+from mockserver.sessions.remains import Remains
 from mockserver.sessions.views import View
 from mockserver.sessions.vocabulary import PREFLIGHT
 
@@ -169,6 +170,12 @@ class Traffic:
                 del known[next(iter(known))]
             known[exchange.seq] = find(exchange)
         return known[exchange.seq]
+
+    def leave_to(self, remains: Remains) -> None:
+        """Forget the events, and leave it to somebody else to free them a few at a time."""
+        remains.add(self.__dict__.pop("events", ()))
+        remains.add(self._ledger.rows)
+        self._ledger = Ledger()
 
     @cached_property
     def by_arrival(self) -> Sequence[Exchange]:

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Final
 
-from mockserver.conformance.answers import Answered, answered
+from mockserver.conformance.answers import Answered, answered, is_answered
 from mockserver.conformance.client_check import Check
 from mockserver.conformance.client_traffic import Traffic
 from mockserver.conformance.retry_checks import answer_of
@@ -143,8 +143,8 @@ class Attempts(Check):
             last = row[-1]
             made = len(row) + (last.later is not None)
             gave_up = last.next is None and traffic.settled(last.earlier[0], self.parameters["patience_ms"])
-            ends = last.later is not None and len(row) >= most
-            if gave_up or made > most or ends:
+            starts_over = last.later is not None and is_answered(traffic, last.later, self.parameters["after"])
+            if gave_up or starts_over or made > most:
                 self.case()
             if made > most:
                 self.fail(f"an event is sent {made} times in a row", *(found.earlier[0] for found in row))

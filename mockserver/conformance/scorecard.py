@@ -13,6 +13,7 @@ from mockserver.conformance.client_check import Check
 from mockserver.conformance.client_traffic import Sent, Traffic, looked_at
 from mockserver.contract.client_rules import EVERYTHING, ClientRule, LooksAt
 from mockserver.jsonkit import Json
+from mockserver.sessions.remains import Remains
 
 Verdict = Literal["pass", "fail", "not_exercised"]
 VERDICTS: Final[tuple[Verdict, ...]] = ("pass", "fail", "not_exercised")
@@ -63,7 +64,10 @@ def score(rules: Iterable[ClientRule], traffic: Traffic) -> list[RuleScore]:
 
 
 def scoring(rules: Iterable[ClientRule], traffic: Traffic) -> Iterator[list[RuleScore] | None]:
-    """Yield None after each piece of work, and the verdict of each rule at the end."""
+    """Yield the verdict of each rule, and None after each other piece of work.
+
+    To free what was looked at is work too, so the traffic is empty afterwards.
+    """
     revisions = {exchange.contract.revision for exchange in traffic.exchanges}
     scopes: list[tuple[LooksAt, set[int], list[Check]]] = []
     checks: list[tuple[ClientRule, Check]] = []
@@ -90,6 +94,14 @@ def scoring(rules: Iterable[ClientRule], traffic: Traffic) -> Iterator[list[Rule
             check.end(traffic)
             yield None
     yield [_scored(rule, check) for rule, check in checks]
+    remains = Remains()
+    for _, check in checks:
+        remains.add(check.held())
+    traffic.leave_to(remains)
+    checks.clear()
+    scopes.clear()
+    while remains.free_some():
+        yield None
 
 
 def _scored(rule: ClientRule, check: Check) -> RuleScore:

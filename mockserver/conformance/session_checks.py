@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 
 from mockserver.conformance.client_check import Check
 from mockserver.conformance.client_traffic import Sent, Traffic, events_looked_at
@@ -32,6 +32,10 @@ class UniqueIds(Check):
     def __init__(self, rule: ClientRule, seen: Set[int]) -> None:
         super().__init__(rule, seen)
         self._known: dict[str, tuple[bytes, Exchange]] = {}
+
+    def held(self) -> Iterable[object]:
+        """Return the ids and what they name."""
+        return self._known.items()
 
     def see(self, sent: Sent) -> None:
         """Compare each event with the one that had its id before."""

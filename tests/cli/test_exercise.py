@@ -158,3 +158,13 @@ def test_recording_of_the_client_gets_a_score(tmp_path: Path) -> None:
     assert "fail (should) time_of_the_event" in done.stdout
     done = mockserver(tmp_path, "conformance", "recording.ndjson", "--protocol", "outlit")
     assert (done.returncode, "no requests of outlit" in done.stderr) == (2, True)
+
+
+def test_rules_of_all_protocols_are_listed_with_level_and_source(tmp_path: Path) -> None:
+    rules = [rule for protocol in library().protocols.values() for rule in protocol.client_rules.rules.values()]
+    listed = json.loads(mockserver(tmp_path, "contracts", "list", "--rules", "--json").stdout)["rules"]
+    assert [(row["rule"], row["level"], row["source"]) for row in listed] == [
+        (rule.name, rule.level, rule.source) for rule in rules
+    ]
+    lines = mockserver(tmp_path, "contracts", "list", "--rules").stdout.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [[rule.protocol, rule.name, rule.level] for rule in rules]

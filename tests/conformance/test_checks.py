@@ -333,6 +333,15 @@ CASES: Final = [
     ),
     Case(
         "attempts",
+        {"after": TRANSIENT, "at_most": 3, "patience_ms": 1},
+        FAILED.send(2000, track("m1", "m2"), UNAVAILABLE)
+        .send(6000, track("m1", "m2"), UNAVAILABLE)
+        .send(7000, track("m1", "m2")),
+        FAILED.send(2000, track("m1"), UNAVAILABLE).send(6000, track("m1"), UNAVAILABLE).send(10_000, track("m1")),
+        RETRIED,
+    ),
+    Case(
+        "attempts",
         {"after": TRANSIENT, "at_most": 3, "patience_ms": 10_000_000},
         FAILED.send(2000, track("m1"), UNAVAILABLE)
         .send(6000, track("m1"), UNAVAILABLE)
