@@ -57,6 +57,8 @@ ELSEWHERE = {
     "client.calls": CALLED,
     "client.connections": CALLED,
     "client.session_calls": CALLED,
+    "client.methods": CALLED,
+    "client.session_parts": CALLED,
     "client.messages": Elsewhere("client/test_http.py", "what HTTP replies become"),
     "client.results": Elsewhere("client/test_client.py", "values without behaviour of their own"),
     "client.shareable": Elsewhere("test_no_leak.py", "no secret is in what it makes of a session"),

@@ -96,7 +96,7 @@ def command(
 
 async def _print(target: Target, tail: _Tail, *, once: bool) -> None:
     if "protocol" in tail.wanted:
-        from mockserver.client.client import run
+        from mockserver.client.methods import run
 
         served = await run(target, _protocols())
         if tail.wanted["protocol"] not in served:

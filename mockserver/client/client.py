@@ -1,207 +1,25 @@
-"""A session as a test holds it: with blocking methods, with awaitable ones, and the client that owns it.
-
-An awaitable method opens its own connection on the running event loop. So nothing has to be closed, a cancelled call
-ends at once, and a session can be used from several event loops in turn.
-"""
+"""A session as a test holds it: with blocking methods, with awaitable ones, and the client that owns it."""
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import sys
-import warnings
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import suppress
-from functools import wraps
 from pathlib import Path
 from time import time_ns
 from types import TracebackType
-from typing import Any, Concatenate, Final, Literal, Never, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import Final, Literal, Never, Self, Unpack, overload
 from urllib.parse import quote
 
 from mockserver.client import session_calls as calls
 from mockserver.client.arguments import RequestWaitOptions, WaitOptions
-from mockserver.client.calls import Call, Steps, Target, request_of, resume, unreachable
+from mockserver.client.calls import Target
 from mockserver.client.checks import check_arguments, check_names
 from mockserver.client.connections import Connections
-from mockserver.client.messages import ExchangeError, HttpReply
-from mockserver.client.results import Event, Exchange, FaultStep
-from mockserver.core.wording import NOTHING_CAME
+from mockserver.client.methods import awaiting, blocking, run, run_blocking
+from mockserver.client.results import Event, Exchange
+from mockserver.client.session_parts import AsyncClock, AsyncFaults, Clock, Faults
 from mockserver.sessions.session_name import session_name
 
 __tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def blocking(operation: Callable[Concatenate[str, P], Steps[R]]) -> Callable[Concatenate[Session | Part, P], R]:
-    """Return an operation as a blocking method."""
-
-    @wraps(operation)
-    def method(self: Session | Part, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        check_arguments(operation, args, kwargs)
-        steps = operation(self.name, *args, **kwargs)
-        return _run(self.connections, operation.__name__, steps, for_silence=operation is calls.wait_until_quiet)
-
-    return method
-
-
-def _run(connections: Connections, method: str, steps: Steps[R], *, for_silence: bool = False) -> R:
-    """Run an operation; the error of a wait says so if the wait has blocked an event loop.
-
-    So does a warning of a wait `for_silence` that was satisfied.
-    """
-    try:
-        result = connections.run(steps)
-    except calls.WaitError as error:
-        blocked = _blocked_loop(method)
-        if blocked:
-            lines = [line for line in str(error).splitlines() if line != NOTHING_CAME]
-            error.args = ("\n".join([*lines, blocked]),)
-        raise
-    if for_silence:
-        blocked = _blocked_loop(method, others=True)
-        if blocked:
-            warnings.warn(f"{blocked} That nothing came in that time says little.", RuntimeWarning, stacklevel=3)
-    return result
-
-
-def _blocked_loop(method: str, *, others: bool = False) -> str:
-    """Return a line for the error of a wait if this thread runs an event loop, which could do nothing meanwhile.
-
-    With `others`, only if tasks beside the one that waits were on a loop of asyncio.
-    """
-    instead = ""
-    with suppress(RuntimeError):
-        loop = asyncio.get_running_loop()
-        if not others or len(asyncio.all_tasks(loop)) > 1:
-            instead = f"await session.aio.{method}(...)"
-    if "trio" in sys.modules:
-        with suppress(RuntimeError):
-            sys.modules["trio"].lowlevel.current_task()
-            instead = f"await trio.to_thread.run_sync(lambda: session.{method}(...))"
-    if not instead:
-        return ""
-    return (
-        "The wait blocked the event loop of the test, so nothing else on it could run, such as the client; "
-        f"use `{instead}`."
-    )
-
-
-def awaiting(
-    operation: Callable[Concatenate[str, P], Steps[R]],
-) -> Callable[Concatenate[AsyncSession | AsyncPart, P], Coroutine[Any, Any, R]]:
-    """Return an operation as an awaitable method."""
-
-    @wraps(operation)
-    async def method(self: AsyncSession | AsyncPart, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        check_arguments(operation, args, kwargs)
-        return await run(self.target, operation(self.name, *args, **kwargs))
-
-    return method
-
-
-async def run(target: Target, steps: Steps[R]) -> R:
-    """Run the calls of an operation in order."""
-    need_asyncio()
-    try:
-        call = next(steps)
-        while True:
-            call = resume(steps, target, call, await _send(target, call))
-    except StopIteration as done:
-        result: R = done.value
-        return result
-
-
-def need_asyncio() -> None:
-    """Check that the current coroutine runs in a task of asyncio. Raises RuntimeError that says what to use instead."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:
-        task = None
-    if task is None:
-        raise RuntimeError(
-            "awaitable methods work with asyncio only; with another library, use the blocking methods in a thread, for "
-            "example `await trio.to_thread.run_sync(session.events)`"
-        )
-
-
-async def _send(target: Target, call: Call) -> HttpReply:
-    from mockserver.client.http import HttpClient
-
-    async with HttpClient(target.host, target.port, target.tls, keep_alive=False) as client:
-        try:
-            return await client.exchange(request_of(target, call))
-        except ExchangeError as error:
-            raise unreachable(target, call, error) from None
-
-
-class Part:
-    """A group of blocking methods of a session."""
-
-    def __init__(self, name: str, connections: Connections) -> None:
-        self.name = name
-        self.connections = connections
-
-
-class AsyncPart:
-    """A group of awaitable methods of a session."""
-
-    def __init__(self, name: str, target: Target) -> None:
-        self.name = name
-        self.target = target
-
-
-class Faults(Part):
-    """The fault steps of a session: a sequence with methods to add, replace and clear."""
-
-    add = blocking(calls.add_fault)
-    replace = blocking(calls.replace_faults)
-    clear = blocking(calls.clear_faults)
-    list = blocking(calls.list_faults)
-
-    def __iter__(self) -> Iterator[FaultStep]:
-        return iter(self.list())
-
-    def __len__(self) -> int:
-        return len(self.list())
-
-    def __getitem__(self, index: int) -> FaultStep:
-        return self.list()[index]
-
-
-class AsyncFaults(AsyncPart):
-    """The fault steps of a session, with awaitable methods."""
-
-    add = awaiting(calls.add_fault)
-    replace = awaiting(calls.replace_faults)
-    clear = awaiting(calls.clear_faults)
-    list = awaiting(calls.list_faults)
-
-
-class Clock(Part):
-    """The clock of the session. Waits and delays use real time."""
-
-    now = blocking(calls.now)
-    read = blocking(calls.read_clock)
-    set = blocking(calls.set_clock)
-    offset = blocking(calls.offset_clock)
-    freeze = blocking(calls.freeze_clock)
-    advance = blocking(calls.advance_clock)
-    reset = blocking(calls.reset_clock)
-
-
-class AsyncClock(AsyncPart):
-    """The clock of the session. Waits and delays use real time."""
-
-    now = awaiting(calls.now)
-    read = awaiting(calls.read_clock)
-    set = awaiting(calls.set_clock)
-    offset = awaiting(calls.offset_clock)
-    freeze = awaiting(calls.freeze_clock)
-    advance = awaiting(calls.advance_clock)
-    reset = awaiting(calls.reset_clock)
 
 
 def now_ms() -> int:
@@ -332,7 +150,7 @@ class Session(Place):
         check_arguments(calls.wait_for, (), {"count": count, "exactly": exactly})
         steps = calls.wait_for(self.name, self._opened, count=count, exactly=exactly, **options)
         for_silence = exactly is not None or bool(options.get("quiet"))
-        return _run(self.connections, "wait_for", steps, for_silence=for_silence)
+        return run_blocking(self.connections, "wait_for", steps, for_silence=for_silence)
 
     @overload
     def wait_for_request(  # type: ignore[overload-overlap]
@@ -357,7 +175,7 @@ class Session(Place):
         check_arguments(calls.wait_for_request, (), {"count": count, "exactly": exactly})
         steps = calls.wait_for_request(self.name, self._opened, count=count, exactly=exactly, **options)
         for_silence = exactly is not None or bool(options.get("quiet"))
-        return _run(self.connections, "wait_for_request", steps, for_silence=for_silence)
+        return run_blocking(self.connections, "wait_for_request", steps, for_silence=for_silence)
 
 
 def description(session: Session) -> str:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Never, Self, TypedDict, Unpack
 
 from mockserver.client.calls import Target
 from mockserver.client.checks import check_options, check_range
-from mockserver.client.client import AsyncSession, Client, chosen_name, need_asyncio, now_ms
+from mockserver.client.client import AsyncSession, Client, chosen_name, now_ms
 from mockserver.client.connections import Connections, LoopThread
+from mockserver.client.methods import need_asyncio
 from mockserver.errors import SettingsError
 from mockserver.settings import RateMode, RecordMode, Settings, StoreSync, TlsMode
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 
 from mockserver import AsyncSession, Client, ControlError, MockServer, Session, UnreachableError
 from mockserver.cli.main import main
-from mockserver.client.client import AsyncClock, AsyncFaults, Clock, Faults
 from mockserver.client.messages import ExchangeError
+from mockserver.client.session_parts import AsyncClock, AsyncFaults, Clock, Faults
 from tests.sending import send_whisperr, whisperr_event
 from tests.threaded import listening
 
