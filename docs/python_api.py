@@ -15,12 +15,13 @@ from mockserver.client import arguments as types
 from mockserver.client import results
 from mockserver.client.client import Clock, Faults, Session
 from mockserver.client.local import Options
+from mockserver.client.stream import StreamedEvent
 from mockserver.recording.learning import learned
 from mockserver.settings import Settings
 
 PARAMETERS: Final = (
     *(types.Matcher, types.RequestMatcher, types.WaitOptions, types.RequestWaitOptions),
-    *(types.Step, types.Settings),
+    *(types.StreamOptions, types.Step, types.Settings),
 )
 RETURNED: Final = (
     *(
@@ -34,7 +35,7 @@ RETURNED: Final = (
     ),
     *(results.Attempt, results.Waited, results.NearMiss, results.RefusedRequest, results.Unseen, results.OtherSession),
     *(learned.Learned, learned.LearnedProtocol, learned.Fact, learned.Unanswered),
-    *(results.FaultStep, results.ClockReading, results.Played, results.SessionState),
+    *(StreamedEvent, results.FaultStep, results.ClockReading, results.Played, results.SessionState),
 )
 
 
@@ -43,7 +44,7 @@ def page() -> str:
     text = [
         "# Python API and pytest plugin\n\n"
         "Times are in seconds, except members ending in `_ms` (milliseconds). `session.aio` has the same methods as\n"
-        "coroutines.\n"
+        "coroutines; `session.aio.stream()` is for `async for`.\n"
     ]
     text.append(f"## `MockServer`\n\n{inspect.getdoc(mockserver.MockServer)}\n\n{_rest(Settings)}\n")
     text.append("\n".join(_members(Options)))

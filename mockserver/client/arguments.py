@@ -54,6 +54,13 @@ class WaitOptions(Matcher, total=False):
     after: int
 
 
+class StreamOptions(TypedDict, total=False):
+    """Where the stream of a session begins (`after`, a cursor), and after how much silence it ends (`quiet`)."""
+
+    after: str
+    quiet: float | None
+
+
 class RequestWaitOptions(RequestMatcher, total=False):
     """Options of a wait for requests: a matcher, and times in seconds, as in `WaitOptions`.
 

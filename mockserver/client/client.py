@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from time import time_ns
 from types import TracebackType
@@ -10,13 +11,15 @@ from typing import Final, Literal, Never, Self, Unpack, overload
 from urllib.parse import quote
 
 from mockserver.client import session_calls as calls
-from mockserver.client.arguments import RequestWaitOptions, WaitOptions
+from mockserver.client.arguments import RequestWaitOptions, StreamOptions, WaitOptions
 from mockserver.client.calls import Target
-from mockserver.client.checks import check_arguments, check_names
+from mockserver.client.checks import check_arguments, check_names, check_options
 from mockserver.client.connections import Connections
-from mockserver.client.methods import awaiting, blocking, run, run_blocking
+from mockserver.client.following import FROM_THE_START, SessionStream, followed
+from mockserver.client.methods import awaiting, blocking, need_asyncio, run, run_blocking
 from mockserver.client.results import Event, Exchange
 from mockserver.client.session_parts import AsyncClock, AsyncFaults, Clock, Faults
+from mockserver.client.stream import Stream, StreamedEvent
 from mockserver.sessions.session_name import session_name
 
 __tracebackhide__: Final = True  # of pytest: an error shows the line of the test, not those in here
@@ -130,6 +133,16 @@ class Session(Place):
     play = blocking(calls.play)
     forget = blocking(calls.forget)
 
+    def stream(self, **options: Unpack[StreamOptions]) -> SessionStream:
+        """Return what happens in the session as it happens: an iterator, which blocks until the next event.
+
+        It begins with all that the server keeps, or behind `after`, the `cursor` of an event. When the connection is
+        lost, it connects again and goes on without a gap or a repeat. With `quiet`, it ends when nothing has happened
+        for that time. Raises UnreachableError if the server is away for 10 seconds, ControlError for another cursor.
+        """
+        check_options("stream", options, StreamOptions, ())
+        return SessionStream(*_followed(self, options))
+
     @overload
     def wait_for(  # type: ignore[overload-overlap]
         self, *, count: Literal[1] = 1, exactly: None = None, **options: Unpack[WaitOptions]
@@ -178,6 +191,11 @@ class Session(Place):
         return run_blocking(self.connections, "wait_for_request", steps, for_silence=for_silence)
 
 
+def _followed(place: Place, options: StreamOptions) -> tuple[Stream, float | None]:
+    """Return the stream of a session that options ask for, and how long it may be quiet."""
+    return Stream(place.target, place.name, options.get("after", FROM_THE_START)), options.get("quiet")
+
+
 def description(session: Session) -> str:
     """Describe what a session received since the test began, for the report of a failed test. Raises as calls do."""
     return session.connections.run(calls.describe(session.name, session._opened))
@@ -216,6 +234,12 @@ class AsyncSession(Place):
     recording = awaiting(calls.recording)
     play = awaiting(calls.play)
     forget = awaiting(calls.forget)
+
+    def stream(self, **options: Unpack[StreamOptions]) -> AsyncGenerator[StreamedEvent, None]:
+        """Yield what happens in the session as it happens, for `async for`. See `Session.stream`."""
+        check_options("stream", options, StreamOptions, ())
+        need_asyncio()
+        return followed(*_followed(self, options))
 
     @overload
     async def wait_for(  # type: ignore[overload-overlap]

@@ -118,7 +118,8 @@ class Exchange(Request):
     """One request with its reply, and the findings about the request as a whole.
 
     `contract_reply` is what the contract would have answered, if the reply is an upstream's. `upstream_reply` is the
-    upstream's if a fault step had another one sent.
+    upstream's if a fault step had another one sent. `event_pointer` is where events are in the body, with `{index}` in
+    place of the index of an event; None if the operation has none.
     """
 
     request: Message
@@ -126,6 +127,7 @@ class Exchange(Request):
     contract_reply: OtherReply | None = None
     upstream_reply: OtherReply | None = None
     findings: tuple[Finding, ...]
+    event_pointer: str | None = None
     connection: str
 
 

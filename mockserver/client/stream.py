@@ -11,8 +11,10 @@ from urllib.parse import urlencode
 
 from mockserver.client.calls import Call, Target, answer_of, at, request_of, unreachable
 from mockserver.client.messages import ExchangeError, RefusedError
+from mockserver.client.results import Event, Request
 from mockserver.errors import UnreachableError
 from mockserver.jsonkit import Json
+from mockserver.jsonkit.decoding import read
 
 LONGEST_BLOCK: Final = 64 * 1024 * 1024
 """Bytes of one event; the server sends at most some megabytes."""
@@ -22,12 +24,23 @@ LONGEST_BLOCK: Final = 64 * 1024 * 1024
 class StreamedEvent:
     """One event of a stream: what happened, the cursor behind it, and its data as the control surface has it.
 
-    `kind` is `session`, `request`, `evicted` or `deleted`, for streams of this version of the server.
+    `kind` is `session` (a session began), `request` (one arrived), `evicted` (the server no longer has requests, as
+    after a restart; `data["reason"]` says why) or `deleted` (a session was forgotten).
     """
 
     kind: str
     cursor: str
     data: Mapping[str, Json]
+
+    @property
+    def request(self) -> Request | None:
+        """The request of an event of the kind `request`; None for another kind."""
+        return read(Request, self.data["request"]) if self.kind == "request" else None
+
+    @property
+    def events(self) -> list[Event]:
+        """The events of that request, as far as the stream has them: of large ones it has the first megabyte."""
+        return [read(Event, row) for row in self.data["events"]] if self.kind == "request" else []
 
     def as_json(self) -> dict[str, Json]:
         """Return the event as one JSON object."""
@@ -37,11 +50,13 @@ class StreamedEvent:
 class Decoder:
     """Makes events of the bytes of a stream, as the HTML standard has them in `text/event-stream`.
 
-    `cursor` is behind all that was read, comments included. Raises ValueError for what no server of ours sends.
+    `cursor` is behind all blocks that were read to their end, comments included: a connection that is lost within a
+    block goes on before it. Raises ValueError for what no server of ours sends.
     """
 
     def __init__(self, cursor: str | None = None) -> None:
         self.cursor = cursor
+        self._block_cursor = cursor
         self._rest = b""
         self._kind, self._data = "", list[str]()
 
@@ -54,7 +69,9 @@ class Decoder:
             line = ended.removesuffix(b"\r").decode()
             if line:
                 self._field(line)
-            elif self._data:
+                continue
+            self.cursor = self._block_cursor
+            if self._data:
                 data = json.loads("\n".join(self._data))
                 event = StreamedEvent(kind=self._kind or "message", cursor=self.cursor or "", data=data)
                 self._kind, self._data = "", []
@@ -65,7 +82,7 @@ class Decoder:
         value = value.removeprefix(" ")
         match name:
             case "id":
-                self.cursor = value
+                self._block_cursor = value
             case "event":
                 self._kind = value
             case "data":

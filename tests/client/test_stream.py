@@ -28,6 +28,12 @@ def test_events_are_the_same_however_they_are_cut(size: int) -> None:
     assert (events, decoder.cursor) == (EVENTS, "r.9")
 
 
+def test_stream_that_ends_within_an_event_goes_on_before_it() -> None:
+    decoder, cut = Decoder(), TEXT.index(b"id: r.2") + len("id: r.2\r\nevent: del")
+    assert [event.cursor for event in decoder.take(TEXT[:cut])] == ["r.1"]
+    assert decoder.cursor == "r.1"
+
+
 def test_event_as_json_has_its_kind_and_cursor_beside_its_data() -> None:
     assert EVENTS[0].as_json() == {"event": "session", "cursor": "r.1", "session": "a"}
 
