@@ -149,6 +149,15 @@ async def test_control_surface_knows_the_protocol(server: Live) -> None:
         "revision": "base",
         "newest": "strict",
         "upstream": None,
+        "clients": [
+            {
+                "name": "till",
+                "title": "Tally at the till",
+                "text": "tally-till:",
+                "code": 'till.connect("{url}", "tk_demo")',
+                "source": "assumed: a protocol of the tests",
+            }
+        ],
     }
     _, openapi = await server.control.get("/_mock/openapi/tally.json")
     assert sorted(openapi["paths"]["/tally/v2/{stream}/collect"]["post"]["responses"])[:2] == ["201", "202"]

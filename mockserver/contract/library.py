@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from mockserver.contract.client_rules import FILE as CLIENT_RULES
 from mockserver.contract.client_rules import ClientRules, check_names, client_rules
+from mockserver.contract.client_setups import ClientSetup, client_setups
 from mockserver.contract.compiler import compile_contract
 from mockserver.contract.contract import DOCUMENTS, Contract
 from mockserver.contract.extension import find_adapter
@@ -193,10 +194,16 @@ class Protocol:
         """The rules about clients; they are read when somebody asks. Raises ContractError for an invalid file."""
         return client_rules(self.name, self.folder, self._meta)
 
+    @property
+    def client_setups(self) -> Sequence[ClientSetup]:
+        """How clients are pointed at a server. Raises ContractError for an invalid file."""
+        return client_setups(self.folder, self._meta)
+
     def check(self) -> None:
-        """Compile every revision, read the examples and the rules. Raises ContractError for what is invalid first."""
+        """Compile every revision, read all that is beside them. Raises ContractError for what is invalid first."""
         contracts = {name: self.contract(name) for name in self.revision_names()}
         check_names(self.client_rules, str(self.folder / CLIENT_RULES), contracts)
+        client_setups(self.folder, self._meta)
         operations = self.documents["protocol"]["operations"]
         for example in request_examples(self.folder, self._meta):
             if example.operation not in operations:

@@ -237,8 +237,16 @@ class View:
             "contract_reply": reply_view(self.contract_reply()),
             "upstream_reply": reply_view(self.upstream_reply()),
             "findings": as_rows(self.findings()),
+            "event_pointer": self._event_pointer(),
             "connection": self.exchange.connection,
         }
+
+    def _event_pointer(self) -> str | None:
+        """Return where events are in the body, `{index}` in place of an index; None for an operation without events."""
+        form = self.judged.form
+        if form is None or form.events is None:
+            return None
+        return "" if form.single else pointer.build((*form.events, "{index}"))
 
 
 def reply_view(reply: WireReply | None) -> Json:

@@ -137,6 +137,7 @@ def test_filters_that_nothing_fits_can_be_cleared(page: Page, api: Api, key: str
     api.outlit(key, pageview(1))
     show(page, api, key, "?text=nothing-has-this&verdict=accepted")
     page.wait_for_text("No request fits the filters.")
+    assert page.call("axe")["violations"] == []
     page.click("#clear")
     page.wait_for_rows(1)
     page.wait_for_focus("#filter-text")

@@ -70,7 +70,7 @@ def test_schema_judges_as_the_one_in_control_yaml(name: str) -> None:
 
 def test_rows_have_no_other_members_than_those_declared() -> None:
     schemas = published(URL)["components"]["schemas"]
-    of_one = {"request", "reply", "contract_reply", "upstream_reply", "findings", "connection"}
+    of_one = {"request", "reply", "contract_reply", "upstream_reply", "findings", "event_pointer", "connection"}
     for name, more in (("RequestRow", set()), ("RequestDetail", of_one)):
         assert schemas[name]["additionalProperties"] is False
         assert (

@@ -186,6 +186,7 @@ async def test_request_row_and_detail_say_how_it_came_and_went() -> None:
     detail = view.request_detail()
     assert (detail["contract_reply"], detail["upstream_reply"]) == (None, None)
     assert detail["connection"] == "c1"
+    assert detail["event_pointer"] == "/items/{index}"
     assert detail["request"] == {"headers": [], "body": {"text": json.dumps(collection(item("a")))}}
     assert json.loads(detail["reply"]["body"]["text"]) == {"taken": 1, "again": 0, "worth": 0}
     assert ["Tally-Left", "2"] in detail["reply"]["headers"]

@@ -53,6 +53,7 @@ class ServerHandlers(HandlerBase):
                 "revision": contract.revision,
                 "newest": self.contracts.library.protocols[name].newest,
                 "upstream": self.upstreams.url(name),
+                "clients": [setup.as_json() for setup in self.contracts.library.protocols[name].client_setups],
             }
             for name, contract in self.contracts.served.items()
         ]

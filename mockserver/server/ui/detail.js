@@ -19,6 +19,10 @@ const MOST_EVENTS = 500;
 const OPEN_EVENTS = 3;
 const LONGEST_TEXT = 100_000;
 
+/** @typedef {{own: Finding[], ofEvents: Finding[]}} BodyFindings Those of events are shown at their places only. */
+/** @type {BodyFindings} */
+const NO_FINDINGS = { own: [], ofEvents: [] };
+
 /** @typedef {{session: string, request: string, firstEvent: number | null, onStep: (session: string, step: object) => void}} Shown */
 
 /**
@@ -116,13 +120,25 @@ function draw(box, session, detail, events, onStep) {
     actionsOf(session, detail, events, onStep),
     summaryOfFindings(detail, events),
     events.length > 0 && eventsSection(detail, events, explain),
-    messageSection("Request", detail.request, detail.findings, explain),
+    messageSection("Request", detail.request, { own: detail.findings, ofEvents: inBody(detail, events) }, explain),
     detail.reply === null
       ? element("section", {}, element("h3", {}, "Reply"), element("p", {}, "The client got no reply."))
-      : messageSection("Reply", detail.reply, [], explain),
-    detail.contract_reply !== null && messageSection("Reply of the contract", detail.contract_reply, [], explain),
-    detail.upstream_reply !== null && messageSection("Reply of the upstream", detail.upstream_reply, [], explain),
+      : messageSection("Reply", detail.reply, NO_FINDINGS, explain),
+    detail.contract_reply !== null && messageSection("Reply of the contract", detail.contract_reply, NO_FINDINGS, explain),
+    detail.upstream_reply !== null && messageSection("Reply of the upstream", detail.upstream_reply, NO_FINDINGS, explain),
   );
+}
+
+/**
+ * Return the findings of events with pointers into the body of their request.
+ *
+ * @param {RequestDetail} detail
+ * @param {EventRow[]} events
+ * @returns {Finding[]}
+ */
+function inBody({ event_pointer: place }, events) {
+  if (place === null) return [];
+  return events.flatMap(({ index, findings }) => findings.map((finding) => ({ ...finding, pointer: place.replace("{index}", String(index)) + finding.pointer })));
 }
 
 /**
@@ -254,7 +270,7 @@ function eventBox({ index, type, verdict, event, findings, stored }, open, expla
 /**
  * @param {string} title
  * @param {Message} message
- * @param {Finding[]} findings
+ * @param {BodyFindings} findings
  * @param {(finding: Finding) => Node} explain
  */
 function messageSection(title, { headers, body, status }, findings, explain) {
@@ -277,19 +293,19 @@ function messageSection(title, { headers, body, status }, findings, explain) {
 
 /**
  * @param {import("./types.js").Body} body
- * @param {Finding[]} findings
+ * @param {BodyFindings} findings
  * @param {(finding: Finding) => Node} explain
  */
-function bodyView(body, findings, explain) {
+function bodyView(body, { own, ofEvents }, explain) {
   if ("base64" in body) {
     const note = `${counted(Math.floor((body.base64.length * 3) / 4), "byte")} that are not text, in Base64`;
-    return [element("p", {}, note), textBlock(body.base64), ...findings.map(explain)];
+    return [element("p", {}, note), textBlock(body.base64), ...own.map(explain)];
   }
-  if (body.text === "") return [element("p", {}, "No body."), ...findings.map(explain)];
+  if (body.text === "") return [element("p", {}, "No body."), ...own.map(explain)];
   try {
-    return [jsonView(parseExactly(body.text), findings, explain)];
+    return [jsonView(parseExactly(body.text), [...own, ...ofEvents], explain)];
   } catch {
-    return [textBlock(body.text), ...findings.map(explain)];
+    return [textBlock(body.text), ...own.map(explain)];
   }
 }
 

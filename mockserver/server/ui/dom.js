@@ -59,6 +59,16 @@ export function fill(parent, ...children) {
 }
 
 /**
+ * Let an element say a text. A text that it says already stays, so that nobody hears it again.
+ *
+ * @param {Element} parent
+ * @param {string} text
+ */
+export function say(parent, text) {
+  if (parent.textContent !== text) parent.textContent = text;
+}
+
+/**
  * Replace everything inside an element and keep the focus: it goes to the new element with the same `data-key`, or to
  * the first that can have it if there is none any more.
  *

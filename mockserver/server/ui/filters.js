@@ -1,6 +1,6 @@
 // What narrows the list of requests down: its controls, and what is said of the list.
 
-import { byId, element, fill } from "./dom.js";
+import { byId, element, fill, say } from "./dom.js";
 import { counted, printable } from "./text.js";
 
 /** @typedef {import("./address.js").Filter} Filter */
@@ -70,10 +70,10 @@ export function tellCount(shown, { filter, dropped, waiting }) {
   const parts = [counted(shown.length, "request")];
   if (waiting > 0) parts.push(`${waiting.toLocaleString("en")} new`);
   if (dropped > 0) parts.push(`${counted(dropped, "older one")} dropped`);
-  fill(byId("count"), parts.join(", "));
+  say(byId("count"), parts.join(", "));
   byId("nothing").hidden = shown.length > 0;
   byId("clear").hidden = !isFiltered;
-  fill(byId("nothing-text"), isFiltered ? "No request fits the filters." : "No request has arrived here yet. New ones appear without a reload.");
+  say(byId("nothing-text"), isFiltered ? "No request fits the filters." : "No request has arrived here yet. New ones appear without a reload.");
 }
 
 /**

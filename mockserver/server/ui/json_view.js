@@ -75,6 +75,7 @@ function drawnLine({ depth, name, value, kind, comma, findings }) {
  * @returns {Generator<Line>}
  */
 function* linesOf(whole, findings) {
+  const missing = missingIn(findings);
   /** @type {(Open | Line)[]} */
   const left = [{ value: whole, name: null, pointer: "", depth: 0, comma: false }];
   for (let next = left.pop(); next !== undefined; next = left.pop()) {
@@ -92,7 +93,9 @@ function* linesOf(whole, findings) {
     const [opening, closing] = Array.isArray(value) ? ["[", "]"] : ["{", "}"];
     yield { ...here, value: opening, kind: "bracket", comma: false };
     left.push({ depth, name: null, value: closing, kind: "bracket", comma, findings: [] });
-    for (const line of absentLines(pointer, depth + 1, findings, value)) left.push(line);
+    for (const [member, about] of missing.get(pointer) ?? []) {
+      if (!has(value, member)) left.push({ depth: depth + 1, name: member, value: "missing", kind: "absent", comma: false, findings: about });
+    }
     for (let index = inside.length - 1; index >= 0; index -= 1) {
       const [key, member] = /** @type {[string, unknown]} */ (inside[index]);
       left.push({
@@ -107,23 +110,22 @@ function* linesOf(whole, findings) {
 }
 
 /**
- * Return a line for each member that findings are about and that is not there.
+ * Return the members that findings are about, by the pointer of what they are in.
  *
- * @param {string} pointer
- * @param {number} depth
  * @param {Map<string, Finding[]>} findings
- * @param {unknown} value
- * @returns {Line[]}
  */
-function absentLines(pointer, depth, findings, value) {
-  const lines = [];
+function missingIn(findings) {
+  /** @type {Map<string, [string, Finding[]][]>} */
+  const byParent = new Map();
   for (const [place, about] of findings) {
     const cut = place.lastIndexOf("/");
-    if (cut < 0 || place.slice(0, cut) !== pointer) continue;
-    const name = unescaped(place.slice(cut + 1));
-    if (!has(value, name)) lines.push({ depth, name, value: "missing", kind: "absent", comma: false, findings: about });
+    if (cut < 0) continue;
+    const parent = place.slice(0, cut);
+    const members = byParent.get(parent) ?? [];
+    members.push([unescaped(place.slice(cut + 1)), about]);
+    byParent.set(parent, members);
   }
-  return lines;
+  return byParent;
 }
 
 /**
@@ -137,7 +139,9 @@ function placed(whole, findings) {
   const byPlace = new Map();
   for (const finding of findings) {
     const place = shownPlace(whole, finding.pointer);
-    byPlace.set(place, [...(byPlace.get(place) ?? []), finding]);
+    const others = byPlace.get(place);
+    if (others === undefined) byPlace.set(place, [finding]);
+    else others.push(finding);
   }
   return byPlace;
 }

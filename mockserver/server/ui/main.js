@@ -5,9 +5,9 @@ import { follow } from "./api.js";
 import { showControl } from "./control.js";
 import { Deliveries } from "./deliveries.js";
 import { forgetRequest, showRequest } from "./detail.js";
-import { byId, element, fill, redraw } from "./dom.js";
+import { byId, element, fill, redraw, say } from "./dom.js";
 import { Filters, tellCount } from "./filters.js";
-import { firstSteps } from "./first_steps.js";
+import { showFirstSteps } from "./first_steps.js";
 import { List, keyOf } from "./list.js";
 import { logIn } from "./login.js";
 import { Rows } from "./rows.js";
@@ -85,7 +85,7 @@ function notify(text) {
  */
 function onState(state, reason) {
   const texts = { live: "live", lost: "connection lost, connecting again", refused: `refused: ${printable(reason)}` };
-  fill(byId("state"), texts[state]);
+  say(byId("state"), texts[state]);
   byId("state").className = state;
   byId("state").title = printable(reason);
   if (state === "live") {
@@ -113,7 +113,7 @@ function draw() {
   byId("requests").hidden = !isRequests || isEmpty;
   byId("filters").hidden = !isRequests || isEmpty;
   byId("view").hidden = !isIn || isRequests;
-  if (isEmpty && byId("empty").childElementCount === 0) fill(byId("empty"), firstSteps());
+  if (isEmpty) void showFirstSteps(byId("empty"));
   list.show(shown, { selected: place.selected === null ? null : keyOf(asKeyed(place.selected)), session: place.session });
   tellCount(shown, { filter: place.filter, dropped: rows.dropped, waiting: paused === null ? 0 : newIn(fitting, paused) });
   filters.offer(rows, place.filter);

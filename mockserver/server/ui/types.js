@@ -52,7 +52,8 @@
  */
 
 /** @typedef {RequestRow & {request: Message, reply: Message | null, contract_reply: Message | null,
- *   upstream_reply: Message | null, findings: Finding[], connection: string}} RequestDetail */
+ *   upstream_reply: Message | null, findings: Finding[],
+ *   event_pointer: string | null, connection: string}} RequestDetail */
 
 /**
  * @typedef {object} StreamedRequest
