@@ -76,7 +76,7 @@ class App:
         self.handlers.unreadable += 1
         self.unseen.add(detail)
 
-    def answer_at_once(self, connection: Watched, head: Head, body: bytes) -> bytes | None:
+    def answer_at_once(self, connection: Watched, head: Head, body: bytes) -> bytes | asyncio.Future[bytes] | None:
         """Return the whole reply to a complete request of the vendor surface; None leaves the request to `handle`."""
         if self.handlers.stopping or self._turn.is_over():
             return None
@@ -96,7 +96,7 @@ class App:
                 await self._turn.end()
             if connection.writing_paused:  # the client has not taken the reply to its last request
                 await request.writer.drain()
-            reply = await self._answer(request) if unfinished is None else _finished(unfinished)
+            reply = await self._answer(request) if unfinished is None else await _finished(unfinished)
         except asyncio.CancelledError:
             if not request.content.is_eof():
                 self.unseen.add("a client disconnected before the body of its request was complete")
@@ -147,11 +147,13 @@ class App:
         return await self.vendor.handle(request, "/" + rest, name)
 
 
-def _finished(unfinished: web.StreamResponse | Exception) -> web.StreamResponse:
+async def _finished(
+    unfinished: web.StreamResponse | asyncio.Future[web.StreamResponse] | Exception,
+) -> web.StreamResponse:
     """Return what is left to be sent of a request that was begun at once; raise the error that came up."""
     if isinstance(unfinished, Exception):
         raise unfinished
-    return unfinished
+    return await asyncio.shield(unfinished) if isinstance(unfinished, asyncio.Future) else unfinished
 
 
 def _failed(request: web.BaseRequest, reply: web.Response) -> web.Response:

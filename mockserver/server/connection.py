@@ -94,7 +94,7 @@ TRIAL: Final = b"GET /trial HTTP/1.1\r\nHost: localhost\r\nServer: a\r\nServer: 
 TRIAL_READ: Final = ("GET", "/trial", ((b"Host", b"localhost"), (b"Server", b"a"), (b"Server", b"b")), True)
 
 
-AnswerAtOnce: TypeAlias = "Callable[[Watched, Head, bytes], bytes | None]"
+AnswerAtOnce: TypeAlias = "Callable[[Watched, Head, bytes], bytes | asyncio.Future[bytes] | None]"
 """Returns the whole reply, head included, to a request whose body is complete; None where it cannot."""
 
 
@@ -255,6 +255,7 @@ class Watched(Connection):
 
     __slots__ = (
         "_answered",
+        "_coming",
         "_head_since",
         "_is_taken",
         "_lenient",
@@ -267,8 +268,9 @@ class Watched(Connection):
 
     def __init__(self, server: Server) -> None:
         super().__init__(server, NEVER_S)  # aiohttp does not see all requests, so `end_if_overdue` finds idle ones
-        self.unfinished: web.StreamResponse | Exception | None = None
+        self.unfinished: web.StreamResponse | asyncio.Future[web.StreamResponse] | Exception | None = None
         """The reply to the request that is under way, or the error in it, where `answer_at_once` did not send it."""
+        self._coming: asyncio.Future[bytes] | None = None  # a reply that is not there yet; nothing is read until then
         self._is_taken = False
         self._head_since: float | None = self.active_at
         self._silent = True
@@ -303,7 +305,12 @@ class Watched(Connection):
 
         A connection is idle while it waits for a request, and before its client has sent anything.
         """
-        return bool(self._messages) or not (self._silent or self._is_waiting)
+        return self._coming is not None or bool(self._messages) or not (self._silent or self._is_waiting)
+
+    @property
+    def task(self) -> asyncio.Future[Any] | None:
+        """What ends with the request that is under way."""
+        return self._task_handler if self._coming is None else self._coming
 
     @property
     def _is_waiting(self) -> bool:
@@ -344,8 +351,25 @@ class Watched(Connection):
         if reply is None:
             return False
         self._newest, self._is_taken = (head.target, body), True
-        transport.write(reply)
+        if isinstance(reply, bytes):
+            transport.write(reply)
+        else:
+            self._coming = reply
+            transport.pause_reading()  # so that what the client sends next is answered next
+            reply.add_done_callback(self._send)
         return True
+
+    def _send(self, done: asyncio.Future[bytes]) -> None:
+        """Send a reply that was not there at once, and read on."""
+        self._coming, transport = None, self.transport
+        if transport is None or transport.is_closing():
+            return
+        if done.cancelled() or done.exception() is not None:
+            self.abort()
+            return
+        self.active_at = monotonic()
+        transport.write(done.result())
+        transport.resume_reading()
 
     def resume_reading(self, resume_parser: bool = True) -> None:
         """Let the client send on if it was held up. aiohttp asks for it, and parses nothing again, at each body."""
@@ -542,12 +566,12 @@ class Server(web.Server):
             self._told_at[text] = now
             _log.warning(text, value)
 
-    def close_idle(self) -> list[asyncio.Task[None]]:
-        """Close the connections without a request in progress; return the tasks of the others."""
-        tasks = []
+    def close_idle(self) -> list[asyncio.Future[Any]]:
+        """Close the connections without a request in progress; return what ends with those of the others."""
+        tasks = list[asyncio.Future[Any] | None]()
         for connection in self.connections:
             if isinstance(connection, Watched) and connection.busy:
-                tasks.append(connection._task_handler)
+                tasks.append(connection.task)
             elif isinstance(connection, Watched):
                 connection.force_close()
         return [task for task in tasks if task is not None]

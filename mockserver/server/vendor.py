@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
 from functools import partial
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from aiohttp import web
 from msgspec import Struct, structs
@@ -74,6 +74,17 @@ class Arrival(Struct, kw_only=True, eq=False):
     attempts: Sequence[int] = ()
 
 
+class Later(NamedTuple):
+    """A request that is committed, and answered when it is written; `planned` is its whole reply, if it is planned."""
+
+    session: Session
+    judged: Judged
+    exchange: Exchange
+    planned: bytes | None
+    reply: PlannedReply | WireReply
+    date: str | None
+
+
 class Vendor:
     """Answers vendor requests from the contracts and the store."""
 
@@ -105,14 +116,14 @@ class Vendor:
             return await asyncio.shield(self._answer(request, body, served, place, large=body.large))
         return await self._answer(request, body, served, place, large=False)
 
-    def answer_at_once(self, connection: Watched, head: Head, body: bytes) -> bytes | None:
+    def answer_at_once(self, connection: Watched, head: Head, body: bytes) -> bytes | asyncio.Future[bytes] | None:
         """Return the whole reply to a request that is complete; None, and nothing is done, where `handle` has to.
 
-        That is where something has to be awaited, or HTTP asks for more than a reply. A reply that is not sent as usual
-        is left with the connection.
+        That is where something has to be awaited before the commit, or HTTP asks for more than a reply. Where the
+        store has to write it first, the reply comes later. One that is not sent as usual is left with the connection.
         """
         method, target, headers, fields = head.method, head.target, head.headers, head.fields
-        served = None if self._store.waits else self._plain_owner(target)
+        served = self._plain_owner(target)
         if served is None or method in ASK_FOR_MORE or len(body) > LARGE:
             return None
         if b"expect" in fields or b"content-encoding" in fields:
@@ -122,20 +133,53 @@ class Vendor:
         session, notes = self._session_of(judged, None, NO_SESSIONS)
         if session.faults or self._upstreams or session.playback is not None:
             return None
+        if session.dormant or self._store.away is not None:
+            return None
         now = real_ms()
         judged = self._judge(judged, session, now)
         session.saw(judged.credential)
         exchange, reply = self._store.commit_plain(session, judged, now, connection.peer, notes, quick_answer)
         logs.exchange_done(session, exchange, None, self._contracts.served.values())
         date = formatdate(exchange.now_ms // 1000, usegmt=True) if session.clock.moved else None
-        if isinstance(reply, PlannedReply) and not session.deleted:
-            sent = raw_planned(reply, date)
-            if sent is not None:
-                return sent
+        planned = raw_planned(reply, date) if isinstance(reply, PlannedReply) and not session.deleted else None
+        written = self._store.written()
+        if written is not None:
+            later = Later(session, judged, exchange, planned, reply, date)
+            return self._answer_later(connection, later, written)
+        if planned is not None:
+            return planned
         final = self._final(session, reply.wire() if isinstance(reply, PlannedReply) else reply)
         if is_usual(final):
             return raw_reply(final, date)
         connection.unfinished = _response(session, exchange, final)
+        return None
+
+    def _answer_later(
+        self, connection: Watched, later: Later, written: asyncio.Future[None]
+    ) -> asyncio.Future[bytes] | None:
+        """Return the reply to a request as it will be when the store has written it, or failed to."""
+        reply = later.reply.wire() if isinstance(later.reply, PlannedReply) else later.reply
+        told: asyncio.Future[Any] = written.get_loop().create_future()
+        usual = later.planned is not None or is_usual(reply)
+
+        def tell(done: asyncio.Future[None]) -> None:
+            try:
+                lost = done.exception() is not None
+                if later.planned is not None and not lost and not later.session.deleted:
+                    told.set_result(later.planned)
+                    return
+                own = self._store.unwritten(later.session, later.judged, later.exchange) if lost else reply
+                final = self._final(later.session, own)
+                told.set_result(
+                    raw_reply(final, later.date) if usual else _response(later.session, later.exchange, final)
+                )
+            except Exception as error:
+                told.set_exception(error)
+
+        written.add_done_callback(tell)
+        if usual:
+            return told
+        connection.unfinished = told
         return None
 
     def _plain_owner(self, target: str) -> Contract | None:

@@ -49,7 +49,7 @@ class Wire:
         self._received: list[bytes] = []
         self.connection.connection_made(self._transport)
 
-    def _noted(self, *asked: Any) -> bytes | None:
+    def _noted(self, *asked: Any) -> bytes | asyncio.Future[bytes] | None:
         reply = self._app.answer_at_once(*asked)
         self.taken += reply is not None
         return reply
@@ -140,7 +140,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Whether each request that was offered to a server of this test was answered at once."""
     found, answer = list[bool](), App.answer_at_once
 
-    def noted(*asked: Any) -> bytes | None:
+    def noted(*asked: Any) -> bytes | asyncio.Future[bytes] | None:
         reply = answer(*asked)
         found.append(reply is not None)
         return reply

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from io import BytesIO
@@ -15,6 +16,7 @@ import pytest
 
 from mockserver.server.app import App
 from mockserver.server.running import serving
+from mockserver.sessions.stores.file_changes import Changes
 from mockserver.settings import Settings
 from tests.server.control_client import ControlClient
 from tests.server.vendor_client import VendorClient, track_body
@@ -413,3 +415,82 @@ async def test_server_that_cannot_listen_lets_go_of_its_file(place: Place, tmp_p
             pass
     async with serving(Settings(port=0, store=other)) as (app, _):
         assert app.store.away is None
+
+
+class Held:
+    """A file that is not written until `free` is set."""
+
+    def __init__(self, place: Place) -> None:
+        self.free, self.asked = threading.Event(), asyncio.Event()
+        file: Any = place.app.store._file  # type: ignore[attr-defined]
+        loop, write = asyncio.get_running_loop(), file.write
+
+        def held(changes: Changes) -> None:
+            loop.call_soon_threadsafe(self.asked.set)
+            assert self.free.wait(30)
+            write(changes)
+
+        file.write = held
+
+
+def tracked(id_: str) -> bytes:
+    body = json.dumps(track_body(id_)).encode()
+    head = "POST /v1/events/batch HTTP/1.1\r\nHost: localhost\r\nX-API-Key: pk_a\r\nContent-Type: application/json"
+    return f"{head}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_request_that_follows_is_answered_after_the_one_that_is_being_written(place: Place) -> None:
+    held = Held(place)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(place.url.rpartition(":")[2]))
+    writer.write(tracked("m1"))
+    await held.asked.wait()
+    writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await writer.drain()
+    assert (await place.control.get("/livez"))[0] == 200, "others are answered meanwhile"
+    held.free.set()
+    first = await asyncio.wait_for(reader.readuntil(b'"rejected":0}'), 30)
+    second = await asyncio.wait_for(reader.readuntil(b"}"), 30)
+    assert (first[:12], second[:12]) == (b"HTTP/1.1 202", b"HTTP/1.1 200")
+    writer.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_server_that_stops_answers_what_is_being_written(place: Place) -> None:
+    held = Held(place)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(place.url.rpartition(":")[2]))
+    writer.write(tracked("m1"))
+    await held.asked.wait()
+    stopping = asyncio.create_task(place.stop())
+    await asyncio.to_thread(lambda: None)
+    held.free.set()
+    assert (await asyncio.wait_for(reader.read(), 30)).startswith(b"HTTP/1.1 202")
+    await stopping
+    writer.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_client_that_leaves_before_its_request_is_written_is_no_matter(place: Place) -> None:
+    held = Held(place)
+    _, writer = await asyncio.open_connection("127.0.0.1", int(place.url.rpartition(":")[2]))
+    writer.write(tracked("m1"))
+    await held.asked.wait()
+    writer.transport.abort()
+    held.free.set()
+    assert (await place.client().track("m1")).status == 202
+    _, listed = await place.control.get(f"{HERE}/events")
+    assert [row["verdict"] for row in listed["events"]] == ["accepted", "duplicate"]
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+async def test_reply_that_ends_its_connection_waits_for_the_file_too(place: Place) -> None:
+    patch = {"protocol": {"replies": {"counted": {"headers": {"Connection": "close"}}}}}
+    status, answer = await place.control.patch(HERE, {"protocols": {"whisperr": {"patch": patch}}})
+    assert status == 200, answer
+    held = Held(place)
+    sending = asyncio.create_task(place.client().track("m1"))
+    await held.asked.wait()
+    assert not sending.done()
+    held.free.set()
+    reply = await sending
+    assert (reply.status, reply.headers["Connection"]) == (202, "close")

@@ -48,11 +48,16 @@ class GroupCommit:
             if self._writing is None and self.away is None:
                 loop.call_soon(self._write)
 
+    @property
+    def awaited(self) -> asyncio.Future[None] | None:
+        """What is done when all changes are written; None where there are none."""
+        return self._next or self._writing
+
     async def durable(self) -> None:
         """Return when all changes are written. Raises StoreError if they cannot be."""
         if self.away is not None:
             raise StoreError(self.away)
-        awaited = self._next or self._writing
+        awaited = self.awaited
         if awaited is not None:
             await asyncio.shield(awaited)
 

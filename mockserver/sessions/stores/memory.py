@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
+from asyncio import Future
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -141,6 +142,14 @@ class MemoryStore:
 
     async def wake(self, session: Session) -> None:
         """Make a dormant session ready. In memory, none is dormant."""
+
+    def written(self) -> Future[None] | None:
+        """Return what is done when all that has changed is kept; None if it is. It may end in StoreError."""
+        return None
+
+    def unwritten(self, session: Session, judged: Judged, exchange: Exchange) -> WireReply:
+        """Return the reply to a request that could not be kept. In memory, there is none."""
+        raise NotImplementedError
 
     async def durable(self) -> None:
         """Return when all that has changed is kept as durably as this store promises."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -17,7 +18,7 @@ from msgspec.structs import astuple
 
 from mockserver.contract.contract import Contract
 from mockserver.contract.serving import ContractChoice, ServedContracts
-from mockserver.core.model import Judged
+from mockserver.core.model import Judged, Receipt
 from mockserver.core.wire import WireReply
 from mockserver.errors import SettingsError, StoreError
 from mockserver.realtime import monotonic
@@ -28,7 +29,7 @@ from mockserver.sessions.session_name import tagged
 from mockserver.sessions.steps import UNAVAILABLE, reply_with_status
 from mockserver.sessions.stores.file_changes import Changes
 from mockserver.sessions.stores.group_commit import GroupCommit
-from mockserver.sessions.stores.memory import MemoryStore
+from mockserver.sessions.stores.memory import MemoryStore, R
 from mockserver.sessions.stores.sqlite_file import SqliteFile
 from mockserver.sessions.stores.stored_rows import (
     WrittenSession,
@@ -185,25 +186,54 @@ class SqliteStore(MemoryStore):
         If it cannot be written, the reply is a 503 in the shape of the vendor; what was claimed stays claimed, as after
         any reply that a client did not get.
         """
-        before = session.claims.mark(judged.contract.name)
-        exchange, reply = await super().commit(session, judged, **more)
+        if more.get("step") is None and more.get("relayed") is None:
+            exchange, reply = await super().commit(session, judged, **more)  # by `commit_plain`
+        else:
+            before = session.claims.mark(judged.contract.name)
+            exchange, reply = await super().commit(session, judged, **more)
+            self._add(session, exchange, session.claims.since(before, judged))
         if session.deleted:
             return exchange, reply
-        self._add(session, exchange, session.claims.since(before, judged))
         try:
             await self._group.durable()
         except StoreError:
-            reply = reply_with_status(judged, exchange.receipt, UNAVAILABLE)
-            size = size_of(exchange)
-            exchange.status = reply.status
-            self.revise(session, exchange, reply=reply)
-            if not session.deleted and exchange.shared.uses:
-                session.bytes += size_of(exchange) - size
-                self._account(session)
+            reply = self.unwritten(session, judged, exchange)
         return exchange, reply
+
+    def commit_plain(
+        self,
+        session: Session,
+        judged: Judged,
+        received_ms: int,
+        connection: str,
+        notes: tuple[str, ...],
+        answering: Callable[[Judged, Receipt], R],
+    ) -> tuple[Exchange, R]:
+        """Commit a request that the contract answers; it may be answered when `written` is done."""
+        before = session.claims.mark(judged.contract.name)
+        exchange, reply = super().commit_plain(session, judged, received_ms, connection, notes, answering)
+        self._add(session, exchange, session.claims.since(before, judged))
+        return exchange, reply
+
+    def written(self) -> asyncio.Future[None] | None:
+        """Return what is done when the file has all that has changed; None if it has all. It may end in StoreError."""
+        return self._group.awaited
+
+    def unwritten(self, session: Session, judged: Judged, exchange: Exchange) -> WireReply:
+        """Return the reply to a request that could not be written, and note it on the exchange."""
+        reply = reply_with_status(judged, exchange.receipt, UNAVAILABLE)
+        size = size_of(exchange)
+        exchange.status = reply.status
+        self.revise(session, exchange, reply=reply)
+        if not session.deleted and exchange.shared.uses:
+            session.bytes += size_of(exchange) - size
+            self._account(session)
+        return reply
 
     def _add(self, session: Session, exchange: Exchange, claimed: Claimed) -> None:
         """Add an exchange and what it has claimed to what is to be written."""
+        if session.deleted:
+            return
         number, shared, changes = session.number, exchange.shared, self._group.changes
         if shared.uses:  # else it is evicted already
             if not shared.number:
@@ -212,7 +242,11 @@ class SqliteStore(MemoryStore):
                 changes.heads.append((shared.number, number, write_json(head)))
             changes.requests.append((number, *astuple(written_exchange(exchange))))
         for memory, (first, ids) in claimed.ids.items():
-            changes.ids.append((number, memory, first, ids))
+            newest = changes.ids[-1] if changes.ids else None
+            if newest is not None and newest[:2] == (number, memory) and newest[2] + len(newest[3]) == first:
+                newest[3].extend(ids)
+            else:
+                changes.ids.append((number, memory, first, ids))
         for kind, held in ((WINDOW, claimed.window), (IDEMPOTENCY, claimed.idempotency)):
             if held is not None:
                 changes.held.append((number, kind, *held))
