@@ -82,6 +82,7 @@ def _scope(judged: Judged) -> str:
 
 ADAPTER = Adapter(
     choose_form=_choose_form,
+    array_tells_form=True,
     checks={"project": CheckKind(("project_required", "unknown_project"), needs=("/protocol/projects",))},
     run={"project": _project_gate},
     variables=_variables,

@@ -19,9 +19,10 @@ from mockserver.core.explain import Violation
 from mockserver.core.model import Judged, Refusal
 from mockserver.core.refusals import refuse
 from mockserver.jsonkit import Json, pointer
-from mockserver.jsonkit.pointer import MISSING
+from mockserver.jsonkit.pointer import MISSING, Tokens
 
 BATCH: Final = "batch"
+SOURCE: Final = Tokens(("source",))
 PER_EVENT: Final = "per_event"
 
 
@@ -29,7 +30,7 @@ def _identity(judged: Judged, gate: BoundGate) -> Refusal | None:
     """Look at the raw events, before any of them is judged: a bad or repeated event still identifies a user."""
     rules = judged.contract.identity
     batch = rules.get(BATCH)
-    if batch is None or judged.form is None or judged.body.get("source") not in batch.senders:
+    if batch is None or judged.form is None or judged.text_at(SOURCE) not in batch.senders:
         return None
     event_rules = [rule for name, rule in rules.items() if name not in (BATCH, PER_EVENT)]
     events = events_of(judged.form, judged.body)

@@ -39,6 +39,15 @@ class Form:
         """Whether one bad event refuses the whole request."""
         return self.single or self.policy == "atomic"
 
+    def events_of(self, body: Json) -> list[Json]:
+        """Return the events of a parsed body; empty when there is no array where they should be."""
+        if self.events is None:
+            return []
+        if self.single:
+            return [body]
+        events = pointer.get(body, self.events)
+        return events if isinstance(events, list) else []
+
     def type_of(self, event: Json) -> str | None:
         """Return the event's type for the journal, or None where it has none."""
         if self.type is not None:

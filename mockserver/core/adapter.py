@@ -23,14 +23,15 @@ EventRule = Callable[[Json, Json], Violation | None]
 class Adapter(Extension):
     """One protocol's algorithms, with a default for each.
 
-    `choose_form` tells which form a body has; `run` has the function of each check that the adapter declares;
-    `variables` gives the values of `reply_names`; `scope` is what an idempotency key is unique in; `event_rules`
-    returns a check of events that no schema can express, or None.
+    `choose_form` tells which form a body has, and with `array_tells_form` a body with the array of a form has it; `run`
+    has the function of each check that the adapter declares; `variables` gives the values of `reply_names`; `scope` is
+    what an idempotency key is unique in; `event_rules` returns a check of events that no schema can express, or None.
     """
 
     choose_form: Callable[[Operation, Json], Form | None] = lambda operation, body: next(
         iter(operation.forms.values()), None
     )
+    array_tells_form: bool = False
     run: Mapping[str, Callable[[Judged, BoundGate], Refusal | None]] = field(default_factory=dict)
     variables: Callable[[Judged, Receipt], Mapping[str, Json]] = lambda judged, receipt: {}
     scope: Callable[[Judged], str] = lambda judged: ""

@@ -202,7 +202,7 @@ def reply_variables(judged: Judged, receipt: Receipt, item: Template) -> dict[st
         "accepted": accepted,
         "duplicates": duplicates,
         "rejected": rejected,
-        "batch_size": len(judged.events),
+        "batch_size": judged.count,
         "created": receipt.created,
         "nothing": None,
         "idempotency_key": None if judged.idempotency is None else judged.idempotency.value,

@@ -24,13 +24,17 @@ LARGE: Final = 256 * 1024
 
 
 class RequestBody(Struct, eq=False):
-    """The body of one request. `decode` and `parse` remember their outcome."""
+    """The body of one request. `decode` and `parse` remember their outcome.
+
+    With `fast` a good body may be judged without being parsed; then it is parsed when somebody asks for its value.
+    """
 
     request: WireRequest
     text: bytes = b""
     value: Json = None
     not_json: str | None = None
     lone_surrogates: bool = False
+    fast: bool = False
     _limit: int | None = None
     _parsed: bool = False
     _problem: Problem | None = None
@@ -39,6 +43,11 @@ class RequestBody(Struct, eq=False):
     def of_value(cls, request: WireRequest, value: Json, limit: int) -> RequestBody:
         """Return a body of at most `limit` bytes that was parsed as `value`, in which no text has lone surrogates."""
         return cls(request, value=value, _limit=limit, _parsed=True)
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether it is known what the body is as JSON."""
+        return self._parsed
 
     def encoding_problem(self, limit: int) -> Problem | None:
         """Return what is wrong with the content encoding alone: None for a body over the limit in a known encoding."""

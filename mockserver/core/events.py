@@ -6,14 +6,17 @@ those are looked at closely.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from hashlib import blake2b
 from itertools import repeat
 from operator import itemgetter
 from typing import Final
 
+from msgspec import UNSET
+
 from mockserver.contract.contract import EVENT_TYPES
+from mockserver.contract.form_decoder import Decoded
 from mockserver.contract.operation import BoundGate, Form
 from mockserver.contract.sections import Window
 from mockserver.core.adapter import EventRule, adapter_of
@@ -21,11 +24,10 @@ from mockserver.core.explain import Violation
 from mockserver.core.model import EventError, Judged, Refusal
 from mockserver.core.refusals import broken_by, refuse_violation, vendor_text
 from mockserver.jsonkit import Json, pointer
-from mockserver.jsonkit.formats import epoch_ms, rfc3339_ms
+from mockserver.jsonkit.formats import CANONICAL, DIGITS_TO_ZERO, epoch_ms, rfc3339_ms
 from mockserver.jsonkit.patterns import are_steps_left
 from mockserver.jsonkit.pointer import MISSING
 
-CANONICAL_LENGTH: Final = len("2026-06-14T12:00:00.000Z")
 LONG_ID: Final = 64
 """Ids up to this many bytes are remembered as they are, longer ones as a digest."""
 INVALID_EVENT: Final = "invalid_event"
@@ -35,6 +37,9 @@ def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
     """Judge each event; refuse the whole request where one bad event does that."""
     form = judged.form
     if form is None or form.events is None:
+        return None
+    if judged.decoded is not None and _is_in_time(judged, judged.decoded):
+        _name_decoded(judged, judged.decoded)
         return None
     events = judged.events = events_of(form, judged.body)
     event_rule = adapter_of(judged.contract.adapter).event_rules(judged.contract)
@@ -57,12 +62,39 @@ def judge_events(judged: Judged, gate: BoundGate) -> Refusal | None:
 
 def events_of(form: Form, body: Json) -> list[Json]:
     """Return the events of a parsed body; empty when there is no array where they should be."""
-    if form.events is None:
-        return []
-    if form.single:
-        return [body]
-    events = pointer.get(body, form.events)
-    return events if isinstance(events, list) else []
+    return form.events_of(body)
+
+
+def _is_in_time(judged: Judged, decoded: Decoded) -> bool:
+    """Tell whether the times in good events are inside the windows for certain."""
+    for window in judged.contract.windows:
+        texts = set(decoded.column(window.tokens) or ())
+        texts.discard(UNSET)
+        if not _are_inside(window, texts, judged.terms.now_ms):
+            return False
+    return True
+
+
+def _name_decoded(judged: Judged, decoded: Decoded) -> None:
+    """Name the claims of good events."""
+    contract = judged.contract
+    if contract.dedup is not None:
+        judged.dedup = _keys(decoded.column(contract.dedup.tokens))
+    if contract.entity is not None:
+        ids, mark = decoded.column(contract.entity), contract.no_entity
+        texts = None if mark is None else decoded.column(mark.tokens)
+        if ids is not None and texts is not None and mark is not None and texts.count(UNSET) != len(texts):
+            marked = [type(text) is str and text in mark.values for text in texts]
+            ids = [None if is_marked else id for id, is_marked in zip(ids, marked, strict=True)]
+        judged.entities = _keys(ids)
+
+
+def _keys(ids: list[Json] | None) -> list[bytes | None] | None:
+    """Return what the ids are remembered as, None when no event has one."""
+    if not ids or (ids[0] is UNSET and ids.count(UNSET) == len(ids)):
+        return None
+    keys = id_keys(ids)
+    return keys if any(keys) else None
 
 
 def _suspects(judged: Judged, form: Form, events: list[Json], event_rule: EventRule | None) -> Sequence[int]:
@@ -97,18 +129,24 @@ def _all_inside(window: Window, events: list[Json], now_ms: int) -> bool:
     texts = column(events, window.tokens)
     if None in texts:
         texts = [text for text in texts if text is not None]
+    return _are_inside(window, texts, now_ms)
+
+
+def _are_inside(window: Window, texts: Collection[Json], now_ms: int) -> bool:
+    """Tell the same of the times alone."""
     if not texts:
         return True
     try:
         first, last = min(texts), max(texts)
     except TypeError:
         return False
-    if type(first) is not str or set(map(len, texts)) != {CANONICAL_LENGTH}:
+    joined = "".join(texts) if type(first) is str else ""
+    if not joined.isascii() or ":60." in joined:
         return False
-    joined = "".join(texts)
-    if not joined.isupper() or ":60." in joined:
+    if joined.encode().translate(DIGITS_TO_ZERO) != CANONICAL * len(texts):
         return False
-    return rfc3339_ms(now_ms - window.past_ms) <= first and last <= rfc3339_ms(now_ms + window.future_ms)
+    earliest, latest = rfc3339_ms(now_ms - window.past_ms), rfc3339_ms(now_ms + window.future_ms)
+    return bool(earliest <= first and last <= latest)
 
 
 def column(events: list[Json], tokens: Sequence[str]) -> list[Json]:

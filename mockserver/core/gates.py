@@ -16,6 +16,7 @@ from mockserver.contract.operation import BoundGate
 from mockserver.contract.sections import CorsRules
 from mockserver.core.adapter import adapter_of
 from mockserver.core.events import judge_events, text_key
+from mockserver.core.fast_reader import read
 from mockserver.core.model import IdempotencyClaim, Judged, Refusal
 from mockserver.core.refusals import broken_by, refuse, refuse_violation
 from mockserver.core.wire import WireRequest
@@ -65,6 +66,8 @@ def media_type(header: str | None) -> str:
 
 
 def _json(judged: Judged, gate: BoundGate) -> Refusal | None:
+    if read(judged):
+        return None
     request_body, limit = judged.request_body, judged.contract.max_body
     if request_body.parse(limit):
         judged.body = request_body.value
@@ -79,6 +82,8 @@ def _json(judged: Judged, gate: BoundGate) -> Refusal | None:
 
 
 def _object(judged: Judged, gate: BoundGate) -> Refusal | None:
+    if judged.decoded is not None:
+        return None
     if isinstance(judged.body, dict):
         if judged.operation is not None:
             judged.form = adapter_of(judged.contract.adapter).choose_form(judged.operation, judged.body)
@@ -180,7 +185,7 @@ def _query(judged: Judged, gate: BoundGate) -> Refusal | None:
 
 def _envelope(judged: Judged, gate: BoundGate) -> Refusal | None:
     form = judged.form
-    if form is None or form.request is None:
+    if form is None or form.request is None or judged.decoded is not None:
         return None
     broken = broken_by(judged, form.request, judged.body)
     return refuse_violation(judged, gate, broken[0], (), "invalid_request") if broken else None

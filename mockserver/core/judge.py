@@ -49,6 +49,8 @@ def _refusal(judged: Judged, operation: Operation) -> Refusal | None:
 def _see_events(judged: Judged, operation: Operation) -> None:
     """Find the events of a refused request all the same: each gets a row that says it was rejected."""
     body = judged.request_body
+    if judged.decoded is not None:
+        return
     if operation.forms and not judged.events and body.parse(judged.contract.max_body) and isinstance(body.value, dict):
         judged.form = adapter_of(judged.contract.adapter).choose_form(operation, body.value)
         judged.events = [] if judged.form is None else events_of(judged.form, body.value)

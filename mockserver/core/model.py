@@ -11,12 +11,14 @@ from typing import Final
 from msgspec import Struct, field
 
 from mockserver.contract.contract import Contract
+from mockserver.contract.form_decoder import Decoded, Unread
 from mockserver.contract.operation import Form, Operation, Place, RateClaim
 from mockserver.core.body import RequestBody
 from mockserver.core.findings import Finding
 from mockserver.core.wire import WireRequest
-from mockserver.jsonkit import Json
+from mockserver.jsonkit import Json, pointer
 from mockserver.jsonkit.jsontext import without_surrogates
+from mockserver.jsonkit.pointer import Tokens
 from mockserver.settings import RateMode
 
 NO_PLACEHOLDERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -88,9 +90,10 @@ class Terms(Struct, frozen=True, kw_only=True):
 class Judged(Struct, kw_only=True, eq=False):
     """What should happen to one request, before anything is claimed.
 
-    `events` are the parsed events in order. `event_errors` name the bad ones; when `refusal` is set nothing is stored.
-    `dedup` holds an id per event or None where the event has none; `entities` holds, per event, the id of the thing it
-    brings into being; `lookup` is the id a read asks for.
+    `events` are the parsed events in order, `body` what they are in. If the body is `decoded`, which it is only where
+    it is good, both are parsed when somebody asks. `event_errors` name the bad events; when `refusal` is set nothing is
+    stored. `dedup` holds an id per event or None where the event has none; `entities` holds, per event, the id of the
+    thing it brings into being; `lookup` is the id a read asks for.
     """
 
     request_body: RequestBody
@@ -101,8 +104,9 @@ class Judged(Struct, kw_only=True, eq=False):
     form: Form | None = None
     credential: str | None = None
     credential_name: str | None = None
-    body: Json = None
-    events: list[Json] = field(default_factory=list)
+    decoded: Decoded | None = None
+    _body: Json = None
+    _events: list[Json] | None = None
     event_errors: tuple[EventError, ...] = ()
     refusal: Refusal | None = None
     preflight: bool = False
@@ -116,6 +120,46 @@ class Judged(Struct, kw_only=True, eq=False):
     def request(self) -> WireRequest:
         """The request as it arrived."""
         return self.request_body.request
+
+    @property
+    def body(self) -> Json:
+        """The parsed body."""
+        if self._body is None and self.decoded is not None and self.request_body.parse(self.contract.max_body):
+            self._body = self.request_body.value
+        return self._body
+
+    @body.setter
+    def body(self, value: Json) -> None:
+        self._body = value
+
+    @property
+    def events(self) -> list[Json]:
+        """The parsed events, none where there is no array of them."""
+        if self._events is None:
+            if self.decoded is None or self.form is None:
+                return []
+            self._events = self.form.events_of(self.body)
+        return self._events
+
+    @events.setter
+    def events(self, events: list[Json]) -> None:
+        self._events = events
+
+    @property
+    def count(self) -> int:
+        """How many events there are, whether they are parsed or not."""
+        if self._events is None:
+            return 0 if self.decoded is None else len(self.decoded.events)
+        return len(self._events)
+
+    def text_at(self, tokens: Tokens) -> str | None:
+        """Return the text at a place of the body, None where there is none."""
+        if self.decoded is not None:
+            text = self.decoded.text(tokens)
+            if not isinstance(text, Unread):
+                return text
+        value = pointer.get(self.body, tokens)
+        return value if isinstance(value, str) else None
 
     @property
     def operation_name(self) -> str | None:

@@ -125,7 +125,7 @@ def quick_answer(judged: Judged, receipt: Receipt) -> PlannedReply | WireReply:
             accepted,
             duplicates,
             rejected,
-            len(judged.events),
+            judged.count,
             0 if operation.rate is None else operation.rate.requests,
             receipt.rate_remaining,
             -(-receipt.rate_reset_ms // 1000),

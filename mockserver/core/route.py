@@ -10,6 +10,7 @@ from mockserver.contract.contract import Contract, split_target
 from mockserver.contract.operation import Operation
 from mockserver.contract.sections import Credential
 from mockserver.core.body import RequestBody
+from mockserver.core.fast_reader import read
 from mockserver.core.findings import Finding
 from mockserver.core.model import Judged, Refusal, Terms
 from mockserver.core.wire import WireRequest
@@ -89,6 +90,9 @@ def _find(judged: Judged, credential: Credential) -> str | None:
             query = parse_qs(split_target(request.target)[1], errors="surrogateescape")
             value = restored(query.get(credential.parameter, [""])[0])
         case _:
+            if read(judged):
+                value = judged.text_at(credential.tokens)
+                return None if value is None else value.strip() or None
             readable = request_body.parse(judged.contract.max_body) and isinstance(request_body.value, dict)
             value = pointer.get(request_body.value, credential.tokens) if readable else None
     return value.strip() or None if isinstance(value, str) else None

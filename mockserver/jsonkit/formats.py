@@ -123,6 +123,9 @@ parts are in no order.
 """
 STANDARD: Final = frozenset(AS_PORTABLE) - {"iso-8601", "email"}
 """The formats that all tools know and read as we do. What an e-mail address is, they do not agree on."""
+DIGITS_TO_ZERO: Final = bytes.maketrans(b"123456789", b"000000000")
+CANONICAL: Final = b"0000-00-00T00:00:00.000Z"
+"""A time as `rfc3339_ms` writes it, with zeros for its digits. Such times compare as their texts do."""
 _SECOND_LENGTH: Final = len("2026-06-14T12:00:00")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND: Final = int((datetime.min.replace(tzinfo=UTC) - _EPOCH).total_seconds())

@@ -102,7 +102,7 @@ class _Side:
     def judged(self, form: Form, body: Json, terms: Terms) -> Judged:
         request_body = RequestBody.of_value(self.template.request, body, self.contract.max_body)
         return structs.replace(
-            self.template, request_body=request_body, terms=terms, form=form, body=body, events=events_of(form, body)
+            self.template, request_body=request_body, terms=terms, form=form, _body=body, _events=events_of(form, body)
         )
 
     def passes(self, form: Form, body: Json, size: int) -> bool:

@@ -66,7 +66,7 @@ def _errors(contract: Contract, terms: Terms, operation: Operation, form: Form, 
         place=contract.locate(request.target),
         operation=operation,
         form=form,
-        body={},
+        _body={},
     )
     return event_errors(judged, event)
 

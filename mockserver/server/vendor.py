@@ -111,7 +111,7 @@ class Vendor:
         if served is None:
             return self._unowned(request.method, path)
         received, deleted = await self._receive(request, target, prefixed, served.name)
-        body, place = RequestBody(received), (prefixed, deleted)
+        body, place = RequestBody(received, fast=True), (prefixed, deleted)
         if body.large or self._store.waits:  # it is complete, so it is journalled, even if the client is gone meanwhile
             return await asyncio.shield(self._answer(request, body, served, place, large=body.large))
         return await self._answer(request, body, served, place, large=False)
@@ -129,7 +129,7 @@ class Vendor:
         if b"expect" in fields or b"content-encoding" in fields:
             return None
         request = WireRequest(method=method, target=target, headers=headers, fields=fields, body=body)
-        judged = route(RequestBody(request), served)
+        judged = route(RequestBody(request, fast=True), served)
         session, notes = self._session_of(judged, None, NO_SESSIONS)
         if session.faults or self._upstreams or session.playback is not None:
             return None

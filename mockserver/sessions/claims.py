@@ -186,7 +186,7 @@ class Claims:
         return verdicts
 
     def _verdicts(self, judged: Judged) -> tuple[Verdict, ...]:
-        count = len(judged.events)
+        count = judged.count
         ids, new = judged.dedup, Ids()
         if ids is not None:
             new = self._remember(self._seen.setdefault(judged.contract.name, {}), ids)

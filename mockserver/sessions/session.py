@@ -306,7 +306,7 @@ class Session:
 
         Nothing is claimed where a fault is applied before the commit, so that no event of the request is `stored`.
         """
-        refusal, rate, count = judged.refusal, judged.rate, len(judged.events)
+        refusal, rate, count = judged.refusal, judged.rate, judged.count
         self.newest += 1
         receipt = Receipt(session=self.name, seq=self.newest, first_event=self._next_event)
         self._next_event += count
