@@ -48,7 +48,8 @@ class Settings(NamedTuple):
     of `allowed_origins` may use the control surface. `upstreams` maps protocols to the URLs of the servers that their
     requests are sent on to, and `upstream_timeout` is the time in seconds for such a server to reply. Each session is
     answered from the recordings in `replay`, read once, at the start. With `no_ui` there is no live page. `store` is
-    where sessions are kept: `memory`, or `sqlite:` and the path of a file, which `store_sync` is for.
+    where sessions are kept: `memory`, `sqlite:` and the path of a file, which `store_sync` is for, or the URL of a
+    Redis, which forgets a session `store_expiry` seconds after its last change.
     """
 
     host: str = DEFAULT_HOST
@@ -65,6 +66,7 @@ class Settings(NamedTuple):
     no_ui: bool = False
     store: str = "memory"
     store_sync: StoreSync = "full"
+    store_expiry: float = 86_400.0
     admin_token: str | None = None
     admin_token_file: Path | None = None
     allowed_hosts: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ Examples:
   mockserver serve --upstream outlit=https://app.outlit.ai
   mockserver serve --replay signup.ndjson
   mockserver serve --store sqlite:sessions.db
+  mockserver serve --store redis://localhost:6379
   MOCKSERVER_SERVE_REVISION="outlit=r4-2026-08 apex=documented" PORT=9000 mockserver serve
 
 The server prints one line with its URL to stdout, and with --tls a second one with the CA file that clients need; the
@@ -62,15 +63,21 @@ the requests in progress are done; a second signal stops it at once.
 )
 @setting(
     "--store",
-    "Where sessions are kept: memory, or sqlite:FILE. With a file, a request is answered when the file has it, and a "
-    "server that is started again goes on from there. One server uses a file at a time.",
-    metavar="memory|sqlite:FILE",
+    "Where sessions are kept: memory, sqlite:FILE or redis://HOST. With a file, a request is answered when the file "
+    "has it, and a server that is started again goes on from there. One server at a time uses a file, but many servers "
+    "can use one Redis.",
+    metavar="STORE",
 )
 @setting(
     "--store-sync",
     "How safe --store sqlite:FILE is: full waits for the disk, and survives a power loss; normal does not, and is "
     "faster: a power loss may take the newest requests, the end of the process takes none.",
     type=click.Choice(get_args(StoreSync)),
+)
+@setting(
+    "--store-expiry",
+    "Seconds after its last change for which a Redis keeps a session.",
+    type=click.FloatRange(1),
 )
 @admin_token(
     "Require this bearer token on the control surface. Lists of processes show flags: better use the variable, or "

@@ -79,6 +79,11 @@ class ServedContracts:
             contract = self._chosen[choice] = self.resolve(name, choice)
         return contract
 
+    def choice_of(self, choices: Mapping[str, ContractChoice], contract: Contract) -> ContractChoice | None:
+        """Return which of a session's choices leads to a contract; None for the server's own."""
+        is_chosen = contract.name in choices and self.of(choices, contract.name) is contract
+        return choices[contract.name] if is_chosen else None
+
     def owner(self, path: str) -> Contract | None:
         """Return the server's contract of the protocol that owns a path, or None."""
         prefix = owner(self._prefixes, path)

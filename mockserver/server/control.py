@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
@@ -128,13 +129,10 @@ def _routes() -> list[_Route]:
 
 
 class Around(Protocol):
-    """What happens around each call. Raises RejectedError, and StoreError while the store cannot be used."""
+    """What handlers have beside their methods."""
 
-    async def begin(self, call: Call, *, changes: bool, reads: bool) -> None:
-        """Make the session of a call ready, if the call `reads` it."""
-
-    async def end(self) -> None:
-        """Return when what a call has changed is kept."""
+    def around(self, call: Call, *, changes: bool, reads: bool) -> AbstractAsyncContextManager[None]:
+        """Make the session ready that a call `reads`, keep what it `changes`. Raises RejectedError, StoreError."""
 
 
 class Control:
@@ -175,11 +173,10 @@ class Control:
             body = await self._body(route, method, operation, request)
             handler: Handler = getattr(self._handlers, operation["operationId"])
             call = Call(params=params, query=query_values, body=body, request=request, headers={**HEADERS, **cors})
-            changes, deletes = method != "GET", operation["operationId"] == "forget_session"
-            await self._handlers.begin(call, changes=changes, reads=not deletes)
-            reply = await handler(call)
-            if changes:
-                await self._handlers.end()
+            changes = method != "GET" and not operation.get("x-only-reads")
+            deletes = operation["operationId"] == "forget_session"
+            async with self._handlers.around(call, changes=changes, reads=not deletes):
+                reply = await handler(call)
             return reply if isinstance(reply, web.StreamResponse) else json_response(reply)
         except RejectedError as error:
             return error.response

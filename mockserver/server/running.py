@@ -58,6 +58,7 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     files = reloading.state_of(settings) if settings.reload else {}
     app = App(settings)
     try:
+        await app.store.open()
         async with _listening(app, settings, files) as url:
             yield app, url
     finally:

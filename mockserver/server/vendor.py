@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from email.utils import formatdate
 from functools import partial
 from types import MappingProxyType
@@ -123,7 +123,7 @@ class Vendor:
         store has to write it first, the reply comes later. One that is not sent as usual is left with the connection.
         """
         method, target, headers, fields = head.method, head.target, head.headers, head.fields
-        served = self._plain_owner(target)
+        served = None if self._store.shared else self._plain_owner(target)
         if served is None or method in ASK_FOR_MORE or len(body) > LARGE:
             return None
         if b"expect" in fields or b"content-encoding" in fields:
@@ -206,8 +206,11 @@ class Vendor:
     ) -> web.StreamResponse:
         """Answer a request that has arrived; `place` is the session it named, and the sessions deleted meanwhile."""
         judged = await _do(partial(route, body, served), large=True) if large else route(body, served)
+        unready = self._store.away
+        if self._store.shared and unready is None:
+            unready = await self._ready(self._store.know_owners())
         session, notes = self._session_of(judged, *place)
-        unready = self._store.away or await self._wake(session)
+        unready = unready or await self._wake(session)
         if unready is not None:
             return self._unavailable(session, judged, unready)
         if judged.request.headers is not request.raw_headers:
@@ -228,10 +231,15 @@ class Vendor:
         return _response(session, exchange, self._final(session, reply))
 
     async def _wake(self, session: Session) -> str | None:
-        """Read a session from the store if it is dormant; return why that failed, if it did."""
+        """Make a session ready that the store has to make so; return why that failed, if it did."""
+        if session.dormant or self._store.shared:
+            return await self._ready(self._store.wake(session))
+        return None
+
+    async def _ready(self, work: Awaitable[None]) -> str | None:
+        """Make something ready in the store; return why that failed, if it did."""
         try:
-            if session.dormant:
-                await self._store.wake(session)
+            await work
         except StoreError as error:
             return str(error)
         return None
@@ -249,14 +257,33 @@ class Vendor:
         scripts = sum(step.size for step in session.faults)
         large = judged.request_body.large or scripts * len(judged.request.body) > COMPARED_AT_ONCE
         arrival.attempts = await _do(partial(session.attempts_of, judged), large=large)
-        matching = steps.matching(list(session.faults), judged, arrival.attempts)
-        while (step := await _do(partial(steps.next_match, matching), large=large)) is not None:
-            if step.use():
-                return await self._injected(arrival, step, large=large)
+        try:
+            step = await self._step_for(arrival, large=large)
+        except StoreError as error:
+            return self._unavailable(session, judged, str(error))
+        if step is not None:
+            return await self._injected(arrival, step, large=large)
         if self._is_relayed(arrival):
             return await self._relayed(arrival)
         exchange, reply = await self._commit(arrival, large=judged.request_body.large)
         return _response(session, exchange, self._final(session, reply))
+
+    async def _step_for(self, arrival: Arrival, *, large: bool) -> Step | None:
+        """Return the fault step that a request takes, used once. Raises StoreError."""
+        session, judged = arrival.session, arrival.judged
+        matching, drawn = steps.matching(list(session.faults), judged, arrival.attempts), False
+        while (step := await _do(partial(steps.next_match, matching), large=large)) is not None:
+            if self._store.shared:
+                await self._store.wake(session)
+            if step not in session.faults:  # another process has used or replaced steps meanwhile
+                matching = steps.matching(list(session.faults), judged, arrival.attempts)
+                continue
+            drawn = True
+            if step.use():
+                break
+        if drawn:
+            await self._store.keep(session)
+        return step
 
     def _mode(self, arrival: Arrival) -> ReplyMode:
         name = arrival.judged.contract.name
@@ -327,6 +354,8 @@ class Vendor:
 
         Also return the sessions that were deleted meanwhile, by their names and credentials.
         """
+        if prefixed is not None and self._store.shared:
+            await self._ready(self._store.load(self._store.owner(prefixed)))
         session = None if prefixed is None else self._store.peek(self._store.owner(prefixed))
         ceiling = max(MIN_CEILING, self._contracts.max_body)
         if session is not None and await self._wake(session) is None:

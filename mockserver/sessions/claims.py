@@ -256,6 +256,20 @@ class Claims:
         """Return all rate windows and idempotency keys."""
         return dict(self._windows), dict(self._idempotency)
 
+    def take(self, claimed: Claimed) -> None:
+        """Claim what a request has claimed elsewhere."""
+        for name, (_, ids) in claimed.ids.items():
+            self._remember(self._entities if name == ENTITIES else self._seen.setdefault(name, {}), [*ids])
+        if claimed.window is not None:
+            self._windows[claimed.window[0]] = claimed.window[1]
+        if claimed.idempotency is not None:
+            self._idempotency[claimed.idempotency[0]] = claimed.idempotency[1]
+
+    def memory(self) -> Memory:
+        """Return all that is claimed."""
+        ids = {protocol: list(seen) for protocol, seen in self._seen.items()}
+        return Memory(ids, list(self._entities), *self.held(), dict(self.dropped))
+
     def restore(self, memory: Memory) -> None:
         """Take over what was claimed before the server was started again."""
         self._seen = {protocol: dict.fromkeys(ids) for protocol, ids in memory.ids.items()}

@@ -121,6 +121,10 @@ class Feed:
             if not listeners and self._listeners.get(name) is listeners:
                 del self._listeners[name]
 
+    def is_heard(self, name: str) -> bool:
+        """Tell whether somebody listens to the sessions of a name."""
+        return None in self._listeners or name in self._listeners
+
     def _wake(self, name: str) -> None:
         for key in (name, None):
             for wake in self._listeners.get(key, ()):

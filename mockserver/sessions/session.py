@@ -343,7 +343,7 @@ class Session:
         counts.duplicate += duplicate
         counts.rejected += rejected
         self.refused += exchange.refused or rejected > 0
-        self._append(exchange)
+        self.append(exchange)
         if self.attempts is not None:
             self.attempts.add(exchange)
         if self.waiters:
@@ -362,7 +362,8 @@ class Session:
         for shared, heads in shares:
             self._share(shared, heads)
 
-    def _append(self, exchange: Exchange) -> None:
+    def append(self, exchange: Exchange) -> None:
+        """Append to the journal an exchange that is counted."""
         self.journal.append(exchange)
         if exchange.shared.uses == 0:
             self.bytes += exchange.shared.bytes

@@ -28,6 +28,8 @@ VIEWS: tuple[str, ...] = ("", "/requests", "/requests/r1", "/events", "/deliveri
 VIEWS += ("/export?format=recording", "/export?format=har", "/requests?limit=1&after=1", "/events?verdict=duplicate")
 MOVING = ("real_now", "now", "offset_ms", "url", "generated", "created")
 """Members that tell when and where they were asked for."""
+FILE = ("sqlite",)
+"""The store in a file: what only it can be asked."""
 NOW = "2026-06-14T12:00:00Z"
 
 
@@ -293,7 +295,7 @@ async def test_reload_leaves_sessions_alone_that_are_not_read_yet(place: Place, 
     assert [row["verdict"] for row in listed["events"]] == ["accepted"]
 
 
-@pytest.mark.parametrize("kind", DURABLE)
+@pytest.mark.parametrize("kind", FILE)
 async def test_every_view_is_answered_when_the_contract_takes_other_events_now(
     place: Place, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -310,7 +312,7 @@ async def test_every_view_is_answered_when_the_contract_takes_other_events_now(
     assert "requests of whisperr were judged under another contract" in caplog.text
 
 
-@pytest.mark.parametrize("kind", DURABLE)
+@pytest.mark.parametrize("kind", FILE)
 async def test_recording_of_the_server_answers_sessions_of_the_run_before(place: Place, tmp_path: Path) -> None:
     await place.client().track("m1")
     _, recording = await place.control.get(f"{HERE}/export?format=recording")

@@ -53,11 +53,13 @@ class InProcess:
         self.now: dict[str, int] = {}
 
     async def _open(self) -> MemoryStore:
-        return open_store(self.settings, self.served, SessionSettings())
+        store = open_store(self.settings, self.served, SessionSettings())
+        await store.open()
+        return store
 
     async def _session(self, name: str) -> Session:
         session = self.store.session(name)
-        if session.dormant:
+        if session.dormant or self.store.shared:
             await self.store.wake(session)
         return session
 
@@ -81,8 +83,10 @@ class InProcess:
         session = await self._session(name)
         session.settings.rate_limits, session.settings.keys = mode, keys
         self.store.set_up(session)
+        await self.store.durable()
 
     def counts(self, session: str) -> dict[str, int]:
+        self.runner.run(self.store.load(session))
         found = self.store.peek(session)
         assert found is not None
         return found.counts.as_json()
@@ -92,6 +96,7 @@ class InProcess:
 
     async def _forget(self, name: str) -> None:
         self.store.forget(name)
+        await self.store.durable()
 
     def restart(self) -> None:
         """Open the store again; in memory, nothing happens."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiohttp import web
 
 from mockserver.contract.serving import ServedContracts
-from mockserver.errors import StoreError
 from mockserver.jsonkit import Json
 from mockserver.server.aiohttp_io import json_headers, send_pieces, write
 from mockserver.server.control import Call, RejectedError
@@ -46,20 +46,26 @@ class HandlerBase:
         self.upstreams = upstreams
         self.stopping = False
 
-    async def begin(self, call: Call, *, changes: bool, reads: bool) -> None:
-        """Make the sessions of a call ready that it `reads`. Raises RejectedError, StoreError."""
-        if changes and self.store.away is not None:
-            raise StoreError(self.store.away)
-        named = [self.name_of(call)] if "session" in call.params else []
+    @asynccontextmanager
+    async def around(self, call: Call, *, changes: bool, reads: bool) -> AsyncIterator[None]:
+        """Make the sessions ready that a call `reads`, keep what it `changes`. Raises RejectedError, StoreError."""
+        if not ("session" in call.params or "session" in call.query):
+            yield
+            return
+        await self.store.know_owners()
         if "session" in call.query:
-            named.append(self.store.owner(call.query["session"]))
-        for session in map(self.store.peek, named if reads else ()):
-            if session is not None and session.dormant:
-                await self.store.wake(session)
-
-    async def end(self) -> None:
-        """Return when what a call has changed is kept as durably as the store promises. Raises StoreError."""
-        await self.store.durable()
+            await self.store.load(self.store.owner(call.query["session"]))
+        if "session" not in call.params:
+            yield
+            return
+        name = self.name_of(call)
+        if reads:
+            await self.store.load(name)
+        if not changes:
+            yield
+            return
+        async with self.store.changing(name):
+            yield
 
     def named(self, call: Call) -> Session:
         """Return the session of a call, created if necessary. Raises RejectedError for an invalid name."""

@@ -34,6 +34,9 @@ class ReplayHandlers(SettingsHandlers):
 
     async def set_recording(self, call: Call) -> Json:
         """Answer the requests of a session from a recording."""
+        if self.store.shared:
+            detail = "a recording is played by one process, and here several share the sessions (--store)"
+            raise RejectedError(409, detail)
         content: bytes = call.body or b""
         record, repeats = call.query.get("record", "once"), call.query.get("repeats", False)
         if record == "none" and not content.strip():

@@ -61,6 +61,7 @@ class ServerHandlers(HandlerBase):
 
     async def list_sessions(self, call: Call) -> Json:
         """List all sessions with their counts."""
+        await self.store.load_all()
         rows, turn = list[Json](), Turn()
         for session in self.store.sessions():
             rows.append({"session": session.name, **session.counts.as_json(), **eviction_of(session)})

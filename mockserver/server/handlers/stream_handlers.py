@@ -58,6 +58,7 @@ class StreamHandlers(HandlerBase):
 
     async def stream_server(self, call: Call) -> web.StreamResponse:
         """Send what happens in all sessions."""
+        await self.store.load_all()
         return await send_stream(self, call, None)
 
     async def stream_session(self, call: Call) -> web.StreamResponse:

@@ -6,8 +6,8 @@ import copy
 import logging
 import time
 from asyncio import Future
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any, Final, Literal, Protocol, TypeVar
 
@@ -83,10 +83,11 @@ class MemoryStore:
     `max_bytes` bounds what all sessions hold together: journals, claims, settings, patched contracts. `max_sessions`
     bounds the number of sessions. `Order` says who pays when one of them is exceeded. A session that is evicted as a
     whole leaves a tombstone, from which it goes on if it is named again. `waits` tells whether a commit has to wait for
-    something outside of this process.
+    something outside of this process, `shared` whether other processes use the same sessions.
     """
 
     waits = False
+    shared = False
 
     def __init__(self, defaults: SessionSettings, *, max_bytes: int, max_sessions: int) -> None:
         self._defaults = defaults
@@ -140,8 +141,28 @@ class MemoryStore:
         """Why no request can be taken at the moment, None while they can."""
         return None
 
+    async def open(self) -> None:
+        """Begin to use the store. Raises SettingsError if that is not possible."""
+
     async def wake(self, session: Session) -> None:
-        """Make a dormant session ready. In memory, none is dormant."""
+        """Make a session ready for a request. In memory, it is."""
+
+    async def load(self, name: str) -> None:
+        """Make the session of a name ready to be read, if there is one."""
+
+    async def load_all(self) -> None:
+        """Make all sessions ready to be read."""
+
+    @asynccontextmanager
+    async def changing(self, name: str) -> AsyncIterator[None]:
+        """Let a block change a session; what it has changed is kept at the end."""
+        yield
+
+    async def keep(self, session: Session) -> None:
+        """Note that a request has used a fault step."""
+
+    async def know_owners(self) -> None:
+        """Learn which credentials other processes have given to which sessions."""
 
     def written(self) -> Future[None] | None:
         """Return what is done when all that has changed is kept; None if it is. It may end in StoreError."""

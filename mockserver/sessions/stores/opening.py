@@ -13,6 +13,7 @@ from mockserver.settings import Settings, StoreSync
 
 MEMORY: Final = "memory"
 SQLITE: Final = "sqlite"
+REDIS: Final = ("redis", "rediss")
 
 
 def open_store(settings: Settings, contracts: ServedContracts, defaults: SessionSettings) -> MemoryStore:
@@ -33,6 +34,21 @@ def open_store(settings: Settings, contracts: ServedContracts, defaults: Session
             max_bytes=settings.memory_limit,
             max_sessions=settings.max_sessions,
         )
+    if kind in REDIS:
+        try:
+            from mockserver.sessions.stores.redis import RedisStore
+        except ImportError:
+            raise SettingsError("--store: Redis needs the extra: pip install 'mockserver[redis]'") from None
+        if settings.replay or settings.record_mode != "none":
+            raise SettingsError("--store: --replay plays a recording in one process, so it needs memory or sqlite:FILE")
+        return RedisStore(
+            settings.store,
+            contracts,
+            defaults,
+            expiry_s=settings.store_expiry,
+            max_bytes=settings.memory_limit,
+            max_sessions=settings.max_sessions,
+        )
     if kind in (MEMORY, SQLITE):
-        raise SettingsError(f"--store: expected memory or sqlite:FILE, got {settings.store!r}")
-    raise SettingsError(f"--store: {unknown('store', kind, (MEMORY, SQLITE))}")
+        raise SettingsError(f"--store: expected memory, sqlite:FILE or redis://HOST, got {settings.store!r}")
+    raise SettingsError(f"--store: {unknown('store', kind, (MEMORY, SQLITE, *REDIS))}")

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec.structs import astuple
 
-from mockserver.contract.contract import Contract
-from mockserver.contract.serving import ContractChoice, ServedContracts
+from mockserver.contract.serving import ServedContracts
 from mockserver.core.model import Judged, Receipt
 from mockserver.core.wire import WireReply
 from mockserver.errors import SettingsError, StoreError
@@ -238,7 +238,7 @@ class SqliteStore(MemoryStore):
         if shared.uses:  # else it is evicted already
             if not shared.number:
                 shared.number, self._next_head = self._next_head, self._next_head + 1
-                head = written_head(shared, self._choice(session, shared.contract))
+                head = written_head(shared, self._contracts.choice_of(session.settings.protocols, shared.contract))
                 changes.heads.append((shared.number, number, write_json(head)))
             changes.requests.append((number, *astuple(written_exchange(exchange))))
         for memory, (first, ids) in claimed.ids.items():
@@ -251,11 +251,6 @@ class SqliteStore(MemoryStore):
             if held is not None:
                 changes.held.append((number, kind, *held))
         self._note(session)
-
-    def _choice(self, session: Session, contract: Contract) -> ContractChoice | None:
-        choices = session.settings.protocols
-        is_chosen = contract.name in choices and self._contracts.of(choices, contract.name) is contract
-        return choices[contract.name] if is_chosen else None
 
     def revise(self, session: Session, exchange: Exchange, **changes: Any) -> None:
         """Record on a journalled exchange how much of its reply was sent."""
@@ -328,6 +323,24 @@ class SqliteStore(MemoryStore):
         if not (session.dormant or session.deleted):
             self._changed[session.number] = session
             self._group.schedule()
+
+    @asynccontextmanager
+    async def changing(self, name: str) -> AsyncIterator[None]:
+        """Return from the block when the file has what it has changed. Raises StoreError."""
+        if self.away is not None:
+            raise StoreError(self.away)
+        yield
+        await self.durable()
+
+    async def load(self, name: str) -> None:
+        """Make the session of a name ready, if there is one. Raises StoreError."""
+        session = self.peek(name)
+        if session is not None and session.dormant:
+            await self.wake(session)
+
+    async def keep(self, session: Session) -> None:
+        """Note that a fault step was used; the file has it before the request is answered."""
+        self._note(session)
 
     def _complete(self, changes: Changes) -> None:
         """Add the sessions that have changed, as they are now, and what they have given up."""

@@ -183,6 +183,20 @@ def _written_step(step: Step) -> WrittenStep:
 
 def read_session(session: Session, written: WrittenSession) -> None:
     """Give a new session what was written of it; its requests and claims come when they are read."""
+    read_set_up(session, written)
+    session.counts = written.counts
+    session.number_on(written.newest, written.next_event)
+    session.refused, session.revised = written.refused, written.revised
+    session.evicted, session.evicted_events = written.evicted, written.evicted_events
+    session.evicted_refused = written.evicted_refused
+    session.see(written.seen_keys)
+    session.counts_attempts = written.counts_attempts
+    session.bytes = written.bytes
+    session.claims.remembered, session.claims.forgotten = written.remembered, written.forgotten
+
+
+def read_set_up(session: Session, written: WrittenSession) -> None:
+    """Give a session what a control call has set up, or a request has changed of that."""
     settings, stored = session.settings, written.settings
     settings.credentials = stored.credentials
     settings.rate_limits = stored.rate_limits or settings.rate_limits
@@ -191,16 +205,8 @@ def read_session(session: Session, written: WrittenSession) -> None:
     settings.protocols = {name: choice_of(choice) for name, choice in stored.protocols.items()}
     settings.modes = stored.modes
     session.opened_ms, session.read = written.opened_ms, written.read
-    session.clock, session.counts = written.clock, written.counts
-    session.number_on(written.newest, written.next_event)
-    session.refused, session.revised = written.refused, written.revised
-    session.evicted, session.evicted_events = written.evicted, written.evicted_events
-    session.evicted_refused, session.eviction = written.evicted_refused, written.eviction
+    session.clock, session.eviction = written.clock, written.eviction
     session.faults = [_read_step(step) for step in written.faults]
-    session.see(written.seen_keys)
-    session.counts_attempts = written.counts_attempts
-    session.bytes = written.bytes
-    session.claims.remembered, session.claims.forgotten = written.remembered, written.forgotten
 
 
 def choice_of(written: WrittenChoice) -> ContractChoice:

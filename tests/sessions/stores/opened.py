@@ -15,8 +15,9 @@ from mockserver.sessions.stores.memory import MemoryStore
 from mockserver.sessions.stores.opening import open_store
 from mockserver.settings import Settings
 from tests.judging import FOURTH
+from tests.redis_server import database_of
 
-STORES: Final = ("memory", "sqlite")
+STORES: Final = ("memory", "sqlite", "redis")
 """The kinds of stores that one suite holds to one behaviour."""
 DURABLE: Final = tuple(kind for kind in STORES if kind != "memory")
 
@@ -30,6 +31,8 @@ def contracts() -> ServedContracts:
 
 def place_of(kind: str, folder: Path) -> str:
     """Return the setting of a store of a kind that keeps what it has in a folder."""
+    if kind == "redis":
+        return database_of(folder)
     return f"sqlite:{folder / 'sessions.db'}" if kind == "sqlite" else kind
 
 
@@ -39,24 +42,25 @@ class Opened:
     def __init__(self, kind: str, folder: Path, defaults: SessionSettings, **options: Any) -> None:
         self.kind, self.folder = kind, folder
         self._defaults, self._options = defaults, options
-        self.store = self._open()
 
-    def _open(self) -> MemoryStore:
+    async def open(self) -> None:
+        """Open the store."""
         settings = Settings(store=place_of(self.kind, self.folder), store_sync="normal")._replace(**self._options)
-        return open_store(settings, contracts(), self._defaults)
+        self.store = open_store(settings, contracts(), self._defaults)
+        await self.store.open()
 
     async def again(self, **options: Any) -> MemoryStore:
         """Close the store and open it again, in memory nothing; return it."""
         if self.kind != "memory":
             await self.store.close()
             self._options |= options
-            self.store = self._open()
+            await self.open()
         return self.store
 
     async def session(self, name: str) -> Session:
         """Return a session as a request finds it: with all that the store has of it."""
         session = self.store.session(name)
-        if session.dormant:
+        if session.dormant or self.store.shared:
             await self.store.wake(session)
         return session
 
@@ -65,6 +69,7 @@ class Opened:
 async def opened(kind: str, folder: Path, *, limit: int = 100_000, **options: Any) -> AsyncIterator[Opened]:
     """Yield an open store, and close it; `limit` is the journal limit of its sessions."""
     place = Opened(kind, folder, SessionSettings(journal_limit=limit), **options)
+    await place.open()
     try:
         yield place
     finally:

@@ -24,7 +24,13 @@ from tests.sessions.keeping import Onlooker, collected, commit, deliveries
 from tests.sessions.stores.opened import STORES, Opened, opened
 
 ACCEPTED, DUPLICATE, REJECTED = Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.REJECTED
-pytestmark = pytest.mark.parametrize("kind", STORES)
+EVICTING = [kind for kind in STORES if kind != "redis"]
+"""Stores whose bounds are those of what they keep; with Redis, a process only takes from its own memory."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test with each kind of store, those about eviction with those that evict."""
+    metafunc.parametrize("kind", EVICTING if metafunc.function in OF_EVICTION else STORES)
 
 
 def rows(session: Session) -> list[Any]:
@@ -127,6 +133,7 @@ async def test_fault_step_is_used_once(kind: str, tmp_path: Path) -> None:
             session = await place.session("a")
             used = session.faults[0].use()
             drawn += [(session.faults[1].use(), session.faults[1].delay_ms()) for _ in range(5)]
+            await place.store.keep(session)
             await commit(place.store, session, sale(f"s{len(drawn)}"), step=session.faults[0] if used else None)
             await place.again()
         session = await place.session("a")
@@ -138,6 +145,7 @@ async def test_attempts_are_counted_on(kind: str, tmp_path: Path) -> None:
     async with opened(kind, tmp_path) as place:
         session = await place.session("a")
         session.attempts = AttemptNumbers()
+        session.faults.append(Step({"match": {"request": {"attempt": 9}}, "reply": {"status": 500}}))
         place.store.set_up(session)
         await commit(place.store, session, sale("one"))
         await place.again()
@@ -147,21 +155,24 @@ async def test_attempts_are_counted_on(kind: str, tmp_path: Path) -> None:
 
 async def test_settings_and_clock_are_what_they_were(kind: str, tmp_path: Path) -> None:
     async with opened(kind, tmp_path) as place:
-        session = await place.session("a")
-        settings = session.settings
-        assert place.store.give(session, ("tk_two",)) is None
-        settings.keys, settings.rate_limits, settings.journal_limit = frozenset({"tk_one", "\ud800"}), "enforce", 7
-        patch = {"protocol": {"limits": {"per_minute": {"requests": 4}}}}
-        choices = {"tally": ContractChoice(patch=patch)}
-        settings.modes = {"tally": "mock"}
-        session.choose(choices, [])
-        session.clock = session.clock.set_to(NOW, NOW + 7, frozen=True)
-        session.opened_ms = NOW
-        place.store.set_up(session)
+        async with place.store.changing("a"):
+            session = await place.session("a")
+            settings = session.settings
+            assert place.store.give(session, ("tk_two",)) is None
+            settings.keys, settings.rate_limits, settings.journal_limit = frozenset({"tk_one", "\ud800"}), "enforce", 7
+            patch = {"protocol": {"limits": {"per_minute": {"requests": 4}}}}
+            choices = {"tally": ContractChoice(patch=patch)}
+            settings.modes = {"tally": "mock"}
+            session.choose(choices, [])
+            session.clock = session.clock.set_to(NOW, NOW + 7, frozen=True)
+            session.opened_ms = NOW
+            place.store.set_up(session)
         await place.again()
+        await place.store.know_owners()
         assert place.store.owner("tk_two") == "a"
-        assert place.store.taken("b", ["tk_two"]) == "tk_two"
-        session = place.store.session("a")
+        async with place.store.changing("b"):
+            assert place.store.taken("b", ["tk_two"]) == "tk_two"
+        session = await place.session("a")
         assert (session.clock.now(0), session.clock.offset_ms, session.opened_ms) == (NOW, -7, NOW)
         again = session.settings
         assert (again.keys, again.rate_limits, again.journal_limit, again.credentials, again.modes) == (
@@ -185,6 +196,7 @@ async def test_requests_over_the_journal_limit_go(kind: str, tmp_path: Path) -> 
         assert (session.evicted, session.evicted_events, session.counts.requests) == (4, 4, 7)
         session.settings.journal_limit = 1
         place.store.trim(session)
+        place.store.set_up(session)
         await place.again()
         session = await place.session("a")
         assert [exchange.seq for exchange in session.journal] == [7]
@@ -221,8 +233,7 @@ async def test_deleted_session_is_gone(kind: str, tmp_path: Path) -> None:
         late, _ = await commit(place.store, session, sale("late"))
         assert onlooker.heard == [1, "deleted"]
         await place.again()
-        assert place.store.peek("a") is None
-        assert not place.store.forget("a")
+        assert (await place.session("a")).counts.requests == 0
         again, _ = await commit(place.store, await place.session("a"), sale("one"))
         assert (again.verdicts, again.seq, late.seq) == ((ACCEPTED,), 1, 2)
 
@@ -290,3 +301,11 @@ async def test_what_a_session_holds_is_reckoned_alike(kind: str, tmp_path: Path)
         while len(session.journal):
             session.evict()
         assert (session.bytes, session.shared_heads) == (0, {})
+
+
+OF_EVICTION = (
+    test_oldest_ids_are_forgotten,
+    test_evicted_session_goes_on_from_its_tombstone,
+    test_deleted_tombstone_is_gone,
+    test_memory_limit_takes_the_oldest_requests,
+)

@@ -34,9 +34,9 @@ async def test_sqlite_names_a_file(tmp_path: Path) -> None:
     ("setting", "problem"),
     [
         ("sqlit:a.db", "sqlite"),
-        ("memory:a", "expected memory or sqlite:FILE, got 'memory:a'"),
-        ("sqlite", "expected memory or sqlite:FILE, got 'sqlite'"),
-        ("sqlite:", "expected memory or sqlite:FILE, got 'sqlite:'"),
+        ("memory:a", "expected memory, sqlite:FILE or redis://HOST, got 'memory:a'"),
+        ("sqlite", "expected memory, sqlite:FILE or redis://HOST, got 'sqlite'"),
+        ("sqlite:", "expected memory, sqlite:FILE or redis://HOST, got 'sqlite:'"),
         ("", "memory"),
     ],
 )
