@@ -31,7 +31,8 @@ def walk(value: Any, place: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
     elif is_dataclass(value):
         seen.add(id(value))
         for member in fields(value):
-            yield from walk(getattr(value, member.name), f"{place}.{member.name}", seen)
+            if member.repr:  # the others hold what was found out while the contract was in use
+                yield from walk(getattr(value, member.name), f"{place}.{member.name}", seen)
     elif isinstance(value, Mapping):
         for name, member in value.items():
             yield from walk(member, f"{place}[{name}]", seen)
