@@ -54,6 +54,8 @@ class Settings(NamedTuple):
 
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
+    workers: int = 1
+    """How many processes answer on the port; a server in the process of a test is always one."""
     ready_file: Path | None = None
     revisions: Mapping[str, str] = MappingProxyType({})
     contract_patches: tuple[Path, ...] = ()

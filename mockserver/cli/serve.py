@@ -20,7 +20,7 @@ Examples:
   mockserver serve --upstream outlit=https://app.outlit.ai
   mockserver serve --replay signup.ndjson
   mockserver serve --store sqlite:sessions.db
-  mockserver serve --store redis://localhost:6379
+  mockserver serve --workers 4 --store redis://localhost:6379
   MOCKSERVER_SERVE_REVISION="outlit=r4-2026-08 apex=documented" PORT=9000 mockserver serve
 
 The server prints one line with its URL to stdout, and with --tls a second one with the CA file that clients need; the
@@ -32,6 +32,12 @@ the requests in progress are done; a second signal stops it at once.
 @click.command(epilog=EPILOG)
 @setting("--host", "Address to listen on.")
 @setting("--port", "Port to listen on; 0 selects a free port.", envvar="PORT", type=click.IntRange(0, 65535))
+@setting(
+    "--workers",
+    "Number of processes that answer on the port. More than one need a --store that they share; a process that ends is "
+    "replaced. --memory-limit is for each of them.",
+    type=click.IntRange(1, 256),
+)
 @click.option("--ready-file", type=FILE, metavar="FILE", help="Write the URL to this file when the server is ready.")
 @revisions
 @contract_files
@@ -156,7 +162,6 @@ def _serve(ignored: list[str], flags: dict[str, Any]) -> None:
     import logging
 
     from mockserver.server import logs
-    from mockserver.server.running import run_forever
 
     if flags["ready_file"] == STDOUT:
         raise click.UsageError("--ready-file needs a file; the URL is on stdout anyway")
@@ -164,4 +169,11 @@ def _serve(ignored: list[str], flags: dict[str, Any]) -> None:
     logs.configure(settings)
     for line in ignored:
         logging.getLogger("mockserver").info("%s", line)
-    run_forever(settings)
+    if settings.workers > 1:
+        from mockserver.server import workers
+
+        workers.run_forever(settings)
+    else:
+        from mockserver.server.running import run_forever
+
+        run_forever(settings)

@@ -22,6 +22,9 @@ MAX_BYTES: Final = 1024 * 1024
 AT_ONCE: Final = 64 * 1024
 """Bytes that are handed to the system in one call, as many as a pipe usually holds."""
 
+PIPE_BUF: Final = getattr(select, "PIPE_BUF", 512)
+"""Bytes that a pipe takes in one piece while other processes write to it too; POSIX promises 512."""
+
 MAX_TEXT: Final = 4096
 """Characters of a message, of a field and of a traceback in a log line; a client decides how long they are."""
 
@@ -36,11 +39,13 @@ class Lines:
     """Lines for a stream, written by a thread of their own.
 
     A stream without a file descriptor, such as one that a test captures, is written to at once. A stream that is
-    missing or closed takes nothing. `dropped` returns the line that says how many lines were dropped.
+    missing or closed takes nothing. `dropped` returns the line that says how many lines were dropped. Lines are written
+    together up to `at_once` bytes.
     """
 
-    def __init__(self, stream: TextIO | None, dropped: Callable[[int], str]) -> None:
+    def __init__(self, stream: TextIO | None, dropped: Callable[[int], str], at_once: int = AT_ONCE) -> None:
         self._stream = stream
+        self._at_once = at_once
         self._dropped_line = dropped
         self._fd = _descriptor(stream)
         self._queue: deque[bytes] = deque()
@@ -92,7 +97,7 @@ class Lines:
                 while not self._queue:
                     self._changed.wait()
                 batch = self._queue.popleft()
-                while self._queue and len(batch) + len(self._queue[0]) <= AT_ONCE:
+                while self._queue and len(batch) + len(self._queue[0]) <= self._at_once:
                     batch += self._queue.popleft()
             self._broken = not self._written(batch)
             with self._changed:
@@ -115,9 +120,9 @@ class Lines:
 class LineHandler(logging.Handler):
     """Log handler that never makes the caller wait for the reader of the log."""
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO | None, at_once: int = AT_ONCE) -> None:
         super().__init__()
-        self._lines = Lines(stream, self._dropped)
+        self._lines = Lines(stream, self._dropped, at_once)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, with its texts cut to `MAX_TEXT`."""

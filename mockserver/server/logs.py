@@ -23,7 +23,7 @@ from mockserver.jsonkit.printable import printable, printable_json
 from mockserver.recording.exporting import MANY_SECRETS, quickly_searched, secrets_of_session
 from mockserver.recording.redaction.find_secrets import key_prefixes, secrets_of
 from mockserver.recording.redaction.redact import Redactor
-from mockserver.server.lines import FIELDS, MAX_TEXT, LineHandler
+from mockserver.server.lines import AT_ONCE, FIELDS, MAX_TEXT, PIPE_BUF, LineHandler
 from mockserver.sessions.exchange import Exchange
 from mockserver.sessions.session import Session
 from mockserver.sessions.session_name import tagged
@@ -55,14 +55,15 @@ def fields(**values: Json) -> dict[str, dict[str, Json]]:
 class TextLines(logging.Formatter):
     """Time, level and message, and the traceback indented below, so that clients cannot inject lines."""
 
-    def __init__(self, *, colour: bool) -> None:
+    def __init__(self, *, colour: bool, worker: int | None = None) -> None:
         super().__init__()
         self._colour = colour
+        self._who = "" if worker is None else f"worker {worker}: "
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, the name is the base class's
         """Return the line without a traceback."""
         level = record.levelname.lower()
-        line = f"{rfc3339_ms(int(record.created * 1000))} {level:<7} {printable(record.message)}"
+        line = f"{rfc3339_ms(int(record.created * 1000))} {level:<7} {self._who}{printable(record.message)}"
         code = _COLOURS.get(record.levelno) if self._colour else None
         return line if code is None else f"\x1b[{code}m{line}\x1b[0m"
 
@@ -75,12 +76,17 @@ class TextLines(logging.Formatter):
 class JsonLines(logging.Formatter):
     """One JSON object per line: time, level, logger, message, further fields, and a traceback as `exception`."""
 
+    def __init__(self, *, worker: int | None = None) -> None:
+        super().__init__()
+        self._who: dict[str, Json] = {} if worker is None else {"worker": worker}
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the JSON object as text."""
         line: dict[str, Json] = {
             "time": rfc3339_ms(int(record.created * 1000)),
             "level": record.levelname.lower(),
             "logger": record.name,
+            **self._who,
             "message": record.getMessage(),
             **getattr(record, FIELDS, {}),
         }
@@ -89,11 +95,16 @@ class JsonLines(logging.Formatter):
         return printable_json(render(line).decode())
 
 
-def configure(settings: Settings) -> None:
-    """Configure logging to stderr from the settings; warnings of libraries are logged too."""
-    handler = LineHandler(sys.stderr)
+def configure(settings: Settings, worker: int | None = None) -> None:
+    """Configure logging to stderr from the settings; warnings of libraries are logged too.
+
+    With the number of a `worker`, each line has it, and is written whole beside those of the others.
+    """
+    handler = LineHandler(sys.stderr, AT_ONCE if settings.workers == 1 else PIPE_BUF)
     colour = sys.stderr is not None and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
-    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines(colour=colour))
+    handler.setFormatter(
+        JsonLines(worker=worker) if settings.log_format == "json" else TextLines(colour=colour, worker=worker)
+    )
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("mockserver").setLevel(settings.log_level.upper())
     logging.captureWarnings(True)

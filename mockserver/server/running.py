@@ -1,18 +1,16 @@
-"""Starting and stopping: sockets, signals, the ready line."""
+"""Starting and stopping: the loop, signals, the ready line."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import os
 import signal
-import socket
 from asyncio import sleep
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final, NamedTuple
 
 from mockserver.errors import SettingsError
 from mockserver.server import reloading, tls, turns
@@ -23,6 +21,8 @@ from mockserver.server.lines import say
 from mockserver.server.live_page import PAGE
 from mockserver.server.own_process import give_back_large_blocks, keep_turns_short
 from mockserver.server.preloading import preload
+from mockserver.server.sockets import BACKLOG, bound_sockets
+from mockserver.server.tls import SelfSigned
 from mockserver.settings import Settings, url_of
 
 resource: Any
@@ -32,9 +32,6 @@ except ImportError:  # Windows has no limit of descriptors
     resource = None
 
 _log = logging.getLogger("mockserver")
-
-BACKLOG: Final = 1024
-_NOT_OURS: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 STOP_GRACE: Final = 2.0
 """Seconds that requests in progress get to finish."""
@@ -49,8 +46,17 @@ CUT_GRACE: Final = 0.2
 """Seconds that cancelled requests get to clean up."""
 
 
+class SharedPort(NamedTuple):
+    """A port on which other processes answer too, with one `certificate` if it is that of a new CA.
+
+    Who has made the certificate removes its CA file.
+    """
+
+    certificate: SelfSigned | None
+
+
 @contextlib.asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
+async def serving(settings: Settings, shared: SharedPort | None = None) -> AsyncIterator[tuple[App, str]]:
     """Serve on the running loop; yield the app and its base URL, and stop on exit.
 
     Raises SettingsError if it cannot listen on the address, ContractError for invalid contracts.
@@ -59,14 +65,16 @@ async def serving(settings: Settings) -> AsyncIterator[tuple[App, str]]:
     app = App(settings)
     try:
         await app.store.open()
-        async with _listening(app, settings, files) as url:
+        async with _listening(app, settings, files, shared) as url:
             yield app, url
     finally:
         await app.store.close()
 
 
 @contextlib.asynccontextmanager
-async def _listening(app: App, settings: Settings, files: reloading.State) -> AsyncIterator[str]:
+async def _listening(
+    app: App, settings: Settings, files: reloading.State, shared: SharedPort | None
+) -> AsyncIterator[str]:
     """Listen for an app; yield its base URL, and stop on exit."""
     server = Server(
         app.handle,
@@ -77,8 +85,8 @@ async def _listening(app: App, settings: Settings, files: reloading.State) -> As
     )
     loop, context = asyncio.get_running_loop(), None
     if tls.is_on(settings):
-        context, app.ca_file = tls.server_context(settings, app.count_unreadable)
-    sockets = bound_sockets(settings.host, settings.port)
+        context, app.ca_file = tls.server_context(settings, app.count_unreadable, shared and shared.certificate)
+    sockets = bound_sockets(settings.host, settings.port, share_port=shared is not None)
     port = sockets[0].getsockname()[1]
     listeners = [await loop.create_server(server, sock=sock, backlog=BACKLOG, ssl=context) for sock in sockets]
     tasks = [asyncio.create_task(server.end_overdue())]
@@ -91,7 +99,7 @@ async def _listening(app: App, settings: Settings, files: reloading.State) -> As
         try:
             yield url
         finally:
-            if app.ca_file is not None:
+            if app.ca_file is not None and shared is None:
                 tls.remove(app.ca_file)
             for listener in listeners:
                 listener.close()
@@ -130,20 +138,26 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, on_signal, number)
-    if settings.ready_file is not None:
-        _clear(settings.ready_file)
+    clear(settings.ready_file)
     async with serving(settings) as (app, url):
-        keep_turns_short()
-        await sleep(0.001)  # the loop looks for a signal that came during start-up
-        if not stop.is_set():
-            announce(url, settings.ready_file, app.ca_file, page=not settings.no_ui)
-            await asyncio.to_thread(preload)  # the first request that needs it would hold up the others for that long
-        await stop.wait()
-        _log.info("stopping")
+        await until(stop, lambda: announce(url, settings.ready_file, app.ca_file, page=not settings.no_ui))
 
 
-def _clear(ready_file: Path) -> None:
+async def until(stop: asyncio.Event, tell_ready: Callable[[], None]) -> None:
+    """Let the server that has begun serve until it is told to stop."""
+    keep_turns_short()
+    await sleep(0.001)  # the loop looks for a signal that came during start-up
+    if not stop.is_set():
+        tell_ready()
+        await asyncio.to_thread(preload)  # the first request that needs it would hold up the others for that long
+    await stop.wait()
+    _log.info("stopping")
+
+
+def clear(ready_file: Path | None) -> None:
     """Remove the ready file of an earlier run. Raises SettingsError for what replacing it would destroy."""
+    if ready_file is None:
+        return
     if ready_file.is_file():
         ready_file.unlink()
     elif ready_file.exists():
@@ -200,7 +214,12 @@ def descriptors_left() -> int:
 
 
 def run_forever(settings: Settings) -> None:
-    """Serve in this process, on uvloop if it is installed."""
+    """Serve in this process."""
+    run_server(run(settings))
+
+
+def run_server(serve: Coroutine[Any, Any, None]) -> None:
+    """Run what serves in this process, on uvloop if it is installed."""
     open_standard_descriptors()
     raise_descriptor_limit()
     give_back_large_blocks()
@@ -210,68 +229,4 @@ def run_forever(settings: Settings) -> None:
 
         loop_factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(run(settings))
-
-
-class _Listener(socket.socket):
-    """A listening socket that also accepts connections while a test has replaced `socket.socket`.
-
-    The method of the standard library makes the new socket with that name.
-    """
-
-    _kind: ClassVar = socket.socket
-
-    def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection."""
-        accept = getattr(super(), "_accept", None)
-        if accept is None:
-            return super().accept()
-        number, address = accept()
-        return self._kind(self.family, self.type, self.proto, fileno=number), address
-
-
-def bound_sockets(host: str, port: int) -> list[socket.socket]:
-    """Return a listening socket for each address of `host`; port 0 selects one free port for all of them.
-
-    `::` means every address of this machine, IPv4 included. Raises SettingsError.
-    """
-    try:
-        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except (socket.gaierror, UnicodeError):
-        raise SettingsError(
-            f"cannot listen on {host}: unknown host; "
-            "set --host (or MOCKSERVER_SERVE_HOST) to an address of this machine"
-        ) from None
-    both_families = host == "::" and socket.has_dualstack_ipv6()
-    bound: list[socket.socket] = []
-    missing: OSError | None = None
-    for family, address in dict.fromkeys((family, address) for family, _, _, _, address in entries):
-        place = (address[0], port, *address[2:])
-        try:
-            with socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=both_families) as plain:
-                sock = _Listener(family, plain.type, plain.proto, plain.detach())
-        except OSError as error:
-            if error.errno in _NOT_OURS:
-                missing = error
-                continue
-            for other in bound:
-                other.close()
-            raise SettingsError(_why_not(host, port, error)) from None
-        port = sock.getsockname()[1]
-        bound.append(sock)
-    if not bound and missing is not None:
-        raise SettingsError(_why_not(host, port, missing))
-    return bound
-
-
-def _why_not(host: str, port: int, error: OSError) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            remedy = "the port is in use; stop the other program or choose another --port (0 selects a free one)"
-        case errno.EACCES | errno.EPERM:
-            remedy = "permission denied; choose a --port of 1024 or above"
-        case number if number in _NOT_OURS:
-            remedy = "set --host (or MOCKSERVER_SERVE_HOST) to an address of this machine"
-        case number:
-            remedy = os.strerror(number or 0)
-    return f"cannot listen on {host} port {port}: {remedy}"
+        runner.run(serve)

@@ -8,7 +8,7 @@ import ssl
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple, get_args
 
 from mockserver.errors import SettingsError, unknown
 from mockserver.settings import Settings, TlsMode
@@ -27,15 +27,25 @@ _PLAIN_HTTP: Final = "plain HTTP on the TLS port: use an https:// URL"
 _DISTRUST: Final = ("UNKNOWN_CA", "CERTIFICATE_UNKNOWN", "BAD_CERTIFICATE")
 
 
+class SelfSigned(NamedTuple):
+    """A certificate of a new CA with its key, as PEM, and the file with the CA."""
+
+    pem: bytes
+    ca_file: Path
+
+
 def is_on(settings: Settings) -> bool:
     """Return whether the server speaks TLS."""
     return settings.tls is not None or settings.tls_cert is not None or settings.tls_key is not None
 
 
-def server_context(settings: Settings, on_failed: Callable[[str], None]) -> tuple[ssl.SSLContext, Path | None]:
-    """Return the context of a server that speaks TLS, and the new CA file of a self-signed one.
+def server_context(
+    settings: Settings, on_failed: Callable[[str], None], made: SelfSigned | None = None
+) -> tuple[ssl.SSLContext, Path | None]:
+    """Return the context of a server that speaks TLS, and the CA file of a self-signed one.
 
-    `on_failed` is called with the reason of each failed handshake. Raises SettingsError.
+    Its certificate is new unless it was `made` before. `on_failed` is called with the reason of each failed handshake.
+    Raises SettingsError.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
@@ -43,14 +53,25 @@ def server_context(settings: Settings, on_failed: Callable[[str], None]) -> tupl
     if settings.tls is None:
         _load(context, *(None if file is None else Path(file) for file in (settings.tls_cert, settings.tls_key)))
         return context, None
+    made = made or self_signed(settings)
+    with tempfile.TemporaryDirectory(prefix="mockserver-") as folder:  # the ssl module reads keys from files only
+        file = Path(folder) / "certificate.pem"
+        file.write_bytes(made.pem)
+        context.load_cert_chain(file)
+    return context, made.ca_file
+
+
+def self_signed(settings: Settings) -> SelfSigned:
+    """Return a new certificate for the names of this server, with its CA in a file. Raises SettingsError."""
     if settings.tls not in get_args(TlsMode):
-        raise SettingsError(unknown("tls mode", settings.tls, get_args(TlsMode)))
+        raise SettingsError(unknown("tls mode", str(settings.tls), get_args(TlsMode)))
     if settings.tls_cert is not None or settings.tls_key is not None:
         raise SettingsError("--tls self-signed and --tls-cert exclude each other; give one of them")
     authority = _authority()
     names = (*NAMES, settings.host, socket.gethostname(), *settings.allowed_hosts)
-    authority.issue_cert(*dict.fromkeys(filter(None, names))).configure_cert(context)
-    return context, _written(authority, settings.ready_file)
+    certificate = authority.issue_cert(*dict.fromkeys(filter(None, names)))
+    pem = certificate.private_key_and_cert_chain_pem.bytes()
+    return SelfSigned(pem=pem, ca_file=_written(authority, settings.ready_file))
 
 
 def _load(context: ssl.SSLContext, cert: Path | None, key: Path | None) -> None:

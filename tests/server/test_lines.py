@@ -10,12 +10,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from mockserver.server.lines import MAX_BYTES, MAX_LINES, MAX_TEXT, LineHandler, Lines, shortened
+from mockserver.server.lines import MAX_BYTES, MAX_LINES, MAX_TEXT, PIPE_BUF, LineHandler, Lines, shortened
 from mockserver.server.logs import JsonLines, TextLines, fields
 from tests.processes import ROOT, SEARCH, command_line, environment, served
 from tests.server.mutators import outlit
@@ -185,3 +186,26 @@ def test_dropped_lines_are_told_in_the_format_of_the_log() -> None:
         "message": "3 lines of the log were dropped: they are written faster than stderr is read",
         "dropped": 3,
     }
+
+
+def test_lines_beside_those_of_other_processes_are_written_in_pieces_that_a_pipe_keeps_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    write, begin, pieces = os.write, threading.Event(), list[bytes]()
+
+    def observed(descriptor: int, data: bytes) -> int:
+        begin.wait(SEARCH)
+        pieces.append(data)
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", observed)
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "w") as stream:
+        lines = Lines(stream, str, PIPE_BUF)
+        for number in range(500):
+            lines.put(f"{number} {'x' * 90}")
+        begin.set()
+        lines.flush()
+    assert sum(piece.count(b"\n") for piece in pieces) == 500
+    assert all(piece.endswith(b"\n") and len(piece) <= PIPE_BUF for piece in pieces)
+    assert len(pieces) < 50

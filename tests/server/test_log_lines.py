@@ -43,6 +43,20 @@ def test_text_line_has_time_level_and_message() -> None:
 
 
 @pytest.mark.parametrize(
+    ("level", "shown"), [(logging.INFO, "info    worker 2: m"), (logging.WARNING, "warning worker 2: m")]
+)
+def test_text_line_names_the_worker_that_writes_it(level: int, shown: str) -> None:
+    line = TextLines(colour=False, worker=2).format(record("m", level=level))
+    assert line == f"2026-06-14T12:00:00.250Z {shown}"
+
+
+def test_json_line_names_the_worker_that_writes_it() -> None:
+    line = json.loads(JsonLines(worker=2).format(record("m", extra=fields(session="s"))))
+    assert line["worker"] == 2
+    assert line["message"] == "m"
+
+
+@pytest.mark.parametrize(
     ("sent", "shown"),
     [
         ("a\nb", "a\\nb"),

@@ -18,7 +18,8 @@ import pytest
 
 from mockserver.errors import SettingsError
 from mockserver.server import running
-from mockserver.server.running import announce, bound_sockets, serving
+from mockserver.server.running import announce, serving
+from mockserver.server.sockets import bound_sockets
 from mockserver.settings import Settings, url_of
 from tests.processes import ROOT, SEARCH, ServerProcess, environment, served
 
@@ -244,11 +245,11 @@ def test_a_signal_during_start_up_ends_the_process_cleanly(tmp_path: Path, numbe
 def test_a_signal_before_the_ready_line_stops_the_server(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    listen = running.bound_sockets
+    listen = bound_sockets
 
-    def signalled(host: str, port: int) -> list[socket.socket]:
+    def signalled(host: str, port: int, **more: bool) -> list[socket.socket]:
         signal.raise_signal(signal.SIGTERM)
-        return listen(host, port)
+        return listen(host, port, **more)
 
     monkeypatch.setattr(running, "bound_sockets", signalled)
     ready_file = tmp_path / "url.txt"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from mockserver.errors import SettingsError
-from mockserver.server.running import bound_sockets
+from mockserver.server.sockets import bound_sockets, reserved_port
 
 
 @contextmanager
@@ -140,3 +140,42 @@ def test_any_address_of_version_six_means_those_of_version_four_too(host: str, o
         pytest.skip("this machine has no IPv6")
     with opened[0] as sock:
         assert sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY) == only_six
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::"])
+def test_reserved_port_is_there_for_those_who_share_it_and_for_nobody_else(host: str) -> None:
+    if host == "::" and not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    with reserved_port(host, 0) as port:
+        shared = [sock for _ in range(2) for sock in bound_sockets(host, port, share_port=True)]
+        for taking in (bound_sockets, lambda *place: reserved_port(*place).__enter__()):
+            with pytest.raises(SettingsError, match="the port is in use"):
+                taking(host, port)
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            pass
+        for sock in shared:
+            sock.close()
+        with pytest.raises(SettingsError, match="the port is in use"):
+            bound_sockets(host, port)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+    with bound(host, port) as opened:
+        assert len(opened) == 1
+
+
+def test_port_can_be_reserved_while_old_connections_linger() -> None:
+    with bound("127.0.0.1") as (sock,):
+        port = sock.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            sock.accept()[0].close()
+    with reserved_port("127.0.0.1", port) as reserved:
+        assert reserved == port
+
+
+def test_every_address_of_a_host_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, (socket.AF_INET, ("127.0.0.1", 0)), (socket.AF_INET, ("127.0.0.2", 0)))
+    with reserved_port("two.example", 0) as port:
+        monkeypatch.undo()
+        for address in ("127.0.0.1", "127.0.0.2"):
+            with pytest.raises(SettingsError, match="the port is in use"):
+                bound_sockets(address, port)

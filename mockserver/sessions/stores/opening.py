@@ -14,6 +14,13 @@ from mockserver.settings import Settings, StoreSync
 MEMORY: Final = "memory"
 SQLITE: Final = "sqlite"
 REDIS: Final = ("redis", "rediss")
+OF_ONE_PROCESS: Final = (MEMORY, SQLITE)
+"""The stores that one process has to itself."""
+
+
+def is_shared(store: str) -> bool:
+    """Return whether several processes that have this store are one server."""
+    return store.partition(":")[0] not in OF_ONE_PROCESS
 
 
 def open_store(settings: Settings, contracts: ServedContracts, defaults: SessionSettings) -> MemoryStore:
