@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PATH: Final = "/readyz"
 PAUSE_S: Final = 0.1
+SHORTEST_S: Final = 0.001
+"""The timeout of a probe whose time is up: the machine was busy while it paused."""
 PROBE_TIMEOUT_S: Final = 5.0
 WAIT_TIMEOUT_S: Final = 30.0
 MAX_REPLY: Final = 8192
@@ -42,7 +44,7 @@ def run(
     url = url or _own_url()
     tls = _tls(_parts(url).scheme, ca_file, verified=verified)
     deadline = time.monotonic() + (timeout or (WAIT_TIMEOUT_S if wait else PROBE_TIMEOUT_S))
-    while problem := ask(url, min(deadline - time.monotonic(), PROBE_TIMEOUT_S), tls):
+    while problem := ask(url, min(max(deadline - time.monotonic(), SHORTEST_S), PROBE_TIMEOUT_S), tls):
         if not wait or time.monotonic() + PAUSE_S >= deadline:
             raise UnreachableError(f"{url} is not ready: {problem}")
         time.sleep(PAUSE_S)
@@ -109,7 +111,7 @@ def _reply(connection: socket.socket, deadline: float) -> bytes:
     """Read a reply until it says that the server is ready, has another status or ends."""
     data = b""
     while len(data) < MAX_REPLY and not READY.search(data) and not OTHER_STATUS.match(data):
-        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        connection.settimeout(max(deadline - time.monotonic(), SHORTEST_S))
         chunk = connection.recv(MAX_REPLY)
         if not chunk:
             break
