@@ -93,6 +93,11 @@ def _starts(file: Path) -> int:
     return LONG.index(path) if path in LONG else len(LONG)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one process more than there are cores: browsers, npm and servers of the tests keep some waiting."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_configure() -> None:
     """Let the tests' own processes be interrupted: a shell that starts pytest in the background has them ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

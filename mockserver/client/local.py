@@ -38,6 +38,7 @@ class Options(TypedDict, total=False):
     no_ui: bool
     store: str
     store_sync: StoreSync
+    store_expiry: float
     admin_token: str | None
     admin_token_file: Path | str | None
     allowed_hosts: Sequence[str]

@@ -36,8 +36,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def _process(arguments: list[str], ready: str, port: int, root: Path = ROOT) -> Iterator[Server]:
-    command = [*pinned(SERVER), sys.executable, *arguments]
+def _process(
+    arguments: list[str], ready: str, port: int, root: Path = ROOT, *, on_one_core: bool = True
+) -> Iterator[Server]:
+    command = [*(pinned(SERVER) if on_one_core else []), sys.executable, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=environment) as process:
         try:
@@ -58,11 +60,11 @@ def ceiling(reply: dict[str, Any]) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def mock(*flags: str, root: Path = ROOT) -> Iterator[Server]:
+def mock(*flags: str, root: Path = ROOT, on_one_core: bool = True) -> Iterator[Server]:
     """Serve ours, with default settings; `root` is the checkout whose code it runs."""
     port = free_port()
     command = ["-m", "mockserver", "serve", "--port", str(port), "--log-level", "error", *flags]
-    with _process(command, "mockserver ready", port, root) as server:
+    with _process(command, "mockserver ready", port, root, on_one_core=on_one_core) as server:
         yield server
 
 

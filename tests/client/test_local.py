@@ -122,7 +122,7 @@ def test_files_and_names_are_taken_from_lists_of_strings(tmp_path: Path) -> None
 
 
 def test_options_are_the_settings_that_make_sense_in_process() -> None:
-    of_a_process = {"ready_file", "log_level", "log_format"}
+    of_a_process = {"ready_file", "log_level", "log_format", "workers"}
     names = set(Settings._fields) - of_a_process
     assert set(Options.__annotations__) == names
 
