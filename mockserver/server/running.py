@@ -9,6 +9,7 @@ import os
 import signal
 from asyncio import sleep
 from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -215,10 +216,10 @@ def descriptors_left() -> int:
 
 def run_forever(settings: Settings) -> None:
     """Serve in this process."""
-    run_server(run(settings))
+    run_server(partial(run, settings))
 
 
-def run_server(serve: Coroutine[Any, Any, None]) -> None:
+def run_server(serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run what serves in this process, on uvloop if it is installed."""
     open_standard_descriptors()
     raise_descriptor_limit()
@@ -229,4 +230,4 @@ def run_server(serve: Coroutine[Any, Any, None]) -> None:
 
         loop_factory = uvloop.new_event_loop
     with asyncio.Runner(loop_factory=loop_factory) as runner:
-        runner.run(serve)
+        runner.run(serve())

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from asyncio import sleep
 from collections.abc import Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from mockserver.errors import MockServerError, SettingsError
@@ -259,7 +260,7 @@ def main() -> None:
         return  # the process that started this one is gone
     logs.configure(task.settings, task.number)
     try:
-        run_server(_serve(task, channel))
+        run_server(partial(_serve, task, channel))
     except MockServerError as error:
         with contextlib.suppress(OSError):
             channel.sendall(f"{printable(str(error))}\n".encode())
