@@ -31,7 +31,7 @@ MANY_EVENTS: Final = 50
 KEPT_BYTES: Final = 8 * 1024 * 1024
 """Bytes of rows that are kept for other readers, the latest ones."""
 
-SHARE: Final = 0.1
+SHARE: Final = 0.05
 """The part of the time that all streams together may take while requests arrive, which they would slow down. What they
 cannot send in it they send later."""
 
